@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Removes what the project keeps in its cache folder, and nothing else that is there.
+
+. "$(dirname "$0")/lib.sh"
+
+[ -d "$TACKLE_CACHE" ] || exit 0
+if grep -qF " $TACKLE_CACHE/" /proc/mounts; then
+	die "something is mounted under $TACKLE_CACHE: a guest or a build still runs"
+fi
+find "$TACKLE_CACHE" -mindepth 1 -maxdepth 1 \
+	\( -name 'toolbox-*' -o -name 'linux-*' -o -name 'stock-*' -o -name 'guest-*' \
+	-o -name cargo -o -name .roomy \) -exec rm -rf --one-file-system {} +
+rmdir --ignore-fail-on-non-empty "$TACKLE_CACHE"

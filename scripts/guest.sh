@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What a guest boots from, beside its kernel.
+#
+#	guest.sh root			makes the root image (outside the toolbox)
+#	guest.sh boot KERNEL FOLDER	(in the toolbox) makes the images of a kernel, and links
+#					all that the guest boots from into FOLDER
+#
+# KERNEL is a folder as stock.sh makes it.
+
+. "$(dirname "$0")/lib.sh"
+. "$TACKLE_TOP/scripts/debian.sh"
+
+list=$TACKLE_TOP/scripts/packages/guest
+root=$TACKLE_CACHE/guest-$(key "$list" "$DEBIAN_SUITE" "$0" "$TACKLE_TOP/scripts/debian.sh").img
+init=$TACKLE_TOP/qemu-test/init
+
+# The modules that the way to the root needs; a kernel that has one built in is fine.
+early_modules="virtio_pci virtio_blk squashfs overlay 9p 9pnet_virtio"
+
+make_root() {
+	local image=$1 dir=$1.root
+	# Without apt's own caches, documentation and translations: the guest has no network.
+	debian_root "$list" apt "$dir"
+	chroot "$dir" apt-get clean
+	rm -rf "$dir"/var/lib/apt/lists/*
+	"$TACKLE_TOP/scripts/toolbox.sh" run mksquashfs "$dir" "$image" -comp lz4 -no-progress -quiet
+	rm -r "$dir"
+}
+
+make_modules_image() {
+	# Not compressed: the modules are, and the guest's processor is a slow one.
+	mksquashfs "$1/lib/modules" "$2" -noI -noD -noF -noX -no-progress -quiet
+}
+
+make_initramfs() {
+	local kernel=$1 image=$2 release dir module file
+	release=$(cat "$kernel/release")
+	dir=$(mktemp -d)
+	mkdir -p "$dir/bin" "$dir/modules" "$dir/dev" "$dir/proc"
+	cp /bin/busybox "$dir/bin/busybox"
+	cp "$init/early.sh" "$dir/init"
+	cp "$init/guest.sh" "$dir/guest-init"
+	chmod 755 "$dir/init" "$dir/guest-init"
+	: >"$dir/modules/order"
+	for module in $early_modules; do
+		modprobe -d "$kernel" -S "$release" --show-depends "$module" |
+			awk '$1 == "insmod" { print $2 }' | while read -r file; do
+			module=$(basename "${file%.xz}")
+			[ ! -e "$dir/modules/$module" ] || continue
+			case $file in
+			*.xz) xz -dc "$file" >"$dir/modules/$module" ;;
+			*) cp "$file" "$dir/modules/$module" ;;
+			esac
+			echo "$module" >>"$dir/modules/order"
+		done
+	done
+	(cd "$dir" && find . | cpio --quiet -o -H newc -R 0:0 | gzip -1) >"$image"
+	rm -r "$dir"
+}
+
+case ${1:-} in
+make_root | make_modules_image | make_initramfs)
+	"$@"
+	;;
+root)
+	step "guest root image (Debian $DEBIAN_SUITE, about 0.3 GB)" "$root" "$0" make_root
+	;;
+boot)
+	kernel=$2 folder=$3
+	release=$(cat "$kernel/release")
+	modules=$kernel.modules.img
+	initramfs=$kernel.initramfs-$(key "$0" "$init/early.sh" "$init/guest.sh").img
+	step "modules image of $release" "$modules" "$0" make_modules_image "$kernel"
+	step "initramfs of $release" "$initramfs" "$0" make_initramfs "$kernel"
+	mkdir -p "$folder/payload"
+	ln -sfn "$kernel/vmlinuz" "$folder/vmlinuz"
+	ln -sfn "$kernel/release" "$folder/release"
+	ln -sfn "$modules" "$folder/modules.img"
+	ln -sfn "$initramfs" "$folder/initramfs.img"
+	ln -sfn "$root" "$folder/root.img"
+	;;
+*)
+	die "usage: guest.sh root | boot KERNEL FOLDER"
+	;;
+esac

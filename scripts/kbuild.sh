@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the modules for a kernel of the cache, in the toolbox.
+#
+#	kbuild.sh FOLDER TARGET [VARIABLE=VALUE...]
+#
+# FOLDER is build/kernels/NAME; the output goes to FOLDER/modules, or with CLIPPY=1
+# to FOLDER/clippy, so that the one does not make the other out of date.
+
+. "$(dirname "$0")/lib.sh"
+
+folder=$(realpath "$1")
+shift
+output=$folder/modules
+case " $* " in
+*" CLIPPY=1 "*) output=$folder/clippy ;;
+esac
+mkdir -p "$output"
+
+# What the kernel was built with builds its modules.
+compiler=()
+if grep -q '^CONFIG_CC_IS_GCC=y' "$folder/build/.config"; then
+	compiler=(CC=x86_64-linux-gnu-gcc-14)
+else
+	compiler=(LLVM=1)
+fi
+
+log=$output.log
+start=$SECONDS
+if ! make -C "$(readlink -f "$folder/build")" "${compiler[@]}" -j"$(nproc)" \
+	M="$TACKLE_TOP" MO="$output" "$@" >"$log" 2>&1; then
+	grep -v '^make\|^  [A-Z]' "$log" >&2 || true
+	die "the modules do not build; the whole log: $log"
+fi
+# Warnings are for everybody to see.
+if grep -q 'warning:' "$log"; then
+	grep -v '^make\|^  [A-Z]\|^Skipping BTF' "$log" >&2
+	[ -z "${CI:-}" ] || die "the modules build with warnings"
+fi
+say "modules for $(cat "$folder/release" 2>/dev/null || basename "$folder"): built, $((SECONDS - start)) s"

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash
+#
+# What the scripts share: where things are, how they talk, and how an artefact is
+# made so that it is there whole or not at all.
+
+set -euo pipefail
+
+TACKLE_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TACKLE_CACHE=${TACKLE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/tackle}
+export TACKLE_TOP TACKLE_CACHE
+# shellcheck source=scripts/versions
+. "$TACKLE_TOP/scripts/versions"
+
+say() {
+	printf 'tackle: %s\n' "$*" >&2
+}
+
+die() {
+	say "error: $*"
+	exit 1
+}
+
+# key FILE|WORD...: twelve hex digits that change when a file's content or a word does.
+key() {
+	local arg
+	for arg in "$@"; do
+		if [ -f "$arg" ]; then cat "$arg"; else printf '%s\n' "$arg"; fi
+	done | sha256sum | cut -c1-12
+}
+
+# packages FILE: the names in a package list, separated by commas.
+packages() {
+	sed 's/#.*//' "$1" | xargs | tr ' ' ','
+}
+
+# size PATH: how large it is on the disk, for people.
+size() {
+	du -sh "$1" 2>/dev/null | cut -f1
+}
+
+# step WHAT PATH COMMAND...: makes PATH.
+#
+# COMMAND gets the name of a place beside PATH as its last argument, and makes it
+# there; it is renamed into place when it is whole. What is left of an attempt that
+# failed or was interrupted is removed. Meanwhile WHAT is shown with its size and
+# the time that has passed.
+step() {
+	local what=$1 path=$2 partial log start pid now
+	shift 2
+	if [ -e "$path" ]; then
+		say "$what: up to date"
+		return
+	fi
+	mkdir -p "$(dirname "$path")"
+	# Left by a machine that went down in mid-way, by nobody who is still at work.
+	find "$(dirname "$path")" -maxdepth 1 -name "$(basename "$path").partial.*" -mmin +180 \
+		-exec rm -rf {} +
+	partial=$path.partial.$$
+	log=$path.log
+	start=$SECONDS
+	# A session of its own: an interrupt must reach all that the command has started.
+	STEP=$what setsid bash -c '"$@"' step "$@" "$partial" >"$log" 2>&1 </dev/null &
+	pid=$!
+	trap 'kill -TERM -- -'"$pid"' 2>/dev/null || true; wait '"$pid"' 2>/dev/null || true
+		rm -rf "'"$partial"'"; say "interrupted: '"$what"'"; exit 130' INT TERM
+	while kill -0 "$pid" 2>/dev/null; do
+		sleep 1
+		now=$((SECONDS - start))
+		if [ -t 2 ]; then
+			printf '\r\033[Ktackle: %s: %s, %d:%02d' "$what" \
+				"$(size "$partial")" $((now / 60)) $((now % 60)) >&2
+		elif [ $((now % 20)) -eq 0 ]; then
+			say "$what: $(size "$partial"), $now s"
+		fi
+	done
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+	if ! wait "$pid"; then
+		trap - INT TERM
+		rm -rf "$partial"
+		tail -n 20 "$log" >&2
+		die "$what failed; the whole log: $log"
+	fi
+	trap - INT TERM
+	mv -T "$partial" "$path"
+	say "$what: made, $(size "$path"), $((SECONDS - start)) s"
+}
