@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The clock of CoDel.
+
+/// log2 of the nanoseconds in one unit of [`Time`].
+const SHIFT: u32 = 10;
+
+/// A point in time or a length of time, in units of 1024 ns.
+///
+/// Points in time wrap around every 2^32 units (about 73 minutes). Two of them
+/// compare rightly while they are less than half of that apart, which is why
+/// the type is not [`Ord`].
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[repr(transparent)]
+pub struct Time(
+    /// The count of units.
+    pub u32,
+);
+
+impl Time {
+    /// The value of [`ce_threshold`](super::Params::ce_threshold) that switches it off.
+    pub const DISABLED: Time = Time(i32::MAX as u32);
+
+    /// The time for a clock in nanoseconds (as `ktime_get_ns()`), cut to the
+    /// range of the type.
+    #[inline]
+    pub const fn from_ns(ns: u64) -> Self {
+        Time((ns >> SHIFT) as u32)
+    }
+
+    /// A length of time given in microseconds, rounded down to units.
+    #[inline]
+    pub const fn from_us(us: u32) -> Self {
+        // No overflow: the product is below 2^42.
+        Time((us as u64).wrapping_mul(1000).wrapping_shr(SHIFT) as u32)
+    }
+
+    /// A length of time in microseconds, rounded down; the lowest 32 bits of it.
+    #[inline]
+    pub const fn to_us(self) -> u32 {
+        (((self.0 as u64) << SHIFT) / 1000) as u32
+    }
+
+    /// The point in time that lies `length` after this one.
+    #[inline]
+    #[must_use]
+    pub const fn plus(self, length: Time) -> Self {
+        Time(self.0.wrapping_add(length.0))
+    }
+
+    /// The time that went by from `earlier` to this point.
+    #[inline]
+    #[must_use]
+    pub const fn since(self, earlier: Time) -> Self {
+        Time(self.0.wrapping_sub(earlier.0))
+    }
+
+    /// Whether this point is later than `other`.
+    #[inline]
+    pub const fn after(self, other: Time) -> bool {
+        (self.since(other).0 as i32) > 0
+    }
+
+    /// Whether this point is `other` or later.
+    #[inline]
+    pub const fn after_eq(self, other: Time) -> bool {
+        (self.since(other).0 as i32) >= 0
+    }
+
+    /// Whether this point is earlier than `other`.
+    #[inline]
+    pub const fn before(self, other: Time) -> bool {
+        other.after(self)
+    }
+}

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What holds for CoDel whatever the traffic.
+
+mod model;
+
+use model::Sim;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use tackle_core::codel::{Params, Time, MAX_DROPS_PER_DEQUEUE};
+
+const MS: u64 = 1_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+fn sim(params: Params) -> Sim {
+    Sim {
+        params,
+        ..Sim::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn every_packet_is_delivered_or_dropped_in_order(
+        interval in 0..2_000u32,
+        start in any::<u32>(),
+        steps in vec((0..20 * MS, 0..1_600u32, any::<bool>()), 0..400),
+    ) {
+        let mut sim = sim(Params { interval: Time(interval), ..Params::default() });
+        let mut ns = u64::from(start) * 1_024;
+        let (mut next, mut bytes, mut drops) = (0, 0, 0);
+        for (gap, len, put) in steps {
+            ns += gap;
+            if put {
+                sim.enqueue(ns, len, None);
+                continue;
+            }
+            let before = sim.stats.drop_len;
+            let backlog = sim.fifo.backlog;
+            let packet = sim.dequeue(ns);
+            let gone = sim.fifo.dropped.iter().copied().chain(packet.iter().map(|p| p.id));
+            for id in gone {
+                prop_assert_eq!(id, next);
+                next += 1;
+            }
+            let sent = packet.map_or(0, |p| p.len);
+            bytes += sent;
+            prop_assert_eq!(backlog, sim.fifo.backlog + sent + sim.stats.drop_len - before);
+            prop_assert!(sim.fifo.dropped.len() <= MAX_DROPS_PER_DEQUEUE as usize);
+            prop_assert!(sim.fifo.clock_reads.get() <= 1);
+            drops += sim.fifo.dropped.len();
+            prop_assert_eq!(sim.stats.drop_count as usize, drops);
+        }
+        prop_assert_eq!(next as usize + sim.fifo.packets.len(), sim.fifo.next_id as usize);
+        prop_assert!(bytes == 0 || sim.stats.maxpacket > 0);
+    }
+
+    #[test]
+    fn a_queue_that_is_never_late_is_left_alone(
+        target in 1..1_000_000u32,
+        steps in vec((0..10 * MS, 0..1_000u64), 1..300),
+    ) {
+        let mut sim = sim(Params { target: Time(target), ..Params::default() });
+        let mut ns = SECOND;
+        for (gap, share) in steps {
+            ns += gap + 1;
+            let delay = (u64::from(target - 1) * 1_024) * share / 1_000;
+            ns = ns.max(delay);
+            sim.enqueue(ns, 1_000, None);
+            sim.enqueue(ns, 1_000, None);
+            for packet in &mut sim.fifo.packets {
+                packet.at = Time::from_ns(ns - delay);
+            }
+            prop_assert!(sim.dequeue(ns).is_some());
+            prop_assert_eq!(sim.stats.drop_count, 0);
+        }
+    }
+
+    #[test]
+    fn times_compare_as_numbers_while_they_are_near(
+        from in any::<u32>(),
+        length in 0..=i32::MAX as u32,
+    ) {
+        let (from, length) = (Time(from), Time(length));
+        let to = from.plus(length);
+        prop_assert_eq!(to.since(from), length);
+        prop_assert_eq!(to.after(from), length.0 > 0);
+        prop_assert_eq!(from.before(to), length.0 > 0);
+        prop_assert!(to.after_eq(from));
+        prop_assert_eq!(from.after_eq(to), length.0 == 0);
+    }
+
+    #[test]
+    fn microseconds_come_back_but_for_the_unit(us in any::<u32>()) {
+        let back = Time::from_us(us).to_us();
+        prop_assert!(us - back <= 2, "{} became {}", us, back);
+        prop_assert_eq!(Time::from_us(us), Time::from_ns(u64::from(us) * 1_000));
+    }
+}
