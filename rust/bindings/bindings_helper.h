@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The C headers that the kernel's own `bindings` crate leaves out.
+ *
+ * What is taken from them is named in bindgen_parameters. Sorted.
+ */
+
+#include <linux/ftrace.h>
+#include <linux/kprobes.h>
+#include <linux/livepatch.h>
+#include <linux/netlink.h>
+#include <linux/pkt_sched.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+#include <linux/sched/numa_balancing.h>
+#include <linux/skbuff.h>
+#include <net/codel.h>
+#include <net/dropreason.h>
+#include <net/gen_stats.h>
+#include <net/netlink.h>
+#include <net/pkt_sched.h>
+#include <net/sch_generic.h>

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Exports the Rust library's symbols to the modules that stand on it.
+ *
+ * A generic or inlined function of the library is compiled into the module that
+ * uses it, and from there may call any non-generic one, private ones included:
+ * so all are exported, from a list generated with nm, as the kernel does for its
+ * own crates (rust/exports.c there). There are no prototypes to be had; the Rust
+ * compiler has checked the types on both sides.
+ */
+
+#include <linux/export.h>
+#include <linux/module.h>
+
+#define EXPORT_SYMBOL_RUST_GPL(sym) extern int sym; EXPORT_SYMBOL_GPL(sym)
+
+#include "exports_generated.h"

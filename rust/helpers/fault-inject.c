@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What lib/fault-inject.c has as static functions, or in struct fault_attr.
+ */
+
+#include <linux/jiffies.h>
+#include <linux/minmax.h>
+#include <linux/preempt.h>
+#include <linux/ratelimit.h>
+#include <linux/sched.h>
+
+bool rust_helper_fail_task(void)
+{
+#ifdef CONFIG_FAULT_INJECTION
+	return in_task() && current->make_it_fail;
+#else
+	return false;
+#endif
+}
+
+/*
+ * One state for the library's one fault attribute. The limits are bounded, since
+ * ___ratelimit() warns of what is negative as an int.
+ */
+bool rust_helper_fault_ratelimit(u32 interval_ms, u32 burst)
+{
+	static DEFINE_RATELIMIT_STATE(state, 0, DEFAULT_RATELIMIT_BURST);
+
+	WRITE_ONCE(state.interval, min_t(unsigned long, msecs_to_jiffies(interval_ms), INT_MAX));
+	WRITE_ONCE(state.burst, min_t(u32, burst, INT_MAX));
+	return ___ratelimit(&state, "fail_setup");
+}

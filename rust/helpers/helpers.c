@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * C wrappers for what bindgen cannot see: inline functions and macros.
+ *
+ * One file a C header, sorted, as in the kernel's own rust/helpers/.
+ */
+
+#include "net/inet_ecn.c"
+#include "net/netlink.c"
+#include "net/pkt_sched.c"
+#include "net/sch_generic.c"
+#include "netlink.c"
+#include "fault-inject.c"
+#include "nodemask.c"
+#include "random.c"
+#include "skbuff.c"

@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/random.h>
+
+u32 rust_helper_get_random_u32_below(u32 ceil)
+{
+	return get_random_u32_below(ceil);
+}

@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netlink attributes: reading those of a request, writing those of an answer.
+//!
+//! C headers: [`include/net/netlink.h`](srctree/include/net/netlink.h),
+//! [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
+
+use crate::bindings;
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
+use kernel::{
+    bindings::{netlink_ext_ack, nla_policy, nlattr, sk_buff, NLA_U32},
+    error::to_result,
+    prelude::*,
+};
+
+/// Where a request's handler explains an error to the one who sent the request.
+///
+/// # Invariants
+///
+/// `raw` is null or points at the valid extended acknowledgement of the request that is
+/// being handled.
+pub struct ExtAck<'a> {
+    raw: *mut netlink_ext_ack,
+    _request: PhantomData<&'a mut netlink_ext_ack>,
+}
+
+impl ExtAck<'_> {
+    /// # Safety
+    ///
+    /// `raw` is null or valid for the lifetime.
+    pub(crate) unsafe fn from_raw(raw: *mut netlink_ext_ack) -> Self {
+        // INVARIANT: By the function's requirements.
+        Self {
+            raw,
+            _request: PhantomData,
+        }
+    }
+
+    /// Sets the message that goes with the error; cut after 79 bytes.
+    ///
+    /// The last one set counts. Copied, so it need not outlive the call.
+    pub fn set(&mut self, message: &CStr) {
+        // SAFETY: By the type invariants; the helper takes null for the acknowledgement.
+        unsafe { bindings::nl_set_err_msg(self.raw, message.as_char_ptr()) };
+    }
+
+    /// Whether a message was set.
+    fn is_set(&self) -> bool {
+        // SAFETY: By the type invariants.
+        !self.raw.is_null() && unsafe { !(*self.raw)._msg.is_null() }
+    }
+
+    /// Sets the message if there is none yet.
+    pub(crate) fn set_weak(&mut self, message: &CStr) {
+        if !self.is_set() {
+            self.set(message);
+        }
+    }
+}
+
+/// Which attributes there are, and of which type: those with the numbers below `N`.
+#[repr(transparent)]
+pub struct Policy<const N: usize>([nla_policy; N]);
+
+// SAFETY: Never changed; the pointers in it are null.
+unsafe impl<const N: usize> Sync for Policy<N> {}
+
+impl<const N: usize> Policy<N> {
+    /// Knows no attributes: all are ignored.
+    pub const fn new() -> Self {
+        Self([pin_init::zeroed(); N])
+    }
+
+    /// Adds an attribute that holds a `u32`.
+    ///
+    /// For use in constants: `attribute` must be below `N`.
+    pub const fn u32(mut self, attribute: u16) -> Self {
+        self.0[attribute as usize].type_ = NLA_U32 as u8;
+        self
+    }
+}
+
+impl<const N: usize> Default for Policy<N> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// An attribute of a request, in which others are nested.
+///
+/// # Invariants
+///
+/// `raw` points at an attribute that the netlink core has found to lie in the request.
+#[derive(Clone, Copy)]
+pub struct Nested<'a> {
+    raw: NonNull<nlattr>,
+    _request: PhantomData<&'a nlattr>,
+}
+
+impl<'a> Nested<'a> {
+    /// # Safety
+    ///
+    /// `raw` points at a valid attribute that does not change for the lifetime.
+    pub(crate) unsafe fn from_raw(raw: NonNull<nlattr>) -> Self {
+        // INVARIANT: By the function's requirements.
+        Self {
+            raw,
+            _request: PhantomData,
+        }
+    }
+
+    /// Sorts the nested attributes by their number, and checks them.
+    ///
+    /// As lenient as the kernel is with the attributes of old interfaces: unknown ones
+    /// are ignored, too long ones are taken, of several the last one counts.
+    ///
+    /// # Errors
+    ///
+    /// `ERANGE` when an attribute is shorter than its type; `ack` names it.
+    pub fn parse<const N: usize>(
+        &self,
+        policy: &Policy<N>,
+        ack: &mut ExtAck<'_>,
+    ) -> Result<Attributes<'a, N>> {
+        const { assert!(N > 0 && N <= u16::MAX as usize) };
+        let mut table: [*mut nlattr; N] = [ptr::null_mut(); N];
+        // SAFETY: `table` and `policy` have one entry more than the highest number; the
+        // attribute and the acknowledgement are valid by the type invariants.
+        let result = to_result(unsafe {
+            bindings::nla_parse_nested_deprecated(
+                table.as_mut_ptr(),
+                N as i32 - 1,
+                self.raw.as_ptr(),
+                policy.0.as_ptr(),
+                ack.raw,
+            )
+        });
+        if result.is_err() && !ack.raw.is_null() {
+            // SAFETY: By the type invariants. The core would read the policy when it sends
+            // the acknowledgement, when `policy` may be gone.
+            unsafe { (*ack.raw).policy = ptr::null() };
+        }
+        // INVARIANT: The parser has filled the table with attributes of the request.
+        result.map(|()| Attributes {
+            table,
+            _request: PhantomData,
+        })
+    }
+}
+
+/// Attributes by their numbers.
+///
+/// # Invariants
+///
+/// The entries of `table` are null or point at attributes, valid for `'a` up to their
+/// length.
+pub struct Attributes<'a, const N: usize> {
+    table: [*mut nlattr; N],
+    _request: PhantomData<&'a nlattr>,
+}
+
+impl<const N: usize> Attributes<'_, N> {
+    /// Returns the value of an attribute that holds a `u32`; [`None`] when it is not
+    /// there, or is too short, which a [`Policy`] excludes.
+    pub fn u32(&self, attribute: u16) -> Option<u32> {
+        const HEADER: usize = size_of::<nlattr>();
+
+        let attribute = NonNull::new(*self.table.get(usize::from(attribute))?)?.as_ptr();
+        // SAFETY: By the type invariants.
+        if usize::from(unsafe { (*attribute).nla_len }) < HEADER + size_of::<u32>() {
+            return None;
+        }
+        // SAFETY: By the type invariants, and the attribute is long enough.
+        Some(unsafe { attribute.byte_add(HEADER).cast::<u32>().read_unaligned() })
+    }
+}
+
+/// An attribute of an answer, into which others are put.
+///
+/// Dropping it takes it off the message again; the crate ends it when its contents are
+/// complete.
+///
+/// # Invariants
+///
+/// `skb` points at the message being written, and `start` at the attribute in it, which
+/// is the last one and open.
+pub struct Nest<'a> {
+    skb: *mut sk_buff,
+    start: NonNull<nlattr>,
+    _message: PhantomData<&'a mut sk_buff>,
+}
+
+impl Nest<'_> {
+    /// Opens an attribute.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when the message is full.
+    ///
+    /// # Safety
+    ///
+    /// `skb` points at a message that nobody else writes to or reads for the lifetime.
+    pub(crate) unsafe fn start(skb: *mut sk_buff, attribute: u16) -> Result<Self> {
+        // SAFETY: By the function's requirements.
+        let start = unsafe { bindings::nla_nest_start_noflag(skb, attribute.into()) };
+        // INVARIANT: The attribute was opened just now.
+        Ok(Self {
+            skb,
+            start: NonNull::new(start).ok_or(EMSGSIZE)?,
+            _message: PhantomData,
+        })
+    }
+
+    /// Adds an attribute that holds a `u32`.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when the message is full.
+    pub fn put_u32(&mut self, attribute: u16, value: u32) -> Result {
+        let value = ptr::from_ref(&value).cast();
+        // SAFETY: By the type invariants; `value` points at four bytes.
+        to_result(unsafe { kernel::bindings::nla_put(self.skb, attribute.into(), 4, value) })
+    }
+
+    /// Closes the attribute.
+    pub(crate) fn end(self) {
+        let nest = ManuallyDrop::new(self);
+        // SAFETY: By the type invariants.
+        unsafe { bindings::nla_nest_end(nest.skb, nest.start.as_ptr()) };
+    }
+}
+
+impl Drop for Nest<'_> {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::nla_nest_cancel(self.skb, self.start.as_ptr()) };
+    }
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions that C calls, for a kind of qdisc.
+
+use super::{lock::TreeLock, Change, Dequeue, Enqueue, Qdisc, Setup};
+use crate::{
+    bindings, fault,
+    net::{
+        netlink::{ExtAck, Nest, Nested},
+        SkBuff,
+    },
+};
+use core::{
+    marker::PhantomData,
+    mem::MaybeUninit,
+    ptr::{self, NonNull},
+};
+use kernel::{
+    bindings::{netlink_ext_ack, nlattr, sk_buff},
+    error::from_result,
+    ffi::{c_char, c_int, c_long, c_void},
+    module::this_module,
+    prelude::*,
+};
+
+/// What is in the memory behind a `struct Qdisc`, which C gives out zeroed.
+///
+/// # Invariants
+///
+/// If `ready`, `state` is initialised, and pinned.
+#[repr(C)]
+struct Private<T> {
+    state: MaybeUninit<T>,
+    ready: bool,
+}
+
+/// The functions for the kind `T`.
+///
+/// All take a qdisc that C has allocated for the ops that [`table`](Self::table) made.
+/// Those that use the state are called by C between an [`init`](Self::init) that succeeded
+/// and [`destroy`](Self::destroy), but for `reset` and `destroy`, which come after a failed
+/// `init` as well.
+pub(super) struct Ops<T>(PhantomData<T>);
+
+impl<T: Qdisc> Ops<T> {
+    /// Makes the ops of the kind.
+    pub(super) fn table() -> bindings::Qdisc_ops {
+        const {
+            assert!(
+                align_of::<Private<T>>() <= align_of::<c_long>(),
+                "a qdisc's state is aligned like a long"
+            )
+        };
+        bindings::Qdisc_ops {
+            id: const { Self::id() },
+            priv_size: const { Self::priv_size() },
+            static_flags: bindings::TCQ_F_DEQUEUE_DROPS,
+            enqueue: Some(Self::enqueue),
+            dequeue: Some(Self::dequeue),
+            peek: Some(Self::peek),
+            init: Some(Self::init),
+            reset: Some(Self::reset),
+            destroy: Some(Self::destroy),
+            change: if T::HAS_CHANGE {
+                Some(Self::change)
+            } else {
+                None
+            },
+            dump: Some(Self::dump),
+            dump_stats: Some(Self::dump_stats),
+            owner: this_module::<T::OwnerModule>().as_ptr(),
+            ..pin_init::zeroed()
+        }
+    }
+
+    const fn id() -> [c_char; ID_SIZE] {
+        let name = T::ID.to_bytes_with_nul();
+        assert!(name.len() <= ID_SIZE, "a qdisc's name has 15 bytes at most");
+        let mut id = [0; ID_SIZE];
+        let mut i = 0;
+        while i < name.len() {
+            id[i] = name[i] as c_char;
+            i += 1;
+        }
+        id
+    }
+
+    const fn priv_size() -> c_int {
+        let size = size_of::<Private<T>>();
+        assert!(size <= 1 << 20, "a qdisc's state is no larger than 1 MiB");
+        size as c_int
+    }
+
+    /// # Safety
+    ///
+    /// `sch` points at a valid qdisc of the kind.
+    #[inline]
+    unsafe fn private(sch: *mut bindings::Qdisc) -> *mut Private<T> {
+        // SAFETY: By the function's requirements; only a place is computed.
+        unsafe { &raw mut (*sch).privdata }.cast()
+    }
+
+    /// # Safety
+    ///
+    /// `sch` points at a valid qdisc of the kind that was initialised, and the caller has
+    /// it for itself for the lifetime: it holds the root lock, or nobody else is left.
+    #[inline]
+    unsafe fn state<'a>(sch: *mut bindings::Qdisc) -> Pin<&'a mut T> {
+        // SAFETY: By the function's requirements, and by the invariants of `Private`: the
+        // state is in its place until it is dropped.
+        unsafe { Pin::new_unchecked(&mut *Self::private(sch).cast()) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C with the root lock held, with a packet to take over.
+    unsafe extern "C" fn enqueue(
+        skb: *mut sk_buff,
+        sch: *mut bindings::Qdisc,
+        to_free: *mut *mut sk_buff,
+    ) -> c_int {
+        // SAFETY: The lock is held during the call, and the packet is for this qdisc.
+        let (state, mut call, packet) = unsafe {
+            (
+                Self::state(sch),
+                Enqueue::new(sch, to_free),
+                SkBuff::from_raw(NonNull::new_unchecked(skb)),
+            )
+        };
+        state.enqueue(&mut call, packet).code()
+    }
+
+    /// # Safety
+    ///
+    /// Called by C with the root lock held.
+    unsafe extern "C" fn dequeue(sch: *mut bindings::Qdisc) -> *mut sk_buff {
+        // SAFETY: By the function's requirements.
+        unsafe { Self::take(sch, false) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C with the root lock held.
+    unsafe extern "C" fn peek(sch: *mut bindings::Qdisc) -> *mut sk_buff {
+        // SAFETY: The lock is held: the list does not change. An empty one points at
+        // itself.
+        unsafe {
+            let list = &raw mut (*sch).gso_skb;
+            let first = (*list).__bindgen_anon_1.__bindgen_anon_1.next;
+            if !ptr::eq(first.cast(), list) {
+                return first;
+            }
+        }
+        // SAFETY: By the function's requirements.
+        unsafe { Self::take(sch, true) }
+    }
+
+    /// Lets the qdisc dequeue. The one place, so that its code is compiled into this.
+    ///
+    /// # Safety
+    ///
+    /// As for `dequeue` and `peek`.
+    #[inline(never)]
+    unsafe fn take(sch: *mut bindings::Qdisc, peek: bool) -> *mut sk_buff {
+        // SAFETY: The lock is held during the call.
+        let (state, mut call) = unsafe { (Self::state(sch), Dequeue::new(sch)) };
+        let packet = state.dequeue(&mut call);
+        call.finish(packet, peek)
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, once, with a new qdisc. `opt` is null or valid, and so is
+    /// `extack`.
+    unsafe extern "C" fn init(
+        sch: *mut bindings::Qdisc,
+        opt: *mut nlattr,
+        extack: *mut netlink_ext_ack,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: By the function's requirements.
+            let mut ack = unsafe { ExtAck::from_raw(extack) };
+            // SAFETY: By the function's requirements.
+            let config = unsafe { Self::config(opt, &mut ack) }?;
+
+            // SAFETY: Nobody else knows the qdisc.
+            let mut setup = unsafe { Setup::new(sch) };
+            // SAFETY: The memory is large enough and aligned (`table`), and ours.
+            let private = unsafe { Self::private(sch) };
+            let result = fault::QDISC_INIT_DATA.check().and_then(|()| {
+                let state = T::init(config, &mut setup);
+                // SAFETY: As above. The state stays in its place, and is not touched on
+                // errors.
+                unsafe { pin_init::raw_try_init(private.cast(), state) }
+            });
+            if result.is_err() {
+                ack.set_weak(c"Cannot set up the qdisc's state");
+            }
+            result?;
+            // INVARIANT: The state was initialised.
+            // SAFETY: As above.
+            unsafe { (*private).ready = true };
+            Ok(0)
+        })
+    }
+
+    /// Reads the options that a qdisc is made with.
+    ///
+    /// # Safety
+    ///
+    /// `opt` is null or valid.
+    unsafe fn config(opt: *mut nlattr, ack: &mut ExtAck<'_>) -> Result<T::Config> {
+        let config = fault::QDISC_INIT_OPTIONS.check().and_then(|()| {
+            let Some(opt) = NonNull::new(opt) else {
+                return Ok(T::Config::default());
+            };
+            // SAFETY: By the function's requirements.
+            T::parse(unsafe { Nested::from_raw(opt) }, ack)
+        });
+        if config.is_err() {
+            ack.set_weak(c"Cannot use the qdisc's options");
+        }
+        config
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, with options.
+    unsafe extern "C" fn change(
+        sch: *mut bindings::Qdisc,
+        opt: *mut nlattr,
+        extack: *mut netlink_ext_ack,
+    ) -> c_int {
+        from_result(|| {
+            // SAFETY: C passes a valid acknowledgement or null, and valid options.
+            let (mut ack, options) = unsafe {
+                (
+                    ExtAck::from_raw(extack),
+                    Nested::from_raw(NonNull::new(opt).ok_or(EINVAL)?),
+                )
+            };
+            let config = T::parse(options, &mut ack)?;
+            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+            let lock = unsafe { TreeLock::new(sch) };
+            // SAFETY: The lock is held, and RTNL.
+            let (state, mut call) = unsafe { (Self::state(sch), Change::new(lock.sch())) };
+            state.change(&mut call, config);
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, with a message to add to.
+    unsafe extern "C" fn dump(sch: *mut bindings::Qdisc, skb: *mut sk_buff) -> c_int {
+        from_result(|| {
+            // SAFETY: The message is for this call.
+            let mut options = unsafe { Nest::start(skb, bindings::TCA_OPTIONS as u16) }?;
+            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+            let lock = unsafe { TreeLock::new(sch) };
+            // SAFETY: The lock is held.
+            let state = unsafe { Self::state(sch) };
+            state.as_ref().get_ref().dump(lock.sch(), &mut options)?;
+            drop(lock);
+            options.end();
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, with a dump to add to.
+    unsafe extern "C" fn dump_stats(
+        sch: *mut bindings::Qdisc,
+        dump: *mut bindings::gnet_dump,
+    ) -> c_int {
+        let mut stats = {
+            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+            let lock = unsafe { TreeLock::new(sch) };
+            // SAFETY: The lock is held.
+            let state = unsafe { Self::state(sch) };
+            state.as_ref().get_ref().stats(lock.sch())
+        };
+        let len = const {
+            assert!(size_of::<T::Stats>() <= u16::MAX as usize);
+            size_of::<T::Stats>() as c_int
+        };
+        let stats: *mut c_void = ptr::from_mut(&mut stats).cast();
+        // SAFETY: The dump is valid; the statistics have `len` bytes, all initialised, and
+        // are copied.
+        unsafe { bindings::gnet_stats_copy_app(dump, stats, len) }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, with the root lock held or when nobody else is left; after
+    /// a failed `init` too.
+    unsafe extern "C" fn reset(sch: *mut bindings::Qdisc) {
+        // SAFETY: The memory is ours, and was zeroed by C.
+        if unsafe { (*Self::private(sch)).ready } {
+            // SAFETY: The state is initialised by the invariants of `Private`, and we have
+            // it for ourselves.
+            unsafe { Self::state(sch) }.reset();
+        }
+        // SAFETY: RTNL is held; the packets are ours. C sets the counts to zero after this.
+        unsafe { bindings::qdisc_reset_queue(sch) };
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL when nobody else is left, once, after `reset` if the qdisc
+    /// was ever in use; after a failed `init` too.
+    unsafe extern "C" fn destroy(sch: *mut bindings::Qdisc) {
+        // SAFETY: The memory is ours, and was zeroed by C.
+        let private = unsafe { &mut *Self::private(sch) };
+        if core::mem::take(&mut private.ready) {
+            // SAFETY: By the type invariants the state is initialised; it is not used again.
+            unsafe { private.state.assume_init_drop() };
+        }
+    }
+}
+
+/// The size of a kind's name in `struct Qdisc_ops`, with the NUL.
+const ID_SIZE: usize = {
+    let ops: bindings::Qdisc_ops = pin_init::zeroed();
+    ops.id.len()
+};

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kinds of qdiscs, made known to the kernel.
+
+use super::{ops::Ops, Qdisc};
+use crate::{bindings, fault};
+use core::{marker::PhantomData, mem::ManuallyDrop};
+use kernel::{error::to_result, prelude::*, types::Opaque};
+
+/// A kind of qdisc that users can create, until this is dropped.
+///
+/// A qdisc holds a reference to the module: `rmmod` is refused while there is one. As with
+/// all that makes a module's code reachable, a module registers last when it is loaded.
+///
+/// # Invariants
+///
+/// `ops` is registered.
+pub struct Registration<T: Qdisc> {
+    // In a box since C keeps pointers to it; given up if somebody may still use it.
+    ops: ManuallyDrop<KBox<Opaque<bindings::Qdisc_ops>>>,
+    _kind: PhantomData<fn() -> T>,
+}
+
+// SAFETY: The ops may be unregistered by any thread.
+unsafe impl<T: Qdisc> Send for Registration<T> {}
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl<T: Qdisc> Sync for Registration<T> {}
+
+impl<T: Qdisc> Registration<T> {
+    /// Makes the kind known.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: there is a kind of this name.
+    /// - `ENOMEM`: no memory for the ops.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new() -> Result<Self> {
+        fault::QDISC_OPS_ALLOC.check()?;
+        let ops = KBox::new(Opaque::new(Ops::<T>::table()), GFP_KERNEL)?;
+        fault::REGISTER_QDISC.check()?;
+        // SAFETY: The ops are complete, and stay in their place until they are unregistered
+        // and not used any more (`drop`).
+        to_result(unsafe { bindings::register_qdisc(ops.get()) })?;
+        // INVARIANT: Registered just now.
+        Ok(Self {
+            ops: ManuallyDrop::new(ops),
+            _kind: PhantomData,
+        })
+    }
+}
+
+impl<T: Qdisc> Drop for Registration<T> {
+    /// Takes RTNL, and waits for an RCU grace period.
+    fn drop(&mut self) {
+        let ops = self.ops.get();
+        // SAFETY: By the type invariants. From then on nobody finds the ops by name.
+        unsafe { bindings::unregister_qdisc(ops) };
+
+        // Who has found them holds a reference to the module (a qdisc, or the system's
+        // default kind), or RTNL, or is in an RCU read-side critical section. The latter
+        // two end here.
+        // SAFETY: RTNL is not held: modules are loaded and unloaded without it.
+        unsafe {
+            bindings::rtnl_lock();
+            bindings::rtnl_unlock();
+            kernel::bindings::synchronize_rcu();
+        }
+        // SAFETY: `owner` is the module that this code runs for.
+        let references = unsafe { kernel::bindings::module_refcount((*ops).owner) };
+        // While a module is being unloaded there are none. Else there may be users: leave
+        // them the ops.
+        if references <= 0 {
+            // SAFETY: Not used again; nobody else uses them, as said above.
+            unsafe { ManuallyDrop::drop(&mut self.ops) };
+        }
+    }
+}

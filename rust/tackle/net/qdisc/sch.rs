@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The C side of a qdisc as its methods see it: `struct Qdisc`, less what is not theirs.
+
+use crate::{bindings, net::SkBuff};
+use kernel::types::Opaque;
+
+/// A qdisc, under the lock.
+///
+/// # Invariants
+///
+/// - While a reference exists, its thread holds the root lock of the qdisc's tree, or is
+///   the only one that knows the qdisc.
+/// - The packets on the list `q` belong to it; `q.qlen` and `qstats.backlog` are their
+///   number and length and those of the packets that C has set aside in `gso_skb`.
+#[repr(transparent)]
+pub struct Sch(Opaque<bindings::Qdisc>);
+
+impl Sch {
+    /// # Safety
+    ///
+    /// `raw` points at a valid qdisc of a kind of this module, and the type invariants
+    /// hold for the lifetime.
+    #[inline]
+    pub(super) unsafe fn from_raw<'a>(raw: *mut bindings::Qdisc) -> &'a Self {
+        // SAFETY: By the function's requirements; `Sch` is transparent.
+        unsafe { &*raw.cast() }
+    }
+
+    #[inline]
+    pub(super) fn raw(&self) -> *mut bindings::Qdisc {
+        self.0.get()
+    }
+
+    /// The packets that wait.
+    #[inline]
+    pub fn qlen(&self) -> u32 {
+        // SAFETY: By the type invariants nobody writes to it.
+        unsafe { (*self.raw()).q.qlen }
+    }
+
+    /// The bytes that wait.
+    #[inline]
+    pub fn backlog(&self) -> u32 {
+        // SAFETY: By the type invariants nobody writes to it.
+        unsafe { (*self.raw()).qstats.backlog }
+    }
+
+    /// The most packets that may wait, as [`Setup`] or [`Change`] have set it.
+    #[inline]
+    pub fn limit(&self) -> u32 {
+        // SAFETY: By the type invariants nobody writes to it.
+        unsafe { (*self.raw()).limit }
+    }
+
+    /// The largest packet of the device in bytes, with its link-layer header.
+    pub fn mtu(&self) -> u32 {
+        // SAFETY: By the type invariants the qdisc is valid, and holds its device.
+        unsafe { bindings::psched_mtu(bindings::qdisc_dev(self.raw())) }
+    }
+
+    #[inline]
+    pub(super) fn set_limit(&self, limit: u32) {
+        // SAFETY: By the type invariants nobody else writes to it.
+        unsafe { write_once(&raw mut (*self.raw()).limit, limit) };
+    }
+
+    #[inline]
+    pub(super) fn set_qlen(&self, qlen: u32) {
+        // SAFETY: By the type invariants nobody else writes to it.
+        unsafe { write_once(&raw mut (*self.raw()).q.qlen, qlen) };
+    }
+
+    #[inline]
+    pub(super) fn set_backlog(&self, backlog: u32) {
+        // SAFETY: By the type invariants nobody else writes to it.
+        unsafe { write_once(&raw mut (*self.raw()).qstats.backlog, backlog) };
+    }
+
+    /// Counts a packet as sent.
+    #[inline]
+    pub(super) fn count_sent(&self, packet: &SkBuff<'_>) {
+        // SAFETY: By the type invariants nobody else writes to the counts.
+        unsafe {
+            let bstats = &raw mut (*self.raw()).bstats;
+            add_once(&raw mut (*bstats).bytes, packet.len().into());
+            add_once(&raw mut (*bstats).packets, packet.segments().into());
+        }
+    }
+
+    /// Counts a packet as dropped.
+    #[inline]
+    pub(super) fn count_drop(&self) {
+        // SAFETY: By the type invariants nobody else writes to the count.
+        unsafe {
+            let drops = &raw mut (*self.raw()).qstats.drops;
+            write_once(drops, (*drops).wrapping_add(1));
+        }
+    }
+
+    /// Takes packets off the counts of the parents, which they did not get to.
+    #[cold]
+    pub(super) fn reduce_backlog(&self, packets: u32, len: u32) {
+        // CAST: C takes the numbers as signed, and adds them to unsigned ones.
+        // SAFETY: By the type invariants: the root lock keeps the parents as they are.
+        unsafe { bindings::qdisc_tree_reduce_backlog(self.raw(), packets as i32, len as i32) };
+    }
+}
+
+/// C's `WRITE_ONCE()`: C code reads these without the lock.
+///
+/// # Safety
+///
+/// `to` is valid for writes, and no one else writes to it.
+#[inline]
+unsafe fn write_once(to: *mut u32, value: u32) {
+    // SAFETY: By the function's requirements.
+    unsafe { to.write_volatile(value) };
+}
+
+/// C's `u64_stats_add()`: readers may run meanwhile, so the count changes in one access.
+///
+/// # Safety
+///
+/// `to` is valid, and no one else writes to it.
+#[inline]
+unsafe fn add_once(to: *mut bindings::u64_stats_t, value: u64) {
+    // On 64-bit kernels the count is the one member, and no sequence count guards it.
+    const { assert!(size_of::<bindings::u64_stats_t>() == size_of::<u64>()) };
+    const { assert!(size_of::<bindings::u64_stats_sync>() == 0) };
+    let to = to.cast::<u64>();
+    // SAFETY: By the function's requirements.
+    unsafe { to.write_volatile((*to).wrapping_add(value)) };
+}

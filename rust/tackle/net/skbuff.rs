@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Packets.
+//!
+//! C headers: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h),
+//! [`include/net/sch_generic.h`](srctree/include/net/sch_generic.h) (the control buffer),
+//! [`include/net/inet_ecn.h`](srctree/include/net/inet_ecn.h)
+
+use crate::bindings;
+use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
+use kernel::{
+    bindings::sk_buff,
+    transmute::{AsBytes, FromBytes},
+};
+
+/// Why a qdisc drops a packet, for the tracepoint `skb:kfree_skb` and drop monitors.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[repr(u32)]
+pub enum DropReason {
+    /// None of the others.
+    Generic = bindings::qdisc_drop_reason_QDISC_DROP_GENERIC,
+    /// The queue has reached its limit.
+    OverLimit = bindings::qdisc_drop_reason_QDISC_DROP_OVERLIMIT,
+    /// The queue management says that the queue is congested.
+    Congested = bindings::qdisc_drop_reason_QDISC_DROP_CONGESTED,
+}
+
+/// A packet on its way through a qdisc, owned.
+///
+/// It lives for one call of the qdisc: `'call` keeps it from being stored away, from
+/// being sent through another qdisc (whose device may have fewer queues than the
+/// packet's `queue_mapping` says), and from outliving its device. Between calls a packet
+/// is in a queue that belongs to the qdisc.
+///
+/// Dropping it frees the packet, with [`DropReason::Generic`]; the methods of
+/// [`Enqueue`](super::qdisc::Enqueue) and [`Dequeue`](super::qdisc::Dequeue) that drop a
+/// packet count it too.
+///
+/// # Invariants
+///
+/// `skb` points at a valid packet that is on no list (`next` is null) and that nobody else
+/// has. Its
+/// control buffer is a `struct qdisc_skb_cb`, of which all bytes are initialised.
+#[must_use = "a packet that is not put anywhere is dropped"]
+#[repr(transparent)]
+pub struct SkBuff<'call> {
+    skb: NonNull<sk_buff>,
+    _call: PhantomData<&'call mut sk_buff>,
+}
+
+impl<'call> SkBuff<'call> {
+    /// Takes a packet over from C.
+    ///
+    /// # Safety
+    ///
+    /// `skb` points at a valid packet that is on no list (`next` is null) and belongs to the
+    /// caller, in a qdisc that the call `'call` is for.
+    #[inline]
+    pub(crate) unsafe fn from_raw(skb: NonNull<sk_buff>) -> Self {
+        // INVARIANT: By the function's requirements; C zeroes the control buffer when it
+        // makes the packet, and `__dev_xmit_skb()` sets up its head before each qdisc.
+        Self {
+            skb,
+            _call: PhantomData,
+        }
+    }
+
+    /// Hands the packet over to C.
+    #[inline]
+    pub(crate) fn into_raw(self) -> *mut sk_buff {
+        ManuallyDrop::new(self).skb.as_ptr()
+    }
+
+    /// Returns the part of the packet that belongs to the qdisc layer.
+    #[inline]
+    fn control(&self) -> *mut bindings::qdisc_skb_cb {
+        // SAFETY: By the type invariants the packet is valid.
+        unsafe { &raw mut (*self.skb.as_ptr()).cb }.cast()
+    }
+
+    /// The length that qdiscs account for in bytes: that of the packet with the headers
+    /// of all its segments, or what a size table (`tc ... stab`) makes of it.
+    #[inline]
+    #[allow(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.control()).pkt_len }
+    }
+
+    /// The packets on the wire that this one will become.
+    #[inline]
+    pub fn segments(&self) -> u16 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.control()).pkt_segs }
+    }
+
+    /// Returns what the qdisc noted on the packet with [`set_note`](Self::set_note).
+    ///
+    /// If it did not, or with another type, the value is arbitrary, but valid.
+    #[inline]
+    pub fn note<T: FromBytes>(&self) -> T {
+        const { assert!(size_of::<T>() <= NOTE_SIZE) };
+        // SAFETY: By the type invariants the array is valid and initialised; all byte
+        // patterns are valid for `T`, which is not larger.
+        unsafe { ptr::read_unaligned((&raw const (*self.control()).data).cast()) }
+    }
+
+    /// Notes something on the packet for as long as it is in the qdisc.
+    ///
+    /// Does not compile for more than 20 bytes.
+    #[inline]
+    pub fn set_note<T: AsBytes + FromBytes>(&mut self, note: T) {
+        const { assert!(size_of::<T>() <= NOTE_SIZE) };
+        // SAFETY: By the type invariants the array is valid, and `T` is not larger.
+        // INVARIANT: `T` has no uninitialised bytes.
+        unsafe { ptr::write_unaligned((&raw mut (*self.control()).data).cast(), note) }
+    }
+
+    /// Marks the packet with ECN CE; true when it bears that mark now, false when its
+    /// sender did not negotiate ECN, or it is not IP.
+    #[inline]
+    pub fn set_ce(&mut self) -> bool {
+        // SAFETY: By the type invariants the packet is valid and ours.
+        unsafe { bindings::INET_ECN_set_ce(self.skb.as_ptr()) != 0 }
+    }
+
+    /// The DS field of the IP header, with the ECN bits; [`None`] when the packet is not
+    /// IP.
+    ///
+    /// The packet is mutable since its header may have to be made linear.
+    #[inline]
+    pub fn dsfield(&mut self) -> Option<u8> {
+        // SAFETY: By the type invariants the packet is valid and ours.
+        u8::try_from(unsafe { bindings::skb_get_dsfield(self.skb.as_ptr()) }).ok()
+    }
+}
+
+/// The bytes that a qdisc has for itself in each packet.
+const NOTE_SIZE: usize = bindings::QDISC_CB_PRIV_LEN as usize;
+
+impl Drop for SkBuff<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants the packet is ours; it is not used again. This is
+        // what the C macro `kfree_skb_reason()` does.
+        unsafe {
+            kernel::bindings::sk_skb_reason_drop(
+                ptr::null(),
+                self.skb.as_ptr(),
+                DropReason::Generic as u32,
+            )
+        };
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The task that runs on this CPU, for hooks.
+//!
+//! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
+
+use core::ptr;
+use kernel::task::Task;
+use tackle_core::numa::{TaskId, COMM_LEN};
+
+/// Returns who the current task is, by its ids in the initial namespace.
+///
+/// # Context
+///
+/// Any. In an interrupt the current task is the one that was interrupted, and an idle CPU's
+/// has the pid 0. The name can be half an old and half a new one when somebody changes it
+/// meanwhile.
+#[inline]
+pub fn current() -> TaskId {
+    const { assert!(COMM_LEN == kernel::bindings::TASK_COMM_LEN as usize) };
+    let task = Task::current_raw();
+    // SAFETY: `current` is valid in every context and does not go away while this runs on
+    // its CPU. The ids and the start change only when the task itself makes another thread's
+    // its own (`de_thread()`); an interrupt may see some of them changed, as in C. Each is
+    // one volatile read of an integer, so `READ_ONCE()`.
+    let (pid, tgid, start) = unsafe {
+        (
+            (&raw const (*task).pid).read_volatile(),
+            (&raw const (*task).tgid).read_volatile(),
+            (&raw const (*task).start_boottime).read_volatile(),
+        )
+    };
+    // SAFETY: As above; only the address is taken.
+    let name = unsafe { &raw const (*task).comm }.cast::<u8>();
+    let mut comm = [0; COMM_LEN];
+    for (i, byte) in comm.iter_mut().enumerate() {
+        // SAFETY: `i` is within the array. Others may write to it (`__set_task_comm()`),
+        // without a lock; a byte that is read volatile is the old or the new one.
+        *byte = unsafe { ptr::read_volatile(name.add(i)) };
+    }
+    TaskId {
+        pid,
+        tgid,
+        comm,
+        start,
+    }
+}
