@@ -12,93 +12,81 @@ TOP := $(CURDIR)
 BUILD := $(TOP)/build
 TOOLBOX := scripts/toolbox.sh run
 
-KERNEL := stock
-KERNEL_DIR := $(BUILD)/kernels/$(KERNEL)
-GUEST := $(BUILD)/cargo/release/tackle-guest
+# The kernels that tests run on; demo and shell take FLAVOUR.
+KERNELS := stock
+FLAVOUR := stock
 RUNNER := $(BUILD)/cargo/release/tackle-qemu
-KERNELS := --kernel $(KERNEL)=$(KERNEL_DIR)
+kernel-dir = $(BUILD)/kernels/$(1)
+runner-kernels = $(foreach k,$(1),--kernel $(k)=$(call kernel-dir,$(k))) --build $(BUILD)
 
-.DEFAULT_GOAL := help
+.DEFAULT_GOAL := $(if $(CLIPPY),clippy,help)
 
-## The two commands ----------------------------------------------------------------
+# The two commands ------------------------------------------------------------
 
 .PHONY: demo
-demo: boot ## boot a guest and see every system at work
-	@$(TOOLBOX) $(RUNNER) demo $(KERNELS) --build $(BUILD)
+demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
+	@$(TOOLBOX) $(RUNNER) demo $(call runner-kernels,$(FLAVOUR))
 
 .PHONY: test
-test: boot ## run every test (SUITE=name: that one; KEEP=1: keep logs and files)
-	@TACKLE_KERNEL_SRC="$$(readlink -f $(KERNEL_DIR)/build/source)" \
-	 TACKLE_KERNEL_CLIPPY="make -s kernel-clippy" \
-	 $(TOOLBOX) $(RUNNER) test $(KERNELS) --build $(BUILD) \
+test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name: that one; KEEP=1: keep logs and files)
+	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
+	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
+	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
 		$(addprefix --suite ,$(SUITE)) $(if $(KEEP),--keep)
 
 .PHONY: shell
-shell: boot ## an interactive guest with the modules at hand
-	@$(TOOLBOX) $(RUNNER) shell $(KERNELS) --build $(BUILD)
+shell: boot-$(FLAVOUR) ## an interactive guest with the modules at hand
+	@$(TOOLBOX) $(RUNNER) shell $(call runner-kernels,$(FLAVOUR))
 
-## The parts -----------------------------------------------------------------------
-
-.PHONY: host
-host:
-	@scripts/host.sh
+# The parts -------------------------------------------------------------------
 
 .PHONY: toolbox
-toolbox: host ## the Debian root file system that everything runs in
+toolbox: ## the Debian root file system that everything runs in
+	@scripts/host.sh
 	@scripts/toolbox.sh make
 
 .PHONY: kernel
-kernel: toolbox ## the stock kernel, with its Rust metadata
-	@mkdir -p $(KERNEL_DIR)
-	@kernel=$$($(TOOLBOX) scripts/stock.sh) && ln -sfn "$$kernel/build" $(KERNEL_DIR)/build && \
-	 ln -sfn "$$kernel" $(KERNEL_DIR)/kernel
+kernel: toolbox ## a kernel: FLAVOUR=stock (default), patched or debug
+	@$(TOOLBOX) scripts/kernel.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR))
 
 .PHONY: guest
-guest: kernel ## what the guest boots from
+guest: toolbox ## the root image of the guests
 	@scripts/guest.sh root
-	@$(TOOLBOX) scripts/guest.sh boot "$$(readlink $(KERNEL_DIR)/kernel)" $(KERNEL_DIR)
 
 .PHONY: programs
-programs: toolbox
-	@$(TOOLBOX) cargo build --release --locked --quiet -p tackle-guest -p tackle-qemu
+programs: toolbox ## the test runner and the guest's programs
+	@$(TOOLBOX) scripts/programs.sh
 
-.PHONY: boot
-boot: guest programs kernel-modules
-	@mkdir -p $(KERNEL_DIR)/payload
-	@rm -f $(KERNEL_DIR)/payload/*
-	@cp $(KERNEL_DIR)/modules/*.ko $(KERNEL_DIR)/modules/{modules,samples}/*.ko $(GUEST) \
-		$(KERNEL_DIR)/payload/
+# Kernel, images, modules and programs: all that a guest boots from.
+boot-%: programs guest FORCE
+	@$(TOOLBOX) scripts/boot.sh $* $(call kernel-dir,$*)
 
-## The modules ---------------------------------------------------------------------
+.PHONY: FORCE
+FORCE:
 
-# One Kbuild run: $(1) the kernel's build folder, $(2) where the output goes, $(3) targets.
-kbuild = $(MAKE) -C $(1) M=$(TOP) MO=$(2) $(3)
+.PHONY: clippy
+clippy: toolbox ## lint all Rust code (also: make CLIPPY=1)
+	@$(TOOLBOX) scripts/kernel.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR))
+	@$(TOOLBOX) scripts/kbuild.sh $(call kernel-dir,$(FLAVOUR)) modules CLIPPY=1
+	@$(TOOLBOX) cargo clippy --workspace --all-targets --locked -- -D warnings
 
-.PHONY: kernel-modules
-kernel-modules: kernel
-	@mkdir -p $(KERNEL_DIR)/modules
-	@$(TOOLBOX) scripts/kbuild.sh $(KERNEL_DIR) modules
-
-# Called in the toolbox by the tests.
-.PHONY: kernel-clippy
-kernel-clippy:
-	@mkdir -p $(KERNEL_DIR)/clippy
-	@scripts/kbuild.sh $(KERNEL_DIR) modules CLIPPY=1
+# The modules for a kernel of one's own ----------------------------------------
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
+kbuild = $(MAKE) -C $(KDIR) M=$(TOP) MO=$(BUILD)/modules
 
 .PHONY: modules
 modules: ## the modules for the kernel that KDIR names (default: the one that runs)
 	@scripts/kdir.sh $(KDIR)
 	@mkdir -p $(BUILD)/modules
-	@$(call kbuild,$(KDIR),$(BUILD)/modules,modules)
+	@$(kbuild) modules
 
 .PHONY: modules_install
 modules_install: ## install them under /lib/modules
 	@[ -e $(BUILD)/modules/tackle.ko ] || { echo "nothing to install: make modules first" >&2; exit 1; }
-	@$(call kbuild,$(KDIR),$(BUILD)/modules,modules_install)
+	@$(kbuild) modules_install
 
-## Habits --------------------------------------------------------------------------
+# Habits ----------------------------------------------------------------------
 
 .PHONY: format
 format: toolbox ## format the Rust code as the kernel's is
@@ -106,8 +94,8 @@ format: toolbox ## format the Rust code as the kernel's is
 	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/tackle modules samples -name "*.rs")'
 
 .PHONY: pin
-pin: toolbox ## move the stock kernel to the newest version in the archive
-	@$(TOOLBOX) scripts/stock.sh pin
+pin: toolbox ## move the pinned kernel to the newest one in the archive
+	@$(TOOLBOX) scripts/linux.sh pin
 
 .PHONY: clean
 clean: ## remove what was built in this checkout
@@ -120,4 +108,4 @@ distclean: clean ## remove the cache folder, too
 .PHONY: help
 help: ## this
 	@echo 'Usage: make TARGET'
-	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'

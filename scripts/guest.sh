@@ -5,7 +5,7 @@
 #
 #	guest.sh root			makes the root image (outside the toolbox)
 #	guest.sh boot KERNEL FOLDER	(in the toolbox) makes the images of a kernel, and links
-#					all that the guest boots from into FOLDER
+#					them into FOLDER
 #
 # KERNEL is a folder as stock.sh makes it.
 
@@ -30,8 +30,9 @@ make_root() {
 }
 
 make_modules_image() {
-	# Not compressed: the modules are, and the guest's processor is a slow one.
-	mksquashfs "$1/lib/modules" "$2" -noI -noD -noF -noX -no-progress -quiet
+	# Not compressed (the modules are, and the guest's processor is a slow one), but
+	# labelled with a compression that every kernel of ours knows.
+	mksquashfs "$1/lib/modules" "$2" -comp lz4 -noI -noD -noF -noX -no-progress -quiet
 }
 
 make_initramfs() {
@@ -70,13 +71,10 @@ root)
 boot)
 	kernel=$2 folder=$3
 	release=$(cat "$kernel/release")
-	modules=$kernel.modules.img
+	modules=$kernel.modules-$(key "$0").img
 	initramfs=$kernel.initramfs-$(key "$0" "$init/early.sh" "$init/guest.sh").img
 	step "modules image of $release" "$modules" "$0" make_modules_image "$kernel"
 	step "initramfs of $release" "$initramfs" "$0" make_initramfs "$kernel"
-	mkdir -p "$folder/payload"
-	ln -sfn "$kernel/vmlinuz" "$folder/vmlinuz"
-	ln -sfn "$kernel/release" "$folder/release"
 	ln -sfn "$modules" "$folder/modules.img"
 	ln -sfn "$initramfs" "$folder/initramfs.img"
 	ln -sfn "$root" "$folder/root.img"

@@ -13,5 +13,5 @@ config=$kdir/.config
 grep -q '^CONFIG_RUST=y' "$config" || die "the kernel of $kdir has no CONFIG_RUST"
 objects=$kdir
 if [ ! -f "$objects/rust/libkernel.rmeta" ]; then
-	die "the headers in $kdir carry no Rust metadata (Debian leaves it out): make kernel builds it for $LINUX_RELEASE, then KDIR=build/kernels/stock/build"
+	die "the headers in $kdir carry no Rust metadata (Debian leaves it out): 'make kernel' makes it for $LINUX_RELEASE, then KDIR=build/kernels/stock/build"
 fi

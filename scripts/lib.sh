@@ -85,3 +85,8 @@ step() {
 	mv -T "$partial" "$path"
 	say "$what: made, $(size "$path"), $((SECONDS - start)) s"
 }
+
+# settle DIR: tells a kernel's build folder the name that `step` will give it.
+settle() {
+	sed -i "s#$1#${1%.partial.*}#" "$1/build/Makefile"
+}

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Makes the kernel FLAVOUR, and links it and what its guest boots from into FOLDER.
+# In the toolbox.
+#
+#	kernel.sh FLAVOUR FOLDER
+
+. "$(dirname "$0")/lib.sh"
+
+here=$(dirname "$0")
+flavour=$1 folder=$2
+mkdir -p "$folder"
+if [ "$flavour" = stock ]; then
+	kernel=$("$here/stock.sh")
+else
+	kernel=$("$here/flavour.sh" "$flavour")
+fi
+for file in build source config vmlinuz release; do
+	ln -sfn "$kernel/$file" "$folder/$file"
+done
+"$here/guest.sh" boot "$kernel" "$folder"

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds the programs around the modules, in the toolbox.
+
+. "$(dirname "$0")/lib.sh"
+
+start=$SECONDS
+# Cargo has a progress display of its own.
+cargo build --release --locked --quiet -p tackle-guest -p tackle-qemu
+say "programs: built, $((SECONDS - start)) s"
