@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a hook costs: hooks that do nothing, in Rust (`hook_bench`) and in C (the
+//! kernel's `samples/ftrace/ftrace-ops.c`).
+//!
+//! Both are on a function that does nothing, called in a loop: in the sample's own one,
+//! and in the same one in `bench_tracee`. What the bare loops take is reported as well.
+
+use std::sync::LazyLock;
+
+use anyhow::{ensure, Context, Result};
+use nix::errno::Errno;
+use regex::Regex;
+
+use super::{least, Figure, Report, Suite};
+use crate::sys::{debugfs, expect_errno, ftrace, kmsg, module};
+
+/// The suite.
+pub const SUITE: Suite = Suite { name: "hooks", run };
+
+/// Calls in a round: so few that most rounds have no timer tick in them, where
+/// interrupts are not switched off.
+const CALLS: u32 = 1000;
+/// Rounds of the sample. With ten hooks a tick comes in each fifth.
+const ROUNDS: u32 = 10;
+
+const TRACEE: &str = "/sys/kernel/debug/bench_tracee";
+
+/// What ftrace puts between a trampoline and its hook, where the hook wants it.
+const ASSIST: &str = "ftrace_ops_assist_func";
+
+fn run(report: &mut Report) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let tracee = module::load("bench_tracee", "")?;
+    debugfs::set(format!("{TRACEE}/calls"), &CALLS.to_string())?;
+
+    figure(report, "bare", "bench_tracee", rust()?)?;
+    figure(report, "bare", "ftrace-ops", c(0, false)?)?;
+    for (case, hooks) in [("hook-1", 1), ("hook-2", 2), ("hook-10", 10)] {
+        figure(report, case, "c-ops", c(hooks, false)?)?;
+        // With several hooks ftrace's list function protects them all.
+        if hooks == 1 {
+            figure(report, case, "c-ops-assist", c(hooks, true)?)?;
+        }
+        let hook = module::load("hook_bench", &format!("hooks={hooks}"))?;
+        let subject = rust_subject(hooks)?;
+        figure(report, case, subject, rust()?)?;
+        hook.unload()?;
+        ftrace::expect_bare("tracee")?;
+    }
+    tracee.unload()?;
+    library.unload()
+}
+
+fn figure(report: &mut Report, case: &str, subject: &str, value: f64) -> Result<()> {
+    report.figure(Figure {
+        suite: SUITE.name,
+        case,
+        subject,
+        metric: "insn_per_call",
+        value,
+        unit: "instructions",
+    })
+}
+
+/// Nanoseconds per call of the function of `bench_tracee`.
+fn rust() -> Result<f64> {
+    // No interrupt gets in between: the second round is there to see just that.
+    least(2, || {
+        let total: u32 = debugfs::value(format!("{TRACEE}/ns"))?;
+        Ok(f64::from(total) / f64::from(CALLS))
+    })
+}
+
+/// Checks that as many hooks are on the function as there should be, and finds out
+/// which subject they are: like is to be compared with like.
+fn rust_subject(hooks: u32) -> Result<&'static str> {
+    let enabled = ftrace::expect_enabled("tracee")?;
+    ensure!(
+        enabled.users == hooks,
+        "expected {hooks} hooks, got: {}",
+        enabled.line
+    );
+    Ok(if enabled.line.contains(ASSIST) {
+        "rust-ops-assist"
+    } else {
+        "rust-ops"
+    })
+}
+
+/// Nanoseconds per call of the sample's function with this many hooks. `assist`: with
+/// ftrace's protection from recursion and from where RCU is not watching.
+fn c(hooks: u32, assist: bool) -> Result<f64> {
+    let flag = u8::from(assist);
+    let parameters = format!(
+        "nr_function_calls={CALLS} nr_ops_relevant={hooks} assist_recursion={flag} assist_rcu={flag}"
+    );
+    least(ROUNDS, || {
+        let mut log = kmsg::Cursor::now()?;
+        // All is done while it loads, and it never stays.
+        let answer = module::insmod("ftrace-ops", &parameters)?;
+        expect_errno("loading ftrace-ops", answer, Errno::EINVAL)?;
+        let records = log.read()?;
+        let total = records.iter().find_map(|record| total(&record.text));
+        let total = total.context("the sample has logged no figure")?;
+        Ok(f64::from(total) / f64::from(CALLS))
+    })
+}
+
+/// The nanoseconds in what the sample logs.
+fn total(line: &str) -> Option<u32> {
+    static LINE: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"^ftrace_ops: Attempted \d+ calls to .* in (\d+)ns").expect("a fixed pattern")
+    });
+    LINE.captures(line)?[1].parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sample_logs_its_total() {
+        let line = "ftrace_ops: Attempted 1000 calls to tracee_relevant [ftrace_ops] in 46044ns (46ns / call)";
+        assert_eq!(total(line), Some(46044));
+        assert_eq!(total("ftrace_ops: registering:"), None);
+    }
+}

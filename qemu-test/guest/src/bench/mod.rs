@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Measures in a guest whose clock counts instructions, and reports figures as
+//! lines of JSON. `Documentation/bench.rst` says what they mean.
+
+mod hooks;
+mod pktgen;
+mod qdisc;
+
+use std::io::Write;
+
+use anyhow::{bail, Context, Result};
+use serde::Serialize;
+
+use crate::ktap::channel;
+
+/// A suite of measurements.
+struct Suite {
+    name: &'static str,
+    run: fn(&mut Report) -> Result<()>,
+}
+
+const SUITES: [Suite; 2] = [hooks::SUITE, qdisc::SUITE];
+
+/// One line of the report. The host computes from these, it measures nothing.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Line<'a> {
+    Figure(Figure<'a>),
+    /// The last line when all went well: how many figures there are.
+    End(usize),
+    /// The last line when something did not work.
+    Error(String),
+}
+
+/// What was measured, with what it is to be compared with still in it.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Figure<'a> {
+    suite: &'a str,
+    case: &'a str,
+    subject: &'a str,
+    metric: &'a str,
+    value: f64,
+    unit: &'a str,
+}
+
+/// The report under way.
+struct Report {
+    out: Box<dyn Write>,
+    figures: usize,
+}
+
+impl Report {
+    fn figure(&mut self, figure: Figure<'_>) -> Result<()> {
+        self.figures += 1;
+        self.line(&Line::Figure(figure))
+    }
+
+    fn line(&mut self, line: &Line<'_>) -> Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        self.out
+            .write_all(text.as_bytes())
+            .and_then(|()| self.out.flush())
+            .context("cannot write the report")
+    }
+}
+
+/// Runs the suites of these names, or all; tells whether everything worked.
+///
+/// # Errors
+///
+/// A name is not known, or the report cannot be written.
+pub fn run(names: &[String]) -> Result<bool> {
+    let suites = select(names)?;
+    let mut report = Report {
+        out: channel()?,
+        figures: 0,
+    };
+    for suite in suites {
+        if let Err(error) = (suite.run)(&mut report) {
+            let text = format!("{}: {error:#}", suite.name);
+            eprintln!("tackle-guest: {text}");
+            report.line(&Line::Error(text))?;
+            return Ok(false);
+        }
+    }
+    report.line(&Line::End(report.figures))?;
+    Ok(true)
+}
+
+fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
+    if let Some(name) = names
+        .iter()
+        .find(|name| SUITES.iter().all(|suite| suite.name != name.as_str()))
+    {
+        bail!("there is no benchmark {name:?}");
+    }
+    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    Ok(SUITES.iter().filter(wanted).collect())
+}
+
+/// The least of several rounds: what comes in between only ever adds instructions.
+///
+/// # Errors
+///
+/// That of the first round that fails.
+fn least(rounds: u32, mut round: impl FnMut() -> Result<f64>) -> Result<f64> {
+    let mut least = f64::INFINITY;
+    for _ in 0..rounds {
+        least = least.min(round()?);
+    }
+    Ok(least)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_json() {
+        let figure = Figure {
+            suite: "hooks",
+            case: "hook-1",
+            subject: "c-ops",
+            metric: "insn_per_call",
+            value: 46.0,
+            unit: "instructions",
+        };
+        let text = serde_json::to_string(&Line::Figure(figure)).unwrap();
+        assert_eq!(
+            text,
+            r#"{"figure":{"suite":"hooks","case":"hook-1","subject":"c-ops","metric":"insn_per_call","value":46.0,"unit":"instructions"}}"#
+        );
+        assert_eq!(
+            serde_json::to_string(&Line::End(3)).unwrap(),
+            r#"{"end":3}"#
+        );
+    }
+
+    #[test]
+    fn names_select_suites() {
+        assert_eq!(select(&[]).unwrap().len(), SUITES.len());
+        assert_eq!(select(&["qdisc".into()]).unwrap()[0].name, "qdisc");
+        assert!(select(&["none".into()]).is_err());
+    }
+
+    #[test]
+    fn the_least_round_counts() {
+        let mut values = [3.0, 1.0, 2.0].into_iter();
+        assert_eq!(least(3, || Ok(values.next().unwrap())).unwrap(), 1.0);
+    }
+}

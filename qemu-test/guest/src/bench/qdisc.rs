@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a queueing discipline costs for a packet that it neither drops nor delays.
+//!
+//! pktgen hands packets to a dummy device, which sends into nowhere. In the case `root`
+//! the qdisc is the device's own, and always empty: the kernel then sends past it, and
+//! all that it is asked is whether there is more to send. In the case `under-prio` it is
+//! in the first band of a `prio`, which cannot be passed by: each packet goes through
+//! its enqueue and its dequeue.
+
+use std::sync::LazyLock;
+
+use anyhow::{ensure, Context, Result};
+use regex::Regex;
+
+use super::pktgen::Pktgen;
+use super::{least, Figure, Report, Suite};
+use crate::sys::{cmd, module, netns::Dummy};
+
+/// The suite.
+pub const SUITE: Suite = Suite { name: "qdisc", run };
+
+const DEVICE: &str = "bench0";
+/// A round takes less than the 4 ms from one timer tick to the next.
+const PACKETS: u32 = 1000;
+/// At worst a tick comes in nine rounds of ten.
+const ROUNDS: u32 = 40;
+
+fn run(report: &mut Report) -> Result<()> {
+    let rcodel = module::stack("sch_rcodel", "")?;
+    let device = Dummy::new(DEVICE, 9)?;
+    let pktgen = Pktgen::new(DEVICE, PACKETS)?;
+
+    figure(report, "bare", "noqueue", &pktgen)?;
+    for kind in ["codel", "rcodel"] {
+        tc(&format!("add dev {DEVICE} root {kind}"))?;
+        figure(report, "root", kind, &pktgen)?;
+        expect_sent(kind)?;
+        tc(&format!("del dev {DEVICE} root"))?;
+    }
+    for kind in ["pfifo", "codel", "rcodel"] {
+        // All packets to the first of the bands.
+        let map = "0 ".repeat(16);
+        tc(&format!(
+            "add dev {DEVICE} root handle 1: prio bands 2 priomap {map}"
+        ))?;
+        tc(&format!("add dev {DEVICE} parent 1:1 {kind}"))?;
+        figure(report, "under-prio", kind, &pktgen)?;
+        expect_sent(kind)?;
+        tc(&format!("del dev {DEVICE} root"))?;
+    }
+    drop(pktgen);
+    drop(device);
+    rcodel.unload()
+}
+
+fn figure(report: &mut Report, case: &str, subject: &str, pktgen: &Pktgen) -> Result<()> {
+    let value = least(ROUNDS, || pktgen.round())?;
+    report.figure(Figure {
+        suite: SUITE.name,
+        case,
+        subject,
+        metric: "insn_per_packet",
+        value,
+        unit: "instructions",
+    })
+}
+
+fn tc(words: &str) -> Result<()> {
+    cmd::run(&format!("tc qdisc {words}")).map(drop)
+}
+
+/// Checks with the qdisc's own counters that the packets came its way, and left.
+fn expect_sent(kind: &str) -> Result<()> {
+    let text = cmd::run(&format!("tc -s qdisc show dev {DEVICE}"))?;
+    let (sent, dropped) = counters(&text, kind).with_context(|| format!("no {kind} in: {text}"))?;
+    ensure!(
+        sent >= PACKETS * ROUNDS && dropped == 0,
+        "expected {} packets through {kind} and none dropped, got {sent} and {dropped}",
+        PACKETS * ROUNDS
+    );
+    Ok(())
+}
+
+/// Packets sent and packets dropped, of the qdisc of this kind in what `tc -s` prints.
+fn counters(text: &str, kind: &str) -> Option<(u32, u32)> {
+    static SENT: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"Sent \d+ bytes (\d+) pkt \(dropped (\d+),").expect("a fixed pattern")
+    });
+    let start = text.find(&format!("qdisc {kind} "))?;
+    let found = SENT.captures(&text[start..])?;
+    Some((found[1].parse().ok()?, found[2].parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counters_are_those_of_the_kind() {
+        let text = "qdisc prio 1: root refcnt 2 bands 2 priomap 0 0\n \
+                    Sent 5040000 bytes 84000 pkt (dropped 0, overlimits 0 requeues 0) \n \
+                    backlog 0b 0p requeues 0\n\
+                    qdisc rcodel 8006: parent 1:1 [Unknown qdisc, optlen=32] \n \
+                    Sent 60 bytes 1 pkt (dropped 2, overlimits 0 requeues 0) \n";
+        assert_eq!(counters(text, "prio"), Some((84000, 0)));
+        assert_eq!(counters(text, "rcodel"), Some((1, 2)));
+        assert_eq!(counters(text, "codel"), None);
+    }
+}

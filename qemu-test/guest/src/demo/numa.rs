@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A process runs on one node while its memory is on the other; the kernel
+//! moves the memory, and the hook counts the faults that made it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context, Result};
+
+use super::Page;
+use crate::sys::numa::{self, Eager, Row, Sched};
+use crate::sys::worker::Worker;
+use crate::sys::{module, wait_for};
+
+/// As long as the section may take for the memory to move.
+const LIMIT: Duration = Duration::from_secs(18);
+
+/// Shows pages and faults on each node while the memory moves.
+///
+/// # Errors
+///
+/// Something did not work as it should.
+pub(super) fn show(page: &mut Page) -> Result<()> {
+    let stack = module::stack("numa_stat", "")?;
+    let eager = Eager::new()?;
+    let worker = Worker::start(1)?;
+    let pid = worker.pid();
+    page.say(format!(
+        "   process {pid}: 64 MiB written on node 1, then runs on node 0"
+    ));
+    let before = numa::pages(pid)?;
+    let start = Instant::now();
+    // Most of it moved is enough to see; the rest would only take time.
+    let moved = wait_for("the memory to move", LIMIT, || {
+        let pages = numa::pages(pid)?;
+        Ok((pages[0] > pages[1]).then_some(()))
+    });
+    worker.stop()?;
+    let seconds = start.elapsed().as_secs_f64();
+    let after = numa::pages(pid)?;
+    let row = numa::table()?.remove(&pid);
+    let row = row.context("numa_stat has no row of the process")?;
+    let kernel = Sched::of(pid)?;
+    drop((worker, eager));
+    stack.unload()?;
+    page.say(format!("   {:<32}{:>9}{:>9}", "", "node 0", "node 1"));
+    line(page, "pages at the start", &before);
+    line(page, &format!("pages after {seconds:.1} s"), &after);
+    line(page, "faults counted by numa_stat", &row.nodes);
+    line(page, "the kernel's own, fading counts", &kernel.nodes);
+    page.say(format!(
+        "   pages migrated by these faults: {}, kernel says {}",
+        row.migrated, kernel.migrated
+    ));
+    check(&row, &kernel)?;
+    // Slow emulation is no failure of the count; no page moved would be.
+    ensure!(
+        moved.is_ok() || after[0] > before[0],
+        "no page moved to node 0 in {} s",
+        LIMIT.as_secs()
+    );
+    Ok(())
+}
+
+fn check(row: &Row, kernel: &Sched) -> Result<()> {
+    ensure!(row.sum() > 0, "no fault was counted");
+    ensure!(
+        row.migrated == kernel.migrated,
+        "the counts of migrated pages differ"
+    );
+    Ok(())
+}
+
+fn line(page: &mut Page, name: &str, numbers: &[u64]) {
+    let columns: Vec<_> = numbers.iter().map(|n| format!("{n:>9}")).collect();
+    page.say(format!("   {name:<32}{}", columns.concat()));
+}

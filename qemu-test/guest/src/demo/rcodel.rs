@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same traffic through a long queue and through `rcodel`.
+
+use anyhow::{ensure, Result};
+
+use super::Page;
+use crate::sys::bottleneck::{Bottleneck, RATE};
+use crate::sys::{module, worker};
+
+const SECONDS: u32 = 6;
+
+/// Shows ping and throughput through either queue.
+///
+/// # Errors
+///
+/// Something did not work as it should.
+pub(super) fn show(page: &mut Page) -> Result<()> {
+    // The NUMA section keeps node 0 busy; everything started from here on
+    // stays off it. With one node only there is nowhere to go.
+    let _ = worker::pin(1);
+    let stack = module::stack("sch_rcodel", "")?;
+    let line = Bottleneck::new()?;
+    page.say(format!(
+        "   {RATE} Mbit/s, 10 ms away, 4 TCP connections and a ping, {SECONDS} s each"
+    ));
+    page.say(format!(
+        "   {:<18}{:>9}{:>9}{:>9}{:>9}{:>9}",
+        "queue", "ping min", "p50", "p95", "Mbit/s", "drops"
+    ));
+    let mut medians = Vec::new();
+    for queue in ["pfifo limit 1000", "rcodel"] {
+        let measured = line.measure(queue, SECONDS)?;
+        let ping = |percent| measured.pings.percentile(percent);
+        page.say(format!(
+            "   {queue:<18}{:>9.1}{:>9.1}{:>9.1}{:>9.2}{:>9}",
+            ping(0),
+            ping(50),
+            ping(95),
+            measured.mbit,
+            measured.drops
+        ));
+        medians.push(ping(50));
+        if let Some(xstats) = measured.xstats {
+            page.say(format!(
+                "   {queue}: largest packet {} bytes, last delay {} us, drop count {}",
+                xstats.maxpacket, xstats.ldelay, xstats.count
+            ));
+        }
+    }
+    drop(line);
+    stack.unload()?;
+    let ratio = medians[0] / medians[1];
+    page.say(format!("   the median ping is {ratio:.1} times shorter"));
+    ensure!(ratio > 1.0, "rcodel did not shorten the ping");
+    Ok(())
+}

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program that runs inside the guest: it loads the modules, tries what
+//! they promise and reports in KTAP; or it shows them at work.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+mod bench;
+mod demo;
+mod ktap;
+mod suite;
+mod suites;
+mod sys;
+mod walk;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// Test suites and demonstration of the tackle modules.
+#[derive(Parser)]
+struct Args {
+    #[command(subcommand)]
+    word: Word,
+}
+
+#[derive(Subcommand)]
+enum Word {
+    /// Run suites and report in KTAP; without names, every ordinary suite
+    Run {
+        /// Names of suites, see `list`
+        suites: Vec<String>,
+    },
+    /// Print the names of the ordinary suites, one a line
+    List,
+    /// Show the five systems at work
+    Demo,
+    /// Measure, and report figures as lines of JSON; without names, everything
+    Bench {
+        /// Names of benchmarks: hooks, qdisc
+        suites: Vec<String>,
+    },
+    /// Put memory on one node, then use it from another (started by `run`)
+    #[command(hide = true)]
+    NumaWorker(sys::worker::Args),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Args::parse().word {
+        Word::Run { suites } => suite::run(&suites),
+        Word::List => {
+            suite::ordinary().for_each(|suite| println!("{}", suite.name));
+            Ok(true)
+        }
+        Word::Demo => demo::run(),
+        Word::Bench { suites } => bench::run(&suites),
+        Word::NumaWorker(args) => sys::worker::work(&args).map(|()| true),
+    };
+    report(outcome)
+}
+
+/// Turns the outcome into an exit status: 0 all good, 1 something failed,
+/// 2 the program itself could not do its work.
+fn report(outcome: Result<bool>) -> ExitCode {
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("tackle-guest: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a suite is, and how one is run: every test is watched for kernel
+//! warnings and for modules that it leaves behind.
+
+use std::fmt::{self, Display};
+use std::panic::{catch_unwind, AssertUnwindSafe};
+
+use anyhow::{bail, Result};
+
+use crate::ktap::{channel, Ktap, Outcome};
+use crate::suites;
+use crate::sys::{kmsg, module};
+
+/// One test: it fails by returning an error that says what was expected and
+/// what was seen, or by a panic.
+pub struct Test {
+    /// Name in the report.
+    pub name: &'static str,
+    /// The test itself.
+    pub run: fn(&mut Context<'_>) -> Result<()>,
+}
+
+/// A table of tests that are run one after the other.
+pub struct Suite {
+    /// Name in the report and on the command line.
+    pub name: &'static str,
+    /// Runs only when named: for the suites that are meant to fail.
+    pub by_name_only: bool,
+    /// The tests, in the order of running.
+    pub tests: &'static [Test],
+}
+
+/// Makes the table of tests from the names of functions.
+macro_rules! list {
+    ($($test:ident),+ $(,)?) => {
+        &[$($crate::suite::Test { name: stringify!($test), run: $test }),+]
+    };
+}
+pub(crate) use list;
+
+/// What a running test may say besides its result.
+pub struct Context<'a> {
+    ktap: &'a mut Ktap,
+    log: kmsg::Cursor,
+    trouble: Vec<String>,
+}
+
+impl Context<'_> {
+    /// Writes figures or progress into the report as a diagnostic. A long
+    /// test has to do so now and then, or the kernel log runs over.
+    ///
+    /// # Errors
+    ///
+    /// The report cannot be written or the kernel log cannot be read.
+    pub fn note(&mut self, text: impl Display) -> Result<()> {
+        self.watch()?;
+        self.ktap.note(text)
+    }
+
+    /// Looks for trouble in what was logged since the last look.
+    fn watch(&mut self) -> Result<()> {
+        let records = self.log.read()?;
+        let trouble = records.iter().filter(|record| record.is_trouble());
+        self.trouble
+            .extend(trouble.map(|record| format!("kernel log: {}", record.text)));
+        Ok(())
+    }
+}
+
+/// The error by which a test says that it cannot be run here.
+#[derive(Debug)]
+struct Skip(String);
+
+impl Display for Skip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// Ends a test as skipped.
+///
+/// # Errors
+///
+/// Always: the error carries the reason to the report.
+pub fn skip<T>(reason: impl Into<String>) -> Result<T> {
+    Err(Skip(reason.into()).into())
+}
+
+/// The suites that run when none is named.
+pub fn ordinary() -> impl Iterator<Item = &'static Suite> {
+    suites::ALL
+        .iter()
+        .copied()
+        .filter(|suite| !suite.by_name_only)
+}
+
+/// Runs the suites of these names, or the ordinary ones; tells whether all
+/// passed.
+///
+/// # Errors
+///
+/// A name is not known, or the report or the kernel log cannot be used.
+pub fn run(names: &[String]) -> Result<bool> {
+    let suites = select(names)?;
+    let mut ktap = Ktap::new(channel()?);
+    ktap.plan(suites.len())?;
+    let mut all = true;
+    for (index, suite) in suites.iter().enumerate() {
+        let outcome = run_suite(&mut ktap, suite)?;
+        all &= !matches!(outcome, Outcome::Failed(_));
+        ktap.result(index + 1, suite.name, &outcome)?;
+    }
+    Ok(all)
+}
+
+fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
+    if names.is_empty() {
+        return Ok(ordinary().collect());
+    }
+    let find = |name: &String| match suites::ALL.iter().find(|suite| suite.name == name) {
+        Some(suite) => Ok(*suite),
+        None => bail!("no suite is called '{name}'; see `tackle-guest list`"),
+    };
+    names.iter().map(find).collect()
+}
+
+fn run_suite(ktap: &mut Ktap, suite: &Suite) -> Result<Outcome> {
+    ktap.indent();
+    ktap.plan(suite.tests.len())?;
+    let mut failed = 0;
+    let mut skipped = 0;
+    for (index, test) in suite.tests.iter().enumerate() {
+        ktap.note(format!("begin {}", test.name))?;
+        let outcome = run_test(ktap, test)?;
+        match &outcome {
+            Outcome::Passed => {}
+            Outcome::Skipped(_) => skipped += 1,
+            Outcome::Failed(_) => failed += 1,
+        }
+        ktap.result(index + 1, test.name, &outcome)?;
+    }
+    ktap.outdent();
+    let count = suite.tests.len();
+    Ok(match (failed, skipped) {
+        (0, skipped) if skipped == count => Outcome::Skipped("every test was skipped".into()),
+        (0, _) => Outcome::Passed,
+        _ => Outcome::Failed(vec![format!("{failed} of {count} tests failed")]),
+    })
+}
+
+fn run_test(ktap: &mut Ktap, test: &Test) -> Result<Outcome> {
+    let modules = module::ours()?;
+    let mut context = Context {
+        ktap,
+        log: kmsg::Cursor::now()?,
+        trouble: Vec::new(),
+    };
+    let outcome = match catch_unwind(AssertUnwindSafe(|| (test.run)(&mut context))) {
+        Ok(Ok(())) => Outcome::Passed,
+        Ok(Err(error)) => match error.downcast_ref::<Skip>() {
+            Some(Skip(reason)) => Outcome::Skipped(reason.clone()),
+            None => Outcome::Failed(vec![format!("{error:#}")]),
+        },
+        Err(panic) => Outcome::Failed(vec![format!("panicked: {}", panic_text(&*panic))]),
+    };
+    let mut found = Vec::new();
+    for name in module::ours()?.difference(&modules) {
+        found.push(format!("left behind: module {name}"));
+        if let Err(errno) = module::rmmod(name) {
+            found.push(format!("and {name} cannot be unloaded: {errno}"));
+        }
+    }
+    if let Err(error) = context.watch() {
+        found.push(format!("{error:#}"));
+    }
+    found.append(&mut context.trouble);
+    Ok(with_findings(outcome, found))
+}
+
+/// A finding of the watch turns any outcome into a failure.
+fn with_findings(outcome: Outcome, found: Vec<String>) -> Outcome {
+    match outcome {
+        outcome if found.is_empty() => outcome,
+        Outcome::Failed(mut reasons) => {
+            reasons.extend(found);
+            Outcome::Failed(reasons)
+        }
+        Outcome::Passed | Outcome::Skipped(_) => Outcome::Failed(found),
+    }
+}
+
+/// The message of a panic.
+pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("without a message")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_select_suites_and_unknown_names_are_refused() {
+        let names = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+        let chosen = select(&names(&["load", "fail-hang"])).unwrap();
+        assert_eq!(
+            chosen.iter().map(|suite| suite.name).collect::<Vec<_>>(),
+            ["load", "fail-hang"]
+        );
+        let error = select(&names(&["hooks", "nonsense"])).err().unwrap();
+        assert!(error.to_string().contains("nonsense"), "{error}");
+    }
+
+    #[test]
+    fn suites_that_fail_on_purpose_do_not_run_unnamed() {
+        let chosen = select(&[]).unwrap();
+        assert!(!chosen.is_empty());
+        assert!(chosen.iter().all(|suite| !suite.name.starts_with("fail-")));
+    }
+
+    #[test]
+    fn names_of_tests_are_unique() {
+        for suite in suites::ALL {
+            let mut names: Vec<_> = suite.tests.iter().map(|test| test.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), suite.tests.len(), "in {}", suite.name);
+        }
+    }
+
+    #[test]
+    fn a_warning_fails_a_test_that_passed() {
+        let outcome = with_findings(Outcome::Passed, vec!["kernel log: WARNING: x".into()]);
+        assert_eq!(
+            outcome,
+            Outcome::Failed(vec!["kernel log: WARNING: x".into()])
+        );
+        assert_eq!(with_findings(Outcome::Passed, vec![]), Outcome::Passed);
+    }
+}

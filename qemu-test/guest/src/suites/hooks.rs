@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `hook_count`: a hook at the entry of any function, on its own trampoline.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::{debugfs, expect_errno, ftrace, kmsg, livepatch, module};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "hooks",
+    by_name_only: false,
+    tests: list![
+        counts_exactly,
+        counts_calls_from_two_threads,
+        names_its_function,
+        has_its_own_trampoline,
+        two_hooks_have_two_trampolines,
+        is_gone_after_unloading,
+        refuses_no_function,
+        refuses_a_name_that_is_too_long,
+        refuses_an_unknown_function,
+        refuses_an_untraceable_function,
+        refuses_a_second_instance,
+        comes_and_goes_under_calls,
+    ],
+};
+
+const MODULE: &str = "hook_count";
+/// Runs once for each time that `/proc/cmdline` is opened and read.
+const READ: &str = "cmdline_proc_show";
+/// Nothing in the guest but these tests asks for a session's identity.
+const CALL: &str = "__x64_sys_getsid";
+
+fn hook(function: &str) -> Result<module::Stack> {
+    module::stack(MODULE, &format!("function={function}"))
+}
+
+fn calls() -> Result<u64> {
+    debugfs::value(debugfs::tackle("hook_count/calls"))
+}
+
+fn counts_exactly(_: &mut Context<'_>) -> Result<()> {
+    let stack = hook(READ)?;
+    for count in [0, 1, 2, 100] {
+        let before = calls()?;
+        for _ in 0..count {
+            livepatch::cmdline()?;
+        }
+        let counted = calls()? - before;
+        ensure!(counted == count, "expected {count} calls, got {counted}");
+    }
+    stack.unload()
+}
+
+fn counts_calls_from_two_threads(_: &mut Context<'_>) -> Result<()> {
+    const EACH: u64 = 20_000;
+    let stack = hook(CALL)?;
+    let before = calls()?;
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..EACH {
+                    // Its own session always exists.
+                    let _ = nix::unistd::getsid(None);
+                }
+            });
+        }
+    });
+    let counted = calls()? - before;
+    ensure!(
+        counted == 2 * EACH,
+        "expected {} calls, got {counted}",
+        2 * EACH
+    );
+    stack.unload()
+}
+
+fn names_its_function(_: &mut Context<'_>) -> Result<()> {
+    let stack = hook(CALL)?;
+    let name = debugfs::read(debugfs::tackle("hook_count/function"))?;
+    ensure!(name == CALL, "expected {CALL}, got '{name}'");
+    stack.unload()
+}
+
+fn has_its_own_trampoline(context: &mut Context<'_>) -> Result<()> {
+    ftrace::expect_bare(READ)?;
+    let stack = hook(READ)?;
+    let enabled = ftrace::expect_enabled(READ)?;
+    context.note(&enabled.line)?;
+    ensure!(enabled.users == 1, "expected 1 user, got {}", enabled.users);
+    let [(_, callback)] = &enabled.trampolines[..] else {
+        bail!("expected one trampoline, got: {}", enabled.line);
+    };
+    ensure!(
+        !callback.contains("ops_list_func"),
+        "expected the hook's callback, got the list function: {}",
+        enabled.line
+    );
+    stack.unload()
+}
+
+fn two_hooks_have_two_trampolines(context: &mut Context<'_>) -> Result<()> {
+    let first = hook(READ)?;
+    let second = module::stack("numa_stat", "")?;
+    let address = |function: &str| -> Result<String> {
+        let enabled = ftrace::expect_enabled(function)?;
+        let trampoline = enabled.trampolines.first();
+        let (address, _) =
+            trampoline.with_context(|| format!("no trampoline: {}", enabled.line))?;
+        Ok(address.clone())
+    };
+    let (one, two) = (address(READ)?, address("task_numa_fault")?);
+    context.note(format!("{one} and {two}"))?;
+    ensure!(one != two, "expected two trampolines, both are at {one}");
+    // The first stack holds the library, so the second one goes before it.
+    second.unload()?;
+    first.unload()
+}
+
+fn is_gone_after_unloading(_: &mut Context<'_>) -> Result<()> {
+    hook(READ)?.unload()?;
+    ftrace::expect_bare(READ)?;
+    let folder = debugfs::tackle(MODULE);
+    ensure!(!folder.exists(), "{} is still there", folder.display());
+    livepatch::cmdline().map(drop)
+}
+
+/// Expects a refusal and one line in the log that names the parameter.
+fn refused(parameters: &str, errno: Errno) -> Result<()> {
+    let mut log = kmsg::Cursor::now()?;
+    module::expect_refusal(MODULE, parameters, errno)?;
+    let shown: String = parameters.chars().take(40).collect();
+    log.expect_one_error("function")
+        .with_context(|| format!("after loading with '{shown}'"))?;
+    ensure!(!module::is_loaded(MODULE)?, "it is loaded all the same");
+    Ok(())
+}
+
+fn refuses_no_function(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    refused("", Errno::EINVAL)?;
+    refused("function=", Errno::EINVAL)?;
+    library.unload()
+}
+
+fn refuses_a_name_that_is_too_long(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    // KSYM_NAME_LEN is 512: no symbol can have such a name.
+    refused(&format!("function={}", "x".repeat(600)), Errno::EINVAL)?;
+    library.unload()
+}
+
+fn refuses_an_unknown_function(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    refused("function=no_such_function_here", Errno::ENOENT)?;
+    library.unload()
+}
+
+fn refuses_an_untraceable_function(context: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let name = ftrace::untraceable()?;
+    context.note(format!("{name} has a symbol, but cannot be traced"))?;
+    refused(&format!("function={name}"), Errno::EINVAL)?;
+    library.unload()
+}
+
+fn refuses_a_second_instance(_: &mut Context<'_>) -> Result<()> {
+    let stack = hook(READ)?;
+    let second = module::insmod(MODULE, &format!("function={CALL}"))?;
+    expect_errno("loading it twice", second, Errno::EEXIST)?;
+    let before = calls()?;
+    livepatch::cmdline()?;
+    let counted = calls()? - before;
+    ensure!(counted == 1, "the first one counts {counted} calls, not 1");
+    stack.unload()
+}
+
+fn comes_and_goes_under_calls(context: &mut Context<'_>) -> Result<()> {
+    const ROUNDS: u32 = 20;
+    let library = module::load(module::LIBRARY, "")?;
+    let end = AtomicBool::new(false);
+    let rounds = || -> Result<u64> {
+        let mut counted = 0;
+        for _ in 0..ROUNDS {
+            let module = module::load(MODULE, &format!("function={CALL}"))?;
+            // Long enough for both callers to run through the hook.
+            thread::sleep(Duration::from_millis(50));
+            counted += calls()?;
+            module.unload()?;
+        }
+        Ok(counted)
+    };
+    let counted = thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !end.load(Ordering::Relaxed) {
+                    let _ = nix::unistd::getsid(None);
+                }
+            });
+        }
+        let counted = rounds();
+        end.store(true, Ordering::Relaxed);
+        counted
+    })?;
+    context.note(format!("{counted} calls counted in {ROUNDS} rounds"))?;
+    ensure!(counted > 0, "expected calls to be counted, got none");
+    ftrace::expect_bare(CALL)?;
+    library.unload()
+}

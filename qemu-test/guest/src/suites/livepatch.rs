@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `livepatch_cmdline`: a kernel function replaced by one in Rust.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use anyhow::{bail, ensure, Result};
+use nix::errno::Errno;
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::livepatch::{cmdline, folder, state, Patch, NAME, TEXT};
+use crate::sys::{cmd, debugfs, expect_errno, ftrace, module};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "livepatch",
+    by_name_only: false,
+    tests: list![
+        replaces_and_gives_back,
+        shows_its_state,
+        is_marked_as_a_live_patch,
+        changes_the_instruction_pointer,
+        cannot_be_unloaded_in_force,
+        can_be_enabled_again_midway,
+        ten_rounds,
+    ],
+};
+
+fn expect_patched() -> Result<()> {
+    let text = cmdline()?;
+    ensure!(text == TEXT, "expected '{TEXT}', got '{text}'");
+    Ok(())
+}
+
+fn expect_text(expected: &str) -> Result<()> {
+    let text = cmdline()?;
+    ensure!(text == expected, "expected '{expected}', got '{text}'");
+    Ok(())
+}
+
+fn replaces_and_gives_back(_: &mut Context<'_>) -> Result<()> {
+    let original = cmdline()?;
+    ensure!(original != TEXT, "patched before the module is loaded");
+    let patch = Patch::load()?;
+    expect_patched()?;
+    patch.unload()?;
+    expect_text(&original)
+}
+
+fn shows_its_state(_: &mut Context<'_>) -> Result<()> {
+    ensure!(!folder().exists(), "there is a folder before loading");
+    let patch = Patch::load()?;
+    let seen = (state("enabled")?, state("transition")?);
+    ensure!(
+        seen == (1, 0),
+        "expected enabled 1, transition 0, got {seen:?}"
+    );
+    patch.unload()?;
+    ensure!(!folder().exists(), "the folder is still there");
+    Ok(())
+}
+
+fn is_marked_as_a_live_patch(_: &mut Context<'_>) -> Result<()> {
+    let file = module::file(NAME);
+    let mark = cmd::run(&format!("modinfo -F livepatch {}", file.display()))?;
+    ensure!(mark.trim() == "Y", "expected the mark Y, got '{mark}'");
+    let patch = Patch::load()?;
+    let taint = debugfs::read(format!("/sys/module/{NAME}/taint"))?;
+    ensure!(taint.contains('K'), "expected a taint K, got '{taint}'");
+    patch.unload()
+}
+
+fn changes_the_instruction_pointer(context: &mut Context<'_>) -> Result<()> {
+    let patch = Patch::load()?;
+    let enabled = ftrace::expect_enabled("cmdline_proc_show")?;
+    context.note(&enabled.line)?;
+    ensure!(
+        enabled.flags.contains('I'),
+        "expected the flag I, got: {}",
+        enabled.line
+    );
+    patch.unload()?;
+    ftrace::expect_bare("cmdline_proc_show")
+}
+
+fn cannot_be_unloaded_in_force(_: &mut Context<'_>) -> Result<()> {
+    let patch = Patch::load()?;
+    // The live patching core holds a reference to the module.
+    let answer = module::rmmod_once(NAME);
+    expect_errno("unloading an enabled patch", answer, Errno::EWOULDBLOCK)?;
+    expect_patched()?;
+    patch.unload()
+}
+
+fn can_be_enabled_again_midway(context: &mut Context<'_>) -> Result<()> {
+    // While tasks run in user space on every processor, a transition cannot
+    // end at once: they are seen on their processor at the first look, and
+    // the next one comes a second later.
+    let end = AtomicBool::new(false);
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while !end.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        let outcome = reverse(context);
+        end.store(true, Ordering::Relaxed);
+        outcome
+    })
+}
+
+fn reverse(context: &mut Context<'_>) -> Result<()> {
+    const TRIES: u32 = 40;
+    for number in 1..=TRIES {
+        let patch = Patch::load()?;
+        debugfs::set(folder().join("enabled"), "0")?;
+        // Refused once the transition is over: then it was too quick.
+        let again = debugfs::write(folder().join("enabled"), "1")?;
+        if again.is_ok() {
+            context.note(format!("reversed at try {number}"))?;
+            patch.settle()?;
+            expect_patched()?;
+            return patch.unload();
+        }
+        patch.unload()?;
+    }
+    bail!("the transition was over {TRIES} times before it could be reversed")
+}
+
+fn ten_rounds(_: &mut Context<'_>) -> Result<()> {
+    let original = cmdline()?;
+    for _ in 0..10 {
+        let patch = Patch::load()?;
+        expect_patched()?;
+        patch.unload()?;
+        expect_text(&original)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hundred rounds of all modules in and out, each used for a moment.
+
+use anyhow::{ensure, Context as _, Result};
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::livepatch::{self, Patch};
+use crate::sys::module::{self, CLIENTS, LIBRARY};
+use crate::sys::netns::Dummy;
+use crate::sys::qdisc::{How, Tc};
+use crate::sys::slab::{growing, Memory};
+use crate::sys::{debugfs, numa};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "load",
+    by_name_only: false,
+    tests: list![a_hundred_rounds],
+};
+
+const ROUNDS: usize = 100;
+/// Stock is taken after these many rounds; the first ones only fill caches.
+const STOCK: [usize; 4] = [10, 40, 70, 100];
+/// What all memory of the kernel may grow by between the first stock and the
+/// last, in bytes: the rest of the guest is not quite still meanwhile.
+const SLACK: u64 = 1 << 20;
+
+/// The modules in an order that differs from round to round: the `number`-th
+/// permutation.
+fn order(number: usize) -> [&'static str; 4] {
+    let mut left = CLIENTS.to_vec();
+    let mut rest = number;
+    CLIENTS.map(|_| {
+        let place = rest % left.len();
+        rest /= left.len();
+        left.remove(place)
+    })
+}
+
+enum Held {
+    Plain(module::Loaded),
+    Patch(Patch),
+}
+
+impl Held {
+    fn load(name: &'static str) -> Result<Self> {
+        Ok(match name {
+            livepatch::NAME => Self::Patch(Patch::load()?),
+            "hook_count" => Self::Plain(module::load(name, "function=cmdline_proc_show")?),
+            _ => Self::Plain(module::load(name, "")?),
+        })
+    }
+
+    fn unload(self) -> Result<()> {
+        match self {
+            Self::Plain(module) => module.unload(),
+            Self::Patch(patch) => patch.unload(),
+        }
+    }
+}
+
+fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
+    let library = module::load(LIBRARY, "")?;
+    let mut held = Vec::new();
+    for name in order(number) {
+        held.push((name, Held::load(name)?));
+    }
+    make_use(device, tc)?;
+    // 7 has no common factor with 24: the pairs of orders differ as well.
+    for name in order(7 * number + 3) {
+        let place = held.iter().position(|(held, _)| *held == name);
+        let (_, module) = held.remove(place.context("each module is held once")?);
+        module.unload()?;
+    }
+    library.unload()
+}
+
+/// Makes each module do a little of what it is for.
+fn make_use(device: &Dummy, tc: &Tc) -> Result<()> {
+    let text = livepatch::cmdline()?;
+    ensure!(
+        text == livepatch::TEXT,
+        "expected the patched text, got '{text}'"
+    );
+    let calls: u64 = debugfs::value(debugfs::tackle("hook_count/calls"))?;
+    ensure!(calls >= 1, "expected a call counted, got {calls}");
+    numa::table()?;
+    tc.put(How::Add, device.index, "rcodel", None)??;
+    device.send(10)?;
+    let packets = tc.show(device.index)?.packets;
+    ensure!(packets == 10, "expected 10 packets, got {packets}");
+    tc.delete(device.index)??;
+    Ok(())
+}
+
+fn a_hundred_rounds(context: &mut Context<'_>) -> Result<()> {
+    let device = Dummy::new("tkd0", 1)?;
+    let tc = Tc::open()?;
+    let mut stock = Vec::new();
+    // The first round brings in what the kernel loads by itself and keeps.
+    round(0, &device, &tc)?;
+    let before = module::loaded()?;
+    for number in 1..=ROUNDS {
+        round(number, &device, &tc).with_context(|| format!("in round {number}"))?;
+        if number % 10 == 0 {
+            context.note(format!("{number} of {ROUNDS} rounds"))?;
+        }
+        if STOCK.contains(&number) {
+            let now = Memory::now()?;
+            context.note(format!(
+                "slab {} KiB, vmalloc {} KiB, per processor {} KiB",
+                now.slab() >> 10,
+                now.vmalloc >> 10,
+                now.percpu >> 10
+            ))?;
+            stock.push(now);
+        }
+    }
+    let after = module::loaded()?;
+    ensure!(
+        after == before,
+        "expected the modules {before:?}, got {after:?}"
+    );
+    expect_no_growth(&stock)
+}
+
+fn expect_no_growth(stock: &[Memory]) -> Result<()> {
+    let (Some(first), Some(last)) = (stock.first(), stock.last()) else {
+        anyhow::bail!("no stock was taken");
+    };
+    for (what, before, after) in [
+        ("slab", first.slab(), last.slab()),
+        ("vmalloc", first.vmalloc, last.vmalloc),
+        ("per-processor memory", first.percpu, last.percpu),
+    ] {
+        let growth = after.saturating_sub(before);
+        ensure!(
+            growth < SLACK,
+            "expected {what} to grow by less than {SLACK} bytes, got {growth}"
+        );
+    }
+    // An object lost in every round shows as at least one a round.
+    let least: Vec<u64> = STOCK
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) as u64)
+        .collect();
+    let suspects = growing(stock, &least);
+    ensure!(
+        suspects.is_empty(),
+        "caches that grow with every round: {suspects:?}"
+    );
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_first_24_orders_are_all_there_are() {
+        let orders: BTreeSet<_> = (0..24).map(order).collect();
+        assert_eq!(orders.len(), 24);
+        assert_eq!(order(24), order(0));
+        for order in orders {
+            assert_eq!(BTreeSet::from(order), BTreeSet::from(CLIENTS));
+        }
+    }
+
+    #[test]
+    fn growth_of_all_memory_is_seen() {
+        let memory = |vmalloc| Memory {
+            vmalloc,
+            ..Memory::default()
+        };
+        assert!(expect_no_growth(&[memory(0), memory(1 << 19)]).is_ok());
+        assert!(expect_no_growth(&[memory(0), memory(1 << 21)]).is_err());
+        assert!(expect_no_growth(&[]).is_err());
+    }
+}

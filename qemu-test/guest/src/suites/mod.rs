@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The suites, one file each.
+
+mod fault;
+mod hooks;
+mod livepatch;
+mod load;
+mod numa;
+mod rcodel;
+mod rig;
+
+use crate::suite::Suite;
+
+/// Every suite, in the order of running.
+pub const ALL: &[&Suite] = &[
+    &hooks::SUITE,
+    &livepatch::SUITE,
+    &numa::SUITE,
+    &rcodel::SUITE,
+    &fault::SUITE,
+    &load::SUITE,
+    &rig::EXPECTATION,
+    &rig::BUG,
+    &rig::HANG,
+    &rig::WARN,
+];

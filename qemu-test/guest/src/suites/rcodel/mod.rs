@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `sch_rcodel`: the queueing discipline by itself, option by option beside
+//! the kernel's `codel`, and under traffic.
+
+mod options;
+mod traffic;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use self::options::{
+    changes_options_as_codel_does, has_the_defaults_of_codel, limit_zero_drops_everything,
+    refuses_what_codel_refuses, shows_xstats, takes_options_as_codel_does,
+};
+use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
+use crate::suite::{list, Context, Suite};
+use crate::sys::codel::{attribute, Options, Xstats};
+use crate::sys::netns::Dummy;
+use crate::sys::qdisc::{How, Shown, Tc};
+use crate::sys::traffic::tc_show;
+use crate::sys::{cmd, expect_errno, module, Answer};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "rcodel",
+    by_name_only: false,
+    tests: list![
+        is_unknown_before_loading,
+        tc_adds_and_lists_it,
+        counts_packets_exactly,
+        has_the_defaults_of_codel,
+        takes_options_as_codel_does,
+        changes_options_as_codel_does,
+        shows_xstats,
+        limit_zero_drops_everything,
+        refuses_what_codel_refuses,
+        bad_options_leave_the_old_qdisc,
+        deletes,
+        cannot_be_unloaded_in_use,
+        changes_under_traffic,
+        replaced_under_traffic,
+        keeps_the_delay_low,
+    ],
+};
+
+const MODULE: &str = "sch_rcodel";
+const KIND: &str = "rcodel";
+const CODEL: &str = "codel";
+
+/// The module, a socket and a device.
+struct Bench {
+    device: Dummy,
+    tc: Tc,
+    stack: module::Stack,
+}
+
+impl Bench {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            stack: module::stack(MODULE, "")?,
+            tc: Tc::open()?,
+            device: Dummy::new("tkd0", 1)?,
+        })
+    }
+
+    /// Puts a new queue on the device; the old one goes first, because one of
+    /// the same kind would only be changed.
+    fn fresh(&self, kind: &str, options: Option<&[u8]>) -> Result<Answer> {
+        self.tc
+            .put(How::Replace, self.device.index, "pfifo", None)??;
+        self.tc.put(How::Replace, self.device.index, kind, options)
+    }
+
+    fn change(&self, kind: &str, options: &[u8]) -> Result<Answer> {
+        self.tc
+            .put(How::Change, self.device.index, kind, Some(options))
+    }
+
+    fn show(&self) -> Result<Shown> {
+        self.tc.show(self.device.index)
+    }
+
+    fn options(&self) -> Result<Options> {
+        Options::decode(&self.show()?.options)
+    }
+
+    fn xstats(&self) -> Result<Xstats> {
+        Xstats::decode(&self.show()?.xstats)
+    }
+
+    fn done(self) -> Result<()> {
+        drop(self.device);
+        self.stack.unload()
+    }
+}
+
+fn is_unknown_before_loading(_: &mut Context<'_>) -> Result<()> {
+    let device = Dummy::new("tkd0", 1)?;
+    let tc = Tc::open()?;
+    let answer = tc.put(How::Replace, device.index, KIND, None)?;
+    expect_errno("adding rcodel without the module", answer, Errno::ENOENT)
+}
+
+fn tc_adds_and_lists_it(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new()?;
+    cmd::run("tc qdisc add dev tkd0 root rcodel")?;
+    bench.device.send(5)?;
+    let shown = tc_show("tkd0")?;
+    let root = shown.iter().find(|qdisc| qdisc.root);
+    let root = root.with_context(|| format!("no root among {shown:?}"))?;
+    ensure!(
+        (root.kind.as_str(), root.packets, root.drops) == (KIND, 5, 0),
+        "expected rcodel with 5 packets and no drop, got {root:?}"
+    );
+    bench.done()
+}
+
+fn counts_packets_exactly(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new()?;
+    bench.fresh(KIND, None)??;
+    bench.device.send(1000)?;
+    let ours = bench.show()?;
+    bench.fresh(CODEL, None)??;
+    bench.device.send(1000)?;
+    let theirs = bench.show()?;
+    let counts = |shown: &Shown| (shown.packets, shown.bytes, shown.drops, shown.qlen);
+    ensure!(
+        ours.packets == 1000 && counts(&ours) == counts(&theirs),
+        "expected packets, bytes, drops, length {:?} as codel has, got {:?}",
+        counts(&theirs),
+        counts(&ours)
+    );
+    bench.done()
+}
+
+fn bad_options_leave_the_old_qdisc(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new()?;
+    let answer = bench.fresh(KIND, Some(&attribute(1, &[1, 2])))?;
+    ensure!(answer.is_err(), "expected a refusal of a short target");
+    let shown = bench.show()?;
+    ensure!(
+        shown.kind == "pfifo",
+        "expected the old pfifo, got {}",
+        shown.kind
+    );
+    bench.device.send(3)?;
+    let sent = bench.show()?.packets - shown.packets;
+    ensure!(sent == 3, "expected 3 packets through it, got {sent}");
+    bench.done()
+}
+
+fn deletes(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new()?;
+    for _ in 0..20 {
+        bench.tc.put(How::Add, bench.device.index, KIND, None)??;
+        bench.device.send(2)?;
+        bench.tc.delete(bench.device.index)??;
+    }
+    let again = bench.tc.delete(bench.device.index)?;
+    ensure!(again.is_err(), "expected no qdisc to delete");
+    bench.done()
+}
+
+fn cannot_be_unloaded_in_use(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new()?;
+    bench.fresh(KIND, None)??;
+    let answer = module::rmmod_once(MODULE);
+    expect_errno("unloading a qdisc in use", answer, Errno::EWOULDBLOCK)?;
+    let answer = module::rmmod_once(module::LIBRARY);
+    expect_errno("unloading the library in use", answer, Errno::EWOULDBLOCK)?;
+    bench.device.send(1)?;
+    let packets = bench.show()?.packets;
+    ensure!(packets == 1, "expected 1 packet through it, got {packets}");
+    bench.done()
+}

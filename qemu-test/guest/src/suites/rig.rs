@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Suites that fail on purpose, each in its own way: they show that a failure
+//! is seen.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Result};
+use nix::errno::Errno;
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::{debugfs, kmsg, module};
+
+/// An expectation that does not hold.
+pub const EXPECTATION: Suite = Suite {
+    name: "fail-expectation",
+    by_name_only: true,
+    tests: list![wrong_sum],
+};
+
+/// A crash of the kernel.
+pub const BUG: Suite = Suite {
+    name: "fail-bug",
+    by_name_only: true,
+    tests: list![crash],
+};
+
+/// A test that never ends.
+pub const HANG: Suite = Suite {
+    name: "fail-hang",
+    by_name_only: true,
+    tests: list![hang],
+};
+
+/// A test that passes, but with a warning in the kernel log.
+pub const WARN: Suite = Suite {
+    name: "fail-warn",
+    by_name_only: true,
+    tests: list![warning],
+};
+
+fn wrong_sum(_: &mut Context<'_>) -> Result<()> {
+    let online = debugfs::read("/sys/devices/system/cpu/online")?;
+    ensure!(online.is_empty(), "expected no processor, got {online}");
+    Ok(())
+}
+
+fn crash(_: &mut Context<'_>) -> Result<()> {
+    debugfs::set("/proc/sysrq-trigger", "c")?;
+    bail!("expected a crash, but the kernel went on")
+}
+
+fn hang(_: &mut Context<'_>) -> Result<()> {
+    loop {
+        sleep(Duration::from_secs(3600));
+    }
+}
+
+fn warning(_: &mut Context<'_>) -> Result<()> {
+    const MODULE: &str = "rig_bug";
+    if module::file(MODULE).exists() {
+        // It warns while it is loaded, and does not stay.
+        return module::expect_refusal(MODULE, "what=warn", Errno::ECANCELED);
+    }
+    kmsg::write("WARNING: rig self-test")
+}

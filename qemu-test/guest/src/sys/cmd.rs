@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs the programs of the distribution, each with a time limit.
+
+use std::io::Write;
+use std::process::{Child, Command, Stdio};
+
+use anyhow::{bail, Context, Result};
+
+/// How long a command that should be quick may take, in seconds. Emulated
+/// processors are slow; the limit is there to end a test that hangs.
+const LIMIT: &str = "60";
+
+/// A child process that is killed when its owner is done with it.
+pub struct Kept(pub Child);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        // It may have ended by itself: there is nothing to report then.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs a command line, words separated by blanks, and returns what it wrote
+/// to standard output.
+///
+/// # Errors
+///
+/// It cannot be started, ran longer than the limit, or failed; the message
+/// has what it wrote to standard error.
+pub fn run(line: &str) -> Result<String> {
+    feed(line, "")
+}
+
+/// Runs a command line with `input` as its standard input.
+///
+/// # Errors
+///
+/// See [`run`].
+pub fn feed(line: &str, input: &str) -> Result<String> {
+    let child = Command::new("timeout")
+        .arg(LIMIT)
+        .args(line.split_whitespace())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot start `{line}`"))?;
+    finish(line, child, input)
+}
+
+fn finish(line: &str, mut child: Child, input: &str) -> Result<String> {
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that does not read its input may be gone already.
+        let _ = stdin.write_all(input.as_bytes());
+    }
+    let output = child
+        .wait_with_output()
+        .with_context(|| format!("cannot wait for `{line}`"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    bail!("`{line}`: {}: {}", output.status, said.trim())
+}
+
+/// Starts a command line in the background, its standard output piped.
+///
+/// # Errors
+///
+/// It cannot be started.
+pub fn start(line: &str) -> Result<Kept> {
+    let mut words = line.split_whitespace();
+    let program = words.next().context("an empty command line")?;
+    Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .spawn()
+        .map(Kept)
+        .with_context(|| format!("cannot start `{line}`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_and_input_go_through() {
+        assert_eq!(run("echo one two").unwrap(), "one two\n");
+        assert_eq!(feed("cat", "hello\n").unwrap(), "hello\n");
+    }
+
+    #[test]
+    fn a_failure_names_the_command_and_what_it_said() {
+        let error = run("ls /no/such/file").unwrap_err().to_string();
+        assert!(error.contains("`ls /no/such/file`"), "{error}");
+        assert!(error.contains("/no/such/file'"), "{error}");
+    }
+}

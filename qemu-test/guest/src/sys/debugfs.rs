@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Small text files of the kernel: debugfs, sysfs and procfs.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{anyhow, Context, Result};
+use nix::errno::Errno;
+
+use super::Answer;
+
+/// The project's folder in debugfs.
+const ROOT: &str = "/sys/kernel/debug/tackle";
+
+/// A path below the project's folder.
+pub fn tackle(path: &str) -> PathBuf {
+    Path::new(ROOT).join(path)
+}
+
+/// Reads a file, without the white space at its end.
+///
+/// # Errors
+///
+/// It cannot be read; the message has the path.
+pub fn read(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    fs::read_to_string(path)
+        .map(|text| text.trim_end().to_string())
+        .with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// Reads a file that holds one value.
+///
+/// # Errors
+///
+/// It cannot be read, or it is not a `T`.
+pub fn value<T: FromStr>(path: impl AsRef<Path>) -> Result<T> {
+    let path = path.as_ref();
+    let text = read(path)?;
+    text.parse()
+        .map_err(|_| anyhow!("{} has '{text}'", path.display()))
+}
+
+/// Writes a file and gives back the kernel's answer.
+///
+/// # Errors
+///
+/// The error has no number, so it did not come from the kernel.
+pub fn write(path: impl AsRef<Path>, text: &str) -> Result<Answer> {
+    let path = path.as_ref();
+    // `fs::write` would ask to create the file, which debugfs refuses.
+    let written = fs::OpenOptions::new()
+        .write(true)
+        .open(path)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, text.as_bytes()));
+    match written {
+        Ok(()) => Ok(Ok(())),
+        Err(error) => match error.raw_os_error() {
+            Some(number) => Ok(Err(Errno::from_raw(number))),
+            None => Err(error).with_context(|| format!("cannot write {}", path.display())),
+        },
+    }
+}
+
+/// Writes a file that takes what is written.
+///
+/// # Errors
+///
+/// The kernel refuses; the message has the path and the text.
+pub fn set(path: impl AsRef<Path>, text: &str) -> Result<()> {
+    let path = path.as_ref();
+    write(path, text)?.with_context(|| format!("cannot write '{text}' to {}", path.display()))
+}

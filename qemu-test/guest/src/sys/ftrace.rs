@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What tracefs and kallsyms tell about the functions of the kernel.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use anyhow::{bail, Context, Result};
+use regex::{Captures, Regex};
+
+use super::debugfs;
+
+const TRACING: &str = "/sys/kernel/tracing";
+
+/// A function that calls somebody at its entry: a line of
+/// `enabled_functions`, which `t_show()` in `kernel/trace/ftrace.c` prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Enabled {
+    /// The line itself, its blanks squeezed and its names demangled.
+    pub line: String,
+    /// How many users hook the function.
+    pub users: u32,
+    /// The single letters: `R` saves all registers, `I` changes the
+    /// instruction pointer, `D` calls directly.
+    pub flags: String,
+    /// Each dynamic trampoline with the callback that it calls.
+    pub trampolines: Vec<(String, String)>,
+}
+
+/// The text with the names of Rust functions as their source has them.
+fn demangle(text: &str) -> String {
+    static SYMBOL: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b_R\w+").expect("a fixed pattern"));
+    let name = |found: &Captures<'_>| format!("{:#}", rustc_demangle::demangle(&found[0]));
+    SYMBOL.replace_all(text, name).into_owned()
+}
+
+static LINE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"^(\S+)(?: \[\S+\])? \((\d+)\)([ A-Z]*)").expect("a fixed pattern")
+});
+static TRAMPOLINE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"tramp: (\S+)[^(]* \(([^)]*)\)").expect("a fixed pattern"));
+
+impl Enabled {
+    /// Takes apart a line; returns the function's name as well.
+    fn parse(line: &str) -> Option<(String, Self)> {
+        let parts = LINE.captures(line)?;
+        let trampolines = TRAMPOLINE
+            .captures_iter(line)
+            .map(|found| (found[1].to_string(), demangle(&found[2])))
+            .collect();
+        let enabled = Self {
+            line: demangle(&line.split_whitespace().collect::<Vec<_>>().join(" ")),
+            users: parts[2].parse().ok()?,
+            flags: parts[3].split_whitespace().collect(),
+            trampolines,
+        };
+        Some((parts[1].to_string(), enabled))
+    }
+}
+
+/// The line of a function, if anybody hooks it.
+///
+/// # Errors
+///
+/// tracefs cannot be read.
+pub fn enabled(function: &str) -> Result<Option<Enabled>> {
+    let text = debugfs::read(Path::new(TRACING).join("enabled_functions"))?;
+    let found = text.lines().filter_map(Enabled::parse);
+    Ok(found
+        .filter(|(name, _)| name == function)
+        .map(|(_, enabled)| enabled)
+        .next())
+}
+
+/// The line of a function that has to be hooked.
+///
+/// # Errors
+///
+/// It is not, or tracefs cannot be read.
+pub fn expect_enabled(function: &str) -> Result<Enabled> {
+    enabled(function)?.with_context(|| format!("enabled_functions has no line for {function}"))
+}
+
+/// Checks that nobody hooks a function.
+///
+/// # Errors
+///
+/// Somebody does, or tracefs cannot be read.
+pub fn expect_bare(function: &str) -> Result<()> {
+    match enabled(function)? {
+        None => Ok(()),
+        Some(enabled) => bail!("expected no hook on {function}, got: {}", enabled.line),
+    }
+}
+
+/// A function of the kernel proper that has a symbol and that ftrace does not
+/// know, so it cannot be hooked.
+///
+/// # Errors
+///
+/// None of the candidates is such a function on this kernel.
+pub fn untraceable() -> Result<&'static str> {
+    // Code that runs before the kernel is ready for any tracer.
+    let candidates = [
+        "do_syscall_64",
+        "asm_exc_page_fault",
+        "exc_page_fault",
+        "exc_int3",
+        "entry_SYSCALL_64",
+        "ftrace_caller",
+    ];
+    let symbols = functions(&debugfs::read("/proc/kallsyms")?);
+    let known = debugfs::read(Path::new(TRACING).join("available_filter_functions"))?;
+    let known: HashSet<&str> = known.split_whitespace().collect();
+    candidates
+        .into_iter()
+        .find(|name| symbols.contains(*name) && !known.contains(name))
+        .context("every candidate can be traced here, or has no symbol")
+}
+
+/// The names of code symbols outside modules.
+fn functions(kallsyms: &str) -> HashSet<String> {
+    let name = |line: &str| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        match words[..] {
+            [_, "t" | "T", name] => Some(name.to_string()),
+            _ => None,
+        }
+    };
+    kallsyms.lines().filter_map(name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_with_a_trampoline() {
+        let line = "cmdline_proc_show (1)           \ttramp: 0xffffffffc0404000 \
+                    (entry+0x0/0x20 [tackle]) ->entry+0x0/0x20 [tackle]";
+        let (name, enabled) = Enabled::parse(line).unwrap();
+        assert_eq!(name, "cmdline_proc_show");
+        assert_eq!(enabled.users, 1);
+        assert_eq!(enabled.flags, "");
+        assert_eq!(
+            enabled.trampolines,
+            [(
+                "0xffffffffc0404000".to_string(),
+                "entry+0x0/0x20 [tackle]".to_string()
+            )]
+        );
+    }
+
+    #[test]
+    fn rust_names_are_demangled() {
+        let line = "f (1) \ttramp: 0xff (_RNvMs1_NtCs6xGpwhssdJT_6tackle6ftraceINtB5_12\
+                    RegistrationNtCs62GnPHaVcjR_10hook_count7CounterE8callbackBV_+0x0/0x20 [hook_count])";
+        let (_, enabled) = Enabled::parse(line).unwrap();
+        assert_eq!(
+            enabled.trampolines[0].1,
+            "<tackle::ftrace::Registration<hook_count::Counter>>::callback+0x0/0x20 [hook_count]"
+        );
+    }
+
+    #[test]
+    fn a_trampoline_may_have_a_symbol_of_its_own() {
+        let line = "f [mod] (1) R I    \ttramp: ftrace_trampoline+0x0/0x1 [b] (g+0x0/0x2)";
+        let (name, enabled) = Enabled::parse(line).unwrap();
+        assert_eq!(name, "f");
+        assert_eq!(enabled.flags, "RI");
+        assert_eq!(enabled.trampolines[0].1, "g+0x0/0x2");
+    }
+
+    #[test]
+    fn two_users_share_the_list_function() {
+        let line = "schedule (2)           \t->arch_ftrace_ops_list_func+0x0/0x250";
+        let (_, enabled) = Enabled::parse(line).unwrap();
+        assert_eq!(enabled.users, 2);
+        assert!(enabled.trampolines.is_empty());
+    }
+
+    #[test]
+    fn only_code_outside_modules_is_a_function() {
+        let text = "ffff t a\nffff T b\nffff D data\nffff t c [mod]\n";
+        assert_eq!(
+            functions(text),
+            HashSet::from(["a".to_string(), "b".to_string()])
+        );
+    }
+}

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the suites and the demonstration need from the system.
+
+pub mod bottleneck;
+pub mod cmd;
+pub mod codel;
+pub mod debugfs;
+pub mod fault;
+pub mod ftrace;
+pub mod kmsg;
+pub mod livepatch;
+pub mod module;
+pub mod netns;
+pub mod numa;
+pub mod qdisc;
+pub mod slab;
+pub mod traffic;
+pub mod worker;
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Result};
+use nix::errno::Errno;
+
+/// What the kernel answered to something that a test may expect to fail. An
+/// `anyhow::Result<Answer>` tells such an answer from not having been able to
+/// ask.
+pub type Answer<T = ()> = Result<T, Errno>;
+
+/// Asks again and again until `done` answers with a value.
+///
+/// # Errors
+///
+/// `limit` went by, the message names `what`; or the error of `done`.
+pub fn wait_for<T>(
+    what: &str,
+    limit: Duration,
+    mut done: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = done()? {
+            return Ok(value);
+        }
+        if start.elapsed() >= limit {
+            bail!("waited {} s for {what}", limit.as_secs());
+        }
+        sleep(Duration::from_millis(50));
+    }
+}
+
+/// Checks that the kernel refused `what` with this error number.
+///
+/// # Errors
+///
+/// It did not refuse, or with another number.
+pub fn expect_errno<T>(what: &str, answer: Answer<T>, expected: Errno) -> Result<()> {
+    match answer {
+        Err(errno) if errno == expected => Ok(()),
+        Err(errno) => bail!("{what}: expected {expected:?}, got {errno:?}"),
+        Ok(_) => bail!("{what}: expected {expected:?}, but it worked"),
+    }
+}

@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loads and unloads the modules that were built for this kernel.
+
+use std::collections::BTreeSet;
+use std::ffi::CString;
+use std::fs::File;
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use nix::errno::Errno;
+use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
+
+use super::{expect_errno, Answer};
+
+/// The library that every other module depends on.
+pub const LIBRARY: &str = "tackle";
+
+/// Every module of the project but the library.
+pub const CLIENTS: [&str; 4] = ["hook_count", "livepatch_cmdline", "numa_stat", "sch_rcodel"];
+
+/// The file of a module: in `/tackle`, or in the folder that
+/// `TACKLE_MODULES` names.
+pub fn file(name: &str) -> PathBuf {
+    let folder = std::env::var("TACKLE_MODULES").unwrap_or_else(|_| "/tackle".into());
+    PathBuf::from(folder).join(format!("{name}.ko"))
+}
+
+/// A loaded module, unloaded when the value goes away.
+#[derive(Debug)]
+pub struct Loaded {
+    name: &'static str,
+    unloaded: bool,
+}
+
+impl Loaded {
+    /// Unloads the module, waiting for users that are on their way out.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses for longer than a few seconds.
+    pub fn unload(mut self) -> Result<()> {
+        self.unloaded = true;
+        rmmod(self.name).with_context(|| format!("cannot unload {}", self.name))
+    }
+}
+
+impl Drop for Loaded {
+    fn drop(&mut self) {
+        if self.unloaded {
+            return;
+        }
+        // Nobody to return an error to: the watch over each test sees a
+        // module that stays, this line says why.
+        if let Err(errno) = rmmod(self.name) {
+            eprintln!("cannot unload {}: {errno}", self.name);
+        }
+    }
+}
+
+/// Modules loaded in this order, unloaded in the opposite one.
+pub struct Stack(Vec<Loaded>);
+
+impl Stack {
+    /// Unloads all, the last one first.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses one of them.
+    pub fn unload(mut self) -> Result<()> {
+        while let Some(module) = self.0.pop() {
+            module.unload()?;
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        while self.0.pop().is_some() {}
+    }
+}
+
+/// Loads one module with parameters such as `tasks=64`.
+///
+/// # Errors
+///
+/// The module's file cannot be opened. The kernel's own refusal is the
+/// [`Answer`].
+pub fn insmod(name: &'static str, parameters: &str) -> Result<Answer<Loaded>> {
+    let path = file(name);
+    let object = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+    let parameters = CString::new(parameters)?;
+    let answer = finit_module(&object, &parameters, ModuleInitFlags::empty());
+    Ok(answer.map(|()| Loaded {
+        name,
+        unloaded: false,
+    }))
+}
+
+/// Loads one module that has to load.
+///
+/// # Errors
+///
+/// The kernel refuses it, or there is no such file.
+pub fn load(name: &'static str, parameters: &str) -> Result<Loaded> {
+    insmod(name, parameters)?.with_context(|| format!("cannot load {name} {parameters}"))
+}
+
+/// Loads the library, unless it is there already, and then a module.
+///
+/// # Errors
+///
+/// See [`load`].
+pub fn stack(name: &'static str, parameters: &str) -> Result<Stack> {
+    let mut stack = Stack(Vec::new());
+    if !is_loaded(LIBRARY)? {
+        stack.0.push(load(LIBRARY, "")?);
+    }
+    stack.0.push(load(name, parameters)?);
+    Ok(stack)
+}
+
+/// Checks that the kernel refuses to load a module with this error number.
+///
+/// # Errors
+///
+/// It loads, or is refused with another number.
+pub fn expect_refusal(name: &'static str, parameters: &str, expected: Errno) -> Result<()> {
+    let shown: String = parameters.chars().take(40).collect();
+    let what = format!("loading {name} with '{shown}'");
+    expect_errno(&what, insmod(name, parameters)?, expected)
+}
+
+/// Asks the kernel once to unload a module.
+pub fn rmmod_once(name: &str) -> Answer {
+    let name = CString::new(name).map_err(|_| Errno::EINVAL)?;
+    delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
+}
+
+/// Unloads a module. References such as the live patching core's are given
+/// back a moment after the user-visible state is gone, hence the patience.
+pub fn rmmod(name: &str) -> Answer {
+    let mut answer = rmmod_once(name);
+    for _ in 0..50 {
+        match answer {
+            Err(Errno::EAGAIN | Errno::EBUSY) => sleep(Duration::from_millis(100)),
+            _ => return answer,
+        }
+        answer = rmmod_once(name);
+    }
+    answer
+}
+
+/// The names of all loaded modules.
+///
+/// # Errors
+///
+/// `/proc/modules` cannot be read.
+pub fn loaded() -> Result<BTreeSet<String>> {
+    let text = std::fs::read_to_string("/proc/modules").context("cannot read /proc/modules")?;
+    Ok(names(&text))
+}
+
+/// The names of the project's modules that are loaded.
+///
+/// # Errors
+///
+/// See [`loaded`].
+pub fn ours() -> Result<BTreeSet<String>> {
+    let mut names = loaded()?;
+    names.retain(|name| name == LIBRARY || CLIENTS.contains(&name.as_str()));
+    Ok(names)
+}
+
+/// Whether a module is loaded.
+///
+/// # Errors
+///
+/// See [`loaded`].
+pub fn is_loaded(name: &str) -> Result<bool> {
+    Ok(loaded()?.contains(name))
+}
+
+fn names(proc_modules: &str) -> BTreeSet<String> {
+    let first = |line: &str| line.split_whitespace().next().map(str::to_string);
+    proc_modules.lines().filter_map(first).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_first_words() {
+        let text = "sch_rcodel 16384 1 - Live 0xffffffffc0a2d000 (OE)\n\
+                    tackle 40960 1 sch_rcodel, Live 0xffffffffc0a1b000 (OE)\n";
+        let expected = ["sch_rcodel", "tackle"].map(String::from);
+        assert_eq!(names(text), BTreeSet::from(expected));
+    }
+}

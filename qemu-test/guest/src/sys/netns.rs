@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network devices and name spaces to try queueing disciplines on, made with
+//! the `ip` command and removed with the value that stands for them.
+
+use std::net::UdpSocket;
+
+use anyhow::{Context, Result};
+
+use super::{cmd, debugfs};
+
+/// A dummy device: it sends into nowhere, one qdisc in front.
+pub struct Dummy {
+    /// Name of the device.
+    pub name: &'static str,
+    /// Index of the device.
+    pub index: u32,
+    /// An address behind the device.
+    peer: String,
+}
+
+impl Dummy {
+    /// Makes a device whose subnet is `10.78.NET.0/24`.
+    ///
+    /// # Errors
+    ///
+    /// `ip` fails, for example because the device exists.
+    pub fn new(name: &'static str, net: u8) -> Result<Self> {
+        cmd::run(&format!("ip link add {name} type dummy"))?;
+        let index = nix::net::if_::if_nametoindex(name)?;
+        let dummy = Self {
+            name,
+            index,
+            peer: format!("10.78.{net}.2:9"),
+        };
+        // Without it the device talks by itself and no packet count is exact.
+        debugfs::set(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1")?;
+        cmd::run(&format!("ip addr add 10.78.{net}.1/24 dev {name}"))?;
+        cmd::run(&format!("ip link set {name} up"))?;
+        Ok(dummy)
+    }
+
+    /// Sends `count` small datagrams through the device.
+    ///
+    /// # Errors
+    ///
+    /// There is no socket to be had. A packet that the queue drops is none.
+    pub fn send(&self, count: u32) -> Result<()> {
+        let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
+        for _ in 0..count {
+            // A full queue may be reported here; the counters tell.
+            let _ = socket.send_to(b"tackle", &self.peer);
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Dummy {
+    fn drop(&mut self) {
+        if let Err(error) = cmd::run(&format!("ip link del {}", self.name)) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// Network name spaces, removed with their devices.
+pub struct Spaces(pub Vec<&'static str>);
+
+impl Spaces {
+    /// Makes name spaces of these names, `lo` up.
+    ///
+    /// # Errors
+    ///
+    /// `ip` fails, for example because one of them exists.
+    pub fn new(names: &[&'static str]) -> Result<Self> {
+        let mut spaces = Self(Vec::new());
+        for name in names {
+            cmd::run(&format!("ip netns add {name}"))?;
+            spaces.0.push(name);
+        }
+        Ok(spaces)
+    }
+
+    /// Runs lines of `ip` commands inside one of the name spaces.
+    ///
+    /// # Errors
+    ///
+    /// `ip` fails.
+    pub fn ip<S: AsRef<str>>(&self, name: &str, lines: &[S]) -> Result<()> {
+        cmd::feed(&format!("ip -n {name} -batch -"), &script(lines)).map(drop)
+    }
+
+    /// Runs lines of `tc` commands inside one of the name spaces.
+    ///
+    /// # Errors
+    ///
+    /// `tc` fails.
+    pub fn tc<S: AsRef<str>>(&self, name: &str, lines: &[S]) -> Result<()> {
+        cmd::feed(&format!("tc -n {name} -batch -"), &script(lines)).map(drop)
+    }
+}
+
+impl Drop for Spaces {
+    fn drop(&mut self) {
+        for name in &self.0 {
+            if let Err(error) = cmd::run(&format!("ip netns del {name}")) {
+                eprintln!("{error:#}");
+            }
+        }
+    }
+}
+
+fn script<S: AsRef<str>>(lines: &[S]) -> String {
+    let lines: Vec<_> = lines.iter().map(AsRef::as_ref).collect();
+    // The last line has to end as well.
+    lines.join("\n") + "\n"
+}

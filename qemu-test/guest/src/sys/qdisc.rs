@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Talks to the kernel about queueing disciplines over netlink, because `tc`
+//! refuses options of a kind that it has no plug-in for, and because a test
+//! wants to send options that no `tc` would send.
+
+use std::thread;
+
+use anyhow::{bail, Context, Result};
+use netlink_packet_core::{
+    DefaultNla, NetlinkMessage, NetlinkPayload, Nla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP,
+    NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
+};
+use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption, TcXstats};
+use netlink_packet_route::RouteNetlinkMessage as Route;
+use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr};
+use nix::errno::Errno;
+use nix::sched::{setns, CloneFlags};
+
+use super::Answer;
+
+const TCA_OPTIONS: u16 = 2;
+
+/// What the kernel shows of one qdisc.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Shown {
+    /// Its kind, such as `pfifo`.
+    pub kind: String,
+    /// Its options, not yet taken apart.
+    pub options: Vec<u8>,
+    /// Its own statistics, not yet taken apart.
+    pub xstats: Vec<u8>,
+    /// Bytes that it sent.
+    pub bytes: u64,
+    /// Packets that it sent.
+    pub packets: u32,
+    /// Packets that it dropped.
+    pub drops: u32,
+    /// Packets that it holds now.
+    pub qlen: u32,
+}
+
+/// How to put a qdisc in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// The place must be free.
+    Add,
+    /// Whatever is in the place goes.
+    Replace,
+    /// The qdisc in the place gets other options.
+    Change,
+}
+
+/// A socket to ask with.
+pub struct Tc {
+    socket: Socket,
+}
+
+impl Tc {
+    /// Opens a socket in this name space.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has none to give.
+    pub fn open() -> Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE).context("cannot open a netlink socket")?;
+        socket.bind_auto()?;
+        socket.connect(&SocketAddr::new(0, 0))?;
+        Ok(Self { socket })
+    }
+
+    /// Opens a socket in a named network name space.
+    ///
+    /// # Errors
+    ///
+    /// There is no such name space.
+    pub fn open_in(space: &str) -> Result<Self> {
+        let path = format!("/run/netns/{space}");
+        let file = std::fs::File::open(&path).with_context(|| format!("cannot open {path}"))?;
+        // A socket stays where it was opened, so a thread of its own can
+        // enter the name space and nobody has to find the way back.
+        let inside = thread::spawn(move || {
+            setns(&file, CloneFlags::CLONE_NEWNET).context("cannot enter the name space")?;
+            Self::open()
+        });
+        inside.join().expect("opening a socket does not panic")
+    }
+
+    /// Puts a qdisc at the root of a device, or changes the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// The socket fails. The kernel's refusal is the [`Answer`].
+    pub fn put(&self, how: How, index: u32, kind: &str, options: Option<&[u8]>) -> Result<Answer> {
+        let mut message = root(index);
+        message.attributes.push(TcAttribute::Kind(kind.to_string()));
+        if let Some(bytes) = options {
+            let raw = DefaultNla::new(TCA_OPTIONS, bytes.to_vec());
+            message.attributes.push(TcAttribute::Other(raw));
+        }
+        let flags = match how {
+            How::Add => NLM_F_CREATE | NLM_F_EXCL,
+            How::Replace => NLM_F_CREATE | NLM_F_REPLACE,
+            How::Change => 0,
+        };
+        self.order(Route::NewQueueDiscipline(message), flags)
+    }
+
+    /// Removes the qdisc at the root of a device.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tc::put`].
+    pub fn delete(&self, index: u32) -> Result<Answer> {
+        self.order(Route::DelQueueDiscipline(root(index)), 0)
+    }
+
+    /// The qdisc at the root of a device.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or the socket fails.
+    pub fn show(&self, index: u32) -> Result<Shown> {
+        self.find(index, TcHandle::ROOT)
+    }
+
+    /// The qdisc of a device below `parent`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tc::show`].
+    pub fn find(&self, index: u32, parent: TcHandle) -> Result<Shown> {
+        let mut found = self.dump()?;
+        found.retain(|message| {
+            message.header.index == index as i32 && message.header.parent == parent
+        });
+        match &found[..] {
+            [one] => Ok(shown(one)),
+            _ => bail!("{} qdiscs on device {index} below {parent:?}", found.len()),
+        }
+    }
+
+    fn dump(&self) -> Result<Vec<TcMessage>> {
+        self.send(Route::GetQueueDiscipline(TcMessage::default()), NLM_F_DUMP)?;
+        let mut messages = Vec::new();
+        loop {
+            for answer in self.receive()? {
+                match answer {
+                    NetlinkPayload::InnerMessage(Route::NewQueueDiscipline(message)) => {
+                        messages.push(message);
+                    }
+                    NetlinkPayload::Done(_) => return Ok(messages),
+                    other => bail!("unexpected answer to a dump: {other:?}"),
+                }
+            }
+        }
+    }
+
+    fn order(&self, message: Route, flags: u16) -> Result<Answer> {
+        self.send(message, flags | NLM_F_ACK)?;
+        match self.receive()?.pop() {
+            Some(NetlinkPayload::Error(error)) => Ok(match error.raw_code() {
+                0 => Ok(()),
+                code => Err(Errno::from_raw(-code)),
+            }),
+            other => bail!("unexpected answer to an order: {other:?}"),
+        }
+    }
+
+    fn send(&self, message: Route, flags: u16) -> Result<()> {
+        let mut packet = NetlinkMessage::from(message);
+        packet.header.flags = flags | NLM_F_REQUEST;
+        packet.finalize();
+        let mut bytes = vec![0; packet.buffer_len()];
+        packet.serialize(&mut bytes);
+        self.socket
+            .send(&bytes, 0)
+            .context("cannot ask the kernel")?;
+        Ok(())
+    }
+
+    /// One datagram may hold several messages.
+    fn receive(&self) -> Result<Vec<NetlinkPayload<Route>>> {
+        let (bytes, _) = self.socket.recv_from_full().context("no answer")?;
+        let mut rest = &bytes[..];
+        let mut answers = Vec::new();
+        while !rest.is_empty() {
+            let message = NetlinkMessage::<Route>::deserialize(rest)?;
+            let length = (message.header.length as usize).next_multiple_of(4);
+            rest = rest.get(length..).unwrap_or_default();
+            answers.push(message.payload);
+        }
+        Ok(answers)
+    }
+}
+
+/// A handle such as `10:1`.
+pub fn handle(major: u16, minor: u16) -> TcHandle {
+    TcHandle { major, minor }
+}
+
+fn root(index: u32) -> TcMessage {
+    let mut message = TcMessage::with_index(index as i32);
+    message.header.parent = TcHandle::ROOT;
+    message
+}
+
+fn shown(message: &TcMessage) -> Shown {
+    let mut shown = Shown::default();
+    for attribute in &message.attributes {
+        match attribute {
+            TcAttribute::Kind(kind) => shown.kind.clone_from(kind),
+            TcAttribute::Options(options) => {
+                // A kind that the crate does not know comes as one raw lump.
+                if let [TcOption::Other(raw)] = &options[..] {
+                    shown.options = vec![0; raw.value_len()];
+                    raw.emit_value(&mut shown.options);
+                }
+            }
+            TcAttribute::Xstats(TcXstats::Other(bytes)) => shown.xstats.clone_from(bytes),
+            TcAttribute::Stats(stats) => {
+                shown.bytes = stats.bytes;
+                shown.packets = stats.packets;
+                shown.drops = stats.drops;
+                shown.qlen = stats.qlen;
+            }
+            _ => {}
+        }
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use netlink_packet_core::Emitable;
+
+    use super::*;
+
+    #[test]
+    fn an_order_has_the_options_byte_by_byte() {
+        let mut message = root(3);
+        message.attributes.push(TcAttribute::Kind("rcodel".into()));
+        let raw = DefaultNla::new(TCA_OPTIONS, vec![6, 0, 1, 0, 1, 2]);
+        message.attributes.push(TcAttribute::Other(raw));
+        let mut bytes = vec![0; message.buffer_len()];
+        message.emit(&mut bytes);
+        // struct tcmsg: family, padding, ifindex, handle, parent, info.
+        assert_eq!(bytes[4..8], [3, 0, 0, 0]);
+        assert_eq!(bytes[12..16], [0xff; 4]);
+        assert_eq!(bytes[20..31], *b"\x0b\x00\x01\x00rcodel\0");
+        assert_eq!(bytes[32..], [10, 0, 2, 0, 6, 0, 1, 0, 1, 2, 0, 0]);
+    }
+
+    #[test]
+    fn an_unknown_kind_keeps_its_raw_options() {
+        let raw = DefaultNla::new(TCA_OPTIONS, vec![8, 0, 2, 0, 1, 0, 0, 0]);
+        let mut message = root(1);
+        message.attributes = vec![
+            TcAttribute::Kind("rcodel".into()),
+            TcAttribute::Options(vec![TcOption::Other(raw)]),
+            TcAttribute::Xstats(TcXstats::Other(vec![1, 2, 3])),
+        ];
+        let shown = shown(&message);
+        assert_eq!(shown.kind, "rcodel");
+        assert_eq!(shown.options, [8, 0, 2, 0, 1, 0, 0, 0]);
+        assert_eq!(shown.xstats, [1, 2, 3]);
+    }
+}

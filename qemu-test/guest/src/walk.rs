@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Walks through the fault points of an operation: makes the first one fail,
+//! then the second, and so on until the operation succeeds.
+
+use anyhow::{bail, ensure, Result};
+use nix::errno::Errno;
+
+use crate::sys::codel::Options;
+use crate::sys::fault::{self, Point};
+use crate::sys::netns::Dummy;
+use crate::sys::qdisc::{How, Tc};
+use crate::sys::{module, Answer};
+
+/// The module that is walked through.
+pub const MODULE: &str = "sch_rcodel";
+
+/// Its qdisc.
+pub const KIND: &str = "rcodel";
+
+/// More points than any operation has: a walk that gets here does not end.
+const FAR: u32 = 20;
+
+/// One fault and what came of it.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The point that failed, counted from 1 in the order of passing.
+    pub number: u32,
+    /// Whether the fault came while a module was loaded.
+    pub loading: bool,
+    /// The points that were hit; it should be one.
+    pub hit: Vec<Point>,
+    /// The error that user space got.
+    pub got: Errno,
+    /// What the failed operation left behind, in words; nothing, if it is
+    /// well made.
+    pub left: Vec<String>,
+}
+
+impl Step {
+    /// Name of the point, or of all that were hit.
+    pub fn name(&self) -> String {
+        let names: Vec<_> = self.hit.iter().map(|point| &point.name[..]).collect();
+        names.join("+")
+    }
+
+    /// Name of the error number that user space should get.
+    pub fn expected(&self) -> &str {
+        let errno = self.hit.first().map_or("?", |point| &point.errno);
+        match (self.loading, errno) {
+            // To user space EEXIST says that a module of this name is loaded,
+            // so do_init_module() replaces what an init function returns.
+            (true, "EEXIST") => "EBUSY",
+            (_, errno) => errno,
+        }
+    }
+
+    /// Name of the error number that user space got.
+    pub fn seen(&self) -> String {
+        format!("{:?}", self.got)
+    }
+
+    /// What is wrong about the step, if anything.
+    pub fn complaint(&self) -> Option<String> {
+        let Step { number, left, .. } = self;
+        if self.hit.len() != 1 {
+            return Some(format!("fault {number} hit {:?}, not one point", self.hit));
+        }
+        let name = self.name();
+        if self.seen() != self.expected() {
+            let (expected, seen) = (self.expected(), self.seen());
+            return Some(format!("{name}: expected {expected}, got {seen}"));
+        }
+        (!left.is_empty()).then(|| format!("{name}: left behind: {}", left.join(", ")))
+    }
+}
+
+/// Makes one point after the other fail in `operation`, until it works; after
+/// each fault `left` tells what is left behind. Returns the steps and what
+/// the operation gave in the end.
+///
+/// # Errors
+///
+/// The attribute cannot be used, there is no end to the faults, or the
+/// operation fails by itself.
+fn walk<T>(
+    loading: bool,
+    operation: impl Fn() -> Result<Answer<T>>,
+    left: impl Fn() -> Result<Vec<String>>,
+) -> Result<(Vec<Step>, T)> {
+    let mut steps = Vec::new();
+    for number in 1..=FAR {
+        let before = fault::points()?;
+        fault::arm(number)?;
+        let answer = operation();
+        fault::disarm()?;
+        match answer? {
+            Ok(value) => return Ok((steps, value)),
+            Err(got) => {
+                let hit = fault::hit(&before, &fault::points()?);
+                ensure!(!hit.is_empty(), "{got:?} although no point was hit");
+                steps.push(Step {
+                    number,
+                    loading,
+                    hit,
+                    got,
+                    left: left()?,
+                });
+            }
+        }
+    }
+    bail!("still failing after {FAR} faults: {steps:?}")
+}
+
+/// Walks through loading the module; returns it loaded. The library has to
+/// be there.
+///
+/// # Errors
+///
+/// See [`walk`].
+pub fn loading(device: &Dummy) -> Result<(Vec<Step>, module::Loaded)> {
+    let tc = Tc::open()?;
+    let left = || {
+        let mut left = Vec::new();
+        if module::is_loaded(MODULE)? {
+            left.push("the module".to_string());
+        }
+        match tc.put(How::Replace, device.index, KIND, None)? {
+            Err(Errno::ENOENT) => {}
+            answer => left.push(format!("the kind {KIND}: {answer:?}")),
+        }
+        Ok(left)
+    };
+    walk(true, || module::insmod(MODULE, ""), left)
+}
+
+/// Walks through putting the qdisc on a device in place of a `pfifo`; the
+/// module has to be loaded, and the device has the qdisc in the end.
+///
+/// # Errors
+///
+/// See [`walk`].
+pub fn adding(device: &Dummy) -> Result<Vec<Step>> {
+    let tc = Tc::open()?;
+    tc.put(How::Replace, device.index, "pfifo", None)??;
+    let old = tc.show(device.index)?;
+    // With options, so that reading them is among what can fail.
+    let options = Options {
+        limit: Some(77),
+        ..Options::default()
+    };
+    let options = options.encode();
+    let left = || {
+        let now = tc.show(device.index)?;
+        let same = (&now.kind, &now.options) == (&old.kind, &old.options);
+        Ok(if same {
+            Vec::new()
+        } else {
+            vec![format!("{} instead of {}", now.kind, old.kind)]
+        })
+    };
+    let operation = || tc.put(How::Replace, device.index, KIND, Some(&options));
+    let (steps, ()) = walk(false, operation, left)?;
+    let now = tc.show(device.index)?;
+    if now.kind != KIND {
+        bail!("without a fault the device has {}, not {KIND}", now.kind);
+    }
+    Ok(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(points: &[&str], got: Errno, left: &[&str]) -> Step {
+        Step {
+            number: 1,
+            loading: false,
+            hit: points.iter().map(|line| line.parse().unwrap()).collect(),
+            got,
+            left: left.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    #[test]
+    fn a_step_is_good_with_one_point_its_errno_and_nothing_left() {
+        let good = step(&["register_qdisc EEXIST 2 1"], Errno::EEXIST, &[]);
+        assert_eq!(good.complaint(), None);
+    }
+
+    #[test]
+    fn the_loader_has_its_own_use_for_eexist() {
+        let mut step = step(&["register_qdisc EEXIST 2 1"], Errno::EBUSY, &[]);
+        assert!(step.complaint().is_some());
+        step.loading = true;
+        assert_eq!(step.complaint(), None);
+    }
+
+    #[test]
+    fn every_fault_of_a_step_is_told() {
+        let point = "register_qdisc EEXIST 2 1";
+        for (bad, word) in [
+            (step(&[], Errno::EEXIST, &[]), "not one point"),
+            (step(&[point, point], Errno::EEXIST, &[]), "not one point"),
+            (step(&[point], Errno::ENOMEM, &[]), "got ENOMEM"),
+            (step(&[point], Errno::EEXIST, &["the module"]), "the module"),
+        ] {
+            let complaint = bad.complaint().unwrap();
+            assert!(complaint.contains(word), "{complaint}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Misbehaves on purpose, to prove that the test rig notices.
+ *
+ *	insmod rig_bug.ko what=WORD
+ *
+ * In C, since safe Rust cannot do most of this. Never load it on a machine that
+ * matters.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/bug.h>
+#include <linux/compiler.h>
+#include <linux/module.h>
+#include <linux/mutex.h>
+#include <linux/sched.h>
+#include <linux/slab.h>
+
+static char *what = "";
+module_param(what, charp, 0);
+MODULE_PARM_DESC(what, "What to do: warn, bug, hang, leak, use-after-free or inversion");
+
+static DEFINE_MUTEX(first);
+static DEFINE_MUTEX(second);
+
+static noinline void rig_leak(void)
+{
+	/* Not remembered anywhere, once this function's registers are used again. */
+	u32 *lost = kmalloc(1000, GFP_KERNEL);
+
+	if (lost)
+		lost[0] = 1;
+	OPTIMIZER_HIDE_VAR(lost);
+}
+
+static noinline int rig_use_after_free(void)
+{
+	int *gone = kmalloc(sizeof(*gone), GFP_KERNEL);
+
+	if (!gone)
+		return -ENOMEM;
+	WRITE_ONCE(*gone, 1);
+	kfree(gone);
+	OPTIMIZER_HIDE_VAR(gone);
+	return READ_ONCE(*gone) ? -ECANCELED : -ECANCELED;
+}
+
+static noinline void rig_inversion(void)
+{
+	mutex_lock(&first);
+	mutex_lock(&second);
+	mutex_unlock(&second);
+	mutex_unlock(&first);
+
+	mutex_lock(&second);
+	mutex_lock(&first);
+	mutex_unlock(&first);
+	mutex_unlock(&second);
+}
+
+/* Whatever was asked for, the module does not stay: insmod fails with ECANCELED. */
+static int __init rig_bug_init(void)
+{
+	int err = -ECANCELED;
+
+	if (!strcmp(what, "warn")) {
+		WARN(1, "rig_bug: a warning on purpose\n");
+	} else if (!strcmp(what, "bug")) {
+		BUG();
+	} else if (!strcmp(what, "hang")) {
+		/* Silent, and deaf to signals. */
+		for (;;)
+			schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
+	} else if (!strcmp(what, "leak")) {
+		rig_leak();
+	} else if (!strcmp(what, "use-after-free")) {
+		err = rig_use_after_free();
+	} else if (!strcmp(what, "inversion")) {
+		rig_inversion();
+	} else {
+		pr_err("what=%s is not one of warn, bug, hang, leak, use-after-free, inversion\n",
+		       what);
+		err = -EINVAL;
+	}
+	return err;
+}
+module_init(rig_bug_init);
+
+MODULE_DESCRIPTION("Misbehaves on purpose, to prove that the test rig notices");
+MODULE_LICENSE("GPL");

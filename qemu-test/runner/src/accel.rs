@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KVM or TCG: that `/dev/kvm` exists does not mean that a guest survives in it
+//! (nested and para-virtual hosts), so the answer is a real boot.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{bail, Context, Result};
+use tempfile::NamedTempFile;
+
+use crate::boot::Booter;
+use crate::follow::{End, Limits, Listener};
+use crate::interrupt::Interrupt;
+use crate::kernel::Kernel;
+use crate::qemu::Accel;
+
+/// How long the probe's boot may take; with hardware it takes two or three seconds.
+const LIMIT: Duration = Duration::from_secs(15);
+
+/// What the guest's init prints when it is asked to `probe`.
+const ANSWER: &[u8] = b"tackle: probe ok";
+
+/// The answer for this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Choice {
+    /// What to use.
+    pub accel: Accel,
+    /// Why it is not KVM, in a few words.
+    pub why: Option<String>,
+}
+
+impl Choice {
+    fn tcg(why: impl Into<String>) -> Self {
+        Self {
+            accel: Accel::Tcg,
+            why: Some(why.into()),
+        }
+    }
+
+    /// The line for the user, where there is something to say.
+    pub fn line(&self) -> Option<String> {
+        self.why
+            .as_ref()
+            .map(|why| format!("kvm: {why}; using tcg"))
+    }
+}
+
+/// Finds out which accelerator works.
+pub struct Probe<'a> {
+    /// The QEMU program.
+    pub qemu: PathBuf,
+    /// The device, `/dev/kvm`.
+    pub device: &'a Path,
+    /// The directory in which the answer is kept for later runs.
+    pub cache: &'a Path,
+    /// A directory for the probe's logs.
+    pub scratch: &'a Path,
+    /// Whether the user wants to stop.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Probe<'_> {
+    /// The accelerator for guests on this host. The answer of a boot is valid
+    /// until the host or QEMU changes.
+    ///
+    /// # Errors
+    /// When QEMU cannot be run at all, a file not written, or the user interrupts.
+    pub fn choose(&self, kernel: &Kernel) -> Result<Choice> {
+        let version = self.version()?;
+        if let Err(error) = OpenOptions::new().read(true).write(true).open(self.device) {
+            return Ok(Choice::tcg(format!("{}: {error}", self.device.display())));
+        }
+        let boot_id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+        let key = format!("{} {version}", boot_id.trim());
+        let path = self.cache.join("accel");
+        if let Some(choice) = fs::read_to_string(&path)
+            .ok()
+            .and_then(|text| recall(&text, &key))
+        {
+            return Ok(choice);
+        }
+        let choice = self.boot(kernel)?;
+        let save = || -> Result<()> {
+            let mut file = NamedTempFile::new_in(self.cache)?;
+            writeln!(file, "{key}\n{}", choice.why.as_deref().unwrap_or_default())?;
+            file.persist(&path)?;
+            Ok(())
+        };
+        save().with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(choice)
+    }
+
+    fn version(&self) -> Result<String> {
+        let output = Command::new(&self.qemu).arg("--version").output();
+        let output = output.with_context(|| format!("cannot run {}", self.qemu.display()))?;
+        if !output.status.success() {
+            bail!(
+                "{} --version ended with {}",
+                self.qemu.display(),
+                output.status
+            );
+        }
+        let text = String::from_utf8_lossy(&output.stdout);
+        Ok(text.lines().next().unwrap_or_default().to_owned())
+    }
+
+    fn boot(&self, kernel: &Kernel) -> Result<Choice> {
+        let limits = Limits {
+            silence: LIMIT,
+            silence_in_test: LIMIT,
+            total: LIMIT,
+        };
+        let booter = Booter {
+            qemu: self.qemu.clone(),
+            accel: Accel::Kvm,
+            limits,
+            interrupt: self.interrupt,
+        };
+        let mut console = Collect::default();
+        let (end, stderr) = booter.boot(kernel, "probe", self.scratch, &mut console)?;
+        let answered = console
+            .0
+            .windows(ANSWER.len())
+            .any(|window| window == ANSWER);
+        Ok(match end {
+            End::Exited(status) if status.success() && answered => Choice {
+                accel: Accel::Kvm,
+                why: None,
+            },
+            End::Exited(status) if status.success() => Choice::tcg("a guest ended while it booted"),
+            End::Exited(status) => {
+                let message = stderr
+                    .lines()
+                    .last()
+                    .map(|line| format!(" ({})", line.trim()));
+                Choice::tcg(format!(
+                    "qemu ended with {status}{}",
+                    message.unwrap_or_default()
+                ))
+            }
+            End::Silent(limit) | End::TimedOut(limit) => {
+                Choice::tcg(format!("a guest did not come up in {} s", limit.as_secs()))
+            }
+            End::Stuck => Choice::tcg("a guest died while it booted"),
+        })
+    }
+}
+
+/// The remembered answer, if it was given under the same circumstances.
+fn recall(text: &str, key: &str) -> Option<Choice> {
+    let (first, why) = text.split_once('\n')?;
+    if first != key {
+        return None;
+    }
+    Some(match why.trim_end() {
+        "" => Choice {
+            accel: Accel::Kvm,
+            why: None,
+        },
+        why => Choice::tcg(why),
+    })
+}
+
+#[derive(Default)]
+struct Collect(Vec<u8>);
+
+impl Listener for Collect {
+    fn heard(&mut self, console: &[u8], _second: &[u8]) -> Result<()> {
+        self.0.extend_from_slice(console);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_remembered_answer_needs_the_same_circumstances() {
+        assert_eq!(
+            recall("key\n\n", "key").map(|choice| choice.accel),
+            Some(Accel::Kvm)
+        );
+        assert_eq!(
+            recall("key\nno luck\n", "key"),
+            Some(Choice::tcg("no luck"))
+        );
+        assert_eq!(recall("key\nno luck\n", "other"), None);
+        assert_eq!(recall("", "key"), None);
+    }
+}

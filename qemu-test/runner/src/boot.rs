@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Boots: QEMU started and followed to its end.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+
+use crate::follow::{follow, End, Limits, Listener};
+use crate::interrupt::Interrupt;
+use crate::kernel::Kernel;
+use crate::process::{command, create, Running};
+use crate::qemu::{Accel, Console, Files, Machine};
+use crate::report::TestResult;
+use crate::tracker::Tracker;
+
+/// CPUs of a guest, one for each NUMA node.
+pub const CPUS: u32 = 2;
+
+/// What a boot needs besides the kernel.
+pub struct Booter<'a> {
+    /// The QEMU program.
+    pub qemu: PathBuf,
+    /// What runs the guest.
+    pub accel: Accel,
+    /// How long to wait.
+    pub limits: Limits,
+    /// Whether the user wants to stop.
+    pub interrupt: &'a Interrupt,
+}
+
+impl Booter<'_> {
+    /// Boots `kernel` with the words `run` for the guest program and tells
+    /// `listener` what it prints. Returns the end and QEMU's stderr.
+    ///
+    /// # Errors
+    /// When a file cannot be written or read, QEMU not started, or the user interrupts.
+    pub fn boot(
+        &self,
+        kernel: &Kernel,
+        run: &str,
+        dir: &Path,
+        listener: &mut dyn Listener,
+    ) -> Result<(End, String)> {
+        let files = Files::create(dir)?;
+        let machine = Machine {
+            kernel,
+            accel: self.accel,
+            cpus: self.accel.cpus(CPUS),
+            run,
+            console: Console::File,
+        };
+        let args = machine.args(&files)?;
+        save_command(&files.command, &self.qemu, &args)?;
+        let mut qemu = command(&self.qemu);
+        qemu.args(args)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(create(&files.stderr)?);
+        let mut child = Running::start(qemu)?;
+        let (console, second) = (&files.console, Some(files.second.as_path()));
+        let end = follow(
+            &mut child,
+            console,
+            second,
+            &self.limits,
+            self.interrupt,
+            listener,
+        )?;
+        let stderr = fs::read(&files.stderr).context("cannot read QEMU's messages")?;
+        Ok((end, String::from_utf8_lossy(&stderr).into_owned()))
+    }
+
+    /// Boots `kernel` for one suite; `tell` hears each result as it comes in.
+    ///
+    /// # Errors
+    /// As [`boot`](Self::boot); a guest that fails is not an error but a failed test.
+    pub fn suite(
+        &self,
+        kernel: &Kernel,
+        suite: &str,
+        dir: &Path,
+        tell: &mut dyn FnMut(&TestResult),
+    ) -> Result<Vec<TestResult>> {
+        let mut tracker = Tracker::new(suite, &kernel.name, tell);
+        let (end, stderr) = self.boot(kernel, &format!("run,{suite}"), dir, &mut tracker)?;
+        Ok(tracker.finish(end, &stderr))
+    }
+}
+
+/// Writes a command line in a form that a shell takes.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn save_command(path: &Path, program: &Path, args: &[String]) -> Result<()> {
+    let mut text = program.display().to_string();
+    for arg in args {
+        text.push_str(" '");
+        text.push_str(&arg.replace('\'', r"'\''"));
+        text.push('\'');
+    }
+    text.push('\n');
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

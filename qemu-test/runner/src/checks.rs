@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The suite `checks`: lints, each a test. The current directory is the checkout.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+use anyhow::{bail, Context, Result};
+
+use crate::follow::{run_logged, Listener};
+use crate::host::{is_progress, LIMITS, PLACE};
+use crate::process::command;
+use crate::report::{Cause, Failure, TestResult, Verdict};
+use crate::scan;
+use crate::session::Session;
+
+/// Lines of a lint's output shown when it fails: the first complaints are the useful ones.
+const SHOWN: usize = 60;
+
+/// The shell command that lints the kernel crates; it needs a kernel tree, of
+/// which only the build knows.
+const KERNEL_CLIPPY: &str = "TACKLE_KERNEL_CLIPPY";
+
+/// Directories of Rust code that cargo does not know.
+const KBUILD: &[&str] = &["modules", "samples", "rust/tackle"];
+
+type Files = [(PathBuf, String)];
+
+/// Runs all checks.
+///
+/// # Errors
+/// When a program cannot be started, a file not written, or the user interrupts.
+pub fn run(session: &Session, tell: &mut dyn FnMut(&TestResult)) -> Result<Vec<TestResult>> {
+    let files = scan::read_all(tracked()?);
+    let mut results = Vec::new();
+    for (name, check) in CHECKS {
+        let start = Instant::now();
+        let verdict = check(session, &files)?;
+        let (suite, place) = ("checks".to_owned(), PLACE.to_owned());
+        let time = Some(start.elapsed());
+        let result = TestResult {
+            suite,
+            name: (*name).to_owned(),
+            place,
+            verdict,
+            time,
+        };
+        tell(&result);
+        results.push(result);
+    }
+    Ok(results)
+}
+
+type Check = fn(&Session, &Files) -> Result<Verdict>;
+
+const CHECKS: &[(&str, Check)] = &[
+    ("rustfmt", rustfmt),
+    ("clippy", clippy),
+    ("kernel-clippy", kernel_clippy),
+    ("shellcheck", shellcheck),
+    ("forbid-unsafe", forbid_unsafe),
+    ("spdx", spdx),
+];
+
+fn tracked() -> Result<Vec<PathBuf>> {
+    // In the toolbox the checkout belongs to another user, which git refuses by default.
+    let mut git = Command::new("git");
+    let output = git
+        .args(["-c", "safe.directory=*", "ls-files", "-z"])
+        .output();
+    let output = output.context("cannot run git")?;
+    if !output.status.success() {
+        let text = String::from_utf8_lossy(&output.stderr);
+        bail!("git ls-files: {}", text.lines().next().unwrap_or_default());
+    }
+    let names = output
+        .stdout
+        .split(|byte| *byte == 0)
+        .filter(|name| !name.is_empty());
+    Ok(names
+        .map(|name| PathBuf::from(OsString::from_vec(name.to_vec())))
+        .collect())
+}
+
+fn rustfmt(session: &Session, files: &Files) -> Result<Verdict> {
+    let mut cargo = command("cargo");
+    cargo.args(["fmt", "--all", "--check"]);
+    let verdict = lint(session, "rustfmt-cargo", cargo)?;
+    let kernel: Vec<_> = files
+        .iter()
+        .map(|(path, _)| path)
+        .filter(|path| scan::is_rust(path) && scan::is_under(path, KBUILD))
+        .collect();
+    if kernel.is_empty() || verdict != Verdict::Passed {
+        return Ok(verdict);
+    }
+    let mut rustfmt = command("rustfmt");
+    rustfmt.args(["--check", "--edition", "2021"]).args(kernel);
+    lint(session, "rustfmt-kernel", rustfmt)
+}
+
+fn clippy(session: &Session, _: &Files) -> Result<Verdict> {
+    let mut cargo = command("cargo");
+    cargo.args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    lint(session, "clippy", cargo)
+}
+
+fn kernel_clippy(session: &Session, _: &Files) -> Result<Verdict> {
+    let Some(line) = env::var_os(KERNEL_CLIPPY).filter(|line| !line.is_empty()) else {
+        return Ok(Verdict::Skipped(format!("{KERNEL_CLIPPY} is not set")));
+    };
+    let mut shell = command("sh");
+    shell.arg("-c").arg(line);
+    lint(session, "kernel-clippy", shell)
+}
+
+fn shellcheck(session: &Session, files: &Files) -> Result<Verdict> {
+    let scripts: Vec<_> = files
+        .iter()
+        .filter(|(path, content)| scan::is_shell(path, content))
+        .map(|(path, _)| path)
+        .collect();
+    if scripts.is_empty() {
+        return Ok(Verdict::Skipped("no shell script is tracked".to_owned()));
+    }
+    let mut shellcheck = command("shellcheck");
+    shellcheck.arg("--").args(scripts);
+    lint(session, "shellcheck", shellcheck)
+}
+
+fn forbid_unsafe(_: &Session, files: &Files) -> Result<Verdict> {
+    let found = files
+        .iter()
+        .flat_map(|(path, content)| scan::find_unsafe(path, content))
+        .collect();
+    Ok(none_of(
+        found,
+        "the word is used where only safe code belongs",
+    ))
+}
+
+fn spdx(_: &Session, files: &Files) -> Result<Verdict> {
+    let bad = |(path, content): &&(PathBuf, String)| {
+        scan::needs_licence(path) && !content.is_empty() && !scan::has_licence(content)
+    };
+    let found = files
+        .iter()
+        .filter(bad)
+        .map(|(path, _)| path.display().to_string())
+        .collect();
+    Ok(none_of(
+        found,
+        "no SPDX-License-Identifier in the first two lines",
+    ))
+}
+
+fn none_of(found: Vec<String>, complaint: &str) -> Verdict {
+    if found.is_empty() {
+        return Verdict::Passed;
+    }
+    Verdict::Failed(Failure::new(Cause::Reported, complaint).with(found))
+}
+
+/// Runs a lint; its exit status is the verdict.
+fn lint(session: &Session, name: &str, command: Command) -> Result<Verdict> {
+    let log = session.dir.subdir("checks")?.join(format!("{name}.log"));
+    let end = run_logged(command, &log, &LIMITS, &session.interrupt, &mut Deaf)?;
+    let Some(fault) = end.fault() else {
+        return Ok(Verdict::Passed);
+    };
+    let text = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+    let text = String::from_utf8_lossy(&text);
+    let lines = text
+        .lines()
+        .filter(|line| !is_progress(line))
+        .map(str::to_owned);
+    let lines = lines.take(SHOWN).collect();
+    Ok(Verdict::Failed(
+        Failure::new(Cause::Reported, fault).with(lines),
+    ))
+}
+
+/// Listens to nothing: the log is read at the end.
+struct Deaf;
+
+impl Listener for Deaf {
+    fn heard(&mut self, _console: &[u8], _second: &[u8]) -> Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command line.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, Result};
+use clap::{Args, Parser, Subcommand};
+
+use crate::accel::Probe;
+use crate::boot::Booter;
+use crate::interrupt::Interrupt;
+use crate::kernel::Kernel;
+use crate::qemu::{Accel, PROGRAM};
+use crate::report::{Summary, TestResult};
+use crate::rundir::RunDir;
+use crate::session::{Session, Wishes};
+use crate::suite::{select, Suite};
+use crate::ui::{print_line, Ui};
+use crate::{checks, demo, host, rig, shell};
+
+/// Boots kernels in QEMU and runs what the checkout has built in them.
+///
+/// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent
+/// (30 with KVM, 120 with TCG) and may take in all (900).
+#[derive(Debug, Parser)]
+#[command(name = "tackle-qemu", version, about, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the suites and sum up
+    Test(Test),
+    /// Show what the modules do
+    Demo(One),
+    /// A shell in the guest
+    Shell(One),
+}
+
+#[derive(Debug, Args)]
+struct Test {
+    /// A kernel and the directory with its files; repeat for several
+    #[arg(long = "kernel", value_name = "NAME=DIR")]
+    kernels: Vec<Kernel>,
+    /// A suite to run instead of all: one of the guest's, host, checks or rig; repeat for several
+    #[arg(long = "suite", value_name = "SUITE")]
+    suites: Vec<String>,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+struct One {
+    /// The kernel and the directory with its files
+    #[arg(long, value_name = "NAME=DIR")]
+    kernel: Kernel,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Debug, Args)]
+struct Place {
+    /// The build directory; logs go to DIR/qemu
+    #[arg(long, value_name = "DIR")]
+    build: PathBuf,
+    /// Leave logs and results even when all went well
+    #[arg(long)]
+    keep: bool,
+}
+
+impl Cli {
+    /// Carries the command out. Returns whether it went well.
+    ///
+    /// # Errors
+    /// What the user got wrong, what the host could not do, and
+    /// [`Interrupted`](crate::interrupt::Interrupted).
+    pub fn run(self) -> Result<bool> {
+        let interrupt = Interrupt::on_signals()?;
+        match self.command {
+            Command::Test(args) => {
+                let suites = select(&args.suites)?;
+                check_kernels(&suites, &args.kernels)?;
+                let session = args.place.session(interrupt)?;
+                let outcome = test(&session, &suites, &args.kernels);
+                session.ui.clear();
+                let summary = end(session, args.place.keep, outcome, Summary::is_success)?;
+                print_line(&summary.last_line());
+                Ok(summary.is_success())
+            }
+            Command::Demo(args) => args.run(interrupt, |session, kernel| {
+                let booter = booter(session, kernel)?;
+                demo::run(session, &booter, kernel)
+            }),
+            Command::Shell(args) => args.run(interrupt, |session, kernel| {
+                let accel = accel(session, kernel)?;
+                shell::run(session, PROGRAM.into(), accel, kernel)
+            }),
+        }
+    }
+}
+
+impl One {
+    fn run(
+        self,
+        interrupt: Interrupt,
+        work: impl FnOnce(&Session, &Kernel) -> Result<()>,
+    ) -> Result<bool> {
+        self.kernel.check()?;
+        let session = self.place.session(interrupt)?;
+        let outcome = work(&session, &self.kernel);
+        session.ui.clear();
+        end(session, self.place.keep, outcome, |()| true)?;
+        Ok(true)
+    }
+}
+
+impl Place {
+    fn session(&self, interrupt: Interrupt) -> Result<Session> {
+        let wishes = Wishes::from_env()?;
+        Ok(Session {
+            interrupt,
+            ui: Ui::new(),
+            dir: RunDir::create(&self.build)?,
+            wishes,
+        })
+    }
+}
+
+fn check_kernels(suites: &[Suite], kernels: &[Kernel]) -> Result<()> {
+    if kernels.is_empty() {
+        if let Some(suite) = suites.iter().find(|suite| suite.boots()) {
+            bail!("suite {} needs a kernel: --kernel NAME=DIR", suite.name());
+        }
+    }
+    let mut names = HashSet::new();
+    if let Some(twice) = kernels.iter().find(|kernel| !names.insert(&kernel.name)) {
+        bail!("kernel {} is given twice", twice.name);
+    }
+    if suites.iter().any(|suite| suite.boots()) {
+        kernels.iter().try_for_each(Kernel::check)?;
+    }
+    Ok(())
+}
+
+/// Keeps or removes the logs, and says where they are.
+fn end<T>(
+    session: Session,
+    keep: bool,
+    outcome: Result<T>,
+    is_good: impl FnOnce(&T) -> bool,
+) -> Result<T> {
+    let good = match &outcome {
+        Ok(value) => is_good(value),
+        // What an interrupted run leaves is of no use to anybody.
+        Err(error) => error.is::<crate::interrupt::Interrupted>(),
+    };
+    if keep || !good {
+        print_line(&format!("logs: {}", session.dir.keep().display()));
+    }
+    outcome
+}
+
+fn accel(session: &Session, kernel: &Kernel) -> Result<Accel> {
+    session.ui.step("looking for kvm");
+    let scratch = session.dir.subdir("probe")?;
+    let probe = Probe {
+        qemu: PROGRAM.into(),
+        device: Path::new("/dev/kvm"),
+        cache: session.dir.cache(),
+        scratch: &scratch,
+        interrupt: &session.interrupt,
+    };
+    let choice = probe.choose(kernel)?;
+    session.ui.clear();
+    if let Some(line) = choice.line() {
+        session.ui.note(&line);
+    }
+    Ok(choice.accel)
+}
+
+fn booter<'a>(session: &'a Session, kernel: &Kernel) -> Result<Booter<'a>> {
+    let accel = accel(session, kernel)?;
+    let limits = session.wishes.limits(accel);
+    Ok(Booter {
+        qemu: PROGRAM.into(),
+        accel,
+        limits,
+        interrupt: &session.interrupt,
+    })
+}
+
+fn test(session: &Session, suites: &[Suite], kernels: &[Kernel]) -> Result<Summary> {
+    let mut summary = Summary::new();
+    let mut tell = |result: &TestResult| {
+        session.ui.print(&result.render());
+        summary.add(result.clone());
+    };
+    if suites.contains(&Suite::Checks) {
+        session.ui.step("checks");
+        checks::run(session, &mut tell)?;
+    }
+    if suites.contains(&Suite::Host) {
+        session.ui.step("host: cargo test");
+        host::run(session, &mut tell)?;
+    }
+    if suites.iter().any(|suite| suite.boots()) {
+        let booter = booter(session, &kernels[0])?;
+        for kernel in kernels {
+            for suite in suites {
+                let Suite::Guest(name) = suite else { continue };
+                session.ui.step(&format!(
+                    "{name} ({}, {})",
+                    kernel.name,
+                    booter.accel.name()
+                ));
+                let dir = session.dir.subdir(format!("{}/{name}", kernel.name))?;
+                booter.suite(kernel, name, &dir, &mut tell)?;
+            }
+        }
+        // The rig is the same for all kernels.
+        if suites.contains(&Suite::Rig) {
+            rig::run(session, &booter, &kernels[0], &mut tell)?;
+        }
+    }
+    session.ui.clear();
+    session
+        .ui
+        .print(&format!("\n{}", summary.table().trim_end()));
+    Ok(summary)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn kernels_are_needed_where_something_boots() {
+        assert!(check_kernels(&[Suite::Host, Suite::Checks], &[]).is_ok());
+        let error = check_kernels(&[Suite::Host, Suite::Rig], &[])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("rig"), "{error}");
+        let kernel: Kernel = "a=b".parse().unwrap();
+        let twice = [kernel.clone(), kernel];
+        let error = check_kernels(&[Suite::Host], &twice)
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("twice"), "{error}");
+    }
+}

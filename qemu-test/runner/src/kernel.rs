@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A kernel to boot: a directory with all that QEMU needs.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use anyhow::{bail, Result};
+
+/// A kernel and its name in reports.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// The name: letters, digits, `.`, `_` and `-`; it becomes a directory's name.
+    pub name: String,
+    /// Where its files are.
+    pub dir: PathBuf,
+}
+
+impl FromStr for Kernel {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (name, dir) = text.split_once('=').ok_or("expected NAME=DIR")?;
+        let valid = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+        if name.is_empty() || name.starts_with('.') || !name.chars().all(valid) {
+            return Err(format!("{name:?} is no name for a kernel"));
+        }
+        if dir.is_empty() {
+            return Err("the directory is missing after NAME=".to_owned());
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            dir: PathBuf::from(dir),
+        })
+    }
+}
+
+impl Kernel {
+    /// The compressed kernel.
+    pub fn image(&self) -> PathBuf {
+        self.dir.join("vmlinuz")
+    }
+
+    /// The initial file system that mounts the others.
+    pub fn initramfs(&self) -> PathBuf {
+        self.dir.join("initramfs.img")
+    }
+
+    /// The root file system.
+    pub fn root(&self) -> PathBuf {
+        self.dir.join("root.img")
+    }
+
+    /// The file system with `/lib/modules`.
+    pub fn modules(&self) -> PathBuf {
+        self.dir.join("modules.img")
+    }
+
+    /// The directory that the guest sees as `/tackle`.
+    pub fn payload(&self) -> PathBuf {
+        self.dir.join("payload")
+    }
+
+    /// # Errors
+    /// When one of the files is not there; the message names it.
+    pub fn check(&self) -> Result<()> {
+        for path in [
+            self.image(),
+            self.initramfs(),
+            self.root(),
+            self.modules(),
+            self.payload(),
+        ] {
+            self.require(&path)?;
+        }
+        Ok(())
+    }
+
+    fn require(&self, path: &Path) -> Result<()> {
+        if !path.exists() {
+            bail!("kernel {}: {} is missing", self.name, path.display());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_directories() {
+        let kernel: Kernel = "stock=build/kernels/stock".parse().unwrap();
+        assert_eq!(kernel.name, "stock");
+        assert_eq!(kernel.dir, Path::new("build/kernels/stock"));
+        for bad in ["stock", "=dir", "a/b=dir", "..=dir", "stock="] {
+            assert!(bad.parse::<Kernel>().is_err(), "{bad} was accepted");
+        }
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let kernel = Kernel {
+            name: "k".into(),
+            dir: dir.path().to_owned(),
+        };
+        for file in [
+            "vmlinuz",
+            "initramfs.img",
+            "root.img",
+            "modules.img",
+            "payload",
+        ] {
+            let error = kernel.check().unwrap_err().to_string();
+            assert!(error.contains(file), "{error}");
+            std::fs::write(dir.path().join(file), "").unwrap();
+        }
+        kernel.check().unwrap();
+    }
+}

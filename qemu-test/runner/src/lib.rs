@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The host side of the tests: boots a kernel in QEMU, follows the guest on two
+//! serial lines, turns what it sees into test results and sums them up.
+//!
+//! ```text
+//!             +-- console.log (ttyS0) --> console: crashes, warnings --+
+//!   qemu -----+                                                        +--> tracker --> report
+//!             +-- ktap.log    (ttyS1) --> ktap: results ---------------+
+//!      ^                                                               |
+//!      +------------- follow: silence, time limit, signals <-----------+
+//! ```
+//!
+//! A guest is never trusted to end, nor to tell the truth about itself: a test
+//! is passed only when the guest said so *and* the kernel log stayed clean.
+
+pub mod accel;
+pub mod boot;
+pub mod checks;
+pub mod cli;
+pub mod console;
+pub mod demo;
+pub mod follow;
+pub mod host;
+pub mod interrupt;
+pub mod kernel;
+pub mod ktap;
+pub mod process;
+pub mod qemu;
+pub mod report;
+pub mod rig;
+pub mod rundir;
+pub mod scan;
+pub mod session;
+pub mod shell;
+pub mod suite;
+pub mod tail;
+pub mod tracker;
+pub mod ui;

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The virtual machine: QEMU's command line.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+
+use crate::kernel::Kernel;
+
+/// The program, looked up in PATH.
+pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// Guest memory per NUMA node, in MiB.
+const NODE_MEMORY: u32 = 1024;
+
+/// NUMA nodes; the CPUs are split evenly. A machine with one CPU has one node.
+const NODES: u32 = 2;
+
+/// What executes the guest's instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// The hardware.
+    Kvm,
+    /// QEMU's translator, some 20 times slower.
+    Tcg,
+    /// The translator with a clock that counts instructions: a guest's nanosecond is one
+    /// of them, the same in every run. One CPU is all that there can be.
+    Icount,
+}
+
+impl Accel {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kvm => "kvm",
+            Self::Tcg => "tcg",
+            Self::Icount => "tcg, icount",
+        }
+    }
+
+    /// How many of the wanted CPUs a guest gets.
+    pub fn cpus(self, wanted: u32) -> u32 {
+        match self {
+            Self::Kvm | Self::Tcg => wanted,
+            Self::Icount => 1,
+        }
+    }
+
+    /// QEMU's arguments that choose it.
+    pub fn args(self) -> &'static [&'static str] {
+        match self {
+            Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
+            Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
+            Self::Icount => &[
+                "-accel",
+                "tcg",
+                "-icount",
+                "shift=0,sleep=off",
+                "-cpu",
+                "max",
+            ],
+        }
+    }
+
+    /// Kernel parameters: under TCG a CPU may stand still for as long as the
+    /// host is busy, which is no fault of the guest.
+    fn parameters(self) -> &'static [&'static str] {
+        match self {
+            Self::Kvm => &[],
+            Self::Tcg => &["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"],
+            // Its clock stands still with the guest.
+            Self::Icount => &[],
+        }
+    }
+}
+
+/// Where the guest's console (ttyS0) leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Console {
+    /// Into the file [`Files::console`].
+    File,
+    /// To the terminal of the runner, control characters included; the
+    /// terminal's rows and columns where they are known, as a serial line does
+    /// not tell them.
+    Terminal(Option<(u16, u16)>),
+}
+
+/// The files of one boot, all in one directory.
+#[derive(Clone, Debug)]
+pub struct Files {
+    /// ttyS0: the kernel log and what programs print.
+    pub console: PathBuf,
+    /// ttyS1: KTAP, or what the demo shows.
+    pub second: PathBuf,
+    /// QEMU's own messages.
+    pub stderr: PathBuf,
+    /// The command line, to boot the same by hand.
+    pub command: PathBuf,
+    /// The directory that the guest sees as `/results`.
+    pub results: PathBuf,
+}
+
+impl Files {
+    /// Makes the directories.
+    ///
+    /// # Errors
+    /// When they cannot be made.
+    pub fn create(dir: &Path) -> Result<Self> {
+        let results = dir.join("results");
+        std::fs::create_dir_all(&results)
+            .with_context(|| format!("cannot make {}", results.display()))?;
+        Ok(Self {
+            console: dir.join("console.log"),
+            second: dir.join("ktap.log"),
+            stderr: dir.join("qemu.stderr"),
+            command: dir.join("qemu.command"),
+            results,
+        })
+    }
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct Machine<'a> {
+    /// What to boot.
+    pub kernel: &'a Kernel,
+    /// What runs it.
+    pub accel: Accel,
+    /// The number of CPUs: 1, or a multiple of 2, as each of two nodes has as many.
+    pub cpus: u32,
+    /// The words for the guest program, separated by commas.
+    pub run: &'a str,
+    /// Where the console leads.
+    pub console: Console,
+}
+
+impl Machine<'_> {
+    /// QEMU's arguments.
+    ///
+    /// # Errors
+    /// When a path is not UTF-8.
+    pub fn args(&self, files: &Files) -> Result<Vec<String>> {
+        let mut args = Vec::new();
+        let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
+        add(self.accel.args());
+        let nodes = NODES.min(self.cpus);
+        let memory = format!("{}M", NODE_MEMORY * nodes);
+        // A socket for each node: the kernel warns of nodes that share one.
+        let cpus = format!("{},sockets={nodes}", self.cpus);
+        add(&["-machine", "q35", "-m", &memory, "-smp", &cpus]);
+        for node in 0..nodes {
+            let share = self.cpus / nodes;
+            let (first, last) = (node * share, (node + 1) * share - 1);
+            let cpus = if first == last {
+                first.to_string()
+            } else {
+                format!("{first}-{last}")
+            };
+            add(&[
+                "-object",
+                &format!("memory-backend-ram,id=ram{node},size={NODE_MEMORY}M"),
+            ]);
+            add(&[
+                "-numa",
+                &format!("node,nodeid={node},cpus={cpus},memdev=ram{node}"),
+            ]);
+        }
+        add(&[
+            "-nodefaults",
+            "-display",
+            "none",
+            "-monitor",
+            "none",
+            "-no-reboot",
+        ]);
+        add(&["-kernel", text(&self.kernel.image())?]);
+        add(&["-initrd", text(&self.kernel.initramfs())?]);
+        add(&["-append", &self.parameters()]);
+        let console = match self.console {
+            Console::File => format!("file,id=console,path={}", option(&files.console)?),
+            Console::Terminal(_) => "stdio,id=console,signal=off".to_owned(),
+        };
+        add(&["-chardev", &console, "-serial", "chardev:console"]);
+        add(&[
+            "-chardev",
+            &format!("file,id=second,path={}", option(&files.second)?),
+        ]);
+        add(&["-serial", "chardev:second"]);
+        // The order makes them vda and vdb.
+        for image in [self.kernel.root(), self.kernel.modules()] {
+            add(&[
+                "-drive",
+                &format!("if=virtio,format=raw,readonly=on,file={}", option(&image)?),
+            ]);
+        }
+        for (tag, path, mode) in [
+            ("tackle", self.kernel.payload(), ",readonly=on"),
+            ("results", files.results.clone(), ""),
+        ] {
+            let path = option(&path)?;
+            add(&[
+                "-virtfs",
+                &format!("local,path={path},mount_tag={tag},security_model=none{mode}"),
+            ]);
+        }
+        Ok(args)
+    }
+
+    fn parameters(&self) -> String {
+        // An oops becomes a panic, a panic a reboot, and with -no-reboot the
+        // reboot ends QEMU: the log then ends with the whole report. A warning
+        // lets the guest go on: the test that was running is failed anyway.
+        let mut words: Vec<String> = [
+            "console=ttyS0",
+            "printk.devkmsg=on",
+            "oops=panic",
+            "panic=-1",
+        ]
+        .iter()
+        .chain(self.accel.parameters())
+        .map(|word| (*word).to_owned())
+        .collect();
+        words.push(format!("tackle.run={}", self.run));
+        match self.console {
+            Console::File => words.push("loglevel=7".to_owned()),
+            // Somebody types there: warnings and worse only.
+            Console::Terminal(size) => {
+                words.push("loglevel=5".to_owned());
+                words.extend(
+                    size.map(|(rows, columns)| format!("tackle.tty=rows={rows},cols={columns}")),
+                );
+            }
+        }
+        words.join(" ")
+    }
+}
+
+fn text(path: &Path) -> Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))
+}
+
+/// A path in a list of options: QEMU takes a doubled comma for a plain one.
+fn option(path: &Path) -> Result<String> {
+    Ok(text(path)?.replace(',', ",,"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn args(accel: Accel, cpus: u32, console: Console) -> Vec<String> {
+        let kernel = Kernel {
+            name: "k".into(),
+            dir: "a,b".into(),
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::create(dir.path()).unwrap();
+        Machine {
+            kernel: &kernel,
+            accel,
+            cpus,
+            run: "run,hooks",
+            console,
+        }
+        .args(&files)
+        .unwrap()
+    }
+
+    fn values<'a>(args: &'a [String], name: &str) -> Vec<&'a str> {
+        let pairs = args.iter().zip(&args[1..]);
+        pairs
+            .filter(|(key, _)| *key == name)
+            .map(|(_, value)| value.as_str())
+            .collect()
+    }
+
+    #[test]
+    fn two_nodes_share_the_cpus() {
+        let numa = |cpus| values(&args(Accel::Tcg, cpus, Console::File), "-numa").join(" ");
+        assert_eq!(
+            numa(2),
+            "node,nodeid=0,cpus=0,memdev=ram0 node,nodeid=1,cpus=1,memdev=ram1"
+        );
+        assert_eq!(
+            numa(4),
+            "node,nodeid=0,cpus=0-1,memdev=ram0 node,nodeid=1,cpus=2-3,memdev=ram1"
+        );
+    }
+
+    #[test]
+    fn a_single_cpu_is_a_single_node() {
+        let args = args(Accel::Icount, 1, Console::File);
+        assert_eq!(values(&args, "-smp"), ["1,sockets=1"]);
+        assert_eq!(values(&args, "-numa"), ["node,nodeid=0,cpus=0,memdev=ram0"]);
+        assert_eq!(values(&args, "-icount"), ["shift=0,sleep=off"]);
+    }
+
+    #[test]
+    fn paths_with_commas() {
+        let args = args(Accel::Kvm, 2, Console::File);
+        assert_eq!(values(&args, "-kernel"), ["a,b/vmlinuz"]);
+        let drives = values(&args, "-drive");
+        assert!(drives[0].ends_with("file=a,,b/root.img"), "{drives:?}");
+        assert!(drives[1].ends_with("file=a,,b/modules.img"), "{drives:?}");
+        assert!(values(&args, "-virtfs")[0].contains("path=a,,b/payload,mount_tag=tackle"));
+    }
+
+    #[test]
+    fn the_guest_is_told_what_to_run_and_stops_at_an_oops() {
+        let args = args(Accel::Tcg, 2, Console::File);
+        let append = values(&args, "-append")[0];
+        for word in [
+            "console=ttyS0",
+            "tackle.run=run,hooks",
+            "oops=panic",
+            "panic=-1",
+            "watchdog_thresh=60",
+        ] {
+            assert!(
+                append.split(' ').any(|found| found == word),
+                "{word} is not in {append}"
+            );
+        }
+        assert!(args.iter().any(|arg| arg == "-no-reboot"));
+    }
+
+    #[test]
+    fn a_shell_has_the_terminal() {
+        let args = args(Accel::Tcg, 2, Console::Terminal(Some((40, 132))));
+        assert!(values(&args, "-chardev")[0].contains("stdio,id=console,signal=off"));
+        assert!(values(&args, "-append")[0].ends_with(" tackle.tty=rows=40,cols=132"));
+    }
+}

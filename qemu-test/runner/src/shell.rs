@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `shell`: the guest's console on the user's terminal.
+
+use std::io::stdin;
+use std::path::PathBuf;
+use std::thread::sleep;
+
+use anyhow::{bail, Context, Result};
+use nix::sys::termios::{tcgetattr, tcsetattr, SetArg, Termios};
+use terminal_size::{terminal_size, Height, Width};
+
+use crate::boot::{save_command, CPUS};
+use crate::kernel::Kernel;
+use crate::process::{command, Running, POLL};
+use crate::qemu::{Accel, Console, Files, Machine};
+use crate::session::Session;
+
+/// Puts the terminal back as it was: QEMU makes it raw, and when it is killed
+/// it leaves it so.
+struct Terminal(Option<Termios>);
+
+impl Terminal {
+    fn save() -> Self {
+        Self(tcgetattr(stdin()).ok())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        if let Some(settings) = &self.0 {
+            // Nobody is left to tell if this fails.
+            let _ = tcsetattr(stdin(), SetArg::TCSANOW, settings);
+        }
+    }
+}
+
+/// Boots `kernel` and waits, without limits, until the guest has powered off.
+///
+/// # Errors
+/// When QEMU cannot be started or fails, or a signal comes.
+pub fn run(session: &Session, qemu: PathBuf, accel: Accel, kernel: &Kernel) -> Result<()> {
+    let dir = session.dir.subdir(format!("{}/shell", kernel.name))?;
+    let files = Files::create(&dir)?;
+    let size = terminal_size().map(|(Width(columns), Height(rows))| (rows, columns));
+    let machine = Machine {
+        kernel,
+        accel,
+        cpus: CPUS,
+        run: "shell",
+        console: Console::Terminal(size),
+    };
+    let args = machine.args(&files)?;
+    save_command(&files.command, &qemu, &args)?;
+    let mut command = command(qemu);
+    command.args(args);
+    session.ui.note(&format!(
+        "booting {} ({}); leave with exit or ctrl-d",
+        kernel.name,
+        accel.name()
+    ));
+    // Dropped in reverse: QEMU is gone before the terminal is put back.
+    let _terminal = Terminal::save();
+    let mut child = Running::start_interactive(command)?;
+    loop {
+        session.interrupt.check()?;
+        if let Some(status) = child.try_wait().context("cannot wait for QEMU")? {
+            if !status.success() {
+                bail!("qemu ended with {status}");
+            }
+            return Ok(());
+        }
+        sleep(POLL);
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One suite in one boot: brings together what the guest reports and what its
+//! kernel log shows, and gives every test that ought to have run a verdict.
+
+mod ending;
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::console::{is_panic, sign, Kind, Report, MAX_REPORT};
+use crate::follow::{Listener, Mood};
+use crate::ktap::{Event, Node, Parser, Status};
+use crate::report::{Cause, Failure, TestResult, Verdict};
+use crate::tail::Lines;
+
+/// Warnings kept for one test; one in a loop says nothing new.
+const MAX_REPORTS: usize = 3;
+
+/// The depth of the suites in the guest's KTAP, and that of their tests.
+const SUITES: usize = 0;
+const TESTS: usize = 1;
+
+/// Follows one suite.
+pub struct Tracker<'a> {
+    suite: String,
+    place: String,
+    tell: &'a mut dyn FnMut(&TestResult),
+    parser: Parser,
+    console_lines: Lines,
+    ktap_lines: Lines,
+    recent: VecDeque<String>,
+    current: Option<Current>,
+    /// Reports that came while no test was in progress, and when the first came.
+    stray: Vec<Report>,
+    stray_when: String,
+    last_test: Option<String>,
+    last_event: Instant,
+    panicked: bool,
+    suite_result: Option<Status>,
+    results: Vec<TestResult>,
+}
+
+struct Current {
+    name: String,
+    reports: Vec<Report>,
+}
+
+impl<'a> Tracker<'a> {
+    /// Follows `suite` on the kernel `place`; `tell` hears each result as it comes.
+    pub fn new(suite: &str, place: &str, tell: &'a mut dyn FnMut(&TestResult)) -> Self {
+        Self {
+            suite: suite.to_owned(),
+            place: place.to_owned(),
+            tell,
+            parser: Parser::new(),
+            console_lines: Lines::new(),
+            ktap_lines: Lines::new(),
+            recent: VecDeque::new(),
+            current: None,
+            stray: Vec::new(),
+            stray_when: String::new(),
+            last_test: None,
+            last_event: Instant::now(),
+            panicked: false,
+            suite_result: None,
+            results: Vec::new(),
+        }
+    }
+
+    fn console_line(&mut self, line: &str) {
+        self.panicked |= is_panic(line);
+        let before = self.recent.back().cloned();
+        if self.recent.len() == MAX_REPORT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(line.to_owned());
+        let reports = match &mut self.current {
+            Some(current) => &mut current.reports,
+            None => &mut self.stray,
+        };
+        if reports.last_mut().is_some_and(|report| report.add(line)) {
+            return;
+        }
+        let Some((kind, title)) = sign(line) else {
+            return;
+        };
+        if reports.len() < MAX_REPORTS || kind == Kind::Crash {
+            reports.push(Report::begin(kind, title, line, before.as_deref()));
+        }
+        if self.current.is_none() && self.stray_when.is_empty() {
+            self.stray_when = match &self.last_test {
+                Some(name) => format!("after {name}"),
+                None => "before the first test".to_owned(),
+            };
+        }
+    }
+
+    fn ktap_line(&mut self, line: &str) {
+        match self.parser.feed(line) {
+            None => {}
+            Some(Event::Begin(name)) => self.begin(&name),
+            Some(Event::Finished(SUITES, node)) => self.suite_finished(node),
+            Some(Event::Finished(_, node)) => self.test_finished(node),
+        }
+    }
+
+    fn begin(&mut self, name: &str) {
+        if let Some(report) = self.stray.last_mut() {
+            report.close();
+        }
+        let name = self.short(name);
+        // A test that gave no result is missed by its number; its reports are not lost.
+        if let Some(lost) = self.current.replace(Current {
+            name,
+            reports: Vec::new(),
+        }) {
+            if self.stray_when.is_empty() {
+                self.stray_when = format!("during {}", lost.name);
+            }
+            self.stray.extend(lost.reports);
+        }
+        self.last_event = Instant::now();
+    }
+
+    /// The name of a test without the suite's, which some guests put before it.
+    fn short(&self, name: &str) -> String {
+        let rest = name.strip_prefix(&self.suite);
+        let rest = rest.and_then(|rest| rest.strip_prefix("::").or(rest.strip_prefix('/')));
+        rest.filter(|rest| !rest.is_empty())
+            .unwrap_or(name)
+            .to_owned()
+    }
+
+    fn test_finished(&mut self, node: Node) {
+        let name = self.short(&node.name);
+        let reports = self
+            .current
+            .take()
+            .map(|current| current.reports)
+            .unwrap_or_default();
+        self.last_test = Some(name.clone());
+        if let Some(mut failure) = crash_failure(&reports) {
+            failure.details.splice(0..0, node.notes);
+            self.result(name, Verdict::Failed(failure), true);
+        } else {
+            self.leaves(name, node);
+        }
+        self.last_event = Instant::now();
+    }
+
+    fn leaves(&mut self, name: String, node: Node) {
+        let failed = node.status == Status::Failed;
+        let before = self.results.len();
+        for child in node.children {
+            let name = format!("{name}/{}", child.name);
+            self.leaves(name, Node { ..child });
+        }
+        let told = &self.results[before..];
+        let explained = told
+            .iter()
+            .any(|result| matches!(result.verdict, Verdict::Failed(_)));
+        if !told.is_empty() && (!failed || explained) {
+            return;
+        }
+        let verdict = verdict(node.status, node.reason, node.notes);
+        self.result(name, verdict, true);
+    }
+
+    fn suite_finished(&mut self, node: Node) {
+        self.suite_result = Some(node.status);
+        if node.subtests > 0 {
+            return;
+        }
+        let verdict = match node.status {
+            Status::Passed => Verdict::Failed(
+                Failure::new(Cause::NotRun, "the suite has no tests").with(node.notes),
+            ),
+            status => verdict(status, node.reason, node.notes),
+        };
+        self.result("(suite)".into(), verdict, true);
+    }
+
+    fn result(&mut self, name: String, verdict: Verdict, timed: bool) {
+        let time: Option<Duration> = timed.then(|| self.last_event.elapsed());
+        let (suite, place) = (self.suite.clone(), self.place.clone());
+        let result = TestResult {
+            suite,
+            name,
+            place,
+            verdict,
+            time,
+        };
+        (self.tell)(&result);
+        self.results.push(result);
+    }
+}
+
+impl Listener for Tracker<'_> {
+    fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()> {
+        // A report is charged to the test in progress. When both streams moved
+        // since the last look, that is the test that was in progress then, or
+        // else the first that has begun since.
+        let mut ktap: VecDeque<String> = self.ktap_lines.push(second).into();
+        let console = self.console_lines.push(console);
+        while self.current.is_none() && !console.is_empty() {
+            match ktap.pop_front() {
+                Some(line) => self.ktap_line(&line),
+                None => break,
+            }
+        }
+        console.iter().for_each(|line| self.console_line(line));
+        ktap.iter().for_each(|line| self.ktap_line(line));
+        Ok(())
+    }
+
+    fn mood(&self) -> Mood {
+        if self.panicked {
+            Mood::Dying
+        } else if self.current.is_some() {
+            Mood::Testing
+        } else {
+            Mood::Normal
+        }
+    }
+}
+
+fn verdict(status: Status, reason: String, notes: Vec<String>) -> Verdict {
+    match status {
+        Status::Passed => Verdict::Passed,
+        Status::Skipped => Verdict::Skipped(reason),
+        Status::Failed => {
+            let mut notes = notes;
+            let reason = match (reason.is_empty(), notes.len()) {
+                (false, _) => reason,
+                (true, 0) => "failed without a reason".to_owned(),
+                (true, 1) => notes.remove(0),
+                (true, _) => "failed; the test's own words:".to_owned(),
+            };
+            Verdict::Failed(Failure::new(Cause::Reported, reason).with(notes))
+        }
+    }
+}
+
+/// The failure that the reports amount to, if there are any.
+fn crash_failure(reports: &[Report]) -> Option<Failure> {
+    let worst = reports
+        .iter()
+        .find(|report| report.kind == Kind::Crash)
+        .or(reports.first())?;
+    let cause = if worst.kind == Kind::Crash {
+        Cause::Crash
+    } else {
+        Cause::Warning
+    };
+    let reason = format!("{}: {}", worst.kind.word(), worst.title);
+    let details = reports
+        .iter()
+        .flat_map(|report| report.lines.iter().cloned())
+        .collect();
+    Some(Failure::new(cause, reason).with(details))
+}

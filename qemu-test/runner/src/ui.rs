@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Output to the user: results on stdout, progress on stderr.
+
+use std::io::{stderr, stdout, IsTerminal, Write};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// The user's terminal. With a terminal on stderr the current step is a spinner
+/// with the time it has taken; without one it is a plain line.
+#[derive(Debug)]
+pub struct Ui {
+    bar: Option<ProgressBar>,
+}
+
+impl Ui {
+    /// Looks at what stderr is.
+    pub fn new() -> Self {
+        Self {
+            bar: stderr().is_terminal().then(bar),
+        }
+    }
+
+    /// Says what happens now.
+    pub fn step(&self, what: &str) {
+        match &self.bar {
+            Some(bar) => {
+                // It may have been taken away before.
+                bar.reset();
+                bar.set_message(what.to_owned());
+                bar.enable_steady_tick(Duration::from_millis(100));
+            }
+            None => eprintln!("{what}"),
+        }
+    }
+
+    /// Prints a line (or several) of results to stdout.
+    pub fn print(&self, text: &str) {
+        self.above(|| print_line(text));
+    }
+
+    /// Prints bytes to stdout as they are.
+    pub fn relay(&self, bytes: &[u8]) {
+        self.above(|| {
+            let mut out = stdout();
+            let _ = out.write_all(bytes).and_then(|()| out.flush());
+        });
+    }
+
+    /// Prints a line to stderr.
+    pub fn note(&self, text: &str) {
+        self.above(|| eprintln!("{text}"));
+    }
+
+    /// Takes the spinner away.
+    pub fn clear(&self) {
+        if let Some(bar) = &self.bar {
+            bar.disable_steady_tick();
+            bar.finish_and_clear();
+        }
+    }
+
+    fn above(&self, print: impl FnOnce()) {
+        match &self.bar {
+            Some(bar) => bar.suspend(print),
+            None => print(),
+        }
+    }
+}
+
+impl Default for Ui {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Prints a line to stdout, for when there is no spinner.
+pub fn print_line(text: &str) {
+    // Unlike println!, which panics on a closed pipe (`... | head`): the
+    // verdict is in the exit status as well.
+    let _ = writeln!(stdout(), "{text}");
+}
+
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    let style = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}");
+    bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
+    bar
+}

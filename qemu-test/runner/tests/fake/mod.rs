@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A script in place of QEMU. It takes QEMU's arguments, finds the files of the
+//! two serial lines in them, and has these functions: `log` writes a kernel log
+//! line, `print` a program's line to the console, `say` a line to ttyS1.
+
+#![allow(dead_code, reason = "each test program uses a part")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use tackle_qemu::boot::Booter;
+use tackle_qemu::follow::Limits;
+use tackle_qemu::interrupt::Interrupt;
+use tackle_qemu::kernel::Kernel;
+use tackle_qemu::qemu::{Accel, PROGRAM};
+use tackle_qemu::report::TestResult;
+use tempfile::TempDir;
+
+const HEAD: &str = r#"#!/bin/sh
+for arg; do
+    case $arg in
+    --version) echo 'QEMU emulator version 0 (fake)'; exit 0 ;;
+    file,id=console,path=*) console=${arg##*path=} ;;
+    file,id=second,path=*) second=${arg##*path=} ;;
+    *tackle.run=*) words=${arg##*tackle.run=} words=${words%% *} ;;
+    kvm) accel=kvm ;;
+    tcg,*) accel=tcg ;;
+    esac
+done
+dir=$(dirname "$0")
+log() { printf '[   12.345678] %s\r\n' "$1" >>"$console"; }
+print() { printf '%s\r\n' "$1" >>"$console"; }
+say() { printf '%s\n' "$1" >>"$second"; }
+"#;
+
+/// Writes the program. Another process does it: a handle of this one, open for
+/// writing, might be inherited by the child of another test at this moment, and
+/// a file that is open for writing cannot be run.
+pub fn install(dir: &Path, script: &str) {
+    let text = dir.join("script");
+    fs::write(&text, script).unwrap();
+    let status = Command::new("install")
+        .args(["-m", "755"])
+        .arg(&text)
+        .arg(dir.join(PROGRAM))
+        .status();
+    assert!(status.unwrap().success());
+}
+
+/// A fake QEMU and all that it needs.
+pub struct Fake {
+    dir: TempDir,
+    limits: Limits,
+    pub interrupt: Interrupt,
+}
+
+impl Fake {
+    /// A guest that does what the shell script `body` says.
+    pub fn new(body: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        install(dir.path(), &format!("{HEAD}{body}\n"));
+        let kernel = dir.path().join("kernel");
+        fs::create_dir_all(kernel.join("payload")).unwrap();
+        for file in ["vmlinuz", "initramfs.img", "root.img", "modules.img"] {
+            fs::write(kernel.join(file), "").unwrap();
+        }
+        let silence = Duration::from_secs(60);
+        let total = Duration::from_secs(120);
+        let limits = Limits {
+            silence,
+            silence_in_test: silence,
+            total,
+        };
+        Self {
+            dir,
+            limits,
+            interrupt: Interrupt::new(),
+        }
+    }
+
+    pub fn silence(mut self, limit: Duration) -> Self {
+        self.limits.silence = limit;
+        self.limits.silence_in_test = limit;
+        self
+    }
+
+    pub fn total(mut self, limit: Duration) -> Self {
+        self.limits.total = limit;
+        self
+    }
+
+    /// Where the program is.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn program(&self) -> PathBuf {
+        self.dir().join(PROGRAM)
+    }
+
+    pub fn kernel(&self) -> Kernel {
+        Kernel {
+            name: "fake".to_owned(),
+            dir: self.dir().join("kernel"),
+        }
+    }
+
+    pub fn booter(&self) -> Booter<'_> {
+        Booter {
+            qemu: self.program(),
+            accel: Accel::Tcg,
+            limits: self.limits,
+            interrupt: &self.interrupt,
+        }
+    }
+
+    /// Boots it for the suite `hooks`; the results must have been told as they are returned.
+    pub fn run(&self) -> Result<Vec<TestResult>> {
+        let mut told = Vec::new();
+        let mut tell = |result: &TestResult| told.push(result.clone());
+        let results =
+            self.booter()
+                .suite(&self.kernel(), "hooks", &self.dir().join("logs"), &mut tell)?;
+        assert_eq!(told, results);
+        Ok(results)
+    }
+
+    pub fn suite(&self) -> Vec<TestResult> {
+        self.run().unwrap()
+    }
+}
