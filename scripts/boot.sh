@@ -11,8 +11,22 @@ here=$(dirname "$0")
 flavour=$1 folder=$2
 "$here/kernel.sh" "$flavour" "$folder"
 "$here/kbuild.sh" "$folder" modules
-# The guest sees this folder as /tackle.
-rm -rf "$folder/payload"
-mkdir -p "$folder/payload"
-find "$folder/modules" -name '*.ko' -exec cp {} "$folder/payload/" \;
-cp "$TACKLE_TOP/build/cargo/release/tackle-guest" "$folder/payload/"
+# The guest sees this folder as /tackle. A guest that runs meanwhile must not find a
+# file missing or half there, so each is renamed into place.
+payload=$folder/payload
+mkdir -p "$payload"
+mapfile -t files < <(find "$folder/modules" -name '*.ko')
+files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
+for file in "${files[@]}"; do
+	name=$(basename "$file")
+	cmp -s "$file" "$payload/$name" || {
+		cp "$file" "$payload/.$name"
+		mv "$payload/.$name" "$payload/$name"
+	}
+done
+for file in "$payload"/*; do
+	case " ${files[*]##*/} " in
+	*" $(basename "$file") "*) ;;
+	*) rm "$file" ;;
+	esac
+done

@@ -10,13 +10,34 @@ mirrors() {
 		awk '$1 ~ /^(https?|file|copy):/ && $3 == "main" { print $1, $2 }' | sort -u
 }
 
-# sources: sources.list lines for DEBIAN_SUITE and LINUX_SUITE.
-sources() {
-	local here main security
+# mirror: the URI of Debian's main on this machine's mirror.
+mirror() {
+	local here main
 	here=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	main=${TACKLE_MIRROR:-$(mirrors | awk -v s="$here" '$2 == s { print $1; exit }')}
 	[ -n "$main" ] ||
 		die "no Debian mirror in this machine's apt set-up: name one with TACKLE_MIRROR=http://..."
+	echo "$main"
+}
+
+# reachable: fails, with one line, when the mirror does not answer or lacks the suite.
+reachable() {
+	local main file
+	main=$(mirror)
+	file=$(mktemp)
+	if ! /usr/lib/apt/apt-helper -o Acquire::Retries=1 \
+		download-file "${main%/}/dists/$DEBIAN_SUITE/InRelease" "$file" >/dev/null 2>&1; then
+		rm -f "$file"
+		die "no network: cannot fetch Debian $DEBIAN_SUITE from this machine's mirror, $main"
+	fi
+	rm -f "$file"
+}
+
+# sources: sources.list lines for DEBIAN_SUITE and LINUX_SUITE.
+sources() {
+	local main security here
+	main=$(mirror)
+	here=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 	security=$(mirrors | awk -v s="$here-security" '$2 == s { print $1; exit }')
 	echo "deb $main $DEBIAN_SUITE main"
 	echo "deb $main $DEBIAN_SUITE-updates main"

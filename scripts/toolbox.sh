@@ -67,6 +67,7 @@ verb=${1:-}
 [ $# -eq 0 ] || shift
 case $verb in
 make)
+	[ -d "$toolbox" ] || reachable
 	step "toolbox (Debian $DEBIAN_SUITE, about 2 GB)" "$toolbox" "$0" bootstrap
 	;;
 bootstrap)

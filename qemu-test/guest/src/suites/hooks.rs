@@ -152,8 +152,19 @@ fn refuses_no_function(_: &mut Context<'_>) -> Result<()> {
 
 fn refuses_a_name_that_is_too_long(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
-    // KSYM_NAME_LEN is 512: no symbol can have such a name.
-    refused(&format!("function={}", "x".repeat(600)), Errno::EINVAL)?;
+    let mut log = kmsg::Cursor::now()?;
+    // KSYM_NAME_LEN is 512: no symbol can have such a name. The kernel's own setter
+    // refuses it, with its errno and two lines of its own.
+    module::expect_refusal(
+        MODULE,
+        &format!("function={}", "x".repeat(600)),
+        Errno::ENOSPC,
+    )?;
+    let lines = log.read()?;
+    ensure!(
+        lines.iter().any(|line| line.text.contains("`function'")),
+        "no line of the log names the parameter `function': {lines:?}"
+    );
     library.unload()
 }
 
