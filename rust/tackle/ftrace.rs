@@ -108,6 +108,13 @@ unsafe impl<T: Handler> Send for Registration<T> {}
 unsafe impl<T: Handler> Sync for Registration<T> {}
 
 impl<T: Handler> Registration<T> {
+    /// Has ftrace do what [`Handler::entry`] promises. Without the flags a lone hook would
+    /// be called straight from its trampoline: a handler that calls a function which it
+    /// hooks would then use up the stack, and one that runs where RCU is not watching
+    /// could see freed memory.
+    const FLAGS: c_ulong =
+        (bindings::FTRACE_OPS_FL_RECURSION | bindings::FTRACE_OPS_FL_RCU) as c_ulong;
+
     /// Creates an initialiser that hooks the kernel function `name`.
     ///
     /// A function of a module is named `module:function`. Patterns are not taken.
@@ -138,6 +145,7 @@ impl<T: Handler> Registration<T> {
                     ops.write(bindings::ftrace_ops {
                         func: Some(Self::callback),
                         private: handler.cast(),
+                        flags: Self::FLAGS,
                         ..pin_init::zeroed()
                     })
                 };
