@@ -74,15 +74,25 @@ fn row_of(pid: u32) -> Result<Option<Row>> {
     Ok(numa::table()?.remove(&pid))
 }
 
+/// All that is known of the worker, to tell why faults stay away.
+fn state_of(worker: &Worker) -> String {
+    let pid = worker.pid();
+    format!(
+        "row {:?}, kernel {:?}, pages {:?}",
+        row_of(pid),
+        Sched::of(pid),
+        numa::pages(pid)
+    )
+}
+
 /// Waits for faults of the worker and stops it, so that counts stand still.
 fn faults_of(context: &mut Context<'_>, worker: &Worker) -> Result<Row> {
     let start = Instant::now();
-    wait_for("faults of the worker", LIMIT, || {
-        // The kernel adds up its own only when it looks again.
-        let told = Sched::of(worker.pid())?.total > 0;
+    let come = wait_for("faults of the worker", LIMIT, || {
         let row = row_of(worker.pid())?;
-        Ok(row.filter(|row| told && row.migrated >= PLENTY))
-    })?;
+        Ok(row.filter(|row| row.migrated >= PLENTY))
+    });
+    come.with_context(|| state_of(worker))?;
     context.note(format!(
         "faults after {:.1} s",
         start.elapsed().as_secs_f64()
@@ -113,7 +123,8 @@ fn counts_what_the_kernel_counts(context: &mut Context<'_>) -> Result<()> {
         kernel.migrated,
         row.migrated
     );
-    // The kernel's counts of faults fade, ours do not.
+    // The kernel's counts of faults fade, ours do not; and it adds up its own
+    // only at a fault of a later scan, so that they may still be zero.
     ensure!(
         row.sum() >= kernel.total,
         "expected at least {} faults, got {}",
