@@ -34,6 +34,11 @@ test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name: that one; KEE
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
 		$(addprefix --suite ,$(SUITE)) $(if $(KEEP),--keep)
 
+.PHONY: bench
+bench: boot-stock ## count instructions beside the C originals (SUITE=hooks or qdisc; COMPARE=commit; KEEP=1)
+	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
+		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') $(if $(KEEP),--keep)
+
 .PHONY: shell
 shell: boot-$(FLAVOUR) ## an interactive guest with the modules at hand
 	@$(TOOLBOX) $(RUNNER) shell $(call runner-kernels,$(FLAVOUR))
@@ -91,7 +96,7 @@ modules_install: ## install them under /lib/modules
 .PHONY: format
 format: toolbox ## format the Rust code as the kernel's is
 	@$(TOOLBOX) cargo fmt --all
-	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/tackle modules samples -name "*.rs")'
+	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/tackle modules samples qemu-test/bench/modules -name "*.rs")'
 
 .PHONY: pin
 pin: toolbox ## move the pinned kernel to the newest one in the archive

@@ -26,7 +26,12 @@ const SHOWN: usize = 60;
 const KERNEL_CLIPPY: &str = "TACKLE_KERNEL_CLIPPY";
 
 /// Directories of Rust code that cargo does not know.
-const KBUILD: &[&str] = &["modules", "samples", "rust/tackle"];
+const KBUILD: &[&str] = &[
+    "modules",
+    "samples",
+    "rust/tackle",
+    "qemu-test/bench/modules",
+];
 
 type Files = [(PathBuf, String)];
 

@@ -36,14 +36,11 @@ fn run(report: &mut Report) -> Result<()> {
 
     figure(report, "bare", "bench_tracee", rust()?)?;
     figure(report, "bare", "ftrace-ops", c(0, false)?)?;
+    let subject = rust_subject()?;
     for (case, hooks) in [("hook-1", 1), ("hook-2", 2), ("hook-10", 10)] {
         figure(report, case, "c-ops", c(hooks, false)?)?;
-        // With several hooks ftrace's list function protects them all.
-        if hooks == 1 {
-            figure(report, case, "c-ops-assist", c(hooks, true)?)?;
-        }
-        let hook = module::load("hook_bench", &format!("hooks={hooks}"))?;
-        let subject = rust_subject(hooks)?;
+        figure(report, case, "c-ops-assist", c(hooks, true)?)?;
+        let hook = load(hooks)?;
         figure(report, case, subject, rust()?)?;
         hook.unload()?;
         ftrace::expect_bare("tracee")?;
@@ -72,16 +69,25 @@ fn rust() -> Result<f64> {
     })
 }
 
-/// Checks that as many hooks are on the function as there should be, and finds out
-/// which subject they are: like is to be compared with like.
-fn rust_subject(hooks: u32) -> Result<&'static str> {
+/// Puts this many Rust hooks on the function, and checks that they are there.
+fn load(hooks: u32) -> Result<module::Loaded> {
+    let hook = module::load("hook_bench", &format!("hooks={hooks}"))?;
     let enabled = ftrace::expect_enabled("tracee")?;
     ensure!(
         enabled.users == hooks,
         "expected {hooks} hooks, got: {}",
         enabled.line
     );
-    Ok(if enabled.line.contains(ASSIST) {
+    Ok(hook)
+}
+
+/// Which subject the Rust hooks are: like is to be compared with like. It shows while
+/// there is a single one, which has its own trampoline.
+fn rust_subject() -> Result<&'static str> {
+    let hook = load(1)?;
+    let assisted = ftrace::expect_enabled("tracee")?.line.contains(ASSIST);
+    hook.unload()?;
+    Ok(if assisted {
         "rust-ops-assist"
     } else {
         "rust-ops"

@@ -13,6 +13,7 @@ use anyhow::{bail, Context, Result};
 use serde::Serialize;
 
 use crate::ktap::channel;
+use crate::sys::cmd;
 
 /// A suite of measurements.
 struct Suite {
@@ -73,6 +74,7 @@ impl Report {
 /// A name is not known, or the report cannot be written.
 pub fn run(names: &[String]) -> Result<bool> {
     let suites = select(names)?;
+    cmd::lift_limit();
     let mut report = Report {
         out: channel()?,
         figures: 0,

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! One boot of a guest that measures.
+
+use anyhow::{bail, Context, Result};
+use serde::Deserialize;
+use tackle_qemu::boot::Booter;
+use tackle_qemu::console::{is_panic, sign, Report};
+use tackle_qemu::follow::{Listener, Mood};
+use tackle_qemu::kernel::Kernel;
+use tackle_qemu::session::Session;
+use tackle_qemu::tail::Lines;
+use tackle_qemu::ui::Ui;
+
+use crate::record::Figure;
+
+/// A line of the guest's report.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Line {
+    Figure(Figure),
+    /// All went well: so many figures there are.
+    End(usize),
+    /// Something did not work.
+    Error(String),
+}
+
+/// Boots `kernel` and lets it run these suites. `what` names the boot, and its folder.
+///
+/// # Errors
+/// As [`Booter::boot`]; when the guest could not measure, did not come to the end, or its
+/// kernel log shows trouble.
+pub fn measure(
+    session: &Session,
+    booter: &Booter<'_>,
+    kernel: &Kernel,
+    suites: &[&str],
+    what: &str,
+) -> Result<Vec<Figure>> {
+    let dir = session.dir.subdir(what.replace(' ', "-"))?;
+    let mut collect = Collect::new(&session.ui, what);
+    session.ui.step(&format!("{what}: booting {}", kernel.name));
+    let words = format!("bench,{}", suites.join(","));
+    let (end, stderr) = booter.boot(kernel, &words, &dir, &mut collect)?;
+    session.ui.clear();
+    let message = stderr.lines().last().map(|line| format!(" ({line})"));
+    let fault = end
+        .fault()
+        .map(|fault| fault + &message.unwrap_or_default());
+    collect.finish(fault).context("the guest")
+}
+
+/// Collects what a guest reports.
+struct Collect<'a> {
+    ui: &'a Ui,
+    what: &'a str,
+    console: Lines,
+    report: Lines,
+    figures: Vec<Figure>,
+    end: Option<usize>,
+    error: Option<String>,
+    trouble: Option<Report>,
+    panicked: bool,
+}
+
+impl<'a> Collect<'a> {
+    fn new(ui: &'a Ui, what: &'a str) -> Self {
+        Self {
+            ui,
+            what,
+            console: Lines::new(),
+            report: Lines::new(),
+            figures: Vec::new(),
+            end: None,
+            error: None,
+            trouble: None,
+            panicked: false,
+        }
+    }
+
+    fn console_line(&mut self, line: &str) {
+        self.panicked |= is_panic(line);
+        match (&mut self.trouble, sign(line)) {
+            (Some(report), _) => {
+                report.add(line);
+            }
+            (None, Some((kind, title))) => {
+                self.trouble = Some(Report::begin(kind, title, line, None));
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn report_line(&mut self, line: &str) -> Result<()> {
+        let parsed = serde_json::from_str(line);
+        match parsed.with_context(|| format!("the guest reports {line:?}"))? {
+            Line::Figure(figure) => {
+                self.ui.step(&format!("{}: {}", self.what, figure.key));
+                self.figures.push(figure);
+            }
+            Line::End(count) => self.end = Some(count),
+            Line::Error(text) => self.error = Some(text),
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, fault: Option<String>) -> Result<Vec<Figure>> {
+        if let Some(line) = self.console.finish() {
+            self.console_line(&line);
+        }
+        if let Some(report) = self.trouble {
+            for line in &report.lines {
+                self.ui.note(&format!("| {line}"));
+            }
+            bail!("{}: {}", report.kind.word(), report.title);
+        }
+        if let Some(error) = self.error {
+            bail!("{error}");
+        }
+        if let Some(fault) = fault {
+            bail!("{fault}");
+        }
+        match self.end {
+            Some(count) if count == self.figures.len() => Ok(self.figures),
+            Some(count) => bail!("{count} figures, {} came through", self.figures.len()),
+            None => bail!("ended before all was measured"),
+        }
+    }
+}
+
+impl Listener for Collect<'_> {
+    fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()> {
+        for line in self.console.push(console) {
+            self.console_line(&line);
+        }
+        for line in self.report.push(second) {
+            self.report_line(&line)?;
+        }
+        Ok(())
+    }
+
+    fn mood(&self) -> Mood {
+        if self.panicked {
+            Mood::Dying
+        } else {
+            Mood::Normal
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FIGURE: &[u8] = br#"{"figure":{"suite":"hooks","case":"bare","subject":"ftrace-ops","metric":"insn_per_call","value":8.0,"unit":"instructions"}}
+"#;
+
+    fn collect(console: &[u8], report: &[u8], fault: Option<&str>) -> Result<Vec<Figure>> {
+        let ui = Ui::new();
+        let mut collect = Collect::new(&ui, "test");
+        collect.heard(console, report)?;
+        collect.finish(fault.map(str::to_owned))
+    }
+
+    fn error(console: &[u8], report: &[u8], fault: Option<&str>) -> String {
+        collect(console, report, fault).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn figures_come_through() {
+        let report = [FIGURE, b"{\"end\":1}\n"].concat();
+        let figures = collect(b"", &report, None).unwrap();
+        assert_eq!(
+            figures[0].key.to_string(),
+            "hooks bare ftrace-ops insn_per_call"
+        );
+        assert_eq!(figures[0].value, 8.0);
+    }
+
+    #[test]
+    fn an_early_end_is_an_error() {
+        assert!(error(b"", FIGURE, None).contains("before all"));
+        let report = [FIGURE, b"{\"end\":2}\n"].concat();
+        assert!(error(b"", &report, None).contains("2 figures, 1 came"));
+        assert_eq!(error(b"", FIGURE, Some("hang")), "hang");
+    }
+
+    #[test]
+    fn the_kernels_trouble_comes_before_the_guests_own() {
+        let report = b"{\"error\":\"qdisc: no tc\"}\n";
+        assert_eq!(error(b"", report, Some("hang")), "qdisc: no tc");
+        let console = b"[    1.000000] WARNING: CPU: 0 PID: 1 at net/core/dev.c:1\n";
+        assert!(error(console, report, None).starts_with("kernel warning"));
+    }
+
+    #[test]
+    fn what_is_no_report_is_shown() {
+        assert!(error(b"", b"hello\n", None).contains("\"hello\""));
+    }
+}

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Bars, drawn as SVG.
+
+use anyhow::{anyhow, Result};
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// A bar.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    /// What stands beside it.
+    pub label: String,
+    /// How long it is.
+    pub value: f64,
+    /// What stands at its end.
+    pub note: String,
+    /// Whether it is of something in Rust, which has a colour of its own.
+    pub rust: bool,
+}
+
+const WIDTH: u32 = 860;
+/// For each bar.
+const ROW: u32 = 38;
+/// For the labels on the left.
+const LABELS: u32 = 190;
+/// For the axis below.
+const AXIS: u32 = 46;
+/// How much of the width is for the notes, as a part of the longest bar.
+const NOTES: f64 = 0.34;
+
+const RUST: RGBColor = RGBColor(199, 84, 36);
+const OTHER: RGBColor = RGBColor(92, 116, 145);
+const LINES: RGBColor = RGBColor(221, 225, 230);
+const TEXT: RGBColor = RGBColor(34, 38, 43);
+
+/// Draws bars under each other, the first one on top.
+///
+/// # Errors
+/// When it cannot be drawn.
+pub fn bars(axis: &str, bars: &[Bar]) -> Result<String> {
+    let mut svg = String::new();
+    draw(&mut svg, axis, bars).map_err(|error| anyhow!("cannot draw {axis:?}: {error}"))?;
+    Ok(svg)
+}
+
+fn draw(
+    svg: &mut String,
+    axis: &str,
+    bars: &[Bar],
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let rows = bars.len();
+    let height = ROW * u32::try_from(rows)? + AXIS + 8;
+    let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
+    root.fill(&WHITE)?;
+    let longest = bars.iter().map(|bar| bar.value).fold(1.0, f64::max);
+    let mut chart = ChartBuilder::on(&root)
+        .margin(4)
+        .x_label_area_size(AXIS)
+        .y_label_area_size(LABELS)
+        .build_cartesian_2d(0.0..longest * (1.0 + NOTES), 0.0..rows as f64)?;
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .y_labels(0)
+        .x_labels(8)
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(LINES)
+        .axis_style(LINES)
+        .x_label_formatter(&|value| format!("{value:.0}"))
+        .label_style(font(13))
+        .axis_desc_style(font(14))
+        .x_desc(axis)
+        .draw()?;
+    let beside = font(15).pos(Pos::new(HPos::Right, VPos::Center));
+    let at_end = font(14).pos(Pos::new(HPos::Left, VPos::Center));
+    for (row, bar) in bars.iter().enumerate() {
+        // The first one has the highest place.
+        let top = (rows - row) as f64;
+        let (from, to, middle) = (top - 0.86, top - 0.14, top - 0.5);
+        let colour = if bar.rust { RUST } else { OTHER };
+        chart.draw_series([Rectangle::new(
+            [(0.0, from), (bar.value.max(0.0), to)],
+            colour.filled(),
+        )])?;
+        chart.draw_series([EmptyElement::at((0.0, middle))
+            + Text::new(bar.label.clone(), (-10, 0), beside.clone())])?;
+        chart.draw_series([EmptyElement::at((bar.value.max(0.0), middle))
+            + Text::new(bar.note.clone(), (8, 0), at_end.clone())])?;
+    }
+    root.present()?;
+    Ok(())
+}
+
+fn font(size: u32) -> TextStyle<'static> {
+    ("sans-serif", size).into_font().color(&TEXT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(label: &str, value: f64) -> Bar {
+        Bar {
+            label: label.into(),
+            value,
+            note: format!("{value}!"),
+            rust: label == "rust",
+        }
+    }
+
+    #[test]
+    fn every_bar_has_its_label_its_note_and_its_colour() {
+        let svg = bars("an axis", &[bar("c", 38.0), bar("rust", 19.0)]).unwrap();
+        for text in ["an axis", "38!", "19!", "#C75424", "#5C7491"] {
+            assert!(svg.contains(text), "{text} is not in {svg}");
+        }
+    }
+
+    #[test]
+    fn nothing_and_less_than_nothing_can_be_drawn() {
+        bars("an axis", &[bar("c", 0.0), bar("rust", -3.0)]).unwrap();
+    }
+}

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Figures, and the records that are made of them.
+
+use std::fmt;
+
+use anyhow::{ensure, Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::origin::Origin;
+use crate::subject::{find, BARE};
+
+/// The most by which the figures of two boots may differ, as a part of the smaller one.
+pub const DRIFT: f64 = 0.005;
+
+/// What a record or a figure is of. It stays the same from commit to commit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Key {
+    /// The suite.
+    pub suite: String,
+    /// The case in the suite.
+    pub case: String,
+    /// What was measured.
+    pub subject: String,
+    /// The metric, `insn_per_call` or `insn_per_packet`.
+    pub metric: String,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            suite,
+            case,
+            subject,
+            metric,
+        } = self;
+        write!(f, "{suite} {case} {subject} {metric}")
+    }
+}
+
+/// What the guest reports: with the bare call or the bare packet still in it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Figure {
+    /// What it is of.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The figure.
+    pub value: f64,
+    /// Its unit.
+    pub unit: String,
+}
+
+/// A line of the results.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// What it is of.
+    #[serde(flatten)]
+    pub key: Key,
+    /// The figure, over the baseline if there is one.
+    pub value: f64,
+    /// Its unit.
+    pub unit: String,
+    /// `CASE/SUBJECT` of the record whose value was taken off.
+    pub baseline: Option<String>,
+    /// The value divided by that of the C original.
+    pub ratio: Option<f64>,
+    /// Where it was made.
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+/// A record whose value was not the same in two boots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Drift {
+    /// What it is of.
+    pub key: Key,
+    /// The values.
+    pub values: [f64; 2],
+}
+
+impl fmt::Display for Drift {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b] = self.values;
+        write!(
+            f,
+            "{}: {a:.2} and {b:.2}, {:.2} % apart (limit {} %)",
+            self.key,
+            difference(a, b) * 100.0,
+            DRIFT * 100.0
+        )
+    }
+}
+
+/// Makes the records of one boot.
+///
+/// # Errors
+/// When a figure is missing that another is over, a figure is there twice, or a subject
+/// is not known.
+pub fn records(figures: &[Figure], origin: &Origin) -> Result<Vec<Record>> {
+    let mut records = Vec::new();
+    for (index, figure) in figures.iter().enumerate() {
+        let key = &figure.key;
+        let twice = figures[..index].iter().any(|other| other.key == *key);
+        ensure!(!twice, "the guest measured {key} twice");
+        let (value, baseline) = over(figure, figures)?;
+        records.push(Record {
+            key: key.clone(),
+            value: rounded(value),
+            unit: figure.unit.clone(),
+            baseline,
+            ratio: None,
+            origin: origin.clone(),
+        });
+    }
+    with_ratios(records)
+}
+
+/// The records of two boots as one: of each the smaller value, as whatever else happens
+/// in a guest adds instructions; and those that differ by more than [`DRIFT`].
+///
+/// # Errors
+/// When the boots did not measure the same.
+pub fn merge(boots: [Vec<Record>; 2]) -> Result<(Vec<Record>, Vec<Drift>)> {
+    let [first, second] = boots;
+    let keys = |records: &[Record]| -> Vec<Key> {
+        records.iter().map(|record| record.key.clone()).collect()
+    };
+    ensure!(
+        keys(&first) == keys(&second),
+        "the two boots did not measure the same"
+    );
+    let mut drifts = Vec::new();
+    let mut merged = Vec::new();
+    for (a, b) in first.into_iter().zip(second) {
+        let values = [a.value, b.value];
+        if difference(a.value, b.value) > DRIFT {
+            let key = a.key.clone();
+            drifts.push(Drift { key, values });
+        }
+        merged.push(if a.value <= b.value { a } else { b });
+    }
+    Ok((with_ratios(merged)?, drifts))
+}
+
+/// How far two values are apart, as a part of the smaller one.
+pub fn difference(a: f64, b: f64) -> f64 {
+    if a == b {
+        return 0.0;
+    }
+    (a - b).abs() / a.abs().min(b.abs())
+}
+
+/// A figure without its baseline, and the baseline's name.
+fn over(figure: &Figure, figures: &[Figure]) -> Result<(f64, Option<String>)> {
+    let key = &figure.key;
+    let Some(baseline) = find(&key.suite, &key.subject)?.baseline else {
+        return Ok((figure.value, None));
+    };
+    let wanted = Key {
+        case: BARE.to_owned(),
+        subject: baseline.to_owned(),
+        ..key.clone()
+    };
+    let bare = figures.iter().find(|other| other.key == wanted);
+    let bare = bare.with_context(|| format!("the guest did not measure {wanted}"))?;
+    Ok((
+        figure.value - bare.value,
+        Some(format!("{BARE}/{baseline}")),
+    ))
+}
+
+fn with_ratios(mut records: Vec<Record>) -> Result<Vec<Record>> {
+    let ratios: Vec<_> = records
+        .iter()
+        .map(|record| ratio(record, &records))
+        .collect::<Result<_>>()?;
+    for (record, ratio) in records.iter_mut().zip(ratios) {
+        record.ratio = ratio;
+    }
+    Ok(records)
+}
+
+fn ratio(record: &Record, records: &[Record]) -> Result<Option<f64>> {
+    let key = &record.key;
+    let Some(original) = find(&key.suite, &key.subject)?.original else {
+        return Ok(None);
+    };
+    let wanted = Key {
+        subject: original.to_owned(),
+        ..key.clone()
+    };
+    let found = records.iter().find(|other| other.key == wanted);
+    Ok(found
+        .filter(|original| original.value != 0.0)
+        .map(|original| rounded(record.value / original.value)))
+}
+
+/// To a thousandth: what the clock tells is not finer.
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Builds what the benchmarks need beside what every guest boots from, and runs them. In
+# the toolbox.
+#
+#	bench.sh NAME FOLDER [ARGUMENT OF tackle-bench...]
+#
+# FOLDER is what boot.sh has made for the kernel NAME.
+
+. "$(dirname "$0")/lib.sh"
+
+name=$1 folder=$2 build=$TACKLE_TOP/build
+shift 2
+"$(dirname "$0")/peers.sh" "$folder" "$build/bench/peers"
+cp "$build"/bench/peers/*.ko "$folder/payload/"
+start=$SECONDS
+cargo build --release --locked --quiet -p tackle-bench
+say "benchmarks: built, $((SECONDS - start)) s"
+exec "$build/cargo/release/tackle-bench" --kernel "$name=$folder" --build "$build" "$@"
