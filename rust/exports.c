@@ -5,7 +5,7 @@
  * A generic or inlined function of the library is compiled into the module that
  * uses it, and from there may call any non-generic one, private ones included:
  * so all are exported, from a list generated with nm, as the kernel does for its
- * own crates (rust/exports.c there). There are no prototypes to be had; the Rust
+ * own crates. There are no prototypes to be had; the Rust
  * compiler has checked the types on both sides.
  */
 

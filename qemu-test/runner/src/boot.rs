@@ -47,7 +47,7 @@ impl Booter<'_> {
         let files = Files::create(dir)?;
         let machine = Machine {
             kernel,
-            accel: self.accel,
+            accel: self.accel.for_run(run),
             cpus: self.accel.cpus(CPUS),
             run,
             console: Console::File,

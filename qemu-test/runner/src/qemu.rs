@@ -17,6 +17,9 @@ const NODE_MEMORY: u32 = 1024;
 /// NUMA nodes; the CPUs are split evenly. A machine with one CPU has one node.
 const NODES: u32 = 2;
 
+/// Suites that hook functions while other CPUs call them without a pause.
+const PATCHES_HOT_CODE: &[&str] = &["hooks"];
+
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accel {
@@ -24,6 +27,10 @@ pub enum Accel {
     Kvm,
     /// QEMU's translator, some 20 times slower.
     Tcg,
+    /// The translator with all CPUs in one thread, in turn: for guests that patch code
+    /// which another CPU is running. With a thread a CPU, two CPUs were once seen to trap
+    /// on an `int3` of the kernel's text poking that memory no longer held.
+    TcgInTurn,
     /// The translator with a clock that counts instructions: a guest's nanosecond is one
     /// of them, the same in every run. One CPU is all that there can be.
     Icount,
@@ -35,14 +42,24 @@ impl Accel {
         match self {
             Self::Kvm => "kvm",
             Self::Tcg => "tcg",
+            Self::TcgInTurn => "tcg, one thread",
             Self::Icount => "tcg, icount",
         }
+    }
+
+    /// What runs a guest whose words are `run`: itself, but for the suites that
+    /// [`TcgInTurn`](Self::TcgInTurn) is for.
+    pub fn for_run(self, run: &str) -> Self {
+        if self == Self::Tcg && run.split(',').any(|word| PATCHES_HOT_CODE.contains(&word)) {
+            return Self::TcgInTurn;
+        }
+        self
     }
 
     /// How many of the wanted CPUs a guest gets.
     pub fn cpus(self, wanted: u32) -> u32 {
         match self {
-            Self::Kvm | Self::Tcg => wanted,
+            Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
             Self::Icount => 1,
         }
     }
@@ -52,6 +69,7 @@ impl Accel {
         match self {
             Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
             Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
+            Self::TcgInTurn => &["-accel", "tcg,thread=single", "-cpu", "max"],
             Self::Icount => &[
                 "-accel",
                 "tcg",
@@ -68,7 +86,9 @@ impl Accel {
     fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Kvm => &[],
-            Self::Tcg => &["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"],
+            Self::Tcg | Self::TcgInTurn => {
+                &["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"]
+            }
             // Its clock leaps ahead while the guest waits for its disk.
             Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
         }
@@ -274,6 +294,13 @@ mod tests {
             .filter(|(key, _)| *key == name)
             .map(|(_, value)| value.as_str())
             .collect()
+    }
+
+    #[test]
+    fn cpus_take_turns_where_hot_code_is_patched() {
+        assert_eq!(Accel::Tcg.for_run("run,hooks"), Accel::TcgInTurn);
+        assert_eq!(Accel::Tcg.for_run("run,rcodel"), Accel::Tcg);
+        assert_eq!(Accel::Kvm.for_run("run,hooks"), Accel::Kvm);
     }
 
     #[test]

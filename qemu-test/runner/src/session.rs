@@ -51,7 +51,7 @@ impl Wishes {
     pub fn limits(&self, accel: Accel) -> Limits {
         let silence = self.silence.unwrap_or(Duration::from_secs(match accel {
             Accel::Kvm => 30,
-            Accel::Tcg | Accel::Icount => 120,
+            Accel::Tcg | Accel::TcgInTurn | Accel::Icount => 120,
         }));
         let total = self.total.unwrap_or(Duration::from_secs(900));
         Limits {
