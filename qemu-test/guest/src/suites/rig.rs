@@ -10,7 +10,10 @@ use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
-use crate::sys::{debugfs, kmsg, module};
+use crate::sys::{debugfs, module};
+
+/// Does what it is told to while it is loaded, and does not stay.
+const MODULE: &str = "rig_bug";
 
 /// An expectation that does not hold.
 pub const EXPECTATION: Suite = Suite {
@@ -47,7 +50,7 @@ fn wrong_sum(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn crash(_: &mut Context<'_>) -> Result<()> {
-    debugfs::set("/proc/sysrq-trigger", "c")?;
+    module::expect_refusal(MODULE, "what=bug", Errno::ECANCELED)?;
     bail!("expected a crash, but the kernel went on")
 }
 
@@ -58,10 +61,5 @@ fn hang(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn warning(_: &mut Context<'_>) -> Result<()> {
-    const MODULE: &str = "rig_bug";
-    if module::file(MODULE).exists() {
-        // It warns while it is loaded, and does not stay.
-        return module::expect_refusal(MODULE, "what=warn", Errno::ECANCELED);
-    }
-    kmsg::write("WARNING: rig self-test")
+    module::expect_refusal(MODULE, "what=warn", Errno::ECANCELED)
 }

@@ -5,7 +5,7 @@
 //! See `Documentation/ABI/testing/dev-kmsg` in the kernel source.
 
 use std::fs::{File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
+use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 use std::sync::LazyLock;
 
@@ -129,21 +129,6 @@ impl Cursor {
             _ => bail!("expected one error with `{word}` in the kernel log, got {errors:?}"),
         }
     }
-}
-
-/// Writes a line into the log, as bait.
-///
-/// # Errors
-///
-/// The log cannot be written.
-pub fn write(line: &str) -> Result<()> {
-    OpenOptions::new()
-        .write(true)
-        .open(LOG)
-        // Without its end, the line would stay open for more text and hidden
-        // from readers until the next one.
-        .and_then(|mut log| log.write_all(format!("{line}\n").as_bytes()))
-        .with_context(|| format!("cannot write {LOG}"))
 }
 
 #[cfg(test)]
