@@ -63,7 +63,7 @@ step() {
 	STEP=$what setsid bash -c '"$@"' step "$@" "$partial" >"$log" 2>&1 </dev/null &
 	pid=$!
 	trap 'kill -TERM -- -'"$pid"' 2>/dev/null || true; wait '"$pid"' 2>/dev/null || true
-		rm -rf "'"$partial"'"; say "interrupted: '"$what"'"; exit 130' INT TERM
+		rm -rf "'"$partial"'"*; say "interrupted: '"$what"'"; exit 130' INT TERM
 	while kill -0 "$pid" 2>/dev/null; do
 		sleep 1
 		now=$((SECONDS - start))
@@ -77,7 +77,7 @@ step() {
 	[ ! -t 2 ] || printf '\r\033[K' >&2
 	if ! wait "$pid"; then
 		trap - INT TERM
-		rm -rf "$partial"
+		rm -rf "$partial"*
 		tail -n 20 "$log" >&2
 		die "$what failed; the whole log: $log"
 	fi
