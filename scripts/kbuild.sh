@@ -18,17 +18,9 @@ case " $* " in
 esac
 mkdir -p "$output"
 
-# What the kernel was built with builds its modules.
-compiler=()
-if grep -q '^CONFIG_CC_IS_GCC=y' "$folder/build/.config"; then
-	compiler=(CC=x86_64-linux-gnu-gcc-14)
-else
-	compiler=(LLVM=1)
-fi
-
 log=$output.log
 start=$SECONDS
-if ! make -C "$(readlink -f "$folder/build")" "${compiler[@]}" -j"$(nproc)" \
+if ! make -C "$(readlink -f "$folder/build")" "$(compiler "$folder")" -j"$(nproc)" \
 	M="$TACKLE_TOP" MO="$output" "$@" >"$log" 2>&1; then
 	grep -v '^make\|^  [A-Z]' "$log" >&2 || true
 	die "the modules do not build; the whole log: $log"

@@ -22,11 +22,6 @@ for peer in $peers; do
 	ln -sfn "$(readlink -f "$folder/source")/$peer.c" "$output/$(basename "$peer").c"
 	echo "obj-m += $(basename "$peer").o" >>"$output/Kbuild"
 done
-# What the kernel was built with builds its modules.
-compiler=LLVM=1
-if grep -q '^CONFIG_CC_IS_GCC=y' "$folder/build/.config"; then
-	compiler=CC=x86_64-linux-gnu-gcc-14
-fi
 log=$output.log
-make -C "$(readlink -f "$folder/build")" "$compiler" M="$output" modules >"$log" 2>&1 ||
+make -C "$(readlink -f "$folder/build")" "$(compiler "$folder")" M="$output" modules >"$log" 2>&1 ||
 	die "the kernel's samples do not build; the whole log: $log"
