@@ -24,6 +24,14 @@ MODULE_PARM_DESC(what, "What to do: warn, bug, hang, leak, use-after-free or inv
 static DEFINE_MUTEX(first);
 static DEFINE_MUTEX(second);
 
+static noinline void rig_oops(void)
+{
+	int *nowhere = NULL;
+
+	OPTIMIZER_HIDE_VAR(nowhere);
+	WRITE_ONCE(*nowhere, 1);
+}
+
 static noinline void rig_leak(void)
 {
 	/* Not remembered anywhere, once this function's registers are used again. */
@@ -67,7 +75,7 @@ static int __init rig_bug_init(void)
 	if (!strcmp(what, "warn")) {
 		WARN(1, "rig_bug: a warning on purpose\n");
 	} else if (!strcmp(what, "bug")) {
-		BUG();
+		rig_oops();
 	} else if (!strcmp(what, "hang")) {
 		/* Silent, and deaf to signals. */
 		for (;;)

@@ -25,6 +25,9 @@ const SHOWN: usize = 60;
 /// which only the build knows.
 const KERNEL_CLIPPY: &str = "TACKLE_KERNEL_CLIPPY";
 
+/// An unpacked kernel source; its checkpatch.pl judges C code and patches.
+const KERNEL_SRC: &str = "TACKLE_KERNEL_SRC";
+
 /// Directories of Rust code that cargo does not know.
 const KBUILD: &[&str] = &[
     "modules",
@@ -32,6 +35,9 @@ const KBUILD: &[&str] = &[
     "rust/tackle",
     "qemu-test/bench/modules",
 ];
+
+/// Our patch series for the kernel.
+const PATCHES: &str = "scripts/patches";
 
 type Files = [(PathBuf, String)];
 
@@ -67,6 +73,8 @@ const CHECKS: &[(&str, Check)] = &[
     ("clippy", clippy),
     ("kernel-clippy", kernel_clippy),
     ("shellcheck", shellcheck),
+    ("checkpatch", checkpatch),
+    ("patches", patches),
     ("forbid-unsafe", forbid_unsafe),
     ("spdx", spdx),
 ];
@@ -142,6 +150,38 @@ fn shellcheck(session: &Session, files: &Files) -> Result<Verdict> {
     let mut shellcheck = command("shellcheck");
     shellcheck.arg("--").args(scripts);
     lint(session, "shellcheck", shellcheck)
+}
+
+fn checkpatch(session: &Session, files: &Files) -> Result<Verdict> {
+    let Some(source) = env::var_os(KERNEL_SRC).map(PathBuf::from) else {
+        return Ok(Verdict::Skipped(format!("{KERNEL_SRC} is not set")));
+    };
+    let here = env::current_dir().context("no current directory")?;
+    let mut perl = command("perl");
+    perl.arg(source.join("scripts/checkpatch.pl"))
+        .args(["--strict", "--no-summary", "--quiet", "--root"])
+        .arg(source)
+        .arg("--file");
+    // The differential test's C code runs on the host, and is not the kernel's.
+    let kernels = |path: &&PathBuf| scan::is_c(path) && !scan::is_under(path, &["rust/core"]);
+    let paths = files.iter().map(|(path, _)| path).filter(kernels);
+    perl.args(paths.map(|path| here.join(path)));
+    // It keeps a list of names where it is started.
+    perl.current_dir(session.dir.subdir("checks")?);
+    lint(session, "checkpatch", perl)
+}
+
+/// Whether our patches for the kernel could go upstream as they are.
+fn patches(session: &Session, files: &Files) -> Result<Verdict> {
+    if !files.iter().any(|(path, _)| path.starts_with(PATCHES)) {
+        return Ok(Verdict::Skipped("the series is empty".to_owned()));
+    }
+    let Some(source) = env::var_os(KERNEL_SRC) else {
+        return Ok(Verdict::Skipped(format!("{KERNEL_SRC} is not set")));
+    };
+    let mut script = command("scripts/patches.sh");
+    script.args(["check", PATCHES]).arg(source);
+    lint(session, "patches", script)
 }
 
 fn forbid_unsafe(_: &Session, files: &Files) -> Result<Verdict> {

@@ -24,6 +24,12 @@ pub fn is_rust(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
+/// Whether `path` is C code: a source file or a header.
+pub fn is_c(path: &Path) -> bool {
+    path.extension()
+        .is_some_and(|extension| extension == "c" || extension == "h")
+}
+
 /// Whether the file is a shell script, by its name or its first line.
 pub fn is_shell(path: &Path, content: &str) -> bool {
     if path.extension().is_some_and(|extension| extension == "sh") {
