@@ -51,7 +51,7 @@ toolbox: ## the Debian root file system that everything runs in
 	@scripts/toolbox.sh make
 
 .PHONY: kernel
-kernel: toolbox ## a kernel: FLAVOUR=stock (default), patched or debug
+kernel: toolbox ## a kernel: FLAVOUR=stock (default), patched, debug or uml
 	@$(TOOLBOX) scripts/kernel.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR))
 
 .PHONY: guest

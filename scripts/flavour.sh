@@ -27,8 +27,13 @@ flavour() {
 		fragments+=(debug)
 		options=(LLVM=1)
 		;;
+	uml)
+		fragments=(uml modules net)
+		options+=(ARCH=um)
+		image=linux
+		;;
 	*)
-		die "no flavour $1: there are stock, patched, debug"
+		die "no flavour $1: there are stock, patched, debug, uml"
 		;;
 	esac
 	fragments=("${fragments[@]/#/$config/}")

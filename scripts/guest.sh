@@ -36,7 +36,9 @@ make_modules_image() {
 }
 
 make_initramfs() {
-	local kernel=$1 image=$2 release dir module file
+	local kernel=$1 image=$2 release dir module file early=$early_modules
+	# User Mode Linux has no machine, and its own ways to disks and folders.
+	! grep -q '^CONFIG_UML=y' "$kernel/config" || early="squashfs overlay hostfs"
 	release=$(cat "$kernel/release")
 	dir=$(mktemp -d)
 	mkdir -p "$dir/bin" "$dir/modules" "$dir/dev" "$dir/proc"
@@ -45,7 +47,7 @@ make_initramfs() {
 	cp "$init/guest.sh" "$dir/guest-init"
 	chmod 755 "$dir/init" "$dir/guest-init"
 	: >"$dir/modules/order"
-	for module in $early_modules; do
+	for module in $early; do
 		modprobe -d "$kernel" -S "$release" --show-depends "$module" |
 			awk '$1 == "insmod" { print $2 }' | while read -r file; do
 			module=$(basename "${file%.xz}")

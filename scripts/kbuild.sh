@@ -18,9 +18,10 @@ case " $* " in
 esac
 mkdir -p "$output"
 
+mapfile -t options < <(kernel_options "$folder")
 log=$output.log
 start=$SECONDS
-if ! make -C "$(readlink -f "$folder/build")" "$(compiler "$folder")" -j"$(nproc)" \
+if ! make -C "$(readlink -f "$folder/build")" "${options[@]}" -j"$(nproc)" \
 	M="$TACKLE_TOP" MO="$output" "$@" >"$log" 2>&1; then
 	grep -v '^make\|^  [A-Z]' "$log" >&2 || true
 	die "the modules do not build; the whole log: $log"

@@ -91,12 +91,14 @@ settle() {
 	sed -i "s#$1#${1%.partial.*}#" "$1/build/Makefile"
 }
 
-# compiler FOLDER: the make variable that has a kernel's modules built with what the
-# kernel itself was built with. FOLDER is build/kernels/NAME.
-compiler() {
-	if grep -q '^CONFIG_CC_IS_GCC=y' "$1/build/.config"; then
+# kernel_options FOLDER: the make variables that have a kernel's modules built with what
+# the kernel itself was built with. FOLDER is build/kernels/NAME.
+kernel_options() {
+	local config=$1/build/.config
+	if grep -q '^CONFIG_CC_IS_GCC=y' "$config"; then
 		echo CC=x86_64-linux-gnu-gcc-14
 	else
 		echo LLVM=1
 	fi
+	! grep -q '^CONFIG_UML=y' "$config" || echo ARCH=um
 }

@@ -22,6 +22,7 @@ for peer in $peers; do
 	ln -sfn "$(readlink -f "$folder/source")/$peer.c" "$output/$(basename "$peer").c"
 	echo "obj-m += $(basename "$peer").o" >>"$output/Kbuild"
 done
+mapfile -t options < <(kernel_options "$folder")
 log=$output.log
-make -C "$(readlink -f "$folder/build")" "$(compiler "$folder")" M="$output" modules >"$log" 2>&1 ||
+make -C "$(readlink -f "$folder/build")" "${options[@]}" M="$output" modules >"$log" 2>&1 ||
 	die "the kernel's samples do not build; the whole log: $log"

@@ -28,18 +28,31 @@ case " $(cat /proc/cmdline) " in
 	;;
 esac
 
+# share NAME FOLDER MODE CACHE: mounts a folder of the host, as QEMU or UML offers it.
+# UML is the host, and has no use for a cache.
+share() {
+	path=$(tr ' ' '\n' </proc/cmdline | sed -n "s/^tackle\.$1=//p")
+	if [ -n "$path" ]; then
+		mount -t hostfs -o "$3,$path" none "$2"
+	else
+		mount -t 9p -o "$3,cache=$4,trans=virtio,version=9p2000.L" "$1" "$2"
+	fi || stop "no folder $1"
+}
+
+disk=/dev/vd
+[ -b ${disk}a ] || disk=/dev/ubd
 mkdir -p /lower /upper /new
-mount -t squashfs -o ro /dev/vda /lower || stop "no root image"
+mount -t squashfs -o ro ${disk}a /lower || stop "no root image"
 mount -t tmpfs -o size=50% upper /upper
 mkdir /upper/data /upper/work
 mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work root /new ||
 	stop "no overlay"
 mkdir -p /new/lib/modules /new/tackle /new/results
-mount -t squashfs -o ro /dev/vdb /new/lib/modules || stop "no modules image"
-mount -t 9p -o trans=virtio,version=9p2000.L,ro,cache=loose tackle /new/tackle ||
-	stop "no payload"
-mount -t 9p -o trans=virtio,version=9p2000.L results /new/results || stop "no results folder"
+mount -t squashfs -o ro ${disk}b /new/lib/modules || stop "no modules image"
+share tackle /new/tackle ro loose
+share results /new/results rw none
 cp /guest-init /new/sbin/tackle-init
+cp /bin/busybox /new/sbin/poweroff
 umount /proc
 mount --move /dev /new/dev
 exec switch_root /new /sbin/tackle-init

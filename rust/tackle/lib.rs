@@ -6,18 +6,23 @@
 //! One file an API. This crate and the generated bindings are the only place with
 //! `unsafe` code; modules that use it carry `#![forbid(unsafe_code)]`.
 //!
-//! It is loaded as `tackle.ko`, on which the other modules depend.
+//! It is loaded as `tackle.ko`, on which the other modules depend. On a kernel without
+//! ftrace, kprobes or live patching the files that stand on it are left out.
 
 mod bindings;
 mod library;
 
 pub mod debugfs;
 pub mod fault;
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod ftrace;
+#[cfg(CONFIG_LIVEPATCH)]
 pub mod livepatch;
 pub mod net;
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod numa;
 pub mod param;
+#[cfg(CONFIG_KPROBES)]
 pub mod symbol;
 pub mod task;
 

@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
@@ -15,6 +15,7 @@ use crate::process::{command, create, Running};
 use crate::qemu::{Accel, Console, Files, Machine};
 use crate::report::TestResult;
 use crate::tracker::Tracker;
+use crate::uml;
 
 /// CPUs of a guest, one for each NUMA node.
 pub const CPUS: u32 = 2;
@@ -52,14 +53,12 @@ impl Booter<'_> {
             run,
             console: Console::File,
         };
-        let args = machine.args(&files)?;
-        save_command(&files.command, &self.qemu, &args)?;
-        let mut qemu = command(&self.qemu);
-        qemu.args(args)
+        let mut guest = guest_command(&machine, &self.qemu, &files)?;
+        guest
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(create(&files.console)?)
             .stderr(create(&files.stderr)?);
-        let mut child = Running::start(qemu)?;
+        let mut child = Running::start(guest)?;
         let (console, second) = (&files.console, Some(files.second.as_path()));
         let end = follow(
             &mut child,
@@ -90,11 +89,23 @@ impl Booter<'_> {
     }
 }
 
-/// Writes a command line in a form that a shell takes.
+/// The command that starts a guest, which is left in its folder for use by hand.
 ///
 /// # Errors
-/// When the file cannot be written.
-pub fn save_command(path: &Path, program: &Path, args: &[String]) -> Result<()> {
+/// When a path is not UTF-8, or the file cannot be written.
+pub fn guest_command(machine: &Machine<'_>, qemu: &Path, files: &Files) -> Result<Command> {
+    let (program, args) = match machine.accel {
+        Accel::Uml => (Path::new(uml::PROGRAM), uml::args(machine, files)?),
+        _ => (qemu, machine.args(files)?),
+    };
+    save_command(&files.command, program, &args)?;
+    let mut command = command(program);
+    command.args(args);
+    Ok(command)
+}
+
+/// Writes a command line in a form that a shell takes.
+fn save_command(path: &Path, program: &Path, args: &[String]) -> Result<()> {
     let mut text = program.display().to_string();
     for arg in args {
         text.push_str(" '");

@@ -165,6 +165,9 @@ fn end<T>(
 }
 
 fn accel(session: &Session, kernel: &Kernel) -> Result<Accel> {
+    if kernel.is_uml() {
+        return Ok(Accel::Uml);
+    }
     session.ui.step("looking for kvm");
     let scratch = session.dir.subdir("probe")?;
     let probe = Probe {

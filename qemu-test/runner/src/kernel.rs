@@ -2,6 +2,8 @@
 
 //! A kernel to boot: a directory with all that QEMU needs.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -59,6 +61,13 @@ impl Kernel {
     /// The directory that the guest sees as `/tackle`.
     pub fn payload(&self) -> PathBuf {
         self.dir.join("payload")
+    }
+
+    /// Whether it is User Mode Linux: a program of the host, and no image to boot.
+    pub fn is_uml(&self) -> bool {
+        let mut start = [0; 4];
+        let image = File::open(self.image()).and_then(|mut file| file.read_exact(&mut start));
+        image.is_ok() && start == *b"\x7fELF"
     }
 
     /// # Errors

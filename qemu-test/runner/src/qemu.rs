@@ -34,6 +34,8 @@ pub enum Accel {
     /// The translator with a clock that counts instructions: a guest's nanosecond is one
     /// of them, the same in every run. One CPU is all that there can be.
     Icount,
+    /// No machine at all: the kernel is a process of the host ([`uml`](crate::uml)).
+    Uml,
 }
 
 impl Accel {
@@ -44,6 +46,7 @@ impl Accel {
             Self::Tcg => "tcg",
             Self::TcgInTurn => "tcg, one thread",
             Self::Icount => "tcg, icount",
+            Self::Uml => "uml",
         }
     }
 
@@ -60,11 +63,11 @@ impl Accel {
     pub fn cpus(self, wanted: u32) -> u32 {
         match self {
             Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
-            Self::Icount => 1,
+            Self::Icount | Self::Uml => 1,
         }
     }
 
-    /// QEMU's arguments that choose it.
+    /// QEMU's arguments that choose it; none where there is no QEMU.
     pub fn args(self) -> &'static [&'static str] {
         match self {
             Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
@@ -78,6 +81,7 @@ impl Accel {
                 "-cpu",
                 "max",
             ],
+            Self::Uml => &[],
         }
     }
 
@@ -85,7 +89,7 @@ impl Accel {
     /// host is busy, which is no fault of the guest.
     fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::Kvm => &[],
+            Self::Kvm | Self::Uml => &[],
             Self::Tcg | Self::TcgInTurn => {
                 &["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"]
             }
@@ -256,7 +260,7 @@ impl Machine<'_> {
     }
 }
 
-fn text(path: &Path) -> Result<&str> {
+pub(crate) fn text(path: &Path) -> Result<&str> {
     path.to_str()
         .with_context(|| format!("{} is not UTF-8", path.display()))
 }

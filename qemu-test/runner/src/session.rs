@@ -46,11 +46,11 @@ impl Wishes {
         })
     }
 
-    /// The limits for one boot: 30 s (KVM) or 120 s (TCG) of silence and 900 s
+    /// The limits for one boot: 30 s (KVM, UML) or 120 s (TCG) of silence and 900 s
     /// in all, unless the user has set others.
     pub fn limits(&self, accel: Accel) -> Limits {
         let silence = self.silence.unwrap_or(Duration::from_secs(match accel {
-            Accel::Kvm => 30,
+            Accel::Kvm | Accel::Uml => 30,
             Accel::Tcg | Accel::TcgInTurn | Accel::Icount => 120,
         }));
         let total = self.total.unwrap_or(Duration::from_secs(900));

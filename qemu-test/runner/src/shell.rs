@@ -10,9 +10,9 @@ use anyhow::{bail, Context, Result};
 use nix::sys::termios::{tcgetattr, tcsetattr, SetArg, Termios};
 use terminal_size::{terminal_size, Height, Width};
 
-use crate::boot::{save_command, CPUS};
+use crate::boot::{guest_command, CPUS};
 use crate::kernel::Kernel;
-use crate::process::{command, Running, POLL};
+use crate::process::{Running, POLL};
 use crate::qemu::{Accel, Console, Files, Machine};
 use crate::session::Session;
 
@@ -50,10 +50,7 @@ pub fn run(session: &Session, qemu: PathBuf, accel: Accel, kernel: &Kernel) -> R
         run: "shell",
         console: Console::Terminal(size),
     };
-    let args = machine.args(&files)?;
-    save_command(&files.command, &qemu, &args)?;
-    let mut command = command(qemu);
-    command.args(args);
+    let command = guest_command(&machine, &qemu, &files)?;
     session.ui.note(&format!(
         "booting {} ({}); leave with exit or ctrl-d",
         kernel.name,
