@@ -7,43 +7,12 @@
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
-use std::sync::LazyLock;
 
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
-use regex::Regex;
 
 const LOG: &str = "/dev/kmsg";
-
-/// What no test may bring into the log. A bare "Call Trace:" is not here:
-/// fault injection prints one for every fault that was asked for.
-static TROUBLE: LazyLock<Regex> = LazyLock::new(|| {
-    let words = [
-        r"WARNING:",
-        r"BUG:",
-        r"kernel BUG at",
-        r"\bOops\b",
-        r"refcount_t:",
-        r"general protection fault",
-        r"[Uu]nable to handle",
-        r"Kernel panic",
-        r"rust_kernel: panicked",
-        r"panicked at",
-        r"UBSAN:",
-        r"KASAN:",
-        r"KCSAN:",
-        r"INFO: (rcu|task|possible|trying)",
-        r"detected stalls",
-        r"self-detected stall",
-        r"suspicious RCU usage",
-        r"still has .* use",
-        r"unregister_netdevice: waiting",
-        r"Objects remaining",
-        r"unreferenced object",
-    ];
-    Regex::new(&words.join("|")).expect("a fixed pattern")
-});
 
 /// One message of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,7 +37,7 @@ impl Record {
 
     /// Whether the message tells of a kernel that is not well.
     pub fn is_trouble(&self) -> bool {
-        TROUBLE.is_match(&self.text)
+        tackle_klog::sign(&self.text).is_some()
     }
 }
 
@@ -147,25 +116,9 @@ mod tests {
 
     #[test]
     fn trouble_is_told_from_ordinary_lines() {
-        let trouble = |text: &str| {
-            Record {
-                level: 4,
-                text: text.into(),
-            }
-            .is_trouble()
-        };
-        assert!(trouble("WARNING: CPU: 0 PID: 1 at net/core/dev.c:1"));
-        assert!(trouble("BUG: unable to handle page fault for address: 0"));
-        assert!(trouble("Oops: 0000 [#1] SMP"));
-        assert!(trouble("refcount_t: underflow; use-after-free."));
-        assert!(trouble("rcu: INFO: rcu_preempt detected stalls on CPUs"));
-        assert!(trouble("INFO: task rmmod:12 blocked for more than 120 s"));
-        assert!(!trouble(
-            "tackle: loading out-of-tree module taints kernel."
-        ));
-        assert!(!trouble("FAULT_INJECTION: forcing a failure."));
-        assert!(!trouble(
-            "livepatch: 'livepatch_cmdline': patching complete"
-        ));
+        let trouble = |raw| Record::parse(raw).unwrap().is_trouble();
+        assert!(trouble("4,1,2,-;WARNING: net/core/dev.c:1 at f+0x1/0x2"));
+        assert!(trouble("6,1,2,-;kmemleak: 1 new suspected memory leaks"));
+        assert!(!trouble("4,1,2,-;FAULT_INJECTION: forcing a failure."));
     }
 }
