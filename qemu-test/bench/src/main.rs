@@ -7,17 +7,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tackle_bench::cli::Cli;
-use tackle_qemu::interrupt::Interrupted;
+use tackle_qemu::ending::exit_code;
 
 fn main() -> ExitCode {
-    match Cli::parse().run() {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::from(1),
-        Err(error) => {
-            // One line, whatever the causes have to say.
-            let text = format!("{error:#}").replace('\n', " ");
-            eprintln!("tackle-bench: {text}");
-            ExitCode::from(if error.is::<Interrupted>() { 130 } else { 2 })
-        }
-    }
+    exit_code("tackle-bench", Cli::parse().run())
 }

@@ -20,6 +20,7 @@ pub mod checks;
 pub mod cli;
 pub mod console;
 pub mod demo;
+pub mod ending;
 pub mod follow;
 pub mod host;
 pub mod interrupt;
