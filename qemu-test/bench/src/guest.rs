@@ -5,7 +5,7 @@
 use anyhow::{bail, Context, Result};
 use serde::Deserialize;
 use tackle_qemu::boot::Booter;
-use tackle_qemu::console::{is_panic, sign, Report};
+use tackle_qemu::console::Watch;
 use tackle_qemu::follow::{Listener, Mood};
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::session::Session;
@@ -54,13 +54,11 @@ pub fn measure(
 struct Collect<'a> {
     ui: &'a Ui,
     what: &'a str,
-    console: Lines,
+    console: Watch,
     report: Lines,
     figures: Vec<Figure>,
     end: Option<usize>,
     error: Option<String>,
-    trouble: Option<Report>,
-    panicked: bool,
 }
 
 impl<'a> Collect<'a> {
@@ -68,26 +66,11 @@ impl<'a> Collect<'a> {
         Self {
             ui,
             what,
-            console: Lines::new(),
+            console: Watch::new(),
             report: Lines::new(),
             figures: Vec::new(),
             end: None,
             error: None,
-            trouble: None,
-            panicked: false,
-        }
-    }
-
-    fn console_line(&mut self, line: &str) {
-        self.panicked |= is_panic(line);
-        match (&mut self.trouble, sign(line)) {
-            (Some(report), _) => {
-                report.add(line);
-            }
-            (None, Some((kind, title))) => {
-                self.trouble = Some(Report::begin(kind, title, line, None));
-            }
-            (None, None) => {}
         }
     }
 
@@ -104,16 +87,8 @@ impl<'a> Collect<'a> {
         Ok(())
     }
 
-    fn finish(mut self, fault: Option<String>) -> Result<Vec<Figure>> {
-        if let Some(line) = self.console.finish() {
-            self.console_line(&line);
-        }
-        if let Some(report) = self.trouble {
-            for line in &report.lines {
-                self.ui.note(&format!("| {line}"));
-            }
-            bail!("{}: {}", report.kind.word(), report.title);
-        }
+    fn finish(self, fault: Option<String>) -> Result<Vec<Figure>> {
+        self.console.finish(self.ui)?;
         if let Some(error) = self.error {
             bail!("{error}");
         }
@@ -130,9 +105,7 @@ impl<'a> Collect<'a> {
 
 impl Listener for Collect<'_> {
     fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()> {
-        for line in self.console.push(console) {
-            self.console_line(&line);
-        }
+        self.console.heard(console);
         for line in self.report.push(second) {
             self.report_line(&line)?;
         }
@@ -140,11 +113,7 @@ impl Listener for Collect<'_> {
     }
 
     fn mood(&self) -> Mood {
-        if self.panicked {
-            Mood::Dying
-        } else {
-            Mood::Normal
-        }
+        self.console.mood()
     }
 }
 

@@ -2,13 +2,22 @@
 
 //! The kernel log on the console: reports of a kernel that is unwell.
 
+use std::collections::VecDeque;
 use std::sync::LazyLock;
 
+use anyhow::{bail, Result};
 use regex::Regex;
 pub use tackle_klog::Kind;
 
+use crate::follow::Mood;
+use crate::tail::Lines;
+use crate::ui::Ui;
+
 /// Lines of the log shown for one report: an oops with its trace fits.
 pub const MAX_REPORT: usize = 60;
+
+/// How many lines before its title a report may begin.
+const MAX_HEAD: usize = 4;
 
 /// `[   12.345678] ` and with CONFIG_PRINTK_CALLER `[   12.345678][  T123] `.
 /// Not anchored: a program on the console may have left its line unfinished.
@@ -34,6 +43,69 @@ pub fn is_panic(line: &str) -> bool {
     message(line).is_some_and(|text| text.starts_with("Kernel panic"))
 }
 
+/// Takes in the console of a guest that must show no trouble at all.
+#[derive(Debug, Default)]
+pub struct Watch {
+    lines: Lines,
+    recent: VecDeque<String>,
+    report: Option<Report>,
+    panicked: bool,
+}
+
+impl Watch {
+    /// Nothing heard yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in what the console shows next.
+    pub fn heard(&mut self, console: &[u8]) {
+        for line in self.lines.push(console) {
+            self.line(line);
+        }
+    }
+
+    /// For the [`Listener`](crate::follow::Listener) that has the watch.
+    pub fn mood(&self) -> Mood {
+        Mood::of(self.panicked, false)
+    }
+
+    /// Ends the console.
+    ///
+    /// # Errors
+    /// When it had a report of trouble: the first one's title. All its lines are shown.
+    pub fn finish(mut self, ui: &Ui) -> Result<()> {
+        if let Some(line) = self.lines.finish() {
+            self.line(line);
+        }
+        let Some(report) = self.report else {
+            return Ok(());
+        };
+        for line in &report.lines {
+            ui.note(&format!("| {line}"));
+        }
+        bail!("{}: {}", report.kind.word(), report.title);
+    }
+
+    fn line(&mut self, line: String) {
+        self.panicked |= is_panic(&line);
+        if let Some(report) = &mut self.report {
+            report.add(&line);
+        } else if let Some((kind, title)) = sign(&line) {
+            self.report = Some(Report::begin(kind, title, &line, &self.recent));
+        }
+        remember(&mut self.recent, line);
+    }
+}
+
+/// Keeps the last [`MAX_REPORT`] lines.
+pub fn remember(recent: &mut VecDeque<String>, line: String) {
+    if recent.len() == MAX_REPORT {
+        recent.pop_front();
+    }
+    recent.push_back(line);
+}
+
 /// A report being collected from the log.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -47,15 +119,22 @@ pub struct Report {
 }
 
 impl Report {
-    /// A report that begins with `line`; `before` is the line before it, kept
-    /// where it is the head of the report.
-    pub fn begin(kind: Kind, title: &str, line: &str, before: Option<&str>) -> Self {
-        let head = before.filter(|text| text.contains("[ cut here ]") || text.contains("======="));
-        let lines = head.into_iter().chain([line]).map(str::to_owned).collect();
+    /// A report that begins with `line`; `before` are the lines before it, of which
+    /// those are kept that are the head of the report.
+    pub fn begin(kind: Kind, title: &str, line: &str, before: &VecDeque<String>) -> Self {
+        let is_rule = |text: &&String| text.contains("[ cut here ]") || text.contains("=======");
+        // The text of a WARN() is printed between the rule and the title.
+        let head = before
+            .iter()
+            .rev()
+            .take(MAX_HEAD)
+            .position(|text| is_rule(&text));
+        let head = before.len() - head.map_or(0, |back| back + 1);
+        let lines = before.iter().skip(head).map(String::as_str);
         Self {
             kind,
             title: title.to_owned(),
-            lines,
+            lines: lines.chain([line]).map(str::to_owned).collect(),
             open: true,
         }
     }
@@ -109,16 +188,37 @@ mod tests {
     }
 
     #[test]
+    fn a_report_begins_at_its_rule() {
+        let begin = |before: &[&str]| {
+            let before = before.iter().map(|text| (*text).to_owned()).collect();
+            Report::begin(Kind::Warning, "WARNING: a", "WARNING: a", &before).lines
+        };
+        let cut = "------------[ cut here ]------------";
+        assert_eq!(begin(&[]), ["WARNING: a"]);
+        assert_eq!(begin(&["other", "another"]), ["WARNING: a"]);
+        assert_eq!(begin(&["other", cut]), [cut, "WARNING: a"]);
+        assert_eq!(
+            begin(&["other", cut, "a text"]),
+            [cut, "a text", "WARNING: a"]
+        );
+        assert_eq!(begin(&[cut, "1", "2", "3", "4"]), ["WARNING: a"]);
+    }
+
+    #[test]
     fn a_report_ends_with_its_trace_unless_it_is_a_crash() {
         let line = |text: &str| format!("[    1.000000] {text}");
         let cut = line("------------[ cut here ]------------");
-        let mut warning =
-            Report::begin(Kind::Warning, "WARNING: a", &line("WARNING: a"), Some(&cut));
+        let mut warning = Report::begin(
+            Kind::Warning,
+            "WARNING: a",
+            &line("WARNING: a"),
+            &[cut].into(),
+        );
         assert!(warning.add(&line("---[ end trace 0000000000000000 ]---")));
         assert!(!warning.add(&line("something else")));
         assert_eq!(warning.lines.len(), 3);
 
-        let mut crash = Report::begin(Kind::Warning, "BUG: b", &line("BUG: b"), None);
+        let mut crash = Report::begin(Kind::Warning, "BUG: b", &line("BUG: b"), &VecDeque::new());
         assert!(crash.add(&line("Oops: 0000 [#1]")));
         assert_eq!(crash.kind, Kind::Crash);
         for _ in 0..2 * MAX_REPORT {

@@ -2,10 +2,10 @@
 
 //! `demo`: what the guest shows goes to stdout, its kernel log to a file.
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Context, Result};
 
 use crate::boot::Booter;
-use crate::console::{is_panic, sign, Report};
+use crate::console::Watch;
 use crate::follow::{Listener, Mood};
 use crate::kernel::Kernel;
 use crate::session::Session;
@@ -18,11 +18,9 @@ const DONE: &str = "demo: 5 of 5 shown";
 /// Relays a demo.
 pub struct Demo<'a> {
     ui: &'a Ui,
-    console_lines: Lines,
+    console: Watch,
     shown_lines: Lines,
     last: String,
-    report: Option<Report>,
-    panicked: bool,
 }
 
 impl<'a> Demo<'a> {
@@ -30,11 +28,9 @@ impl<'a> Demo<'a> {
     pub fn new(ui: &'a Ui) -> Self {
         Self {
             ui,
-            console_lines: Lines::new(),
+            console: Watch::new(),
             shown_lines: Lines::new(),
             last: String::new(),
-            report: None,
-            panicked: false,
         }
     }
 
@@ -42,16 +38,9 @@ impl<'a> Demo<'a> {
     /// When the kernel log shows trouble, the guest did not end well, or the
     /// demo did not say that all was shown. The report from the kernel log is printed.
     pub fn finish(mut self, fault: Option<String>) -> Result<()> {
-        let (console, shown) = (self.console_lines.finish(), self.shown_lines.finish());
-        console.iter().for_each(|line| self.console_line(line));
+        let shown = self.shown_lines.finish();
         self.shown(shown);
-        if let Some(report) = self.report {
-            report
-                .lines
-                .iter()
-                .for_each(|line| self.ui.note(&format!("| {line}")));
-            bail!("demo: {}: {}", report.kind.word(), report.title);
-        }
+        self.console.finish(self.ui).context("demo")?;
         if let Some(fault) = fault {
             bail!("demo: the guest: {fault}");
         }
@@ -67,26 +56,11 @@ impl<'a> Demo<'a> {
             self.last = last;
         }
     }
-
-    fn console_line(&mut self, line: &str) {
-        self.panicked |= is_panic(line);
-        match (&mut self.report, sign(line)) {
-            (Some(report), _) => {
-                report.add(line);
-            }
-            (None, Some((kind, title))) => {
-                self.report = Some(Report::begin(kind, title, line, None))
-            }
-            (None, None) => {}
-        }
-    }
 }
 
 impl Listener for Demo<'_> {
     fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()> {
-        for line in self.console_lines.push(console) {
-            self.console_line(&line);
-        }
+        self.console.heard(console);
         if !second.is_empty() {
             self.ui.clear();
             self.ui.relay(second);
@@ -97,11 +71,7 @@ impl Listener for Demo<'_> {
     }
 
     fn mood(&self) -> Mood {
-        if self.panicked {
-            Mood::Dying
-        } else {
-            Mood::Normal
-        }
+        self.console.mood()
     }
 }
 

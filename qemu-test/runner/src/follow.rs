@@ -67,6 +67,17 @@ pub enum Mood {
     Dying,
 }
 
+impl Mood {
+    /// What follows from whether the kernel has panicked, and whether a test runs.
+    pub fn of(panicked: bool, testing: bool) -> Self {
+        match (panicked, testing) {
+            (true, _) => Self::Dying,
+            (false, true) => Self::Testing,
+            (false, false) => Self::Normal,
+        }
+    }
+}
+
 /// Takes in the two streams.
 pub trait Listener {
     /// New bytes, at least one in one of the two. A byte of `console` that was

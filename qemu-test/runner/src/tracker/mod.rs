@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::console::{is_panic, sign, Kind, Report, MAX_REPORT};
+use crate::console::{is_panic, remember, sign, Kind, Report};
 use crate::follow::{Listener, Mood};
 use crate::ktap::{Event, Node, Parser, Status};
 use crate::report::{Cause, Failure, TestResult, Verdict};
@@ -72,11 +72,11 @@ impl<'a> Tracker<'a> {
 
     fn console_line(&mut self, line: &str) {
         self.panicked |= is_panic(line);
-        let before = self.recent.back().cloned();
-        if self.recent.len() == MAX_REPORT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(line.to_owned());
+        self.report_line(line);
+        remember(&mut self.recent, line.to_owned());
+    }
+
+    fn report_line(&mut self, line: &str) {
         let reports = match &mut self.current {
             Some(current) => &mut current.reports,
             None => &mut self.stray,
@@ -88,7 +88,7 @@ impl<'a> Tracker<'a> {
             return;
         };
         if reports.len() < MAX_REPORTS || kind == Kind::Crash {
-            reports.push(Report::begin(kind, title, line, before.as_deref()));
+            reports.push(Report::begin(kind, title, line, &self.recent));
         }
         if self.current.is_none() && self.stray_when.is_empty() {
             self.stray_when = match &self.last_test {
@@ -217,13 +217,7 @@ impl Listener for Tracker<'_> {
     }
 
     fn mood(&self) -> Mood {
-        if self.panicked {
-            Mood::Dying
-        } else if self.current.is_some() {
-            Mood::Testing
-        } else {
-            Mood::Normal
-        }
+        Mood::of(self.panicked, self.current.is_some())
     }
 }
 
