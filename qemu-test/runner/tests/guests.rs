@@ -286,10 +286,14 @@ fn the_children_of_qemu_end_with_it() {
     let pid = fake.dir().join("pid");
     fake.suite();
     let pid = std::fs::read_to_string(pid).unwrap();
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    // It may still wait to be reaped by init.
-    assert!(
-        state.is_err() || state.unwrap().contains(") Z "),
-        "process {pid} is alive"
-    );
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+    // Killed, but perhaps not yet gone; and then it may still wait to be reaped by init.
+    let start = Instant::now();
+    while state().is_ok_and(|state| !state.contains(") Z ")) {
+        assert!(
+            start.elapsed() < Duration::from_secs(10),
+            "process {pid} is alive"
+        );
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
