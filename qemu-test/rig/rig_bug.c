@@ -34,12 +34,16 @@ static noinline void rig_oops(void)
 
 static noinline void rig_leak(void)
 {
-	/* Not remembered anywhere, once this function's registers are used again. */
-	u32 *lost = kmalloc(1000, GFP_KERNEL);
+	/* Many: the address of one may be left over on a stack or in a register. */
+	int count = 16;
 
-	if (lost)
-		lost[0] = 1;
-	OPTIMIZER_HIDE_VAR(lost);
+	while (count--) {
+		u32 *lost = kmalloc(1000, GFP_KERNEL);
+
+		if (lost)
+			lost[0] = 1;
+		OPTIMIZER_HIDE_VAR(lost);
+	}
 }
 
 static noinline int rig_use_after_free(void)
@@ -67,7 +71,10 @@ static noinline void rig_inversion(void)
 	mutex_unlock(&second);
 }
 
-/* Whatever was asked for, the module does not stay: insmod fails with ECANCELED. */
+/*
+ * Whatever was asked for, the module does not stay: insmod fails with ECANCELED. But
+ * for a leak: it is found later, when the module's functions must still have names.
+ */
 static int __init rig_bug_init(void)
 {
 	int err = -ECANCELED;
@@ -82,6 +89,7 @@ static int __init rig_bug_init(void)
 			schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
 	} else if (!strcmp(what, "leak")) {
 		rig_leak();
+		err = 0;
 	} else if (!strcmp(what, "use-after-free")) {
 		err = rig_use_after_free();
 	} else if (!strcmp(what, "inversion")) {
@@ -94,6 +102,11 @@ static int __init rig_bug_init(void)
 	return err;
 }
 module_init(rig_bug_init);
+
+static void __exit rig_bug_exit(void)
+{
+}
+module_exit(rig_bug_exit);
 
 MODULE_DESCRIPTION("Misbehaves on purpose, to prove that the test rig notices");
 MODULE_LICENSE("GPL");

@@ -7,6 +7,7 @@
 #![warn(missing_docs)]
 
 mod bench;
+mod clean;
 mod demo;
 mod ktap;
 mod suite;

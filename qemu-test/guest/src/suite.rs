@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What a suite is, and how one is run: every test is watched for kernel
-//! warnings and for modules that it leaves behind.
+//! warnings and for modules that it leaves behind, and the last one looks at
+//! what the others have left of the kernel.
 
 use std::fmt::{self, Display};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 
 use anyhow::{bail, Result};
 
+use crate::clean::{self, CLEAN};
 use crate::ktap::{channel, Ktap, Outcome};
 use crate::suites;
 use crate::sys::{kmsg, module};
@@ -29,6 +31,19 @@ pub struct Suite {
     pub by_name_only: bool,
     /// The tests, in the order of running.
     pub tests: &'static [Test],
+}
+
+impl Suite {
+    /// Whether it is there to show that a failure is seen.
+    fn fails_on_purpose(&self) -> bool {
+        self.name.starts_with("fail-")
+    }
+
+    /// Its own tests, and [`CLEAN`] unless it is meant to fail.
+    fn all_tests(&self) -> Vec<&'static Test> {
+        let last = (!self.fails_on_purpose()).then_some(&CLEAN);
+        self.tests.iter().chain(last).collect()
+    }
 }
 
 /// Makes the table of tests from the names of functions.
@@ -129,10 +144,14 @@ fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
 
 fn run_suite(ktap: &mut Ktap, suite: &Suite) -> Result<Outcome> {
     ktap.indent();
-    ktap.plan(suite.tests.len())?;
+    let tests = suite.all_tests();
+    ktap.plan(tests.len())?;
+    if tests.iter().any(|test| test.name == CLEAN.name) {
+        clean::begin()?;
+    }
     let mut failed = 0;
     let mut skipped = 0;
-    for (index, test) in suite.tests.iter().enumerate() {
+    for (index, test) in tests.iter().enumerate() {
         ktap.note(format!("begin {}", test.name))?;
         let outcome = run_test(ktap, test)?;
         match &outcome {
@@ -143,9 +162,10 @@ fn run_suite(ktap: &mut Ktap, suite: &Suite) -> Result<Outcome> {
         ktap.result(index + 1, test.name, &outcome)?;
     }
     ktap.outdent();
-    let count = suite.tests.len();
+    let count = tests.len();
+    let own = suite.tests.len();
     Ok(match (failed, skipped) {
-        (0, skipped) if skipped == count => Outcome::Skipped("every test was skipped".into()),
+        (0, skipped) if skipped == own => Outcome::Skipped("every test was skipped".into()),
         (0, _) => Outcome::Passed,
         _ => Outcome::Failed(vec![format!("{failed} of {count} tests failed")]),
     })
@@ -227,10 +247,19 @@ mod tests {
     #[test]
     fn names_of_tests_are_unique() {
         for suite in suites::ALL {
-            let mut names: Vec<_> = suite.tests.iter().map(|test| test.name).collect();
+            let tests = suite.all_tests();
+            let mut names: Vec<_> = tests.iter().map(|test| test.name).collect();
             names.sort_unstable();
             names.dedup();
-            assert_eq!(names.len(), suite.tests.len(), "in {}", suite.name);
+            assert_eq!(names.len(), tests.len(), "in {}", suite.name);
+        }
+    }
+
+    #[test]
+    fn the_last_test_is_a_look_at_the_kernel() {
+        for suite in suites::ALL.iter().filter(|suite| !suite.fails_on_purpose()) {
+            let last = suite.all_tests().pop().unwrap();
+            assert_eq!(last.name, "clean", "in {}", suite.name);
         }
     }
 

@@ -24,4 +24,7 @@ pub const ALL: &[&Suite] = &[
     &rig::BUG,
     &rig::HANG,
     &rig::WARN,
+    &rig::LEAK,
+    &rig::USE_AFTER_FREE,
+    &rig::INVERSION,
 ];

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
 
+use crate::clean::clean;
 use crate::suite::{list, Context, Suite};
 use crate::sys::{debugfs, module};
 
@@ -43,6 +44,28 @@ pub const WARN: Suite = Suite {
     tests: list![warning],
 };
 
+/// Memory that is lost: seen at the end of the suite, by a kernel with kmemleak.
+pub const LEAK: Suite = Suite {
+    name: "fail-leak",
+    by_name_only: true,
+    tests: list![leak, clean],
+};
+
+/// A test that passes, but has read what was freed before; for a kernel with KASAN.
+pub const USE_AFTER_FREE: Suite = Suite {
+    name: "fail-use-after-free",
+    by_name_only: true,
+    tests: list![use_after_free],
+};
+
+/// A test that passes, but has taken two locks in either order; for a kernel with
+/// lockdep.
+pub const INVERSION: Suite = Suite {
+    name: "fail-inversion",
+    by_name_only: true,
+    tests: list![inversion],
+};
+
 fn wrong_sum(_: &mut Context<'_>) -> Result<()> {
     let online = debugfs::read("/sys/devices/system/cpu/online")?;
     ensure!(online.is_empty(), "expected no processor, got {online}");
@@ -62,4 +85,18 @@ fn hang(_: &mut Context<'_>) -> Result<()> {
 
 fn warning(_: &mut Context<'_>) -> Result<()> {
     module::expect_refusal(MODULE, "what=warn", Errno::ECANCELED)
+}
+
+fn leak(_: &mut Context<'_>) -> Result<()> {
+    // It stays, or the report could not name its functions.
+    module::load(MODULE, "what=leak")?.leave();
+    Ok(())
+}
+
+fn use_after_free(_: &mut Context<'_>) -> Result<()> {
+    module::expect_refusal(MODULE, "what=use-after-free", Errno::ECANCELED)
+}
+
+fn inversion(_: &mut Context<'_>) -> Result<()> {
+    module::expect_refusal(MODULE, "what=inversion", Errno::ECANCELED)
 }

@@ -8,6 +8,7 @@ pub mod codel;
 pub mod debugfs;
 pub mod fault;
 pub mod ftrace;
+pub mod kmemleak;
 pub mod kmsg;
 pub mod livepatch;
 pub mod module;
@@ -15,6 +16,7 @@ pub mod netns;
 pub mod numa;
 pub mod qdisc;
 pub mod slab;
+pub mod taint;
 pub mod traffic;
 pub mod worker;
 

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::CString;
 use std::fs::File;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -20,6 +21,16 @@ pub const LIBRARY: &str = "tackle";
 
 /// Every module of the project but the library.
 pub const CLIENTS: [&str; 4] = ["hook_count", "livepatch_cmdline", "numa_stat", "sch_rcodel"];
+
+/// All that this program has loaded.
+static LOADED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
+
+/// Whether this program has loaded a module whose name is `wanted`; it need not be
+/// there any more.
+pub fn was_loaded(wanted: fn(&str) -> bool) -> bool {
+    let names = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    names.iter().any(|name| wanted(name))
+}
 
 /// The file of a module: in `/tackle`, or in the folder that
 /// `TACKLE_MODULES` names.
@@ -44,6 +55,13 @@ impl Loaded {
     pub fn unload(mut self) -> Result<()> {
         self.unloaded = true;
         rmmod(self.name).with_context(|| format!("cannot unload {}", self.name))
+    }
+}
+
+impl Loaded {
+    /// Lets the module stay for the rest of the boot.
+    pub fn leave(mut self) {
+        self.unloaded = true;
     }
 }
 
@@ -94,6 +112,9 @@ pub fn insmod(name: &'static str, parameters: &str) -> Result<Answer<Loaded>> {
     let object = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
     let parameters = CString::new(parameters)?;
     let answer = finit_module(&object, &parameters, ModuleInitFlags::empty());
+    // Refused by its own code, it has run all the same.
+    let mut names = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    names.insert(name);
     Ok(answer.map(|()| Loaded {
         name,
         unloaded: false,

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's search for memory that nothing points to any more.
+//!
+//! See `Documentation/dev-tools/kmemleak.rst` in the kernel source.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::debugfs;
+
+const FILE: &str = "/sys/kernel/debug/kmemleak";
+
+/// An object is reported when it is older than 5 s (`MSECS_MIN_AGE` in
+/// `mm/kmemleak.c`); until then its address may be in a register only.
+const AGE: Duration = Duration::from_millis(5500);
+
+/// Reports that are told in full.
+const TOLD: usize = 3;
+
+/// Whether the kernel searches at all.
+pub fn is_there() -> bool {
+    Path::new(FILE).exists()
+}
+
+/// Has the kernel forget what it has reported so far.
+///
+/// # Errors
+///
+/// The kernel refuses.
+pub fn clear() -> Result<()> {
+    debugfs::set(FILE, "clear")
+}
+
+/// What is lost by now, as the kernel reports it, without the dumps of memory.
+///
+/// # Errors
+///
+/// The kernel refuses: it has turned the search off, say for want of memory.
+pub fn search() -> Result<Vec<String>> {
+    sleep(AGE);
+    // What has changed since the last search is spared, and so is what is new.
+    for _ in 0..2 {
+        debugfs::set(FILE, "scan").context("kmemleak is off")?;
+    }
+    Ok(parse(&debugfs::read(FILE)?))
+}
+
+/// Each report as some lines: the object, and the functions that allocated it.
+fn parse(text: &str) -> Vec<String> {
+    let mut reports: Vec<String> = Vec::new();
+    let mut in_dump = false;
+    for line in text.lines() {
+        in_dump = line.starts_with("  hex dump") || in_dump && line.starts_with("    ");
+        if line.starts_with("unreferenced object") {
+            reports.push(line.to_string());
+        } else if let Some(report) = reports.last_mut().filter(|_| !in_dump) {
+            report.push('\n');
+            report.push_str(line);
+        }
+    }
+    reports
+}
+
+/// Some lines on these reports: the first few that differ in more than the object.
+pub fn tell(reports: &[String]) -> String {
+    // From the backtrace on; its checksum is that of the object's content.
+    let trace = |report: &str| report.lines().skip(3).map(str::to_string).collect();
+    let mut seen: BTreeSet<Vec<String>> = BTreeSet::new();
+    let mut text = format!("{} objects are lost, of them:", reports.len());
+    for report in reports {
+        if seen.len() < TOLD && seen.insert(trace(report)) {
+            text.push('\n');
+            text.push_str(report);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "unreferenced object 0xff110000075b4000 (size 1024):\n\
+        \x20 comm \"tackle-guest\", pid 77, jiffies 4294737000\n\
+        \x20 hex dump (first 32 bytes):\n\
+        \x20   01 00 00 00 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a  ....ZZZZZZZZZZZZ\n\
+        \x20   5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a  ZZZZZZZZZZZZZZZZ\n\
+        \x20 backtrace (crc 1ab2c3d4):\n\
+        \x20   __kmalloc_cache_noprof+0x1/0x2\n\
+        \x20   rig_leak+0x3/0x4 [rig_bug]\n";
+
+    #[test]
+    fn a_report_keeps_its_backtrace() {
+        assert!(parse("").is_empty());
+        let reports = parse(&TEXT.repeat(5));
+        assert_eq!(reports.len(), 5);
+        assert_eq!(
+            reports[4].lines().collect::<Vec<_>>(),
+            [
+                "unreferenced object 0xff110000075b4000 (size 1024):",
+                "  comm \"tackle-guest\", pid 77, jiffies 4294737000",
+                "  backtrace (crc 1ab2c3d4):",
+                "    __kmalloc_cache_noprof+0x1/0x2",
+                "    rig_leak+0x3/0x4 [rig_bug]",
+            ]
+        );
+        let told = tell(&reports);
+        assert!(told.starts_with("5 objects are lost, of them:\nunreferenced object"));
+        assert_eq!(told.matches("unreferenced object").count(), 1, "{told}");
+
+        let other = |name| parse(&TEXT.replace("rig_leak", name)).remove(0);
+        let different = ["a", "b", "c", "d"].map(other);
+        let told = tell(&different);
+        assert_eq!(told.matches("unreferenced object").count(), TOLD);
+        assert!(told.ends_with("c+0x3/0x4 [rig_bug]"), "{told}");
+    }
+}
