@@ -87,14 +87,22 @@ impl Accel {
 
     /// Kernel parameters: under TCG a CPU may stand still for as long as the
     /// host is busy, which is no fault of the guest.
+    ///
+    /// Without no5lvl a kernel with KASAN now and then reports a "wild-memory-access"
+    /// in its first milliseconds: identify_cpu() clears what it knows of the CPU and
+    /// finds it out anew, and for an interrupt meanwhile KASAN takes all addresses
+    /// of five-level paging for wrong ones.
     fn parameters(self) -> &'static [&'static str] {
         match self {
-            Self::Kvm | Self::Uml => &[],
-            Self::Tcg | Self::TcgInTurn => {
-                &["watchdog_thresh=60", "rcupdate.rcu_cpu_stall_timeout=120"]
-            }
+            Self::Kvm => &["no5lvl"],
+            Self::Tcg | Self::TcgInTurn => &[
+                "no5lvl",
+                "watchdog_thresh=60",
+                "rcupdate.rcu_cpu_stall_timeout=120",
+            ],
             // Its clock leaps ahead while the guest waits for its disk.
             Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
+            Self::Uml => &[],
         }
     }
 }
