@@ -135,7 +135,8 @@ fn boots(
     let booter = Booter {
         qemu: PROGRAM.into(),
         accel,
-        limits: session.wishes.limits(accel),
+        limits: session.wishes.limits(accel, kernel, None)?,
+        rounds: None,
         interrupt: &session.interrupt,
     };
     let boot = |what: &str| {

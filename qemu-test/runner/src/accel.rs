@@ -118,6 +118,7 @@ impl Probe<'_> {
             qemu: self.qemu.clone(),
             accel: Accel::Kvm,
             limits,
+            rounds: None,
             interrupt: self.interrupt,
         };
         let mut console = Collect::default();

@@ -14,10 +14,11 @@ use crate::kernel::Kernel;
 use crate::process::{command, create, Running};
 use crate::qemu::{Accel, Console, Files, Machine};
 use crate::report::TestResult;
+use crate::suite::Guest;
 use crate::tracker::Tracker;
 use crate::uml;
 
-/// CPUs of a guest, one for each NUMA node.
+/// CPUs of a guest that runs no suite, one for each NUMA node.
 pub const CPUS: u32 = 2;
 
 /// What a boot needs besides the kernel.
@@ -28,6 +29,8 @@ pub struct Booter<'a> {
     pub accel: Accel,
     /// How long to wait.
     pub limits: Limits,
+    /// How often a suite that repeats itself is to do so.
+    pub rounds: Option<u32>,
     /// Whether the user wants to stop.
     pub interrupt: &'a Interrupt,
 }
@@ -45,12 +48,24 @@ impl Booter<'_> {
         dir: &Path,
         listener: &mut dyn Listener,
     ) -> Result<(End, String)> {
+        self.boot_on(CPUS, kernel, run, dir, listener)
+    }
+
+    fn boot_on(
+        &self,
+        cpus: u32,
+        kernel: &Kernel,
+        run: &str,
+        dir: &Path,
+        listener: &mut dyn Listener,
+    ) -> Result<(End, String)> {
         let files = Files::create(dir)?;
         let machine = Machine {
             kernel,
             accel: self.accel.for_run(run),
-            cpus: self.accel.cpus(CPUS),
+            cpus: self.accel.cpus(cpus),
             run,
+            rounds: self.rounds,
             console: Console::File,
         };
         let mut guest = guest_command(&machine, &self.qemu, &files)?;
@@ -79,12 +94,13 @@ impl Booter<'_> {
     pub fn suite(
         &self,
         kernel: &Kernel,
-        suite: &str,
+        suite: Guest,
         dir: &Path,
         tell: &mut dyn FnMut(&TestResult),
     ) -> Result<Vec<TestResult>> {
-        let mut tracker = Tracker::new(suite, &kernel.name, tell);
-        let (end, stderr) = self.boot(kernel, &format!("run,{suite}"), dir, &mut tracker)?;
+        let mut tracker = Tracker::new(suite.name, &kernel.name, tell);
+        let run = format!("run,{}", suite.name);
+        let (end, stderr) = self.boot_on(suite.cpus, kernel, &run, dir, &mut tracker)?;
         Ok(tracker.finish(end, &stderr))
     }
 }

@@ -6,24 +6,25 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use anyhow::{bail, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{value_parser, Args, Parser, Subcommand};
 
 use crate::accel::Probe;
 use crate::boot::Booter;
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
 use crate::qemu::{Accel, PROGRAM};
-use crate::report::{Summary, TestResult};
+use crate::report::{Summary, TestResult, Verdict};
 use crate::rundir::RunDir;
 use crate::session::{Session, Wishes};
-use crate::suite::{select, Suite};
+use crate::suite::{select, Guest, Suite};
 use crate::ui::{print_line, Ui};
 use crate::{checks, demo, host, rig, shell};
 
 /// Boots kernels in QEMU and runs what the checkout has built in them.
 ///
 /// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent
-/// (30 with KVM, 120 with TCG) and may take in all (900).
+/// (30 with KVM, 120 with TCG) and may take in all (900). A kernel with KASAN has
+/// four times as long.
 #[derive(Debug, Parser)]
 #[command(name = "tackle-qemu", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -49,6 +50,10 @@ struct Test {
     /// A suite to run instead of all: one of the guest's, host, checks or rig; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
+    /// How often suites that repeat themselves (stress) do so; each round adds 10 s to
+    /// what a guest may take in all
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
+    rounds: Option<u32>,
     #[command(flatten)]
     place: Place,
 }
@@ -85,14 +90,15 @@ impl Cli {
                 let suites = select(&args.suites)?;
                 check_kernels(&suites, &args.kernels)?;
                 let session = args.place.session(interrupt)?;
-                let outcome = test(&session, &suites, &args.kernels);
+                let outcome = test(&session, &suites, &args.kernels, args.rounds);
                 session.ui.clear();
                 let summary = end(session, args.place.keep, outcome, Summary::is_success)?;
                 print_line(&summary.last_line());
                 Ok(summary.is_success())
             }
             Command::Demo(args) => args.run(interrupt, |session, kernel| {
-                let booter = booter(session, kernel)?;
+                let accel = accel(session, kernel)?;
+                let booter = booter(session, accel, kernel, None)?;
                 demo::run(session, &booter, kernel)
             }),
             Command::Shell(args) => args.run(interrupt, |session, kernel| {
@@ -165,7 +171,7 @@ fn end<T>(
 }
 
 fn accel(session: &Session, kernel: &Kernel) -> Result<Accel> {
-    if kernel.is_uml() {
+    if kernel.has("CONFIG_UML")? {
         return Ok(Accel::Uml);
     }
     session.ui.step("looking for kvm");
@@ -185,18 +191,27 @@ fn accel(session: &Session, kernel: &Kernel) -> Result<Accel> {
     Ok(choice.accel)
 }
 
-fn booter<'a>(session: &'a Session, kernel: &Kernel) -> Result<Booter<'a>> {
-    let accel = accel(session, kernel)?;
-    let limits = session.wishes.limits(accel);
+fn booter<'a>(
+    session: &'a Session,
+    accel: Accel,
+    kernel: &Kernel,
+    rounds: Option<u32>,
+) -> Result<Booter<'a>> {
     Ok(Booter {
         qemu: PROGRAM.into(),
         accel,
-        limits,
+        limits: session.wishes.limits(accel, kernel, rounds)?,
+        rounds,
         interrupt: &session.interrupt,
     })
 }
 
-fn test(session: &Session, suites: &[Suite], kernels: &[Kernel]) -> Result<Summary> {
+fn test(
+    session: &Session,
+    suites: &[Suite],
+    kernels: &[Kernel],
+    rounds: Option<u32>,
+) -> Result<Summary> {
     let mut summary = Summary::new();
     let mut tell = |result: &TestResult| {
         session.ui.print(&result.render());
@@ -211,22 +226,17 @@ fn test(session: &Session, suites: &[Suite], kernels: &[Kernel]) -> Result<Summa
         host::run(session, &mut tell)?;
     }
     if suites.iter().any(|suite| suite.boots()) {
-        let booter = booter(session, &kernels[0])?;
+        let accel = accel(session, &kernels[0])?;
+        let booter = |kernel: &Kernel| booter(session, accel, kernel, rounds);
         for kernel in kernels {
             for suite in suites {
-                let Suite::Guest(name) = suite else { continue };
-                session.ui.step(&format!(
-                    "{name} ({}, {})",
-                    kernel.name,
-                    booter.accel.name()
-                ));
-                let dir = session.dir.subdir(format!("{}/{name}", kernel.name))?;
-                booter.suite(kernel, name, &dir, &mut tell)?;
+                if let Suite::Guest(suite) = suite {
+                    guest(session, &booter(kernel)?, kernel, *suite, &mut tell)?;
+                }
             }
         }
-        // The rig is the same for all kernels.
         if suites.contains(&Suite::Rig) {
-            rig::run(session, &booter, &kernels[0], &mut tell)?;
+            rig::run(session, &booter, kernels, &mut tell)?;
         }
     }
     session.ui.clear();
@@ -234,6 +244,37 @@ fn test(session: &Session, suites: &[Suite], kernels: &[Kernel]) -> Result<Summa
         .ui
         .print(&format!("\n{}", summary.table().trim_end()));
     Ok(summary)
+}
+
+/// Boots `kernel` for one suite, unless it lacks what the suite needs.
+fn guest(
+    session: &Session,
+    booter: &Booter<'_>,
+    kernel: &Kernel,
+    suite: Guest,
+    tell: &mut dyn FnMut(&TestResult),
+) -> Result<()> {
+    if let Some(reason) = suite.lacks(kernel)? {
+        tell(&TestResult {
+            suite: suite.name.to_owned(),
+            name: "(suite)".to_owned(),
+            place: kernel.name.clone(),
+            verdict: Verdict::Skipped(reason),
+            time: None,
+        });
+        return Ok(());
+    }
+    session.ui.step(&format!(
+        "{} ({}, {})",
+        suite.name,
+        kernel.name,
+        booter.accel.name()
+    ));
+    let dir = session
+        .dir
+        .subdir(format!("{}/{}", kernel.name, suite.name))?;
+    booter.suite(kernel, suite, &dir, tell)?;
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,12 +2,11 @@
 
 //! A kernel to boot: a directory with all that QEMU needs.
 
-use std::fs::File;
-use std::io::Read;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Context, Result};
 
 /// A kernel and its name in reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +62,21 @@ impl Kernel {
         self.dir.join("payload")
     }
 
-    /// Whether it is User Mode Linux: a program of the host, and no image to boot.
-    pub fn is_uml(&self) -> bool {
-        let mut start = [0; 4];
-        let image = File::open(self.image()).and_then(|mut file| file.read_exact(&mut start));
-        image.is_ok() && start == *b"\x7fELF"
+    /// The options that it was built with.
+    pub fn config(&self) -> PathBuf {
+        self.dir.join("config")
+    }
+
+    /// Whether `option`, such as `CONFIG_KASAN`, is built in; a module is not.
+    ///
+    /// # Errors
+    /// When the config cannot be read; the message names it.
+    pub fn has(&self, option: &str) -> Result<bool> {
+        let path = self.config();
+        let text = fs::read_to_string(&path)
+            .with_context(|| format!("kernel {}: cannot read {}", self.name, path.display()))?;
+        let value = |line: &str| Some(line.strip_prefix(option)?.strip_prefix('=')? == "y");
+        Ok(text.lines().find_map(value).unwrap_or(false))
     }
 
     /// # Errors
@@ -79,6 +88,7 @@ impl Kernel {
             self.root(),
             self.modules(),
             self.payload(),
+            self.config(),
         ] {
             self.require(&path)?;
         }
@@ -120,11 +130,35 @@ mod tests {
             "root.img",
             "modules.img",
             "payload",
+            "config",
         ] {
             let error = kernel.check().unwrap_err().to_string();
             assert!(error.contains(file), "{error}");
             std::fs::write(dir.path().join(file), "").unwrap();
         }
         kernel.check().unwrap();
+    }
+    #[test]
+    fn options_are_built_in_or_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let kernel = Kernel {
+            name: "k".into(),
+            dir: dir.path().to_owned(),
+        };
+        let error = format!("{:#}", kernel.has("CONFIG_KUNIT").unwrap_err());
+        assert!(error.contains("kernel k: cannot read") && error.contains("config"));
+        let config = "CONFIG_KASAN_GENERIC=y\n# CONFIG_KASAN is not set\n\
+                      CONFIG_KUNIT=m\nCONFIG_PROVE_LOCKING=y\nCONFIG_CMDLINE=\"y\"\n";
+        fs::write(kernel.config(), config).unwrap();
+        let has = |option| kernel.has(option).unwrap();
+        assert!(has("CONFIG_PROVE_LOCKING") && has("CONFIG_KASAN_GENERIC"));
+        for option in [
+            "CONFIG_KASAN",
+            "CONFIG_KUNIT",
+            "CONFIG_CMDLINE",
+            "CONFIG_NO",
+        ] {
+            assert!(!has(option), "{option}");
+        }
     }
 }

@@ -15,7 +15,7 @@ pub const PROGRAM: &str = "qemu-system-x86_64";
 const NODE_MEMORY: u32 = 1024;
 
 /// NUMA nodes; the CPUs are split evenly. A machine with one CPU has one node.
-const NODES: u32 = 2;
+pub const NODES: u32 = 2;
 
 /// Suites that hook functions while other CPUs call them without a pause.
 const PATCHES_HOT_CODE: &[&str] = &["hooks"];
@@ -163,6 +163,8 @@ pub struct Machine<'a> {
     pub cpus: u32,
     /// The words for the guest program, separated by commas.
     pub run: &'a str,
+    /// How often a suite that repeats itself does so; its own number when `None`.
+    pub rounds: Option<u32>,
     /// Where the console leads.
     pub console: Console,
 }
@@ -254,6 +256,7 @@ impl Machine<'_> {
         .map(|word| (*word).to_owned())
         .collect();
         words.push(format!("tackle.run={}", self.run));
+        words.extend(self.rounds.map(|rounds| format!("tackle.rounds={rounds}")));
         match self.console {
             Console::File => words.push("loglevel=7".to_owned()),
             // Somebody types there: warnings and worse only.
@@ -294,6 +297,7 @@ mod tests {
             accel,
             cpus,
             run: "run,hooks",
+            rounds: Some(7),
             console,
         }
         .args(&files)
@@ -353,6 +357,7 @@ mod tests {
         for word in [
             "console=ttyS0",
             "tackle.run=run,hooks",
+            "tackle.rounds=7",
             "oops=panic",
             "panic=-1",
             "watchdog_thresh=60",

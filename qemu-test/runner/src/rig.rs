@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suite `rig`: the rig tests itself. Real guests fail in the four ways in
-//! which guests fail, and each must be seen, for the right reason.
+//! The suite `rig`: the rig tests itself. Real guests fail in the ways in which
+//! guests fail, and each must be seen, for the right reason.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::boot::Booter;
 use crate::kernel::Kernel;
 use crate::report::{Cause, Failure, TestResult, Verdict};
 use crate::session::Session;
+use crate::suite::Guest;
 
 /// How long the hanging test may hang; it never says anything.
 const HANG: Duration = Duration::from_secs(20);
@@ -18,35 +19,54 @@ const HANG: Duration = Duration::from_secs(20);
 /// A suite of the guest that must fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Trap {
-    /// The guest's name for the suite.
-    pub suite: &'static str,
+    /// The guest's suite; what it needs is what catches the failure.
+    pub suite: Guest,
     /// How its test must be reported.
     pub cause: Cause,
-    /// What the reason or a detail must contain, one of these.
+    /// What the reason and the details must contain, all of these.
     pub text: &'static [&'static str],
 }
 
 /// All of them.
 pub const TRAPS: &[Trap] = &[
     Trap {
-        suite: "fail-expectation",
+        suite: Guest::new("fail-expectation"),
         cause: Cause::Reported,
-        text: &["expect"],
+        text: &["expected no processor"],
     },
     Trap {
-        suite: "fail-bug",
+        suite: Guest::new("fail-bug"),
         cause: Cause::Crash,
-        text: &["Kernel panic", "BUG", "Oops"],
+        text: &["NULL pointer dereference", "rig_oops"],
     },
     Trap {
-        suite: "fail-hang",
+        suite: Guest::new("fail-hang"),
         cause: Cause::Hang,
         text: &["hang: no output for"],
     },
     Trap {
-        suite: "fail-warn",
+        suite: Guest::new("fail-warn"),
         cause: Cause::Warning,
-        text: &["WARNING: ", "BUG: "],
+        text: &["WARNING: ", "rig_bug: a warning on purpose"],
+    },
+    Trap {
+        suite: Guest::new("fail-leak").needing("CONFIG_DEBUG_KMEMLEAK"),
+        cause: Cause::Warning,
+        text: &[
+            "new suspected memory leaks",
+            "unreferenced object",
+            "rig_leak+",
+        ],
+    },
+    Trap {
+        suite: Guest::new("fail-use-after-free").needing("CONFIG_KASAN"),
+        cause: Cause::Warning,
+        text: &["KASAN: slab-use-after-free in rig_use_after_free+"],
+    },
+    Trap {
+        suite: Guest::new("fail-inversion").needing("CONFIG_PROVE_LOCKING"),
+        cause: Cause::Warning,
+        text: &["possible circular locking dependency", "rig_inversion+"],
     },
 ];
 
@@ -80,19 +100,39 @@ impl Trap {
         if result.name.starts_with('(') {
             return wrong("the failure was not charged to the test that ran".to_owned());
         }
-        let report = std::iter::once(&failure.reason).chain(&failure.details);
-        let report = report
-            .map(|line| line.to_lowercase())
-            .collect::<Vec<_>>()
-            .join("\n");
-        if !self
-            .text
-            .iter()
-            .any(|text| report.contains(&text.to_lowercase()))
-        {
-            return wrong(format!("the report has none of {}", self.text.join(", ")));
+        let report: Vec<&str> = std::iter::once(&failure.reason)
+            .chain(&failure.details)
+            .map(String::as_str)
+            .collect();
+        let report = report.join("\n");
+        let lacking = |text: &&&str| !report.contains(**text);
+        if let Some(text) = self.text.iter().find(lacking) {
+            return wrong(format!("the report lacks {text:?}"));
         }
         Verdict::Passed
+    }
+
+    /// The kernel that it is sprung on: the first that has what it needs.
+    ///
+    /// # Errors
+    /// As [`Kernel::has`].
+    pub fn place<'a>(&self, kernels: &'a [Kernel]) -> Result<Option<&'a Kernel>> {
+        for kernel in kernels {
+            if self.suite.lacks(kernel)?.is_none() {
+                return Ok(Some(kernel));
+            }
+        }
+        Ok(None)
+    }
+
+    fn result(&self, place: &Kernel, verdict: Verdict, time: Option<Duration>) -> TestResult {
+        TestResult {
+            suite: "rig".to_owned(),
+            name: self.suite.name.to_owned(),
+            place: place.name.clone(),
+            verdict,
+            time,
+        }
     }
 }
 
@@ -100,45 +140,41 @@ fn lines_of(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Springs all traps on `kernel`.
+/// Springs each trap on the first of `kernels` that has what it needs; `booter` is
+/// what boots one. There must be at least one kernel.
 ///
 /// # Errors
-/// As [`Booter::suite`].
-pub fn run(
-    session: &Session,
-    booter: &Booter<'_>,
-    kernel: &Kernel,
+/// As [`Booter::suite`], [`Kernel::has`] and `booter`.
+pub fn run<'s>(
+    session: &'s Session,
+    booter: &dyn Fn(&Kernel) -> Result<Booter<'s>>,
+    kernels: &[Kernel],
     tell: &mut dyn FnMut(&TestResult),
-) -> Result<Vec<TestResult>> {
-    let mut limits = booter.limits;
-    limits.silence_in_test = limits.silence_in_test.min(HANG);
-    let booter = Booter {
-        qemu: booter.qemu.clone(),
-        limits,
-        ..*booter
-    };
-    let mut results = Vec::new();
+) -> Result<()> {
     for trap in TRAPS {
+        let Some(kernel) = trap.place(kernels)? else {
+            let reason = match (trap.suite.lacks(&kernels[0])?, kernels) {
+                (Some(reason), [_]) => reason,
+                _ => format!("no kernel has {}", trap.suite.needs.unwrap_or_default()),
+            };
+            tell(&trap.result(&kernels[0], Verdict::Skipped(reason), None));
+            continue;
+        };
+        let mut booter = booter(kernel)?;
+        if trap.cause == Cause::Hang {
+            let silence = &mut booter.limits.silence_in_test;
+            *silence = HANG.min(*silence);
+        }
+        let name = trap.suite.name;
         session.ui.step(&format!(
-            "rig: {} ({}, {})",
-            trap.suite,
+            "rig: {name} ({}, {})",
             kernel.name,
             booter.accel.name()
         ));
         let start = Instant::now();
-        let dir = session
-            .dir
-            .subdir(format!("{}/rig/{}", kernel.name, trap.suite))?;
+        let dir = session.dir.subdir(format!("{}/rig/{name}", kernel.name))?;
         let seen = booter.suite(kernel, trap.suite, &dir, &mut |_| {})?;
-        let result = TestResult {
-            suite: "rig".to_owned(),
-            name: trap.suite.to_owned(),
-            place: kernel.name.clone(),
-            verdict: trap.judge(&seen),
-            time: Some(start.elapsed()),
-        };
-        tell(&result);
-        results.push(result);
+        tell(&trap.result(kernel, trap.judge(&seen), Some(start.elapsed())));
     }
-    Ok(results)
+    Ok(())
 }

@@ -9,9 +9,16 @@ use anyhow::{Context, Result};
 
 use crate::follow::Limits;
 use crate::interrupt::Interrupt;
+use crate::kernel::Kernel;
 use crate::qemu::Accel;
 use crate::rundir::RunDir;
 use crate::ui::Ui;
+
+/// What a boot may take in all on a kernel without checkers.
+const TOTAL: Duration = Duration::from_secs(900);
+
+/// What each round that was asked for may add to that.
+const ROUND: Duration = Duration::from_secs(10);
 
 /// One run of the program.
 pub struct Session {
@@ -46,19 +53,26 @@ impl Wishes {
         })
     }
 
-    /// The limits for one boot: 30 s (KVM, UML) or 120 s (TCG) of silence and 900 s
-    /// in all, unless the user has set others.
-    pub fn limits(&self, accel: Accel) -> Limits {
-        let silence = self.silence.unwrap_or(Duration::from_secs(match accel {
+    /// The limits for one boot of `kernel`: 30 s (KVM, UML) or 120 s (TCG) of silence and
+    /// 900 s in all, unless the user has set others; four times that with KASAN, which
+    /// makes all code slower. Each of the `rounds` that were asked for has 10 s more
+    /// in all, whoever set the limit.
+    ///
+    /// # Errors
+    /// When the kernel's config cannot be read.
+    pub fn limits(&self, accel: Accel, kernel: &Kernel, rounds: Option<u32>) -> Result<Limits> {
+        let slow = if kernel.has("CONFIG_KASAN")? { 4 } else { 1 };
+        let quiet = Duration::from_secs(match accel {
             Accel::Kvm | Accel::Uml => 30,
             Accel::Tcg | Accel::TcgInTurn | Accel::Icount => 120,
-        }));
-        let total = self.total.unwrap_or(Duration::from_secs(900));
-        Limits {
+        });
+        let silence = self.silence.unwrap_or(quiet * slow);
+        let total = self.total.unwrap_or(TOTAL * slow);
+        Ok(Limits {
             silence,
             silence_in_test: silence,
-            total,
-        }
+            total: total + ROUND * rounds.unwrap_or(0),
+        })
     }
 }
 
@@ -73,4 +87,39 @@ fn seconds(name: &str) -> Result<Option<Duration>> {
     let number =
         number.with_context(|| format!("{name} is not a whole number of seconds from 1"))?;
     Ok(Some(Duration::from_secs(number)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(wishes: Wishes, config: &str, rounds: Option<u32>) -> (u64, u64) {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("config"), config).unwrap();
+        let kernel = Kernel {
+            name: "k".into(),
+            dir: dir.path().to_owned(),
+        };
+        let limits = wishes.limits(Accel::Tcg, &kernel, rounds).unwrap();
+        assert_eq!(limits.silence, limits.silence_in_test);
+        (limits.silence.as_secs(), limits.total.as_secs())
+    }
+
+    #[test]
+    fn a_kernel_with_checkers_has_more_time() {
+        let none = Wishes::default();
+        assert_eq!(limits(none, "CONFIG_KUNIT=y\n", None), (120, 900));
+        assert_eq!(limits(none, "CONFIG_KASAN=y\n", None), (480, 3600));
+        assert_eq!(limits(none, "CONFIG_KASAN=y\n", Some(1000)), (480, 13600));
+    }
+
+    #[test]
+    fn a_wish_is_taken_as_it_is() {
+        let wishes = Wishes {
+            silence: Some(Duration::from_secs(7)),
+            total: Some(Duration::from_secs(50)),
+        };
+        assert_eq!(limits(wishes, "CONFIG_KASAN=y\n", None), (7, 50));
+        assert_eq!(limits(wishes, "", Some(2)), (7, 70));
+    }
 }

@@ -48,6 +48,7 @@ pub fn run(session: &Session, qemu: PathBuf, accel: Accel, kernel: &Kernel) -> R
         accel,
         cpus: CPUS,
         run: "shell",
+        rounds: None,
         console: Console::Terminal(size),
     };
     let command = guest_command(&machine, &qemu, &files)?;

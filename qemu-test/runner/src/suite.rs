@@ -1,12 +1,68 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The names of the suites.
+//! The suites, and what those of the guest need.
 
 use anyhow::{bail, Result};
 
-/// The suites of the guest program that belong to an ordinary run; each has a
-/// boot of its own.
-pub const GUEST: &[&str] = &["hooks", "livepatch", "numa", "rcodel", "fault", "load"];
+use crate::kernel::Kernel;
+
+/// A suite of the guest program; each has a boot of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guest {
+    /// Its name there.
+    pub name: &'static str,
+    /// CPUs of its guest, shared out evenly among the NUMA nodes.
+    pub cpus: u32,
+    /// The option that must be built into the kernel for there to be anything to test.
+    pub needs: Option<&'static str>,
+}
+
+impl Guest {
+    /// A suite for all kernels, on two CPUs: one for each NUMA node.
+    pub const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            cpus: 2,
+            needs: None,
+        }
+    }
+
+    /// The same for kernels with this option only.
+    pub const fn needing(self, option: &'static str) -> Self {
+        Self {
+            needs: Some(option),
+            ..self
+        }
+    }
+
+    /// The same on this many CPUs.
+    pub const fn on_cpus(self, cpus: u32) -> Self {
+        Self { cpus, ..self }
+    }
+
+    /// Why it cannot run on `kernel`, if it cannot.
+    ///
+    /// # Errors
+    /// As [`Kernel::has`].
+    pub fn lacks(&self, kernel: &Kernel) -> Result<Option<String>> {
+        match self.needs {
+            Some(option) if !kernel.has(option)? => Ok(Some(format!("the kernel has no {option}"))),
+            _ => Ok(None),
+        }
+    }
+}
+
+/// The suites of the guest program that belong to an ordinary run.
+pub const GUEST: &[Guest] = &[
+    Guest::new("hooks"),
+    Guest::new("livepatch"),
+    Guest::new("numa"),
+    Guest::new("rcodel"),
+    Guest::new("fault"),
+    Guest::new("load"),
+    Guest::new("kunit").needing("CONFIG_KUNIT"),
+    Guest::new("stress").needing("CONFIG_KASAN").on_cpus(4),
+];
 
 /// What can be asked for with `--suite`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +72,7 @@ pub enum Suite {
     /// `cargo test`.
     Host,
     /// A suite of the guest program.
-    Guest(&'static str),
+    Guest(Guest),
     /// The runner's own test on real boots that must fail.
     Rig,
 }
@@ -37,7 +93,7 @@ impl Suite {
         match self {
             Self::Checks => "checks",
             Self::Host => "host",
-            Self::Guest(name) => name,
+            Self::Guest(guest) => guest.name,
             Self::Rig => "rig",
         }
     }
@@ -79,7 +135,7 @@ mod tests {
         let names = ["rig", "hooks", "rig", "host"].map(str::to_owned);
         assert_eq!(
             select(&names).unwrap(),
-            [Suite::Host, Suite::Guest("hooks"), Suite::Rig]
+            [Suite::Host, Suite::Guest(Guest::new("hooks")), Suite::Rig]
         );
     }
 
@@ -87,5 +143,32 @@ mod tests {
     fn an_unknown_name_is_answered_with_the_known_ones() {
         let error = select(&["hook".to_owned()]).unwrap_err().to_string();
         assert!(error.contains("\"hook\"") && error.contains("livepatch") && !error.contains('\n'));
+    }
+    #[test]
+    fn a_suite_needs_what_the_kernel_was_built_with() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(
+            dir.path().join("config"),
+            "CONFIG_KUNIT=m\nCONFIG_KASAN=y\n",
+        )
+        .unwrap();
+        let kernel = Kernel {
+            name: "k".into(),
+            dir: dir.path().to_owned(),
+        };
+        let lacks = |suite: Guest| suite.lacks(&kernel).unwrap();
+        assert_eq!(lacks(Guest::new("x")), None);
+        assert_eq!(lacks(Guest::new("x").needing("CONFIG_KASAN")), None);
+        assert_eq!(
+            lacks(Guest::new("x").needing("CONFIG_KUNIT")).unwrap(),
+            "the kernel has no CONFIG_KUNIT"
+        );
+    }
+
+    #[test]
+    fn cpus_are_shared_out_evenly() {
+        for suite in GUEST {
+            assert_eq!(suite.cpus % crate::qemu::NODES, 0, "{}", suite.name);
+        }
     }
 }

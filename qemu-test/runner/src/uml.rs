@@ -77,6 +77,7 @@ mod tests {
             accel: Accel::Uml,
             cpus: 1,
             run: "bench,qdisc",
+            rounds: None,
             console: Console::File,
         };
         let args = args(&machine, &files).unwrap();

@@ -100,6 +100,41 @@ fn failure() {
 }
 
 #[test]
+fn a_suite_that_a_kernel_cannot_run_is_skipped() {
+    let fake = Fake::new(&format!("{PROBE}{GOOD}")).config("# CONFIG_KUNIT is not set\n");
+    let output = run(&fake, &["test", "--suite", "kunit", "--suite", "hooks"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let lines = lines(&output.stdout);
+    let skip = "skip kunit/(suite) (fake): the kernel has no CONFIG_KUNIT";
+    assert!(lines.iter().any(|line| line == skip), "{lines:?}");
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.starts_with("kunit ") && line.ends_with(" 0/0/1")),
+        "{lines:?}"
+    );
+    assert_eq!(lines.last().unwrap(), "1 passed, 0 failed, 1 skipped");
+}
+
+#[test]
+fn suites_have_their_cpus_and_rounds() {
+    let config = "CONFIG_KASAN=y\n";
+    let body = "for arg; do echo \"$arg\"; done >>\"$dir/args\"";
+    let fake = Fake::new(&format!("{PROBE}{body}; {GOOD}")).config(config);
+    let output = run(&fake, &["test", "--suite", "stress", "--rounds", "12"]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let args = fs::read_to_string(fake.dir().join("args")).unwrap();
+    assert!(args.lines().any(|arg| arg == "4,sockets=2"), "{args}");
+    assert!(
+        args.contains("tackle.run=run,stress tackle.rounds=12 "),
+        "{args}"
+    );
+
+    let output = run(&fake, &["test", "--suite", "stress", "--rounds", "0"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
 fn a_wrong_suite_is_one_line_and_exit_2() {
     let fake = Fake::new("exit 1");
     let output = run(&fake, &["test", "--suite", "hook"]);

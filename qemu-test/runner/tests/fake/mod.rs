@@ -18,6 +18,7 @@ use tackle_qemu::interrupt::Interrupt;
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::qemu::{Accel, PROGRAM};
 use tackle_qemu::report::TestResult;
+use tackle_qemu::suite::Guest;
 use tempfile::TempDir;
 
 const HEAD: &str = r#"#!/bin/sh
@@ -65,7 +66,13 @@ impl Fake {
         install(dir.path(), &format!("{HEAD}{body}\n"));
         let kernel = dir.path().join("kernel");
         fs::create_dir_all(kernel.join("payload")).unwrap();
-        for file in ["vmlinuz", "initramfs.img", "root.img", "modules.img"] {
+        for file in [
+            "vmlinuz",
+            "initramfs.img",
+            "root.img",
+            "modules.img",
+            "config",
+        ] {
             fs::write(kernel.join(file), "").unwrap();
         }
         let silence = Duration::from_secs(60);
@@ -85,6 +92,12 @@ impl Fake {
     pub fn silence(mut self, limit: Duration) -> Self {
         self.limits.silence = limit;
         self.limits.silence_in_test = limit;
+        self
+    }
+
+    /// Gives its kernel these lines of a config.
+    pub fn config(self, text: &str) -> Self {
+        fs::write(self.dir().join("kernel/config"), text).unwrap();
         self
     }
 
@@ -114,6 +127,7 @@ impl Fake {
             qemu: self.program(),
             accel: Accel::Tcg,
             limits: self.limits,
+            rounds: None,
             interrupt: &self.interrupt,
         }
     }
@@ -122,9 +136,10 @@ impl Fake {
     pub fn run(&self) -> Result<Vec<TestResult>> {
         let mut told = Vec::new();
         let mut tell = |result: &TestResult| told.push(result.clone());
-        let results =
-            self.booter()
-                .suite(&self.kernel(), "hooks", &self.dir().join("logs"), &mut tell)?;
+        let (suite, logs) = (Guest::new("hooks"), self.dir().join("logs"));
+        let results = self
+            .booter()
+            .suite(&self.kernel(), suite, &logs, &mut tell)?;
         assert_eq!(told, results);
         Ok(results)
     }
