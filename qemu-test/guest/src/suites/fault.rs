@@ -7,6 +7,7 @@ use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
+use crate::sys::bench::Bench;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{debugfs, expect_errno, fault, kmsg, module};
@@ -33,53 +34,31 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// The library with its fault attribute, the module and a device.
-struct Bench {
-    device: Dummy,
-    tc: Tc,
-    stack: module::Stack,
-}
-
-impl Bench {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            stack: module::stack(MODULE, "")?,
-            tc: Tc::open()?,
-            device: Dummy::new("tkd0", 1)?,
-        })
-    }
-
-    /// Adds the qdisc `count` times, removing it when that worked; tells how
-    /// often it failed, and how many points were passed and failed.
-    fn add(&self, count: u32) -> Result<Tally> {
-        let before = fault::totals()?;
-        let mut refused = 0;
-        for _ in 0..count {
-            match self.tc.put(How::Add, self.device.index, KIND, None)? {
-                Ok(()) => self.tc.delete(self.device.index)??,
-                Err(_) => refused += 1,
-            }
-        }
-        let after = fault::totals()?;
-        Ok(Tally {
-            refused,
-            passed: after.0 - before.0,
-            failed: after.1 - before.1,
-        })
-    }
-
-    fn done(self) -> Result<()> {
-        drop(self.device);
-        self.stack.unload()
-    }
-}
-
 /// What came of a number of tries.
 #[derive(Debug, PartialEq, Eq)]
 struct Tally {
     refused: u64,
     passed: u64,
     failed: u64,
+}
+
+/// Adds the qdisc `count` times, removing it when that worked; tells how often it
+/// failed, and how many points were passed and failed.
+fn add(bench: &Bench, count: u32) -> Result<Tally> {
+    let before = fault::totals()?;
+    let mut refused = 0;
+    for _ in 0..count {
+        match bench.tc.put(How::Add, bench.device.index, KIND, None)? {
+            Ok(()) => bench.tc.delete(bench.device.index)??,
+            Err(_) => refused += 1,
+        }
+    }
+    let after = fault::totals()?;
+    Ok(Tally {
+        refused,
+        passed: after.0 - before.0,
+        failed: after.1 - before.1,
+    })
 }
 
 fn expect_steps(context: &mut Context<'_>, steps: &[Step], expected: &[&str]) -> Result<()> {
@@ -121,7 +100,7 @@ fn every_fault_of_loading(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn every_fault_of_adding(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     let steps = walk::adding(&bench.device)?;
     expect_steps(
         context,
@@ -232,18 +211,18 @@ fn expect_tally(what: &str, seen: &Tally, good: bool, expected: &str) -> Result<
 }
 
 fn probability_0_never_fails(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     fault::set(&[("probability", "0"), ("times", "-1")])?;
-    let seen = bench.add(20)?;
+    let seen = add(&bench, 20)?;
     let good = seen.refused == 0 && seen.failed == 0;
     expect_tally("probability 0", &seen, good, "no failure")?;
     bench.done()
 }
 
 fn probability_50_fails_sometimes(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     fault::set(&[("verbose", "0"), ("times", "-1"), ("probability", "50")])?;
-    let seen = bench.add(64)?;
+    let seen = add(&bench, 64)?;
     fault::disarm()?;
     context.note(format!("{seen:?}"))?;
     // By chance alone none or all of 64 fail once in 2^63 runs or so.
@@ -253,9 +232,9 @@ fn probability_50_fails_sometimes(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn times_counts_down(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     fault::set(&[("verbose", "0"), ("times", "3"), ("probability", "100")])?;
-    let seen = bench.add(5)?;
+    let seen = add(&bench, 5)?;
     let left = fault::read("times")?;
     fault::disarm()?;
     let good = seen.refused == 3 && seen.failed == 3 && left == "0";
@@ -264,27 +243,27 @@ fn times_counts_down(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn times_minus_1_has_no_end(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     fault::set(&[("verbose", "0"), ("times", "-1"), ("probability", "100")])?;
-    let seen = bench.add(20)?;
+    let seen = add(&bench, 20)?;
     let left = fault::read("times")?;
     fault::disarm()?;
     let good = seen.refused == 20 && seen.failed == 20 && left == "-1";
     expect_tally("times -1", &seen, good, "20 failures of 20")?;
-    let after = bench.add(1)?;
+    let after = add(&bench, 1)?;
     expect_tally("disarmed", &after, after.refused == 0, "no failure")?;
     bench.done()
 }
 
 fn interval_2_fails_every_second(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     fault::set(&[
         ("verbose", "0"),
         ("times", "-1"),
         ("interval", "2"),
         ("probability", "100"),
     ])?;
-    let seen = bench.add(21)?;
+    let seen = add(&bench, 21)?;
     fault::disarm()?;
     fault::set(&[("interval", "1")])?;
     // The phase of the count is the kernel's own business.
@@ -296,7 +275,7 @@ fn interval_2_fails_every_second(_: &mut Context<'_>) -> Result<()> {
 
 fn task_filter_spares_unmarked_tasks(_: &mut Context<'_>) -> Result<()> {
     let mark = "/proc/self/make-it-fail";
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     fault::set(&[
         ("verbose", "0"),
         ("times", "-1"),
@@ -304,12 +283,12 @@ fn task_filter_spares_unmarked_tasks(_: &mut Context<'_>) -> Result<()> {
         ("probability", "100"),
     ])?;
     // On a kernel without fault injection no task can be marked.
-    let seen = bench.add(10)?;
+    let seen = add(&bench, 10)?;
     let good = seen.refused == 0 && seen.failed == 0;
     expect_tally("an unmarked task", &seen, good, "no failure")?;
     if std::path::Path::new(mark).exists() {
         debugfs::set(mark, "1")?;
-        let seen = bench.add(10);
+        let seen = add(&bench, 10);
         debugfs::set(mark, "0")?;
         let seen = seen?;
         expect_tally("a marked task", &seen, seen.refused == 10, "10 failures")?;
@@ -319,7 +298,7 @@ fn task_filter_spares_unmarked_tasks(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn verbose_tells_of_a_fault(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     for (verbose, expected) in [("0", 0), ("1", 1)] {
         fault::arm(1)?;
         fault::set(&[("verbose", verbose)])?;

@@ -2,6 +2,7 @@
 
 //! What the suites and the demonstration need from the system.
 
+pub mod bench;
 pub mod bottleneck;
 pub mod cmd;
 pub mod codel;

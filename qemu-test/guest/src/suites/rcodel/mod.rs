@@ -15,11 +15,12 @@ use self::options::{
 };
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
 use crate::suite::{list, Context, Suite};
-use crate::sys::codel::{attribute, Options, Xstats};
+use crate::sys::bench::Bench;
+use crate::sys::codel::attribute;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Shown, Tc};
 use crate::sys::traffic::tc_show;
-use crate::sys::{cmd, expect_errno, module, Answer};
+use crate::sys::{cmd, expect_errno, module};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -48,53 +49,6 @@ const MODULE: &str = "sch_rcodel";
 const KIND: &str = "rcodel";
 const CODEL: &str = "codel";
 
-/// The module, a socket and a device.
-struct Bench {
-    device: Dummy,
-    tc: Tc,
-    stack: module::Stack,
-}
-
-impl Bench {
-    fn new() -> Result<Self> {
-        Ok(Self {
-            stack: module::stack(MODULE, "")?,
-            tc: Tc::open()?,
-            device: Dummy::new("tkd0", 1)?,
-        })
-    }
-
-    /// Puts a new queue on the device; the old one goes first, because one of
-    /// the same kind would only be changed.
-    fn fresh(&self, kind: &str, options: Option<&[u8]>) -> Result<Answer> {
-        self.tc
-            .put(How::Replace, self.device.index, "pfifo", None)??;
-        self.tc.put(How::Replace, self.device.index, kind, options)
-    }
-
-    fn change(&self, kind: &str, options: &[u8]) -> Result<Answer> {
-        self.tc
-            .put(How::Change, self.device.index, kind, Some(options))
-    }
-
-    fn show(&self) -> Result<Shown> {
-        self.tc.show(self.device.index)
-    }
-
-    fn options(&self) -> Result<Options> {
-        Options::decode(&self.show()?.options)
-    }
-
-    fn xstats(&self) -> Result<Xstats> {
-        Xstats::decode(&self.show()?.xstats)
-    }
-
-    fn done(self) -> Result<()> {
-        drop(self.device);
-        self.stack.unload()
-    }
-}
-
 fn is_unknown_before_loading(_: &mut Context<'_>) -> Result<()> {
     let device = Dummy::new("tkd0", 1)?;
     let tc = Tc::open()?;
@@ -103,7 +57,7 @@ fn is_unknown_before_loading(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn tc_adds_and_lists_it(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     cmd::run("tc qdisc add dev tkd0 root rcodel")?;
     bench.device.send(5)?;
     let shown = tc_show("tkd0")?;
@@ -117,7 +71,7 @@ fn tc_adds_and_lists_it(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn counts_packets_exactly(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     bench.fresh(KIND, None)??;
     bench.device.send(1000)?;
     let ours = bench.show()?;
@@ -135,7 +89,7 @@ fn counts_packets_exactly(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn bad_options_leave_the_old_qdisc(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     let answer = bench.fresh(KIND, Some(&attribute(1, &[1, 2])))?;
     ensure!(answer.is_err(), "expected a refusal of a short target");
     let shown = bench.show()?;
@@ -151,7 +105,7 @@ fn bad_options_leave_the_old_qdisc(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn deletes(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     for _ in 0..20 {
         bench.tc.put(How::Add, bench.device.index, KIND, None)??;
         bench.device.send(2)?;
@@ -163,7 +117,7 @@ fn deletes(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn cannot_be_unloaded_in_use(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     bench.fresh(KIND, None)??;
     let answer = module::rmmod_once(MODULE);
     expect_errno("unloading a qdisc in use", answer, Errno::EWOULDBLOCK)?;

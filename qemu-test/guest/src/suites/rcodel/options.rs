@@ -4,8 +4,9 @@
 
 use anyhow::{ensure, Result};
 
-use super::{Bench, CODEL, KIND};
+use super::{CODEL, KIND, MODULE};
 use crate::suite::Context;
+use crate::sys::bench::Bench;
 use crate::sys::codel::{attribute, Options, Xstats};
 
 fn expect_options(what: &str, seen: Options, expected: Options) -> Result<()> {
@@ -17,7 +18,7 @@ fn expect_options(what: &str, seen: Options, expected: Options) -> Result<()> {
 }
 
 pub(super) fn has_the_defaults_of_codel(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     for kind in [CODEL, KIND] {
         bench.fresh(kind, None)??;
         expect_options(kind, bench.options()?, Options::default_as_shown())?;
@@ -83,7 +84,7 @@ fn samples() -> Vec<Options> {
 }
 
 pub(super) fn takes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     for sample in samples() {
         let options = sample.encode();
         bench.fresh(CODEL, Some(&options))??;
@@ -100,7 +101,7 @@ pub(super) fn takes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub(super) fn changes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     let run = |kind: &str| -> Result<Vec<Options>> {
         bench.fresh(kind, None)??;
         let mut seen = Vec::new();
@@ -118,7 +119,7 @@ pub(super) fn changes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub(super) fn shows_xstats(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     bench.fresh(KIND, None)??;
     let fresh = bench.xstats()?;
     // A new queue has seen no packet and is not dropping.
@@ -133,7 +134,7 @@ pub(super) fn shows_xstats(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub(super) fn limit_zero_drops_everything(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     let options = Options {
         limit: Some(0),
         ..Options::default()
@@ -177,7 +178,7 @@ fn odd_options() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 pub(super) fn refuses_what_codel_refuses(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new()?;
+    let bench = Bench::new(MODULE)?;
     let mut refused = 0;
     for (what, bytes) in odd_options() {
         bench.fresh(CODEL, None)??;
