@@ -9,6 +9,7 @@ use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
 use crate::suite::{list, skip, Context, Suite};
+use crate::sys::kernel::patience;
 use crate::sys::numa::{self, Eager, Row, Sched};
 use crate::sys::worker::Worker;
 use crate::sys::{debugfs, ftrace, kmsg, module, wait_for};
@@ -88,7 +89,7 @@ fn state_of(worker: &Worker) -> String {
 /// Waits for faults of the worker and stops it, so that counts stand still.
 fn faults_of(context: &mut Context<'_>, worker: &Worker) -> Result<Row> {
     let start = Instant::now();
-    let come = wait_for("faults of the worker", LIMIT, || {
+    let come = wait_for("faults of the worker", patience(LIMIT), || {
         let row = row_of(worker.pid())?;
         Ok(row.filter(|row| row.migrated >= PLENTY))
     });
@@ -172,7 +173,7 @@ fn counts_what_does_not_fit(context: &mut Context<'_>) -> Result<()> {
     ensure!(first == 0, "expected nothing dropped at first, got {first}");
     let eager = Eager::new()?;
     let worker = Worker::start(160)?;
-    wait_for("faults that do not fit", LIMIT, || {
+    wait_for("faults that do not fit", patience(LIMIT), || {
         Ok((dropped()? > 0).then_some(()))
     })?;
     let rows = numa::table()?.len();

@@ -9,6 +9,7 @@ pub mod codel;
 pub mod debugfs;
 pub mod fault;
 pub mod ftrace;
+pub mod kernel;
 pub mod kmemleak;
 pub mod kmsg;
 pub mod livepatch;
