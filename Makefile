@@ -28,11 +28,11 @@ demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
 	@$(TOOLBOX) $(RUNNER) demo $(call runner-kernels,$(FLAVOUR))
 
 .PHONY: test
-test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name: that one; KEEP=1: keep logs and files)
+test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS="stock debug"; ROUNDS=n: of stress; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
-		$(addprefix --suite ,$(SUITE)) $(if $(KEEP),--keep)
+		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
 .PHONY: bench
 bench: boot-stock ## count instructions beside the C originals (SUITE=hooks or qdisc; COMPARE=commit; KEEP=1)
