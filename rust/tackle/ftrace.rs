@@ -79,8 +79,11 @@ pub trait Handler: Send + Sync + 'static {
     /// That of the function's caller, which can be any: a system call, an interrupt, an
     /// NMI, with or without locks held, on many CPUs at once. So a handler must not sleep,
     /// allocate, or take a lock that the function's callers could hold; it may change
-    /// atomic variables. Preemption is disabled. ftrace does not call the handler again
-    /// from within itself, nor where RCU is not watching.
+    /// atomic variables. Preemption is disabled. ftrace does not call the handler where RCU
+    /// is not watching, nor without end from within itself: when a handler calls a function
+    /// that it hooks, it is called for that once more at most. ftrace lets one such call
+    /// pass, since it could be that of an interrupt (`TRACE_CTX_TRANSITION` in
+    /// `include/linux/trace_recursion.h`).
     fn entry(&self, call: &Call<'_>);
 }
 
