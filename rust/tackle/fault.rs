@@ -37,7 +37,7 @@ pub(crate) use files::Files;
 /// The attribute's name: its directory's, and what the log calls it.
 const NAME: &CStr = c"fail_setup";
 
-static ATTR: Attr = Attr::new();
+pub(crate) static ATTR: Attr = Attr::new();
 
 /// A place that can be made to fail.
 ///
@@ -79,6 +79,11 @@ impl Point {
             return Ok(());
         }
         self.decide()
+    }
+
+    /// How often the point was passed, and how often it failed.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        (self.passed.load(Relaxed), self.failed.load(Relaxed))
     }
 
     #[cold]

@@ -16,6 +16,8 @@ pub mod debugfs;
 pub mod fault;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod ftrace;
+#[cfg(CONFIG_KUNIT = "y")]
+pub mod kunit;
 #[cfg(CONFIG_LIVEPATCH)]
 pub mod livepatch;
 pub mod net;

@@ -45,8 +45,7 @@ fn fill(dir: &ScopedDir<'_>) {
     dir.read_write_callback_file(c"task-filter", &ATTR.task_filter, &show_bool, &set_bool);
     dir.read_callback_file(c"points", &POINTS, &|points, f| {
         points.iter().try_for_each(|point| {
-            let passed = point.passed.load(Relaxed);
-            let failed = point.failed.load(Relaxed);
+            let (passed, failed) = point.counts();
             writeln!(f, "{} {:?} {passed} {failed}", point.name, point.error)
         })
     });

@@ -33,7 +33,7 @@
 //! parents are kept where packets move: by [`Enqueue`] and [`Dequeue`].
 
 mod lock;
-mod ops;
+pub(crate) mod ops;
 mod packets;
 mod registration;
 mod sch;

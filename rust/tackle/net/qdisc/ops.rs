@@ -40,11 +40,11 @@ struct Private<T> {
 /// Those that use the state are called by C between an [`init`](Self::init) that succeeded
 /// and [`destroy`](Self::destroy), but for `reset` and `destroy`, which come after a failed
 /// `init` as well.
-pub(super) struct Ops<T>(PhantomData<T>);
+pub(crate) struct Ops<T>(PhantomData<T>);
 
 impl<T: Qdisc> Ops<T> {
     /// Makes the ops of the kind.
-    pub(super) fn table() -> bindings::Qdisc_ops {
+    pub(crate) fn table() -> bindings::Qdisc_ops {
         const {
             assert!(
                 align_of::<Private<T>>() <= align_of::<c_long>(),

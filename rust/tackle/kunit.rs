@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What KUnit tests need to stand in for the rest of the kernel: memory of user space,
+//! faults, netlink requests and answers, packets, and a qdisc that no device uses.
+//!
+//! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h), described in
+//! `Documentation/dev-tools/kunit/` of the kernel.
+//!
+//! Only for kernels with `CONFIG_KUNIT=y`. With this, a module's tests stay safe code, and
+//! the types that they hand to the code under test cannot be made anywhere else.
+
+mod fault;
+mod netlink;
+mod qdisc;
+mod user;
+
+pub use fault::{counts, Faults};
+pub use netlink::{Ack, Message, Request};
+pub use qdisc::{packets, Counts, Packet, Standalone};
+pub use user::written;
+
+/// Ends a test as failed unless two values are equal, and tells both.
+///
+/// For tests that return a [`Result`](kernel::error::Result). The values of the test are
+/// dropped on the way out, other than with KUnit's own `assert_eq!`, which ends the thread
+/// where it stands: a hook would stay, on a stack that is gone.
+///
+/// ```ignore
+/// expect_eq!(calls(&hook), 3);
+/// ```
+#[macro_export]
+macro_rules! expect_eq {
+    ($actual:expr, $expected:expr $(,)?) => {
+        match (&$actual, &$expected) {
+            (actual, expected) => {
+                if *actual != *expected {
+                    ::kernel::pr_err!(
+                        "{}:{}: {} is {:?}, expected {:?}\n",
+                        ::core::file!(),
+                        ::core::line!(),
+                        ::core::stringify!($actual),
+                        actual,
+                        expected
+                    );
+                    return Err(::kernel::error::code::EINVAL);
+                }
+            }
+        }
+    };
+}
