@@ -32,6 +32,7 @@ const KERNEL_SRC: &str = "TACKLE_KERNEL_SRC";
 const KBUILD: &[&str] = &[
     "modules",
     "samples",
+    "rust/kunit",
     "rust/tackle",
     "qemu-test/bench/modules",
 ];

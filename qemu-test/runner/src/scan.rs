@@ -9,7 +9,13 @@ use std::sync::LazyLock;
 use regex::Regex;
 
 /// Directories whose Rust code goes without `unsafe`.
-const SAFE: &[&str] = &["modules", "samples", "rust/core", "qemu-test/bench"];
+const SAFE: &[&str] = &[
+    "modules",
+    "samples",
+    "rust/core",
+    "rust/kunit",
+    "qemu-test/bench",
+];
 
 static UNSAFE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\bunsafe\b").expect("a valid pattern"));

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hook whose calls can be counted after it is gone.
+
+use core::hint::black_box;
+use kernel::{
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Arc,
+    },
+};
+use tackle::{
+    ftrace::{Call, Handler, Registration},
+    numa,
+};
+
+/// A function that only [`numa::is_online`] calls, with the node that it is asked for.
+pub(crate) const FUNCTION: &CStr = c"tackle:rust_helper_node_online";
+
+/// Calls [`FUNCTION`] with each of `nodes`.
+pub(crate) fn call(nodes: impl IntoIterator<Item = usize>) {
+    nodes.into_iter().for_each(call_one);
+}
+
+/// Calls [`FUNCTION`] from one place: the call can be neither copied to where this is called
+/// from, nor, since its result is used, become a jump that returns there.
+#[inline(never)]
+fn call_one(node: usize) {
+    black_box(numa::is_online(node));
+}
+
+/// What a handler has seen.
+pub(crate) struct Seen {
+    pub(crate) calls: Atomic<u64>,
+    pub(crate) ip: Atomic<usize>,
+    pub(crate) parent_ip: Atomic<usize>,
+    pub(crate) arguments: [Atomic<usize>; 3],
+    /// Handlers that were dropped.
+    pub(crate) dropped: Atomic<u64>,
+}
+
+impl Seen {
+    pub(crate) fn new() -> Result<Arc<Self>> {
+        let seen = Self {
+            calls: Atomic::new(0),
+            ip: Atomic::new(0),
+            parent_ip: Atomic::new(0),
+            arguments: [const { Atomic::new(0) }; 3],
+            dropped: Atomic::new(0),
+        };
+        Ok(Arc::new(seen, GFP_KERNEL)?)
+    }
+
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Relaxed)
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped.load(Relaxed)
+    }
+
+    pub(crate) fn argument(&self, n: usize) -> usize {
+        self.arguments[n].load(Relaxed)
+    }
+}
+
+/// Notes what it sees, and does something more.
+pub(crate) struct Noting {
+    seen: Arc<Seen>,
+    more: fn(&Call<'_>),
+}
+
+impl Handler for Noting {
+    fn entry(&self, call: &Call<'_>) {
+        self.seen.calls.fetch_add(1, Relaxed);
+        self.seen.ip.store(call.ip(), Relaxed);
+        self.seen.parent_ip.store(call.parent_ip(), Relaxed);
+        for (n, seen) in self.seen.arguments.iter().enumerate() {
+            seen.store(call.argument(n).unwrap_or(usize::MAX), Relaxed);
+        }
+        (self.more)(call);
+    }
+}
+
+impl Drop for Noting {
+    fn drop(&mut self) {
+        self.seen.dropped.fetch_add(1, Relaxed);
+    }
+}
+
+/// A hook. In a box: the threads of tests have small stacks.
+pub(crate) type Hook = Pin<KBox<Registration<Noting>>>;
+
+/// Hooks the function `name`.
+pub(crate) fn hook(name: &CStr, seen: &Arc<Seen>) -> Result<Hook> {
+    hook_with(name, seen, |_| ())
+}
+
+/// Hooks the function `name` with a handler that does `more`.
+pub(crate) fn hook_with(name: &CStr, seen: &Arc<Seen>, more: fn(&Call<'_>)) -> Result<Hook> {
+    let seen = seen.clone();
+    KBox::pin_init(Registration::new(name, Noting { seen, more }), GFP_KERNEL)
+}

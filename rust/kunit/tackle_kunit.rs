@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! KUnit tests of the library: what only a kernel can show.
+//!
+//! ```sh
+//! insmod tackle_kunit.ko given=seven77
+//! dmesg
+//! ```
+//!
+//! They run when the module is loaded, and need a kernel with `CONFIG_KUNIT=y`. Where KUnit
+//! is not on by default, `kunit.enable=1 kunit.autorun=1` on the kernel's command line is.
+//!
+//! One file an API, one suite a file. A test returns a [`Result`] and compares with
+//! [`tackle::expect_eq!`], so that nothing stays behind of one that fails.
+
+#![forbid(unsafe_code)]
+
+use kernel::prelude::*;
+
+mod codel;
+mod debugfs;
+mod fault;
+mod fifo;
+mod ftrace;
+mod hook;
+mod livepatch;
+mod netlink;
+mod numa;
+mod param;
+mod qdisc;
+mod skbuff;
+mod symbol;
+
+module! {
+    type: TackleKunit,
+    name: "tackle_kunit",
+    authors: ["The Tackle developers"],
+    description: "KUnit tests of the tackle library",
+    license: "GPL",
+}
+
+/// Nothing: KUnit finds the suites in the module's file.
+struct TackleKunit;
+
+impl kernel::Module for TackleKunit {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self)
+    }
+}
