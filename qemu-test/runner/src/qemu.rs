@@ -250,6 +250,9 @@ impl Machine<'_> {
             "printk.devkmsg=on",
             "oops=panic",
             "panic=-1",
+            // Where there is KUnit, it runs the tests of a module that is loaded.
+            "kunit.enable=1",
+            "kunit.autorun=1",
         ]
         .iter()
         .chain(self.accel.parameters())
