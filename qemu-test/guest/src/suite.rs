@@ -73,6 +73,22 @@ impl Context<'_> {
         self.ktap.note(text)
     }
 
+    /// Writes the results of the parts that the test consists of. If one of
+    /// them failed, the test has to fail, too.
+    ///
+    /// # Errors
+    ///
+    /// The report cannot be written.
+    pub fn parts(&mut self, parts: &[(String, Outcome)]) -> Result<()> {
+        self.ktap.indent();
+        self.ktap.plan(parts.len())?;
+        for (index, (name, outcome)) in parts.iter().enumerate() {
+            self.ktap.result(index + 1, name, outcome)?;
+        }
+        self.ktap.outdent();
+        Ok(())
+    }
+
     /// Looks for trouble in what was logged since the last look.
     fn watch(&mut self) -> Result<()> {
         let records = self.log.read()?;

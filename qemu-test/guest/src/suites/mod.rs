@@ -4,6 +4,7 @@
 
 mod fault;
 mod hooks;
+mod kunit;
 mod livepatch;
 mod load;
 mod numa;
@@ -20,6 +21,7 @@ pub const ALL: &[&Suite] = &[
     &rcodel::SUITE,
     &fault::SUITE,
     &load::SUITE,
+    &kunit::SUITE,
     &rig::EXPECTATION,
     &rig::BUG,
     &rig::HANG,

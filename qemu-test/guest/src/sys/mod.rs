@@ -12,6 +12,7 @@ pub mod ftrace;
 pub mod kernel;
 pub mod kmemleak;
 pub mod kmsg;
+pub mod kunit;
 pub mod livepatch;
 pub mod module;
 pub mod netns;

@@ -19,7 +19,10 @@ use super::{expect_errno, Answer};
 /// The library that every other module depends on.
 pub const LIBRARY: &str = "tackle";
 
-/// Every module of the project but the library.
+/// The tests of the library, which run when it is loaded.
+pub const KUNIT: &str = "tackle_kunit";
+
+/// Every module of the project but the library, and what tests or measures it.
 pub const CLIENTS: [&str; 4] = ["hook_count", "livepatch_cmdline", "numa_stat", "sch_rcodel"];
 
 /// All that this program has loaded.
@@ -192,7 +195,7 @@ pub fn loaded() -> Result<BTreeSet<String>> {
 /// See [`loaded`].
 pub fn ours() -> Result<BTreeSet<String>> {
     let mut names = loaded()?;
-    names.retain(|name| name == LIBRARY || CLIENTS.contains(&name.as_str()));
+    names.retain(|name| name == LIBRARY || name == KUNIT || CLIENTS.contains(&name.as_str()));
     Ok(names)
 }
 

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The KUnit suites in `tackle_kunit.ko` (`rust/kunit`), each a test here and each of
+//! their cases a part of it.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use anyhow::{bail, ensure, Context as _, Result};
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::kmsg::Cursor;
+use crate::sys::kunit::{runs, Run};
+use crate::sys::module::{self, KUNIT};
+
+/// Makes a test of each KUnit suite that there has to be.
+macro_rules! suites {
+    ($($name:ident),+ $(,)?) => {
+        /// The suite.
+        pub const SUITE: Suite = Suite {
+            name: "kunit",
+            by_name_only: false,
+            tests: list![every_suite_has_run, $($name),+],
+        };
+
+        const NAMES: &[&str] = &[$(stringify!($name)),+];
+
+        $(
+            fn $name(context: &mut Context<'_>) -> Result<()> {
+                tell(stringify!($name), context)
+            }
+        )+
+    };
+}
+
+suites![
+    tackle_codel,
+    tackle_debugfs,
+    tackle_fault,
+    tackle_ftrace,
+    tackle_livepatch,
+    tackle_netlink,
+    tackle_numa,
+    tackle_param,
+    tackle_qdisc,
+    tackle_skbuff,
+    tackle_symbol,
+];
+
+/// What came of the one time that the module was loaded.
+static RUNS: OnceLock<Vec<Run>> = OnceLock::new();
+
+/// Has KUnit run all, which it does while the module is being loaded.
+fn every_suite_has_run(context: &mut Context<'_>) -> Result<()> {
+    let mut log = Cursor::now()?;
+    let stack = module::stack(KUNIT, "given=seven77")?;
+    let records = log.read()?;
+    stack.unload()?;
+
+    let found = RUNS.get_or_init(|| runs(records.iter().map(|record| record.text.as_str())));
+    let names: BTreeSet<_> = found.iter().map(|run| run.name.as_str()).collect();
+    ensure!(
+        names.len() == found.len(),
+        "expected each suite once, got {names:?}"
+    );
+    let expected: BTreeSet<_> = NAMES.iter().copied().collect();
+    let missing: Vec<_> = expected.difference(&names).collect();
+    let unknown: Vec<_> = names.difference(&expected).collect();
+    ensure!(
+        missing.is_empty() && unknown.is_empty(),
+        "suites that did not run: {missing:?}; suites that ran unexpected: {unknown:?}; \
+         KUnit runs a module's only with kunit.enable=1 and kunit.autorun=1"
+    );
+    let cases: usize = found.iter().map(|run| run.cases.len()).sum();
+    context.note(format!("{} suites, {cases} cases", found.len()))
+}
+
+/// Reports the cases of one suite.
+fn tell(name: &str, context: &mut Context<'_>) -> Result<()> {
+    let runs = RUNS.get().context("the module was not loaded")?;
+    let run = runs.iter().find(|run| run.name == name);
+    let run = run.context("the suite did not run")?;
+    context.parts(&run.cases)?;
+    match run.complaint() {
+        None => Ok(()),
+        Some(complaint) => bail!(complaint),
+    }
+}
