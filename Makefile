@@ -96,7 +96,7 @@ modules_install: ## install them under /lib/modules
 .PHONY: format
 format: toolbox ## format the Rust code as the kernel's is
 	@$(TOOLBOX) cargo fmt --all
-	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/kunit rust/tackle modules samples qemu-test/bench/modules -name "*.rs")'
+	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/kunit rust/tackle modules samples qemu-test/bench/modules qemu-test/rig -name "*.rs")'
 
 .PHONY: pin
 pin: toolbox ## move the pinned kernel to the newest one in the archive

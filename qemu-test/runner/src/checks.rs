@@ -35,6 +35,7 @@ const KBUILD: &[&str] = &[
     "rust/kunit",
     "rust/tackle",
     "qemu-test/bench/modules",
+    "qemu-test/rig",
 ];
 
 /// Our patch series for the kernel.
