@@ -27,7 +27,7 @@ pub struct Test {
 pub struct Suite {
     /// Name in the report and on the command line.
     pub name: &'static str,
-    /// Runs only when named: for the suites that are meant to fail.
+    /// Runs only when named: for the suites that are meant to fail, or take long.
     pub by_name_only: bool,
     /// The tests, in the order of running.
     pub tests: &'static [Test],

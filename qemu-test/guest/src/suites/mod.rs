@@ -10,6 +10,7 @@ mod load;
 mod numa;
 mod rcodel;
 mod rig;
+mod stress;
 
 use crate::suite::Suite;
 
@@ -22,6 +23,7 @@ pub const ALL: &[&Suite] = &[
     &fault::SUITE,
     &load::SUITE,
     &kunit::SUITE,
+    &stress::SUITE,
     &rig::EXPECTATION,
     &rig::BUG,
     &rig::HANG,

@@ -66,12 +66,30 @@ impl Enabled {
 ///
 /// tracefs cannot be read.
 pub fn enabled(function: &str) -> Result<Option<Enabled>> {
-    let text = debugfs::read(Path::new(TRACING).join("enabled_functions"))?;
+    let text = enabled_functions()?;
     let found = text.lines().filter_map(Enabled::parse);
     Ok(found
         .filter(|(name, _)| name == function)
         .map(|(_, enabled)| enabled)
         .next())
+}
+
+fn enabled_functions() -> Result<String> {
+    debugfs::read(Path::new(TRACING).join("enabled_functions"))
+}
+
+/// Checks that no function calls code of a module at its entry. A function with
+/// several users does not tell who they are.
+///
+/// # Errors
+///
+/// One does, or tracefs cannot be read.
+pub fn expect_no_callback(module: &str) -> Result<()> {
+    let (text, mark) = (enabled_functions()?, format!("[{module}]"));
+    match text.lines().find(|line| line.contains(&mark)) {
+        None => Ok(()),
+        Some(line) => bail!("expected no hook of {module}, got: {}", demangle(line)),
+    }
 }
 
 /// The line of a function that has to be hooked.

@@ -31,10 +31,32 @@ impl Patch {
     ///
     /// It cannot be loaded, or the transition does not end.
     pub fn load() -> Result<Self> {
-        let stack = Some(module::stack(NAME, "")?);
-        let patch = Self { stack };
+        let patch = Self::begin()?;
         patch.settle()?;
         Ok(patch)
+    }
+
+    /// Loads the patch, which begins the transition towards it.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be loaded.
+    pub fn begin() -> Result<Self> {
+        let stack = Some(module::stack(NAME, "")?);
+        Ok(Self { stack })
+    }
+
+    /// Turns the patch's transition round twice: away from it, and towards it
+    /// again. Tells whether that hit a transition; when there is none, or none
+    /// any more, the patch is on its way out.
+    ///
+    /// # Errors
+    ///
+    /// The patch cannot be disabled.
+    pub fn reverse(&self) -> Result<bool> {
+        debugfs::set(folder().join("enabled"), "0")?;
+        // Only ever taken while tasks still change over; later the patch stays disabled.
+        Ok(debugfs::write(folder().join("enabled"), "1")?.is_ok())
     }
 
     /// Waits for the end of a transition towards the patch.

@@ -34,13 +34,27 @@ use nix::errno::Errno;
 /// ask.
 pub type Answer<T = ()> = Result<T, Errno>;
 
-/// Asks again and again until `done` answers with a value.
+/// Asks again and again until `done` answers with a value, 20 times a second.
 ///
 /// # Errors
 ///
 /// `limit` went by, the message names `what`; or the error of `done`.
 pub fn wait_for<T>(
     what: &str,
+    limit: Duration,
+    done: impl FnMut() -> Result<Option<T>>,
+) -> Result<T> {
+    wait_often(what, Duration::from_millis(50), limit, done)
+}
+
+/// Does what [`wait_for`] does, with `pause` between two questions.
+///
+/// # Errors
+///
+/// See [`wait_for`].
+pub fn wait_often<T>(
+    what: &str,
+    pause: Duration,
     limit: Duration,
     mut done: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
@@ -52,7 +66,7 @@ pub fn wait_for<T>(
         if start.elapsed() >= limit {
             bail!("waited {} s for {what}", limit.as_secs());
         }
-        sleep(Duration::from_millis(50));
+        sleep(pause);
     }
 }
 

@@ -25,6 +25,9 @@ pub const KUNIT: &str = "tackle_kunit";
 /// Every module of the project but the library, and what tests or measures it.
 pub const CLIENTS: [&str; 4] = ["hook_count", "livepatch_cmdline", "numa_stat", "sch_rcodel"];
 
+/// Modules of the rig that the suites load.
+pub const RIG: [&str; 1] = ["hook_stress"];
+
 /// All that this program has loaded.
 static LOADED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
@@ -195,7 +198,10 @@ pub fn loaded() -> Result<BTreeSet<String>> {
 /// See [`loaded`].
 pub fn ours() -> Result<BTreeSet<String>> {
     let mut names = loaded()?;
-    names.retain(|name| name == LIBRARY || name == KUNIT || CLIENTS.contains(&name.as_str()));
+    let known = |name: &str| {
+        [LIBRARY, KUNIT].contains(&name) || CLIENTS.contains(&name) || RIG.contains(&name)
+    };
+    names.retain(|name| known(name));
     Ok(names)
 }
 

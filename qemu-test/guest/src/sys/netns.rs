@@ -3,7 +3,7 @@
 //! Network devices and name spaces to try queueing disciplines on, made with
 //! the `ip` command and removed with the value that stands for them.
 
-use std::net::UdpSocket;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 
 use anyhow::{Context, Result};
 
@@ -15,8 +15,8 @@ pub struct Dummy {
     pub name: &'static str,
     /// Index of the device.
     pub index: u32,
-    /// An address behind the device.
-    peer: String,
+    /// An address behind the device, and a port.
+    pub peer: SocketAddr,
 }
 
 impl Dummy {
@@ -31,7 +31,7 @@ impl Dummy {
         let dummy = Self {
             name,
             index,
-            peer: format!("10.78.{net}.2:9"),
+            peer: (Ipv4Addr::new(10, 78, net, 2), 9).into(),
         };
         // Without it the device talks by itself and no packet count is exact.
         debugfs::set(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1")?;
@@ -49,7 +49,7 @@ impl Dummy {
         let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
         for _ in 0..count {
             // A full queue may be reported here; the counters tell.
-            let _ = socket.send_to(b"tackle", &self.peer);
+            let _ = socket.send_to(b"tackle", self.peer);
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use netlink_packet_core::{
     DefaultNla, NetlinkMessage, NetlinkPayload, Nla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP,
     NLM_F_EXCL, NLM_F_REPLACE, NLM_F_REQUEST,
 };
+use netlink_packet_route::link::{LinkFlags, LinkMessage};
 use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption, TcXstats};
 use netlink_packet_route::RouteNetlinkMessage as Route;
 use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr};
@@ -92,7 +93,23 @@ impl Tc {
     ///
     /// The socket fails. The kernel's refusal is the [`Answer`].
     pub fn put(&self, how: How, index: u32, kind: &str, options: Option<&[u8]>) -> Result<Answer> {
-        let mut message = root(index);
+        self.put_below(how, index, TcHandle::ROOT, kind, options)
+    }
+
+    /// Does what [`Tc::put`] does, below `parent`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tc::put`].
+    pub fn put_below(
+        &self,
+        how: How,
+        index: u32,
+        parent: TcHandle,
+        kind: &str,
+        options: Option<&[u8]>,
+    ) -> Result<Answer> {
+        let mut message = place(index, parent);
         message.attributes.push(TcAttribute::Kind(kind.to_string()));
         if let Some(bytes) = options {
             let raw = DefaultNla::new(TCA_OPTIONS, bytes.to_vec());
@@ -112,7 +129,31 @@ impl Tc {
     ///
     /// See [`Tc::put`].
     pub fn delete(&self, index: u32) -> Result<Answer> {
-        self.order(Route::DelQueueDiscipline(root(index)), 0)
+        self.delete_below(index, TcHandle::ROOT)
+    }
+
+    /// Removes the qdisc of a device below `parent`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tc::put`].
+    pub fn delete_below(&self, index: u32, parent: TcHandle) -> Result<Answer> {
+        self.order(Route::DelQueueDiscipline(place(index, parent)), 0)
+    }
+
+    /// Sets a device up or down.
+    ///
+    /// # Errors
+    ///
+    /// See [`Tc::put`].
+    pub fn set_up(&self, index: u32, up: bool) -> Result<Answer> {
+        let mut message = LinkMessage::default();
+        message.header.index = index;
+        message.header.change_mask = LinkFlags::Up;
+        if up {
+            message.header.flags = LinkFlags::Up;
+        }
+        self.order(Route::SetLink(message), 0)
     }
 
     /// The qdisc at the root of a device.
@@ -199,9 +240,9 @@ pub fn handle(major: u16, minor: u16) -> TcHandle {
     TcHandle { major, minor }
 }
 
-fn root(index: u32) -> TcMessage {
+fn place(index: u32, parent: TcHandle) -> TcMessage {
     let mut message = TcMessage::with_index(index as i32);
-    message.header.parent = TcHandle::ROOT;
+    message.header.parent = parent;
     message
 }
 
@@ -238,7 +279,7 @@ mod tests {
 
     #[test]
     fn an_order_has_the_options_byte_by_byte() {
-        let mut message = root(3);
+        let mut message = place(3, TcHandle::ROOT);
         message.attributes.push(TcAttribute::Kind("rcodel".into()));
         let raw = DefaultNla::new(TCA_OPTIONS, vec![6, 0, 1, 0, 1, 2]);
         message.attributes.push(TcAttribute::Other(raw));
@@ -254,7 +295,7 @@ mod tests {
     #[test]
     fn an_unknown_kind_keeps_its_raw_options() {
         let raw = DefaultNla::new(TCA_OPTIONS, vec![8, 0, 2, 0, 1, 0, 0, 0]);
-        let mut message = root(1);
+        let mut message = place(1, TcHandle::ROOT);
         message.attributes = vec![
             TcAttribute::Kind("rcodel".into()),
             TcAttribute::Options(vec![TcOption::Other(raw)]),

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Rounds of several kinds side by side, while callers on every processor call
+//! what the rounds change.
+//!
+//! A caller rests for longer than it calls, so that the rounds come forward where
+//! one thread emulates all processors; and since it then gives its processor up of
+//! its own will, nobody who waits for that (`synchronize_rcu_tasks()`) waits for long.
+
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context as _, Result};
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
+
+use crate::suite::{panic_text, Context};
+
+/// How often the report hears of the progress.
+const TELL: Duration = Duration::from_secs(5);
+
+/// How many times as long as it calls a caller rests.
+const REST: u32 = 3;
+
+/// A batch of calls; tells how many there were.
+pub type Caller<'a> = Box<dyn FnMut() -> Result<u64> + 'a>;
+
+/// A kind of rounds, and the calls that go on meanwhile.
+pub trait Kind: Sync {
+    /// What the rounds are of, for the report.
+    fn name(&self) -> &'static str;
+
+    /// How many tasks make rounds at once, each on a processor of its own.
+    fn workers(&self) -> usize {
+        1
+    }
+
+    /// Makes the caller of one processor. It fails when it sees what must not be.
+    ///
+    /// # Errors
+    ///
+    /// It needs what cannot be had.
+    fn caller(&self) -> Result<Caller<'_>>;
+
+    /// One round or a few, with all that is checked in them; tells how many. `number`
+    /// counts the calls.
+    ///
+    /// # Errors
+    ///
+    /// What was expected and what was seen.
+    fn round(&self, number: u32) -> Result<u32>;
+
+    /// Figures of its own, beside rounds and calls.
+    fn figures(&self) -> String {
+        String::new()
+    }
+
+    /// Cleans up after the last round, and checks that nothing is left.
+    ///
+    /// # Errors
+    ///
+    /// See [`Kind::round`].
+    fn finish(self) -> Result<()>
+    where
+        Self: Sized;
+}
+
+/// One kind, and how far it is.
+struct Line<'a> {
+    kind: &'a dyn Kind,
+    begun: AtomicU32,
+    done: AtomicU32,
+    calls: AtomicU64,
+    /// How long the rounds took.
+    time: Mutex<Duration>,
+}
+
+/// All that goes on.
+struct Crowd<'a> {
+    lines: Vec<Line<'a>>,
+    /// Rounds of each kind, at the least.
+    rounds: u32,
+    start: Instant,
+    end: AtomicBool,
+    errors: Mutex<Vec<String>>,
+}
+
+/// Makes this many rounds of each kind, or a few more, and reports the figures.
+///
+/// # Errors
+///
+/// What went wrong first, and what else did until all had stopped.
+pub fn run(context: &mut Context<'_>, rounds: u32, kinds: &[&dyn Kind]) -> Result<()> {
+    let crowd = Crowd {
+        lines: kinds.iter().map(|kind| Line::new(*kind)).collect(),
+        rounds,
+        start: Instant::now(),
+        end: AtomicBool::new(false),
+        errors: Mutex::new(Vec::new()),
+    };
+    crowd.run(context);
+    let errors = crowd
+        .errors
+        .into_inner()
+        .unwrap_or_else(PoisonError::into_inner);
+    for line in &crowd.lines {
+        context.note(line.figure())?;
+    }
+    if !errors.is_empty() {
+        bail!(errors.join("\n"));
+    }
+    Ok(())
+}
+
+impl<'a> Line<'a> {
+    fn new(kind: &'a dyn Kind) -> Self {
+        Self {
+            kind,
+            begun: AtomicU32::new(0),
+            done: AtomicU32::new(0),
+            calls: AtomicU64::new(0),
+            time: Mutex::default(),
+        }
+    }
+
+    fn figure(&self) -> String {
+        let time = self.time.lock().unwrap_or_else(PoisonError::into_inner);
+        let seconds = time.as_secs_f64();
+        let own = self.kind.figures();
+        let comma = if own.is_empty() { "" } else { ", " };
+        format!(
+            "stress: {} rounds of {} in {seconds:.0} s, {} calls meanwhile{comma}{own}",
+            grouped(self.done.load(SeqCst).into()),
+            self.kind.name(),
+            grouped(self.calls.load(SeqCst)),
+        )
+    }
+}
+
+impl Crowd<'_> {
+    fn run(&self, context: &mut Context<'_>) {
+        let cpus = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            let mut workers = Vec::new();
+            for cpu in 0..cpus {
+                scope.spawn(move || self.watched("calls", || self.call(cpu)));
+            }
+            for line in &self.lines {
+                for number in 0..line.kind.workers() {
+                    let cpu = (line.kind.workers() > 1).then_some(number % cpus);
+                    let work = move || self.watched(line.kind.name(), || self.work(line, cpu));
+                    workers.push(scope.spawn(work));
+                }
+            }
+            let mut progress = Progress::default();
+            while !workers.iter().all(thread::ScopedJoinHandle::is_finished) {
+                thread::sleep(Duration::from_millis(100));
+                if let Err(error) = progress.tell(self, context) {
+                    self.fail(format!("{error:#}"));
+                }
+            }
+            // Nobody makes rounds any more: the callers are to go as well.
+            self.end.store(true, SeqCst);
+        });
+    }
+
+    /// Runs a thread's work; its failure ends everything.
+    fn watched(&self, name: &str, work: impl FnOnce() -> Result<()>) {
+        let text = match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => format!("{error:#}"),
+            Err(panic) => format!("panicked: {}", panic_text(&*panic)),
+        };
+        self.fail(format!("{name}: {text}"));
+    }
+
+    fn fail(&self, text: String) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors.push(text);
+        self.end.store(true, SeqCst);
+    }
+
+    fn call(&self, cpu: usize) -> Result<()> {
+        pin(cpu)?;
+        let mut callers = Vec::new();
+        for line in &self.lines {
+            callers.push((line, line.kind.caller()?));
+        }
+        while !self.end.load(SeqCst) {
+            let start = Instant::now();
+            for (line, caller) in &mut callers {
+                let calls = caller().with_context(|| line.kind.name())?;
+                line.calls.fetch_add(calls, SeqCst);
+            }
+            thread::sleep(REST * start.elapsed());
+        }
+        Ok(())
+    }
+
+    fn work(&self, line: &Line<'_>, cpu: Option<usize>) -> Result<()> {
+        if let Some(cpu) = cpu {
+            pin(cpu)?;
+        }
+        while !self.end.load(SeqCst) && line.done.load(SeqCst) < self.rounds {
+            let number = line.begun.fetch_add(1, SeqCst);
+            let made = line.kind.round(number);
+            let made = made.with_context(|| format!("after {} rounds", line.done.load(SeqCst)))?;
+            line.done.fetch_add(made, SeqCst);
+        }
+        *line.time.lock().unwrap_or_else(PoisonError::into_inner) = self.start.elapsed();
+        Ok(())
+    }
+}
+
+/// What the report has heard. It hears nothing when nothing has moved, so that
+/// what hangs falls silent.
+#[derive(Default)]
+struct Progress {
+    told: Option<Instant>,
+    last: Vec<u32>,
+}
+
+impl Progress {
+    fn tell(&mut self, crowd: &Crowd<'_>, context: &mut Context<'_>) -> Result<()> {
+        if self.told.is_some_and(|told| told.elapsed() < TELL) {
+            return Ok(());
+        }
+        self.told = Some(Instant::now());
+        let done: Vec<_> = crowd
+            .lines
+            .iter()
+            .map(|line| line.done.load(SeqCst))
+            .collect();
+        if done == self.last {
+            return Ok(());
+        }
+        let parts: Vec<_> = crowd
+            .lines
+            .iter()
+            .zip(&done)
+            .map(|(line, done)| format!("{done} of {}", line.kind.name()))
+            .collect();
+        self.last = done;
+        context.note(format!(
+            "{:.0} s: {}",
+            crowd.start.elapsed().as_secs_f64(),
+            parts.join(", ")
+        ))
+    }
+}
+
+/// Binds this thread to a processor.
+///
+/// # Errors
+///
+/// There is no such processor.
+pub fn pin(cpu: usize) -> Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &cpus)
+        .with_context(|| format!("cannot run on processor {cpu}"))
+}
+
+/// A number with commas between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(3_412_002), "3,412,002");
+    }
+}

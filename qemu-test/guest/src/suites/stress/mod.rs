@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Coming and going under load: modules, qdiscs, patches and hooks, each again
+//! and again while every processor calls what they change.
+//!
+//! The number of rounds is `tackle.rounds=` on the kernel's command line. It is
+//! that of the last test, where all go on side by side; each alone has a twentieth,
+//! which tells whose fault a failure is.
+
+mod crowd;
+mod hooks;
+mod modules;
+mod patches;
+mod qdiscs;
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+
+use self::crowd::{run, Kind};
+use self::hooks::Hooks;
+use self::modules::Modules;
+use self::patches::Patches;
+use self::qdiscs::Qdiscs;
+use crate::suite::{list, Context, Suite};
+use crate::sys::{debugfs, module, wait_often};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "stress",
+    by_name_only: true,
+    tests: list![
+        modules_in_and_out,
+        qdiscs_under_traffic,
+        patches_reversed,
+        hooks_from_many_cpus,
+        all_at_once,
+    ],
+};
+
+/// Rounds where the command line does not say.
+const ROUNDS: u32 = 50;
+
+/// How long anything in a round may take to happen. Emulated processors that
+/// are all busy are slow.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// The rounds that the command line asks for.
+fn rounds() -> Result<u32> {
+    parse_rounds(&debugfs::read("/proc/cmdline")?)
+}
+
+fn parse_rounds(cmdline: &str) -> Result<u32> {
+    let mut words = cmdline.split_whitespace();
+    let Some(number) = words.find_map(|word| word.strip_prefix("tackle.rounds=")) else {
+        return Ok(ROUNDS);
+    };
+    number
+        .parse()
+        .with_context(|| format!("tackle.rounds={number} is not a number of rounds"))
+}
+
+/// Rounds of one kind by itself.
+fn alone(context: &mut Context<'_>, kind: Result<impl Kind>) -> Result<()> {
+    let kind = kind?;
+    run(context, rounds()?.div_ceil(20), &[&kind])?;
+    kind.finish()
+}
+
+fn modules_in_and_out(context: &mut Context<'_>) -> Result<()> {
+    alone(context, Modules::new())
+}
+
+fn qdiscs_under_traffic(context: &mut Context<'_>) -> Result<()> {
+    alone(context, Qdiscs::new())
+}
+
+fn patches_reversed(context: &mut Context<'_>) -> Result<()> {
+    alone(context, Patches::new())
+}
+
+fn hooks_from_many_cpus(context: &mut Context<'_>) -> Result<()> {
+    alone(context, Hooks::new())
+}
+
+fn all_at_once(context: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let modules = Modules::new()?;
+    let qdiscs = Qdiscs::new()?;
+    let patches = Patches::new()?;
+    let hooks = Hooks::new()?;
+    run(context, rounds()?, &[&modules, &qdiscs, &patches, &hooks])?;
+    hooks.finish()?;
+    patches.finish()?;
+    qdiscs.finish()?;
+    modules.finish()?;
+    library.unload()
+}
+
+/// Waits until `count` is `more` than it is now: until what is being stressed
+/// has been passed through that often.
+fn await_more(what: &str, more: u64, count: impl Fn() -> Result<u64>) -> Result<()> {
+    let first = count()?;
+    wait_often(what, Duration::from_millis(1), LIMIT, || {
+        Ok((count()? >= first + more).then_some(()))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounds_come_from_the_command_line() {
+        assert_eq!(parse_rounds("a tackle.rounds=7 b").unwrap(), 7);
+        assert_eq!(parse_rounds("tackle.run=run,stress").unwrap(), ROUNDS);
+        let error = parse_rounds("tackle.rounds=many").unwrap_err().to_string();
+        assert!(error.contains("many"), "{error}");
+    }
+}

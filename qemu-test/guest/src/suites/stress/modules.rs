@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Modules in and out while what they hook runs hot. In each round one of them is
+//! loaded, used and unloaded, in turn:
+//!
+//! - `hook_count`, on a system call and, every second time, on the function that
+//!   the live patch replaces, counts calls;
+//! - `numa_stat` shows its table; the first time, with faults.
+//!
+//! After unloading no function calls the module, and its files are gone. The library
+//! comes first and goes last, where it is not held for others.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, AtomicU8, Ordering::Relaxed};
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+
+use super::crowd::{Caller, Kind};
+use super::{await_more, LIMIT};
+use crate::sys::numa::{self, Eager, Row};
+use crate::sys::{debugfs, ftrace, module, wait_often};
+
+const COUNT: &str = "hook_count";
+const STAT: &str = "numa_stat";
+const FUNCTIONS: [&str; 2] = ["__x64_sys_getsid", "cmdline_proc_show"];
+const PAGE: usize = 4096;
+/// Memory that all processors touch, so that nodes see each other's pages.
+const MEMORY: usize = 8 << 20;
+
+/// See the module's documentation.
+pub struct Modules {
+    memory: Vec<AtomicU8>,
+    counted: AtomicU64,
+    faults: AtomicU64,
+    eager: Eager,
+}
+
+impl Modules {
+    /// Has the kernel look for misplaced pages often.
+    ///
+    /// # Errors
+    ///
+    /// It does not balance.
+    pub fn new() -> Result<Self> {
+        Ok(Self {
+            memory: (0..MEMORY).map(|_| AtomicU8::new(0)).collect(),
+            counted: AtomicU64::new(0),
+            faults: AtomicU64::new(0),
+            eager: Eager::new()?,
+        })
+    }
+
+    fn count_calls(&self, turn: u32) -> Result<module::Loaded> {
+        let function = FUNCTIONS[turn as usize % FUNCTIONS.len()];
+        let module = module::load(COUNT, &format!("function={function}"))?;
+        let calls = || debugfs::value(debugfs::tackle("hook_count/calls"));
+        await_more("calls to be counted", 1, calls)?;
+        self.counted.fetch_add(calls()?, Relaxed);
+        Ok(module)
+    }
+
+    fn count_faults(&self, turn: u32) -> Result<module::Loaded> {
+        let module = module::load(STAT, "tasks=64")?;
+        let faults = || -> Result<u64> { Ok(numa::table()?.values().map(Row::sum).sum()) };
+        if turn == 0 {
+            let come = || Ok((faults()? > 0).then_some(()));
+            wait_often("NUMA faults", Duration::from_millis(50), LIMIT, come)?;
+        }
+        self.faults.fetch_add(faults()?, Relaxed);
+        Ok(module)
+    }
+}
+
+impl Kind for Modules {
+    fn name(&self) -> &'static str {
+        "modules in and out"
+    }
+
+    fn caller(&self) -> Result<Caller<'_>> {
+        let cmdline = File::open("/proc/cmdline")?;
+        let mut pages = (0..MEMORY).step_by(PAGE).cycle();
+        Ok(Box::new(move || {
+            let mut text = [0; 4096];
+            cmdline.read_at(&mut text, 0)?;
+            for _ in 0..8 {
+                // Its own session always exists.
+                let _ = nix::unistd::getsid(None);
+            }
+            for page in pages.by_ref().take(4) {
+                self.memory[page].fetch_add(1, Relaxed);
+            }
+            Ok(9)
+        }))
+    }
+
+    fn round(&self, number: u32) -> Result<u32> {
+        let library = match module::is_loaded(module::LIBRARY)? {
+            true => None,
+            false => Some(module::load(module::LIBRARY, "")?),
+        };
+        let (turn, name) = (number / 2, [COUNT, STAT][number as usize % 2]);
+        let module = match name {
+            COUNT => self.count_calls(turn)?,
+            _ => self.count_faults(turn)?,
+        };
+        module.unload()?;
+        ftrace::expect_no_callback(name)?;
+        let folder = debugfs::tackle(name);
+        ensure!(!folder.exists(), "{} is still there", folder.display());
+        library.map_or(Ok(()), module::Loaded::unload)?;
+        Ok(1)
+    }
+
+    fn figures(&self) -> String {
+        format!(
+            "{} counted, {} pages of NUMA faults",
+            self.counted.load(Relaxed),
+            self.faults.load(Relaxed)
+        )
+    }
+
+    fn finish(self) -> Result<()> {
+        drop(self.eager);
+        Ok(())
+    }
+}

@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The live patch enabled and reversed while every processor reads what it
+//! changes. Its module is loaded and unloaded each time, in turn for
+//!
+//! - one *whole* round: the patch comes into force, then out of force again;
+//! - some *reversed* rounds: it is disabled, and enabled again in mid-transition, as
+//!   the kernel takes the latter only while it is. So that the transition is not over
+//!   at once, tasks stay in the kernel meanwhile, where the livepatch core cannot
+//!   change them over while they run. A turn that comes too late is no round.
+//!
+//! Each read gives the original or the patched text, from the first byte to the
+//! last; while the patch is in force, the patched one; after it has gone, the
+//! original.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering::SeqCst};
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{bail, ensure, Result};
+
+use super::crowd::{pin, Caller, Kind};
+use super::{await_more, LIMIT};
+use crate::sys::livepatch::{cmdline, folder, Patch, TEXT};
+use crate::sys::wait_often;
+
+/// How often a patch is disabled and enabled again before it goes.
+const TURNS: u32 = 8;
+
+/// What a read from `/dev/urandom` may take. It keeps its task in the kernel for
+/// longer than a look at all tasks takes, on the slowest kernel.
+const LONG_READ: usize = 256 << 10;
+
+/// What readers must see.
+#[derive(Clone, Copy)]
+enum Stage {
+    Either,
+    Original,
+    Patched,
+}
+
+/// See the module's documentation.
+pub struct Patches {
+    original: String,
+    /// The stage, and above its two bits how many there were before.
+    stage: AtomicU64,
+    reads: AtomicU64,
+    loads: AtomicU32,
+    reversals: AtomicU32,
+    whole: AtomicU32,
+}
+
+impl Patches {
+    /// Looks what the file has without the patch.
+    ///
+    /// # Errors
+    ///
+    /// It is there already.
+    pub fn new() -> Result<Self> {
+        ensure!(!folder().exists(), "the patch is there already");
+        Ok(Self {
+            original: cmdline()?,
+            stage: AtomicU64::new(Stage::Either as u64),
+            reads: AtomicU64::new(0),
+            loads: AtomicU32::new(0),
+            reversals: AtomicU32::new(0),
+            whole: AtomicU32::new(0),
+        })
+    }
+
+    fn set(&self, stage: Stage) {
+        let count = (self.stage.load(SeqCst) >> 2) + 1;
+        self.stage.store((count << 2) | stage as u64, SeqCst);
+    }
+
+    /// Goes through a stage: lets readers read while they are held to it.
+    fn pass(&self, stage: Stage) -> Result<()> {
+        self.set(stage);
+        let outcome = await_more("readers", 4, || Ok(self.reads.load(SeqCst)));
+        self.set(Stage::Either);
+        outcome
+    }
+
+    /// Checks a read that began and ended in these stages.
+    fn check(&self, text: &[u8], before: u64, after: u64) -> Result<()> {
+        let line = text.strip_suffix(b"\n").unwrap_or(text);
+        let (original, patched) = (line == self.original.as_bytes(), line == TEXT.as_bytes());
+        let stage = if before == after { before & 3 } else { 0 };
+        let good = match stage {
+            stage if stage == Stage::Original as u64 => original,
+            stage if stage == Stage::Patched as u64 => patched,
+            _ => original || patched,
+        };
+        if !good {
+            let expected = ["one of the two texts", "the original", "the patched text"];
+            bail!(
+                "expected {} of /proc/cmdline, got '{}'",
+                expected[stage as usize],
+                String::from_utf8_lossy(line)
+            );
+        }
+        Ok(())
+    }
+}
+
+/// Turns the patch's transition round; tells how often that hit one in progress.
+fn reverse(patch: &Patch) -> Result<u32> {
+    for turn in 0..TURNS {
+        if !patch.reverse()? {
+            return Ok(turn);
+        }
+    }
+    Ok(TURNS)
+}
+
+/// Does `work` while a task on each processor is in the kernel for long.
+fn held_up<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    let (end, inside) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let hold = |cpu: usize| -> Result<()> {
+        pin(cpu)?;
+        let mut source = File::open("/dev/urandom")?;
+        let mut bytes = vec![0; LONG_READ];
+        inside.fetch_add(1, SeqCst);
+        while !end.load(SeqCst) {
+            let length = source.read(&mut bytes)?;
+            ensure!(length > 0, "/dev/urandom has come to its end");
+            // Or synchronize_rcu_tasks() waited until the end, and whoever removes a
+            // hook with it.
+            thread::yield_now();
+        }
+        Ok(())
+    };
+    let cpus = thread::available_parallelism().map_or(1, usize::from);
+    thread::scope(|scope| {
+        let hold = &hold;
+        let holders: Vec<_> = (0..cpus)
+            .map(|cpu| scope.spawn(move || hold(cpu)))
+            .collect();
+        let ready = || Ok((inside.load(SeqCst) == cpus).then_some(()));
+        let outcome = wait_often(
+            "tasks in the kernel",
+            Duration::from_millis(1),
+            LIMIT,
+            ready,
+        )
+        .and_then(|()| work());
+        end.store(true, SeqCst);
+        for holder in holders {
+            holder.join().expect("reading does not panic")?;
+        }
+        outcome
+    })
+}
+
+impl Kind for Patches {
+    fn name(&self) -> &'static str {
+        "patches enabled and reversed"
+    }
+
+    fn caller(&self) -> Result<Caller<'_>> {
+        let file = File::open("/proc/cmdline")?;
+        Ok(Box::new(move || {
+            let mut text = [0; 4096];
+            let before = self.stage.load(SeqCst);
+            let length = file.read_at(&mut text, 0)?;
+            let after = self.stage.load(SeqCst);
+            self.check(&text[..length], before, after)?;
+            self.reads.fetch_add(1, SeqCst);
+            Ok(1)
+        }))
+    }
+
+    fn round(&self, number: u32) -> Result<u32> {
+        let patch = Patch::begin()?;
+        let made = if number % 2 == 0 {
+            patch.settle()?;
+            self.pass(Stage::Patched)?;
+            self.whole.fetch_add(1, SeqCst);
+            1
+        } else {
+            held_up(|| reverse(&patch))?
+        };
+        patch.unload()?;
+        self.pass(Stage::Original)?;
+        self.loads.fetch_add(1, SeqCst);
+        if number % 2 == 1 {
+            self.reversals.fetch_add(made, SeqCst);
+        }
+        Ok(made)
+    }
+
+    fn figures(&self) -> String {
+        format!(
+            "{} loads, {} times in force, {} reversals of a transition in progress",
+            self.loads.load(SeqCst),
+            self.whole.load(SeqCst),
+            self.reversals.load(SeqCst)
+        )
+    }
+
+    fn finish(self) -> Result<()> {
+        let text = cmdline()?;
+        ensure!(
+            text == self.original,
+            "expected '{}' at the end, got '{text}'",
+            self.original
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn patches() -> Patches {
+        Patches {
+            original: "a b".into(),
+            stage: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            loads: AtomicU32::new(0),
+            reversals: AtomicU32::new(0),
+            whole: AtomicU32::new(0),
+        }
+    }
+
+    #[test]
+    fn a_mix_is_never_good() {
+        let patches = patches();
+        let stage = patches.stage.load(SeqCst);
+        assert!(patches.check(b"a b\n", stage, stage).is_ok());
+        assert!(patches.check(TEXT.as_bytes(), stage, stage).is_ok());
+        for mix in [
+            &b"a"[..],
+            b"",
+            b"a b\na b\n",
+            b"a bthis has been live patched",
+        ] {
+            assert!(patches.check(mix, stage, stage).is_err(), "{mix:?}");
+        }
+    }
+
+    #[test]
+    fn a_read_within_one_stage_is_held_to_it() {
+        let patches = patches();
+        let before = patches.stage.load(SeqCst);
+        patches.set(Stage::Patched);
+        let stage = patches.stage.load(SeqCst);
+        assert!(patches.check(b"a b\n", before, stage).is_ok());
+        assert!(patches.check(b"a b\n", stage, stage).is_err());
+        patches.set(Stage::Original);
+        let stage = patches.stage.load(SeqCst);
+        assert!(patches.check(b"a b\n", stage, stage).is_ok());
+        assert!(patches.check(TEXT.as_bytes(), stage, stage).is_err());
+    }
+}
