@@ -61,6 +61,7 @@ pub fn run(session: &Session, tell: &mut dyn FnMut(&TestResult)) -> Result<Vec<T
             place,
             verdict,
             time,
+            figures: Vec::new(),
         };
         tell(&result);
         results.push(result);

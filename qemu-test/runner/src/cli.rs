@@ -261,6 +261,7 @@ fn guest(
             place: kernel.name.clone(),
             verdict: Verdict::Skipped(reason),
             time: None,
+            figures: Vec::new(),
         });
         return Ok(());
     }

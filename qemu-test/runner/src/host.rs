@@ -181,6 +181,7 @@ impl<'a> CargoOutput<'a> {
             place,
             verdict,
             time: None,
+            figures: Vec::new(),
         };
         (self.tell)(&result);
         self.results.push(result);

@@ -83,6 +83,7 @@ mod tests {
             place: "p".into(),
             verdict: Verdict::Passed,
             time: None,
+            figures: Vec::new(),
         }
     }
 

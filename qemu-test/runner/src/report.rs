@@ -79,6 +79,8 @@ pub struct TestResult {
     pub verdict: Verdict,
     /// How long it took by the host's clock, where that is known.
     pub time: Option<Duration>,
+    /// What it reached, for the reader; a line each.
+    pub figures: Vec<String>,
 }
 
 impl TestResult {
@@ -90,7 +92,10 @@ impl TestResult {
             None => format!("({})", self.place),
         };
         match &self.verdict {
-            Verdict::Passed => format!("ok   {name} {place}"),
+            Verdict::Passed => {
+                let figures = self.figures.iter().map(|line| format!("\n     {line}"));
+                figures.fold(format!("ok   {name} {place}"), |text, line| text + &line)
+            }
             Verdict::Skipped(reason) if reason.is_empty() => format!("skip {name} {place}"),
             Verdict::Skipped(reason) => format!("skip {name} {place}: {reason}"),
             Verdict::Failed(failure) => {
@@ -252,6 +257,7 @@ mod tests {
             place,
             verdict,
             time: Some(Duration::from_millis(1249)),
+            figures: Vec::new(),
         }
     }
 

@@ -132,6 +132,7 @@ impl Trap {
             place: place.name.clone(),
             verdict,
             time,
+            figures: Vec::new(),
         }
     }
 }

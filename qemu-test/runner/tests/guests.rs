@@ -35,7 +35,7 @@ fn a_good_guest() {
         r"log 'Linux version'; {HEAD}
         say '  # begin one'; say '  ok 1 one'
         say '  # begin hooks::two'; say '  ok 2 hooks::two # SKIP one node only'
-        say '  # begin three'; say '  # a figure: 3'; say '  ok 3 three'
+        say '  # begin three'; say '  # a note: 3'; say '  # hooks: 3 rounds'; say '  ok 3 three'
         say 'ok 1 hooks'"
     ))
     .suite();
@@ -46,6 +46,8 @@ fn a_good_guest() {
         Verdict::Skipped("one node only".to_owned())
     );
     assert_eq!(results[2].verdict, Verdict::Passed);
+    assert_eq!(results[2].figures, ["hooks: 3 rounds"]);
+    assert!(results[2].render().ends_with("s)\n     hooks: 3 rounds"));
     assert_eq!(
         (results[0].suite.as_str(), results[0].place.as_str()),
         ("hooks", "fake")

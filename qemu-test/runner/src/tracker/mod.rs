@@ -40,6 +40,8 @@ pub struct Tracker<'a> {
     last_event: Instant,
     panicked: bool,
     suite_result: Option<Status>,
+    /// Figures of the test whose result comes next.
+    figures: Vec<String>,
     results: Vec<TestResult>,
 }
 
@@ -66,6 +68,7 @@ impl<'a> Tracker<'a> {
             last_event: Instant::now(),
             panicked: false,
             suite_result: None,
+            figures: Vec::new(),
             results: Vec::new(),
         }
     }
@@ -165,6 +168,9 @@ impl<'a> Tracker<'a> {
         if !told.is_empty() && (!failed || explained) {
             return;
         }
+        if !failed {
+            self.figures = figures(&self.suite, &node.notes);
+        }
         let verdict = verdict(node.status, node.reason, node.notes);
         self.result(name, verdict, true);
     }
@@ -192,6 +198,7 @@ impl<'a> Tracker<'a> {
             place,
             verdict,
             time,
+            figures: std::mem::take(&mut self.figures),
         };
         (self.tell)(&result);
         self.results.push(result);
@@ -219,6 +226,16 @@ impl Listener for Tracker<'_> {
     fn mood(&self) -> Mood {
         Mood::of(self.panicked, self.current.is_some())
     }
+}
+
+/// The notes that are for the reader even when all went well: those that begin
+/// with the suite's name and a colon.
+fn figures(suite: &str, notes: &[String]) -> Vec<String> {
+    let is_figure = |note: &&String| {
+        note.strip_prefix(suite)
+            .is_some_and(|rest| rest.starts_with(": "))
+    };
+    notes.iter().filter(is_figure).cloned().collect()
 }
 
 fn verdict(status: Status, reason: String, notes: Vec<String>) -> Verdict {
