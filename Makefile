@@ -34,6 +34,14 @@ test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS="stoc
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
+# What `make stress` makes of each kind.
+ROUNDS := 1000
+
+.PHONY: stress
+stress: boot-debug ## all comes and goes under load on the debug kernel (ROUNDS=1000)
+	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,debug) --suite stress \
+		--rounds $(ROUNDS) $(if $(KEEP),--keep)
+
 .PHONY: bench
 bench: boot-stock ## count instructions beside the C originals (SUITE=hooks or qdisc; COMPARE=commit; KEEP=1)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
