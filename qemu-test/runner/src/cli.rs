@@ -18,7 +18,7 @@ use crate::rundir::RunDir;
 use crate::session::{Session, Wishes};
 use crate::suite::{select, Guest, Suite};
 use crate::ui::{print_line, Ui};
-use crate::{checks, demo, host, rig, shell};
+use crate::{checks, demo, host, pool, rig, shell};
 
 /// Boots kernels in QEMU and runs what the checkout has built in them.
 ///
@@ -228,22 +228,36 @@ fn test(
     if suites.iter().any(|suite| suite.boots()) {
         let accel = accel(session, &kernels[0])?;
         let booter = |kernel: &Kernel| booter(session, accel, kernel, rounds);
-        for kernel in kernels {
-            for suite in suites {
-                if let Suite::Guest(suite) = suite {
-                    guest(session, &booter(kernel)?, kernel, *suite, &mut tell)?;
-                }
-            }
-        }
-        if suites.contains(&Suite::Rig) {
-            rig::run(session, &booter, kernels, &mut tell)?;
-        }
+        let work = |boot: Boot<'_>, tell: &mut dyn FnMut(&TestResult)| match boot {
+            Boot::Suite(suite, kernel) => guest(session, &booter(kernel)?, kernel, suite, tell),
+            Boot::Trap(trap) => rig::spring(session, &booter, kernels, trap, tell),
+        };
+        pool::run(boots(suites, kernels), pool::workers(), work, &mut tell)?;
     }
     session.ui.clear();
     session
         .ui
         .print(&format!("\n{}", summary.table().trim_end()));
     Ok(summary)
+}
+
+/// A guest to boot.
+enum Boot<'a> {
+    Suite(Guest, &'a Kernel),
+    Trap(&'a rig::Trap),
+}
+
+/// What the suites boot, in this order.
+fn boots<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Boot<'a>> {
+    let boots = |suite: &Suite| match *suite {
+        Suite::Guest(suite) => {
+            let boots = kernels.iter().map(|kernel| Boot::Suite(suite, kernel));
+            boots.collect()
+        }
+        Suite::Rig => rig::TRAPS.iter().map(Boot::Trap).collect(),
+        Suite::Checks | Suite::Host => Vec::new(),
+    };
+    suites.iter().flat_map(boots).collect()
 }
 
 /// Boots `kernel` for one suite, unless it lacks what the suite needs.

@@ -141,41 +141,40 @@ fn lines_of(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Springs each trap on the first of `kernels` that has what it needs; `booter` is
-/// what boots one. There must be at least one kernel.
+/// Springs the trap on the first of `kernels` that has what it needs; `booter` is what
+/// boots one. There must be at least one kernel.
 ///
 /// # Errors
 /// As [`Booter::suite`], [`Kernel::has`] and `booter`.
-pub fn run<'s>(
+pub fn spring<'s>(
     session: &'s Session,
     booter: &dyn Fn(&Kernel) -> Result<Booter<'s>>,
     kernels: &[Kernel],
+    trap: &Trap,
     tell: &mut dyn FnMut(&TestResult),
 ) -> Result<()> {
-    for trap in TRAPS {
-        let Some(kernel) = trap.place(kernels)? else {
-            let reason = match (trap.suite.lacks(&kernels[0])?, kernels) {
-                (Some(reason), [_]) => reason,
-                _ => format!("no kernel has {}", trap.suite.needs.unwrap_or_default()),
-            };
-            tell(&trap.result(&kernels[0], Verdict::Skipped(reason), None));
-            continue;
+    let Some(kernel) = trap.place(kernels)? else {
+        let reason = match (trap.suite.lacks(&kernels[0])?, kernels) {
+            (Some(reason), [_]) => reason,
+            _ => format!("no kernel has {}", trap.suite.needs.unwrap_or_default()),
         };
-        let mut booter = booter(kernel)?;
-        if trap.cause == Cause::Hang {
-            let silence = &mut booter.limits.silence_in_test;
-            *silence = HANG.min(*silence);
-        }
-        let name = trap.suite.name;
-        session.ui.step(&format!(
-            "rig: {name} ({}, {})",
-            kernel.name,
-            booter.accel.name()
-        ));
-        let start = Instant::now();
-        let dir = session.dir.subdir(format!("{}/rig/{name}", kernel.name))?;
-        let seen = booter.suite(kernel, trap.suite, &dir, &mut |_| {})?;
-        tell(&trap.result(kernel, trap.judge(&seen), Some(start.elapsed())));
+        tell(&trap.result(&kernels[0], Verdict::Skipped(reason), None));
+        return Ok(());
+    };
+    let mut booter = booter(kernel)?;
+    if trap.cause == Cause::Hang {
+        let silence = &mut booter.limits.silence_in_test;
+        *silence = HANG.min(*silence);
     }
+    let name = trap.suite.name;
+    session.ui.step(&format!(
+        "rig: {name} ({}, {})",
+        kernel.name,
+        booter.accel.name()
+    ));
+    let start = Instant::now();
+    let dir = session.dir.subdir(format!("{}/rig/{name}", kernel.name))?;
+    let seen = booter.suite(kernel, trap.suite, &dir, &mut |_| {})?;
+    tell(&trap.result(kernel, trap.judge(&seen), Some(start.elapsed())));
     Ok(())
 }

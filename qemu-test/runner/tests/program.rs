@@ -142,7 +142,7 @@ fn a_wrong_suite_is_one_line_and_exit_2() {
     let lines = lines(&output.stderr);
     assert_eq!(lines.len(), 1, "{lines:?}");
     assert!(
-        lines[0].contains("\"hook\"") && lines[0].contains("checks, host, hooks"),
+        lines[0].contains("\"hook\"") && lines[0].contains("there are checks, host, "),
         "{lines:?}"
     );
 }
