@@ -43,7 +43,7 @@ stress: boot-debug ## all comes and goes under load on the debug kernel (ROUNDS=
 		--rounds $(ROUNDS) $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: boot-stock ## count instructions beside the C originals (SUITE=hooks or qdisc; COMPARE=commit; KEEP=1)
+bench: boot-stock ## measure beside the C originals (SUITE=hooks, qdisc or core; COMPARE=commit; KEEP=1)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
 		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') $(if $(KEEP),--keep)
 

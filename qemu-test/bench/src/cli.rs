@@ -4,25 +4,23 @@
 
 use std::path::PathBuf;
 
-use anyhow::{bail, Result};
+use anyhow::Result;
 use clap::Parser;
-use tackle_qemu::boot::Booter;
 use tackle_qemu::interrupt::{Interrupt, Interrupted};
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::{Accel, PROGRAM};
 use tackle_qemu::rundir::RunDir;
 use tackle_qemu::session::{Session, Wishes};
 use tackle_qemu::ui::{print_line, Ui};
 
 use crate::compare::{changes, LIMIT};
-use crate::guest::measure;
-use crate::origin::{commit, Origin};
-use crate::record::{merge, records, Drift, Record};
+use crate::origin::commit;
+use crate::record::Record;
 use crate::report;
+use crate::source::{measure, Measured};
 use crate::store::{write, write_text, Store};
-use crate::subject::SUITES;
+use crate::subject::{suite, Suite, SUITES};
 
-/// Measures in a guest whose clock counts instructions.
+/// Measures in a guest whose clock counts instructions, and on the host in real time.
 ///
 /// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent (120) and
 /// may take in all (900).
@@ -38,7 +36,7 @@ pub struct Cli {
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks or qdisc; repeat for several
+    /// A suite to run instead of all: hooks, qdisc or core; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
     /// Say what has changed by more than 1 % since this commit
@@ -51,7 +49,7 @@ pub struct Cli {
 
 impl Cli {
     /// Measures, and writes and compares the results. Returns whether the figures of the
-    /// two boots agree.
+    /// two boots, where there were any, agree.
     ///
     /// # Errors
     /// What the user got wrong, what the host or the guest could not do, and
@@ -65,85 +63,61 @@ impl Cli {
             Some(name) => Some((name, store.load(&commit(name)?)?)),
             None => None,
         };
-        let origin = Origin::here(&self.kernel, Accel::Icount)?;
         let session = Session {
             interrupt: Interrupt::on_signals()?,
             ui: Ui::new(),
             dir: RunDir::create(&self.build)?,
             wishes: Wishes::from_env()?,
         };
-        let outcome = boots(&session, &self.kernel, &suites, &origin).and_then(merge);
+        let outcome = measure(&session, &self.kernel, &suites);
         session.ui.clear();
         let kept = match &outcome {
-            Ok((_, drifts)) => self.keep || !drifts.is_empty(),
+            Ok(measured) => self.keep || !measured.drifts.is_empty(),
             Err(error) => !error.is::<Interrupted>(),
         };
         if kept {
             print_line(&format!("logs: {}", session.dir.keep().display()));
         }
-        let (records, drifts) = outcome?;
-        self.write(&store, &origin, &records, &drifts)?;
+        let measured = outcome?;
+        self.write(&store, &measured)?;
         if let Some((name, old)) = old {
-            compare(name, &old, &records);
+            compare(name, &old, &measured.records);
         }
-        for drift in &drifts {
+        for drift in &measured.drifts {
             eprintln!("drifted: {drift}");
         }
-        Ok(drifts.is_empty())
+        Ok(measured.drifts.is_empty())
     }
 
-    fn write(
-        &self,
-        store: &Store,
-        origin: &Origin,
-        records: &[Record],
-        drifts: &[Drift],
-    ) -> Result<()> {
+    fn write(&self, store: &Store, measured: &Measured) -> Result<()> {
         let folder = self.build.join("bench");
         let (json, page) = (folder.join("bench.json"), folder.join("report.html"));
+        let records = &measured.records;
         write(&json, records)?;
-        write_text(&page, &report::page(records, drifts, origin)?)?;
+        write_text(&page, &report::page(measured)?)?;
         print_line(report::table(records).trim_end());
+        for skipped in &measured.skipped {
+            print_line(&format!("skipped: {skipped}"));
+        }
         print_line(&format!("\n{}\n{}", json.display(), page.display()));
-        match origin.clean_commit() {
-            Some(commit) if drifts.is_empty() => store.save(commit, records),
-            Some(_) => Ok(()),
-            None => {
+        match records.first().map(|record| record.origin.clean_commit()) {
+            Some(Some(commit)) if measured.drifts.is_empty() => store.save(commit, records),
+            Some(None) => {
                 print_line("not kept for later: the checkout has changes that are not committed");
                 Ok(())
             }
+            _ => Ok(()),
         }
     }
 }
 
-fn select(names: &[String]) -> Result<Vec<&'static str>> {
-    let all: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
-    if let Some(unknown) = names.iter().find(|name| !all.contains(&name.as_str())) {
-        bail!("no suite {unknown:?}; there are {}", all.join(", "));
+/// The suites of these names, or all, in their order.
+fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
+    for name in names {
+        suite(name)?;
     }
-    let wanted = |suite: &&str| names.is_empty() || names.iter().any(|name| name == suite);
-    Ok(all.into_iter().filter(wanted).collect())
-}
-
-fn boots(
-    session: &Session,
-    kernel: &Kernel,
-    suites: &[&str],
-    origin: &Origin,
-) -> Result<[Vec<Record>; 2]> {
-    let accel = Accel::Icount;
-    let booter = Booter {
-        qemu: PROGRAM.into(),
-        accel,
-        limits: session.wishes.limits(accel, kernel, None)?,
-        rounds: None,
-        interrupt: &session.interrupt,
-    };
-    let boot = |what: &str| {
-        let figures = measure(session, &booter, kernel, suites, what)?;
-        records(&figures, origin)
-    };
-    Ok([boot("boot 1 of 2")?, boot("boot 2 of 2")?])
+    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    Ok(SUITES.iter().filter(wanted).collect())
 }
 
 fn compare(name: &str, old: &[Record], new: &[Record]) {
@@ -173,9 +147,12 @@ mod tests {
 
     #[test]
     fn suites_are_chosen_by_name() {
-        assert_eq!(select(&[]).unwrap(), ["hooks", "qdisc"]);
-        assert_eq!(select(&["qdisc".into()]).unwrap(), ["qdisc"]);
-        let error = select(&["nets".into()]).unwrap_err().to_string();
-        assert_eq!(error, "no suite \"nets\"; there are hooks, qdisc");
+        let names = |words: &[String]| -> Vec<_> {
+            let suites = select(words).unwrap();
+            suites.iter().map(|suite| suite.name).collect()
+        };
+        assert_eq!(names(&[]), ["hooks", "qdisc", "core"]);
+        assert_eq!(names(&["core".into(), "qdisc".into()]), ["qdisc", "core"]);
+        assert!(select(&["nets".into()]).is_err());
     }
 }

@@ -14,6 +14,9 @@ pub const LIMIT: f64 = 0.01;
 pub enum Change {
     /// The value, from and to.
     Value(Key, f64, f64),
+    /// The ratio to the C original, from and to: of real time, where the value is a matter
+    /// of the machine's day.
+    Ratio(Key, f64, f64),
     /// Only the newer records have it, with this value.
     New(Key, f64),
     /// Only the older records have it.
@@ -28,24 +31,23 @@ impl fmt::Display for Change {
                 write!(f, "{key}: {old:.2} -> {new:.2} ({percent:+.1} %)")
             }
             Self::Value(key, old, new) => write!(f, "{key}: {old:.2} -> {new:.2}"),
+            Self::Ratio(key, old, new) => {
+                write!(f, "{key}: {old:.3} -> {new:.3} times the C original")
+            }
             Self::New(key, value) => write!(f, "{key}: new, {value:.2}"),
             Self::Gone(key) => write!(f, "{key}: gone"),
         }
     }
 }
 
-/// What changed by more than [`LIMIT`], in the suites of which there are new records.
+/// What changed, in the suites of which there are new records: counted figures by more
+/// than [`LIMIT`], measured ones so far that also their spreads are apart.
 pub fn changes(old: &[Record], new: &[Record]) -> Vec<Change> {
     let mut changes = Vec::new();
     for record in new {
         match find(old, &record.key) {
             None => changes.push(Change::New(record.key.clone(), record.value)),
-            Some(before) if differs(before.value, record.value) => changes.push(Change::Value(
-                record.key.clone(),
-                before.value,
-                record.value,
-            )),
-            Some(_) => {}
+            Some(before) => changes.extend(change(before, record)),
         }
     }
     let measured = |key: &Key| new.iter().any(|record| record.key.suite == key.suite);
@@ -57,8 +59,25 @@ pub fn changes(old: &[Record], new: &[Record]) -> Vec<Change> {
     changes
 }
 
+fn change(old: &Record, new: &Record) -> Option<Change> {
+    let key = || new.key.clone();
+    if let (Some(a), Some(b)) = (old.ratio_spread, new.ratio_spread) {
+        let (from, to) = (old.ratio?, new.ratio?);
+        return (differs(from, to) && apart(a, b)).then(|| Change::Ratio(key(), from, to));
+    }
+    let noise = old.spread.zip(new.spread);
+    let noise = noise.is_some_and(|(a, b)| !apart(a, b));
+    let differs = differs(old.value, new.value) && !noise;
+    differs.then(|| Change::Value(key(), old.value, new.value))
+}
+
 fn differs(old: f64, new: f64) -> bool {
     (new - old).abs() > LIMIT * old.abs()
+}
+
+/// Whether two ranges have nothing in common.
+fn apart([a, b]: [f64; 2], [c, d]: [f64; 2]) -> bool {
+    b < c || d < a
 }
 
 fn find<'a>(records: &'a [Record], key: &Key) -> Option<&'a Record> {
@@ -82,6 +101,8 @@ mod tests {
             unit: "instructions".into(),
             baseline: None,
             ratio: None,
+            spread: None,
+            ratio_spread: None,
             origin: test_origin(),
         }
     }
@@ -114,6 +135,31 @@ mod tests {
             ["q root s insn_per_packet: 0.00 -> 0.50"]
         );
         assert!(lines(&old, &old).is_empty());
+    }
+
+    #[test]
+    fn real_time_has_changed_when_the_spreads_are_apart() {
+        let timed = |value: f64| Record {
+            spread: Some([value - 1.0, value + 1.0]),
+            ..record("core", "rust", value)
+        };
+        assert!(lines(&[timed(10.0)], &[timed(11.9)]).is_empty());
+        let slower = lines(&[timed(10.0)], &[timed(12.1)]);
+        assert_eq!(
+            slower,
+            ["core root rust insn_per_packet: 10.00 -> 12.10 (+21.0 %)"]
+        );
+        // Beside an original only the ratio counts.
+        let pair = |value, ratio| Record {
+            ratio: Some(ratio),
+            ratio_spread: Some([ratio - 0.01, ratio + 0.01]),
+            ..timed(value)
+        };
+        assert!(lines(&[pair(10.0, 0.9)], &[pair(90.0, 0.915)]).is_empty());
+        assert_eq!(
+            lines(&[pair(10.0, 0.9)], &[pair(10.0, 0.95)]),
+            ["core root rust insn_per_packet: 0.900 -> 0.950 times the C original"]
+        );
     }
 
     #[test]

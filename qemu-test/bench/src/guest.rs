@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One boot of a guest that measures.
+//! Guests that measure, with a clock that counts instructions: two boots of one kernel.
 
 use anyhow::{bail, Context, Result};
 use serde::Deserialize;
@@ -8,46 +8,84 @@ use tackle_qemu::boot::Booter;
 use tackle_qemu::console::Watch;
 use tackle_qemu::follow::{Listener, Mood};
 use tackle_qemu::kernel::Kernel;
+use tackle_qemu::qemu::{Accel, PROGRAM};
 use tackle_qemu::session::Session;
 use tackle_qemu::tail::Lines;
 use tackle_qemu::ui::Ui;
 
-use crate::record::Figure;
+use crate::origin::Origin;
+use crate::record::{merge, records, Figure, Record, Skipped};
+use crate::source::{Measured, Source};
 
 /// A line of the guest's report.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Line {
     Figure(Figure),
+    /// In the place of a figure.
+    Skipped(Skipped),
     /// All went well: so many figures there are.
     End(usize),
     /// Something did not work.
     Error(String),
 }
 
-/// Boots `kernel` and lets it run these suites. `what` names the boot, and its folder.
-///
-/// # Errors
-/// As [`Booter::boot`]; when the guest could not measure, did not come to the end, or its
-/// kernel log shows trouble.
-pub fn measure(
-    session: &Session,
-    booter: &Booter<'_>,
-    kernel: &Kernel,
-    suites: &[&str],
-    what: &str,
-) -> Result<Vec<Figure>> {
-    let dir = session.dir.subdir(what.replace(' ', "-"))?;
-    let mut collect = Collect::new(&session.ui, what);
-    session.ui.step(&format!("{what}: booting {}", kernel.name));
-    let words = format!("bench,{}", suites.join(","));
-    let (end, stderr) = booter.boot(kernel, &words, &dir, &mut collect)?;
-    session.ui.clear();
-    let message = stderr.lines().last().map(|line| format!(" ({line})"));
-    let fault = end
-        .fault()
-        .map(|fault| fault + &message.unwrap_or_default());
-    collect.finish(fault).context("the guest")
+/// What is measured in guests of one kernel.
+pub struct Guest<'a> {
+    /// What every run needs.
+    pub session: &'a Session,
+    /// The kernel.
+    pub kernel: &'a Kernel,
+}
+
+impl Source for Guest<'_> {
+    /// Boots twice, and takes the smaller values.
+    fn measure(&self, suites: &[&str]) -> Result<Measured> {
+        let accel = Accel::Icount;
+        let origin = Origin::of_guest(self.kernel, accel)?;
+        let booter = Booter {
+            qemu: PROGRAM.into(),
+            accel,
+            limits: self.session.wishes.limits(accel, self.kernel, None)?,
+            rounds: None,
+            interrupt: &self.session.interrupt,
+        };
+        let boot = |what| -> Result<(Vec<Record>, Vec<Skipped>)> {
+            let (figures, skipped) = self.boot(&booter, suites, what)?;
+            Ok((records(&figures, &origin)?, skipped))
+        };
+        let (first, skipped) = boot("boot 1 of 2")?;
+        let (second, _) = boot("boot 2 of 2")?;
+        let (records, drifts) = merge([first, second])?;
+        Ok(Measured {
+            records,
+            drifts,
+            skipped,
+        })
+    }
+}
+
+impl Guest<'_> {
+    /// One boot. `what` names it, and its folder.
+    fn boot(
+        &self,
+        booter: &Booter<'_>,
+        suites: &[&str],
+        what: &str,
+    ) -> Result<(Vec<Figure>, Vec<Skipped>)> {
+        let Self { session, kernel } = self;
+        let dir = session.dir.subdir(what.replace(' ', "-"))?;
+        let mut collect = Collect::new(&session.ui, what);
+        session.ui.step(&format!("{what}: booting {}", kernel.name));
+        let words = format!("bench,{}", suites.join(","));
+        let (end, stderr) = booter.boot(kernel, &words, &dir, &mut collect)?;
+        session.ui.clear();
+        let message = stderr.lines().last().map(|line| format!(" ({line})"));
+        let fault = end
+            .fault()
+            .map(|fault| fault + &message.unwrap_or_default());
+        collect.finish(fault).context("the guest")
+    }
 }
 
 /// Collects what a guest reports.
@@ -57,6 +95,7 @@ struct Collect<'a> {
     console: Watch,
     report: Lines,
     figures: Vec<Figure>,
+    skipped: Vec<Skipped>,
     end: Option<usize>,
     error: Option<String>,
 }
@@ -69,6 +108,7 @@ impl<'a> Collect<'a> {
             console: Watch::new(),
             report: Lines::new(),
             figures: Vec::new(),
+            skipped: Vec::new(),
             end: None,
             error: None,
         }
@@ -81,13 +121,14 @@ impl<'a> Collect<'a> {
                 self.ui.step(&format!("{}: {}", self.what, figure.key));
                 self.figures.push(figure);
             }
+            Line::Skipped(skipped) => self.skipped.push(skipped),
             Line::End(count) => self.end = Some(count),
             Line::Error(text) => self.error = Some(text),
         }
         Ok(())
     }
 
-    fn finish(self, fault: Option<String>) -> Result<Vec<Figure>> {
+    fn finish(self, fault: Option<String>) -> Result<(Vec<Figure>, Vec<Skipped>)> {
         self.console.finish(self.ui)?;
         if let Some(error) = self.error {
             bail!("{error}");
@@ -96,7 +137,7 @@ impl<'a> Collect<'a> {
             bail!("{fault}");
         }
         match self.end {
-            Some(count) if count == self.figures.len() => Ok(self.figures),
+            Some(count) if count == self.figures.len() => Ok((self.figures, self.skipped)),
             Some(count) => bail!("{count} figures, {} came through", self.figures.len()),
             None => bail!("ended before all was measured"),
         }
@@ -124,7 +165,11 @@ mod tests {
     const FIGURE: &[u8] = br#"{"figure":{"suite":"hooks","case":"bare","subject":"ftrace-ops","metric":"insn_per_call","value":8.0,"unit":"instructions"}}
 "#;
 
-    fn collect(console: &[u8], report: &[u8], fault: Option<&str>) -> Result<Vec<Figure>> {
+    fn collect(
+        console: &[u8],
+        report: &[u8],
+        fault: Option<&str>,
+    ) -> Result<(Vec<Figure>, Vec<Skipped>)> {
         let ui = Ui::new();
         let mut collect = Collect::new(&ui, "test");
         collect.heard(console, report)?;
@@ -138,12 +183,22 @@ mod tests {
     #[test]
     fn figures_come_through() {
         let report = [FIGURE, b"{\"end\":1}\n"].concat();
-        let figures = collect(b"", &report, None).unwrap();
+        let (figures, _) = collect(b"", &report, None).unwrap();
         assert_eq!(
             figures[0].key.to_string(),
             "hooks bare ftrace-ops insn_per_call"
         );
         assert_eq!(figures[0].value, 8.0);
+    }
+
+    #[test]
+    fn what_was_skipped_comes_through_with_its_reason() {
+        let line = br#"{"skipped":{"suite":"hooks","case":"hook-1","subject":"bpf-fentry","reason":"no BTF"}}
+"#;
+        let report = [line, FIGURE, b"{\"end\":1}\n"].concat();
+        let (figures, skipped) = collect(b"", &report, None).unwrap();
+        assert_eq!(figures.len(), 1);
+        assert_eq!(skipped[0].to_string(), "hooks hook-1 bpf-fentry: no BTF");
     }
 
     #[test]

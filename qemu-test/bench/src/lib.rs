@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make bench`: what the modules cost, in instructions, beside the C originals.
+//! `make bench`: what the modules cost, beside the C originals.
 //!
 //! ```text
-//!   guest: raw figures, twice ---> record: over a baseline, ratio to the C original
-//!                                     |
-//!         drift: two boots alike? <---+---> bench.json, report.html
-//!                                     |
-//!                                     +---> store: one file a commit ---> compare
+//!   source: guest    raw figures, twice ---> record: over a baseline, ratio to C
+//!                                            drift: two boots alike?
+//!           host     rounds in turn -------> rounds: medians, quartiles, ratio to C
+//!                                               |
+//!                                               +---> bench.json, report.html
+//!                                               +---> store: a file a commit ---> compare
 //! ```
 //!
 //! `Documentation/bench.rst` explains the figures.
@@ -18,9 +19,12 @@
 pub mod cli;
 pub mod compare;
 pub mod guest;
+pub mod host;
 pub mod origin;
 pub mod plot;
 pub mod record;
 pub mod report;
+pub mod rounds;
+pub mod source;
 pub mod store;
 pub mod subject;

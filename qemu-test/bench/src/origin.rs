@@ -18,31 +18,43 @@ const DIRTY: &str = "-dirty";
 pub struct Origin {
     /// The full name of the checkout's commit, with `-dirty` when something is changed.
     pub commit: String,
-    /// The release of the guest's kernel.
+    /// The release of the kernel that ran, or that the C originals are from.
     pub kernel: String,
-    /// QEMU's version.
-    pub qemu: String,
-    /// What executed the guest's instructions.
+    /// QEMU's version, if it was there.
+    pub qemu: Option<String>,
+    /// What executed the instructions.
     pub accelerator: String,
 }
 
 impl Origin {
-    /// Finds out about the checkout in the current directory and a kernel to boot.
+    /// The origin of what is measured in a guest.
     ///
     /// # Errors
     /// When git or QEMU cannot be asked, or the kernel's release is not there.
-    pub fn here(kernel: &Kernel, accel: Accel) -> Result<Self> {
-        let head = commit("HEAD")?;
-        let clean = git(&["status", "--porcelain"])?.is_empty();
+    pub fn of_guest(kernel: &Kernel, accel: Accel) -> Result<Self> {
         let version = output(Command::new(PROGRAM).arg("--version"))?;
         let first = version.lines().next().unwrap_or_default();
+        let version = first.trim_start_matches("QEMU emulator version ");
         Ok(Self {
-            commit: head + if clean { "" } else { DIRTY },
+            commit: checkout()?,
             kernel: release(&kernel.dir.join("release"))?,
-            qemu: first
-                .trim_start_matches("QEMU emulator version ")
-                .to_owned(),
+            qemu: Some(version.to_owned()),
             accelerator: accelerator(accel),
+        })
+    }
+
+    /// The origin of what is measured on the host, beside originals of this kernel.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or the kernel's release or the processor's name is not
+    /// there.
+    pub fn of_host(kernel: &Kernel) -> Result<Self> {
+        let text = std::fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
+        Ok(Self {
+            commit: checkout()?,
+            kernel: release(&kernel.dir.join("release"))?,
+            qemu: None,
+            accelerator: format!("host, {}", processor(&text)),
         })
     }
 
@@ -58,6 +70,24 @@ impl Origin {
     pub fn clean_commit(&self) -> Option<&str> {
         (!self.commit.ends_with(DIRTY)).then_some(&self.commit)
     }
+}
+
+/// The commit of the checkout in the current directory.
+fn checkout() -> Result<String> {
+    let clean = git(&["status", "--porcelain"])?.is_empty();
+    Ok(commit("HEAD")? + if clean { "" } else { DIRTY })
+}
+
+/// The name of the processor in `/proc/cpuinfo`.
+fn processor(text: &str) -> &str {
+    let names = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("model name"));
+    names
+        .filter_map(|rest| rest.split_once(": "))
+        .map(|(_, name)| name.trim())
+        .next()
+        .unwrap_or("processor not named")
 }
 
 /// How QEMU is told to run the guest, without the option's name.
@@ -124,7 +154,7 @@ pub(crate) fn test_origin() -> Origin {
     Origin {
         commit: "0123456789abcdef0123456789abcdef01234567".into(),
         kernel: "7.3.4".into(),
-        qemu: "10.0.2".into(),
+        qemu: Some("10.0.2".into()),
         accelerator: "tcg".into(),
     }
 }
@@ -136,6 +166,13 @@ mod tests {
     #[test]
     fn the_accelerator_comes_with_its_settings() {
         assert_eq!(accelerator(Accel::Icount), "tcg -icount shift=0,sleep=off");
+    }
+
+    #[test]
+    fn the_processor_has_its_name() {
+        let text = "processor\t: 0\nmodel name\t: Fast One: v2 @ 3 GHz\nflags\t\t: fpu\n";
+        assert_eq!(processor(text), "Fast One: v2 @ 3 GHz");
+        assert_eq!(processor("processor\t: 0\n"), "processor not named");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use anyhow::{anyhow, Result};
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use crate::subject::Language;
+
 /// A bar.
 #[derive(Clone, Debug)]
 pub struct Bar {
@@ -15,8 +17,10 @@ pub struct Bar {
     pub value: f64,
     /// What stands at its end.
     pub note: String,
-    /// Whether it is of something in Rust, which has a colour of its own.
-    pub rust: bool,
+    /// What a line across its end reaches over, if anything.
+    pub spread: Option<[f64; 2]>,
+    /// Whose colour it has.
+    pub language: Language,
 }
 
 const WIDTH: u32 = 860;
@@ -30,7 +34,8 @@ const AXIS: u32 = 46;
 const NOTES: f64 = 0.34;
 
 const RUST: RGBColor = RGBColor(199, 84, 36);
-const OTHER: RGBColor = RGBColor(92, 116, 145);
+const C: RGBColor = RGBColor(92, 116, 145);
+const BPF: RGBColor = RGBColor(193, 157, 43);
 const LINES: RGBColor = RGBColor(221, 225, 230);
 const TEXT: RGBColor = RGBColor(34, 38, 43);
 
@@ -53,7 +58,12 @@ fn draw(
     let height = ROW * u32::try_from(rows)? + AXIS + 8;
     let root = SVGBackend::with_string(svg, (WIDTH, height)).into_drawing_area();
     root.fill(&WHITE)?;
-    let longest = bars.iter().map(|bar| bar.value).fold(1.0, f64::max);
+    let ends = bars.iter().map(|bar| {
+        bar.spread
+            .map_or(bar.value, |[_, high]| high.max(bar.value))
+    });
+    let longest = ends.fold(0.0, f64::max);
+    let longest = if longest > 0.0 { longest } else { 1.0 };
     let mut chart = ChartBuilder::on(&root)
         .margin(4)
         .x_label_area_size(AXIS)
@@ -68,7 +78,7 @@ fn draw(
         .light_line_style(TRANSPARENT)
         .bold_line_style(LINES)
         .axis_style(LINES)
-        .x_label_formatter(&|value| format!("{value:.0}"))
+        .x_label_formatter(&|value| tick(*value, longest))
         .label_style(font(13))
         .axis_desc_style(font(14))
         .x_desc(axis)
@@ -79,18 +89,50 @@ fn draw(
         // The first one has the highest place.
         let top = (rows - row) as f64;
         let (from, to, middle) = (top - 0.86, top - 0.14, top - 0.5);
-        let colour = if bar.rust { RUST } else { OTHER };
+        let colour = match bar.language {
+            Language::Rust => RUST,
+            Language::C => C,
+            Language::Bpf => BPF,
+        };
         chart.draw_series([Rectangle::new(
             [(0.0, from), (bar.value.max(0.0), to)],
             colour.filled(),
         )])?;
         chart.draw_series([EmptyElement::at((0.0, middle))
             + Text::new(bar.label.clone(), (-10, 0), beside.clone())])?;
-        chart.draw_series([EmptyElement::at((bar.value.max(0.0), middle))
-            + Text::new(bar.note.clone(), (8, 0), at_end.clone())])?;
+        let mut end = bar.value.max(0.0);
+        if let Some([low, high]) = bar.spread {
+            let whisker = [
+                vec![(low, middle), (high, middle)],
+                cap(low, middle),
+                cap(high, middle),
+            ];
+            chart.draw_series(whisker.map(|line| PathElement::new(line, TEXT)))?;
+            end = end.max(high);
+        }
+        chart
+            .draw_series([EmptyElement::at((end, middle))
+                + Text::new(bar.note.clone(), (8, 0), at_end.clone())])?;
     }
     root.present()?;
     Ok(())
+}
+
+/// The end of a whisker.
+fn cap(at: f64, middle: f64) -> Vec<(f64, f64)> {
+    vec![(at, middle - 0.14), (at, middle + 0.14)]
+}
+
+/// A number at the axis, with as many places as the axis needs.
+fn tick(value: f64, longest: f64) -> String {
+    let places = if longest < 1.0 {
+        2
+    } else if longest < 8.0 {
+        1
+    } else {
+        0
+    };
+    format!("{value:.places$}")
 }
 
 fn font(size: u32) -> TextStyle<'static> {
@@ -106,7 +148,12 @@ mod tests {
             label: label.into(),
             value,
             note: format!("{value}!"),
-            rust: label == "rust",
+            spread: (label == "rust").then_some([value * 0.9, value * 1.5]),
+            language: if label == "rust" {
+                Language::Rust
+            } else {
+                Language::C
+            },
         }
     }
 
@@ -116,6 +163,23 @@ mod tests {
         for text in ["an axis", "38!", "19!", "#C75424", "#5C7491"] {
             assert!(svg.contains(text), "{text} is not in {svg}");
         }
+    }
+
+    #[test]
+    fn a_spread_is_a_line_with_two_ends() {
+        let lines = |label: &str, value| {
+            let svg = bars("an axis", &[bar(label, value)]).unwrap();
+            svg.matches("<polyline").count()
+        };
+        // The same axis: the spread ends where the other bar does.
+        assert_eq!(lines("rust", 20.0) - lines("c", 30.0), 3);
+    }
+
+    #[test]
+    fn numbers_at_the_axis_differ() {
+        assert_eq!(tick(20.0, 100.0), "20");
+        assert_eq!(tick(0.5, 2.0), "0.5");
+        assert_eq!(tick(0.05, 0.4), "0.05");
     }
 
     #[test]

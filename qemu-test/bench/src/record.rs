@@ -22,7 +22,7 @@ pub struct Key {
     pub case: String,
     /// What was measured.
     pub subject: String,
-    /// The metric, `insn_per_call` or `insn_per_packet`.
+    /// The metric, such as `insn_per_call`.
     pub metric: String,
 }
 
@@ -60,13 +60,45 @@ pub struct Record {
     pub value: f64,
     /// Its unit.
     pub unit: String,
-    /// `CASE/SUBJECT` of the record whose value was taken off.
+    /// `CASE/SUBJECT` of the record whose value was taken off; where nothing was and
+    /// there is a C original, that.
     pub baseline: Option<String>,
     /// The value divided by that of the C original.
     pub ratio: Option<f64>,
+    /// Of real time: the quartiles of the rounds that `value` is the median of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spread: Option<[f64; 2]>,
+    /// Of real time: the quartiles of the pairs that `ratio` is the median of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ratio_spread: Option<[f64; 2]>,
     /// Where it was made.
     #[serde(flatten)]
     pub origin: Origin,
+}
+
+/// Something that could not be measured here.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Skipped {
+    /// The suite.
+    pub suite: String,
+    /// The case in the suite.
+    pub case: String,
+    /// What was to be measured.
+    pub subject: String,
+    /// Why it was not.
+    pub reason: String,
+}
+
+impl fmt::Display for Skipped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            suite,
+            case,
+            subject,
+            reason,
+        } = self;
+        write!(f, "{suite} {case} {subject}: {reason}")
+    }
 }
 
 /// A record whose value was not the same in two boots.
@@ -109,6 +141,8 @@ pub fn records(figures: &[Figure], origin: &Origin) -> Result<Vec<Record>> {
             unit: figure.unit.clone(),
             baseline,
             ratio: None,
+            spread: None,
+            ratio_spread: None,
             origin: origin.clone(),
         });
     }
@@ -195,8 +229,8 @@ fn ratio(record: &Record, records: &[Record]) -> Result<Option<f64>> {
         .map(|original| rounded(record.value / original.value)))
 }
 
-/// To a thousandth: what the clock tells is not finer.
-fn rounded(value: f64) -> f64 {
+/// To a thousandth: what the clocks tell is not finer.
+pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 

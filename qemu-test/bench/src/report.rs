@@ -8,142 +8,168 @@ use anyhow::Result;
 
 use crate::origin::Origin;
 use crate::plot::{bars, Bar};
-use crate::record::{Drift, Record};
-use crate::subject::{find, Subject, Suite, SUBJECTS, SUITES};
+use crate::record::{Record, Skipped};
+use crate::source::Measured;
+use crate::subject::{find, Language, Means, Subject, Suite, SUBJECTS, SUITES};
 
 const STYLE: &str = "
 body { font: 16px/1.5 sans-serif; color: #22262b; max-width: 60em; margin: 2em auto; padding: 0 1em }
 h1, h2 { line-height: 1.2 } h2 { margin-top: 2em }
 figure { margin: 1.5em 0 } figure svg { display: block; max-width: 100%; height: auto }
-figcaption, .origin { font-size: 13px; color: #5a626b }
+figcaption, .origin, .skipped { font-size: 13px; color: #5a626b }
 figcaption b { font-size: 16px; color: #22262b }
 .drift { border-left: 4px solid #b3261e; padding-left: 1em }
 table { border-collapse: collapse; font-size: 14px }
 th, td { text-align: left; padding: 0.2em 1em 0.2em 0; border-bottom: 1px solid #dde1e6 }
-td.number { text-align: right; font-variant-numeric: tabular-nums }
+.wide { overflow-x: auto }
+.rust { color: #c75424 } .c { color: #5c7491 } .bpf { color: #8f7315 }
+.rust, .c, .bpf { font-weight: bold }
+td.number { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums }
 ";
 
 /// The page.
 ///
 /// # Errors
-/// When a plot cannot be drawn.
-pub fn page(records: &[Record], drifts: &[Drift], origin: &Origin) -> Result<String> {
+/// When a plot cannot be drawn, or a record has a subject that is not known.
+pub fn page(measured: &Measured) -> Result<String> {
     let mut out = String::from("<!DOCTYPE html>\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n");
     write!(
         out,
         "<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Tackle: benchmarks</title>\n\
          <style>{STYLE}</style>\n<h1>What it costs</h1>\n\
-         <p>In a guest whose clock counts instructions: one nanosecond is one of them, in \
-         every run. Each figure is the least of several rounds in two boots; boots that \
-         differ by more than 0.5 % are told. How long an instruction takes is another \
-         matter. Orange is Rust, blue is C.</p>\n<p class=\"origin\">{}</p>\n",
-        escape(&caption(origin, &origin.commit))
+         <p>Shorter bars are better. <span class=\"rust\">Orange</span> is Rust, \
+         <span class=\"c\">blue</span> is C, <span class=\"bpf\">yellow</span> is BPF.</p>\n"
     )?;
-    if !drifts.is_empty() {
+    if !measured.drifts.is_empty() {
         out.push_str("<div class=\"drift\"><p>Drifted from boot to boot:</p><ul>\n");
-        for drift in drifts {
+        for drift in &measured.drifts {
             writeln!(out, "<li>{}</li>", escape(&drift.to_string()))?;
         }
         out.push_str("</ul></div>\n");
     }
     for suite in SUITES {
-        section(&mut out, suite, records, origin)?;
+        section(&mut out, suite, measured)?;
     }
-    html_table(&mut out, records)?;
+    html_table(&mut out, &measured.records)?;
     out.push_str("</html>\n");
     Ok(out)
 }
 
+/// How the figures of a suite come about.
+fn how(means: Means) -> &'static str {
+    match means {
+        Means::Guest => {
+            "Counted in a guest whose clock counts instructions: one nanosecond is one of them, \
+             in every run. Each figure is the least of several rounds in two boots; boots that \
+             differ by more than 0.5 % are told. How long an instruction takes is another matter."
+        }
+        Means::Host => {
+            "Measured in real time. The subjects take turns; each figure is the median of the \
+             rounds, each ratio that of the ratios within a round. The thin line reaches over the \
+             middle half of the rounds, from the lower quartile to the upper one."
+        }
+    }
+}
+
 /// A table for the terminal.
 pub fn table(records: &[Record]) -> String {
-    let mut rows = vec![["case", "subject", "value", "over", "ratio to C"].map(str::to_owned)];
+    let mut rows =
+        vec![["case", "subject", "value", "unit", "baseline", "ratio to C"].map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
+        let over = record.baseline.as_deref().unwrap_or_default();
         [
             format!("{} {}", record.key.suite, record.key.case),
             record.key.subject.clone(),
             format!("{:.2}", record.value),
-            record.baseline.clone().unwrap_or_default(),
+            record.unit.clone(),
+            over.to_owned(),
             ratio(record),
         ]
     }));
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-    let widths: [usize; 5] = std::array::from_fn(width);
+    let widths: [usize; 6] = std::array::from_fn(width);
     let mut out = String::new();
     for row in &rows {
-        let [case, subject, value, over, ratio] = row;
-        let [a, b, c, d, _] = widths;
-        let line = format!("{case:a$}  {subject:b$}  {value:>c$}  {over:d$}  {ratio}");
+        let [case, subject, value, unit, over, ratio] = row;
+        let [a, b, c, d, e, _] = widths;
+        let line = format!("{case:a$}  {subject:b$}  {value:>c$}  {unit:d$}  {over:e$}  {ratio}");
         out.push_str(line.trim_end());
         out.push('\n');
     }
     out
 }
 
-fn section(out: &mut String, suite: &Suite, records: &[Record], origin: &Origin) -> Result<()> {
-    if records.iter().all(|record| record.key.suite != suite.name) {
+fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
+    let of_suite = |record: &&Record| record.key.suite == suite.name;
+    let records: Vec<_> = measured.records.iter().filter(of_suite).collect();
+    // All of a suite have the same.
+    let Some(origin) = records.first().map(|record| &record.origin) else {
         return Ok(());
-    }
+    };
     write!(
         out,
-        "<h2>{}</h2>\n<p>{}</p>\n",
+        "<h2>{}</h2>\n<p>{}</p>\n<p>{}</p>\n<p class=\"origin\">{}</p>\n",
         escape(suite.title),
-        escape(suite.text)
+        escape(suite.text),
+        escape(how(suite.means)),
+        escape(&caption(origin, &origin.commit)),
     )?;
     for (case, title) in suite.cases {
-        let rows: Vec<_> = rows(suite, case, records).collect();
-        let bars = bars(suite.axis, &rows)?;
-        write!(
-            out,
-            "<figure>\n<figcaption><b>{}</b></figcaption>\n{bars}\n\
-             <figcaption>{}: {}. {}</figcaption>\n</figure>\n",
-            escape(title),
-            escape(&format!("{}, {case}", suite.name)),
-            escape(suite.axis),
-            escape(&caption(origin, &origin.short_commit())),
-        )?;
+        let of_case: Vec<_> = records
+            .iter()
+            .copied()
+            .filter(|record| record.key.case == *case)
+            .collect();
+        if !of_case.is_empty() {
+            let bars = bars(suite.axis, &rows(&of_case))?;
+            write!(
+                out,
+                "<figure>\n<figcaption><b>{}</b></figcaption>\n{bars}\n\
+                 <figcaption>{}: {}. {}</figcaption>\n</figure>\n",
+                escape(title),
+                escape(&format!("{}, {case}", suite.name)),
+                escape(suite.axis),
+                escape(&caption(origin, &origin.short_commit())),
+            )?;
+        }
+        let of_case = |skipped: &&Skipped| skipped.suite == suite.name && skipped.case == *case;
+        for skipped in measured.skipped.iter().filter(of_case) {
+            let text = format!("Not measured: {skipped}.");
+            writeln!(out, "<p class=\"skipped\">{}</p>", escape(&text))?;
+        }
     }
     Ok(())
 }
 
 /// The bars of a case, in the order of [`SUBJECTS`].
-fn rows<'a>(
-    suite: &'a Suite,
-    case: &'a str,
-    records: &'a [Record],
-) -> impl Iterator<Item = Bar> + 'a {
-    let subjects = SUBJECTS
-        .iter()
-        .filter(|subject| subject.suite == suite.name);
-    subjects.filter_map(move |subject| {
-        let mut of_case = records
-            .iter()
-            .filter(|record| record.key.suite == suite.name && record.key.case == case);
-        let record = of_case.find(|record| record.key.subject == subject.name)?;
-        let rust = is_rust(subject);
+fn rows(records: &[&Record]) -> Vec<Bar> {
+    let row = |subject: &Subject| {
+        let record = records.iter().find(|record| {
+            record.key.suite == subject.suite && record.key.subject == subject.name
+        })?;
+        let rust = subject.language == Language::Rust;
+        // A nanosecond is many instructions.
+        let places = if record.spread.is_some() { 2 } else { 1 };
+        let value = format!("{:.places$}", record.value);
         let note = match record.ratio.filter(|_| rust) {
-            Some(ratio) => format!("{:.1}  ({ratio:.2} of C)", record.value),
-            None => format!("{:.1}", record.value),
+            Some(ratio) => format!("{value}  ({ratio:.2} of C)"),
+            None => value,
         };
         Some(Bar {
             label: subject.label.to_owned(),
             value: record.value,
             note,
-            rust,
+            spread: record.spread,
+            language: subject.language,
         })
-    })
-}
-
-/// An original is its own original; ours has another one.
-fn is_rust(subject: &Subject) -> bool {
-    subject
-        .original
-        .is_some_and(|original| original != subject.name)
+    };
+    SUBJECTS.iter().filter_map(row).collect()
 }
 
 fn html_table(out: &mut String, records: &[Record]) -> Result<()> {
     out.push_str(
-        "<h2>All figures</h2>\n<table>\n<tr><th>suite<th>case<th>subject<th>metric<th>value\
-         <th>unit<th>over<th>ratio to C</tr>\n",
+        "<h2>All figures</h2>\n<div class=\"wide\"><table>\n<tr><th>suite<th>case<th>subject\
+         <th>metric<th>value<th>unit<th>baseline<th>ratio to C</tr>\n",
     );
     for record in records {
         let key = &record.key;
@@ -163,25 +189,30 @@ fn html_table(out: &mut String, records: &[Record]) -> Result<()> {
             ratio(record),
         )?;
     }
-    out.push_str("</table>\n");
+    out.push_str("</table></div>\n");
     Ok(())
 }
 
+/// The ratio, and the quartiles that it lies between.
 fn ratio(record: &Record) -> String {
-    record
-        .ratio
-        .map(|ratio| format!("{ratio:.3}"))
-        .unwrap_or_default()
+    match (record.ratio, record.ratio_spread) {
+        (None, _) => String::new(),
+        // An original and itself.
+        (Some(ratio), Some([low, high])) if low == high => format!("{ratio:.3}"),
+        (Some(ratio), Some([low, high])) => format!("{ratio:.3} ({low:.3} to {high:.3})"),
+        (Some(ratio), None) => format!("{ratio:.3}"),
+    }
 }
 
 fn caption(origin: &Origin, commit: &str) -> String {
-    let Origin {
-        kernel,
-        qemu,
-        accelerator,
-        ..
-    } = origin;
-    format!("Commit {commit}, kernel {kernel}, QEMU {qemu}, accelerator {accelerator}.")
+    let qemu = origin.qemu.as_ref();
+    let qemu = qemu.map(|version| format!("QEMU {version}, accelerator "));
+    format!(
+        "Commit {commit}, kernel {}, {}{}.",
+        origin.kernel,
+        qemu.unwrap_or_default(),
+        origin.accelerator
+    )
 }
 
 fn escape(text: &str) -> String {
@@ -195,9 +226,9 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::origin::test_origin;
-    use crate::record::Key;
+    use crate::record::{Drift, Key};
 
-    fn records() -> Vec<Record> {
+    fn measured() -> Measured {
         let record = |case: &str, subject: &str, value, ratio| Record {
             key: Key {
                 suite: "qdisc".into(),
@@ -209,45 +240,85 @@ mod tests {
             unit: "instructions".into(),
             baseline: (case != "bare").then(|| "bare/noqueue".into()),
             ratio,
+            spread: None,
+            ratio_spread: None,
             origin: test_origin(),
         };
-        vec![
-            record("bare", "noqueue", 2709.19, None),
-            record("root", "codel", 292.0, Some(1.0)),
-            record("root", "rcodel", 274.0, Some(0.938)),
-        ]
+        Measured {
+            records: vec![
+                record("bare", "noqueue", 2709.19, None),
+                record("root", "codel", 292.0, Some(1.0)),
+                record("root", "rcodel", 274.0, Some(0.938)),
+            ],
+            ..Measured::default()
+        }
     }
 
     #[test]
     fn the_page_has_plots_with_their_origin() {
-        let page = page(&records(), &[], &test_origin()).unwrap();
-        // One for each case of the suite that ran, none for the other.
-        assert_eq!(page.matches("<svg").count(), 2);
+        let page = page(&measured()).unwrap();
+        // One for the case that was measured, none for others and other suites.
+        assert_eq!(page.matches("<svg").count(), 1);
         assert_eq!(page.matches("Commit 0123456789abcdef").count(), 1);
-        assert_eq!(page.matches("Commit 0123456789ab, kernel").count(), 2);
+        assert_eq!(page.matches("Commit 0123456789ab, kernel").count(), 1);
         for text in ["274.0  (0.94 of C)", "over noqueue", "2709.19"] {
             assert!(page.contains(text), "{text} is not on the page");
         }
-        assert!(!page.contains("Drifted"));
+        for text in ["Drifted", "Not measured", "real time"] {
+            assert!(!page.contains(text), "{text} is on the page");
+        }
     }
 
     #[test]
     fn drifts_are_on_the_page() {
-        let key = records()[1].key.clone();
+        let mut measured = measured();
+        let key = measured.records[1].key.clone();
         let values = [100.0, 101.0];
-        let page = page(&records(), &[Drift { key, values }], &test_origin()).unwrap();
+        measured.drifts.push(Drift { key, values });
+        let page = page(&measured).unwrap();
         assert!(page.contains("qdisc root codel insn_per_packet: 100.00 and 101.00"));
+    }
+
+    #[test]
+    fn what_was_skipped_is_on_the_page() {
+        let mut measured = measured();
+        measured.skipped.push(Skipped {
+            suite: "qdisc".into(),
+            case: "under-prio".into(),
+            subject: "fq_codel".into(),
+            reason: "the kernel has none".into(),
+        });
+        let page = page(&measured).unwrap();
+        assert!(page.contains("Not measured: qdisc under-prio fq_codel: the kernel has none."));
     }
 
     #[test]
     fn the_table_is_aligned() {
         let expected = "\
-case        subject    value  over          ratio to C
-qdisc bare  noqueue  2709.19
-qdisc root  codel     292.00  bare/noqueue  1.000
-qdisc root  rcodel    274.00  bare/noqueue  0.938
+case        subject    value  unit          baseline      ratio to C
+qdisc bare  noqueue  2709.19  instructions
+qdisc root  codel     292.00  instructions  bare/noqueue  1.000
+qdisc root  rcodel    274.00  instructions  bare/noqueue  0.938
 ";
-        assert_eq!(table(&records()), expected);
+        assert_eq!(table(&measured().records), expected);
+    }
+
+    #[test]
+    fn a_ratio_of_real_time_has_its_quartiles() {
+        let mut record = measured().records[2].clone();
+        record.ratio_spread = Some([0.93, 0.95]);
+        assert_eq!(ratio(&record), "0.938 (0.930 to 0.950)");
+    }
+
+    #[test]
+    fn real_time_has_its_own_origin() {
+        let mut origin = test_origin();
+        origin.qemu = None;
+        origin.accelerator = "host, Fast One".into();
+        assert_eq!(
+            caption(&origin, "0123"),
+            "Commit 0123, kernel 7.3.4, host, Fast One."
+        );
     }
 
     #[test]

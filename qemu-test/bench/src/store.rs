@@ -116,6 +116,8 @@ mod tests {
             unit: "instructions".into(),
             baseline: None,
             ratio: None,
+            spread: None,
+            ratio_spread: None,
             origin: test_origin(),
         }
     }

@@ -8,6 +8,26 @@ use anyhow::{Context, Result};
 /// The case with the figures that the others are over.
 pub const BARE: &str = "bare";
 
+/// What something is written in, which is its colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// C.
+    C,
+    /// BPF, compiled from C.
+    Bpf,
+    /// Rust.
+    Rust,
+}
+
+/// How the suites are measured: each has a [`Source`](crate::source::Source).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Means {
+    /// In a guest whose clock counts instructions.
+    Guest,
+    /// As a program on the host, in real time.
+    Host,
+}
+
 /// Something that is measured in one or more cases of a suite.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -17,6 +37,8 @@ pub struct Subject {
     pub name: &'static str,
     /// What it is, for people.
     pub label: &'static str,
+    /// What it is written in.
+    pub language: Language,
     /// The subject in the case [`BARE`] that its figures are over.
     pub baseline: Option<&'static str>,
     /// The subject in the same case that is its original in C.
@@ -25,60 +47,71 @@ pub struct Subject {
 
 /// All subjects, in the order in which they are shown.
 pub const SUBJECTS: &[Subject] = &[
-    bare("hooks", "bench_tracee", "no hook, loop of bench_tracee"),
-    bare("hooks", "ftrace-ops", "no hook, loop of ftrace-ops.c"),
-    hook("c-ops", "C hook", "ftrace-ops", "c-ops"),
-    hook("rust-ops", "Rust hook", "bench_tracee", "c-ops"),
-    hook(
-        "c-ops-assist",
-        "C hook, protected",
-        "ftrace-ops",
-        "c-ops-assist",
-    ),
-    hook(
-        "rust-ops-assist",
-        "Rust hook, protected",
-        "bench_tracee",
-        "c-ops-assist",
-    ),
-    bare("qdisc", "noqueue", "noqueue"),
-    qdisc("pfifo", "pfifo (C)", None),
-    qdisc("codel", "codel (C)", Some("codel")),
-    qdisc("rcodel", "rcodel (Rust)", Some("codel")),
+    C.of("hooks", "bench_tracee", "no hook, loop of bench_tracee"),
+    C.of("hooks", "ftrace-ops", "no hook, loop of ftrace-ops.c"),
+    C.hook("c-ops", "C hook", "ftrace-ops").beside("c-ops"),
+    RUST.hook("rust-ops", "Rust hook", "bench_tracee")
+        .beside("c-ops"),
+    C.hook("c-ops-assist", "C hook, protected", "ftrace-ops")
+        .beside("c-ops-assist"),
+    RUST.hook("rust-ops-assist", "Rust hook, protected", "bench_tracee")
+        .beside("c-ops-assist"),
+    C.hook("c-kprobe-ftrace", "C kprobe, by ftrace", "bench_tracee"),
+    C.hook("c-kprobe-optimized", "C kprobe, by a jump", "bench_tracee"),
+    C.hook("c-kprobe-int3", "C kprobe, by int3", "bench_tracee"),
+    BPF.hook("bpf-fentry", "BPF fentry program", "bench_tracee"),
+    BPF.hook("bpf-kprobe", "BPF kprobe program", "bench_tracee"),
+    C.of("qdisc", "noqueue", "noqueue"),
+    C.qdisc("pfifo", "pfifo (C)"),
+    C.qdisc("codel", "codel (C)").beside("codel"),
+    RUST.qdisc("rcodel", "rcodel (Rust)").beside("codel"),
+    C.qdisc("fq_codel", "fq_codel (C)"),
+    C.of("core", "c", "C, codel_impl.h").beside("c"),
+    RUST.of("core", "rust", "Rust").beside("c"),
 ];
 
-const fn bare(suite: &'static str, name: &'static str, label: &'static str) -> Subject {
-    Subject {
-        suite,
-        name,
-        label,
-        baseline: None,
-        original: None,
+const C: Language = Language::C;
+const BPF: Language = Language::Bpf;
+const RUST: Language = Language::Rust;
+
+impl Language {
+    const fn of(self, suite: &'static str, name: &'static str, label: &'static str) -> Subject {
+        Subject {
+            suite,
+            name,
+            label,
+            language: self,
+            baseline: None,
+            original: None,
+        }
+    }
+
+    const fn hook(
+        self,
+        name: &'static str,
+        label: &'static str,
+        baseline: &'static str,
+    ) -> Subject {
+        Subject {
+            baseline: Some(baseline),
+            ..self.of("hooks", name, label)
+        }
+    }
+
+    const fn qdisc(self, name: &'static str, label: &'static str) -> Subject {
+        Subject {
+            baseline: Some("noqueue"),
+            ..self.of("qdisc", name, label)
+        }
     }
 }
 
-const fn hook(
-    name: &'static str,
-    label: &'static str,
-    baseline: &'static str,
-    original: &'static str,
-) -> Subject {
-    Subject {
-        suite: "hooks",
-        name,
-        label,
-        baseline: Some(baseline),
-        original: Some(original),
-    }
-}
-
-const fn qdisc(name: &'static str, label: &'static str, original: Option<&'static str>) -> Subject {
-    Subject {
-        suite: "qdisc",
-        name,
-        label,
-        baseline: Some("noqueue"),
-        original,
+impl Subject {
+    const fn beside(self, original: &'static str) -> Self {
+        Self {
+            original: Some(original),
+            ..self
+        }
     }
 }
 
@@ -90,7 +123,7 @@ pub fn find(suite: &str, name: &str) -> Result<&'static Subject> {
     SUBJECTS
         .iter()
         .find(|subject| subject.suite == suite && subject.name == name)
-        .with_context(|| format!("the guest measured {suite} {name}, which is not known here"))
+        .with_context(|| format!("{suite} {name} was measured, which is not known here"))
 }
 
 /// A suite, for people.
@@ -98,26 +131,43 @@ pub fn find(suite: &str, name: &str) -> Result<&'static Subject> {
 pub struct Suite {
     /// The name, as in records.
     pub name: &'static str,
+    /// How it is measured.
+    pub means: Means,
     /// The heading of its part of the report.
     pub title: &'static str,
     /// What is counted, over what.
     pub axis: &'static str,
-    /// How it is measured.
+    /// What a reader has to know about the subjects.
     pub text: &'static str,
     /// Its cases but [`BARE`], each with what it is, for people.
     pub cases: &'static [(&'static str, &'static str)],
+}
+
+/// Looks a suite up.
+///
+/// # Errors
+/// When there is none of this name; the message has those that there are.
+pub fn suite(name: &str) -> Result<&'static Suite> {
+    let found = SUITES.iter().find(|suite| suite.name == name);
+    found.with_context(|| {
+        let all: Vec<_> = SUITES.iter().map(|suite| suite.name).collect();
+        format!("no suite {name:?}; there are {}", all.join(", "))
+    })
 }
 
 /// All suites, in the order in which they run.
 pub const SUITES: &[Suite] = &[
     Suite {
         name: "hooks",
+        means: Means::Guest,
         title: "Hooks that do nothing",
         axis: "instructions per call, over the bare call",
         text: "The C hooks are those of the kernel's samples/ftrace/ftrace-ops.c. A protected \
                hook has ftrace keep it from recursion and from where RCU is not watching \
                (FTRACE_OPS_FL_RECURSION and FTRACE_OPS_FL_RCU). Several hooks on one function \
-               go through ftrace's list function, which looks for recursion in any case.",
+               go through ftrace's list function, which looks for recursion in any case. A \
+               kprobe gets there by ftrace at a function's entry, elsewhere by a jump \
+               (optimized) or a breakpoint (int3).",
         cases: &[
             ("hook-1", "One hook on the function: its own trampoline"),
             (
@@ -132,6 +182,7 @@ pub const SUITES: &[Suite] = &[
     },
     Suite {
         name: "qdisc",
+        means: Means::Guest,
         title: "Queueing disciplines, no packet dropped",
         axis: "instructions per packet, over noqueue",
         text: "pktgen, xmit_mode queue_xmit, packets of 60 bytes, a dummy device.",
@@ -143,6 +194,27 @@ pub const SUITES: &[Suite] = &[
             (
                 "under-prio",
                 "Under prio: each packet is enqueued and dequeued (prio itself included)",
+            ),
+        ],
+    },
+    Suite {
+        name: "core",
+        means: Means::Host,
+        title: "The decisions of rust/core, in real time",
+        axis: "nanoseconds per call",
+        text: "On the host, compiled by cargo for user space. CoDel is held against the \
+               kernel's codel_impl.h; the others have no C original that compiles there.",
+        cases: &[
+            ("codel-no-drop", "CoDel: a packet that did not wait long"),
+            (
+                "codel-dropping",
+                "CoDel: in the dropping state, one packet dropped and the next delivered",
+            ),
+            ("fault-off", "Fault attribute: switched off"),
+            ("fault-failing", "Fault attribute: fails each time"),
+            (
+                "numa-record",
+                "NUMA table: a fault of a task that has its row",
             ),
         ],
     },
@@ -166,5 +238,7 @@ mod tests {
     fn an_unknown_subject_is_named() {
         let error = find("hooks", "codel").unwrap_err().to_string();
         assert!(error.contains("hooks codel"), "{error}");
+        let error = suite("nets").unwrap_err().to_string();
+        assert_eq!(error, "no suite \"nets\"; there are hooks, qdisc, core");
     }
 }

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Figures of real time: subjects that take turns, medians and their spread.
+//!
+//! A machine is faster at one moment than at the next (other work, clock rate, cache).
+//! So subjects that are to be compared run right after one another, and the ratio is taken
+//! within each round; the order turns around from round to round, or the first one would
+//! always have the colder cache:
+//!
+//! ```text
+//!   round 1    round 2    round 3
+//!   C  Rust    Rust  C    C  Rust    ...    ratio: the median of Rust / C in each round
+//! ```
+
+use anyhow::{ensure, Context, Result};
+
+use crate::origin::Origin;
+use crate::record::{rounded, Key, Record};
+use crate::subject::find;
+
+/// The fewest rounds of which a median says something.
+pub const MIN_ROUNDS: usize = 15;
+
+/// A median, and the quartiles on both sides of it: half of all values lie between them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Summary {
+    /// The median.
+    pub median: f64,
+    /// The lower and the upper quartile.
+    pub spread: [f64; 2],
+}
+
+impl Summary {
+    /// Of these values; [`None`] when there are none. Between two values the quartiles are
+    /// interpolated.
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let mut sorted = values.to_vec();
+        sorted.sort_by(f64::total_cmp);
+        let at = |part: f64| {
+            let place = part * sorted.len().checked_sub(1)? as f64;
+            let (low, high) = (
+                sorted.get(place.floor() as usize)?,
+                sorted.get(place.ceil() as usize)?,
+            );
+            Some(rounded(low + (high - low) * place.fract()))
+        };
+        Some(Self {
+            median: at(0.5)?,
+            spread: [at(0.25)?, at(0.75)?],
+        })
+    }
+}
+
+/// What was measured of one subject: a value for each round.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Series {
+    /// The subject.
+    pub subject: String,
+    /// The values, in the order of the rounds.
+    pub values: Vec<f64>,
+}
+
+/// Lets subjects take turns for this many rounds; `run` measures one of them once.
+///
+/// # Errors
+/// That of the first run that fails.
+pub fn alternate(
+    subjects: &[&str],
+    rounds: usize,
+    mut run: impl FnMut(&str) -> Result<f64>,
+) -> Result<Vec<Series>> {
+    let mut all: Vec<_> = subjects
+        .iter()
+        .map(|subject| Series {
+            subject: (*subject).to_owned(),
+            values: Vec::with_capacity(rounds),
+        })
+        .collect();
+    for round in 0..rounds {
+        for place in 0..all.len() {
+            let place = if round % 2 == 0 {
+                place
+            } else {
+                all.len() - 1 - place
+            };
+            let series = &mut all[place];
+            series.values.push(run(&series.subject)?);
+        }
+    }
+    Ok(all)
+}
+
+/// The records of a case. The key's subject is that of each series.
+///
+/// # Errors
+/// When there are fewer rounds than [`MIN_ROUNDS`], a subject is not known, or has not as
+/// many values as its original.
+pub fn records(case: &Key, unit: &str, all: &[Series], origin: &Origin) -> Result<Vec<Record>> {
+    all.iter()
+        .map(|series| {
+            let key = Key {
+                subject: series.subject.clone(),
+                ..case.clone()
+            };
+            let rounds = series.values.len();
+            ensure!(
+                rounds >= MIN_ROUNDS,
+                "{key}: {rounds} rounds, {MIN_ROUNDS} are needed"
+            );
+            let value = Summary::of(&series.values).context("no rounds")?;
+            let original = find(&key.suite, &key.subject)?.original;
+            let original = original.and_then(|name| all.iter().find(|other| other.subject == name));
+            let ratio = original
+                .map(|original| ratio(&key, series, original))
+                .transpose()?;
+            Ok(Record {
+                value: value.median,
+                unit: unit.to_owned(),
+                baseline: original
+                    .filter(|original| original.subject != series.subject)
+                    .map(|original| format!("{}/{}", key.case, original.subject)),
+                ratio: ratio.map(|ratio| ratio.median),
+                spread: Some(value.spread),
+                ratio_spread: ratio.map(|ratio| ratio.spread),
+                origin: origin.clone(),
+                key,
+            })
+        })
+        .collect()
+}
+
+fn ratio(key: &Key, series: &Series, original: &Series) -> Result<Summary> {
+    ensure!(
+        series.values.len() == original.values.len(),
+        "{key}: {} rounds, but {} of {}",
+        series.values.len(),
+        original.values.len(),
+        original.subject
+    );
+    let pairs = series.values.iter().zip(&original.values);
+    let ratios: Vec<_> = pairs.map(|(value, original)| value / original).collect();
+    ensure!(
+        ratios.iter().all(|ratio| ratio.is_finite()),
+        "{key}: {} took no time",
+        original.subject
+    );
+    Summary::of(&ratios).context("no rounds")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where records come from: each means of measuring is a [`Source`].
+
+use anyhow::Result;
+use tackle_qemu::kernel::Kernel;
+use tackle_qemu::session::Session;
+
+use crate::guest::Guest;
+use crate::host::Host;
+use crate::record::{Drift, Record, Skipped};
+use crate::subject::{Means, Suite};
+
+/// What was measured.
+#[derive(Debug, Default)]
+pub struct Measured {
+    /// The records.
+    pub records: Vec<Record>,
+    /// Those of them that should have been the same in each boot, and were not.
+    pub drifts: Vec<Drift>,
+    /// What could not be measured.
+    pub skipped: Vec<Skipped>,
+}
+
+impl Measured {
+    fn add(&mut self, other: Measured) {
+        self.records.extend(other.records);
+        self.drifts.extend(other.drifts);
+        self.skipped.extend(other.skipped);
+    }
+}
+
+/// A means of measuring.
+pub trait Source {
+    /// Measures the suites of these names.
+    ///
+    /// # Errors
+    /// What the host or the guest could not do, and
+    /// [`Interrupted`](tackle_qemu::interrupt::Interrupted).
+    fn measure(&self, suites: &[&str]) -> Result<Measured>;
+}
+
+/// Measures suites, each by its means, in their order.
+///
+/// # Errors
+/// As [`Source::measure`].
+pub fn measure(session: &Session, kernel: &Kernel, suites: &[&'static Suite]) -> Result<Measured> {
+    let mut measured = Measured::default();
+    // Suites of the same means are done in one go: in the same boots.
+    for group in suites.chunk_by(|a, b| a.means == b.means) {
+        let names: Vec<_> = group.iter().map(|suite| suite.name).collect();
+        let source: &dyn Source = match group[0].means {
+            Means::Guest => &Guest { session, kernel },
+            Means::Host => &Host { session, kernel },
+        };
+        measured.add(source.measure(&names)?);
+    }
+    Ok(measured)
+}
