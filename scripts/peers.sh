@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # Builds what the benchmarks compare with: modules of the kernel's own samples, from
-# the unpacked kernel source. In the toolbox.
+# the unpacked kernel source, and BPF programs. In the toolbox.
 #
 #	peers.sh FOLDER OUTPUT
 #
-# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, and the modules.
+# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, the modules, and the
+# programs as ATTACH-COUNT.bpf.o.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -26,3 +27,13 @@ mapfile -t options < <(kernel_options "$folder")
 log=$output.log
 make -C "$(readlink -f "$folder/build")" "${options[@]}" M="$output" modules >"$log" 2>&1 ||
 	die "the kernel's samples do not build; the whole log: $log"
+
+# On the function of bench_tracee.ko. An fentry program needs that module's BTF, which
+# Kbuild makes, as the kernel's own is in the build folder.
+for attach in fentry kprobe; do
+	for programs in 1 10; do
+		clang -target bpf -O2 -Wall -Werror -I "$folder/source/include" \
+			-DPROGRAMS="$programs" -DATTACH="\"$attach/tracee\"" -c "$TACKLE_TOP/qemu-test/bench/bpf/nop.bpf.c" \
+			-o "$output/$attach-$programs.bpf.o"
+	done
+done

@@ -169,14 +169,17 @@ pub const SUITES: &[Suite] = &[
                kprobe gets there by ftrace at a function's entry, elsewhere by a jump \
                (optimized) or a breakpoint (int3).",
         cases: &[
-            ("hook-1", "One hook on the function: its own trampoline"),
+            (
+                "hook-1",
+                "One on the function: a hook has its own trampoline",
+            ),
             (
                 "hook-2",
-                "Two hooks on the function: ftrace's list function",
+                "Two on the function: hooks go through ftrace's list function",
             ),
             (
                 "hook-10",
-                "Ten hooks on the function: ftrace's list function",
+                "Ten on the function: hooks go through ftrace's list function",
             ),
         ],
     },

@@ -5,6 +5,8 @@
 //!
 //! Both are on a function that does nothing, called in a loop: in the sample's own one,
 //! and in the same one in `bench_tracee`. What the bare loops take is reported as well.
+//! The other ways to have code called there are on the function of `bench_tracee`, too:
+//! see [`probes`].
 
 use std::sync::LazyLock;
 
@@ -12,7 +14,7 @@ use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use regex::Regex;
 
-use super::{least, Figure, Report, Suite};
+use super::{least, probes, Figure, Report, Suite};
 use crate::sys::{debugfs, expect_errno, ftrace, kmsg, module};
 
 /// The suite.
@@ -34,22 +36,25 @@ fn run(report: &mut Report) -> Result<()> {
     let tracee = module::load("bench_tracee", "")?;
     debugfs::set(format!("{TRACEE}/calls"), &CALLS.to_string())?;
 
-    figure(report, "bare", "bench_tracee", rust()?)?;
+    figure(report, "bare", "bench_tracee", call()?)?;
     figure(report, "bare", "ftrace-ops", c(0, false)?)?;
     let subject = rust_subject()?;
     for (case, hooks) in [("hook-1", 1), ("hook-2", 2), ("hook-10", 10)] {
         figure(report, case, "c-ops", c(hooks, false)?)?;
         figure(report, case, "c-ops-assist", c(hooks, true)?)?;
         let hook = load(hooks)?;
-        figure(report, case, subject, rust()?)?;
+        figure(report, case, subject, call()?)?;
         hook.unload()?;
         ftrace::expect_bare("tracee")?;
+    }
+    for (case, count) in [("hook-1", 1), ("hook-10", 10)] {
+        probes::measure(report, case, count)?;
     }
     tracee.unload()?;
     library.unload()
 }
 
-fn figure(report: &mut Report, case: &str, subject: &str, value: f64) -> Result<()> {
+pub(super) fn figure(report: &mut Report, case: &str, subject: &str, value: f64) -> Result<()> {
     report.figure(Figure {
         suite: SUITE.name,
         case,
@@ -60,8 +65,8 @@ fn figure(report: &mut Report, case: &str, subject: &str, value: f64) -> Result<
     })
 }
 
-/// Nanoseconds per call of the function of `bench_tracee`.
-fn rust() -> Result<f64> {
+/// Nanoseconds per call of the function of `bench_tracee`, with whatever is on it.
+pub(super) fn call() -> Result<f64> {
     // No interrupt gets in between: the second round is there to see just that.
     least(2, || {
         let total: u32 = debugfs::value(format!("{TRACEE}/ns"))?;

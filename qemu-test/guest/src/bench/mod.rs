@@ -5,6 +5,7 @@
 
 mod hooks;
 mod pktgen;
+mod probes;
 mod qdisc;
 
 use std::io::Write;
@@ -28,6 +29,8 @@ const SUITES: [Suite; 2] = [hooks::SUITE, qdisc::SUITE];
 #[serde(rename_all = "lowercase")]
 enum Line<'a> {
     Figure(Figure<'a>),
+    /// What this kernel cannot do, in the place of the figure.
+    Skipped(Skipped<'a>),
     /// The last line when all went well: how many figures there are.
     End(usize),
     /// The last line when something did not work.
@@ -45,6 +48,15 @@ struct Figure<'a> {
     unit: &'a str,
 }
 
+/// What was not measured, and why.
+#[derive(Clone, Copy, Debug, Serialize)]
+struct Skipped<'a> {
+    suite: &'a str,
+    case: &'a str,
+    subject: &'a str,
+    reason: &'a str,
+}
+
 /// The report under way.
 struct Report {
     out: Box<dyn Write>,
@@ -55,6 +67,10 @@ impl Report {
     fn figure(&mut self, figure: Figure<'_>) -> Result<()> {
         self.figures += 1;
         self.line(&Line::Figure(figure))
+    }
+
+    fn skipped(&mut self, skipped: Skipped<'_>) -> Result<()> {
+        self.line(&Line::Skipped(skipped))
     }
 
     fn line(&mut self, line: &Line<'_>) -> Result<()> {

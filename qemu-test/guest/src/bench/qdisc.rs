@@ -32,13 +32,13 @@ fn run(report: &mut Report) -> Result<()> {
     let pktgen = Pktgen::new(DEVICE, PACKETS)?;
 
     figure(report, "bare", "noqueue", &pktgen)?;
-    for kind in ["codel", "rcodel"] {
+    for kind in ["codel", "rcodel", "fq_codel"] {
         tc(&format!("add dev {DEVICE} root {kind}"))?;
         figure(report, "root", kind, &pktgen)?;
         expect_sent(kind)?;
         tc(&format!("del dev {DEVICE} root"))?;
     }
-    for kind in ["pfifo", "codel", "rcodel"] {
+    for kind in ["pfifo", "codel", "rcodel", "fq_codel"] {
         // All packets to the first of the bands.
         let map = "0 ".repeat(16);
         tc(&format!(

@@ -4,6 +4,7 @@
 
 pub mod bench;
 pub mod bottleneck;
+pub mod bpf;
 pub mod cmd;
 pub mod codel;
 pub mod debugfs;

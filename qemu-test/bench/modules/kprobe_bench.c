@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Kprobes that do nothing, for measuring what a kprobe itself costs.
+ *
+ *	insmod bench_tracee.ko
+ *	insmod kprobe_bench.ko probes=1 symbol=bench_tracee:tracee
+ *	cat /sys/module/kprobe_bench/parameters/opcode
+ *	cat /sys/kernel/debug/bench_tracee/ns
+ *
+ * At a function's entry a kprobe is called through ftrace. Behind it (the symbol
+ * bench_tracee:tracee_inside) it is a breakpoint, of which the kernel makes a jump after
+ * a while where debug.kprobes-optimization is set. /sys/kernel/debug/kprobes/list calls
+ * it optimized as soon as that is planned; only the code itself tells when it is done.
+ *
+ * The kernel's samples/kprobes/kprobe_example.c prints in its handler.
+ */
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kprobes.h>
+#include <linux/module.h>
+#include <linux/sysfs.h>
+#include <linux/uaccess.h>
+
+#define MAX_PROBES 16
+
+static uint probes = 1;
+module_param(probes, uint, 0);
+MODULE_PARM_DESC(probes, "How many kprobes to put there, 1 to 16");
+
+static char *symbol = "bench_tracee:tracee";
+module_param(symbol, charp, 0);
+MODULE_PARM_DESC(symbol, "The symbol to put them at");
+
+static struct kprobe kprobes[MAX_PROBES];
+static struct kprobe *list[MAX_PROBES];
+
+/* The first byte at the kprobes: e8 is a call of ftrace's, e9 a jump, cc a breakpoint. */
+static int opcode_get(char *buffer, const struct kernel_param *param)
+{
+	u8 opcode;
+	int ret;
+
+	/* The function's module may be gone. */
+	ret = copy_from_kernel_nofault(&opcode, kprobes[0].addr, sizeof(opcode));
+	return ret ?: sysfs_emit(buffer, "%02x\n", opcode);
+}
+
+static const struct kernel_param_ops opcode_ops = {
+	.get = opcode_get,
+};
+module_param_cb(opcode, &opcode_ops, NULL, 0400);
+MODULE_PARM_DESC(opcode, "The first byte of the code at them, hexadecimal");
+
+static int nop_pre_handler(struct kprobe *p, struct pt_regs *regs)
+{
+	return 0;
+}
+
+static int __init kprobe_bench_init(void)
+{
+	int ret;
+
+	if (!probes || probes > MAX_PROBES)
+		return -EINVAL;
+	for (uint i = 0; i < probes; i++) {
+		kprobes[i].symbol_name = symbol;
+		kprobes[i].pre_handler = nop_pre_handler;
+		list[i] = &kprobes[i];
+	}
+	ret = register_kprobes(list, probes);
+	if (ret)
+		pr_err("%s: %pe\n", symbol, ERR_PTR(ret));
+	return ret;
+}
+module_init(kprobe_bench_init);
+
+static void __exit kprobe_bench_exit(void)
+{
+	unregister_kprobes(list, probes);
+}
+module_exit(kprobe_bench_exit);
+
+MODULE_DESCRIPTION("Kprobes that do nothing, on the function of bench_tracee");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The other ways to have code called at a function: kprobes in C (`kprobe_bench`) and
+//! BPF programs, all of which do nothing, on the function of `bench_tracee`.
+
+use std::time::Duration;
+
+use anyhow::Result;
+
+use super::hooks::{call, figure, SUITE};
+use super::{Report, Skipped};
+use crate::sys::bpf::{has_btf, Attached};
+use crate::sys::{debugfs, ftrace, module, wait_for};
+
+/// By this time the kernel has made jumps of kprobes, or taken away what nobody has any
+/// more. The clock leaps ahead while the guest waits.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Whether the kernel makes jumps of kprobes.
+const OPTIMIZATION: &str = "/proc/sys/debug/kprobes-optimization";
+/// The first byte of the code at the kprobes. The kernel's own list of them has
+/// `[OPTIMIZED]` as soon as that is planned.
+const OPCODE: &str = "/sys/module/kprobe_bench/parameters/opcode";
+
+/// A kprobe at one place.
+struct Kprobe {
+    subject: &'static str,
+    symbol: &'static str,
+    optimization: &'static str,
+    opcode: &'static str,
+}
+
+const KPROBES: [Kprobe; 3] = [
+    Kprobe {
+        subject: "c-kprobe-ftrace",
+        symbol: "tracee",
+        optimization: "1",
+        opcode: "e8",
+    },
+    Kprobe {
+        subject: "c-kprobe-optimized",
+        symbol: "tracee_inside",
+        optimization: "1",
+        opcode: "e9",
+    },
+    Kprobe {
+        subject: "c-kprobe-int3",
+        symbol: "tracee_inside",
+        optimization: "0",
+        opcode: "cc",
+    },
+];
+
+/// Measures a call with `count` of each on the function.
+///
+/// # Errors
+///
+/// One of them cannot be put there, is not what it should be, or stays.
+pub fn measure(report: &mut Report, case: &str, count: u32) -> Result<()> {
+    for kprobe in KPROBES {
+        kprobes(report, case, &kprobe, count)?;
+    }
+    for (subject, object) in [("bpf-fentry", "fentry"), ("bpf-kprobe", "kprobe")] {
+        if object == "fentry" && !has_btf("bench_tracee") {
+            let reason = "the kernel has no BTF of bench_tracee";
+            skipped(report, case, subject, reason)?;
+            continue;
+        }
+        let attached = Attached::load(object, count)?;
+        ftrace::expect_enabled("tracee")?;
+        figure(report, case, subject, call()?)?;
+        drop(attached);
+        wait_for("BPF programs to be gone", LIMIT, || {
+            Ok(ftrace::enabled("tracee")?.is_none().then_some(()))
+        })?;
+    }
+    Ok(())
+}
+
+fn kprobes(report: &mut Report, case: &str, kprobe: &Kprobe, count: u32) -> Result<()> {
+    debugfs::set(OPTIMIZATION, kprobe.optimization)?;
+    let parameters = format!("probes={count} symbol=bench_tracee:{}", kprobe.symbol);
+    let probes = module::load("kprobe_bench", &parameters)?;
+    // A jump is made of a breakpoint a moment after the kprobe was registered.
+    let ready = wait_for(&format!("opcode {}", kprobe.opcode), LIMIT, || {
+        Ok((debugfs::read(OPCODE)? == kprobe.opcode).then_some(()))
+    });
+    match ready {
+        Ok(()) => figure(report, case, kprobe.subject, call()?)?,
+        Err(error) => {
+            let reason = format!("{error:#}, the code has {}", debugfs::read(OPCODE)?);
+            skipped(report, case, kprobe.subject, &reason)?;
+        }
+    }
+    probes.unload()?;
+    debugfs::set(OPTIMIZATION, "1")?;
+    ftrace::expect_bare("tracee")
+}
+
+fn skipped(report: &mut Report, case: &str, subject: &str, reason: &str) -> Result<()> {
+    report.skipped(Skipped {
+        suite: SUITE.name,
+        case,
+        subject,
+        reason,
+    })
+}

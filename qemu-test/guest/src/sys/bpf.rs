@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Loads BPF programs with the distribution's bpftool, which attaches each where its
+//! section says.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{ensure, Context, Result};
+
+use super::{cmd, module};
+
+/// Where a file system for links is mounted: programs are attached as long as it is.
+const MOUNT: &str = "/run/bpf";
+
+/// The programs of an object, attached until the value goes away.
+pub struct Attached(());
+
+impl Attached {
+    /// Loads `programs` programs from `/tackle/NAME-PROGRAMS.bpf.o`.
+    ///
+    /// # Errors
+    ///
+    /// The kernel or bpftool refuses one of them; the message has libbpf's reason.
+    pub fn load(name: &str, programs: u32) -> Result<Self> {
+        let object = module::file(name).with_file_name(format!("{name}-{programs}.bpf.o"));
+        fs::create_dir_all(MOUNT).with_context(|| format!("cannot make {MOUNT}"))?;
+        cmd::run(&format!("mount -t bpf bpf {MOUNT}"))?;
+        let attached = Self(());
+        let pins = format!("{MOUNT}/{name}");
+        let object = object.display();
+        cmd::run(&format!("bpftool prog loadall {object} {pins} autoattach"))?;
+        let count = fs::read_dir(&pins).with_context(|| format!("cannot read {pins}"))?;
+        let count = count.count();
+        ensure!(
+            count == programs as usize,
+            "expected {programs} links in {pins}, got {count}"
+        );
+        Ok(attached)
+    }
+}
+
+impl Drop for Attached {
+    fn drop(&mut self) {
+        if let Err(error) = cmd::run(&format!("umount {MOUNT}")) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+/// Whether the kernel has the types (BTF) of a loaded module, without which an fentry
+/// program cannot be attached to its functions.
+pub fn has_btf(module: &str) -> bool {
+    Path::new("/sys/kernel/btf").join(module).exists()
+}
