@@ -43,7 +43,7 @@ stress: boot-debug ## all comes and goes under load on the debug kernel (ROUNDS=
 		--rounds $(ROUNDS) $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: boot-stock ## measure beside the C originals (SUITE=hooks, qdisc or core; COMPARE=commit; KEEP=1)
+bench: boot-stock $(if $(filter-out qdisc-time,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, qdisc-time or core; COMPARE=commit; KEEP=1)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
 		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') $(if $(KEEP),--keep)
 

@@ -6,7 +6,8 @@
 #
 #	bench.sh NAME FOLDER [ARGUMENT OF tackle-bench...]
 #
-# FOLDER is what boot.sh has made for the kernel NAME.
+# FOLDER is what boot.sh has made for the kernel NAME, its neighbour uml what it has made
+# for User Mode Linux.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -17,4 +18,5 @@ cp "$build"/bench/peers/*.ko "$build"/bench/peers/*.bpf.o "$folder/payload/"
 start=$SECONDS
 cargo build --release --locked --quiet -p tackle-bench
 say "benchmarks: built, $((SECONDS - start)) s"
+[ ! -e "$folder/../uml/payload" ] || set -- --uml "uml=$(realpath "$folder/../uml")" "$@"
 exec "$build/cargo/release/tackle-bench" --kernel "$name=$folder" --build "$build" "$@"

@@ -20,7 +20,8 @@ use crate::source::{measure, Measured};
 use crate::store::{write, write_text, Store};
 use crate::subject::{suite, Suite, SUITES};
 
-/// Measures in a guest whose clock counts instructions, and on the host in real time.
+/// Measures in a guest whose clock counts instructions, and in real time on the host and
+/// under User Mode Linux.
 ///
 /// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent (120) and
 /// may take in all (900).
@@ -30,13 +31,16 @@ pub struct Cli {
     /// The kernel and the directory with its files
     #[arg(long, value_name = "NAME=DIR")]
     kernel: Kernel,
+    /// The same of User Mode Linux, which the suite qdisc-time is measured on
+    #[arg(long, value_name = "NAME=DIR")]
+    uml: Option<Kernel>,
     /// The build directory; results go to DIR/bench, logs to DIR/qemu
     #[arg(long, value_name = "DIR")]
     build: PathBuf,
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks, qdisc or core; repeat for several
+    /// A suite to run instead of all: hooks, qdisc, qdisc-time or core; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
     /// Say what has changed by more than 1 % since this commit
@@ -57,6 +61,7 @@ impl Cli {
     pub fn run(self) -> Result<bool> {
         let suites = select(&self.suites)?;
         self.kernel.check()?;
+        self.uml.iter().try_for_each(Kernel::check)?;
         let store = Store::new(&self.cache);
         // What cannot be compared is to be known before minutes have passed.
         let old = match &self.compare {
@@ -69,7 +74,7 @@ impl Cli {
             dir: RunDir::create(&self.build)?,
             wishes: Wishes::from_env()?,
         };
-        let outcome = measure(&session, &self.kernel, &suites);
+        let outcome = measure(&session, &self.kernel, self.uml.as_ref(), &suites);
         session.ui.clear();
         let kept = match &outcome {
             Ok(measured) => self.keep || !measured.drifts.is_empty(),
@@ -151,7 +156,7 @@ mod tests {
             let suites = select(words).unwrap();
             suites.iter().map(|suite| suite.name).collect()
         };
-        assert_eq!(names(&[]), ["hooks", "qdisc", "core"]);
+        assert_eq!(names(&[]), ["hooks", "qdisc", "qdisc-time", "core"]);
         assert_eq!(names(&["core".into(), "qdisc".into()]), ["qdisc", "core"]);
         assert!(select(&["nets".into()]).is_err());
     }

@@ -51,7 +51,7 @@ impl Source for Guest<'_> {
             interrupt: &self.session.interrupt,
         };
         let boot = |what| -> Result<(Vec<Record>, Vec<Skipped>)> {
-            let (figures, skipped) = self.boot(&booter, suites, what)?;
+            let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;
             Ok((records(&figures, &origin)?, skipped))
         };
         let (first, skipped) = boot("boot 1 of 2")?;
@@ -65,27 +65,29 @@ impl Source for Guest<'_> {
     }
 }
 
-impl Guest<'_> {
-    /// One boot. `what` names it, and its folder.
-    fn boot(
-        &self,
-        booter: &Booter<'_>,
-        suites: &[&str],
-        what: &str,
-    ) -> Result<(Vec<Figure>, Vec<Skipped>)> {
-        let Self { session, kernel } = self;
-        let dir = session.dir.subdir(what.replace(' ', "-"))?;
-        let mut collect = Collect::new(&session.ui, what);
-        session.ui.step(&format!("{what}: booting {}", kernel.name));
-        let words = format!("bench,{}", suites.join(","));
-        let (end, stderr) = booter.boot(kernel, &words, &dir, &mut collect)?;
-        session.ui.clear();
-        let message = stderr.lines().last().map(|line| format!(" ({line})"));
-        let fault = end
-            .fault()
-            .map(|fault| fault + &message.unwrap_or_default());
-        collect.finish(fault).context("the guest")
-    }
+/// One boot of a guest that measures. `what` names it, and its folder.
+///
+/// # Errors
+/// As [`Booter::boot`]; when the guest could not measure, did not come to the end, or its
+/// kernel log shows trouble.
+pub fn boot(
+    session: &Session,
+    booter: &Booter<'_>,
+    kernel: &Kernel,
+    suites: &[&str],
+    what: &str,
+) -> Result<(Vec<Figure>, Vec<Skipped>)> {
+    let dir = session.dir.subdir(what.replace(' ', "-"))?;
+    let mut collect = Collect::new(&session.ui, what);
+    session.ui.step(&format!("{what}: booting {}", kernel.name));
+    let words = format!("bench,{}", suites.join(","));
+    let (end, stderr) = booter.boot(kernel, &words, &dir, &mut collect)?;
+    session.ui.clear();
+    let message = stderr.lines().last().map(|line| format!(" ({line})"));
+    let fault = end
+        .fault()
+        .map(|fault| fault + &message.unwrap_or_default());
+    collect.finish(fault).context("the guest")
 }
 
 /// Collects what a guest reports.

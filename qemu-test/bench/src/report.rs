@@ -63,7 +63,7 @@ fn how(means: Means) -> &'static str {
              in every run. Each figure is the least of several rounds in two boots; boots that \
              differ by more than 0.5 % are told. How long an instruction takes is another matter."
         }
-        Means::Host => {
+        Means::Host | Means::Uml => {
             "Measured in real time. The subjects take turns; each figure is the median of the \
              rounds, each ratio that of the ratios within a round. The thin line reaches over the \
              middle half of the rounds, from the lower quartile to the upper one."

@@ -2,7 +2,7 @@
 
 //! Where records come from: each means of measuring is a [`Source`].
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::session::Session;
 
@@ -10,6 +10,7 @@ use crate::guest::Guest;
 use crate::host::Host;
 use crate::record::{Drift, Record, Skipped};
 use crate::subject::{Means, Suite};
+use crate::uml::Uml;
 
 /// What was measured.
 #[derive(Debug, Default)]
@@ -40,11 +41,16 @@ pub trait Source {
     fn measure(&self, suites: &[&str]) -> Result<Measured>;
 }
 
-/// Measures suites, each by its means, in their order.
+/// Measures suites, each by its means, in their order: on `kernel`, or on `uml`.
 ///
 /// # Errors
 /// As [`Source::measure`].
-pub fn measure(session: &Session, kernel: &Kernel, suites: &[&'static Suite]) -> Result<Measured> {
+pub fn measure(
+    session: &Session,
+    kernel: &Kernel,
+    uml: Option<&Kernel>,
+    suites: &[&'static Suite],
+) -> Result<Measured> {
     let mut measured = Measured::default();
     // Suites of the same means are done in one go: in the same boots.
     for group in suites.chunk_by(|a, b| a.means == b.means) {
@@ -52,6 +58,10 @@ pub fn measure(session: &Session, kernel: &Kernel, suites: &[&'static Suite]) ->
         let source: &dyn Source = match group[0].means {
             Means::Guest => &Guest { session, kernel },
             Means::Host => &Host { session, kernel },
+            Means::Uml => &Uml {
+                session,
+                kernel: uml.with_context(|| format!("{} needs --uml", names.join(", ")))?,
+            },
         };
         measured.add(source.measure(&names)?);
     }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures in a guest whose clock counts instructions, and reports figures as
+//! Measures in a guest whose clock counts instructions, or under User Mode Linux, and reports figures as
 //! lines of JSON. `Documentation/bench.rst` says what they mean.
 
 mod hooks;
 mod pktgen;
 mod probes;
 mod qdisc;
+mod qdisc_time;
 
 use std::io::Write;
 
@@ -22,7 +23,7 @@ struct Suite {
     run: fn(&mut Report) -> Result<()>,
 }
 
-const SUITES: [Suite; 2] = [hooks::SUITE, qdisc::SUITE];
+const SUITES: [Suite; 3] = [hooks::SUITE, qdisc::SUITE, qdisc_time::SUITE];
 
 /// One line of the report. The host computes from these, it measures nothing.
 #[derive(Serialize)]

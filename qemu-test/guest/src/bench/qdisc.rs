@@ -20,50 +20,92 @@ use crate::sys::{cmd, module, netns::Dummy};
 /// The suite.
 pub const SUITE: Suite = Suite { name: "qdisc", run };
 
-const DEVICE: &str = "bench0";
+/// The device that packets are handed to.
+pub(super) const DEVICE: &str = "bench0";
 /// A round takes less than the 4 ms from one timer tick to the next.
 const PACKETS: u32 = 1000;
 /// At worst a tick comes in nine rounds of ten.
 const ROUNDS: u32 = 40;
 
+/// Where a discipline stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Case {
+    /// There is none.
+    Bare,
+    /// It is the device's own.
+    Root,
+    /// It is in a band of `prio`.
+    UnderPrio,
+}
+
+impl Case {
+    /// Its name in the report.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "bare",
+            Self::Root => "root",
+            Self::UnderPrio => "under-prio",
+        }
+    }
+
+    /// The disciplines that it is measured with.
+    pub(super) fn kinds(self) -> &'static [&'static str] {
+        match self {
+            Self::Bare => &["noqueue"],
+            Self::Root => &["codel", "rcodel", "fq_codel"],
+            Self::UnderPrio => &["pfifo", "codel", "rcodel", "fq_codel"],
+        }
+    }
+
+    /// Measures with the discipline `kind` in its place, and checks that at least this
+    /// many packets went through it.
+    pub(super) fn with(
+        self,
+        kind: &str,
+        packets: u32,
+        measure: impl FnOnce() -> Result<f64>,
+    ) -> Result<f64> {
+        match self {
+            // What a device without a queue has anyway.
+            Self::Bare => return measure(),
+            Self::Root => tc(&format!("add dev {DEVICE} root {kind}"))?,
+            Self::UnderPrio => {
+                // All packets to the first of the bands.
+                let map = "0 ".repeat(16);
+                tc(&format!(
+                    "add dev {DEVICE} root handle 1: prio bands 2 priomap {map}"
+                ))?;
+                tc(&format!("add dev {DEVICE} parent 1:1 {kind}"))?;
+            }
+        }
+        let value = measure()?;
+        expect_sent(kind, packets)?;
+        tc(&format!("del dev {DEVICE} root"))?;
+        Ok(value)
+    }
+}
+
 fn run(report: &mut Report) -> Result<()> {
     let rcodel = module::stack("sch_rcodel", "")?;
     let device = Dummy::new(DEVICE, 9)?;
     let pktgen = Pktgen::new(DEVICE, PACKETS)?;
-
-    figure(report, "bare", "noqueue", &pktgen)?;
-    for kind in ["codel", "rcodel", "fq_codel"] {
-        tc(&format!("add dev {DEVICE} root {kind}"))?;
-        figure(report, "root", kind, &pktgen)?;
-        expect_sent(kind)?;
-        tc(&format!("del dev {DEVICE} root"))?;
-    }
-    for kind in ["pfifo", "codel", "rcodel", "fq_codel"] {
-        // All packets to the first of the bands.
-        let map = "0 ".repeat(16);
-        tc(&format!(
-            "add dev {DEVICE} root handle 1: prio bands 2 priomap {map}"
-        ))?;
-        tc(&format!("add dev {DEVICE} parent 1:1 {kind}"))?;
-        figure(report, "under-prio", kind, &pktgen)?;
-        expect_sent(kind)?;
-        tc(&format!("del dev {DEVICE} root"))?;
+    for case in [Case::Bare, Case::Root, Case::UnderPrio] {
+        for kind in case.kinds() {
+            let measure = || least(ROUNDS, || pktgen.round());
+            let value = case.with(kind, PACKETS * ROUNDS, measure)?;
+            report.figure(Figure {
+                suite: SUITE.name,
+                case: case.name(),
+                subject: kind,
+                metric: "insn_per_packet",
+                value,
+                unit: "instructions",
+            })?;
+        }
     }
     drop(pktgen);
     drop(device);
     rcodel.unload()
-}
-
-fn figure(report: &mut Report, case: &str, subject: &str, pktgen: &Pktgen) -> Result<()> {
-    let value = least(ROUNDS, || pktgen.round())?;
-    report.figure(Figure {
-        suite: SUITE.name,
-        case,
-        subject,
-        metric: "insn_per_packet",
-        value,
-        unit: "instructions",
-    })
 }
 
 fn tc(words: &str) -> Result<()> {
@@ -71,13 +113,12 @@ fn tc(words: &str) -> Result<()> {
 }
 
 /// Checks with the qdisc's own counters that the packets came its way, and left.
-fn expect_sent(kind: &str) -> Result<()> {
+fn expect_sent(kind: &str, packets: u32) -> Result<()> {
     let text = cmd::run(&format!("tc -s qdisc show dev {DEVICE}"))?;
     let (sent, dropped) = counters(&text, kind).with_context(|| format!("no {kind} in: {text}"))?;
     ensure!(
-        sent >= PACKETS * ROUNDS && dropped == 0,
-        "expected {} packets through {kind} and none dropped, got {sent} and {dropped}",
-        PACKETS * ROUNDS
+        sent >= packets && dropped == 0,
+        "expected {packets} packets through {kind} and none dropped, got {sent} and {dropped}"
     );
     Ok(())
 }

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is measured under User Mode Linux, in real time: disciplines that take turns.
+
+use anyhow::Result;
+use tackle_qemu::boot::Booter;
+use tackle_qemu::kernel::Kernel;
+use tackle_qemu::qemu::{Accel, PROGRAM};
+use tackle_qemu::session::Session;
+
+use crate::guest::boot;
+use crate::origin::Origin;
+use crate::record::{Figure, Key};
+use crate::rounds::{records, Series};
+use crate::source::{Measured, Source};
+
+/// What is measured in one guest of a kernel that is a process of the host.
+pub struct Uml<'a> {
+    /// What every run needs.
+    pub session: &'a Session,
+    /// The kernel.
+    pub kernel: &'a Kernel,
+}
+
+impl Source for Uml<'_> {
+    fn measure(&self, suites: &[&str]) -> Result<Measured> {
+        let accel = Accel::Uml;
+        let booter = Booter {
+            qemu: PROGRAM.into(),
+            accel,
+            limits: self.session.wishes.limits(accel, self.kernel, None)?,
+            rounds: None,
+            interrupt: &self.session.interrupt,
+        };
+        let origin = Origin::of_host(self.kernel)?;
+        let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, "uml")?;
+        let mut measured = Measured {
+            skipped,
+            ..Measured::default()
+        };
+        for (key, unit, all) in cases(&figures) {
+            measured
+                .records
+                .extend(records(&key, &unit, &all, &origin)?);
+        }
+        Ok(measured)
+    }
+}
+
+/// The figures of each case, a series for each subject; the key's subject is empty.
+fn cases(figures: &[Figure]) -> Vec<(Key, String, Vec<Series>)> {
+    let mut cases: Vec<(Key, String, Vec<Series>)> = Vec::new();
+    for figure in figures {
+        let key = Key {
+            subject: String::new(),
+            ..figure.key.clone()
+        };
+        let place = cases.iter().position(|(known, ..)| *known == key);
+        let place = place.unwrap_or_else(|| {
+            cases.push((key, figure.unit.clone(), Vec::new()));
+            cases.len() - 1
+        });
+        let all = &mut cases[place].2;
+        let subject = &figure.key.subject;
+        match all.iter_mut().find(|series| series.subject == *subject) {
+            Some(series) => series.values.push(figure.value),
+            None => all.push(Series {
+                subject: subject.clone(),
+                values: vec![figure.value],
+            }),
+        }
+    }
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_of_a_case_become_series() {
+        let figure = |case: &str, subject: &str, value| Figure {
+            key: Key {
+                suite: "qdisc-time".into(),
+                case: case.into(),
+                subject: subject.into(),
+                metric: "ns_per_packet".into(),
+            },
+            value,
+            unit: "ns".into(),
+        };
+        let figures = [
+            figure("root", "codel", 1.0),
+            figure("root", "rcodel", 2.0),
+            figure("root", "rcodel", 3.0),
+            figure("root", "codel", 4.0),
+            figure("bare", "noqueue", 5.0),
+        ];
+        let cases = cases(&figures);
+        let names: Vec<_> = cases.iter().map(|(key, ..)| key.case.as_str()).collect();
+        assert_eq!(names, ["root", "bare"]);
+        let root = &cases[0].2;
+        assert_eq!(root[0].subject, "codel");
+        assert_eq!(root[0].values, [1.0, 4.0]);
+        assert_eq!(root[1].values, [2.0, 3.0]);
+    }
+}
