@@ -24,7 +24,7 @@ th, td { text-align: left; padding: 0.2em 1em 0.2em 0; border-bottom: 1px solid 
 .wide { overflow-x: auto }
 .rust { color: #c75424 } .c { color: #5c7491 } .bpf { color: #8f7315 }
 .rust, .c, .bpf { font-weight: bold }
-td.number { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums }
+table .number { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums }
 ";
 
 /// The page.
@@ -169,7 +169,8 @@ fn rows(records: &[&Record]) -> Vec<Bar> {
 fn html_table(out: &mut String, records: &[Record]) -> Result<()> {
     out.push_str(
         "<h2>All figures</h2>\n<div class=\"wide\"><table>\n<tr><th>suite<th>case<th>subject\
-         <th>metric<th>value<th>unit<th>baseline<th>ratio to C</tr>\n",
+         <th>metric<th class=\"number\">value<th>unit<th>baseline\
+         <th class=\"number\">ratio to C</tr>\n",
     );
     for record in records {
         let key = &record.key;
