@@ -9,6 +9,7 @@
 //!
 //! - [`codel`]: when a queue drops or marks a packet,
 //! - [`fault`]: whether a fault point fails this time,
+//! - [`fq_codel`]: which of many flows sends next, and which one a full queue drops from,
 //! - [`numa`]: which task faulted on which node, and how often.
 
 // Kbuild gives it on the command line.
@@ -18,4 +19,5 @@
 
 pub mod codel;
 pub mod fault;
+pub mod fq_codel;
 pub mod numa;

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! FQ-CoDel, the flow queue scheduler with controlled delay of RFC 8290.
+//!
+//! Packets are spread over flows by a hash, each flow is a first-in first-out queue with
+//! a [CoDel](crate::codel) of its own, and the flows take turns in sending:
+//!
+//! ```text
+//!  packets          flows            lists of flows that take turns          link
+//!
+//!            .---> 0 |||||| CoDel
+//!            +---> 1                 new  3 ------------------------.
+//!  hash -----+---> 2 ||     CoDel                                   +---> head flow
+//!            +---> 3 |      CoDel    old  0 -> 2 -> 5  (if no new) -'     sends
+//!            +---> 4
+//!            '---> 5 ||||   CoDel
+//! ```
+//!
+//! A turn is worth a *quantum* of bytes: a flow sends while its deficit is positive, and
+//! each packet is taken off the deficit, with the last one below zero if need be (deficit
+//! round robin, DRR++). What a flow goes through:
+//!
+//! ```text
+//!                      a packet comes:
+//!  .------------.    deficit = quantum    .----------.
+//!  | on no list |------------------------>| new list |
+//!  '------------'                         '----------'
+//!     ^      ^     no packet, and no old      |  |
+//!     |      |     flows to wait for          |  |  no packet, or
+//!     |      '--------------------------------'  |  no deficit: += quantum
+//!     |                                          v
+//!     |   no packet                       .-------------.
+//!     '-----------------------------------|  old list,  |----.  no deficit:
+//!                                         | at its end  |<---'  += quantum
+//!                                         '-------------'
+//! ```
+//!
+//! - A flow that sends less than a quantum each time round (a name lookup, a keystroke,
+//!   a voice call) is a new one each time, and waits for no long queue.
+//! - An emptied new flow has to wait its turn on the old list once before it may be new
+//!   again, or flows that come and go could starve the old ones (section 4.2 of the RFC).
+//! - When all flows together hold too many packets or too much memory, the one with the
+//!   longest backlog in bytes pays for it: up to half of its backlog is dropped from its
+//!   head, at most [`Params::drop_batch`] packets. Finding it looks at each flow, and the
+//!   batch spreads the cost (section 4.1).
+//!
+//! All flows share one set of [`codel::Params`] and [`codel::Stats`], but each has its own
+//! [`codel::Vars`]. As in the kernel, what CoDel takes for the backlog (to leave a queue of
+//! less than a packet alone) is that of all flows together.
+//!
+//! Each decision is that of the kernel's `net/sched/sch_fq_codel.c` (Linux 7.3), packet for
+//! packet: `tests/fq_codel_diff.rs` compares them. The links of the lists are indices, one
+//! for each flow, since flows only ever leave a list at its head. All steps but the search
+//! for the longest backlog take the same time however many flows there are.
+//!
+//! The module has no memory: the tables of flows and their backlogs are its user's
+//! ([`FqCodel::new`]), and so are the packets ([`Packets`]).
+
+mod flow;
+mod overload;
+mod packets;
+mod params;
+mod stats;
+
+pub use flow::Flow;
+pub use packets::{Dequeue, Enqueue, Note, Packets, Trim};
+pub use params::{Params, Quantum};
+pub use stats::{ClassStats, Stats};
+
+use crate::codel;
+use core::ops::DerefMut;
+use flow::Turns;
+
+/// The most flows that there can be.
+pub const MAX_FLOWS: usize = 65_536;
+
+/// What became of a packet that was put in a flow.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[must_use]
+pub enum Enqueued {
+    /// Nothing was dropped: `NET_XMIT_SUCCESS`.
+    Queued,
+    /// Packets of another flow were dropped: `NET_XMIT_SUCCESS`.
+    Dropped(Reduction),
+    /// Packets of the same flow were dropped, this one perhaps among them: `NET_XMIT_CN`.
+    ///
+    /// The parents do not count the packet then, so it is left out of the reduction.
+    Congested(Reduction),
+}
+
+/// What the parents of a queue take off their counts: the arguments of
+/// `qdisc_tree_reduce_backlog()`, which is to be called for zeroes as well.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Reduction {
+    /// Packets.
+    pub packets: i32,
+    /// Their bytes. Below zero when what was dropped is shorter than the packet that the
+    /// parents do not count.
+    pub len: i32,
+}
+
+/// A scheduler, with a table of flows `F` and one of their backlogs `B`.
+///
+/// The table of backlogs is apart from that of the flows, so that the search for the
+/// longest one goes through few cache lines.
+pub struct FqCodel<F, B> {
+    /// What a user can set. After lowering a limit, call [`trim`](Self::trim).
+    pub params: Params,
+    flows: F,
+    /// The bytes in each flow.
+    backlogs: B,
+    turns: Turns,
+    /// The sum of the [`Note::memory`] of all packets in flows.
+    memory_usage: u32,
+    codel: codel::Stats,
+    drop_overlimit: u32,
+    drop_overmemory: u32,
+    new_flow_count: u32,
+}
+
+impl<L, F, B> FqCodel<F, B>
+where
+    F: DerefMut<Target = [Flow<L>]>,
+    B: DerefMut<Target = [u32]>,
+{
+    /// Makes a scheduler without packets.
+    ///
+    /// `flows` are to be new and `backlogs` zero. Returns [`None`] if the tables are empty,
+    /// longer than [`MAX_FLOWS`], or not of the same length.
+    pub fn new(flows: F, backlogs: B, params: Params) -> Option<Self> {
+        let count = flows.len();
+        (count == backlogs.len() && (1..=MAX_FLOWS).contains(&count)).then_some(Self {
+            params,
+            flows,
+            backlogs,
+            turns: Turns::NONE,
+            memory_usage: 0,
+            codel: codel::Stats::default(),
+            drop_overlimit: 0,
+            drop_overmemory: 0,
+            new_flow_count: 0,
+        })
+    }
+
+    /// How many flows there are.
+    #[inline]
+    pub fn flows_cnt(&self) -> u32 {
+        // CAST: No more than MAX_FLOWS.
+        self.flows.len() as u32
+    }
+
+    /// The flow of a packet with this hash, which is spread over 32 bits.
+    #[inline]
+    pub fn flow_of_hash(&self, hash: u32) -> u32 {
+        // CAST: Less than the number of flows.
+        (u64::from(hash).wrapping_mul(u64::from(self.flows_cnt())) >> 32) as u32
+    }
+
+    /// The flow that a filter's class stands for; [`None`] when there is none of the kind.
+    ///
+    /// Class `HANDLE:N` is flow `N - 1`.
+    #[inline]
+    pub fn flow_of_class(&self, classid: u32) -> Option<u32> {
+        (classid & MINOR)
+            .checked_sub(1)
+            .filter(|flow| *flow < self.flows_cnt())
+    }
+
+    /// The flow that a packet's socket asks for by its priority (`SO_PRIORITY`), if that
+    /// is a class of the qdisc with this handle.
+    #[inline]
+    pub fn flow_of_priority(&self, priority: u32, handle: u32) -> Option<u32> {
+        if priority & !MINOR != handle {
+            return None;
+        }
+        self.flow_of_class(priority)
+    }
+
+    /// Puts a packet at the end of a flow, and drops others if there are too many then.
+    ///
+    /// Gives the packet back if there is no such flow.
+    #[inline]
+    pub fn enqueue<P: Enqueue<List = L>>(
+        &mut self,
+        packets: &mut P,
+        flow: u32,
+        mut packet: P::Packet,
+    ) -> Result<Enqueued, P::Packet> {
+        let (index, flows) = (flow as usize, &mut *self.flows);
+        let (Some(flow), Some(backlog)) = (flows.get_mut(index), self.backlogs.get_mut(index))
+        else {
+            return Err(packet);
+        };
+        let (len, memory) = (P::len(&packet), P::memory(&packet));
+        let at = packets.now();
+        P::set_note(&mut packet, Note { at, memory });
+        packets.push(&mut flow.packets, packet);
+        *backlog = backlog.wrapping_add(len);
+        if flow.enlist(self.params.quantum) {
+            self.turns.new.push(flows, index);
+            self.new_flow_count = self.new_flow_count.wrapping_add(1);
+        }
+        self.memory_usage = self.memory_usage.wrapping_add(memory);
+        if !self.is_over(packets) {
+            return Ok(Enqueued::Queued);
+        }
+        Ok(self.drop_overload(packets, index, len))
+    }
+
+    /// Takes the next packet to send out of its flow, and drops or marks those that CoDel
+    /// wants to go. [`None`] when there are no packets left.
+    ///
+    /// Call [`take_drops`](Self::take_drops) afterwards.
+    #[inline]
+    pub fn dequeue<P: Dequeue<List = L>>(&mut self, packets: &mut P) -> Option<P::Packet> {
+        loop {
+            let index = self.turns.next();
+            // Here it ends when no flow is on a list.
+            let flow = self.flows.get_mut(index)?;
+            if !flow.has_deficit() {
+                flow.add_deficit(self.params.quantum);
+                self.turns.pop(flow);
+                self.turns.old.push(&mut self.flows, index);
+                continue;
+            }
+            let mut queue = packets::InFlow {
+                packets,
+                list: &mut flow.packets,
+                backlog: self.backlogs.get_mut(index)?,
+                memory_usage: &mut self.memory_usage,
+            };
+            let params = &self.params.codel;
+            if let Some(packet) =
+                codel::dequeue(&mut queue, params, &mut flow.vars, &mut self.codel)
+            {
+                flow.take_deficit(P::len(&packet));
+                packets.count_sent(&packet);
+                return Some(packet);
+            }
+            self.leave(index);
+        }
+    }
+
+    /// Takes the flow that has its turn, and has no packets, off its list.
+    // Apart from the loop in `dequeue`, where it would take the registers of others.
+    #[inline(never)]
+    fn leave(&mut self, index: usize) {
+        let Some(flow) = self.flows.get_mut(index) else {
+            return;
+        };
+        let was_new = !self.turns.new.is_empty();
+        self.turns.pop(flow);
+        if was_new && !self.turns.old.is_empty() {
+            // Once through the old flows, or else it could starve them.
+            self.turns.old.push(&mut self.flows, index);
+        } else {
+            flow.unlist();
+        }
+    }
+
+    /// What [`dequeue`](Self::dequeue) has dropped since this was last called, if anything;
+    /// to tell the parents.
+    #[inline]
+    pub fn take_drops(&mut self) -> Option<Reduction> {
+        if self.codel.drop_count == 0 {
+            return None;
+        }
+        // CAST: C takes the numbers as signed, and adds them to unsigned ones.
+        Some(Reduction {
+            packets: core::mem::take(&mut self.codel.drop_count) as i32,
+            len: core::mem::take(&mut self.codel.drop_len) as i32,
+        })
+    }
+
+    /// Takes packets out of the head of the queue until they are within the limits.
+    ///
+    /// Returns what the parents are to be told of.
+    pub fn trim<P: Trim<List = L>>(&mut self, packets: &mut P) -> Reduction {
+        let mut total = Reduction::default();
+        while self.is_over(packets) {
+            let Some(packet) = packets.pop_parked().or_else(|| self.dequeue(packets)) else {
+                break;
+            };
+            total.add(1, P::len(&packet));
+            packets.discard(packet);
+        }
+        if let Some(drops) = self.take_drops() {
+            total.add(drops.packets, drops.len as u32);
+        }
+        total
+    }
+
+    /// Forgets all packets: `purge` empties a flow.
+    ///
+    /// The statistics, and the deficits, stay what they are.
+    pub fn reset(&mut self, mut purge: impl FnMut(&mut L)) {
+        self.turns = Turns::NONE;
+        for flow in self.flows.iter_mut() {
+            purge(&mut flow.packets);
+            flow.unlist();
+            flow.vars = codel::Vars::default();
+        }
+        self.backlogs.fill(0);
+        self.memory_usage = 0;
+    }
+
+    /// Whether there are too many packets, or they take too much memory.
+    #[inline]
+    fn is_over<P: Packets>(&self, packets: &P) -> bool {
+        packets.qlen() > self.params.limit || self.memory_usage > self.params.memory_limit
+    }
+}
+
+/// The part of a class's number that tells it from others of the same qdisc.
+const MINOR: u32 = 0xffff;
+
+impl Reduction {
+    #[inline]
+    fn add(&mut self, packets: i32, len: u32) {
+        self.packets = self.packets.wrapping_add(packets);
+        // CAST: As in `take_drops`.
+        self.len = self.len.wrapping_add(len as i32);
+    }
+}

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What can be seen of a scheduler and its flows.
+
+use super::{Flow, FqCodel};
+use crate::codel::Time;
+use core::ops::DerefMut;
+
+/// The counts of a scheduler, as in `struct tc_fq_codel_qd_stats`. They wrap around.
+///
+/// That struct also has the lengths of the lists: count [`FqCodel::new_flows`] and
+/// [`FqCodel::old_flows`].
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stats {
+    /// The length in bytes of the longest packet that CoDel has seen.
+    pub maxpacket: u32,
+    /// Packets dropped since there were too many, or they took too much memory.
+    pub drop_overlimit: u32,
+    /// Packets that CoDel marked with ECN CE instead of dropping them.
+    pub ecn_mark: u32,
+    /// How often a packet made a flow a new one.
+    pub new_flow_count: u32,
+    /// Packets marked with ECN CE for the CE threshold.
+    pub ce_mark: u32,
+    /// Bytes of memory that the packets take.
+    pub memory_usage: u32,
+    /// Those of `drop_overlimit` for which it was the memory.
+    pub drop_overmemory: u32,
+}
+
+/// The state of a flow, as in `struct tc_fq_codel_cl_stats`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ClassStats {
+    /// The bytes that it may send before the next flow has its turn.
+    pub deficit: i32,
+    /// How long its last packet waited, in microseconds.
+    pub ldelay: u32,
+    /// Drops or marks in the dropping state.
+    pub count: u32,
+    /// `count` when the dropping state was last entered.
+    pub lastcount: u32,
+    /// Whether its CoDel is in the dropping state.
+    pub dropping: bool,
+    /// The time to the next drop in microseconds; below zero when it is overdue.
+    pub drop_next: i32,
+}
+
+impl<L, F, B> FqCodel<F, B>
+where
+    F: DerefMut<Target = [Flow<L>]>,
+    B: DerefMut<Target = [u32]>,
+{
+    /// The counts.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            maxpacket: self.codel.maxpacket,
+            drop_overlimit: self.drop_overlimit,
+            ecn_mark: self.codel.ecn_mark,
+            new_flow_count: self.new_flow_count,
+            ce_mark: self.codel.ce_mark,
+            memory_usage: self.memory_usage,
+            drop_overmemory: self.drop_overmemory,
+        }
+    }
+
+    /// The state of a flow at the time `now`; [`None`] if there is no such flow.
+    pub fn class_stats(&self, flow: u32, now: Time) -> Option<ClassStats> {
+        let flow = self.flow(flow)?;
+        let vars = &flow.vars;
+        Some(ClassStats {
+            deficit: flow.deficit,
+            ldelay: vars.ldelay.to_us(),
+            count: vars.count,
+            lastcount: vars.lastcount,
+            dropping: vars.dropping,
+            drop_next: vars.drop_next_us(now),
+        })
+    }
+
+    /// A flow; [`None`] if there is no such flow.
+    pub fn flow(&self, flow: u32) -> Option<&Flow<L>> {
+        self.flows.get(flow as usize)
+    }
+
+    /// The bytes in a flow; [`None`] if there is no such flow.
+    pub fn backlog(&self, flow: u32) -> Option<u32> {
+        self.backlogs.get(flow as usize).copied()
+    }
+
+    /// The flows on the list of new ones, in the order of their turns.
+    pub fn new_flows<'a>(&'a self) -> impl Iterator<Item = u32> + 'a
+    where
+        L: 'a,
+    {
+        self.turns.new.iter(&self.flows)
+    }
+
+    /// The flows on the list of old ones, in the order of their turns.
+    pub fn old_flows<'a>(&'a self) -> impl Iterator<Item = u32> + 'a
+    where
+        L: 'a,
+    {
+        self.turns.old.iter(&self.flows)
+    }
+}
