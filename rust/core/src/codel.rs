@@ -315,7 +315,9 @@ fn should_drop<Q: Queue>(
     now: Time,
 ) -> bool {
     vars.ldelay = now.since(Q::enqueued_at(packet));
-    stats.maxpacket = stats.maxpacket.max(Q::len(packet));
+    if Q::len(packet) > stats.maxpacket {
+        stats.maxpacket = Q::len(packet);
+    }
 
     if vars.ldelay.before(params.target) || queue.backlog() <= params.mtu {
         vars.went_below();
