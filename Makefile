@@ -12,8 +12,9 @@ TOP := $(CURDIR)
 BUILD := $(TOP)/build
 TOOLBOX := scripts/toolbox.sh run
 
-# The kernels that tests run on; demo and shell take FLAVOUR.
-KERNELS := stock
+# The kernels that tests run on; demo and shell take FLAVOUR. What needs a patch is tested
+# on the kernel with our patches, too, once there are any.
+KERNELS := stock debug $(if $(wildcard scripts/patches/*.patch),patched)
 FLAVOUR := stock
 RUNNER := $(BUILD)/cargo/release/tackle-qemu
 kernel-dir = $(BUILD)/kernels/$(1)
@@ -34,13 +35,10 @@ test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS="stoc
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
-# What `make stress` makes of each kind.
-ROUNDS := 1000
-
 .PHONY: stress
-stress: boot-debug ## all comes and goes under load on the debug kernel (ROUNDS=1000)
+stress: boot-debug ## all comes and goes under load on the debug kernel (ROUNDS=n instead of 1000)
 	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,debug) --suite stress \
-		--rounds $(ROUNDS) $(if $(KEEP),--keep)
+		--rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: bench
 bench: boot-stock $(if $(filter-out qdisc-time,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, qdisc-time or core; COMPARE=commit; KEEP=1)
