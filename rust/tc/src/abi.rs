@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `tc` exports to its plug-ins, and the C types in it.
+
+use std::ffi::{c_char, c_int, c_uint, c_void};
+
+/// `struct nlmsghdr`: the request that is being made. Only `tc` looks into it.
+#[repr(C)]
+pub struct NlMsgHdr {
+    _private: [u8; 0],
+}
+
+/// C's `FILE`. `tc`'s print functions know where to print.
+#[repr(C)]
+pub struct File {
+    _private: [u8; 0],
+}
+
+/// `struct rtattr`: the header of an attribute; the payload follows.
+#[repr(C, align(4))]
+pub struct RtAttr {
+    /// Length of header and payload, in bytes.
+    pub len: u16,
+    /// Type and flags.
+    pub kind: u16,
+}
+
+/// `TCA_OPTIONS`.
+pub const TCA_OPTIONS: c_int = 2;
+
+/// The size that plug-ins give for the buffer behind a request; `tc`'s is larger.
+pub const REQUEST_SIZE: c_int = 1024;
+
+/// `PRINT_FP` of `enum output_type`: in text only.
+pub const PRINT_FP: c_uint = 1;
+
+/// `PRINT_JSON` of `enum output_type`: in JSON only.
+pub const PRINT_JSON: c_uint = 2;
+
+/// `COLOR_NONE` of `enum color_attr`.
+pub const COLOR_NONE: c_uint = 6;
+
+/// `SPRINT_BSIZE`: the size of a buffer to print a value into.
+pub const SPRINT_BSIZE: usize = 64;
+
+extern "C" {
+    pub fn addattr_l(
+        n: *mut NlMsgHdr,
+        maxlen: c_int,
+        kind: c_int,
+        data: *const c_void,
+        alen: c_int,
+    ) -> c_int;
+
+    pub fn print_color_uint(
+        output: c_uint,
+        color: c_uint,
+        key: *const c_char,
+        fmt: *const c_char,
+        value: c_uint,
+    ) -> c_int;
+
+    pub fn print_color_int(
+        output: c_uint,
+        color: c_uint,
+        key: *const c_char,
+        fmt: *const c_char,
+        value: c_int,
+    ) -> c_int;
+
+    pub fn print_color_bool(
+        output: c_uint,
+        color: c_uint,
+        key: *const c_char,
+        fmt: *const c_char,
+        value: bool,
+    ) -> c_int;
+
+    pub fn print_color_string(
+        output: c_uint,
+        color: c_uint,
+        key: *const c_char,
+        fmt: *const c_char,
+        value: *const c_char,
+    ) -> c_int;
+
+    pub fn print_nl();
+
+    pub fn sprint_time(time: u32, buf: *mut c_char) -> *mut c_char;
+
+    pub fn incomplete_command() -> !;
+}

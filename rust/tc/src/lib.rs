@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Plug-ins of `tc` for queueing disciplines, in safe code.
+//!
+//! For a qdisc of kind `KIND` that it has no code for, `tc` opens `q_KIND.so` in the folder
+//! `TC_LIB_DIR` (or one chosen when `tc` was built) and looks up `KIND_qdisc_util` there: a
+//! table of functions that make netlink attributes of the words of a command line, and text
+//! or JSON of the attributes and statistics that the kernel sends. A plug-in is a type that
+//! implements [`Qdisc`] and a line that exports the table:
+//!
+//! ```
+//! use tackle_tc::{Attributes, Error, Options, Printer, Qdisc, Words};
+//!
+//! struct Shallow;
+//!
+//! impl Qdisc for Shallow {
+//!     const USAGE: &'static [&'static str] = &["[ limit PACKETS ]"];
+//!
+//!     fn parse(words: &mut Words<'_>, options: &mut Options) -> Result<(), Error> {
+//!         while let Some(word) = words.next() {
+//!             match word {
+//!                 "limit" => options.put_u32(1, words.number()?),
+//!                 other => return Err(Error::unknown(other)),
+//!             }
+//!         }
+//!         Ok(())
+//!     }
+//!
+//!     fn print(options: &Attributes<'_>, out: &mut Printer) {
+//!         if let Some(limit) = options.u32(1) {
+//!             out.uint(c"limit", limit, format_args!("limit {limit}p "));
+//!         }
+//!     }
+//!
+//!     fn print_xstats(_: &[u8], _: &mut Printer) {}
+//! }
+//!
+//! tackle_tc::plugin!("shallow", Shallow);
+//! # use tackle_tc_fake as _; // stands in for tc
+//! ```
+//!
+//! Printing goes through `tc`'s own functions, so that `-json`, `-pretty` and `-oneline`
+//! work as for the kinds that `tc` knows.
+//!
+//! C headers (iproute2): `tc/tc_util.h`, `include/json_print.h`, `include/libnetlink.h`,
+//! `include/utils.h`. `tc` exports the functions that its plug-ins call; those used here have
+//! kept their prototypes since iproute2 5.8.
+
+#![warn(missing_docs)]
+
+mod abi;
+mod attributes;
+mod error;
+mod plugin;
+mod print;
+mod words;
+
+pub use attributes::{words_of, Attributes, Options};
+pub use error::Error;
+pub use plugin::QdiscUtil;
+pub use print::{Printer, Time};
+pub use words::Words;
+
+/// How `tc` speaks of one kind of queueing discipline.
+///
+/// A panic in any of the functions is reported on standard error and fails the command.
+pub trait Qdisc {
+    /// The options, line by line as the usage text has them, without the kind's name.
+    const USAGE: &'static [&'static str];
+
+    /// Makes the attributes inside `TCA_OPTIONS` of what follows the kind's name on the
+    /// command line.
+    ///
+    /// # Errors
+    ///
+    /// A word or a value is not allowed, or the user asks for help. Nothing is sent to the
+    /// kernel then.
+    fn parse(words: &mut Words<'_>, options: &mut Options) -> Result<(), Error>;
+
+    /// Prints the attributes that the kernel sent in `TCA_OPTIONS`, each followed by a blank.
+    fn print(options: &Attributes<'_>, out: &mut Printer);
+
+    /// Prints the kind's own statistics, the payload of `TCA_XSTATS` or `TCA_STATS_APP`: as
+    /// long as the kernel has made them, which may be shorter or longer than expected.
+    fn print_xstats(xstats: &[u8], out: &mut Printer);
+}

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Prints text or JSON, whichever the user asked `tc` for.
+
+use std::ffi::{c_char, CStr, CString};
+use std::fmt::{self, Display};
+use std::marker::PhantomData;
+use std::ptr::null;
+
+use crate::abi;
+
+/// Prints where `tc` prints.
+///
+/// Each value has a key for JSON, and a text that is printed otherwise.
+///
+/// # Invariants
+///
+/// It exists while `tc` waits for one of the plug-in's print functions to return, and stays
+/// on `tc`'s thread: `tc`'s state is in global variables without a lock.
+pub struct Printer(PhantomData<*mut ()>);
+
+impl Printer {
+    /// # Safety
+    ///
+    /// The caller was called by `tc` to print, and drops the value before it returns.
+    pub(crate) unsafe fn new() -> Self {
+        // INVARIANT: the caller's promise; `PhantomData<*mut ()>` is not `Send`.
+        Self(PhantomData)
+    }
+
+    /// Prints an unsigned number.
+    pub fn uint(&mut self, key: &CStr, value: u32, text: impl Display) {
+        // SAFETY: by the type's invariants `tc` waits for us. `key` is a C string. In JSON
+        // no format is looked at, and text is not asked for.
+        unsafe {
+            abi::print_color_uint(
+                abi::PRINT_JSON,
+                abi::COLOR_NONE,
+                key.as_ptr(),
+                null(),
+                value,
+            )
+        };
+        self.text(text);
+    }
+
+    /// Prints a signed number.
+    pub fn int(&mut self, key: &CStr, value: i32, text: impl Display) {
+        // SAFETY: as in `uint`.
+        unsafe {
+            abi::print_color_int(
+                abi::PRINT_JSON,
+                abi::COLOR_NONE,
+                key.as_ptr(),
+                null(),
+                value,
+            )
+        };
+        self.text(text);
+    }
+
+    /// Prints a truth value.
+    pub fn bool(&mut self, key: &CStr, value: bool, text: impl Display) {
+        // SAFETY: as in `uint`.
+        unsafe {
+            abi::print_color_bool(
+                abi::PRINT_JSON,
+                abi::COLOR_NONE,
+                key.as_ptr(),
+                null(),
+                value,
+            )
+        };
+        self.text(text);
+    }
+
+    /// Ends a line of text; what ends it is a choice of the user's.
+    pub fn newline(&mut self) {
+        // SAFETY: by the type's invariants `tc` waits for us.
+        unsafe { abi::print_nl() };
+    }
+
+    fn text(&mut self, text: impl Display) {
+        // A C string ends at the first NUL; no text of ours has one.
+        let text = CString::new(text.to_string()).unwrap_or_default();
+        // SAFETY: by the type's invariants `tc` waits for us. The format takes one string,
+        // which is what comes with it.
+        unsafe {
+            abi::print_color_string(
+                abi::PRINT_FP,
+                abi::COLOR_NONE,
+                null(),
+                c"%s".as_ptr(),
+                text.as_ptr(),
+            )
+        };
+    }
+}
+
+/// A time in microseconds, shown as `tc` shows times: in the largest unit in which it is 1 or
+/// more, with three digits, such as `1.02ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Time(pub u32);
+
+impl Display for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut buf: [c_char; abi::SPRINT_BSIZE] = [0; abi::SPRINT_BSIZE];
+        // SAFETY: `sprint_time` writes a C string of SPRINT_BSIZE bytes at most, the size of
+        // the buffer, and touches nothing else.
+        unsafe { abi::sprint_time(self.0, buf.as_mut_ptr()) };
+        // SAFETY: the buffer holds a C string, and is not written to any more.
+        let text = unsafe { CStr::from_ptr(buf.as_ptr()) };
+        f.pad(&text.to_string_lossy())
+    }
+}
