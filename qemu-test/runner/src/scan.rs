@@ -15,6 +15,7 @@ const SAFE: &[&str] = &[
     "rust/core",
     "rust/kunit",
     "qemu-test/bench",
+    "tools",
 ];
 
 static UNSAFE: LazyLock<Regex> =

@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is expected here is what `tc` of iproute2 6.15 sends and prints for `codel`.
+
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, proptest};
+use serde_json::{json, Value};
+use tackle_tc::{Error, Options, Qdisc, Words};
+use tackle_tc_fake::{Plugin, Printed};
+
+use super::{Rcodel, QDISC_UTIL};
+
+/// Attributes as they travel.
+fn attributes(fields: &[(u8, u32)]) -> Vec<u8> {
+    let attribute =
+        |(kind, value): &(u8, u32)| [&[8, 0, *kind, 0], &value.to_ne_bytes()[..]].concat();
+    fields.iter().flat_map(attribute).collect()
+}
+
+fn parse(line: &str) -> Result<Vec<u8>, i32> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    Plugin::new(&QDISC_UTIL).parse(&words)
+}
+
+fn print(fields: &[(u8, u32)]) -> Printed {
+    let options = attributes(fields);
+    Plugin::new(&QDISC_UTIL).print(Some(&options)).unwrap()
+}
+
+fn print_xstats(words: &[u32]) -> Printed {
+    let bytes: Vec<u8> = words.iter().copied().flat_map(u32::to_ne_bytes).collect();
+    Plugin::new(&QDISC_UTIL).print_xstats(Some(&bytes)).unwrap()
+}
+
+fn members<const N: usize>(members: [(&str, Value); N]) -> Vec<(String, Value)> {
+    members.map(|(key, value)| (key.to_owned(), value)).to_vec()
+}
+
+#[test]
+fn options_become_attributes_in_the_order_of_codel() {
+    assert_eq!(parse(""), Ok(vec![]));
+    let all = "ce_threshold 1ms noecn target 5ms interval 100ms limit 1000 ecn";
+    let expected = [(2, 1000), (3, 100_000), (1, 5000), (4, 1), (5, 1000)];
+    assert_eq!(parse(all), Ok(attributes(&expected)));
+    assert_eq!(parse("noecn"), Ok(attributes(&[(4, 0)])));
+    assert_eq!(parse("limit 1 limit 2"), Ok(attributes(&[(2, 2)])));
+}
+
+#[test]
+fn values_that_mean_nothing_are_not_sent() {
+    assert_eq!(parse("limit 0 target 0 interval 0us"), Ok(vec![]));
+    assert_eq!(parse("ce_threshold 4294967295us"), Ok(vec![]));
+    assert_eq!(parse("ce_threshold 0"), Ok(attributes(&[(5, 0)])));
+}
+
+#[test]
+fn ends_of_ranges() {
+    let line = "limit 4294967295 target 4294967295us interval 1us";
+    let expected = [(2, u32::MAX), (3, 1), (1, u32::MAX)];
+    assert_eq!(parse(line), Ok(attributes(&expected)));
+    for line in [
+        "limit 4294967296",
+        "limit -1",
+        "target 4295s",
+        "interval -1us",
+    ] {
+        assert_eq!(parse(line), Err(-1), "{line}");
+    }
+}
+
+#[test]
+fn errors_say_which_option() {
+    let refuse = |line: &str| {
+        let mut words: Words<'_> = line.split_whitespace().collect();
+        Rcodel::parse(&mut words, &mut Options::default()).unwrap_err()
+    };
+    for option in ["limit", "target", "interval", "ce_threshold"] {
+        let text = refuse(&format!("ecn {option} few")).to_string();
+        assert!(text.starts_with(&format!("Illegal \"{option}\"")), "{text}");
+        assert!(text.contains("4294967295"), "{text}");
+        assert_eq!(refuse(&format!("ecn {option}")), Error::Incomplete);
+    }
+    assert_eq!(refuse("limit 3 foo 1").to_string(), "What is \"foo\"?");
+    assert_eq!(refuse("ecn help limit"), Error::Help);
+}
+
+#[test]
+fn options_are_printed_as_those_of_codel() {
+    // In whichever order they come.
+    let printed = print(&[(1, 4999), (2, 1000), (3, 99_999), (4, 1), (5, 999)]);
+    assert_eq!(
+        printed.text,
+        "limit 1000p target 5ms ce_threshold 999us interval 100ms ecn "
+    );
+    let json = [
+        ("limit", json!(1000)),
+        ("target", json!(4999)),
+        ("ce_threshold", json!(999)),
+        ("interval", json!(99_999)),
+        ("ecn", json!(true)),
+    ];
+    assert_eq!(printed.json, members(json));
+}
+
+#[test]
+fn an_option_that_is_off_or_absent_is_not_printed() {
+    let printed = print(&[(2, 0), (4, 0), (1, 1_500_000)]);
+    assert_eq!(printed.text, "limit 0p target 1.5s ");
+    let json = [("limit", json!(0)), ("target", json!(1_500_000))];
+    assert_eq!(printed.json, members(json));
+    assert_eq!(print(&[]), Printed::default());
+}
+
+#[test]
+fn statistics_of_a_new_queue() {
+    assert_eq!(
+        print_xstats(&[0; 9]).text,
+        "  count 0 lastcount 0 ldelay 0us drop_next 0us\n  \
+         maxpacket 0 ecn_mark 0 drop_overlimit 0"
+    );
+}
+
+#[test]
+fn statistics_of_a_queue_that_drops() {
+    let printed = print_xstats(&[1514, 12, 3, 7250, -1500i32 as u32, 4, 5, 1, 6]);
+    assert_eq!(
+        printed.text,
+        "  count 12 lastcount 3 ldelay 7.25ms dropping drop_next -1.5ms\n  \
+         maxpacket 1514 ecn_mark 5 drop_overlimit 4 ce_mark 6"
+    );
+    let json = [
+        ("count", json!(12)),
+        ("lastcount", json!(3)),
+        ("ldelay", json!(7250)),
+        ("dropping", json!(true)),
+        ("drop_next", json!(-1500)),
+        ("maxpacket", json!(1514)),
+        ("ecn_mark", json!(5)),
+        ("drop_overlimit", json!(4)),
+        ("ce_mark", json!(6)),
+    ];
+    assert_eq!(printed.json, members(json));
+}
+
+#[test]
+fn statistics_of_an_older_kernel_are_short() {
+    let printed = print_xstats(&[1514, 12, 3]);
+    assert_eq!(
+        printed.text,
+        "  count 12 lastcount 3 ldelay 0us drop_next 0us\n  \
+         maxpacket 1514 ecn_mark 0 drop_overlimit 0"
+    );
+}
+
+#[test]
+fn the_longest_way_to_the_next_drop() {
+    let printed = print_xstats(&[0, 0, 0, 0, i32::MIN as u32]);
+    assert!(
+        printed.text.contains(" drop_next -2.15e+03s\n"),
+        "{}",
+        printed.text
+    );
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_kernel_sends_is_printed(bytes in vec(any::<u8>(), 0..120)) {
+        let plugin = Plugin::new(&QDISC_UTIL);
+        prop_assert!(plugin.print(Some(&bytes)).is_ok());
+        prop_assert!(plugin.print_xstats(Some(&bytes)).is_ok());
+    }
+
+    #[test]
+    fn attributes_in_any_order_and_number_are_printed(
+        fields in vec((0u8..8, any::<u32>()), 0..12),
+    ) {
+        let printed = print(&fields);
+        let first = |kind| fields.iter().find(|(other, _)| *other == kind);
+        let limit = first(2).map(|(_, limit)| json!(limit));
+        let shown = printed.json.iter().find(|(key, _)| key == "limit");
+        prop_assert!(shown.map(|(_, value)| value) == limit.as_ref());
+    }
+
+    #[test]
+    fn whatever_the_user_types_is_taken_or_refused(
+        words in vec("limit|target|interval|ecn|ce_threshold|[0-9a-fx.+-]{0,6}[mu]?s?|\\PC{0,4}", 0..8),
+    ) {
+        let mut options = Options::default();
+        let mut words: Words<'_> = words.iter().map(String::as_str).collect();
+        let parsed = Rcodel::parse(&mut words, &mut options);
+        // Nothing that is refused is sent, and each option once at most.
+        prop_assert!(parsed.is_ok() || options.as_bytes().is_empty());
+        prop_assert!(options.as_bytes().len() <= 5 * 8);
+    }
+}
