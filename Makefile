@@ -97,6 +97,14 @@ modules_install: ## install them under /lib/modules
 	@[ -e $(BUILD)/modules/tackle.ko ] || { echo "nothing to install: make modules first" >&2; exit 1; }
 	@$(kbuild) modules_install
 
+.PHONY: tools
+tools: toolbox ## the plug-ins of tc
+	@$(TOOLBOX) scripts/tools.sh build
+
+.PHONY: tools_install
+tools_install: ## install them and their manual pages (DESTDIR, PREFIX=/usr, TC_LIB_DIR)
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' TC_LIB_DIR='$(TC_LIB_DIR)' scripts/tools.sh install
+
 # Habits ----------------------------------------------------------------------
 
 .PHONY: format

@@ -8,4 +8,5 @@
 start=$SECONDS
 # Cargo has a progress display of its own.
 cargo build --release --locked --quiet -p tackle-guest -p tackle-qemu
+"$(dirname "$0")/tools.sh" build
 say "programs: built, $((SECONDS - start)) s"

@@ -6,6 +6,8 @@
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export HOME=/root LANG=C.UTF-8 TERM="${TERM:-linux}"
+# Where tc finds the plug-ins for our qdiscs.
+export TC_LIB_DIR=/tackle
 
 mount -t proc proc /proc
 mount -t sysfs sys /sys
