@@ -3,7 +3,7 @@
 //! Runs the programs of the distribution, each with a time limit.
 
 use std::io::Write;
-use std::process::{Child, Command, Stdio};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{bail, Context, Result};
@@ -11,6 +11,9 @@ use anyhow::{bail, Context, Result};
 /// How long a command that should be quick may take, in seconds. Emulated
 /// processors are slow; the limit is there to end a test that hangs.
 const LIMIT: &str = "60";
+
+/// The exit status of timeout(1) when the time is over.
+const TIMED_OUT: i32 = 124;
 
 static UNLIMITED: AtomicBool = AtomicBool::new(false);
 
@@ -57,30 +60,62 @@ pub fn run(line: &str) -> Result<String> {
 ///
 /// See [`run`].
 pub fn feed(line: &str, input: &str) -> Result<String> {
-    let child = Command::new("timeout")
+    let output = finish(line, spawn(line)?, input)?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr);
+    bail!("`{line}`: {}: {}", output.status, said.trim())
+}
+
+/// What a command did that may fail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// Its exit status.
+    pub code: i32,
+    /// What it wrote to standard output.
+    pub out: String,
+    /// What it wrote to standard error.
+    pub err: String,
+}
+
+/// Runs a command line, words separated by blanks, whatever comes of it.
+///
+/// # Errors
+///
+/// It cannot be started, was killed or ran longer than the limit.
+pub fn output(line: &str) -> Result<Output> {
+    let output = finish(line, spawn(line)?, "")?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    match output.status.code() {
+        Some(code) if code != TIMED_OUT => Ok(Output {
+            code,
+            out: text(&output.stdout),
+            err: text(&output.stderr),
+        }),
+        _ => bail!("`{line}`: {}", output.status),
+    }
+}
+
+fn spawn(line: &str) -> Result<Child> {
+    Command::new("timeout")
         .arg(limit())
         .args(line.split_whitespace())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("cannot start `{line}`"))?;
-    finish(line, child, input)
+        .with_context(|| format!("cannot start `{line}`"))
 }
 
-fn finish(line: &str, mut child: Child, input: &str) -> Result<String> {
+fn finish(line: &str, mut child: Child, input: &str) -> Result<process::Output> {
     if let Some(mut stdin) = child.stdin.take() {
         // A program that does not read its input may be gone already.
         let _ = stdin.write_all(input.as_bytes());
     }
-    let output = child
+    child
         .wait_with_output()
-        .with_context(|| format!("cannot wait for `{line}`"))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    let said = String::from_utf8_lossy(&output.stderr);
-    bail!("`{line}`: {}: {}", output.status, said.trim())
+        .with_context(|| format!("cannot wait for `{line}`"))
 }
 
 /// Starts a command line in the background, its standard output piped.
@@ -109,6 +144,13 @@ mod tests {
     fn output_and_input_go_through() {
         assert_eq!(run("echo one two").unwrap(), "one two\n");
         assert_eq!(feed("cat", "hello\n").unwrap(), "hello\n");
+    }
+
+    #[test]
+    fn a_failure_may_be_looked_at() {
+        let output = output("ls /no/such/file").unwrap();
+        assert_eq!((output.code, output.out.as_str()), (2, ""));
+        assert!(output.err.contains("/no/such/file"), "{output:?}");
     }
 
     #[test]

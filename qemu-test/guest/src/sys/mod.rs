@@ -9,6 +9,7 @@ pub mod cmd;
 pub mod codel;
 pub mod debugfs;
 pub mod fault;
+pub mod frame;
 pub mod ftrace;
 pub mod kernel;
 pub mod kmemleak;

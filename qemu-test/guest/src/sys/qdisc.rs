@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Talks to the kernel about queueing disciplines over netlink, because `tc`
-//! refuses options of a kind that it has no plug-in for, and because a test
-//! wants to send options that no `tc` would send.
+//! Talks to the kernel about queueing disciplines over netlink, because a test
+//! wants to send options that no `tc` would send, and to see by itself what
+//! `tc` has sent.
 
 use std::thread;
 

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `sch_rcodel`: the queueing discipline by itself, option by option beside
-//! the kernel's `codel`, and under traffic.
+//! the kernel's `codel`, by way of `tc`, and under traffic.
 
 mod options;
+mod plugin;
+mod tdc;
 mod traffic;
 
 use anyhow::{ensure, Context as _, Result};
@@ -13,6 +15,11 @@ use self::options::{
     changes_options_as_codel_does, has_the_defaults_of_codel, limit_zero_drops_everything,
     refuses_what_codel_refuses, shows_xstats, takes_options_as_codel_does,
 };
+use self::plugin::{
+    is_loaded_by_its_alias, tc_changes_options, tc_prints_as_for_codel,
+    tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_sets_options,
+};
+use self::tdc::passes_the_kernels_own_cases;
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
@@ -28,7 +35,14 @@ pub const SUITE: Suite = Suite {
     by_name_only: false,
     tests: list![
         is_unknown_before_loading,
+        is_loaded_by_its_alias,
         tc_adds_and_lists_it,
+        tc_sets_options,
+        tc_changes_options,
+        tc_refuses_bad_options,
+        tc_prints_as_for_codel,
+        tc_prints_counts_as_for_codel,
+        passes_the_kernels_own_cases,
         counts_packets_exactly,
         has_the_defaults_of_codel,
         takes_options_as_codel_does,

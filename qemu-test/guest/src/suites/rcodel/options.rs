@@ -9,7 +9,7 @@ use crate::suite::Context;
 use crate::sys::bench::Bench;
 use crate::sys::codel::{attribute, Options, Xstats};
 
-fn expect_options(what: &str, seen: Options, expected: Options) -> Result<()> {
+pub(super) fn expect_options(what: &str, seen: Options, expected: Options) -> Result<()> {
     ensure!(
         seen == expected,
         "{what}: expected {expected:?}, got {seen:?}"

@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The kernel's own test cases of `codel`, run on `rcodel`.
+//!
+//! Source: `tools/testing/selftests/tc-testing/tc-tests/qdiscs/codel.json`; how its fields are
+//! meant says `tdc.py` beside it. The guest has no Python.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use anyhow::{bail, ensure, Context as _, Result};
+use regex::{Regex, RegexBuilder};
+use serde::Deserialize;
+
+use super::{CODEL, KIND, MODULE};
+use crate::suite::Context;
+use crate::sys::frame::{self, Segment};
+use crate::sys::netns::Spaces;
+use crate::sys::{cmd, module};
+
+/// Where the guest has the kernel's file.
+const CASES: &str = "/tackle/codel.json";
+
+/// The name space of the device under test, named as in `tdc_config.py`; so are the devices.
+const SPACE: &str = "tcut";
+const DUMMY: &str = "dummy1";
+const DEV0: &str = "v0p0";
+const DEV1: &str = "v0p1";
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Case {
+    id: String,
+    name: String,
+    setup: Vec<String>,
+    cmd_under_test: String,
+    exp_exit_code: String,
+    #[serde(default)]
+    scapy: Vec<Scapy>,
+    verify_cmd: String,
+    match_pattern: String,
+    match_count: String,
+    teardown: Vec<String>,
+}
+
+/// Packets to be sent after the command under test.
+#[derive(Debug, Deserialize)]
+struct Scapy {
+    iface: String,
+    count: u32,
+    packet: String,
+}
+
+/// Reads the cases, each `codel` in them made an `rcodel`.
+fn read(json: &str) -> Result<Vec<Case>> {
+    static WORD: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(&format!(r"\b{CODEL}\b")).expect("a fixed pattern"));
+    let mut cases: Vec<Case> = serde_json::from_str(json).context("not a list of test cases")?;
+    for case in &mut cases {
+        let texts = [
+            &mut case.cmd_under_test,
+            &mut case.verify_cmd,
+            &mut case.match_pattern,
+        ];
+        for text in texts
+            .into_iter()
+            .chain(&mut case.setup)
+            .chain(&mut case.teardown)
+        {
+            *text = WORD.replace_all(text, KIND).into_owned();
+        }
+    }
+    Ok(cases)
+}
+
+fn substitute(text: &str) -> Result<String> {
+    let text = [
+        ("$TC", "tc"),
+        ("$DUMMY", DUMMY),
+        ("$DEV0", DEV0),
+        ("$DEV1", DEV1),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (name, value)| {
+        text.replace(name, value)
+    });
+    ensure!(!text.contains('$'), "a name that is not known in `{text}`");
+    Ok(text)
+}
+
+/// Runs a command in the name space.
+fn inside(line: &str) -> Result<cmd::Output> {
+    cmd::output(&format!("ip netns exec {SPACE} {}", substitute(line)?))
+}
+
+fn expect_code(line: &str, expected: i32) -> Result<()> {
+    let output = inside(line)?;
+    ensure!(
+        output.code == expected,
+        "`{line}`: expected exit status {expected}, got {output:?}"
+    );
+    Ok(())
+}
+
+/// The packets that the kernel's cases of `codel` send.
+fn segment(packet: &str) -> Result<Segment> {
+    static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
+        let pattern = r"^Ether\(type=0x800\)/IP\(src='([0-9.]+)',dst='([0-9.]+)'\)/TCP\(sport=(\d+),dport=(\d+)\)$";
+        Regex::new(pattern).expect("a fixed pattern")
+    });
+    let Some(found) = SEGMENT.captures(packet) else {
+        bail!("a packet that is not known: {packet}");
+    };
+    Ok(Segment {
+        source: (Ipv4Addr::from_str(&found[1])?, found[3].parse()?),
+        destination: (Ipv4Addr::from_str(&found[2])?, found[4].parse()?),
+    })
+}
+
+impl Case {
+    fn run(&self) -> Result<()> {
+        for line in &self.setup {
+            expect_code(line, 0)?;
+        }
+        expect_code(&self.cmd_under_test, self.exp_exit_code.parse()?)?;
+        for scapy in &self.scapy {
+            let frame = segment(&scapy.packet)?.frame();
+            frame::send(&substitute(&scapy.iface)?, &frame, scapy.count)?;
+        }
+        let output = inside(&self.verify_cmd)?;
+        let pattern = RegexBuilder::new(&self.match_pattern)
+            .dot_matches_new_line(true)
+            .multi_line(true)
+            .build()?;
+        let found = pattern.find_iter(&output.out).count();
+        let expected: usize = self.match_count.parse()?;
+        ensure!(
+            found == expected,
+            "expected {expected} matches of `{pattern}`, got {found} in {output:?}"
+        );
+        for line in &self.teardown {
+            expect_code(line, 0)?;
+        }
+        Ok(())
+    }
+}
+
+/// The devices of one case. Both ends of the pair go with one of them.
+struct Devices<'a>(&'a Spaces);
+
+impl<'a> Devices<'a> {
+    fn new(spaces: &'a Spaces) -> Result<Self> {
+        spaces.ip(
+            SPACE,
+            &[
+                format!("link add {DUMMY} type dummy").as_str(),
+                &format!("link add {DEV1} type veth peer name {DEV0} netns 1"),
+                &format!("link set {DUMMY} up"),
+                &format!("link set {DEV1} up"),
+            ],
+        )?;
+        cmd::run(&format!("ip link set {DEV0} up"))?;
+        Ok(Self(spaces))
+    }
+}
+
+impl Drop for Devices<'_> {
+    fn drop(&mut self) {
+        let lines = [format!("link del {DUMMY}"), format!("link del {DEV1}")];
+        if let Err(error) = self.0.ip(SPACE, &lines) {
+            eprintln!("{error:#}");
+        }
+    }
+}
+
+pub(super) fn passes_the_kernels_own_cases(context: &mut Context<'_>) -> Result<()> {
+    let path = Path::new(CASES);
+    let json = std::fs::read_to_string(path).with_context(|| format!("cannot read {CASES}"))?;
+    let cases = read(&json)?;
+    ensure!(!cases.is_empty(), "no cases in {CASES}");
+    let stack = module::stack(MODULE, "")?;
+    let spaces = Spaces::new(&[SPACE])?;
+    let mut failed = 0;
+    for case in &cases {
+        let devices = Devices::new(&spaces)?;
+        if let Err(error) = case.run() {
+            context.note(format!("{} {}: {error:#}", case.id, case.name))?;
+            failed += 1;
+        }
+        drop(devices);
+    }
+    let passed = cases.len() - failed;
+    context.note(format!("{passed} of {} cases of codel pass", cases.len()))?;
+    drop(spaces);
+    ensure!(failed == 0, "{failed} of {} cases failed", cases.len());
+    stack.unload()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_case_is_about_rcodel() {
+        let json = r#"[{
+            "id": "1234", "name": "Create CODEL", "category": ["qdisc", "codel"],
+            "plugins": {"requires": "nsPlugin"},
+            "setup": ["$TC qdisc add dev $DEV1 handle 1: root codel"],
+            "cmdUnderTest": "$TC qdisc change dev $DUMMY root codel limit 1",
+            "expExitCode": "0", "verifyCmd": "$TC qdisc show dev $DUMMY",
+            "matchPattern": "qdisc codel 1: root", "matchCount": "1", "teardown": []
+        }]"#;
+        let case = read(json).unwrap().remove(0);
+        assert_eq!(
+            substitute(&case.setup[0]).unwrap(),
+            "tc qdisc add dev v0p1 handle 1: root rcodel"
+        );
+        assert_eq!(
+            substitute(&case.cmd_under_test).unwrap(),
+            "tc qdisc change dev dummy1 root rcodel limit 1"
+        );
+        assert_eq!(case.match_pattern, "qdisc rcodel 1: root");
+        assert!(case.scapy.is_empty());
+        assert!(substitute("$ETH").is_err());
+    }
+
+    #[test]
+    fn packets_are_read() {
+        let packet =
+            "Ether(type=0x800)/IP(src='10.0.0.10',dst='10.0.0.20')/TCP(sport=5000,dport=10)";
+        let expected = Segment {
+            source: ([10, 0, 0, 10].into(), 5000),
+            destination: ([10, 0, 0, 20].into(), 10),
+        };
+        assert_eq!(segment(packet).unwrap(), expected);
+        assert!(segment("Ether()/ARP()").is_err());
+    }
+}
