@@ -66,6 +66,8 @@ fn draw(
     let longest = if longest > 0.0 { longest } else { 1.0 };
     let mut chart = ChartBuilder::on(&root)
         .margin(4)
+        // Half of the last number on the axis.
+        .margin_right(24)
         .x_label_area_size(AXIS)
         .y_label_area_size(LABELS)
         .build_cartesian_2d(0.0..longest * (1.0 + NOTES), 0.0..rows as f64)?;
