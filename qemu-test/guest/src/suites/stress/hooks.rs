@@ -51,11 +51,11 @@ impl Kind for Hooks {
 
     fn caller(&self) -> Result<Caller<'_>> {
         Ok(Box::new(|| {
-            for _ in 0..10 {
+            for _ in 0..50 {
                 // Its own group always exists.
                 let _ = nix::unistd::getpgid(None);
             }
-            Ok(10)
+            Ok(50)
         }))
     }
 

@@ -84,14 +84,14 @@ impl Kind for Modules {
         Ok(Box::new(move || {
             let mut text = [0; 4096];
             cmdline.read_at(&mut text, 0)?;
-            for _ in 0..8 {
+            for _ in 0..40 {
                 // Its own session always exists.
                 let _ = nix::unistd::getsid(None);
             }
             for page in pages.by_ref().take(4) {
                 self.memory[page].fetch_add(1, Relaxed);
             }
-            Ok(9)
+            Ok(41)
         }))
     }
 

@@ -115,7 +115,7 @@ impl Qdiscs {
         let work = (Tc::open()?, Some(module::stack(MODULE, "")?));
         let plain = Road::new(Dummy::new("tks0", 21)?, TcHandle::ROOT);
         let slow = Road::new(Dummy::new("tks1", 22)?, handle(1, 1));
-        cmd::run("tc qdisc add dev tks1 root handle 1: tbf rate 8mbit burst 5k latency 1s")?;
+        cmd::run("tc qdisc add dev tks1 root handle 1: tbf rate 1mbit burst 5k latency 1s")?;
         Ok(Self {
             roads: [plain, slow],
             work: Mutex::new(work),
