@@ -120,7 +120,10 @@ impl<'a> Collect<'a> {
         let parsed = serde_json::from_str(line);
         match parsed.with_context(|| format!("the guest reports {line:?}"))? {
             Line::Figure(figure) => {
-                self.ui.step(&format!("{}: {}", self.what, figure.key));
+                // One that takes turns with others comes again and again.
+                if self.figures.iter().all(|known| known.key != figure.key) {
+                    self.ui.step(&format!("{}: {}", self.what, figure.key));
+                }
                 self.figures.push(figure);
             }
             Line::Skipped(skipped) => self.skipped.push(skipped),
