@@ -29,7 +29,7 @@ demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
 	@$(TOOLBOX) $(RUNNER) demo $(call runner-kernels,$(FLAVOUR))
 
 .PHONY: test
-test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS="stock debug"; ROUNDS=n: of stress; KEEP=1: keep logs)
+test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
