@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the modules for a kernel of the cache, in the toolbox.
+# Builds the modules for a kernel of the cache, those that test and measure included,
+# in the toolbox.
 #
 #	kbuild.sh FOLDER TARGET [VARIABLE=VALUE...]
 #
@@ -22,7 +23,7 @@ mapfile -t options < <(kernel_options "$folder")
 log=$output.log
 start=$SECONDS
 if ! make -C "$(readlink -f "$folder/build")" "${options[@]}" -j"$(nproc)" \
-	M="$TACKLE_TOP" MO="$output" "$@" >"$log" 2>&1; then
+	M="$TACKLE_TOP" MO="$output" TACKLE_TESTS=1 "$@" >"$log" 2>&1; then
 	grep -v '^make\|^  [A-Z]' "$log" >&2 || true
 	die "the modules do not build; the whole log: $log"
 fi
