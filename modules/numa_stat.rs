@@ -80,7 +80,7 @@ impl Counts {
 }
 
 impl Handler for Counts {
-    fn entry(&self, call: &Call<'_>) {
+    fn entry(&self, call: &Call) {
         // A kernel thread that works in the memory of a process: the kernel does not count
         // its faults.
         if kernel::current!().mm().is_none() {

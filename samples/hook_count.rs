@@ -34,7 +34,7 @@ tackle::string_param! {
 struct Counter(Atomic<u64>);
 
 impl Handler for Counter {
-    fn entry(&self, _call: &Call<'_>) {
+    fn entry(&self, _call: &Call) {
         self.0.fetch_add(1, Relaxed);
     }
 }

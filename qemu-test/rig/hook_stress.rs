@@ -45,7 +45,7 @@ const LOOKS: u32 = 60_000;
 struct Counter(Atomic<u64>);
 
 impl Handler for Counter {
-    fn entry(&self, _call: &Call<'_>) {
+    fn entry(&self, _call: &Call) {
         self.0.fetch_add(1, Relaxed);
     }
 }

@@ -10,6 +10,7 @@
 #include <linux/livepatch.h>
 #include <linux/netlink.h>
 #include <linux/pkt_sched.h>
+#include <linux/preempt.h>
 #include <linux/ratelimit.h>
 #include <linux/sched.h>
 #include <linux/sched/numa_balancing.h>
@@ -20,3 +21,11 @@
 #include <net/netlink.h>
 #include <net/pkt_sched.h>
 #include <net/sch_generic.h>
+
+/* Macros that bindgen cannot evaluate. */
+const unsigned long RUST_CONST_HELPER_HARDIRQ_MASK = HARDIRQ_MASK;
+const unsigned long RUST_CONST_HELPER_NMI_MASK = NMI_MASK;
+const unsigned long RUST_CONST_HELPER_SOFTIRQ_OFFSET = SOFTIRQ_OFFSET;
+
+/* rust/helpers/ftrace.c */
+DECLARE_PER_CPU(u8[4], tackle_ftrace_active);

@@ -11,6 +11,7 @@
 #include "net/sch_generic.c"
 #include "netlink.c"
 #include "fault-inject.c"
+#include "ftrace.c"
 #include "kunit.c"
 #include "nodemask.c"
 #include "random.c"

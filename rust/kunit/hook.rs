@@ -68,11 +68,11 @@ impl Seen {
 /// Notes what it sees, and does something more.
 pub(crate) struct Noting {
     seen: Arc<Seen>,
-    more: fn(&Call<'_>),
+    more: fn(&Call),
 }
 
 impl Handler for Noting {
-    fn entry(&self, call: &Call<'_>) {
+    fn entry(&self, call: &Call) {
         self.seen.calls.fetch_add(1, Relaxed);
         self.seen.ip.store(call.ip(), Relaxed);
         self.seen.parent_ip.store(call.parent_ip(), Relaxed);
@@ -98,7 +98,7 @@ pub(crate) fn hook(name: &CStr, seen: &Arc<Seen>) -> Result<Hook> {
 }
 
 /// Hooks the function `name` with a handler that does `more`.
-pub(crate) fn hook_with(name: &CStr, seen: &Arc<Seen>, more: fn(&Call<'_>)) -> Result<Hook> {
+pub(crate) fn hook_with(name: &CStr, seen: &Arc<Seen>, more: fn(&Call)) -> Result<Hook> {
     let seen = seen.clone();
     KBox::pin_init(Registration::new(name, Noting { seen, more }), GFP_KERNEL)
 }

@@ -17,32 +17,29 @@ mod number;
 
 pub use number::{read_bool, read_i64, read_u64};
 
+use crate::library;
 use core::{
     marker::{PhantomData, PhantomPinned},
     ops::Deref,
 };
 use entry::Entry;
 use file_ops::FileOps;
-use kernel::{
-    fmt,
-    prelude::*,
-    sync::{
-        atomic::{Acquire, Atomic, Relaxed, Release},
-        Arc,
-    },
-    uaccess::UserSliceReader,
-};
+use kernel::{fmt, prelude::*, sync::Arc, uaccess::UserSliceReader};
 
 kernel::sync::global_lock! {
-    // SAFETY: `Root::new` initialises it before it sets `ROOT_READY`, without which nobody
-    // takes the lock.
+    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
     unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
 }
 
-/// Whether somebody has begun to initialise [`ROOT`]'s lock.
-static ROOT_CLAIMED: Atomic<bool> = Atomic::new(false);
-/// Whether [`ROOT`]'s lock is initialised.
-static ROOT_READY: Atomic<bool> = Atomic::new(false);
+/// Initialises the lock of this file.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`].
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { ROOT.init() };
+}
 
 /// Returns the project's directory, `/sys/kernel/debug/tackle`.
 ///
@@ -54,9 +51,7 @@ static ROOT_READY: Atomic<bool> = Atomic::new(false);
 ///
 /// May sleep.
 pub fn root() -> Result<Dir> {
-    if !ROOT_READY.load(Acquire) {
-        return Err(ENODEV);
-    }
+    library::ready()?;
     ROOT.lock().clone().ok_or(ENODEV)
 }
 
@@ -64,15 +59,8 @@ pub fn root() -> Result<Dir> {
 pub(crate) struct Root(());
 
 impl Root {
-    /// Makes the directory; `EBUSY` when that was done before.
+    /// Makes the directory.
     pub(crate) fn new() -> Result<Self> {
-        if ROOT_CLAIMED.cmpxchg(false, true, Relaxed).is_err() {
-            return Err(EBUSY);
-        }
-        // SAFETY: `ROOT_CLAIMED` was not set and stays set, so this is the only time.
-        unsafe { ROOT.init() };
-        ROOT_READY.store(true, Release);
-
         let root = Self(());
         *ROOT.lock() = Some(Dir::new(c"tackle", None)?);
         Ok(root)

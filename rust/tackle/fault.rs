@@ -110,6 +110,8 @@ pub static QDISC_INIT_OPTIONS: Point = Point::new("qdisc_init_options", EINVAL);
 pub static QDISC_INIT_DATA: Point = Point::new("qdisc_init_data", ENOMEM);
 /// `register_kprobe()`, by which a function's address is found.
 pub static REGISTER_KPROBE: Point = Point::new("register_kprobe", ENOMEM);
+/// Memory for what the hooks on a function share.
+pub static FTRACE_SITE_ALLOC: Point = Point::new("ftrace_site_alloc", ENOMEM);
 /// `ftrace_set_filter_ip()`.
 pub static FTRACE_SET_FILTER: Point = Point::new("ftrace_set_filter", ENOMEM);
 /// `register_ftrace_function()`.
@@ -118,12 +120,13 @@ pub static REGISTER_FTRACE_FUNCTION: Point = Point::new("register_ftrace_functio
 pub static KLP_ENABLE_PATCH: Point = Point::new("klp_enable_patch", ENOMEM);
 
 /// All of the above.
-static POINTS: [&Point; 8] = [
+static POINTS: [&Point; 9] = [
     &QDISC_OPS_ALLOC,
     &REGISTER_QDISC,
     &QDISC_INIT_OPTIONS,
     &QDISC_INIT_DATA,
     &REGISTER_KPROBE,
+    &FTRACE_SITE_ALLOC,
     &FTRACE_SET_FILTER,
     &REGISTER_FTRACE_FUNCTION,
     &KLP_ENABLE_PATCH,

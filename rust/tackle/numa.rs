@@ -40,7 +40,7 @@ impl HintingFault {
     /// `task_numa_fault(int last_cpupid, int mem_node, int pages, int flags)`; [`None`] if
     /// they cannot be those, being negative.
     #[inline]
-    pub fn of(call: &Call<'_>) -> Option<Self> {
+    pub fn of(call: &Call) -> Option<Self> {
         // CAST: An `int` is the lower 32 bits of its register.
         let int = |n| call.argument(n).map(|register| register as i32);
         Some(Self {

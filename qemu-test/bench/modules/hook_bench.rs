@@ -35,7 +35,7 @@ struct Nop;
 
 impl Handler for Nop {
     #[inline]
-    fn entry(&self, _call: &Call<'_>) {}
+    fn entry(&self, _call: &Call) {}
 }
 
 /// The hooks; when they are dropped, they are gone.

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which hooks are on which function.
+//!
+//! ftrace calls a single ops straight from the function's entry. A second ops on the same
+//! function costs the detour through its list function, which asks each ops of the system
+//! whether it is interested. So the hooks on one function share an ops, that of their *site*:
+//! its trampoline runs them one after the other, in the order in which they came.
+
+use super::{
+    slot::{self, Chain, Node, Pool, Slot},
+    Call,
+};
+use crate::{bindings, fault, library};
+use core::{marker::PhantomPinned, ops::Deref, ptr};
+use kernel::{error::to_result, ffi::c_ulong, prelude::*, types::Opaque};
+
+kernel::sync::global_lock! {
+    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    unsafe(uninit) static SITES: Mutex<Sites> = Sites {
+        pool: Pool::new(),
+        sites: KVec::new(),
+    };
+}
+
+/// Initialises what this file keeps.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`].
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { SITES.init() };
+}
+
+struct Sites {
+    pool: Pool,
+    sites: KVec<Pin<KBox<Site>>>,
+}
+
+/// Puts the hook of `node` on the function at `address`.
+///
+/// # Errors
+///
+/// `ENODEV` without the library, `ENOMEM`, and what ftrace returns.
+///
+/// # Safety
+///
+/// The hook stays valid until [`detach`] has returned.
+pub(super) unsafe fn attach(address: usize, node: Node) -> Result {
+    library::ready()?;
+    let mut sites = SITES.lock();
+    let Sites { pool, sites } = &mut *sites;
+    if let Some(site) = sites.iter_mut().find(|site| site.address == address) {
+        return site.as_mut().add(node);
+    }
+    fault::FTRACE_SITE_ALLOC.check()?;
+    sites.reserve(1, GFP_KERNEL)?;
+    let slot = match pool.take() {
+        Some(slot) => SiteSlot::Pool(slot),
+        None => SiteSlot::Own(KBox::new(Slot::new(), GFP_KERNEL)?),
+    };
+    let pooled = slot.pooled();
+    let site = KBox::pin_init(Site::new(address, slot, node), GFP_KERNEL).inspect_err(|_| {
+        pooled.map(|slot| pool.put(slot));
+    })?;
+    Ok(sites.push_within_capacity(site)?)
+}
+
+/// Takes the hook of `node` off its function, if [`attach`] has put it on one.
+///
+/// When this returns, no CPU and no preempted task can still be in the hook. It may sleep,
+/// for tens of milliseconds.
+pub(super) fn detach(node: Node) {
+    if library::ready().is_err() {
+        return;
+    }
+    let mut sites = SITES.lock();
+    let Sites { pool, sites } = &mut *sites;
+    let Some(index) = sites.iter().position(|site| site.has(&node)) else {
+        return;
+    };
+    if sites[index].chain.hooks().len() > 1 {
+        return sites[index].as_mut().remove(node);
+    }
+    if let Ok(site) = sites.remove(index) {
+        let slot = site.slot.pooled();
+        // Its trampoline is free for others when nobody is in it any more.
+        drop(site);
+        slot.map(|slot| pool.put(slot));
+    }
+}
+
+/// Waits until no CPU and no preempted task is any more where a trampoline may have taken it
+/// before.
+fn synchronize() {
+    // SAFETY: The callers may sleep. It waits until each task that was preempted has been
+    // scheduled by its own will, which none does in a hook, and, by a `synchronize_rcu()` of
+    // its own, for all that has preemption or interrupts disabled.
+    unsafe { bindings::synchronize_rcu_tasks() };
+}
+
+/// One of the pool's slots with a trampoline of ours, or else one for ftrace's.
+enum SiteSlot {
+    Pool(&'static Slot),
+    Own(KBox<Slot>),
+}
+
+impl SiteSlot {
+    fn pooled(&self) -> Option<&'static Slot> {
+        match self {
+            Self::Pool(slot) => Some(slot),
+            Self::Own(_) => None,
+        }
+    }
+}
+
+impl Deref for SiteSlot {
+    type Target = Slot;
+
+    fn deref(&self) -> &Slot {
+        match self {
+            Self::Pool(slot) => slot,
+            Self::Own(slot) => slot,
+        }
+    }
+}
+
+/// A function with hooks.
+///
+/// # Invariants
+///
+/// - `ops` is registered with ftrace for the function at `address`; its `private` points at
+///   `slot`.
+/// - `slot` runs `chain`, which has the hooks. Nobody runs `spare`, which has room for all of
+///   them but one.
+#[pin_data(PinnedDrop)]
+struct Site {
+    address: usize,
+    slot: SiteSlot,
+    chain: Chain,
+    spare: Chain,
+    #[pin]
+    ops: Opaque<bindings::ftrace_ops>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: ftrace's functions may be called from any thread; what the ops points at may be
+// used from any.
+unsafe impl Send for Site {}
+
+impl Site {
+    /// Creates an initialiser that hooks the function at `address`.
+    fn new(address: usize, slot: SiteSlot, node: Node) -> impl PinInit<Self, Error> {
+        let chain = || -> Result<Chain> {
+            let mut chain = Chain::new();
+            chain.reserve(1)?;
+            chain.set([&node].into_iter());
+            slot.set(&chain);
+            Ok(chain)
+        };
+        let chain = chain();
+        // INVARIANT: On success the ops is registered. It and the slot stay in their places.
+        try_pin_init!(Self {
+            address,
+            chain: chain?,
+            spare: Chain::new(),
+            ops <- Opaque::try_ffi_init({
+                let private = ptr::from_ref::<Slot>(&slot);
+                let trampoline = slot.pooled().map_or(0, slot::trampoline);
+                move |ops: *mut bindings::ftrace_ops| {
+                    // SAFETY: `ops` points at uninitialised memory for a `struct ftrace_ops`.
+                    // With a trampoline that is not its own, ftrace neither changes nor frees
+                    // it (`arch_ftrace_update_trampoline()`).
+                    unsafe {
+                        ops.write(bindings::ftrace_ops {
+                            func: Some(callback),
+                            private: private.cast_mut().cast(),
+                            trampoline,
+                            ..pin_init::zeroed()
+                        })
+                    };
+                    // SAFETY: `ops` is valid and not registered; ftrace initialises the rest
+                    // of it by itself. It stays in its place until `PinnedDrop`.
+                    unsafe { register(ops, *address) }
+                }
+            }),
+            slot,
+            _pin: PhantomPinned,
+        })
+    }
+
+    fn has(&self, node: &Node) -> bool {
+        self.chain.hooks().iter().any(|other| other.is(node))
+    }
+
+    /// Adds a hook behind the others.
+    fn add(self: Pin<&mut Self>, node: Node) -> Result {
+        let site = self.project();
+        fault::FTRACE_SITE_ALLOC.check()?;
+        site.spare.reserve(site.chain.hooks().len() + 1)?;
+        let hooks = site.chain.hooks().iter();
+        site.spare.set(Iterator::chain(hooks, [&node]));
+        Self::swap(site.slot, site.chain, site.spare);
+        Ok(())
+    }
+
+    /// Removes one of several hooks.
+    fn remove(self: Pin<&mut Self>, node: Node) {
+        let site = self.project();
+        let hooks = site.chain.hooks().iter();
+        // There is room, by the type invariants.
+        site.spare.set(hooks.filter(|other| !other.is(&node)));
+        Self::swap(site.slot, site.chain, site.spare);
+    }
+
+    /// Has `spare` be run in the place of `chain`, and waits until nobody runs that.
+    fn swap(slot: &Slot, chain: &mut Chain, spare: &mut Chain) {
+        slot.set(spare);
+        synchronize();
+        core::mem::swap(chain, spare);
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Site {
+    fn drop(self: Pin<&mut Self>) {
+        let ops = self.ops.get();
+        // SAFETY: By the type invariants the ops is registered. ftrace waits until neither
+        // its trampoline nor its callback is in use any more: the ops is not core kernel
+        // data, hence dynamic (`FTRACE_OPS_FL_DYNAMIC`).
+        unsafe {
+            bindings::unregister_ftrace_function(ops);
+            bindings::ftrace_free_filter(ops);
+        }
+    }
+}
+
+/// Sets the filter of `ops` to the function at `address`, and registers it.
+///
+/// # Safety
+///
+/// `ops` points at a `struct ftrace_ops` that is not registered and has its function set, and
+/// stays in its place while it is registered.
+unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize) -> Result {
+    let result = fault::FTRACE_SET_FILTER
+        .check()
+        .and_then(|()| {
+            // SAFETY: By the function's requirements. Neither removes nor resets a filter.
+            to_result(unsafe { bindings::ftrace_set_filter_ip(ops, address, 0, 0) })
+        })
+        .and_then(|()| fault::REGISTER_FTRACE_FUNCTION.check())
+        .and_then(|()| {
+            // SAFETY: By the function's requirements.
+            to_result(unsafe { bindings::register_ftrace_function(ops) })
+        });
+    if result.is_err() {
+        // SAFETY: `ops` is not registered, so nobody uses its filter.
+        unsafe { bindings::ftrace_free_filter(ops) };
+    }
+    result
+}
+
+/// What ftrace calls where it cannot call the trampoline: the function has other ops, or the
+/// trampoline is ftrace's own.
+///
+/// # Safety
+///
+/// Called by ftrace alone, with the `ops` of a site.
+unsafe extern "C" fn callback(
+    ip: c_ulong,
+    parent_ip: c_ulong,
+    ops: *mut bindings::ftrace_ops,
+    fregs: *mut bindings::ftrace_regs,
+) {
+    // SAFETY: By the invariants of `Site`, whose slot outlives the registration.
+    let slot = unsafe { &*(*ops).private.cast::<Slot>() };
+    // SAFETY: `struct ftrace_regs` is the first member of `struct __arch_ftrace_regs`,
+    // which is how the architecture's own accessors see it. On x86-64 an ops without
+    // `SAVE_REGS` finds the arguments' registers filled in; the others are not used.
+    let regs = unsafe { &(*fregs.cast::<bindings::__arch_ftrace_regs>()).regs };
+    let call = Call {
+        arguments: [regs.di, regs.si, regs.dx, regs.cx, regs.r8, regs.r9],
+        ip,
+        parent_ip,
+    };
+    // SAFETY: Called in the place of the trampoline.
+    unsafe { slot.run(&call) };
+}

@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a trampoline calls: the pool of the trampolines in `trampolines.S`, and the chain of
+//! hooks behind each.
+
+use super::{context::Inside, Call, Handler};
+use core::{
+    cell::UnsafeCell,
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+
+/// How many trampolines there are; as in `trampolines.S`. A function that is hooked while
+/// all are in use gets ftrace's.
+const SLOTS: usize = 256;
+/// As in `trampolines.S`.
+const TRAMPOLINE_SIZE: usize = 32;
+
+/// What a trampoline calls: the hooked function's first six arguments, the slot, where the
+/// function goes on, and where it returns to.
+pub(super) type Enter =
+    unsafe extern "rust-cold" fn(usize, usize, usize, usize, usize, usize, &Slot, usize, usize);
+
+/// What does the work of one hook in a chain, and then that of those behind it.
+type Step = unsafe extern "C" fn(*const Node, *const Call);
+
+/// What the library needs to know of a hook, whatever its handler is.
+pub(super) struct Header {
+    /// Calls that the handler has not seen, since they came from within a handler.
+    pub(super) missed: Atomic<u64>,
+}
+
+impl Header {
+    pub(super) fn new() -> Self {
+        Self {
+            missed: Atomic::new(0),
+        }
+    }
+}
+
+/// A hook: what is counted of it, and its handler.
+#[repr(C)]
+pub(super) struct Hook<T> {
+    pub(super) header: Header,
+    pub(super) handler: T,
+}
+
+/// What runs the hooks whose handler is of one type.
+struct Steps {
+    /// For a hook that others follow in its chain.
+    next: Step,
+    /// For the last hook of a chain. It has no jump behind it.
+    last: Step,
+    /// For the only hook of a chain.
+    lone: Enter,
+}
+
+trait HasSteps {
+    const STEPS: Steps;
+}
+
+impl<T: Handler> HasSteps for T {
+    const STEPS: Steps = Steps {
+        next: step::<T>,
+        last: last::<T>,
+        lone: lone::<T>,
+    };
+}
+
+/// A hook in a chain.
+///
+/// # Invariants
+///
+/// Either `hook` points at the header of a `Hook<T>` that outlives the chain, `steps` is
+/// `T::STEPS` and `step` one of them, or `hook` is null: the end of the chain.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub(super) struct Node {
+    step: Step,
+    hook: *const Header,
+    steps: &'static Steps,
+}
+
+// SAFETY: A node gives access to a `Hook<T>` whose handler is `Send` and `Sync`.
+unsafe impl Send for Node {}
+// SAFETY: As above.
+unsafe impl Sync for Node {}
+
+impl Node {
+    /// Ends a chain.
+    const END: Self = Self {
+        // INVARIANT: The null pointer.
+        step: end,
+        hook: ptr::null(),
+        steps: &Steps {
+            next: end,
+            last: end,
+            lone: many,
+        },
+    };
+
+    /// The node of `hook`, which the caller keeps alive as long as a chain has the node.
+    pub(super) fn new<T: Handler>(hook: *const Hook<T>) -> Self {
+        // INVARIANT: A `Hook` begins with its header.
+        Self {
+            step: T::STEPS.next,
+            hook: hook.cast(),
+            steps: &T::STEPS,
+        }
+    }
+
+    /// Whether both are nodes of the same hook.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        ptr::eq(self.hook, other.hook)
+    }
+}
+
+/// The hooks of a function, in the order in which they are run.
+///
+/// # Invariants
+///
+/// Empty, or at least one node with a hook, of which the last one has the step `last` and
+/// the others `next`, and behind them [`Node::END`].
+pub(super) struct Chain(KVec<Node>);
+
+impl Chain {
+    pub(super) const fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// The hooks.
+    pub(super) fn hooks(&self) -> &[Node] {
+        self.0.split_last().map_or(&[], |(_end, hooks)| hooks)
+    }
+
+    /// Makes room for this many hooks.
+    pub(super) fn reserve(&mut self, hooks: usize) -> Result {
+        self.0.clear();
+        Ok(self.0.reserve(hooks + 1, GFP_KERNEL)?)
+    }
+
+    /// Puts `hooks` in the place of what is there; there has to be room for them.
+    pub(super) fn set<'a>(&mut self, hooks: impl Iterator<Item = &'a Node>) {
+        self.0.clear();
+        for node in hooks {
+            let node = Node {
+                step: node.steps.next,
+                ..*node
+            };
+            // The caller has seen to the room.
+            let _ = self.0.push_within_capacity(node);
+        }
+        if let Some(last) = self.0.last_mut() {
+            last.step = last.steps.last;
+            let _ = self.0.push_within_capacity(Node::END);
+        }
+    }
+}
+
+/// What a trampoline works with.
+///
+/// # Invariants
+///
+/// While the trampoline can be called, `chain` points at the nodes of a [`Chain`] that is not
+/// empty, and `enter` is [`many`] or the `lone` of the first node.
+#[repr(C)]
+pub(super) struct Slot {
+    // First: the trampoline reads it.
+    enter: UnsafeCell<Enter>,
+    // Not the kernel's type: its loads are calls, for which all registers would be saved.
+    chain: AtomicPtr<Node>,
+}
+
+// SAFETY: `enter` is written and read as a whole, the latter by the trampoline alone.
+unsafe impl Sync for Slot {}
+
+const _: () = assert!(size_of::<Slot>() == 16, "as in trampolines.S");
+
+impl Slot {
+    pub(super) const fn new() -> Self {
+        Self {
+            enter: UnsafeCell::new(many),
+            chain: AtomicPtr::new(ptr::null_mut()),
+        }
+    }
+
+    /// Has the trampoline run `chain`, which is not empty.
+    ///
+    /// What it ran before is in use until a grace period of RCU tasks has passed, and so may
+    /// be the [`Steps::lone`] of a hook that was the only one: until then the first hook must
+    /// stay the first.
+    pub(super) fn set(&self, chain: &Chain) {
+        let enter = match chain.hooks() {
+            [hook] => hook.steps.lone,
+            _ => many,
+        };
+        self.chain
+            .store(chain.0.as_ptr().cast_mut(), Ordering::Release);
+        // SAFETY: The address is valid. An aligned store of a word is one store; it cannot be
+        // seen before the chain that it is for (x86 keeps the order of stores).
+        unsafe { self.enter.get().write_volatile(enter) };
+    }
+
+    #[inline(always)]
+    fn first(&self) -> *const Node {
+        self.chain.load(Ordering::Acquire)
+    }
+
+    /// Runs the chain for `call`, or notes in each hook that it has missed the call.
+    ///
+    /// # Safety
+    ///
+    /// Called from the trampoline of this slot, or in its place.
+    #[inline(always)]
+    pub(super) unsafe fn run(&self, call: &Call) {
+        match Inside::enter() {
+            Some(_inside) => {
+                let first = self.first();
+                // SAFETY: By the type invariants `first` is a node; whoever takes it from the
+                // chain waits until preemption was enabled on every CPU.
+                unsafe { ((*first).step)(first, call) };
+            }
+            None => missed(self),
+        }
+    }
+
+    fn missed(&self) {
+        let _guard = kernel::sync::rcu::read_lock();
+        let mut node = self.first();
+        // SAFETY: By the type invariants each node is valid up to the end, whose `hook` is
+        // null. They are not freed within an RCU critical section.
+        while let Some(header) = unsafe { (*node).hook.as_ref() } {
+            header.missed.fetch_add(1, Relaxed);
+            // SAFETY: The end is another.
+            node = unsafe { node.add(1) };
+        }
+    }
+}
+
+/// What the trampoline of a function with several hooks calls.
+///
+/// # Safety
+///
+/// Called by a trampoline alone, with its slot.
+unsafe extern "rust-cold" fn many(
+    a0: usize,
+    a1: usize,
+    a2: usize,
+    a3: usize,
+    a4: usize,
+    a5: usize,
+    slot: &Slot,
+    next_ip: usize,
+    parent_ip: usize,
+) {
+    let call = Call::new([a0, a1, a2, a3, a4, a5], next_ip, parent_ip);
+    // SAFETY: By the function's requirements.
+    unsafe { slot.run(&call) };
+}
+
+/// What the trampoline of a function with one hook calls.
+///
+/// # Safety
+///
+/// Called by a trampoline alone, with its slot, whose first node is a `Hook<T>`'s.
+unsafe extern "rust-cold" fn lone<T: Handler>(
+    a0: usize,
+    a1: usize,
+    a2: usize,
+    a3: usize,
+    a4: usize,
+    a5: usize,
+    slot: &Slot,
+    next_ip: usize,
+    parent_ip: usize,
+) {
+    match Inside::enter() {
+        Some(_inside) => {
+            // SAFETY: By the function's requirements.
+            let hook = unsafe { &*(*slot.first()).hook.cast::<Hook<T>>() };
+            let call = Call::new([a0, a1, a2, a3, a4, a5], next_ip, parent_ip);
+            hook.handler.entry(&call);
+        }
+        None => missed(slot),
+    }
+}
+
+/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+#[cold]
+#[inline(never)]
+extern "rust-cold" fn missed(slot: &Slot) {
+    slot.missed();
+}
+
+/// # Safety
+///
+/// `node` is that of a `Hook<T>` in a chain, and `call` a call of the function.
+unsafe extern "C" fn step<T: Handler>(node: *const Node, call: *const Call) {
+    // SAFETY: By the function's requirements.
+    let (hook, call) = unsafe { (&*(*node).hook.cast::<Hook<T>>(), &*call) };
+    hook.handler.entry(call);
+    // SAFETY: Another hook follows, since the step of the last one is another; it is what its
+    // step wants. The call is this function's last act, so that it becomes a jump.
+    unsafe {
+        let next = node.add(1);
+        ((*next).step)(next, call)
+    }
+}
+
+/// As [`step`], for the last hook.
+///
+/// # Safety
+///
+/// `node` is that of a `Hook<T>` in a chain, and `call` a call of the function.
+unsafe extern "C" fn last<T: Handler>(node: *const Node, call: *const Call) {
+    // SAFETY: By the function's requirements.
+    let (hook, call) = unsafe { (&*(*node).hook.cast::<Hook<T>>(), &*call) };
+    hook.handler.entry(call);
+}
+
+/// The step of a chain's end: nothing calls it.
+///
+/// # Safety
+///
+/// None.
+unsafe extern "C" fn end(_node: *const Node, _call: *const Call) {}
+
+extern "C" {
+    /// The first of the trampolines; the others follow it.
+    static tackle_ftrace_trampolines: u8;
+}
+
+/// The slots of the trampolines.
+///
+/// Which are in use is `site.rs`'s to know.
+#[allow(non_upper_case_globals)]
+#[no_mangle]
+static tackle_ftrace_slots: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
+
+/// Which slots are in use.
+pub(super) struct Pool {
+    used: [bool; SLOTS],
+}
+
+impl Pool {
+    pub(super) const fn new() -> Self {
+        Self {
+            used: [false; SLOTS],
+        }
+    }
+
+    /// Takes a slot out of the pool.
+    pub(super) fn take(&mut self) -> Option<&'static Slot> {
+        let index = self.used.iter().position(|used| !used)?;
+        self.used[index] = true;
+        Some(&tackle_ftrace_slots[index])
+    }
+
+    /// Puts a slot back, whose trampoline nobody is in.
+    pub(super) fn put(&mut self, slot: &'static Slot) {
+        if let Some(index) = tackle_ftrace_slots.iter().position(|s| ptr::eq(s, slot)) {
+            self.used[index] = false;
+        }
+    }
+}
+
+/// The address of the trampoline that works with `slot`, which is one of the pool's.
+pub(super) fn trampoline(slot: &'static Slot) -> usize {
+    let first = (&raw const tackle_ftrace_trampolines).addr();
+    let index =
+        (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<Slot>();
+    first + index * TRAMPOLINE_SIZE
+}
