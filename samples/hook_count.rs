@@ -9,13 +9,11 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-};
+use kernel::prelude::*;
 use tackle::{
     debugfs::{self, Scope},
     ftrace::{self, Call, Handler, Registration},
+    percpu,
 };
 
 module! {
@@ -31,11 +29,11 @@ tackle::string_param! {
     static FUNCTION: StringParam<512> = "function", "Kernel function to count the calls of";
 }
 
-struct Counter(Atomic<u64>);
+struct Counter(percpu::Counter);
 
 impl Handler for Counter {
     fn entry(&self, _call: &Call) {
-        self.0.fetch_add(1, Relaxed);
+        self.0.increment();
     }
 }
 
@@ -52,14 +50,14 @@ impl kernel::Module for HookCount {
             return Err(EINVAL);
         }
 
-        let hook = Registration::new(function, Counter(Atomic::new(0)));
+        let hook = Registration::new(function, Counter(percpu::Counter::new()?));
         let root = debugfs::root()?;
         let files = root.scope(hook, c"hook_count", |hook, dir| {
             dir.read_callback_file(c"function", hook, &|_, f| {
                 f.write_fmt(fmt!("{}\n", FUNCTION.value()))
             });
             dir.read_callback_file(c"calls", hook, &|hook, f| {
-                writeln!(f, "{}", hook.handler().0.load(Relaxed))
+                writeln!(f, "{}", hook.handler().0.sum())
             });
         });
         let files = KBox::pin_init(files, GFP_KERNEL)

@@ -5,7 +5,9 @@
  * What is taken from them is named in bindgen_parameters. Sorted.
  */
 
+#include <linux/fprobe.h>
 #include <linux/ftrace.h>
+#include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/livepatch.h>
 #include <linux/netlink.h>
@@ -15,6 +17,7 @@
 #include <linux/sched.h>
 #include <linux/sched/numa_balancing.h>
 #include <linux/skbuff.h>
+#include <linux/timekeeping.h>
 #include <net/codel.h>
 #include <net/dropreason.h>
 #include <net/gen_stats.h>
@@ -23,6 +26,7 @@
 #include <net/sch_generic.h>
 
 /* Macros that bindgen cannot evaluate. */
+const size_t RUST_CONST_HELPER_KSYM_SYMBOL_LEN = KSYM_SYMBOL_LEN;
 const unsigned long RUST_CONST_HELPER_HARDIRQ_MASK = HARDIRQ_MASK;
 const unsigned long RUST_CONST_HELPER_NMI_MASK = NMI_MASK;
 const unsigned long RUST_CONST_HELPER_SOFTIRQ_OFFSET = SOFTIRQ_OFFSET;

@@ -14,5 +14,6 @@
 #include "ftrace.c"
 #include "kunit.c"
 #include "nodemask.c"
+#include "percpu.c"
 #include "random.c"
 #include "skbuff.c"

@@ -213,6 +213,7 @@ mod tests {
     fn each_step_can_fail_and_leaves_nothing() -> Result {
         let points = [
             &fault::REGISTER_KPROBE,
+            &fault::REGISTER_FPROBE,
             &fault::FTRACE_SITE_ALLOC,
             &fault::FTRACE_SET_FILTER,
             &fault::REGISTER_FTRACE_FUNCTION,
@@ -227,9 +228,9 @@ mod tests {
             call(0..3);
             expect_eq!((seen.calls(), seen.dropped()), (0, 1));
         }
-        // A fifth step there is not.
+        // A sixth step there is not.
         let seen = Seen::new()?;
-        let faults = Faults::after(4);
+        let faults = Faults::after(5);
         let _hook = hook(FUNCTION, &seen)?;
         drop(faults);
         call([0]);

@@ -19,6 +19,7 @@ pub use number::{read_bool, read_i64, read_u64};
 
 use crate::library;
 use core::{
+    cell::RefCell,
     marker::{PhantomData, PhantomPinned},
     ops::Deref,
 };
@@ -88,6 +89,19 @@ impl Dir {
         Ok(Self(Arc::new(entry, GFP_KERNEL)?))
     }
 
+    /// Makes the directory `name` in this one.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn subdir(&self, name: &CStr) -> Result<Dir> {
+        Dir::new(name, Some(self))
+    }
+
     /// Creates an initialiser for a directory `name` in this one, together with the data
     /// that its files show and change. `init` makes the files.
     ///
@@ -107,37 +121,76 @@ impl Dir {
     where
         F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
     {
+        self.fill(data, init, |parent| {
+            Place::Own(Entry::dir(name, Some(parent)))
+        })
+    }
+
+    /// As [`Dir::scope`], for files that are in this directory itself.
+    pub fn files<'a, T: 'a, E: 'a, F>(
+        &'a self,
+        data: impl PinInit<T, E> + 'a,
+        init: F,
+    ) -> impl PinInit<Scope<T>, E> + 'a
+    where
+        F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
+    {
+        self.fill(data, init, |parent| {
+            Place::In(parent, RefCell::new(KVec::new()))
+        })
+    }
+
+    fn fill<'a, T: 'a, E: 'a, F>(
+        &'a self,
+        data: impl PinInit<T, E> + 'a,
+        init: F,
+        place: impl FnOnce(Arc<Entry>) -> Place + 'a,
+    ) -> impl PinInit<Scope<T>, E> + 'a
+    where
+        F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
+    {
         try_pin_init!(Scope {
-            entry: None,
+            place: None,
             data <- data,
             _pin: PhantomPinned,
         } ? E)
         .pin_chain(move |scope| {
             let scope = scope.project();
             let dir = ScopedDir {
-                entry: Entry::dir(name, Some(self.0.clone())),
+                place: place(self.0.clone()),
                 _data: PhantomData,
             };
             init(&scope.data, &dir);
             // INVARIANT: The files refer to `data`, or to what is static.
-            *scope.entry = Some(dir.entry);
+            *scope.place = Some(dir.place);
             Ok(())
         })
     }
 }
 
-/// A directory and the data behind its files, as long as it lives.
+/// Where files are.
+enum Place {
+    /// In a directory of their own.
+    Own(Entry),
+    /// In one that has others, too.
+    In(Arc<Entry>, RefCell<KVec<Entry>>),
+}
+
+// SAFETY: The cell is used while the files are made, by whoever makes them.
+unsafe impl Sync for Place {}
+
+/// Files and the data behind them, as long as it lives.
 ///
-/// Dropping it removes the directory first, which waits for readers and writers, and then
+/// Dropping it removes the files first, which waits for readers and writers, and then
 /// drops the data. It may sleep.
 ///
 /// # Invariants
 ///
-/// The files in `entry` refer to nothing that is dropped before it.
+/// The files in `place` refer to nothing that is dropped before it.
 #[pin_data]
 pub struct Scope<T> {
     // Dropped in this order.
-    entry: Option<Entry>,
+    place: Option<Place>,
     #[pin]
     data: T,
     // The files have its address.
@@ -159,7 +212,7 @@ impl<T> Deref for Scope<T> {
 /// checked at build time. They run in the context of the system call, with no lock held,
 /// and on several CPUs at once when several tasks use the file.
 pub struct ScopedDir<'data> {
-    entry: Entry,
+    place: Place,
     // Invariant: data that lives shorter will not do, nor will this pass for one.
     _data: PhantomData<fn(&'data ()) -> &'data ()>,
 }
@@ -200,7 +253,16 @@ impl<'data> ScopedDir<'data> {
 
     fn create<T: Sync + 'static>(&self, name: &CStr, data: &'data T, ops: FileOps<T>) {
         // SAFETY: `'data` is any lifetime to the one who fills the directory, so `data` is
-        // static or part of the scope's data, which outlives the scope's entry.
-        unsafe { self.entry.create_file(name, data, ops) };
+        // static or part of the scope's data, which outlives the scope's place.
+        unsafe {
+            match &self.place {
+                Place::Own(dir) => dir.create_file(name, data, ops),
+                Place::In(dir, files) => {
+                    let file = Entry::file(name, dir.clone(), data, ops);
+                    // Without memory the file is removed again.
+                    let _ = files.borrow_mut().push(file, GFP_KERNEL);
+                }
+            }
+        }
     }
 }

@@ -110,24 +110,33 @@ pub static QDISC_INIT_OPTIONS: Point = Point::new("qdisc_init_options", EINVAL);
 pub static QDISC_INIT_DATA: Point = Point::new("qdisc_init_data", ENOMEM);
 /// `register_kprobe()`, by which a function's address is found.
 pub static REGISTER_KPROBE: Point = Point::new("register_kprobe", ENOMEM);
+/// `alloc_percpu()`.
+pub static ALLOC_PERCPU: Point = Point::new("alloc_percpu", ENOMEM);
 /// Memory for what the hooks on a function share.
 pub static FTRACE_SITE_ALLOC: Point = Point::new("ftrace_site_alloc", ENOMEM);
 /// `ftrace_set_filter_ip()`.
 pub static FTRACE_SET_FILTER: Point = Point::new("ftrace_set_filter", ENOMEM);
 /// `register_ftrace_function()`.
 pub static REGISTER_FTRACE_FUNCTION: Point = Point::new("register_ftrace_function", ENOMEM);
+/// `register_ftrace_direct()`.
+pub static REGISTER_FTRACE_DIRECT: Point = Point::new("register_ftrace_direct", ENOMEM);
+/// `register_fprobe_ips()`.
+pub static REGISTER_FPROBE: Point = Point::new("register_fprobe", ENOMEM);
 /// `klp_enable_patch()`.
 pub static KLP_ENABLE_PATCH: Point = Point::new("klp_enable_patch", ENOMEM);
 
 /// All of the above.
-static POINTS: [&Point; 9] = [
+static POINTS: [&Point; 12] = [
     &QDISC_OPS_ALLOC,
     &REGISTER_QDISC,
     &QDISC_INIT_OPTIONS,
     &QDISC_INIT_DATA,
     &REGISTER_KPROBE,
+    &ALLOC_PERCPU,
     &FTRACE_SITE_ALLOC,
     &FTRACE_SET_FILTER,
     &REGISTER_FTRACE_FUNCTION,
+    &REGISTER_FTRACE_DIRECT,
+    &REGISTER_FPROBE,
     &KLP_ENABLE_PATCH,
 ];

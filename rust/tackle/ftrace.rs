@@ -12,15 +12,19 @@
 //! ftrace's list function calls each.
 
 mod context;
+mod direct;
 mod site;
 mod slot;
+mod target;
 
+pub use direct::{Direct, DirectHandler};
 pub(crate) use site::init;
 
-use crate::symbol;
+use crate::bindings;
 use core::marker::PhantomPinned;
 use kernel::{prelude::*, sync::atomic::Relaxed};
 use slot::{Header, Hook, Node};
+pub use target::Target;
 
 /// How many arguments of a function a hook can see: those that the x86-64 calling
 /// convention passes in registers.
@@ -43,6 +47,28 @@ impl Call {
         Self {
             arguments,
             ip: next_ip.wrapping_sub(MCOUNT_INSN_SIZE),
+            parent_ip,
+        }
+    }
+
+    /// The call of the function at `ip` whose registers `fregs` has.
+    ///
+    /// # Safety
+    ///
+    /// `fregs` is what ftrace passes to a callback at a function's entry.
+    #[inline(always)]
+    pub(crate) unsafe fn from_regs(
+        ip: usize,
+        parent_ip: usize,
+        fregs: *const bindings::ftrace_regs,
+    ) -> Self {
+        // SAFETY: `struct ftrace_regs` is the first member of `struct __arch_ftrace_regs`,
+        // which is how the architecture's own accessors see it. On x86-64 an ops without
+        // `SAVE_REGS` finds the arguments' registers filled in; the others are not used.
+        let regs = unsafe { &(*fregs.cast::<bindings::__arch_ftrace_regs>()).regs };
+        Self {
+            arguments: [regs.di, regs.si, regs.dx, regs.cx, regs.r8, regs.r9],
+            ip,
             parent_ip,
         }
     }
@@ -76,8 +102,10 @@ pub fn reason(error: Error) -> &'static str {
     match error {
         ENOENT => "there is no such kernel function",
         EINVAL => "this cannot be traced",
+        EBUSY => "somebody else redirects this function, or calls directly from it",
         ENOMEM => "no memory for the hook",
         ENODEV => "ftrace is switched off",
+        ENOTUNIQ => "there are several functions of this name: choose one by its position",
         _ => "the hook was refused",
     }
 }
@@ -115,14 +143,13 @@ pub struct Registration<T: Handler> {
 }
 
 impl<T: Handler> Registration<T> {
-    /// Creates an initialiser that hooks the kernel function `name`.
-    ///
-    /// A function of a module is named `module:function`. Patterns are not taken.
+    /// Creates an initialiser that hooks the kernel function `target`.
     ///
     /// # Errors
     ///
-    /// - `ENOENT`: there is no such function.
+    /// - `ENOENT`: there is no such function, or none at this position.
     /// - `EINVAL`: it cannot be traced: it is `notrace`, or not a function.
+    /// - `ENOTUNIQ`: there are several of this name, and no position was given.
     /// - `ENOMEM`: no memory for the filter or the trampoline.
     /// - `ENODEV`: ftrace has switched itself off after a fault of its own.
     ///
@@ -131,7 +158,10 @@ impl<T: Handler> Registration<T> {
     /// # Context
     ///
     /// The initialiser may sleep.
-    pub fn new<'a>(name: &'a CStr, handler: T) -> impl PinInit<Self, Error> + 'a {
+    pub fn new<'a>(
+        target: impl Into<Target<'a>> + 'a,
+        handler: T,
+    ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
             hook: Hook {
                 header: Header::new(),
@@ -140,7 +170,7 @@ impl<T: Handler> Registration<T> {
             _pin: PhantomPinned,
         })
         .pin_chain(|this| {
-            let address = symbol::lookup(name)?;
+            let address = target.into().resolve()?;
             // INVARIANT: The hook is there on success; else `this` is dropped.
             // SAFETY: `this` is pinned, and `drop` detaches it.
             unsafe { site::attach(address, this.node()) }
@@ -160,6 +190,17 @@ impl<T: Handler> Registration<T> {
     /// of the same context.
     pub fn missed(&self) -> u64 {
         self.hook.header.missed.load(Relaxed)
+    }
+
+    /// Returns the number of the trampoline that the function's entry calls while no other
+    /// user of ftrace is on it: its symbol is `tackle_ftrace_trampoline_NUMBER`. [`None`] when
+    /// all were in use, and it is one of ftrace's.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn trampoline(&self) -> Option<usize> {
+        site::trampoline(&self.node())
     }
 }
 

@@ -14,6 +14,8 @@ mod library;
 
 pub mod debugfs;
 pub mod fault;
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
+pub mod fprobe;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod ftrace;
 #[cfg(CONFIG_KUNIT = "y")]
@@ -24,9 +26,12 @@ pub mod net;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod numa;
 pub mod param;
+#[cfg(not(CONFIG_UML))]
+pub mod percpu;
 #[cfg(CONFIG_KPROBES)]
 pub mod symbol;
 pub mod task;
+pub mod time;
 
 #[doc(hidden)]
 pub use library::Library;

@@ -49,3 +49,30 @@ pub fn lookup(name: &CStr) -> Result<usize> {
         Err(error) => Err(error),
     }
 }
+
+/// Returns the name of the module whose code or data is at `address`; empty for the kernel
+/// proper.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn module_of(address: usize) -> Result<KVec<u8>> {
+    const LEN: usize = bindings::KSYM_SYMBOL_LEN as usize;
+    let mut text = KVec::from_elem(0u8, LEN, GFP_KERNEL)?;
+    // SAFETY: `text` has room for what it writes: at most `KSYM_SYMBOL_LEN` bytes.
+    let len = unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr(), address) };
+    // `function [module]`, and perhaps more in the brackets.
+    let text = text.get(..len as usize).unwrap_or_default();
+    let module = text
+        .iter()
+        .position(|&byte| byte == b'[')
+        .map(|at| &text[at + 1..]);
+    let name = module.and_then(|rest| rest.split(|byte| matches!(byte, b' ' | b']')).next());
+    let mut owner = KVec::new();
+    owner.extend_from_slice(name.unwrap_or_default(), GFP_KERNEL)?;
+    Ok(owner)
+}

@@ -8,6 +8,36 @@ use core::ptr;
 use kernel::task::Task;
 use tackle_core::numa::{TaskId, COMM_LEN};
 
+/// Returns the current task's ID in the initial namespace; 0 for an idle CPU's.
+///
+/// # Context
+///
+/// Any. In an interrupt the current task is the one that was interrupted.
+#[inline]
+pub fn pid() -> i32 {
+    // SAFETY: `current` is valid in every context and does not go away while this runs on
+    // its CPU. The ID changes only when the task itself makes another thread's its own.
+    unsafe { (&raw const (*Task::current_raw()).pid).read_volatile() }
+}
+
+/// Returns the ID of the current task's process, else as [`pid`].
+#[inline]
+pub fn tgid() -> i32 {
+    // SAFETY: As in `pid`.
+    unsafe { (&raw const (*Task::current_raw()).tgid).read_volatile() }
+}
+
+/// Returns the number of the CPU that this runs on; the task may go on on another one where
+/// preemption is not disabled.
+///
+/// # Context
+///
+/// Any.
+#[inline]
+pub fn cpu() -> u32 {
+    kernel::cpu::CpuId::current().as_u32()
+}
+
 /// Returns who the current task is, by its ids in the initial namespace.
 ///
 /// # Context

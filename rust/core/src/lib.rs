@@ -10,7 +10,9 @@
 //! - [`codel`]: when a queue drops or marks a packet,
 //! - [`fault`]: whether a fault point fails this time,
 //! - [`fq_codel`]: which of many flows sends next, and which one a full queue drops from,
-//! - [`numa`]: which task faulted on which node, and how often.
+//! - [`hooks`]: which hook a line asks for, and what hooks collect,
+//! - [`numa`]: which task faulted on which node, and how often,
+//! - [`sort`]: short lists in order.
 
 // Kbuild gives it on the command line.
 #![cfg_attr(not(kbuild), no_std)]
@@ -20,4 +22,6 @@
 pub mod codel;
 pub mod fault;
 pub mod fq_codel;
+pub mod hooks;
 pub mod numa;
+pub mod sort;

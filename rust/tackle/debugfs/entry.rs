@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A directory of debugfs, as the owner of its dentry.
+//! A directory or file of debugfs, as the owner of its dentry.
 
 use super::file_ops::FileOps;
 use core::ptr;
 use kernel::{bindings, prelude::*, sync::Arc};
 
-/// A directory, removed with everything in it when dropped.
+/// A directory, removed with everything in it when dropped, or a file.
 ///
 /// # Invariants
 ///
-/// `dentry` is what `debugfs_create_dir()` returned (an error pointer, perhaps), and
+/// `dentry` is what debugfs returned when it was made (an error pointer, perhaps), and
 /// nothing else removes it: `parent` outlives it.
 pub(super) struct Entry {
     dentry: *mut bindings::dentry,
@@ -42,8 +42,40 @@ impl Entry {
     ///
     /// `data` outlives this entry.
     pub(super) unsafe fn create_file<T>(&self, name: &CStr, data: &T, ops: FileOps<T>) {
+        // SAFETY: By the function's requirement. The file goes with the directory.
+        unsafe { self.file_dentry(name, data, ops) };
+    }
+
+    /// Makes the file `name` in `parent`.
+    ///
+    /// # Safety
+    ///
+    /// `data` outlives the entry that is returned.
+    pub(super) unsafe fn file<T>(
+        name: &CStr,
+        parent: Arc<Entry>,
+        data: &T,
+        ops: FileOps<T>,
+    ) -> Self {
+        // INVARIANT: It was just made, and the parent is kept.
+        Self {
+            // SAFETY: By the function's requirement.
+            dentry: unsafe { parent.file_dentry(name, data, ops) },
+            _parent: Some(parent),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// `data` outlives the file.
+    unsafe fn file_dentry<T>(
+        &self,
+        name: &CStr,
+        data: &T,
+        ops: FileOps<T>,
+    ) -> *mut bindings::dentry {
         // SAFETY: The dentry is as the type invariants say, and debugfs takes it. The ops
-        // are static, want a `T`, and are called until this entry is dropped at the latest;
+        // are static, want a `T`, and are called until the file is removed at the latest;
         // `data` lives that long by the function's requirement.
         unsafe {
             bindings::debugfs_create_file_full(
@@ -54,7 +86,7 @@ impl Entry {
                 ptr::null(),
                 ops.as_ptr(),
             )
-        };
+        }
     }
 }
 

@@ -89,6 +89,18 @@ pub(super) fn detach(node: Node) {
         drop(site);
         slot.map(|slot| pool.put(slot));
     }
+    if sites.is_empty() {
+        // Nobody drops a static: the library may go before the next hook comes.
+        *sites = KVec::new();
+    }
+}
+
+/// The number of the trampoline that runs the hook of `node`, if it is one of ours.
+pub(super) fn trampoline(node: &Node) -> Option<usize> {
+    library::ready().ok()?;
+    let sites = SITES.lock();
+    let site = sites.sites.iter().find(|site| site.has(node))?;
+    site.slot.pooled().map(slot::index)
 }
 
 /// Waits until no CPU and no preempted task is any more where a trampoline may have taken it
@@ -276,15 +288,8 @@ unsafe extern "C" fn callback(
 ) {
     // SAFETY: By the invariants of `Site`, whose slot outlives the registration.
     let slot = unsafe { &*(*ops).private.cast::<Slot>() };
-    // SAFETY: `struct ftrace_regs` is the first member of `struct __arch_ftrace_regs`,
-    // which is how the architecture's own accessors see it. On x86-64 an ops without
-    // `SAVE_REGS` finds the arguments' registers filled in; the others are not used.
-    let regs = unsafe { &(*fregs.cast::<bindings::__arch_ftrace_regs>()).regs };
-    let call = Call {
-        arguments: [regs.di, regs.si, regs.dx, regs.cx, regs.r8, regs.r9],
-        ip,
-        parent_ip,
-    };
+    // SAFETY: ftrace passes the registers of the function's entry.
+    let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
     // SAFETY: Called in the place of the trampoline.
     unsafe { slot.run(&call) };
 }

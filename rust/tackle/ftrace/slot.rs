@@ -362,16 +362,18 @@ impl Pool {
 
     /// Puts a slot back, whose trampoline nobody is in.
     pub(super) fn put(&mut self, slot: &'static Slot) {
-        if let Some(index) = tackle_ftrace_slots.iter().position(|s| ptr::eq(s, slot)) {
-            self.used[index] = false;
+        if let Some(used) = self.used.get_mut(index(slot)) {
+            *used = false;
         }
     }
 }
 
+/// The number of `slot`, which is one of the pool's, and of its trampoline.
+pub(super) fn index(slot: &'static Slot) -> usize {
+    (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<Slot>()
+}
+
 /// The address of the trampoline that works with `slot`, which is one of the pool's.
 pub(super) fn trampoline(slot: &'static Slot) -> usize {
-    let first = (&raw const tackle_ftrace_trampolines).addr();
-    let index =
-        (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<Slot>();
-    first + index * TRAMPOLINE_SIZE
+    (&raw const tackle_ftrace_trampolines).addr() + index(slot) * TRAMPOLINE_SIZE
 }

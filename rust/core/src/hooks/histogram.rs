@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A histogram with a bucket for each power of two.
+
+use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// How many buckets there are: one for 0, and one for each bit that can be a value's highest.
+pub const BUCKETS: usize = 65;
+
+/// Counts values by their highest bit. Many may add at the same time.
+pub struct Histogram([AtomicU64; BUCKETS]);
+
+/// A bucket that has values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// The least value that is counted here.
+    pub low: u64,
+    /// The least value above `low` that is not; `None` when there is none.
+    pub high: Option<u64>,
+    /// How many values there were.
+    pub count: u64,
+}
+
+impl Default for Histogram {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Histogram {
+    /// Makes an empty histogram.
+    pub const fn new() -> Self {
+        Self([const { AtomicU64::new(0) }; BUCKETS])
+    }
+
+    /// Counts `value`.
+    #[inline]
+    pub fn add(&self, value: u64) {
+        if let Some(bucket) = self.0.get(index(value)) {
+            bucket.fetch_add(1, Relaxed);
+        }
+    }
+
+    /// The buckets that have values, lowest first.
+    pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
+        self.0.iter().zip(0u32..).filter_map(|(count, bits)| {
+            let count = count.load(Relaxed);
+            let low = bits.checked_sub(1).map_or(0, |bit| 1 << bit);
+            (count != 0).then_some(Bucket {
+                low,
+                high: 1u64.checked_shl(bits),
+                count,
+            })
+        })
+    }
+}
+
+/// The number of bits that `value` takes.
+fn index(value: u64) -> usize {
+    (u64::BITS - value.leading_zeros()) as usize
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::vec::Vec;
+
+    fn only(value: u64) -> Bucket {
+        let histogram = Histogram::new();
+        histogram.add(value);
+        let buckets: Vec<_> = histogram.buckets().collect();
+        assert_eq!(buckets.len(), 1);
+        buckets[0]
+    }
+
+    #[test]
+    fn a_value_is_within_its_bucket() {
+        let edges = (0..64).flat_map(|bit| [(1 << bit) - 1, 1 << bit, (1 << bit) + 1]);
+        for value in edges.chain([u64::MAX]) {
+            let bucket = only(value);
+            assert!(bucket.low <= value, "{value} in {bucket:?}");
+            assert!(
+                bucket.high.is_none_or(|high| value < high),
+                "{value} in {bucket:?}"
+            );
+            assert_eq!(bucket.count, 1);
+        }
+    }
+
+    #[test]
+    fn buckets_touch() {
+        let histogram = Histogram::new();
+        histogram.add(0);
+        (0..64).for_each(|bit| histogram.add(1 << bit));
+        let buckets: Vec<_> = histogram.buckets().collect();
+        assert_eq!(buckets.len(), BUCKETS);
+        for pair in buckets.windows(2) {
+            assert_eq!(pair[0].high, Some(pair[1].low));
+        }
+        assert_eq!(buckets[BUCKETS - 1].high, None);
+    }
+
+    #[test]
+    fn what_is_empty_is_left_out() {
+        let histogram = Histogram::new();
+        assert_eq!(histogram.buckets().count(), 0);
+        (0..3).for_each(|_| histogram.add(1000));
+        let expected = Bucket {
+            low: 512,
+            high: Some(1024),
+            count: 3,
+        };
+        assert_eq!(histogram.buckets().collect::<Vec<_>>(), [expected]);
+    }
+}

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The line by which a person asks for a hook.
+
+use core::{fmt, num::NonZeroUsize};
+
+/// The longest line, in bytes.
+pub const LINE_LEN: usize = 1023;
+/// The longest name of a hook, in bytes: it becomes a directory's.
+pub const NAME_LEN: usize = 255;
+/// How many ranges a list of CPUs may have.
+pub const MAX_CPU_RANGES: usize = 8;
+
+/// What a hook collects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// How often the function was called.
+    Count,
+    /// How long its calls took.
+    Latency,
+    /// What its calls returned.
+    Return,
+}
+
+impl Kind {
+    /// What it is called in a line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Count => "count",
+            Self::Latency => "latency",
+            Self::Return => "return",
+        }
+    }
+}
+
+/// CPUs, as ranges with both ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuList {
+    ranges: [(u32, u32); MAX_CPU_RANGES],
+    len: usize,
+}
+
+impl CpuList {
+    /// Whether `cpu` is one of them.
+    #[inline]
+    pub fn contains(&self, cpu: u32) -> bool {
+        self.ranges()
+            .iter()
+            .any(|&(first, last)| first <= cpu && cpu <= last)
+    }
+
+    fn ranges(&self) -> &[(u32, u32)] {
+        self.ranges.get(..self.len).unwrap_or_default()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut list = Self::default();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last) = (number(first)?, number(last)?);
+            let range = list.ranges.get_mut(list.len)?;
+            if first > last {
+                return None;
+            }
+            *range = (first, last);
+            list.len += 1;
+        }
+        Some(list)
+    }
+}
+
+impl fmt::Display for CpuList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, &(first, last)) in self.ranges().iter().enumerate() {
+            if n > 0 {
+                f.write_str(",")?;
+            }
+            if first == last {
+                write!(f, "{first}")?;
+            } else {
+                write!(f, "{first}-{last}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whose calls a hook sees: those that all that is set agrees with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// A task, by its ID in the initial namespace.
+    pub pid: Option<u32>,
+    /// A process, by its ID in the initial namespace.
+    pub tgid: Option<u32>,
+    /// CPUs.
+    pub cpus: Option<CpuList>,
+}
+
+impl fmt::Display for Filter {
+    /// As in a line, with a blank before each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(pid) = self.pid {
+            write!(f, " pid={pid}")?;
+        }
+        if let Some(tgid) = self.tgid {
+            write!(f, " tgid={tgid}")?;
+        }
+        if let Some(cpus) = &self.cpus {
+            write!(f, " cpu={cpus}")?;
+        }
+        Ok(())
+    }
+}
+
+/// A hook that somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// The function, as `[MODULE:]FUNCTION`.
+    pub function: &'a str,
+    /// What to collect.
+    pub kind: Kind,
+    /// What to call the hook, where the line says so.
+    pub name: Option<&'a str>,
+    /// Whose calls.
+    pub filter: Filter,
+    /// Which of several functions of that name, counted from 1 by their addresses.
+    pub position: Option<NonZeroUsize>,
+}
+
+/// Why a line is no request. What it displays says what is allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestError<'a> {
+    /// There is no function, or no kind.
+    Missing,
+    /// No kind of hook.
+    Kind(&'a str),
+    /// No option.
+    Option(&'a str),
+    /// An option's value is none.
+    Value(&'a str, &'static str),
+    /// An option twice.
+    Twice(&'a str),
+}
+
+impl fmt::Display for RequestError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing => f.write_str(
+                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [cpu=LIST] [position=N]'",
+            ),
+            Self::Kind(word) => {
+                write!(f, "'{word}' is no kind of hook: count, latency or return")
+            }
+            Self::Option(word) => {
+                write!(f, "'{word}' is no option: name=, pid=, tgid=, cpu= or position=")
+            }
+            Self::Value(word, allowed) => write!(f, "'{word}': expected {allowed}"),
+            Self::Twice(word) => write!(f, "'{word}': this option stands there twice"),
+        }
+    }
+}
+
+impl<'a> Request<'a> {
+    /// Takes a line apart.
+    ///
+    /// # Errors
+    ///
+    /// It is no request.
+    pub fn parse(line: &'a str) -> Result<Self, RequestError<'a>> {
+        let mut words = line.split_ascii_whitespace();
+        let (Some(function), Some(kind)) = (words.next(), words.next()) else {
+            return Err(RequestError::Missing);
+        };
+        let mut request = Self {
+            function,
+            kind: match kind {
+                "count" => Kind::Count,
+                "latency" => Kind::Latency,
+                "return" => Kind::Return,
+                _ => return Err(RequestError::Kind(kind)),
+            },
+            name: None,
+            filter: Filter::default(),
+            position: None,
+        };
+        for word in words {
+            request.option(word)?;
+        }
+        Ok(request)
+    }
+
+    fn option(&mut self, word: &'a str) -> Result<(), RequestError<'a>> {
+        let (key, value) = word.split_once('=').ok_or(RequestError::Option(word))?;
+        match key {
+            "name" => {
+                let name = is_name(value).then_some(value);
+                set(&mut self.name, word, name, "a name of at most 255 letters, digits, '_', '-' and '.', not '.', '..' or a file of hooks/")
+            }
+            "pid" => set(&mut self.filter.pid, word, number(value), "a task's ID"),
+            "tgid" => set(&mut self.filter.tgid, word, number(value), "a process's ID"),
+            "cpu" => set(
+                &mut self.filter.cpus,
+                word,
+                CpuList::parse(value),
+                "a list of at most 8 ranges of CPUs, such as 0,2-3",
+            ),
+            "position" => set(
+                &mut self.position,
+                word,
+                number(value).and_then(|n: usize| NonZeroUsize::new(n)),
+                "a position, counted from 1",
+            ),
+            _ => Err(RequestError::Option(word)),
+        }
+    }
+
+    /// Writes the hook's name to `f`: the one asked for, or else that of the function with
+    /// `_` for what a name cannot have, and the kind.
+    pub fn write_name(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        if let Some(name) = self.name {
+            return f.write_str(name);
+        }
+        for c in self.function.chars() {
+            f.write_char(if is_name_char(c) { c } else { '_' })?;
+        }
+        write!(f, "_{}", self.kind.name())
+    }
+}
+
+fn set<'a, T>(
+    place: &mut Option<T>,
+    word: &'a str,
+    value: Option<T>,
+    allowed: &'static str,
+) -> Result<(), RequestError<'a>> {
+    if place.is_some() {
+        return Err(RequestError::Twice(word));
+    }
+    *place = Some(value.ok_or(RequestError::Value(word, allowed))?);
+    Ok(())
+}
+
+/// A number in digits alone.
+fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
+    // `from_str` takes a sign, too.
+    text.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then(|| text.parse().ok())?
+}
+
+fn is_name_char(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.')
+}
+
+fn is_name(text: &str) -> bool {
+    // The files that stand beside the hooks' directories.
+    const TAKEN: [&str; 6] = [".", "..", "add", "del", "error", "list"];
+    (1..=NAME_LEN).contains(&text.len()) && text.chars().all(is_name_char) && !TAKEN.contains(&text)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use std::string::{String, ToString};
+
+    fn name(line: &str) -> String {
+        let mut name = String::new();
+        Request::parse(line).unwrap().write_name(&mut name).unwrap();
+        name
+    }
+
+    #[test]
+    fn a_whole_line() {
+        let line = " ext4:ext4_sync_file\tlatency name=sync pid=12 tgid=11 cpu=0,2-3 position=2\n";
+        let request = Request::parse(line).unwrap();
+        assert_eq!(request.function, "ext4:ext4_sync_file");
+        assert_eq!(request.kind, Kind::Latency);
+        assert_eq!(request.name, Some("sync"));
+        assert_eq!(request.position, NonZeroUsize::new(2));
+        assert_eq!(request.filter.to_string(), " pid=12 tgid=11 cpu=0,2-3");
+        let cpus = request.filter.cpus.unwrap();
+        let seen = [0, 1, 2, 3, 4].map(|cpu| cpus.contains(cpu));
+        assert_eq!(seen, [true, false, true, true, false]);
+    }
+
+    #[test]
+    fn the_shortest_line() {
+        let request = Request::parse("vfs_read count").unwrap();
+        assert_eq!((request.function, request.kind), ("vfs_read", Kind::Count));
+        assert_eq!(request.filter, Filter::default());
+        assert_eq!(request.filter.to_string(), "");
+    }
+
+    #[test]
+    fn names() {
+        assert_eq!(name("vfs_read count"), "vfs_read_count");
+        assert_eq!(name("ext4:f.isra.0 return"), "ext4_f.isra.0_return");
+        assert_eq!(name("vfs_read count name=a-1"), "a-1");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (line, expected) in [
+            ("", "expected '[MODULE:]FUNCTION"),
+            ("vfs_read", "expected '[MODULE:]FUNCTION"),
+            ("vfs_read counts", "'counts' is no kind of hook: count,"),
+            ("f count pid", "'pid' is no option: name=,"),
+            ("f count uid=1", "'uid=1' is no option"),
+            ("f count pid=", "'pid=': expected a task's ID"),
+            ("f count pid=+1", "'pid=+1': expected"),
+            ("f count pid=-1", "'pid=-1': expected"),
+            ("f count tgid=99999999999", "expected a process's ID"),
+            ("f count cpu=3-2", "expected a list of at most 8"),
+            ("f count cpu=1,", "expected a list"),
+            ("f count cpu=0,1,2,3,4,5,6,7,8", "at most 8"),
+            ("f count position=0", "counted from 1"),
+            ("f count name=", "expected a name"),
+            ("f count name=a/b", "expected a name"),
+            ("f count name=..", "expected a name"),
+            ("f count name=list", "expected a name"),
+            (
+                "f count pid=1 pid=2",
+                "'pid=2': this option stands there twice",
+            ),
+        ] {
+            let error = Request::parse(line).unwrap_err().to_string();
+            assert!(error.contains(expected), "{line:?}: {error}");
+        }
+        let long = std::format!("f count name={}", "x".repeat(NAME_LEN + 1));
+        assert!(Request::parse(&long).is_err());
+        assert!(Request::parse(&long[..long.len() - 1]).is_ok());
+    }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Counters of which each CPU has its own, for what is counted too often to share a cache
+//! line.
+//!
+//! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
+
+use crate::{bindings, fault};
+use core::{arch::asm, num::NonZeroUsize};
+use kernel::prelude::*;
+
+/// A counter that starts at zero.
+///
+/// # Invariants
+///
+/// `counts` is what `alloc_percpu(u64)` has returned.
+pub struct Counter {
+    counts: NonZeroUsize,
+}
+
+impl Counter {
+    /// Makes a counter.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new() -> Result<Self> {
+        fault::ALLOC_PERCPU.check()?;
+        // SAFETY: May be called where sleeping is allowed.
+        let counts = unsafe { bindings::alloc_percpu_u64() };
+        // INVARIANT: Just returned.
+        Ok(Self {
+            counts: NonZeroUsize::new(counts).ok_or(ENOMEM)?,
+        })
+    }
+
+    /// Counts one.
+    ///
+    /// # Context
+    ///
+    /// Any, NMIs included.
+    #[inline]
+    pub fn increment(&self) {
+        // SAFETY: By the type invariants this is the count of the CPU that runs the
+        // instruction, which nothing can interrupt.
+        unsafe {
+            asm!(
+                "inc qword ptr gs:[{counts}]",
+                counts = in(reg) self.counts.get(),
+                options(nostack),
+            )
+        };
+    }
+
+    /// Returns the sum of all CPUs, which may count meanwhile.
+    pub fn sum(&self) -> u64 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::sum_percpu_u64(self.counts.get()) }
+    }
+}
+
+impl Drop for Counter {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariants; nobody counts any more.
+        unsafe { bindings::free_percpu_u64(self.counts.get()) };
+    }
+}
