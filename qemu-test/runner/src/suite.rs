@@ -58,6 +58,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("stress").needing("CONFIG_KASAN").on_cpus(4),
     Guest::new("load"),
     Guest::new("hooks"),
+    Guest::new("tackle_hooks"),
     Guest::new("livepatch"),
     Guest::new("numa"),
     Guest::new("rcodel"),

@@ -37,7 +37,7 @@ const SLACK: u64 = 1 << 20;
 
 /// The modules in an order that differs from round to round: the `number`-th
 /// permutation.
-fn order(number: usize) -> [&'static str; 4] {
+fn order(number: usize) -> [&'static str; CLIENTS.len()] {
     let mut left = CLIENTS.to_vec();
     let mut rest = number;
     CLIENTS.map(|_| {
@@ -76,7 +76,7 @@ fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
         held.push((name, Held::load(name)?));
     }
     make_use(device, tc)?;
-    // 7 has no common factor with 24: the pairs of orders differ as well.
+    // 7 has no common factor with the number of orders: the pairs of orders differ as well.
     for name in order(7 * number + 3) {
         let place = held.iter().position(|(held, _)| *held == name);
         let (_, module) = held.remove(place.context("each module is held once")?);
@@ -171,9 +171,10 @@ mod tests {
 
     #[test]
     fn the_first_24_orders_are_all_there_are() {
-        let orders: BTreeSet<_> = (0..24).map(order).collect();
-        assert_eq!(orders.len(), 24);
-        assert_eq!(order(24), order(0));
+        let all = (1..=CLIENTS.len()).product();
+        let orders: BTreeSet<_> = (0..all).map(order).collect();
+        assert_eq!(orders.len(), all);
+        assert_eq!(order(all), order(0));
         for order in orders {
             assert_eq!(BTreeSet::from(order), BTreeSet::from(CLIENTS));
         }

@@ -11,12 +11,14 @@ mod numa;
 mod rcodel;
 mod rig;
 mod stress;
+mod tackle_hooks;
 
 use crate::suite::Suite;
 
 /// Every suite, in the order of running.
 pub const ALL: &[&Suite] = &[
     &hooks::SUITE,
+    &tackle_hooks::SUITE,
     &livepatch::SUITE,
     &numa::SUITE,
     &rcodel::SUITE,

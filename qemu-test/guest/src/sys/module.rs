@@ -23,7 +23,13 @@ pub const LIBRARY: &str = "tackle";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 4] = ["hook_count", "livepatch_cmdline", "numa_stat", "sch_rcodel"];
+pub const CLIENTS: [&str; 5] = [
+    "hook_count",
+    "livepatch_cmdline",
+    "numa_stat",
+    "sch_rcodel",
+    "tackle_hooks",
+];
 
 /// Modules of the rig that the suites load.
 pub const RIG: [&str; 1] = ["hook_stress"];

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks without writing code: a line to a file adds one, its own files show what it sees.
+//!
+//! ```sh
+//! modprobe tackle_hooks
+//! cd /sys/kernel/debug/tackle/hooks
+//! echo 'vfs_read latency tgid=1' > add
+//! cat list vfs_read_latency/histogram
+//! echo vfs_read_latency > del
+//! ```
+//!
+//! `Documentation/hooks.rst` describes the files.
+
+#![forbid(unsafe_code)]
+
+#[path = "tackle_hooks/collect.rs"]
+mod collect;
+#[path = "tackle_hooks/table.rs"]
+mod table;
+
+use kernel::prelude::*;
+use tackle::debugfs::{self, Scope};
+
+module! {
+    type: TackleHooks,
+    name: "tackle_hooks",
+    authors: ["The Tackle developers"],
+    description: "Hooks on kernel functions, added and read through debugfs",
+    license: "GPL",
+}
+
+/// The files, and the hooks that were added through them. When they are dropped, all is gone.
+struct TackleHooks {
+    _files: Pin<KBox<Scope<table::Table>>>,
+}
+
+impl kernel::Module for TackleHooks {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let dir = debugfs::root()?.subdir(c"hooks")?;
+        let files = dir.files(table::Table::new(dir.clone()), |table, files| {
+            files.write_only_callback_file(c"add", table, &|table, line| table.add(line));
+            files.write_only_callback_file(c"del", table, &|table, line| table.del(line));
+            files.read_callback_file(c"error", table, &|table, f| table.show_error(f));
+            files.read_callback_file(c"list", table, &|table, f| table.show_list(f));
+        });
+        Ok(Self {
+            _files: KBox::pin_init(files, GFP_KERNEL)?,
+        })
+    }
+}

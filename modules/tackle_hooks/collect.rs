@@ -1,0 +1,240 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the hooks of each kind collect, and the files that show it.
+
+use kernel::{fmt, prelude::*, str::CString};
+use tackle::{
+    debugfs::{Dir, Scope, ScopedDir},
+    fprobe,
+    ftrace::{self, Call, Target},
+    percpu::Counter,
+    task, time,
+};
+use tackle_core::hooks::{Filter, Histogram, Kind, Request, Values, MAX_VALUES};
+
+/// A hook with its files.
+pub(crate) enum Hook {
+    Count(Pin<KBox<Scope<ftrace::Registration<Collect<()>>>>>),
+    Latency(Pin<KBox<Scope<fprobe::Registration<Collect<Histogram>>>>>),
+    Return(Pin<KBox<Scope<fprobe::Registration<Collect<Values>>>>>),
+}
+
+impl Hook {
+    /// Hooks the function that `request` asks for; its files are in `dir`, in a directory
+    /// `name`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and those of the registrations.
+    pub(crate) fn new(request: &Request<'_>, dir: &Dir, name: &CStr) -> Result<Self> {
+        let function = CString::try_from_fmt(fmt!("{}", request.function))?;
+        let mut target = Target::new(&function);
+        if let Some(position) = request.position {
+            target = target.position(position);
+        }
+        Ok(match request.kind {
+            Kind::Count => {
+                let hook = ftrace::Registration::new(target, Collect::new(request, ())?);
+                let files = dir.scope(hook, name, |hook, files| common(hook, files));
+                Self::Count(KBox::pin_init(files, GFP_KERNEL)?)
+            }
+            Kind::Latency => {
+                let collect = Collect::new(request, Histogram::new())?;
+                let hook = fprobe::Registration::new(target, collect);
+                let files = dir.scope(hook, name, |hook, files| {
+                    common(hook, files);
+                    files.read_callback_file(c"histogram", hook, &|hook, f| {
+                        histogram(&hook.handler().what, f)
+                    });
+                });
+                Self::Latency(KBox::pin_init(files, GFP_KERNEL)?)
+            }
+            Kind::Return => {
+                let collect = Collect::new(request, Values::new())?;
+                let hook = fprobe::Registration::new(target, collect);
+                let files = dir.scope(hook, name, |hook, files| {
+                    common(hook, files);
+                    files.read_callback_file(c"values", hook, &|hook, f| {
+                        values(&hook.handler().what, f)
+                    });
+                });
+                Self::Return(KBox::pin_init(files, GFP_KERNEL)?)
+            }
+        })
+    }
+
+    /// Writes what the hook is and has counted.
+    pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count(hook) => {
+                line(&***hook, f)?;
+                match hook.trampoline() {
+                    Some(n) => f.write_fmt(fmt!(" trampoline=tackle_ftrace_trampoline_{n}")),
+                    None => f.write_str(" trampoline=ftrace"),
+                }
+            }
+            Self::Latency(hook) => {
+                line(&***hook, f)?;
+                f.write_str(" trampoline=fgraph")
+            }
+            Self::Return(hook) => {
+                line(&***hook, f)?;
+                f.write_str(" trampoline=fgraph")
+            }
+        }
+    }
+}
+
+/// What a hook was asked for, and what it has seen.
+pub(crate) struct Collect<T> {
+    function: CString,
+    kind: Kind,
+    filter: Filter,
+    calls: Counter,
+    what: T,
+}
+
+impl<T> Collect<T> {
+    fn new(request: &Request<'_>, what: T) -> Result<Self> {
+        Ok(Self {
+            function: CString::try_from_fmt(fmt!("{}", request.function))?,
+            kind: request.kind,
+            filter: request.filter,
+            calls: Counter::new()?,
+            what,
+        })
+    }
+
+    /// Whether the filter lets a call of the current task on this CPU pass; counts it then.
+    #[inline]
+    fn passes(&self) -> bool {
+        let filter = &self.filter;
+        // An ID is positive.
+        let passes = filter.pid.is_none_or(|pid| pid == task::pid() as u32)
+            && filter.tgid.is_none_or(|tgid| tgid == task::tgid() as u32)
+            && filter.cpus.is_none_or(|cpus| cpus.contains(task::cpu()));
+        if passes {
+            self.calls.increment();
+        }
+        passes
+    }
+}
+
+impl ftrace::Handler for Collect<()> {
+    #[inline]
+    fn entry(&self, _call: &Call) {
+        self.passes();
+    }
+}
+
+impl fprobe::Handler for Collect<Histogram> {
+    /// When the call began, in nanoseconds.
+    type Data = u64;
+
+    fn entry(&self, _call: &Call) -> Option<u64> {
+        self.passes().then(time::mono_fast_ns)
+    }
+
+    fn exit(&self, _ret: &fprobe::Return, start: u64) {
+        self.what.add(time::mono_fast_ns().saturating_sub(start));
+    }
+}
+
+impl fprobe::Handler for Collect<Values> {
+    type Data = ();
+
+    fn entry(&self, _call: &Call) -> Option<()> {
+        self.passes().then_some(())
+    }
+
+    fn exit(&self, ret: &fprobe::Return, _: ()) {
+        // CAST: The same bits: most functions return a signed number or an errno.
+        self.what.add(ret.value() as i64);
+    }
+}
+
+/// What the files that all hooks have are made from.
+trait Collecting: Sync + 'static {
+    type What;
+
+    fn collect(&self) -> &Collect<Self::What>;
+    fn missed(&self) -> u64;
+}
+
+impl Collecting for ftrace::Registration<Collect<()>> {
+    type What = ();
+
+    fn collect(&self) -> &Collect<()> {
+        self.handler()
+    }
+
+    fn missed(&self) -> u64 {
+        ftrace::Registration::missed(self)
+    }
+}
+
+impl<T> Collecting for fprobe::Registration<Collect<T>>
+where
+    Collect<T>: fprobe::Handler,
+{
+    type What = T;
+
+    fn collect(&self) -> &Collect<T> {
+        self.handler()
+    }
+
+    fn missed(&self) -> u64 {
+        fprobe::Registration::missed(self)
+    }
+}
+
+/// Makes the files that all hooks have.
+fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data>) {
+    files.read_callback_file(c"function", hook, &|hook: &H, f| {
+        f.write_fmt(fmt!("{}\n", &*hook.collect().function))
+    });
+    files.read_callback_file(c"kind", hook, &|hook: &H, f| {
+        f.write_fmt(fmt!("{}\n", hook.collect().kind.name()))
+    });
+    files.read_callback_file(c"calls", hook, &|hook: &H, f| {
+        f.write_fmt(fmt!("{}\n", hook.collect().calls.sum()))
+    });
+    files.read_callback_file(c"missed", hook, &|hook: &H, f| {
+        f.write_fmt(fmt!("{}\n", hook.missed()))
+    });
+}
+
+/// Writes what the list has of all hooks.
+fn line<H: Collecting>(hook: &H, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let collect = hook.collect();
+    let (kind, calls, missed) = (collect.kind.name(), collect.calls.sum(), hook.missed());
+    f.write_fmt(fmt!(
+        "{} {kind} calls={calls} missed={missed}",
+        &*collect.function
+    ))?;
+    // `core` knows nothing of the kernel's trait.
+    core::fmt::Display::fmt(&collect.filter, f)
+}
+
+fn histogram(histogram: &Histogram, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    for bucket in histogram.buckets() {
+        let (low, count) = (bucket.low, bucket.count);
+        match bucket.high {
+            Some(high) => f.write_fmt(fmt!("{low} {high} {count}\n"))?,
+            None => f.write_fmt(fmt!("{low} inf {count}\n"))?,
+        }
+    }
+    Ok(())
+}
+
+fn values(values: &Values, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut sorted = [(0, 0); MAX_VALUES];
+    let len = values.sorted(&mut sorted);
+    for (value, count) in sorted.iter().take(len) {
+        f.write_fmt(fmt!("{value} {count}\n"))?;
+    }
+    match values.other() {
+        0 => Ok(()),
+        other => f.write_fmt(fmt!("other {other}\n")),
+    }
+}

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `tackle_hooks`: hooks that are added, read and removed through debugfs.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::{getpid, getsid, gettid, Pid};
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::{cmd, debugfs, expect_errno, ftrace, livepatch, module};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "tackle_hooks",
+    by_name_only: false,
+    tests: list![
+        counts_calls,
+        counts_calls_of_a_task,
+        counts_calls_of_a_process,
+        counts_calls_on_a_cpu,
+        measures_latency,
+        tells_return_values,
+        hooks_of_a_function_share_an_ops,
+        lists_what_there_is,
+        refuses_bad_lines,
+        refuses_a_name_twice,
+        refuses_to_remove_what_is_not_there,
+        tells_functions_of_one_name_apart,
+        is_gone_after_unloading,
+        meets_the_function_tracer,
+        meets_the_function_graph_tracer,
+        meets_a_kprobe,
+        outlives_the_switch_of_ftrace,
+    ],
+};
+
+const MODULE: &str = "tackle_hooks";
+/// Nothing in the guest but these tests asks for a session's identity.
+const CALL: &str = "__x64_sys_getsid";
+/// Runs once for each time that `/proc/cmdline` is opened and read.
+const READ: &str = "cmdline_proc_show";
+const TRACING: &str = "/sys/kernel/tracing";
+
+fn path(file: &str) -> PathBuf {
+    debugfs::tackle("hooks").join(file)
+}
+
+fn add(line: &str) -> Result<()> {
+    debugfs::set(path("add"), line)
+        .with_context(|| debugfs::read(path("error")).unwrap_or_default())
+}
+
+fn calls(hook: &str) -> Result<u64> {
+    debugfs::value(path(hook).join("calls"))
+}
+
+fn call(times: u32) {
+    for _ in 0..times {
+        // Its own session always exists.
+        let _ = getsid(None);
+    }
+}
+
+fn expect<T: PartialEq + std::fmt::Debug>(what: &str, got: T, expected: T) -> Result<()> {
+    ensure!(
+        got == expected,
+        "{what}: expected {expected:?}, got {got:?}"
+    );
+    Ok(())
+}
+
+fn counts_calls(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    ftrace::expect_bare(CALL)?;
+    add(&format!("{CALL} count"))?;
+    let hook = format!("{CALL}_count");
+    for times in [0, 1, 1000] {
+        let before = calls(&hook)?;
+        call(times);
+        expect("calls", calls(&hook)? - before, u64::from(times))?;
+    }
+    expect(
+        "function",
+        debugfs::read(path(&hook).join("function"))?,
+        CALL.into(),
+    )?;
+    expect(
+        "kind",
+        debugfs::read(path(&hook).join("kind"))?,
+        "count".into(),
+    )?;
+    debugfs::set(path("del"), &hook)?;
+    ensure!(!path(&hook).exists(), "its directory is still there");
+    ftrace::expect_bare(CALL)?;
+    stack.unload()
+}
+
+fn counts_calls_of_a_task(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} count name=task pid={}", gettid()))?;
+    thread::scope(|scope| {
+        scope.spawn(|| call(50));
+    });
+    call(3);
+    expect("calls of this thread", calls("task")?, 3)?;
+    stack.unload()
+}
+
+fn counts_calls_of_a_process(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} count name=this tgid={}", getpid()))?;
+    add(&format!("{CALL} count name=all"))?;
+    thread::scope(|scope| {
+        scope.spawn(|| call(50));
+    });
+    // Prints its own session, for which it has to ask.
+    cmd::run("ps -o sid= -p 1")?;
+    cmd::run("setsid true")?;
+    let (this, all) = (calls("this")?, calls("all")?);
+    expect("calls of this process", this, 50)?;
+    ensure!(all >= this, "all processes have called {all} times");
+    stack.unload()
+}
+
+fn counts_calls_on_a_cpu(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} count name=first cpu=0"))?;
+    add(&format!("{CALL} count name=both cpu=0-1"))?;
+    thread::scope(|scope| -> Result<()> {
+        for (cpu, times) in [(0, 7), (1, 5)] {
+            let thread = scope.spawn(move || -> Result<()> {
+                let mut cpus = CpuSet::new();
+                cpus.set(cpu)?;
+                sched_setaffinity(Pid::from_raw(0), &cpus)?;
+                call(times);
+                Ok(())
+            });
+            thread.join().expect("it does not panic")?;
+        }
+        Ok(())
+    })?;
+    expect("calls on CPU 0", calls("first")?, 7)?;
+    expect("calls on both", calls("both")?, 12)?;
+    stack.unload()
+}
+
+fn measures_latency(context: &mut Context<'_>) -> Result<()> {
+    const TIMES: u32 = 20;
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{READ} latency name=time tgid={}", getpid()))?;
+    for _ in 0..TIMES {
+        livepatch::cmdline()?;
+    }
+    let text = debugfs::read(path("time/histogram"))?;
+    context.note(text.replace('\n', "; "))?;
+    let mut counted = 0;
+    for line in text.lines() {
+        let words: Vec<u64> = line
+            .split(' ')
+            .map(|word| word.parse().with_context(|| format!("in '{line}'")))
+            .collect::<Result<_>>()?;
+        let [low, high, count] = words[..] else {
+            anyhow::bail!("expected three numbers, got '{line}'");
+        };
+        ensure!(low < high && count > 0, "an odd line: '{line}'");
+        // A call takes some time, and less than a minute.
+        ensure!(low > 0 && high < 60_000_000_000, "an odd time: '{line}'");
+        counted += count;
+    }
+    expect("calls in the histogram", counted, TIMES.into())?;
+    expect("calls", calls("time")?, TIMES.into())?;
+    stack.unload()
+}
+
+fn tells_return_values(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} return name=values pid={}", gettid()))?;
+    let own = getsid(None).context("getsid")?;
+    call(4);
+    let nobody = Pid::from_raw(i32::MAX);
+    expect("errno", getsid(Some(nobody)).err(), Some(Errno::ESRCH))?;
+    let text = debugfs::read(path("values/values"))?;
+    let values: BTreeMap<i64, u64> = text
+        .lines()
+        .map(|line| {
+            let (value, count) = line.split_once(' ').context("no blank")?;
+            Ok((value.parse()?, count.parse()?))
+        })
+        .collect::<Result<_>>()
+        .with_context(|| text.clone())?;
+    let expected = [(i64::from(own.as_raw()), 5), (-(Errno::ESRCH as i64), 1)];
+    expect("values", values, expected.into())?;
+    stack.unload()
+}
+
+fn hooks_of_a_function_share_an_ops(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    let names: Vec<String> = (0..5).map(|n| format!("hook{n}")).collect();
+    for name in &names {
+        add(&format!("{READ} count name={name}"))?;
+    }
+    let enabled = ftrace::expect_enabled(READ)?;
+    context.note(&enabled.line)?;
+    expect("users", enabled.users, 1)?;
+    livepatch::cmdline()?;
+    debugfs::set(path("del"), "hook0")?;
+    debugfs::set(path("del"), "hook3")?;
+    livepatch::cmdline()?;
+    for name in ["hook1", "hook2", "hook4"] {
+        expect(name, calls(name)?, 2)?;
+    }
+    stack.unload()?;
+    ftrace::expect_bare(READ)
+}
+
+fn lists_what_there_is(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    expect("list", debugfs::read(path("list"))?, String::new())?;
+    add(&format!("{READ} count"))?;
+    add(&format!("{READ} latency name=time cpu=0,1 tgid=1"))?;
+    livepatch::cmdline()?;
+    let list = debugfs::read(path("list"))?;
+    let lines: Vec<&str> = list.lines().collect();
+    let first = format!("{READ}_count {READ} count calls=1 missed=0 trampoline=tackle_ftrace_");
+    ensure!(
+        lines.len() == 2
+            && lines[0].starts_with(&first)
+            && lines[1].starts_with(&format!("time {READ} latency calls="))
+            && lines[1].ends_with(" tgid=1 cpu=0,1 trampoline=fgraph"),
+        "unexpected: {list}"
+    );
+    stack.unload()
+}
+
+fn refuses_bad_lines(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    let untraceable = format!("{} count", ftrace::untraceable()?);
+    let long = format!("{CALL} count{}", " ".repeat(2000));
+    let long_name = format!("{} count", "x".repeat(300));
+    for (line, errno, text) in [
+        ("\n", Errno::EINVAL, "expected '[MODULE:]FUNCTION"),
+        ("vfs_read", Errno::EINVAL, "expected '[MODULE:]FUNCTION"),
+        ("vfs_read counts", Errno::EINVAL, "'counts' is no kind"),
+        (
+            "vfs_read count pid=x",
+            Errno::EINVAL,
+            "expected a task's ID",
+        ),
+        ("vfs_read count x", Errno::EINVAL, "'x' is no option"),
+        (
+            "no_such_function count",
+            Errno::ENOENT,
+            "no_such_function: there is no such",
+        ),
+        (
+            "no_such_module:f return",
+            Errno::ENOENT,
+            "no_such_module:f: there is no such",
+        ),
+        (
+            "init_task latency",
+            Errno::EINVAL,
+            "init_task: this cannot be traced",
+        ),
+        (
+            "vfs_read count position=2",
+            Errno::ENOENT,
+            "vfs_read: there is no such",
+        ),
+        (&untraceable, Errno::EINVAL, "this cannot be traced"),
+        (&long, Errno::E2BIG, "at most 1023 bytes"),
+        (&long_name, Errno::E2BIG, "the hook's name is too long"),
+        ("vfs_read count \u{0}", Errno::EINVAL, "this is not text"),
+    ] {
+        let shown: String = line.chars().take(40).collect();
+        expect_errno(
+            &format!("adding '{shown}'"),
+            debugfs::write(path("add"), line)?,
+            errno,
+        )?;
+        let error = debugfs::read(path("error"))?;
+        ensure!(
+            error.contains(text),
+            "after '{shown}' the error is '{error}'"
+        );
+    }
+    expect("list", debugfs::read(path("list"))?, String::new())?;
+    // What is right clears it.
+    add(&format!("{CALL} count"))?;
+    expect("error", debugfs::read(path("error"))?, String::new())?;
+    stack.unload()
+}
+
+fn refuses_a_name_twice(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} count name=twice"))?;
+    call(2);
+    let again = debugfs::write(path("add"), &format!("{READ} return name=twice"))?;
+    expect_errno("adding it again", again, Errno::EEXIST)?;
+    let error = debugfs::read(path("error"))?;
+    ensure!(
+        error.contains("there is a hook 'twice'"),
+        "the error is '{error}'"
+    );
+    expect("calls of the first one", calls("twice")?, 2)?;
+    stack.unload()
+}
+
+fn refuses_to_remove_what_is_not_there(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} count name=one"))?;
+    for name in [" ", "two", "on", "one two"] {
+        let answer = debugfs::write(path("del"), name)?;
+        expect_errno(&format!("removing '{name}'"), answer, Errno::ENOENT)?;
+    }
+    expect("calls", calls("one")?, 0)?;
+    debugfs::set(path("del"), "one\n")?;
+    stack.unload()
+}
+
+/// A static function whose name stands twice in the kernel, where both can be traced.
+fn twins() -> Result<String> {
+    let text = fs::read_to_string(format!("{TRACING}/available_filter_functions"))?;
+    let mut counts = BTreeMap::<&str, u32>::new();
+    for line in text.lines().filter(|line| !line.contains('[')) {
+        *counts.entry(line).or_default() += 1;
+    }
+    let twins = counts.iter().find(|&(_, &count)| count == 2);
+    Ok(twins.context("no function stands twice")?.0.to_string())
+}
+
+fn tells_functions_of_one_name_apart(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    let name = twins()?;
+    context.note(format!("{name} stands twice"))?;
+    let answer = debugfs::write(path("add"), &format!("{name} count"))?;
+    expect_errno("adding it", answer, Errno::ENOTUNIQ)?;
+    let error = debugfs::read(path("error"))?;
+    ensure!(
+        error.contains("choose one by its position"),
+        "the error is '{error}'"
+    );
+    for position in [1, 2] {
+        add(&format!(
+            "{name} count name=twin{position} position={position}"
+        ))?;
+    }
+    let text = fs::read_to_string(format!("{TRACING}/enabled_functions"))?;
+    let start = format!("{name} (1)");
+    let hooked = text.lines().filter(|line| line.starts_with(&start)).count();
+    expect("functions with a hook", hooked, 2)?;
+    let third = debugfs::write(path("add"), &format!("{name} count position=3"))?;
+    expect_errno("a third one", third, Errno::ENOENT)?;
+    stack.unload()
+}
+
+fn is_gone_after_unloading(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    for kind in ["count", "latency", "return"] {
+        add(&format!("{READ} {kind}"))?;
+    }
+    livepatch::cmdline()?;
+    stack.unload()?;
+    ftrace::expect_bare(READ)?;
+    ensure!(!path("").exists(), "{} is still there", path("").display());
+    livepatch::cmdline().map(drop)
+}
+
+/// Counts `CALL` with a lone hook and with one of several, while somebody else is on it.
+fn beside(somebody: impl FnOnce() -> Result<()>) -> Result<module::Stack> {
+    let stack = module::stack(MODULE, "")?;
+    let (one, two) = (
+        format!("{CALL} count name=one"),
+        format!("{CALL} count name=two"),
+    );
+    add(&one)?;
+    call(1);
+    somebody()?;
+    call(10);
+    add(&two)?;
+    call(100);
+    expect("calls", (calls("one")?, calls("two")?), (111, 100))?;
+    Ok(stack)
+}
+
+fn tracer(name: &str, mark: &str) -> Result<()> {
+    let set = |file: &str, text: &str| debugfs::set(format!("{TRACING}/{file}"), text);
+    let stack = beside(|| {
+        let filter = if name == "function" {
+            "set_ftrace_filter"
+        } else {
+            "set_graph_function"
+        };
+        set(filter, CALL)?;
+        set("current_tracer", name)
+    })?;
+    let trace = fs::read_to_string(format!("{TRACING}/trace"))?;
+    ensure!(trace.contains(mark), "the trace has no '{mark}'");
+    set("current_tracer", "nop")?;
+    fs::write(format!("{TRACING}/set_ftrace_filter"), "")?;
+    fs::write(format!("{TRACING}/set_graph_function"), "")?;
+    call(1000);
+    expect("calls", calls("one")?, 1111)?;
+    stack.unload()
+}
+
+fn meets_the_function_tracer(_: &mut Context<'_>) -> Result<()> {
+    tracer("function", CALL)
+}
+
+fn meets_the_function_graph_tracer(_: &mut Context<'_>) -> Result<()> {
+    tracer("function_graph", &format!("{CALL}()"))
+}
+
+fn meets_a_kprobe(_: &mut Context<'_>) -> Result<()> {
+    let events = format!("{TRACING}/kprobe_events");
+    let stack = beside(|| {
+        debugfs::set(&events, &format!("p:tackle/beside {CALL}"))?;
+        debugfs::set(format!("{TRACING}/events/tackle/beside/enable"), "1")
+    })?;
+    let profile = fs::read_to_string(format!("{TRACING}/kprobe_profile"))?;
+    let hits = profile.split_whitespace().nth(1);
+    expect("hits of the kprobe", hits, Some("110"))?;
+    debugfs::set(format!("{TRACING}/events/tackle/beside/enable"), "0")?;
+    fs::write(&events, "")?;
+    call(1000);
+    expect("calls", calls("one")?, 1111)?;
+    stack.unload()
+}
+
+/// Newer kernels do not let ftrace be switched off; on older ones hooks rest meanwhile.
+fn outlives_the_switch_of_ftrace(context: &mut Context<'_>) -> Result<()> {
+    const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
+    let stack = module::stack(MODULE, "")?;
+    add(&format!("{CALL} count name=one"))?;
+    call(1);
+    let off = debugfs::write(SWITCH, "0")?;
+    call(10);
+    add(&format!("{CALL} count name=two"))?;
+    call(100);
+    let meanwhile = (calls("one")?, calls("two")?);
+    match off {
+        Ok(()) => {
+            debugfs::set(SWITCH, "1")?;
+            expect("calls while it was off", meanwhile, (1, 0))?;
+        }
+        Err(errno) => {
+            context.note(format!("the kernel refuses to switch ftrace off: {errno}"))?;
+            expect("calls", meanwhile, (111, 100))?;
+        }
+    }
+    call(1000);
+    let after = (calls("one")?, calls("two")?);
+    expect(
+        "calls afterwards",
+        after,
+        (meanwhile.0 + 1000, meanwhile.1 + 1000),
+    )?;
+    stack.unload()
+}
