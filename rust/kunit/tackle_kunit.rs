@@ -22,6 +22,7 @@ mod debugfs;
 mod fault;
 mod fifo;
 mod ftrace;
+mod function;
 mod hook;
 mod livepatch;
 mod netlink;

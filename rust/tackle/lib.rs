@@ -18,6 +18,7 @@ pub mod fault;
 pub mod fprobe;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod ftrace;
+pub mod function;
 #[cfg(CONFIG_KUNIT = "y")]
 pub mod kunit;
 #[cfg(CONFIG_LIVEPATCH)]

@@ -38,6 +38,7 @@ suites![
     tackle_debugfs,
     tackle_fault,
     tackle_ftrace,
+    tackle_function,
     tackle_livepatch,
     tackle_netlink,
     tackle_numa,

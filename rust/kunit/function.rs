@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Kernel functions as types, and the values that they take.
+
+use kernel::{
+    bindings::{file, loff_t},
+    ffi::c_char,
+    prelude::*,
+};
+
+tackle::function! {
+    /// A function that the kernel's own headers declare.
+    VfsRead: fn vfs_read(*mut file, *mut c_char, usize, *mut loff_t) -> isize;
+}
+
+/// Stands in for the header of a module.
+mod header {
+    pub(super) use kernel::bindings::kfree as renamed;
+}
+
+tackle::function! {
+    /// A function that another header declares, in a module.
+    Renamed: fn renamed(*const kernel::ffi::c_void);
+    header: header;
+    module: c"some_module";
+    position: 2;
+}
+
+#[kunit_tests(tackle_function)]
+mod tests {
+    use super::{Renamed, VfsRead};
+    use kernel::prelude::*;
+    use tackle::{
+        expect_eq,
+        function::{Function, Value},
+    };
+
+    #[test]
+    fn a_function_has_its_name_and_place() -> Result {
+        expect_eq!(VfsRead::NAME, c"vfs_read");
+        expect_eq!(VfsRead::MODULE, None);
+        expect_eq!(VfsRead::POSITION, 0);
+        expect_eq!(Renamed::NAME, c"renamed");
+        expect_eq!(Renamed::MODULE, Some(c"some_module"));
+        expect_eq!(Renamed::POSITION, 2);
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_is_cut_to_its_type() -> Result {
+        expect_eq!(u8::from_register(0x1234), 0x34);
+        expect_eq!(i32::from_register(0xffff_ffff), -1);
+        expect_eq!(u64::from_register(usize::MAX), u64::MAX);
+        // The upper bits may be anything.
+        expect_eq!(bool::from_register(0x100), false);
+        expect_eq!(bool::from_register(0xff01), true);
+        Ok(())
+    }
+
+    #[test]
+    fn a_value_is_extended_by_its_sign() -> Result {
+        expect_eq!((-1i8).into_register(), usize::MAX);
+        expect_eq!(0xffu8.into_register(), 0xff);
+        expect_eq!((-22i32).into_register() as u32, 0xffff_ffea);
+        expect_eq!(true.into_register(), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_pointer_is_its_register() -> Result {
+        let pointer = <*mut u8 as Value>::from_register(0xffff_8880_0000_1000);
+        expect_eq!(pointer.into_register(), 0xffff_8880_0000_1000);
+        Ok(())
+    }
+}
