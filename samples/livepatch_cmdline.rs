@@ -11,24 +11,31 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{prelude::*, seq_file::SeqFile, seq_print};
-use tackle::livepatch::{targets::CmdlineProcShow, Func, SeqShow};
+use kernel::{
+    bindings::seq_file,
+    ffi::{c_int, c_void},
+    seq_print,
+};
+use tackle::{
+    function::Pointer,
+    livepatch::{targets::CmdlineProcShow, Original},
+};
 
 tackle::livepatch! {
     name: "livepatch_cmdline",
     authors: ["The Tackle developers"],
     description: "Live patch of /proc/cmdline",
     license: "GPL",
-    funcs: [Func::seq_show::<Cmdline>()],
+    objects: [{ functions: [CmdlineProcShow => cmdline] }],
 }
 
-struct Cmdline;
-
-impl SeqShow for Cmdline {
-    type Target = CmdlineProcShow;
-
-    fn show(m: &SeqFile) -> Result {
+fn cmdline(
+    _: Original<'_, CmdlineProcShow>,
+    m: Pointer<'_, *mut seq_file>,
+    _: Pointer<'_, *mut c_void>,
+) -> c_int {
+    if let Some(m) = m.get() {
         seq_print!(m, "this has been live patched\n");
-        Ok(())
     }
+    0
 }

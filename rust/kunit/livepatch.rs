@@ -2,22 +2,29 @@
 
 //! Live patches: the functions that can be replaced, and a patch that is refused.
 
-use kernel::{prelude::*, seq_file::SeqFile};
-use tackle::livepatch::{targets::CmdlineProcShow, Func, Funcs, Patch, SeqShow};
+use kernel::{
+    bindings::seq_file,
+    ffi::{c_int, c_void},
+    prelude::*,
+};
+use tackle::{
+    function::Pointer,
+    livepatch::{targets::CmdlineProcShow, Original},
+};
 
 /// Leaves `/proc/cmdline` empty.
-struct Empty;
-
-impl SeqShow for Empty {
-    type Target = CmdlineProcShow;
-
-    fn show(_: &SeqFile) -> Result {
-        Ok(())
-    }
+fn empty(
+    _: Original<'_, CmdlineProcShow>,
+    _: Pointer<'_, *mut seq_file>,
+    _: Pointer<'_, *mut c_void>,
+) -> c_int {
+    0
 }
 
-static FUNCS: Funcs<1> = Funcs::new([Func::seq_show::<Empty>()]);
-static PATCH: Patch = Patch::new(&FUNCS);
+tackle::patch! {
+    static PATCH;
+    objects: [{ functions: [CmdlineProcShow => empty] }],
+}
 
 #[kunit_tests(tackle_livepatch)]
 mod tests {
@@ -29,22 +36,25 @@ mod tests {
     use kernel::{module::this_module, prelude::*};
     use tackle::{
         expect_eq,
+        function::Function,
         kunit::Faults,
-        livepatch::{targets::CmdlineProcShow, Target},
+        livepatch::targets::{CmdlineProcShow, Getpid, MeminfoProcShow},
     };
 
     #[test]
     fn every_target_is_a_function_that_can_be_traced() -> Result {
-        expect_eq!(hook(CmdlineProcShow::NAME, &Seen::new()?).err(), None);
+        for name in [CmdlineProcShow::NAME, MeminfoProcShow::NAME, Getpid::NAME] {
+            expect_eq!(hook(name, &Seen::new()?).err(), None);
+        }
         Ok(())
     }
 
     #[test]
     fn a_module_without_the_mark_is_einval() -> Result {
         let module = this_module::<TackleKunit>();
-        expect_eq!(PATCH.enable(module), Err(EINVAL));
+        expect_eq!(PATCH.enable(module, false), Err(EINVAL));
         // Not EBUSY: it was not enabled.
-        expect_eq!(PATCH.enable(module), Err(EINVAL));
+        expect_eq!(PATCH.enable(module, false), Err(EINVAL));
         Ok(())
     }
 
@@ -52,8 +62,8 @@ mod tests {
     fn a_fault_comes_before_the_core() -> Result {
         let module = this_module::<TackleKunit>();
         let faults = Faults::next(1);
-        expect_eq!(PATCH.enable(module), Err(ENOMEM));
-        expect_eq!(PATCH.enable(module), Err(EINVAL));
+        expect_eq!(PATCH.enable(module, false), Err(ENOMEM));
+        expect_eq!(PATCH.enable(module, false), Err(EINVAL));
         drop(faults);
         Ok(())
     }

@@ -124,9 +124,13 @@ pub static REGISTER_FTRACE_DIRECT: Point = Point::new("register_ftrace_direct", 
 pub static REGISTER_FPROBE: Point = Point::new("register_fprobe", ENOMEM);
 /// `klp_enable_patch()`.
 pub static KLP_ENABLE_PATCH: Point = Point::new("klp_enable_patch", ENOMEM);
+/// The entry of a shadow variable in the list of those of its id, as if it were taken.
+pub static KLP_SHADOW_REGISTER: Point = Point::new("klp_shadow_register", EEXIST);
+/// Memory for a shadow variable.
+pub static KLP_SHADOW_ALLOC: Point = Point::new("klp_shadow_alloc", ENOMEM);
 
 /// All of the above.
-static POINTS: [&Point; 12] = [
+static POINTS: [&Point; 14] = [
     &QDISC_OPS_ALLOC,
     &REGISTER_QDISC,
     &QDISC_INIT_OPTIONS,
@@ -139,4 +143,6 @@ static POINTS: [&Point; 12] = [
     &REGISTER_FTRACE_DIRECT,
     &REGISTER_FPROBE,
     &KLP_ENABLE_PATCH,
+    &KLP_SHADOW_REGISTER,
+    &KLP_SHADOW_ALLOC,
 ];

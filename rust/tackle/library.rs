@@ -61,6 +61,8 @@ impl Library {
         }
         READY.store(true, Release);
 
+        #[cfg(CONFIG_LIVEPATCH)]
+        crate::livepatch::init();
         let root = debugfs::Root::new()?;
         Ok(Self {
             _fault: fault::Files::new()?,

@@ -1,15 +1,38 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel functions that patches may replace, with their C prototypes.
+//! Functions that no header declares, with the prototypes that their C files give them.
 
-use super::{SeqShowPrototype, Target};
-use kernel::prelude::*;
+use crate::function::Function;
+use kernel::{
+    bindings::{pt_regs, seq_file},
+    ffi::{c_int, c_long, c_void},
+    prelude::*,
+};
 
-/// `cmdline_proc_show()`: prints `/proc/cmdline`.
+/// `cmdline_proc_show()` in `fs/proc/cmdline.c`, which prints `/proc/cmdline`.
 pub struct CmdlineProcShow;
 
-// SAFETY: fs/proc/cmdline.c has
-// `static int cmdline_proc_show(struct seq_file *m, void *v)`.
-unsafe impl Target<SeqShowPrototype> for CmdlineProcShow {
+// SAFETY: `static int cmdline_proc_show(struct seq_file *m, void *v)`.
+unsafe impl Function for CmdlineProcShow {
+    type Prototype = unsafe extern "C" fn(*mut seq_file, *mut c_void) -> c_int;
     const NAME: &'static CStr = c"cmdline_proc_show";
+}
+
+/// `meminfo_proc_show()` in `fs/proc/meminfo.c`, which prints `/proc/meminfo`.
+pub struct MeminfoProcShow;
+
+// SAFETY: `static int meminfo_proc_show(struct seq_file *m, void *v)`.
+unsafe impl Function for MeminfoProcShow {
+    type Prototype = unsafe extern "C" fn(*mut seq_file, *mut c_void) -> c_int;
+    const NAME: &'static CStr = c"meminfo_proc_show";
+}
+
+/// The system call `getpid()` as programs of 64 bits make it, in `kernel/sys.c`.
+pub struct Getpid;
+
+// SAFETY: Made by `SYSCALL_DEFINE0(getpid)`, which is
+// `long __x64_sys_getpid(const struct pt_regs *)` (`asm/syscall_wrapper.h`).
+unsafe impl Function for Getpid {
+    type Prototype = unsafe extern "C" fn(*const pt_regs) -> c_long;
+    const NAME: &'static CStr = c"__x64_sys_getpid";
 }

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The macros that declare a patch.
+
+/// Declares a [`Patch`](crate::livepatch::Patch) as a static, for a module that enables it
+/// by itself. [`livepatch!`](crate::livepatch) describes the objects and states.
+///
+/// ```ignore
+/// tackle::patch! {
+///     static PATCH;
+///     objects: [{ functions: [CmdlineProcShow => cmdline] }],
+/// }
+/// ```
+#[macro_export]
+macro_rules! patch {
+    (
+        $(#[$meta:meta])*
+        $vis:vis static $patch:ident;
+        objects: [$({
+            $(module: $module:expr,)?
+            functions: [$($function:ty => $replacement:expr),* $(,)?]
+            $(, callbacks: $callbacks:ty)? $(,)?
+        }),+ $(,)?]
+        $(, states: [$($state:expr),* $(,)?])? $(,)?
+    ) => {
+        $(#[$meta])*
+        $vis static $patch: $crate::livepatch::Patch = {
+            static OBJECTS: $crate::livepatch::Objects<{
+                [$($crate::__unit!($([$function])*)),+].len()
+            }> = $crate::livepatch::Objects::new([$({
+                static FUNCS: $crate::livepatch::Funcs<{
+                    <[()]>::len(&[$($crate::__unit!([$function])),*])
+                }> = $crate::livepatch::Funcs::new(
+                    $crate::__module!($($module)?),
+                    $crate::__funcs!([$($function => $replacement;)*] [] []),
+                );
+                $crate::livepatch::Object::new(&FUNCS) $(.callbacks::<$callbacks>())?
+            }),+]);
+            const STATES: &[$crate::livepatch::State] = &[$($($state),*)?];
+            static ALL_STATES: $crate::livepatch::States<{ STATES.len() }> =
+                $crate::livepatch::States::new([$($($state),*)?]);
+            $crate::livepatch::Patch::new(&OBJECTS, &ALL_STATES)
+        };
+    };
+}
+
+/// `()` for anything.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __unit {
+    ($($anything:tt)*) => {
+        ()
+    };
+}
+
+/// The module of an object, if one is given.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __module {
+    () => {
+        None
+    };
+    ($module:expr) => {
+        Some($module)
+    };
+}
+
+/// Makes the functions of an object one by one, counting those that were before.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __funcs {
+    ([] [$($before:tt)*] [$($func:expr,)*]) => {
+        [$($func),*]
+    };
+    (
+        [$function:ty => $replacement:expr; $($rest:tt)*] [$($before:tt)*] [$($func:expr,)*]
+    ) => {
+        $crate::__funcs!([$($rest)*] [$($before)* ()] [$($func,)* {
+            struct Here;
+
+            // SAFETY: As many functions come before the one below in `FUNCS`.
+            unsafe impl $crate::livepatch::Slot for Here {
+                #[inline]
+                fn old_func() -> *mut ::kernel::ffi::c_void {
+                    FUNCS.old_func(<[()]>::len(&[$($before),*]))
+                }
+            }
+            $crate::livepatch::Func::new::<$function, Here, _>($replacement)
+        },])
+    };
+}
+
+/// Declares a module that is a live patch.
+///
+/// Takes what `module!` takes, less the type, and the objects to patch. The patch is
+/// enabled when the module is loaded.
+///
+/// ```ignore
+/// livepatch! {
+///     name: "livepatch_cmdline",
+///     authors: ["..."],
+///     description: "...",
+///     license: "GPL",
+///     objects: [{ functions: [CmdlineProcShow => cmdline] }],
+/// }
+///
+/// fn cmdline(
+///     _: Original<'_, CmdlineProcShow>,
+///     m: Pointer<'_, *mut seq_file>,
+///     _: Pointer<'_, *mut c_void>,
+/// ) -> c_int {
+///     ...
+/// }
+/// ```
+///
+/// An object is
+///
+/// ```ignore
+/// {
+///     module: c"name",                          // without it: vmlinux
+///     functions: [Function => replacement, ..], // may be none
+///     callbacks: Type,                          // may be left out
+/// }
+/// ```
+///
+/// It may be a module that is not loaded, or never will be: it is patched when it comes.
+/// What else a patch may have, after the objects and in this order:
+///
+/// - `states: [State::new(ID, VERSION), ..]`, the states of the system that it modifies;
+/// - `replace: true`, for a cumulative patch: all others go when this one has come. The
+///   expression is evaluated when the module is loaded;
+/// - `shadows: [&SHADOW, ..]`, its [shadow variables](crate::livepatch::Shadow);
+/// - `params: {..}`, as `module!` takes them.
+#[macro_export]
+macro_rules! livepatch {
+    (
+        name: $name:literal,
+        authors: $authors:tt,
+        description: $description:literal,
+        license: $license:literal,
+        objects: $objects:tt
+        $(, states: $states:tt)?
+        $(, replace: $replace:expr)?
+        $(, shadows: [$($shadow:expr),* $(,)?])?
+        $(, params: $params:tt)? $(,)?
+    ) => {
+        ::kernel::prelude::module! {
+            type: LivePatch,
+            name: $name,
+            authors: $authors,
+            description: $description,
+            license: $license,
+            $(params: $params,)?
+        }
+        // What makes the module loader and the livepatch core take it for a patch.
+        $crate::modinfo!("livepatch=Y");
+
+        $crate::patch! {
+            static LIVEPATCH;
+            objects: $objects
+            $(, states: $states)?
+        }
+
+        /// Nothing but what it drops when the module is unloaded.
+        struct LivePatch {
+            _shadows: $crate::livepatch::Shadows,
+        }
+
+        impl ::kernel::Module for LivePatch {
+            fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
+                static SHADOWS: &[&dyn $crate::livepatch::AnyShadow] = &[$($($shadow),*)?];
+                let shadows = $crate::livepatch::Shadows::register(SHADOWS)?;
+                LIVEPATCH.enable(module, false $(|| $replace)?)?;
+                Ok(Self { _shadows: shadows })
+            }
+        }
+    };
+}

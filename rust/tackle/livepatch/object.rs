@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The objects of a patch: the kernel proper and modules, with their callbacks.
+
+use super::{func::same, Change, Funcs};
+use crate::bindings;
+use core::cell::UnsafeCell;
+use kernel::{error::from_result, ffi::c_int, prelude::*};
+
+/// What a patch does besides replacing functions, when an object is patched or no longer.
+///
+/// Described in `Documentation/livepatch/callbacks.rst` of the kernel. All are optional. An
+/// object whose [`pre_patch`](Self::pre_patch) failed, or that is not loaded, gets no
+/// others; nor does a patch that another one replaces (`replace`).
+///
+/// # Context
+///
+/// A task, with the livepatch core's mutex held: may sleep, but must not enable a patch.
+#[vtable]
+pub trait Callbacks {
+    /// Called before the functions of an object are replaced: when the patch is enabled, or
+    /// when the object's module is loaded.
+    ///
+    /// # Errors
+    ///
+    /// Neither happens then: whoever wanted it gets this errno.
+    fn pre_patch(_change: &Change<'_>) -> Result {
+        Ok(())
+    }
+
+    /// Called after the functions of an object were replaced, for every task.
+    fn post_patch(_change: &Change<'_>) {}
+
+    /// Called before the functions of an object are given back: when the patch is disabled,
+    /// or when the object's module goes.
+    fn pre_unpatch(_change: &Change<'_>) {}
+
+    /// Called after the functions of an object were given back, for every task.
+    fn post_unpatch(_change: &Change<'_>) {}
+}
+
+/// The C side of [`Callbacks::pre_patch`].
+///
+/// # Safety
+///
+/// Called by the livepatch core alone, as a callback of an object of a patch.
+unsafe extern "C" fn pre_patch<C: Callbacks>(object: *mut bindings::klp_object) -> c_int {
+    from_result(|| {
+        // SAFETY: By the function's requirements.
+        C::pre_patch(&unsafe { Change::from_raw(object) }).map(|()| 0)
+    })
+}
+
+macro_rules! notices {
+    ($($name:ident)*) => {$(
+        /// The C side of the method of this name of [`Callbacks`].
+        ///
+        /// # Safety
+        ///
+        /// Called by the livepatch core alone, as a callback of an object of a patch.
+        unsafe extern "C" fn $name<C: Callbacks>(object: *mut bindings::klp_object) {
+            // SAFETY: By the function's requirements.
+            C::$name(&unsafe { Change::from_raw(object) })
+        }
+    )*};
+}
+
+notices! { post_patch pre_unpatch post_unpatch }
+
+/// One object of a patch.
+///
+/// # Invariants
+///
+/// `object.funcs` points at a static [`Funcs`], and `module` is `object.name`.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub struct Object {
+    object: bindings::klp_object,
+    module: Option<&'static CStr>,
+}
+
+impl Object {
+    /// Creates the object whose functions are `funcs`.
+    pub const fn new<const N: usize>(funcs: &'static Funcs<N>) -> Self {
+        let mut object: bindings::klp_object = pin_init::zeroed();
+        let module;
+        (object.funcs, module) = funcs.parts();
+        if let Some(module) = module {
+            object.name = kernel::str::as_char_ptr_in_const_context(module);
+        }
+        // INVARIANT: As above.
+        Self { object, module }
+    }
+
+    /// Sets the callbacks.
+    pub const fn callbacks<C: Callbacks>(mut self) -> Self {
+        let callbacks = &mut self.object.callbacks;
+        if C::HAS_PRE_PATCH {
+            callbacks.pre_patch = Some(pre_patch::<C>);
+        }
+        if C::HAS_POST_PATCH {
+            callbacks.post_patch = Some(post_patch::<C>);
+        }
+        if C::HAS_PRE_UNPATCH {
+            callbacks.pre_unpatch = Some(pre_unpatch::<C>);
+        }
+        if C::HAS_POST_UNPATCH {
+            callbacks.post_unpatch = Some(post_unpatch::<C>);
+        }
+        self
+    }
+}
+
+/// The objects of a patch, as the livepatch core walks them.
+///
+/// # Invariants
+///
+/// Each of `objects` has functions, if only the end of a list; `end` has neither functions
+/// nor a name, which ends the list. Once the patch is enabled, only the core changes them.
+#[repr(C)]
+#[doc(hidden)]
+pub struct Objects<const N: usize> {
+    objects: UnsafeCell<[bindings::klp_object; N]>,
+    end: UnsafeCell<bindings::klp_object>,
+}
+
+// SAFETY: The livepatch core guards them with its mutex.
+unsafe impl<const N: usize> Sync for Objects<N> {}
+
+impl<const N: usize> Objects<N> {
+    /// Makes the list of `list`.
+    ///
+    /// # Panics
+    ///
+    /// When evaluated, which is at compile time: an object is there twice.
+    pub const fn new(list: [Object; N]) -> Self {
+        let mut objects: [bindings::klp_object; N] = [pin_init::zeroed(); N];
+        let mut i = 0;
+        while i < N {
+            let mut j = 0;
+            while j < i {
+                assert!(
+                    !same(list[i].module, list[j].module),
+                    "a patch has each object once"
+                );
+                j += 1;
+            }
+            // INVARIANT: By the type invariants of `Object`.
+            objects[i] = list[i].object;
+            i += 1;
+        }
+        Self {
+            objects: UnsafeCell::new(objects),
+            // INVARIANT: Nothing but null.
+            end: UnsafeCell::new(pin_init::zeroed()),
+        }
+    }
+
+    /// Returns the list for the core.
+    pub(super) const fn as_ptr(&'static self) -> *mut bindings::klp_object {
+        // CAST: The array comes first.
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+}
