@@ -199,8 +199,8 @@ impl<'a> Pointer<'a, *mut seq_file> {
 /// }
 /// ```
 ///
-/// `header` names another crate or module than `kernel::bindings` that has bindgen's
-/// declaration; `module` the kernel module that the function is in, if it is in one;
+/// `header` names another module than `kernel::bindings` that has bindgen's declaration, such
+/// as [`header!`](crate::header) makes; `module` the kernel module that the function is in, if it is in one;
 /// `position` which of several symbols of its name it is:
 ///
 /// ```ignore
@@ -239,6 +239,36 @@ macro_rules! function {
                 $(const POSITION: usize = $position;)?
             }
         };
+    };
+}
+
+/// Declares a module with what bindgen makes of a C header of this checkout.
+///
+/// `header` is the header's path without `.h`; `Kbuild` lists the headers.
+///
+/// ```ignore
+/// tackle::header!(mod meter_h = "samples/livepatch_meter");
+/// ```
+#[macro_export]
+macro_rules! header {
+    ($vis:vis mod $name:ident = $header:literal) => {
+        #[allow(
+            dead_code,
+            improper_ctypes,
+            missing_docs,
+            non_camel_case_types,
+            unreachable_pub,
+            unused_imports,
+            clippy::all
+        )]
+        $vis mod $name {
+            ::core::include!(::core::concat!(
+                ::core::env!("TACKLE_OBJ"),
+                "/",
+                $header,
+                "_h.rs"
+            ));
+        }
     };
 }
 

@@ -38,7 +38,7 @@ pub use object::Callbacks;
 pub use original::Original;
 pub use patch::Patch;
 pub use shadow::{Key, Portable, Shadow, ShadowRef, Shadows};
-pub use state::{Change, OwnState, PreviousState, State};
+pub use state::{Change, ModuleState, OwnState, PreviousState, State};
 
 #[doc(hidden)]
 pub use func::{Funcs, Slot};

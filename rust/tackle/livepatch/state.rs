@@ -82,6 +82,17 @@ impl<const N: usize> States<N> {
     }
 }
 
+/// What becomes of a module while it is patched or unpatched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleState {
+    /// It is loaded, and stays so.
+    Live,
+    /// It is being loaded: its init function has not run.
+    Coming,
+    /// It is being unloaded: its exit function has run.
+    Going,
+}
+
 /// The change that a callback is called for.
 ///
 /// # Invariants
@@ -114,6 +125,22 @@ impl Change<'_> {
         let name = unsafe { (*self.object.as_ptr()).name };
         // SAFETY: A name that is not null is a C string, and as static as the object.
         (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
+    }
+
+    /// Returns what becomes of the module that changes; [`None`] is vmlinux.
+    pub fn module_state(&self) -> Option<ModuleState> {
+        // SAFETY: By the type invariants.
+        let module = unsafe { (*self.object.as_ptr()).mod_ };
+        if module.is_null() {
+            return None;
+        }
+        // SAFETY: The core has set it for as long as the module is loaded; with its mutex
+        // held it is neither set nor cleared.
+        match unsafe { (&raw const (*module).state).read_volatile() } {
+            kernel::bindings::module_state_MODULE_STATE_LIVE => Some(ModuleState::Live),
+            kernel::bindings::module_state_MODULE_STATE_COMING => Some(ModuleState::Coming),
+            _ => Some(ModuleState::Going),
+        }
     }
 
     /// Returns the state `id` of this patch, if it has declared that: `klp_get_state()`.

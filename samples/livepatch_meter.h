@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What livepatch_meter.c has, for itself and for the live patches of it.
+ */
+
+#ifndef _LIVEPATCH_METER_H
+#define _LIVEPATCH_METER_H
+
+#include <linux/seq_file.h>
+#include <linux/types.h>
+
+struct meter;
+
+/* Takes a reading into account. */
+void livepatch_meter_add(struct meter *meter, u32 reading);
+/* The average of the average so far and a new reading. */
+u32 livepatch_meter_average(u32 average, u32 reading);
+/* Prints the meter that is m->private. */
+int livepatch_meter_show(struct seq_file *m, void *v);
+/* Frees a meter. */
+void livepatch_meter_free(struct meter *meter);
+
+#endif
