@@ -11,11 +11,12 @@ here=$(dirname "$0")
 flavour=$1 folder=$2
 "$here/kernel.sh" "$flavour" "$folder"
 "$here/kbuild.sh" "$folder" modules
+"$here/selftests.sh" "$folder" "$folder/selftests"
 # The guest sees this folder as /tackle. A guest that runs meanwhile must not find a
 # file missing or half there, so each is renamed into place.
 payload=$folder/payload
 mkdir -p "$payload"
-mapfile -t files < <(find "$folder/modules" -name '*.ko')
+mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko')
 files+=("$TACKLE_TOP/build/cargo/release/tackle-guest" "$TACKLE_TOP"/build/tools/q_*.so)
 # The kernel's own test cases of the qdiscs that ours are made after.
 files+=("$folder/source/tools/testing/selftests/tc-testing/tc-tests/qdiscs/codel.json")

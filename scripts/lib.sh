@@ -102,3 +102,20 @@ kernel_options() {
 	fi
 	! grep -q '^CONFIG_UML=y' "$config" || echo ARCH=um
 }
+
+# kernel_modules FOLDER OUTPUT PATH...: builds modules from the unpacked kernel source, each
+# of the C file PATH there. OUTPUT gets links to the sources, and the modules.
+kernel_modules() {
+	local folder=$1 output=$2 path options log=$2.log
+	shift 2
+	: >"$output/Kbuild.new"
+	for path in "$@"; do
+		ln -sfn "$(readlink -f "$folder/source")/$path" "$output/$(basename "$path")"
+		echo "obj-m += $(basename "$path" .c).o" >>"$output/Kbuild.new"
+	done
+	# What has not changed is not built again.
+	cmp -s "$output/Kbuild.new" "$output/Kbuild" || cp "$output/Kbuild.new" "$output/Kbuild"
+	mapfile -t options < <(kernel_options "$folder")
+	make -C "$(readlink -f "$folder/build")" "${options[@]}" M="$output" modules >"$log" 2>&1 ||
+		die "the kernel's own modules do not build; the whole log: $log"
+}

@@ -15,18 +15,7 @@ folder=$(realpath "$1")
 mkdir -p "$2"
 output=$(realpath "$2")
 
-# Their places in the kernel source, without `.c`.
-peers="samples/ftrace/ftrace-ops"
-
-: >"$output/Kbuild"
-for peer in $peers; do
-	ln -sfn "$(readlink -f "$folder/source")/$peer.c" "$output/$(basename "$peer").c"
-	echo "obj-m += $(basename "$peer").o" >>"$output/Kbuild"
-done
-mapfile -t options < <(kernel_options "$folder")
-log=$output.log
-make -C "$(readlink -f "$folder/build")" "${options[@]}" M="$output" modules >"$log" 2>&1 ||
-	die "the kernel's samples do not build; the whole log: $log"
+kernel_modules "$folder" "$output" samples/ftrace/ftrace-ops.c
 
 # On the function of bench_tracee.ko. An fentry program needs that module's BTF, which
 # Kbuild makes, as the kernel's own is in the build folder.

@@ -48,7 +48,7 @@ pub fn clean(_: &mut Context<'_>) -> Result<()> {
 /// The letters of the flags that the modules loaded so far set by themselves.
 fn allowed(was_loaded: impl Fn(fn(&str) -> bool) -> bool) -> String {
     let mut letters = String::from("OE");
-    if was_loaded(|name| name.starts_with("livepatch")) {
+    if was_loaded(|name| name.starts_with("livepatch") || name.starts_with("test_klp")) {
         letters.push('K');
     }
     if was_loaded(|name| name.ends_with("kunit")) {

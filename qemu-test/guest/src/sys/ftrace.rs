@@ -113,6 +113,48 @@ pub fn expect_bare(function: &str) -> Result<()> {
     }
 }
 
+/// The function tracer, on for one function until the value goes away.
+pub struct Traced(());
+
+impl Traced {
+    /// Begins to trace calls of `function`, with an empty trace.
+    ///
+    /// # Errors
+    ///
+    /// tracefs refuses.
+    pub fn new(function: &str) -> Result<Self> {
+        let tracing = Path::new(TRACING);
+        debugfs::set(tracing.join("set_ftrace_filter"), function)?;
+        let traced = Self(());
+        debugfs::set(tracing.join("current_tracer"), "function")?;
+        debugfs::set(tracing.join("trace"), "\n")?;
+        Ok(traced)
+    }
+
+    /// How many calls of `function` are in the trace.
+    ///
+    /// # Errors
+    ///
+    /// tracefs cannot be read.
+    pub fn calls(&self, function: &str) -> Result<usize> {
+        let text = debugfs::read(Path::new(TRACING).join("trace"))?;
+        let call = format!(": {function} ");
+        let is_call = |line: &&str| !line.starts_with('#') && line.contains(&call);
+        Ok(text.lines().filter(is_call).count())
+    }
+}
+
+impl Drop for Traced {
+    fn drop(&mut self) {
+        let tracing = Path::new(TRACING);
+        for (file, text) in [("current_tracer", "nop"), ("set_ftrace_filter", "\n")] {
+            if let Err(error) = debugfs::set(tracing.join(file), text) {
+                eprintln!("cannot end tracing: {error:#}");
+            }
+        }
+    }
+}
+
 /// A function of the kernel proper that has a symbol and that ftrace does not
 /// know, so it cannot be hooked.
 ///

@@ -31,8 +31,31 @@ pub const CLIENTS: [&str; 5] = [
     "tackle_hooks",
 ];
 
-/// Modules of the rig that the suites load.
-pub const RIG: [&str; 1] = ["hook_stress"];
+/// Modules of the rig and samples that the suites load, and the kernel's own for tests of
+/// live patching.
+pub const RIG: [&str; 21] = [
+    "hook_stress",
+    "livepatch_calls",
+    "livepatch_callbacks",
+    "livepatch_callbacks2",
+    "livepatch_meminfo",
+    "livepatch_meter",
+    "livepatch_meter_all",
+    "livepatch_meter_fix",
+    "livepatch_meter_largest",
+    "livepatch_module",
+    "livepatch_state",
+    "livepatch_state2",
+    "livepatch_state3",
+    "livepatch_syscall",
+    "livepatch_target",
+    "test_klp_atomic_replace",
+    "test_klp_callbacks_busy",
+    "test_klp_callbacks_mod",
+    "test_klp_kprobe",
+    "test_klp_livepatch",
+    "test_klp_mod_target",
+];
 
 /// All that this program has loaded.
 static LOADED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());

@@ -1,6 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `livepatch_cmdline`: a kernel function replaced by one in Rust.
+//! Live patches in Rust: kernel functions replaced, and all that the kernel's own tests in
+//! `tools/testing/selftests/livepatch` check of patches in C.
+//!
+//! What is patched are functions of the kernel and of modules in C, those of these tests
+//! among them (`scripts/selftests.sh`).
+
+mod callbacks;
+mod calls;
+mod replace;
+mod samples;
+mod state;
+mod system;
+mod targets;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,6 +20,7 @@ use std::thread;
 use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
 
+use self::{callbacks::*, calls::*, replace::*, samples::*, state::*, system::*, targets::*};
 use crate::suite::{list, Context, Suite};
 use crate::sys::livepatch::{cmdline, folder, state, Patch, NAME, TEXT};
 use crate::sys::{cmd, debugfs, expect_errno, ftrace, module};
@@ -24,8 +37,53 @@ pub const SUITE: Suite = Suite {
         cannot_be_unloaded_in_force,
         can_be_enabled_again_midway,
         ten_rounds,
+        a_module_is_patched,
+        a_module_that_comes_later_is_patched,
+        calls_reach_what_they_replace,
+        calls_keep_the_patch_while_they_last,
+        callbacks_with_the_module_before_the_patch,
+        callbacks_with_a_coming_module,
+        callbacks_with_a_going_module,
+        callbacks_with_a_coming_and_going_module,
+        callbacks_without_the_module,
+        callbacks_refuse_the_patch,
+        callbacks_refuse_a_coming_module,
+        callbacks_with_several_modules,
+        callbacks_with_a_busy_module,
+        callbacks_of_two_patches,
+        callbacks_of_a_patch_that_replaces_another,
+        replace_stacks_on_another_function,
+        replace_stacks_on_the_same_function,
+        replace_c_by_rust,
+        replace_rust_by_c,
+        replace_three_by_one,
+        state_is_taken_over,
+        state_goes_with_the_same_version,
+        state_refuses_an_older_version,
+        has_its_files,
+        shows_what_is_patched,
+        shows_the_order,
+        getpid_under_load,
+        a_kprobe_that_changes_registers_is_in_the_way,
+        a_plain_kprobe_is_not,
+        is_traced,
+        replaces_what_is_traced,
+        ftrace_stays_on,
+        samples_fix_a_bug,
+        samples_add_a_field,
+        samples_replace_one_another,
     ],
 };
+
+/// Checks what a small file has, but for white space at its end.
+fn expect_file(path: &str, expected: &str) -> Result<()> {
+    let text = debugfs::read(path)?;
+    ensure!(
+        text == expected,
+        "expected '{expected}' in {path}, got '{text}'"
+    );
+    Ok(())
+}
 
 fn expect_patched() -> Result<()> {
     let text = cmdline()?;

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Replacements that call the functions that they replace.
+
+use std::thread::sleep;
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+
+use crate::suite::Context;
+use crate::sys::livepatch::Patch;
+use crate::sys::{debugfs, module};
+
+const FILE: &str = "/proc/livepatch_target";
+
+/// What the functions return; notes counts up from 1.
+fn text(depth: u32, mix: i64, flag: u8, notes: u32, other: u32) -> String {
+    format!(
+        "depth {depth}\nmix {mix}\nflag {flag}\npointer 1\nnotes {notes}\ntwin 1\nother {other}"
+    )
+}
+
+pub fn calls_reach_what_they_replace(_: &mut Context<'_>) -> Result<()> {
+    // 200 - 300 + 4,000,000,000 - 5,000,000,000 + true + 'A'
+    let sum = -1_000_000_034;
+    let target = module::load("livepatch_target", "")?;
+    super::expect_file(FILE, &text(10, sum, 0, 1, 2))?;
+    let patch = Patch::load_module("livepatch_calls", "")?;
+    // The original calls itself ten times more, each time by way of its replacement;
+    // the one call of the function that counts notes is worth 100.
+    let patched = text(10, -sum, 1, 2, 20) + "\ncalls 111";
+    super::expect_file(FILE, &patched)?;
+    super::expect_file(FILE, &patched.replace("notes 2", "notes 3"))?;
+    patch.unload()?;
+    super::expect_file(FILE, &text(10, sum, 0, 4, 2))?;
+    target.unload()
+}
+
+/// A task that sleeps in the original has the patch's code to return to.
+pub fn calls_keep_the_patch_while_they_last(_: &mut Context<'_>) -> Result<()> {
+    const BUSY: &str = "test_klp_callbacks_busy";
+    let patch = Patch::load_module("livepatch_callbacks", "call_original=1")?;
+    let busy = module::load(BUSY, "block_transition=Y")?;
+    patch.begin_disabling()?;
+    // It must not end before the task does. Two looks of the livepatch core at all tasks
+    // come within this time; however long it is, an end is a failure.
+    for _ in 0..30 {
+        ensure!(
+            matches!(patch.state("transition"), Ok(1)),
+            "the patch went while a task was in it"
+        );
+        sleep(Duration::from_millis(100));
+    }
+    debugfs::set(
+        format!("/sys/module/{BUSY}/parameters/block_transition"),
+        "N",
+    )?;
+    patch.unload()?;
+    busy.unload()
+}

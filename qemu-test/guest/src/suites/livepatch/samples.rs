@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The sample patches of `livepatch_meter`.
+
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
+
+use anyhow::{ensure, Context as _, Result};
+
+use crate::suite::Context;
+use crate::sys::livepatch::Patch;
+use crate::sys::module;
+
+/// A meter: one as long as its file is open.
+struct Meter(File);
+
+impl Meter {
+    fn open() -> Result<Self> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .open("/proc/livepatch_meter")
+            .context("cannot open a meter")?;
+        Ok(Self(file))
+    }
+
+    fn add(&mut self, reading: u32) -> Result<()> {
+        let text = reading.to_string();
+        self.0
+            .write_all(text.as_bytes())
+            .with_context(|| format!("cannot write {text}"))
+    }
+
+    fn expect(&self, expected: &str) -> Result<()> {
+        let mut text = [0; 256];
+        let length = self.0.read_at(&mut text, 0)?;
+        let text = String::from_utf8_lossy(&text[..length]);
+        ensure!(text == expected, "expected {expected:?}, got {text:?}");
+        Ok(())
+    }
+}
+
+pub fn samples_fix_a_bug(_: &mut Context<'_>) -> Result<()> {
+    const LARGE: u32 = 4_000_000_000;
+    let target = module::load("livepatch_meter", "")?;
+    let mut meter = Meter::open()?;
+    meter.add(LARGE)?;
+    meter.expect("average 4000000000\n")?;
+    meter.add(LARGE)?;
+    // (2 * LARGE - 2^32) / 2
+    meter.expect("average 1852516352\n")?;
+    let patch = Patch::load_module("livepatch_meter_fix", "")?;
+    meter.add(LARGE)?;
+    meter.expect("average 2926258176\n")?;
+    let mut other = Meter::open()?;
+    other.add(LARGE)?;
+    other.add(LARGE)?;
+    other.expect("average 4000000000\n")?;
+    other.add(u32::MAX)?;
+    other.expect("average 4147483647\n")?;
+    patch.unload()?;
+    other.add(LARGE)?;
+    other.expect("average 1926258175\n")?;
+    drop((meter, other));
+    target.unload()
+}
+
+pub fn samples_add_a_field(_: &mut Context<'_>) -> Result<()> {
+    let target = module::load("livepatch_meter", "")?;
+    let mut early = Meter::open()?;
+    early.add(90)?;
+    // Twice: what the first left behind would be there the second time.
+    for _ in 0..2 {
+        let patch = Patch::load_module("livepatch_meter_largest", "")?;
+        // Its field comes with its next reading.
+        early.expect("average 90\n")?;
+        early.add(90)?;
+        early.expect("average 90\nlargest 90\n")?;
+        let mut late = Meter::open()?;
+        late.expect("average 0\n")?;
+        for (reading, largest) in [(6, 6), (2, 6), (8, 8)] {
+            late.add(reading)?;
+            let mut text = [0; 64];
+            let length = late.0.read_at(&mut text, 0)?;
+            let text = String::from_utf8_lossy(&text[..length]);
+            ensure!(
+                text.ends_with(&format!("\nlargest {largest}\n")),
+                "expected {largest}, got {text:?}"
+            );
+        }
+        early.expect("average 90\nlargest 90\n")?;
+        drop(late);
+        patch.unload()?;
+        early.expect("average 90\n")?;
+    }
+    drop(early);
+    target.unload()
+}
+
+pub fn samples_replace_one_another(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let target = module::load("livepatch_meter", "")?;
+    let fix = Patch::load_module("livepatch_meter_fix", "")?;
+    let largest = Patch::load_module("livepatch_meter_largest", "")?;
+    let mut meter = Meter::open()?;
+    meter.add(4_000_000_000)?;
+    meter.add(4_000_000_000)?;
+    meter.expect("average 4000000000\nlargest 4000000000\n")?;
+    let all = Patch::load_module("livepatch_meter_all", "")?;
+    // The field has its value from the patch that is gone.
+    fix.unload()?;
+    largest.unload()?;
+    meter.expect("average 4000000000\nlargest 4000000000\n")?;
+    meter.add(4_000_000_000)?;
+    meter.expect("average 4000000000\nlargest 4000000000\nreadings 1\n")?;
+    all.unload()?;
+    meter.expect("average 4000000000\n")?;
+    // Nobody is left who would know the field: its values have gone.
+    let largest = Patch::load_module("livepatch_meter_largest", "")?;
+    meter.expect("average 4000000000\n")?;
+    largest.unload()?;
+    drop(meter);
+    target.unload()?;
+    library.unload()
+}

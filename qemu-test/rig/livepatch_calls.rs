@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A live patch of all functions of `livepatch_target`, that calls each of them.
+
+#![forbid(unsafe_code)]
+
+use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use kernel::{
+    bindings::seq_file,
+    ffi::{c_char, c_int, c_void},
+    seq_print,
+};
+use tackle::{function::Pointer, livepatch::Original};
+
+tackle::header!(mod target_h = "qemu-test/rig/livepatch_target");
+
+/// Declares functions of `livepatch_target`.
+macro_rules! functions {
+    ($($type:ident: $name:ident($($argument:ty),*) $(-> $return:ty)?, $position:literal;)*) => {$(
+        tackle::function! {
+            $type: fn $name($($argument),*) $(-> $return)?;
+            header: target_h;
+            module: c"livepatch_target";
+            position: $position;
+        }
+    )*};
+}
+
+functions! {
+    Depth: livepatch_target_depth(c_int) -> c_int, 0;
+    Mix: livepatch_target_mix(u8, i16, u32, i64, bool, *const c_char) -> i64, 0;
+    Flag: livepatch_target_flag() -> bool, 1;
+    Same: livepatch_target_pointer(*mut c_void) -> *mut c_void, 1;
+    Note: livepatch_target_note(), 1;
+    Twin: livepatch_target_twin() -> c_int, 2;
+    Show: livepatch_target_show(*mut seq_file, *mut c_void) -> c_int, 0;
+}
+
+tackle::livepatch! {
+    name: "livepatch_calls",
+    authors: ["The Tackle developers"],
+    description: "Live patch that calls the functions that it replaces",
+    license: "GPL",
+    objects: [{
+        module: c"livepatch_target",
+        functions: [
+            Depth => depth,
+            Mix => mix,
+            Flag => flag,
+            Same => same,
+            Note => note,
+            Twin => twin,
+            Show => show,
+        ],
+    }],
+}
+
+/// Calls of [`depth`].
+static CALLS: AtomicU32 = AtomicU32::new(0);
+
+fn depth(original: Original<'_, Depth>, _n: c_int) -> c_int {
+    CALLS.fetch_add(1, Relaxed);
+    original.call()
+}
+
+/// The negated sum, or 0 if the arguments are not what their caller passed.
+fn mix(
+    original: Original<'_, Mix>,
+    a: u8,
+    b: i16,
+    c: u32,
+    d: i64,
+    e: bool,
+    f: Pointer<'_, *const c_char>,
+) -> i64 {
+    let as_passed = (a, b, c, d, e) == (200, -300, 4_000_000_000, -5_000_000_000, true);
+    if as_passed && !f.is_null() {
+        -original.call()
+    } else {
+        0
+    }
+}
+
+fn flag(original: Original<'_, Flag>) -> bool {
+    !original.call()
+}
+
+fn same<'a>(
+    original: Original<'a, Same>,
+    pointer: Pointer<'a, *mut c_void>,
+) -> Pointer<'a, *mut c_void> {
+    let returned = original.call();
+    if returned.address() == pointer.address() {
+        pointer
+    } else {
+        Pointer::null()
+    }
+}
+
+/// Counts as 100 calls, so that it is told from the others.
+fn note(original: Original<'_, Note>) {
+    original.call();
+    CALLS.fetch_add(100, Relaxed);
+}
+
+fn twin(original: Original<'_, Twin>) -> c_int {
+    10 * original.call()
+}
+
+fn show(
+    original: Original<'_, Show>,
+    m: Pointer<'_, *mut seq_file>,
+    _: Pointer<'_, *mut c_void>,
+) -> c_int {
+    CALLS.store(0, Relaxed);
+    let result = original.call();
+    if let Some(m) = m.get() {
+        seq_print!(m, "calls {}\n", CALLS.load(Relaxed));
+    }
+    result
+}

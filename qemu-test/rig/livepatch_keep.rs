@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Callbacks that keep a number in the state 1, and take it over from a patch before.
+
+use kernel::prelude::*;
+use tackle::livepatch::{Callbacks, Change};
+
+/// The state's id.
+pub(crate) const ID: usize = 1;
+
+/// See the module's documentation.
+pub(crate) struct Keep;
+
+#[vtable]
+impl Callbacks for Keep {
+    fn pre_patch(change: &Change<'_>) -> Result {
+        let state = change.state(ID).ok_or(EINVAL)?;
+        match change.previous_state(ID) {
+            Some(previous) => {
+                pr_info!(
+                    "takes over {} from version {}\n",
+                    previous.data,
+                    previous.version
+                );
+                state.set_data(previous.data + 1);
+            }
+            None => {
+                pr_info!("is the first, version {}\n", state.version());
+                state.set_data(100);
+            }
+        }
+        // One that it has not declared.
+        match change.state(ID + 1) {
+            Some(_) => Err(EEXIST),
+            None => Ok(()),
+        }
+    }
+
+    fn post_unpatch(change: &Change<'_>) {
+        let data = change.state(ID).map(|state| state.data());
+        pr_info!("leaves {data:?}\n");
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Callbacks that tell the log what they are called for.
+
+use kernel::prelude::*;
+use tackle::livepatch::{Callbacks, Change};
+
+/// See the module's documentation.
+pub(crate) struct Log;
+
+/// Writes `CALLBACK vmlinux` or `CALLBACK MODULE STATE`.
+pub(crate) fn log(callback: &str, change: &Change<'_>) {
+    match (change.module(), change.module_state()) {
+        (Some(module), Some(state)) => pr_info!("{callback} {module} {state:?}\n"),
+        (Some(module), None) => pr_info!("{callback} {module}, which is not loaded\n"),
+        (None, _) => pr_info!("{callback} vmlinux\n"),
+    }
+}
+
+#[vtable]
+impl Callbacks for Log {
+    fn pre_patch(change: &Change<'_>) -> Result {
+        log("pre_patch", change);
+        // What the module's parameters ask for: 0, or an errno.
+        let errno = match change.module() {
+            None => crate::pre_patch_errno(),
+            Some(_) => crate::pre_patch_module_errno(),
+        };
+        kernel::error::to_result(-errno)
+    }
+
+    fn post_patch(change: &Change<'_>) {
+        log("post_patch", change);
+    }
+
+    fn pre_unpatch(change: &Change<'_>) {
+        log("pre_unpatch", change);
+    }
+
+    fn post_unpatch(change: &Change<'_>) {
+        log("post_unpatch", change);
+    }
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A live patch of `/proc/meminfo`, which can replace all others: what the kernel's
+//! `test_klp_atomic_replace.c` is.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    bindings::seq_file,
+    ffi::{c_int, c_void},
+    seq_print,
+};
+use tackle::{
+    function::Pointer,
+    livepatch::{targets::MeminfoProcShow, Original},
+};
+
+tackle::livepatch! {
+    name: "livepatch_meminfo",
+    authors: ["The Tackle developers"],
+    description: "Live patch of /proc/meminfo, cumulative if asked for",
+    license: "GPL",
+    objects: [{ functions: [MeminfoProcShow => meminfo] }],
+    replace: module_parameters::replace.value() != 0,
+    params: {
+        replace: u8 {
+            default: 0,
+            description: "1: replace all other patches",
+        },
+    },
+}
+
+fn meminfo(
+    _: Original<'_, MeminfoProcShow>,
+    m: Pointer<'_, *mut seq_file>,
+    _: Pointer<'_, *mut c_void>,
+) -> c_int {
+    if let Some(m) = m.get() {
+        seq_print!(m, "livepatch_meminfo: this has been live patched\n");
+    }
+    0
+}

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A live patch of the system call getpid(): what the kernel's `test_klp_syscall.c` is, but
+//! that the caller sees it.
+
+#![forbid(unsafe_code)]
+
+use kernel::{bindings::pt_regs, ffi::c_long};
+use tackle::{
+    function::Pointer,
+    livepatch::{targets::Getpid, Original},
+};
+
+tackle::livepatch! {
+    name: "livepatch_syscall",
+    authors: ["The Tackle developers"],
+    description: "Live patch of getpid()",
+    license: "GPL",
+    objects: [{ functions: [Getpid => getpid] }],
+}
+
+/// More than any pid (`PID_MAX_LIMIT`).
+const OFFSET: c_long = 1 << 24;
+
+fn getpid(original: Original<'_, Getpid>, _: Pointer<'_, *const pt_regs>) -> c_long {
+    original.call() + OFFSET
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Functions of all kinds, for live patches of them.
+ */
+
+#ifndef _LIVEPATCH_TARGET_H
+#define _LIVEPATCH_TARGET_H
+
+#include <linux/seq_file.h>
+#include <linux/types.h>
+
+/* n, by calling itself n times. */
+int livepatch_target_depth(int n);
+/* The sum of all, of *f for what f points to. */
+s64 livepatch_target_mix(u8 a, s16 b, u32 c, s64 d, bool e, const char *f);
+/* False. */
+bool livepatch_target_flag(void);
+/* What it gets. */
+void *livepatch_target_pointer(void *pointer);
+/* Counts its calls. */
+void livepatch_target_note(void);
+/*
+ * 1 and 2: there are two of them, static in their files, in the order of this module's
+ * object files.
+ */
+int livepatch_target_twin(void);
+int livepatch_target_twins(void);
+/* Prints what all the others return. */
+int livepatch_target_show(struct seq_file *m, void *v);
+
+#endif
