@@ -10,6 +10,7 @@
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/livepatch.h>
+#include <linux/module.h>
 #include <linux/netlink.h>
 #include <linux/pkt_sched.h>
 #include <linux/preempt.h>

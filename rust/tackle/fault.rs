@@ -122,6 +122,8 @@ pub static REGISTER_FTRACE_FUNCTION: Point = Point::new("register_ftrace_functio
 pub static REGISTER_FTRACE_DIRECT: Point = Point::new("register_ftrace_direct", ENOMEM);
 /// `register_fprobe_ips()`.
 pub static REGISTER_FPROBE: Point = Point::new("register_fprobe", ENOMEM);
+/// `register_module_notifier()`.
+pub static REGISTER_MODULE_NOTIFIER: Point = Point::new("register_module_notifier", ENOMEM);
 /// `klp_enable_patch()`.
 pub static KLP_ENABLE_PATCH: Point = Point::new("klp_enable_patch", ENOMEM);
 /// The entry of a shadow variable in the list of those of its id, as if it were taken.
@@ -130,7 +132,7 @@ pub static KLP_SHADOW_REGISTER: Point = Point::new("klp_shadow_register", EEXIST
 pub static KLP_SHADOW_ALLOC: Point = Point::new("klp_shadow_alloc", ENOMEM);
 
 /// All of the above.
-static POINTS: [&Point; 14] = [
+static POINTS: [&Point; 15] = [
     &QDISC_OPS_ALLOC,
     &REGISTER_QDISC,
     &QDISC_INIT_OPTIONS,
@@ -142,6 +144,7 @@ static POINTS: [&Point; 14] = [
     &REGISTER_FTRACE_FUNCTION,
     &REGISTER_FTRACE_DIRECT,
     &REGISTER_FPROBE,
+    &REGISTER_MODULE_NOTIFIER,
     &KLP_ENABLE_PATCH,
     &KLP_SHADOW_REGISTER,
     &KLP_SHADOW_ALLOC,

@@ -13,18 +13,38 @@
 
 mod context;
 mod direct;
+mod divert;
+mod modules;
 mod site;
 mod slot;
 mod target;
+mod typed;
 
 pub use direct::{Direct, DirectHandler};
-pub(crate) use site::init;
+pub use divert::{Override, Overriding, Returned};
+pub(crate) use modules::Notifier;
 
 use crate::bindings;
 use core::marker::PhantomPinned;
 use kernel::{prelude::*, sync::atomic::Relaxed};
 use slot::{Header, Hook, Node};
-pub use target::Target;
+pub use target::{Pattern, Target, Targets};
+#[doc(hidden)]
+pub use typed::typed_hook;
+pub use typed::{Arguments, Typed, TypedHandler};
+
+/// Initialises what this module keeps.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`](crate::library::ready).
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe {
+        site::init();
+        modules::init();
+    }
+}
 
 /// How many arguments of a function a hook can see: those that the x86-64 calling
 /// convention passes in registers.
@@ -143,7 +163,10 @@ pub struct Registration<T: Handler> {
 }
 
 impl<T: Handler> Registration<T> {
-    /// Creates an initialiser that hooks the kernel function `target`.
+    /// Creates an initialiser that hooks the kernel functions `targets`.
+    ///
+    /// Hooks with the same targets share an ops and its trampoline. A hook on several functions
+    /// meets one that is on some of them through ftrace's list function.
     ///
     /// # Errors
     ///
@@ -159,7 +182,7 @@ impl<T: Handler> Registration<T> {
     ///
     /// The initialiser may sleep.
     pub fn new<'a>(
-        target: impl Into<Target<'a>> + 'a,
+        targets: impl Into<Targets<'a>> + 'a,
         handler: T,
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
@@ -170,10 +193,9 @@ impl<T: Handler> Registration<T> {
             _pin: PhantomPinned,
         })
         .pin_chain(|this| {
-            let address = target.into().resolve()?;
             // INVARIANT: The hook is there on success; else `this` is dropped.
             // SAFETY: `this` is pinned, and `drop` detaches it.
-            unsafe { site::attach(address, this.node()) }
+            unsafe { modules::attach(&targets.into(), this.node()) }
         })
     }
 
@@ -207,6 +229,6 @@ impl<T: Handler> Registration<T> {
 #[pinned_drop]
 impl<T: Handler> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        site::detach(self.node());
+        modules::detach(self.node());
     }
 }

@@ -28,11 +28,13 @@ pub(crate) fn ready() -> Result {
     }
 }
 
-/// The library's directories in debugfs: what `tackle.ko` keeps, and drops when it goes.
+/// The library's directories in debugfs, and its ear for modules: what `tackle.ko` keeps, and drops when it goes.
 ///
 /// There is one at most.
 pub struct Library {
     // Dropped in this order.
+    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+    _modules: Pin<KBox<ftrace::Notifier>>,
     _fault: fault::Files,
     _root: debugfs::Root,
 }
@@ -65,6 +67,8 @@ impl Library {
         crate::livepatch::init();
         let root = debugfs::Root::new()?;
         Ok(Self {
+            #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+            _modules: KBox::pin_init(ftrace::Notifier::new(), GFP_KERNEL)?,
             _fault: fault::Files::new()?,
             _root: root,
         })

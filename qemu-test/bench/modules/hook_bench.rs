@@ -4,16 +4,21 @@
 //!
 //! ```sh
 //! insmod bench_tracee.ko
-//! insmod hook_bench.ko hooks=2
+//! insmod hook_bench.ko hooks=2 irrelevant=100
 //! cat /sys/kernel/debug/bench_tracee/ns
 //! ```
 //!
-//! The peer in C is `ops_func_nop` of the kernel's `samples/ftrace/ftrace-ops.c`.
+//! The peer in C of `kind=ops`, the default, is `ops_func_nop` of the kernel's
+//! `samples/ftrace/ftrace-ops.c`. `direct` is called by the function itself, `exit` at its
+//! entry and its exit, and `skip` has it return at once.
 
 #![forbid(unsafe_code)]
 
 use kernel::prelude::*;
-use tackle::ftrace::{self, Call, Handler, Registration};
+use tackle::{
+    fprobe,
+    ftrace::{self, Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding},
+};
 
 module! {
     type: HookBench,
@@ -26,10 +31,27 @@ module! {
             default: 1,
             description: "How many hooks to put on the function",
         },
+        irrelevant: u32 {
+            default: 0,
+            description: "How many hooks to put on another function",
+        },
     },
 }
 
+tackle::string_param! {
+    /// The kind of the hooks on the function.
+    static KIND: StringParam<16> = "kind", "ops (default), direct, exit or skip";
+}
+
+tackle::header!(mod tracee_h = "qemu-test/bench/modules/bench_tracee");
+tackle::function! {
+    Tracee: fn tracee();
+    header: crate::tracee_h;
+    module: c"bench_tracee";
+}
+
 const TRACEE: &CStr = c"bench_tracee:tracee";
+const IRRELEVANT: &CStr = c"bench_tracee:tracee_irrelevant";
 
 struct Nop;
 
@@ -38,19 +60,81 @@ impl Handler for Nop {
     fn entry(&self, _call: &Call) {}
 }
 
-/// The hooks; when they are dropped, they are gone.
+impl DirectHandler for Nop {
+    #[inline]
+    fn entry(_arguments: [usize; ftrace::MAX_ARGUMENTS], _parent_ip: usize) {}
+}
+
+impl fprobe::Handler for Nop {
+    type Data = ();
+
+    #[inline]
+    fn entry(&self, _call: &Call) -> Option<()> {
+        Some(())
+    }
+
+    #[inline]
+    fn exit(&self, _ret: &fprobe::Return, _: ()) {}
+}
+
+impl Override<Tracee> for Nop {
+    #[inline]
+    fn entry(&self, _call: &Call, _arguments: Arguments<'_, Tracee>) -> Option<()> {
+        Some(())
+    }
+}
+
+type Boxed<T> = Pin<KBox<T>>;
+
+/// A hook; when it is dropped, it is gone.
+enum Hook {
+    Ops(#[expect(dead_code)] Boxed<ftrace::Registration<Nop>>),
+    Direct(#[expect(dead_code)] Boxed<Direct<Nop>>),
+    Exit(#[expect(dead_code)] Boxed<fprobe::Registration<Nop>>),
+    Skip(#[expect(dead_code)] Boxed<Overriding<Tracee, Nop>>),
+}
+
+impl Hook {
+    fn new() -> Result<Self> {
+        Ok(match KIND.value().to_bytes() {
+            b"" | b"ops" => Self::Ops(ops(TRACEE)?),
+            b"direct" => Self::Direct(KBox::pin_init(Direct::new(TRACEE), GFP_KERNEL)?),
+            b"exit" => {
+                let hook = fprobe::Registration::new(TRACEE, Nop);
+                Self::Exit(KBox::pin_init(hook, GFP_KERNEL)?)
+            }
+            b"skip" => Self::Skip(KBox::pin_init(Overriding::new(Nop), GFP_KERNEL)?),
+            _ => {
+                pr_err!("kind={}: ops, direct, exit or skip\n", KIND.value());
+                return Err(EINVAL);
+            }
+        })
+    }
+}
+
+fn ops(function: &'static CStr) -> Result<Boxed<ftrace::Registration<Nop>>> {
+    KBox::pin_init(ftrace::Registration::new(function, Nop), GFP_KERNEL)
+        .inspect_err(|&e| pr_err!("{function}: {}\n", ftrace::reason(e)))
+}
+
 struct HookBench {
-    _hooks: KVec<Pin<KBox<Registration<Nop>>>>,
+    _hooks: KVec<Hook>,
+    _irrelevant: KVVec<Boxed<ftrace::Registration<Nop>>>,
 }
 
 impl kernel::Module for HookBench {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let mut hooks = KVec::new();
         for _ in 0..module_parameters::hooks.value() {
-            let hook = KBox::pin_init(Registration::new(TRACEE, Nop), GFP_KERNEL)
-                .inspect_err(|&e| pr_err!("{TRACEE}: {}\n", ftrace::reason(e)))?;
-            hooks.push(hook, GFP_KERNEL)?;
+            hooks.push(Hook::new()?, GFP_KERNEL)?;
         }
-        Ok(Self { _hooks: hooks })
+        let mut irrelevant = KVVec::new();
+        for _ in 0..module_parameters::irrelevant.value() {
+            irrelevant.push(ops(IRRELEVANT)?, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            _hooks: hooks,
+            _irrelevant: irrelevant,
+        })
     }
 }

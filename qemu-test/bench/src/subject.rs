@@ -56,11 +56,16 @@ pub const SUBJECTS: &[Subject] = &[
         .beside("c-ops"),
     C.hook("c-ops-assist", "C hook, protected", "ftrace-ops")
         .beside("c-ops-assist"),
-    RUST.hook("rust-ops-assist", "Rust hook, protected", "bench_tracee")
-        .beside("c-ops-assist"),
-    C.hook("c-kprobe-ftrace", "C kprobe, by ftrace", "bench_tracee"),
-    C.hook("c-kprobe-optimized", "C kprobe, by a jump", "bench_tracee"),
-    C.hook("c-kprobe-int3", "C kprobe, by int3", "bench_tracee"),
+    RUST.hook("rust-direct", "Rust direct hook", "bench_tracee")
+        .beside("c-ops"),
+    RUST.hook("rust-fprobe", "Rust fprobe", "bench_tracee")
+        .beside("fprobe"),
+    RUST.hook("rust-skip", "Rust hook that skips", "bench_tracee"),
+    C.hook("fprobe", "C fprobe", "bench_tracee").beside("fprobe"),
+    C.hook("kretprobe", "C kretprobe", "bench_tracee"),
+    C.hook("kprobe", "C kprobe, by ftrace", "bench_tracee"),
+    C.hook("kprobe-optimized", "C kprobe, by a jump", "bench_tracee"),
+    C.hook("kprobe-int3", "C kprobe, by int3", "bench_tracee"),
     BPF.hook("bpf-fentry", "BPF fentry program", "bench_tracee"),
     BPF.hook("bpf-kprobe", "BPF kprobe program", "bench_tracee"),
     C.of("qdisc", "noqueue", "noqueue"),
@@ -172,22 +177,31 @@ pub const SUITES: &[Suite] = &[
         axis: "instructions per call, over the bare call",
         text: "The C hooks are those of the kernel's samples/ftrace/ftrace-ops.c. A protected \
                hook has ftrace keep it from recursion and from where RCU is not watching \
-               (FTRACE_OPS_FL_RECURSION and FTRACE_OPS_FL_RCU). Several hooks on one function \
-               go through ftrace's list function, which looks for recursion in any case. A \
-               kprobe gets there by ftrace at a function's entry, elsewhere by a jump \
-               (optimized) or a breakpoint (int3).",
+               (FTRACE_OPS_FL_RECURSION and FTRACE_OPS_FL_RCU). The Rust hooks are always \
+               protected from recursion. Several C hooks on one function go through ftrace's \
+               list function; Rust hooks share an ops. A kprobe gets there by ftrace at a \
+               function's entry, elsewhere by a jump (optimized) or a breakpoint (int3).",
         cases: &[
+            ("nop", "One on the function"),
+            ("shared-2", "Two on the function"),
+            ("shared-4", "Four on the function"),
+            ("shared-10", "Ten on the function"),
             (
-                "hook-1",
-                "One on the function: a hook has its own trampoline",
+                "irrelevant-1",
+                "One on the function, and one on another function",
             ),
             (
-                "hook-2",
-                "Two on the function: hooks go through ftrace's list function",
+                "irrelevant-100",
+                "One on the function, and 100 on another function",
             ),
             (
-                "hook-10",
-                "Ten on the function: hooks go through ftrace's list function",
+                "irrelevant-1000",
+                "One on the function, and 1,000 on another function",
+            ),
+            ("entry-exit", "One at the function's entry and its exit"),
+            (
+                "redirect",
+                "One that has the function return without being run",
             ),
         ],
     },

@@ -9,7 +9,7 @@
 
 use super::{
     slot::{self, Chain, Node, Pool, Slot},
-    Call,
+    Call, Targets,
 };
 use crate::{bindings, fault, library};
 use core::{marker::PhantomPinned, ops::Deref, ptr};
@@ -28,7 +28,7 @@ kernel::sync::global_lock! {
 /// # Safety
 ///
 /// To be called once, before [`library::ready`].
-pub(crate) unsafe fn init() {
+pub(super) unsafe fn init() {
     // SAFETY: By the function's requirements.
     unsafe { SITES.init() };
 }
@@ -38,20 +38,24 @@ struct Sites {
     sites: KVec<Pin<KBox<Site>>>,
 }
 
-/// Puts the hook of `node` on the function at `address`.
+/// Puts the hook of `node` on the functions `targets`, if it is on none.
 ///
 /// # Errors
 ///
-/// `ENODEV` without the library, `ENOMEM`, and what ftrace returns.
+/// `ENODEV` without the library, those of [`Targets::resolve`], and what ftrace returns.
 ///
 /// # Safety
 ///
 /// The hook stays valid until [`detach`] has returned.
-pub(super) unsafe fn attach(address: usize, node: Node) -> Result {
+pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
     library::ready()?;
+    let addresses = targets.resolve()?;
     let mut sites = SITES.lock();
     let Sites { pool, sites } = &mut *sites;
-    if let Some(site) = sites.iter_mut().find(|site| site.address == address) {
+    if sites.iter().any(|site| site.has(&node)) {
+        return Ok(());
+    }
+    if let Some(site) = sites.iter_mut().find(|site| site.addresses == addresses) {
         return site.as_mut().add(node);
     }
     fault::FTRACE_SITE_ALLOC.check()?;
@@ -61,13 +65,13 @@ pub(super) unsafe fn attach(address: usize, node: Node) -> Result {
         None => SiteSlot::Own(KBox::new(Slot::new(), GFP_KERNEL)?),
     };
     let pooled = slot.pooled();
-    let site = KBox::pin_init(Site::new(address, slot, node), GFP_KERNEL).inspect_err(|_| {
+    let site = KBox::pin_init(Site::new(addresses, slot, node), GFP_KERNEL).inspect_err(|_| {
         pooled.map(|slot| pool.put(slot));
     })?;
     Ok(sites.push_within_capacity(site)?)
 }
 
-/// Takes the hook of `node` off its function, if [`attach`] has put it on one.
+/// Takes the hook of `node` off its functions, if [`attach`] has put it on one.
 ///
 /// When this returns, no CPU and no preempted task can still be in the hook. It may sleep,
 /// for tens of milliseconds.
@@ -138,17 +142,17 @@ impl Deref for SiteSlot {
     }
 }
 
-/// A function with hooks.
+/// A function with hooks, or several that have the same hooks.
 ///
 /// # Invariants
 ///
-/// - `ops` is registered with ftrace for the function at `address`; its `private` points at
+/// - `ops` is registered with ftrace for the functions at `addresses`; its `private` points at
 ///   `slot`.
 /// - `slot` runs `chain`, which has the hooks. Nobody runs `spare`, which has room for all of
 ///   them but one.
 #[pin_data(PinnedDrop)]
 struct Site {
-    address: usize,
+    addresses: KVec<usize>,
     slot: SiteSlot,
     chain: Chain,
     spare: Chain,
@@ -163,8 +167,8 @@ struct Site {
 unsafe impl Send for Site {}
 
 impl Site {
-    /// Creates an initialiser that hooks the function at `address`.
-    fn new(address: usize, slot: SiteSlot, node: Node) -> impl PinInit<Self, Error> {
+    /// Creates an initialiser that hooks the functions at `addresses`.
+    fn new(addresses: KVec<usize>, slot: SiteSlot, node: Node) -> impl PinInit<Self, Error> {
         let chain = || -> Result<Chain> {
             let mut chain = Chain::new();
             chain.reserve(1)?;
@@ -175,7 +179,7 @@ impl Site {
         let chain = chain();
         // INVARIANT: On success the ops is registered. It and the slot stay in their places.
         try_pin_init!(Self {
-            address,
+            addresses,
             chain: chain?,
             spare: Chain::new(),
             ops <- Opaque::try_ffi_init({
@@ -195,7 +199,7 @@ impl Site {
                     };
                     // SAFETY: `ops` is valid and not registered; ftrace initialises the rest
                     // of it by itself. It stays in its place until `PinnedDrop`.
-                    unsafe { register(ops, *address) }
+                    unsafe { register(ops, addresses) }
                 }
             }),
             slot,
@@ -249,18 +253,22 @@ impl PinnedDrop for Site {
     }
 }
 
-/// Sets the filter of `ops` to the function at `address`, and registers it.
+/// Sets the filter of `ops` to the functions at `addresses`, and registers it.
 ///
 /// # Safety
 ///
 /// `ops` points at a `struct ftrace_ops` that is not registered and has its function set, and
 /// stays in its place while it is registered.
-unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize) -> Result {
+unsafe fn register(ops: *mut bindings::ftrace_ops, addresses: &mut [usize]) -> Result {
+    let count = c_uint::try_from(addresses.len())?;
     let result = fault::FTRACE_SET_FILTER
         .check()
         .and_then(|()| {
-            // SAFETY: By the function's requirements. Neither removes nor resets a filter.
-            to_result(unsafe { bindings::ftrace_set_filter_ip(ops, address, 0, 0) })
+            // SAFETY: By the function's requirements; there are `count` addresses. Neither
+            // removes nor resets a filter.
+            to_result(unsafe {
+                bindings::ftrace_set_filter_ips(ops, addresses.as_mut_ptr(), count, 0, 0)
+            })
         })
         .and_then(|()| fault::REGISTER_FTRACE_FUNCTION.check())
         .and_then(|()| {

@@ -50,3 +50,12 @@ SYM_ENTRY(tackle_ftrace_trampolines, SYM_L_GLOBAL, SYM_A_NONE)
 	TRAMPOLINE %index
 	.set	index, index + 1
 	.endr
+
+/*
+ * Takes the place of a function that is skipped. What it returns is in %rax, and nobody
+ * jumps here: ftrace's trampoline returns to it.
+ */
+SYM_FUNC_START(tackle_ftrace_just_return)
+	ANNOTATE_NOENDBR
+	RET
+SYM_FUNC_END(tackle_ftrace_just_return)

@@ -20,9 +20,9 @@ fn figures() -> Vec<Figure> {
     vec![
         figure("bare", "bench_tracee", 7.0),
         figure("bare", "ftrace-ops", 8.0),
-        figure("hook-1", "c-ops", 48.0),
-        figure("hook-1", "rust-ops", 37.0),
-        figure("hook-1", "c-ops-assist", 88.0),
+        figure("nop", "c-ops", 48.0),
+        figure("nop", "rust-ops", 37.0),
+        figure("nop", "c-ops-assist", 88.0),
     ]
 }
 
@@ -69,7 +69,7 @@ fn what_is_missing_or_there_twice_is_named() {
     let mut twice = figures();
     twice.push(twice[2].clone());
     let error = records(&twice, &test_origin()).unwrap_err().to_string();
-    assert!(error.contains("hook-1 c-ops"), "{error}");
+    assert!(error.contains("nop c-ops"), "{error}");
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn a_record_is_flat_json() {
     let json = serde_json::to_value(value(&records, "rust-ops")).unwrap();
     let expected = serde_json::json!({
         "suite": "hooks",
-        "case": "hook-1",
+        "case": "nop",
         "subject": "rust-ops",
         "metric": "insn_per_call",
         "value": 30.0,

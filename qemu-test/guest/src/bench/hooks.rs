@@ -28,27 +28,39 @@ const ROUNDS: u32 = 10;
 
 const TRACEE: &str = "/sys/kernel/debug/bench_tracee";
 
-/// What ftrace puts between a trampoline and its hook, where the hook wants it.
-const ASSIST: &str = "ftrace_ops_assist_func";
-
 fn run(report: &mut Report) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let tracee = module::load("bench_tracee", "")?;
     debugfs::set(format!("{TRACEE}/calls"), &CALLS.to_string())?;
 
     figure(report, "bare", "bench_tracee", call()?)?;
-    figure(report, "bare", "ftrace-ops", c(0, false)?)?;
-    let subject = rust_subject()?;
-    for (case, hooks) in [("hook-1", 1), ("hook-2", 2), ("hook-10", 10)] {
-        figure(report, case, "c-ops", c(hooks, false)?)?;
-        figure(report, case, "c-ops-assist", c(hooks, true)?)?;
-        let hook = load(hooks)?;
+    figure(report, "bare", "ftrace-ops", c(0, 0, false)?)?;
+    for (case, hooks) in [("nop", 1), ("shared-2", 2), ("shared-4", 4), ("shared-10", 10)] {
+        figure(report, case, "c-ops", c(hooks, 0, false)?)?;
+        figure(report, case, "c-ops-assist", c(hooks, 0, true)?)?;
+        rust(report, case, "rust-ops", &format!("hooks={hooks}"))?;
+    }
+    for irrelevant in [1, 100, 1000] {
+        let case = format!("irrelevant-{irrelevant}");
+        figure(report, &case, "c-ops", c(1, irrelevant, false)?)?;
+        rust(report, &case, "rust-ops", &format!("irrelevant={irrelevant}"))?;
+    }
+    rust(report, "nop", "rust-direct", "kind=direct")?;
+    rust(report, "entry-exit", "rust-fprobe", "kind=exit")?;
+    rust(report, "redirect", "rust-skip", "kind=skip")?;
+    for (case, count) in [("nop", 1), ("shared-10", 10)] {
+        probes::measure(report, case, count)?;
+    }
+    for (case, subject, kind) in [
+        ("nop", "fprobe", "fprobe-entry"),
+        ("entry-exit", "fprobe", "fprobe"),
+        ("entry-exit", "kretprobe", "kretprobe"),
+    ] {
+        let hook = module::load("exit_bench", &format!("kind={kind}"))?;
+        ftrace::expect_enabled("tracee")?;
         figure(report, case, subject, call()?)?;
         hook.unload()?;
         ftrace::expect_bare("tracee")?;
-    }
-    for (case, count) in [("hook-1", 1), ("hook-10", 10)] {
-        probes::measure(report, case, count)?;
     }
     tracee.unload()?;
     library.unload()
@@ -74,37 +86,24 @@ pub(super) fn call() -> Result<f64> {
     })
 }
 
-/// Puts this many Rust hooks on the function, and checks that they share one ops.
-fn load(hooks: u32) -> Result<module::Loaded> {
-    let hook = module::load("hook_bench", &format!("hooks={hooks}"))?;
+/// Measures the hooks of `hook_bench` with these parameters; however many there are, they
+/// are one user of ftrace's.
+fn rust(report: &mut Report, case: &str, subject: &str, parameters: &str) -> Result<()> {
+    let hook = module::load("hook_bench", parameters)?;
     let enabled = ftrace::expect_enabled("tracee")?;
-    ensure!(
-        enabled.users == 1,
-        "expected one ops, got: {}",
-        enabled.line
-    );
-    Ok(hook)
-}
-
-/// Which subject the Rust hooks are: like is to be compared with like. It shows while
-/// there is a single one, which has its own trampoline.
-fn rust_subject() -> Result<&'static str> {
-    let hook = load(1)?;
-    let assisted = ftrace::expect_enabled("tracee")?.line.contains(ASSIST);
+    ensure!(enabled.users == 1, "expected one user, got: {}", enabled.line);
+    figure(report, case, subject, call()?)?;
     hook.unload()?;
-    Ok(if assisted {
-        "rust-ops-assist"
-    } else {
-        "rust-ops"
-    })
+    ftrace::expect_bare("tracee")
 }
 
-/// Nanoseconds per call of the sample's function with this many hooks. `assist`: with
+/// Nanoseconds per call of the sample's function with this many hooks on it, and so many on
+/// another function. `assist`: with
 /// ftrace's protection from recursion and from where RCU is not watching.
-fn c(hooks: u32, assist: bool) -> Result<f64> {
+fn c(hooks: u32, irrelevant: u32, assist: bool) -> Result<f64> {
     let flag = u8::from(assist);
     let parameters = format!(
-        "nr_function_calls={CALLS} nr_ops_relevant={hooks} assist_recursion={flag} assist_rcu={flag}"
+        "nr_function_calls={CALLS} nr_ops_relevant={hooks} nr_ops_irrelevant={irrelevant} assist_recursion={flag} assist_rcu={flag}"
     );
     least(ROUNDS, || {
         let mut log = kmsg::Cursor::now()?;

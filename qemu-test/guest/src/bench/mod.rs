@@ -140,7 +140,7 @@ mod tests {
     fn a_line_is_json() {
         let figure = Figure {
             suite: "hooks",
-            case: "hook-1",
+            case: "nop",
             subject: "c-ops",
             metric: "insn_per_call",
             value: 46.0,
@@ -149,7 +149,7 @@ mod tests {
         let text = serde_json::to_string(&Line::Figure(figure)).unwrap();
         assert_eq!(
             text,
-            r#"{"figure":{"suite":"hooks","case":"hook-1","subject":"c-ops","metric":"insn_per_call","value":46.0,"unit":"instructions"}}"#
+            r#"{"figure":{"suite":"hooks","case":"nop","subject":"c-ops","metric":"insn_per_call","value":46.0,"unit":"instructions"}}"#
         );
         assert_eq!(
             serde_json::to_string(&Line::End(3)).unwrap(),

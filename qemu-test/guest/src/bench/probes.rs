@@ -32,19 +32,19 @@ struct Kprobe {
 
 const KPROBES: [Kprobe; 3] = [
     Kprobe {
-        subject: "c-kprobe-ftrace",
+        subject: "kprobe",
         symbol: "tracee",
         optimization: "1",
         opcode: "e8",
     },
     Kprobe {
-        subject: "c-kprobe-optimized",
+        subject: "kprobe-optimized",
         symbol: "tracee_inside",
         optimization: "1",
         opcode: "e9",
     },
     Kprobe {
-        subject: "c-kprobe-int3",
+        subject: "kprobe-int3",
         symbol: "tracee_inside",
         optimization: "0",
         opcode: "cc",

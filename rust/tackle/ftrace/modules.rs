@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks on functions of modules, which come and go.
+//!
+//! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
+
+use super::{
+    site,
+    slot::Node,
+    target::{Target, Targets},
+};
+use crate::{bindings, fault, library, symbol};
+use core::{marker::PhantomPinned, num::NonZeroUsize};
+use kernel::{
+    error::to_result,
+    ffi::{c_int, c_ulong, c_void},
+    prelude::*,
+    str::CString,
+    types::Opaque,
+};
+
+kernel::sync::global_lock! {
+    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    unsafe(uninit) static WANTED: Mutex<KVec<Wanted>> = KVec::new();
+}
+
+/// Initialises what this file keeps.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`].
+pub(super) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { WANTED.init() };
+}
+
+/// A hook on a function of a module that is named. It is on the function whenever there is
+/// one.
+struct Wanted {
+    module: CString,
+    /// `module:function`.
+    name: CString,
+    position: Option<NonZeroUsize>,
+    node: Node,
+}
+
+impl Wanted {
+    fn new(target: &Target<'_>, node: Node) -> Result<Option<Self>> {
+        let (Some(module), function) = target.parts() else {
+            return Ok(None);
+        };
+        let text = |bytes| core::str::from_utf8(bytes).map_err(|_| EINVAL);
+        let (module, function) = (text(module)?, text(function)?.trim_end_matches('\0'));
+        Ok(Some(Self {
+            module: CString::try_from_fmt(fmt!("{module}"))?,
+            name: CString::try_from_fmt(fmt!("{module}:{function}"))?,
+            position: target.at(),
+            node,
+        }))
+    }
+
+    fn arm(&self) -> Result {
+        let mut target = Target::new(&self.name);
+        if let Some(position) = self.position {
+            target = target.position(position);
+        }
+        // SAFETY: By the requirements of `attach`, which has made this, until `detach` has
+        // taken it away.
+        unsafe { site::attach(&Targets::One(target), self.node) }
+    }
+
+    /// Whether its module is loaded.
+    fn is_loaded(&self) -> Result<bool> {
+        let module = self.module.to_str()?;
+        // Each module has this, and kernels that can be patched live know where.
+        let name = CString::try_from_fmt(fmt!("{module}:__this_module"))?;
+        match symbol::lookup(&name) {
+            Ok(_) => Ok(true),
+            Err(ENOENT) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Puts the hook of `node` on `targets`.
+///
+/// # Errors
+///
+/// Those of [`site::attach`].
+///
+/// # Safety
+///
+/// The hook stays valid until [`detach`] has returned.
+pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
+    library::ready()?;
+    let wanted = match targets {
+        Targets::One(target) => Wanted::new(target, node)?.map(|wanted| (target, wanted)),
+        _ => None,
+    };
+    let Some((target, wanted)) = wanted else {
+        // SAFETY: By the function's requirements.
+        return unsafe { site::attach(targets, node) };
+    };
+    // With the lock held: the module can neither come nor go meanwhile.
+    let mut all = WANTED.lock();
+    all.reserve(1, GFP_KERNEL)?;
+    match wanted.arm() {
+        Err(ENOENT) if target.may_wait() && !wanted.is_loaded()? => {}
+        result => result?,
+    }
+    Ok(all.push_within_capacity(wanted)?)
+}
+
+/// Takes the hook of `node` off its functions, if it is on any, as [`site::detach`].
+pub(super) fn detach(node: Node) {
+    if library::ready().is_err() {
+        return;
+    }
+    let mut all = WANTED.lock();
+    all.retain(|wanted| !wanted.node.is(&node));
+    if all.is_empty() {
+        // Nobody drops a static.
+        *all = KVec::new();
+    }
+    site::detach(node);
+}
+
+/// Hears of modules that come and go.
+///
+/// # Invariants
+///
+/// Once initialised, `block` is registered.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Notifier {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: The functions for notifiers may be called from any thread.
+unsafe impl Send for Notifier {}
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl Sync for Notifier {}
+
+impl Notifier {
+    /// Creates an initialiser that begins to listen.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // INVARIANT: It is registered on success.
+            block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
+                fault::REGISTER_MODULE_NOTIFIER.check()?;
+                // SAFETY: `block` points at uninitialised memory for one, which stays in its
+                // place until `PinnedDrop`.
+                unsafe {
+                    block.write(bindings::notifier_block {
+                        notifier_call: Some(notify),
+                        ..pin_init::zeroed()
+                    });
+                    to_result(bindings::register_module_notifier(block))
+                }
+            }),
+            _pin: PhantomPinned,
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Notifier {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::unregister_module_notifier(self.block.get()) };
+    }
+}
+
+/// # Safety
+///
+/// Called by the module loader alone, with the module in `data`.
+unsafe extern "C" fn notify(
+    _block: *mut bindings::notifier_block,
+    action: c_ulong,
+    data: *mut c_void,
+) -> c_int {
+    // SAFETY: By the function's requirements; a module's name ends with a NUL.
+    let name = unsafe { CStr::from_char_ptr((*data.cast::<kernel::bindings::module>()).name.as_ptr()) };
+    let all = WANTED.lock();
+    for wanted in all.iter().filter(|wanted| *wanted.module == *name) {
+        // CAST: An enumeration of small numbers.
+        match action as u32 {
+            bindings::module_state_MODULE_STATE_COMING => {
+                if let Err(error) = wanted.arm() {
+                    pr_warn!("{}: {}\n", &*wanted.name, super::reason(error));
+                }
+            }
+            bindings::module_state_MODULE_STATE_GOING => site::detach(wanted.node),
+            _ => {}
+        }
+    }
+    // NOTIFY_DONE
+    0
+}

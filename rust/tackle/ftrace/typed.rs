@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks that know the prototype of their function.
+
+use super::{Call, Handler, Registration, Target};
+use crate::function::{Function, Prototype};
+use core::marker::PhantomData;
+use kernel::prelude::*;
+
+/// The arguments of a call of `F`, as a tuple: a number is a number, a pointer is a
+/// [`Pointer`](crate::function::Pointer) for the time of the handler.
+pub type Arguments<'a, F> = <<F as Function>::Prototype as Prototype>::Arguments<'a>;
+
+/// What runs at the entry of `F`: a type that implements this, or a closure of a call and
+/// its arguments.
+pub trait TypedHandler<F: Function>: Send + Sync + 'static {
+    /// Called at each entry of the function, as [`Handler::entry`] and in its context.
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>);
+}
+
+impl<F: Function, C> TypedHandler<F> for C
+where
+    C: for<'a> Fn(&'a Call, Arguments<'a, F>) + Send + Sync + 'static,
+{
+    #[inline]
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) {
+        self(call, arguments)
+    }
+}
+
+/// A handler with the function that it is for.
+///
+/// # Invariants
+///
+/// It is registered on `F` alone.
+pub struct Typed<F, H> {
+    handler: H,
+    _function: PhantomData<fn() -> F>,
+}
+
+impl<F, H> Typed<F, H> {
+    /// Returns the handler.
+    pub fn handler(&self) -> &H {
+        &self.handler
+    }
+}
+
+impl<F: Function, H: TypedHandler<F>> Handler for Typed<F, H> {
+    #[inline]
+    fn entry(&self, call: &Call) {
+        // SAFETY: By the type invariants this is a call of `F`, which is not over before its
+        // entry is.
+        let arguments = unsafe { F::Prototype::arguments(&call.arguments) };
+        self.handler.entry(call, arguments);
+    }
+}
+
+impl<F: Function, H: TypedHandler<F>> Registration<Typed<F, H>> {
+    /// Creates an initialiser that hooks the function `F`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Registration::new`].
+    ///
+    /// # Context
+    ///
+    /// The initialiser may sleep.
+    pub fn typed(handler: H) -> impl PinInit<Self, Error> {
+        // INVARIANT: Nobody else can make a `Typed`, and this one goes to `F`.
+        let handler = Typed {
+            handler,
+            _function: PhantomData,
+        };
+        Registration::new(Target::of::<F>(), handler)
+    }
+}
+
+/// Hooks a function whose prototype the compiler holds against the C header's.
+///
+/// ```ignore
+/// let hook = tackle::hook!(
+///     vfs_read: fn(*mut file, *mut c_char, usize, *mut loff_t) -> isize,
+///     move |call, (file, _buffer, count, _position)| bytes.add(count)
+/// );
+/// let hook = KBox::pin_init(hook, GFP_KERNEL)?;
+/// ```
+///
+/// It is [`function!`](crate::function) for a function that only this hook needs, and
+/// [`Registration::typed`](crate::ftrace::Registration::typed).
+#[macro_export]
+macro_rules! hook {
+    (
+        $name:ident: fn($($argument:ty),* $(,)?) $(-> $return:ty)?,
+        $handler:expr $(,)?
+    ) => {{
+        $crate::function! {
+            Hooked: fn $name($($argument),*) $(-> $return)?;
+        }
+        $crate::ftrace::typed_hook::<Hooked, _>($handler)
+    }};
+}
+
+/// [`Registration::typed`] for a closure: tells the compiler what its arguments are.
+#[doc(hidden)]
+pub fn typed_hook<F: Function, C>(
+    handler: C,
+) -> impl PinInit<Registration<Typed<F, C>>, Error>
+where
+    C: for<'a> Fn(&'a Call, Arguments<'a, F>) + Send + Sync + 'static,
+{
+    Registration::typed(handler)
+}
