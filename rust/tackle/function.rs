@@ -188,7 +188,9 @@ impl<'a> Pointer<'a, *mut seq_file> {
 /// Declares a kernel function as a type that is a [`Function`].
 ///
 /// The prototype is written in bindgen's words and compared with what bindgen makes of the
-/// C header: if it is another one, this does not compile.
+/// C header: if it is another one, this does not compile. Nobody compares a header with a
+/// function that is static in its C file, or whose file does not include it; there it is as
+/// right as who has written it.
 ///
 /// ```ignore
 /// use kernel::bindings::{file, loff_t};
@@ -229,8 +231,8 @@ macro_rules! function {
             const _: Prototype = $crate::__declared!($name $(, $header)?);
 
             // SAFETY: The C header that declares the function is included where it is
-            // defined, so its C compiler has compared the two; and above ours has compared
-            // `Prototype` with the header's.
+            // defined, so that the C compiler has compared the two; or else its author has.
+            // Above ours has compared `Prototype` with what the header says.
             unsafe impl $crate::function::Function for $type {
                 type Prototype = Prototype;
                 const NAME: &'static ::core::ffi::CStr =

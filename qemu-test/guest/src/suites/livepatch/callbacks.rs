@@ -14,7 +14,7 @@ use crate::sys::wait_for;
 const PATCH: &str = "livepatch_callbacks";
 const PATCH2: &str = "livepatch_callbacks2";
 const TARGET: &str = "test_klp_callbacks_mod";
-const BUSY: &str = "test_klp_callbacks_busy";
+const BUSY: &str = super::Busy::NAME;
 
 /// What the callbacks of the patches wrote to the log.
 struct Calls(Cursor);
@@ -166,7 +166,7 @@ pub fn callbacks_with_several_modules(_: &mut Context<'_>) -> Result<()> {
 /// `post_patch` is called, and no `pre_unpatch` for what was not patched.
 pub fn callbacks_with_a_busy_module(_: &mut Context<'_>) -> Result<()> {
     let mut calls = Calls::new()?;
-    let busy = module::load(BUSY, "block_transition=Y")?;
+    let busy = super::Busy::load()?;
     let patch = Patch::begin_module(PATCH, "")?;
     let limit = std::time::Duration::from_secs(10);
     wait_for("the transition to be held up", limit, || {

@@ -9,7 +9,7 @@ use anyhow::{ensure, Result};
 
 use crate::suite::Context;
 use crate::sys::livepatch::Patch;
-use crate::sys::{debugfs, module};
+use crate::sys::module;
 
 const FILE: &str = "/proc/livepatch_target";
 
@@ -38,9 +38,8 @@ pub fn calls_reach_what_they_replace(_: &mut Context<'_>) -> Result<()> {
 
 /// A task that sleeps in the original has the patch's code to return to.
 pub fn calls_keep_the_patch_while_they_last(_: &mut Context<'_>) -> Result<()> {
-    const BUSY: &str = "test_klp_callbacks_busy";
     let patch = Patch::load_module("livepatch_callbacks", "call_original=1")?;
-    let busy = module::load(BUSY, "block_transition=Y")?;
+    let busy = super::Busy::load()?;
     patch.begin_disabling()?;
     // It must not end before the task does. Two looks of the livepatch core at all tasks
     // come within this time; however long it is, an end is a failure.
@@ -51,10 +50,7 @@ pub fn calls_keep_the_patch_while_they_last(_: &mut Context<'_>) -> Result<()> {
         );
         sleep(Duration::from_millis(100));
     }
-    debugfs::set(
-        format!("/sys/module/{BUSY}/parameters/block_transition"),
-        "N",
-    )?;
+    busy.release()?;
     patch.unload()?;
     busy.unload()
 }

@@ -14,10 +14,7 @@ mod state;
 mod system;
 mod targets;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
-use anyhow::{bail, ensure, Result};
+use anyhow::{ensure, Result};
 use nix::errno::Errno;
 
 use self::{callbacks::*, calls::*, replace::*, samples::*, state::*, system::*, targets::*};
@@ -83,6 +80,29 @@ fn expect_file(path: &str, expected: &str) -> Result<()> {
         "expected '{expected}' in {path}, got '{text}'"
     );
     Ok(())
+}
+
+/// The kernel's `test_klp_callbacks_busy`, whose work is in a function that
+/// `livepatch_callbacks` replaces until it is released.
+struct Busy(module::Loaded);
+
+impl Busy {
+    const NAME: &'static str = "test_klp_callbacks_busy";
+
+    /// Loads the module; it does so when its work has begun.
+    fn load() -> Result<Self> {
+        Ok(Self(module::load(Self::NAME, "block_transition=Y")?))
+    }
+
+    /// Lets the work end.
+    fn release(&self) -> Result<()> {
+        let file = format!("/sys/module/{}/parameters/block_transition", Self::NAME);
+        debugfs::set(file, "N")
+    }
+
+    fn unload(self) -> Result<()> {
+        self.0.unload()
+    }
 }
 
 fn expect_patched() -> Result<()> {
@@ -151,38 +171,24 @@ fn cannot_be_unloaded_in_force(_: &mut Context<'_>) -> Result<()> {
     patch.unload()
 }
 
-fn can_be_enabled_again_midway(context: &mut Context<'_>) -> Result<()> {
-    // While tasks run in user space on every processor, a transition cannot
-    // end at once: they are seen on their processor at the first look, and
-    // the next one comes a second later.
-    let end = AtomicBool::new(false);
-    thread::scope(|scope| {
-        for _ in 0..thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                while !end.load(Ordering::Relaxed) {
-                    std::hint::spin_loop();
-                }
-            });
-        }
-        let outcome = reverse(context);
-        end.store(true, Ordering::Relaxed);
-        outcome
-    })
-}
-
-fn reverse(context: &mut Context<'_>) -> Result<()> {
-    const TRIES: u32 = 40;
-    for number in 1..=TRIES {
-        let patch = Patch::load()?;
-        if patch.reverse()? {
-            context.note(format!("reversed at try {number}"))?;
-            patch.settle()?;
-            expect_patched()?;
-            return patch.unload();
-        }
-        patch.unload()?;
+/// A task that sleeps in the patch holds up the transition away from it, for as long as the
+/// test likes.
+fn can_be_enabled_again_midway(_: &mut Context<'_>) -> Result<()> {
+    let patch = Patch::load_module("livepatch_callbacks", "call_original=1")?;
+    let busy = Busy::load()?;
+    for _ in 0..5 {
+        ensure!(
+            patch.reverse()?,
+            "the transition was over while a task was in the patch"
+        );
+        patch.settle()?;
     }
-    bail!("the transition was over {TRIES} times before it could be reversed")
+    // A patch that is enabled cannot be enabled.
+    let again = debugfs::write(patch.folder().join("enabled"), "1")?;
+    expect_errno("enabling an enabled patch", again, Errno::EINVAL)?;
+    busy.release()?;
+    patch.unload()?;
+    busy.unload()
 }
 
 fn ten_rounds(_: &mut Context<'_>) -> Result<()> {
