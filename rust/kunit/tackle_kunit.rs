@@ -29,6 +29,7 @@ mod netlink;
 mod numa;
 mod param;
 mod qdisc;
+mod shadow;
 mod skbuff;
 mod symbol;
 

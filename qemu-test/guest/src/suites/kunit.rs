@@ -44,6 +44,7 @@ suites![
     tackle_numa,
     tackle_param,
     tackle_qdisc,
+    tackle_shadow,
     tackle_skbuff,
     tackle_symbol,
 ];
