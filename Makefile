@@ -31,6 +31,7 @@ demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
 .PHONY: test
 test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
+	 TACKLE_KERNEL_RUSTC="scripts/rustc.sh $(call kernel-dir,$(firstword $(KERNELS)))" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
@@ -110,7 +111,7 @@ tools_install: ## install them and their manual pages (DESTDIR, PREFIX=/usr, TC_
 .PHONY: format
 format: toolbox ## format the Rust code as the kernel's is
 	@$(TOOLBOX) cargo fmt --all
-	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/kunit rust/tackle modules samples qemu-test/bench/modules qemu-test/rig -name "*.rs")'
+	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/kunit rust/tackle modules samples tests/compile-fail qemu-test/bench/modules qemu-test/rig -name "*.rs")'
 
 .PHONY: pin
 pin: toolbox ## move the pinned kernel to the newest one in the archive

@@ -57,6 +57,7 @@ enter() {
 		${CI:+CI="$CI"} ${http_proxy:+http_proxy="$http_proxy"} \
 		${https_proxy:+https_proxy="$https_proxy"} ${no_proxy:+no_proxy="$no_proxy"} \
 		${TACKLE_KERNEL_SRC:+TACKLE_KERNEL_SRC="$TACKLE_KERNEL_SRC"} \
+		${TACKLE_KERNEL_RUSTC:+TACKLE_KERNEL_RUSTC="$TACKLE_KERNEL_RUSTC"} \
 		${TACKLE_KERNEL_CLIPPY:+TACKLE_KERNEL_CLIPPY="$TACKLE_KERNEL_CLIPPY"} \
 		${TACKLE_SILENCE:+TACKLE_SILENCE="$TACKLE_SILENCE"} \
 		${TACKLE_LIMIT:+TACKLE_LIMIT="$TACKLE_LIMIT"} \

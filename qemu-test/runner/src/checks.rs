@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::{bail, Context, Result};
 
+use crate::compile_fail;
 use crate::follow::{run_logged, Listener};
 use crate::host::{is_progress, LIMITS, PLACE};
 use crate::process::command;
@@ -25,6 +26,9 @@ const SHOWN: usize = 60;
 /// which only the build knows.
 const KERNEL_CLIPPY: &str = "TACKLE_KERNEL_CLIPPY";
 
+/// The command that compiles a file as a kernel module, with JSON for messages.
+const KERNEL_RUSTC: &str = "TACKLE_KERNEL_RUSTC";
+
 /// An unpacked kernel source; its checkpatch.pl judges C code and patches.
 const KERNEL_SRC: &str = "TACKLE_KERNEL_SRC";
 
@@ -32,6 +36,7 @@ const KERNEL_SRC: &str = "TACKLE_KERNEL_SRC";
 const KBUILD: &[&str] = &[
     "modules",
     "samples",
+    "tests/compile-fail",
     "rust/kunit",
     "rust/tackle",
     "qemu-test/bench/modules",
@@ -75,6 +80,7 @@ const CHECKS: &[(&str, Check)] = &[
     ("rustfmt", rustfmt),
     ("clippy", clippy),
     ("kernel-clippy", kernel_clippy),
+    ("compile-fail", compile_fail),
     ("shellcheck", shellcheck),
     ("checkpatch", checkpatch),
     ("patches", patches),
@@ -139,6 +145,31 @@ fn kernel_clippy(session: &Session, _: &Files) -> Result<Verdict> {
     let mut shell = command("sh");
     shell.arg("-c").arg(line);
     lint(session, "kernel-clippy", shell)
+}
+
+/// Whether what must not compile does not, for the reason that it names.
+fn compile_fail(session: &Session, files: &Files) -> Result<Verdict> {
+    let Some(line) = env::var_os(KERNEL_RUSTC).filter(|line| !line.is_empty()) else {
+        return Ok(Verdict::Skipped(format!("{KERNEL_RUSTC} is not set")));
+    };
+    let line = line.to_string_lossy();
+    let mut complaints = Vec::new();
+    for (path, source) in files {
+        if !scan::is_rust(path) || !scan::is_under(path, &[compile_fail::CASES]) {
+            continue;
+        }
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        let log = session.dir.subdir("checks")?.join(format!("{name}.log"));
+        let mut words = line.split_whitespace();
+        let mut rustc = command(words.next().unwrap_or_default());
+        rustc.args(words).arg(path);
+        let end = run_logged(rustc, &log, &LIMITS, &session.interrupt, &mut Deaf)?;
+        let said = std::fs::read(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        let said = String::from_utf8_lossy(&said);
+        let compiled = end.fault().is_none();
+        complaints.extend(compile_fail::judge(path, source, compiled, &said));
+    }
+    Ok(none_of(complaints, "not what the cases expect of rustc"))
 }
 
 fn shellcheck(session: &Session, files: &Files) -> Result<Verdict> {

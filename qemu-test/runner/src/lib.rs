@@ -18,6 +18,7 @@ pub mod accel;
 pub mod boot;
 pub mod checks;
 pub mod cli;
+pub mod compile_fail;
 pub mod console;
 pub mod demo;
 pub mod ending;

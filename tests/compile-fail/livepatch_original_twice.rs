@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A replacement that calls the function twice, which may have freed what it got.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    bindings::seq_file,
+    ffi::{c_int, c_void},
+};
+use tackle::{
+    function::Pointer,
+    livepatch::{targets::CmdlineProcShow, Original},
+};
+
+tackle::patch! {
+    static PATCH;
+    objects: [{ functions: [CmdlineProcShow => cmdline] }],
+}
+
+fn cmdline(
+    original: Original<'_, CmdlineProcShow>,
+    _: Pointer<'_, *mut seq_file>,
+    _: Pointer<'_, *mut c_void>,
+) -> c_int {
+    original.call();
+    original.call() //~ ERROR use of moved value: `original`
+}
