@@ -8,6 +8,7 @@ use nix::errno::Errno;
 
 use crate::sys::codel::Options;
 use crate::sys::fault::{self, Point};
+use crate::sys::livepatch::Patch;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{module, Answer};
@@ -132,6 +133,27 @@ pub fn loading(device: &Dummy) -> Result<(Vec<Step>, module::Loaded)> {
         Ok(left)
     };
     walk(true, || module::insmod(MODULE, ""), left)
+}
+
+/// Walks through loading a live patch; returns it, with its transition begun. The library
+/// has to be there.
+///
+/// # Errors
+///
+/// See [`walk`].
+pub fn patching(name: &'static str) -> Result<(Vec<Step>, Patch)> {
+    let left = || {
+        let mut left = Vec::new();
+        if module::is_loaded(name)? {
+            left.push("the module".to_string());
+        }
+        if Patch::folder_of(name).exists() {
+            left.push("the patch".to_string());
+        }
+        Ok(left)
+    };
+    let (steps, module) = walk(true, || module::insmod(name, ""), left)?;
+    Ok((steps, Patch::of(name, module)))
 }
 
 /// Walks through putting the qdisc on a device in place of a `pfifo`; the

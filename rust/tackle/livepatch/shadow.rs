@@ -116,7 +116,7 @@ impl<T: Send + Sync> Shadow<T> {
     ///
     /// # Context
     ///
-    /// Any.
+    /// Any but an NMI: the reference can become the last one, and frees then.
     pub fn get(&'static self, object: impl Into<Key>) -> Option<ShadowRef<T>> {
         let key = object.into();
         let _rcu = rcu::read_lock();

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault injection: every error path of loading `sch_rcodel` and of adding
-//! its qdisc, and the files of the fault attribute.
+//! Fault injection: every error path of loading `sch_rcodel`, of adding its qdisc and of a
+//! live patch, and the files of the fault attribute.
 
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
+use crate::sys::meter::Meter;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{debugfs, expect_errno, fault, kmsg, module};
@@ -19,6 +20,7 @@ pub const SUITE: Suite = Suite {
     by_name_only: false,
     tests: list![
         every_fault_of_loading,
+        every_fault_of_a_live_patch,
         every_fault_of_adding,
         starts_with_the_kernels_defaults,
         files_keep_what_is_written,
@@ -81,6 +83,38 @@ fn expect_steps(context: &mut Context<'_>, steps: &[Step], expected: &[&str]) ->
         "expected the points {expected:?}, got {names:?}"
     );
     Ok(())
+}
+
+fn every_fault_of_a_live_patch(context: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let target = module::load("livepatch_meter", "")?;
+    let mut meter = Meter::open()?;
+    let (steps, patch) = walk::patching("livepatch_meter_largest")?;
+    expect_steps(
+        context,
+        &steps,
+        &["klp_enable_patch ENOMEM", "klp_shadow_register EBUSY"],
+    )?;
+    patch.settle()?;
+    // Without memory for the field the reading counts all the same.
+    let before = fault::points()?;
+    fault::arm(1)?;
+    let added = meter.add(80);
+    fault::disarm()?;
+    added?;
+    let hit = fault::hit(&before, &fault::points()?);
+    let names: Vec<_> = hit.iter().map(|point| &point.name[..]).collect();
+    ensure!(
+        names == ["klp_shadow_alloc"],
+        "expected klp_shadow_alloc to fail, got {names:?}"
+    );
+    meter.expect("average 80\n")?;
+    meter.add(60)?;
+    meter.expect("average 70\nlargest 60\n")?;
+    patch.unload()?;
+    drop(meter);
+    target.unload()?;
+    library.unload()
 }
 
 fn every_fault_of_loading(context: &mut Context<'_>) -> Result<()> {

@@ -68,9 +68,20 @@ impl Patch {
         Ok(Self { name, stack })
     }
 
+    /// The patch `name`, whose module has been loaded.
+    pub fn of(name: &'static str, module: module::Loaded) -> Self {
+        let stack = Some(module.into());
+        Self { name, stack }
+    }
+
     /// The patch's folder in sysfs.
     pub fn folder(&self) -> PathBuf {
-        Path::new(ROOT).join(self.name)
+        Self::folder_of(self.name)
+    }
+
+    /// The folder in sysfs of the patch `name`.
+    pub fn folder_of(name: &str) -> PathBuf {
+        Path::new(ROOT).join(name)
     }
 
     /// Reads a number of the folder: `enabled`, `transition`, `vmlinux/patched`, ...
@@ -165,7 +176,7 @@ impl Drop for Patch {
 
 /// The folder of [`NAME`] in sysfs.
 pub fn folder() -> PathBuf {
-    Path::new(ROOT).join(NAME)
+    Patch::folder_of(NAME)
 }
 
 /// Reads `enabled` or `transition` of [`NAME`], each 0 or 1.

@@ -16,6 +16,7 @@ pub mod kmemleak;
 pub mod kmsg;
 pub mod kunit;
 pub mod livepatch;
+pub mod meter;
 pub mod module;
 pub mod netns;
 pub mod numa;

@@ -116,6 +116,12 @@ impl Drop for Loaded {
 /// Modules loaded in this order, unloaded in the opposite one.
 pub struct Stack(Vec<Loaded>);
 
+impl From<Loaded> for Stack {
+    fn from(module: Loaded) -> Self {
+        Self(vec![module])
+    }
+}
+
 impl Stack {
     /// Unloads all, the last one first.
     ///
