@@ -22,6 +22,7 @@ mod debugfs;
 mod fault;
 mod fifo;
 mod ftrace;
+mod ftrace_kinds;
 mod function;
 mod hook;
 mod livepatch;

@@ -19,7 +19,7 @@ pub use number::{read_bool, read_i64, read_u64};
 
 use crate::library;
 use core::{
-    cell::RefCell,
+    cell::Cell,
     marker::{PhantomData, PhantomPinned},
     ops::Deref,
 };
@@ -136,7 +136,7 @@ impl Dir {
         F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
     {
         self.fill(data, init, |parent| {
-            Place::In(parent, RefCell::new(KVec::new()))
+            Place::In(parent, Cell::new(KVec::new()))
         })
     }
 
@@ -173,7 +173,7 @@ enum Place {
     /// In a directory of their own.
     Own(Entry),
     /// In one that has others, too.
-    In(Arc<Entry>, RefCell<KVec<Entry>>),
+    In(Arc<Entry>, Cell<KVec<Entry>>),
 }
 
 // SAFETY: The cell is used while the files are made, by whoever makes them.
@@ -260,7 +260,9 @@ impl<'data> ScopedDir<'data> {
                 Place::In(dir, files) => {
                     let file = Entry::file(name, dir.clone(), data, ops);
                     // Without memory the file is removed again.
-                    let _ = files.borrow_mut().push(file, GFP_KERNEL);
+                    let mut list = files.replace(KVec::new());
+                    let _ = list.push(file, GFP_KERNEL);
+                    files.set(list);
                 }
             }
         }

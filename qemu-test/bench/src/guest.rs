@@ -198,7 +198,8 @@ mod tests {
 
     #[test]
     fn what_was_skipped_comes_through_with_its_reason() {
-        let line = br#"{"skipped":{"suite":"hooks","case":"nop","subject":"bpf-fentry","reason":"no BTF"}}
+        let line =
+            br#"{"skipped":{"suite":"hooks","case":"nop","subject":"bpf-fentry","reason":"no BTF"}}
 "#;
         let report = [line, FIGURE, b"{\"end\":1}\n"].concat();
         let (figures, skipped) = collect(b"", &report, None).unwrap();

@@ -61,7 +61,8 @@ pub const SUBJECTS: &[Subject] = &[
     RUST.hook("rust-fprobe", "Rust fprobe", "bench_tracee")
         .beside("fprobe"),
     RUST.hook("rust-skip", "Rust hook that skips", "bench_tracee"),
-    C.hook("fprobe", "C fprobe", "bench_tracee").beside("fprobe"),
+    C.hook("fprobe", "C fprobe", "bench_tracee")
+        .beside("fprobe"),
     C.hook("kretprobe", "C kretprobe", "bench_tracee"),
     C.hook("kprobe", "C kprobe, by ftrace", "bench_tracee"),
     C.hook("kprobe-optimized", "C kprobe, by a jump", "bench_tracee"),

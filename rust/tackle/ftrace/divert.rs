@@ -31,11 +31,7 @@ pub trait Override<F: Function>: Send + Sync + 'static {
     ///
     /// That of [`Handler::entry`](super::Handler::entry). Calls that come from within a
     /// handler go on.
-    fn entry<'a>(
-        &self,
-        call: &'a Call,
-        arguments: Arguments<'a, F>,
-    ) -> Option<Returned<'a, F>>;
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>>;
 }
 
 extern "C" {
@@ -163,12 +159,8 @@ unsafe impl Send for Diversion {}
 // SAFETY: A shared reference gives access to nothing.
 unsafe impl Sync for Diversion {}
 
-type Callback = unsafe extern "C" fn(
-    c_ulong,
-    c_ulong,
-    *mut bindings::ftrace_ops,
-    *mut bindings::ftrace_regs,
-);
+type Callback =
+    unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
 impl Diversion {
     /// Creates an initialiser that has ftrace call `callback` at `target`.

@@ -182,7 +182,8 @@ unsafe extern "C" fn notify(
     data: *mut c_void,
 ) -> c_int {
     // SAFETY: By the function's requirements; a module's name ends with a NUL.
-    let name = unsafe { CStr::from_char_ptr((*data.cast::<kernel::bindings::module>()).name.as_ptr()) };
+    let name =
+        unsafe { CStr::from_char_ptr((*data.cast::<kernel::bindings::module>()).name.as_ptr()) };
     let all = WANTED.lock();
     for wanted in all.iter().filter(|wanted| *wanted.module == *name) {
         // CAST: An enumeration of small numbers.

@@ -2,9 +2,9 @@
 
 //! From functions' names to the places that hooks go to.
 
-use crate::{function::Function, symbol};
 #[cfg(CONFIG_FPROBE)]
 use crate::{bindings, fault};
+use crate::{function::Function, symbol};
 use core::{num::NonZeroUsize, ptr};
 #[cfg(CONFIG_FPROBE)]
 use kernel::error::to_result;

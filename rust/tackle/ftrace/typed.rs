@@ -102,9 +102,7 @@ macro_rules! hook {
 
 /// [`Registration::typed`] for a closure: tells the compiler what its arguments are.
 #[doc(hidden)]
-pub fn typed_hook<F: Function, C>(
-    handler: C,
-) -> impl PinInit<Registration<Typed<F, C>>, Error>
+pub fn typed_hook<F: Function, C>(handler: C) -> impl PinInit<Registration<Typed<F, C>>, Error>
 where
     C: for<'a> Fn(&'a Call, Arguments<'a, F>) + Send + Sync + 'static,
 {

@@ -35,7 +35,12 @@ fn run(report: &mut Report) -> Result<()> {
 
     figure(report, "bare", "bench_tracee", call()?)?;
     figure(report, "bare", "ftrace-ops", c(0, 0, false)?)?;
-    for (case, hooks) in [("nop", 1), ("shared-2", 2), ("shared-4", 4), ("shared-10", 10)] {
+    for (case, hooks) in [
+        ("nop", 1),
+        ("shared-2", 2),
+        ("shared-4", 4),
+        ("shared-10", 10),
+    ] {
         figure(report, case, "c-ops", c(hooks, 0, false)?)?;
         figure(report, case, "c-ops-assist", c(hooks, 0, true)?)?;
         rust(report, case, "rust-ops", &format!("hooks={hooks}"))?;
@@ -43,7 +48,12 @@ fn run(report: &mut Report) -> Result<()> {
     for irrelevant in [1, 100, 1000] {
         let case = format!("irrelevant-{irrelevant}");
         figure(report, &case, "c-ops", c(1, irrelevant, false)?)?;
-        rust(report, &case, "rust-ops", &format!("irrelevant={irrelevant}"))?;
+        rust(
+            report,
+            &case,
+            "rust-ops",
+            &format!("irrelevant={irrelevant}"),
+        )?;
     }
     rust(report, "nop", "rust-direct", "kind=direct")?;
     rust(report, "entry-exit", "rust-fprobe", "kind=exit")?;
@@ -91,7 +101,11 @@ pub(super) fn call() -> Result<f64> {
 fn rust(report: &mut Report, case: &str, subject: &str, parameters: &str) -> Result<()> {
     let hook = module::load("hook_bench", parameters)?;
     let enabled = ftrace::expect_enabled("tracee")?;
-    ensure!(enabled.users == 1, "expected one user, got: {}", enabled.line);
+    ensure!(
+        enabled.users == 1,
+        "expected one user, got: {}",
+        enabled.line
+    );
     figure(report, case, subject, call()?)?;
     hook.unload()?;
     ftrace::expect_bare("tracee")

@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A handler that two CPUs must not use at the same time.
+
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+use tackle::ftrace::{Call, Handler};
+
+pub struct Counter(Cell<u64>);
+
+impl Handler for Counter {
+    //~ ERROR `Cell<u64>` cannot be shared between threads safely
+    fn entry(&self, _call: &Call) {
+        self.0.set(self.0.get() + 1);
+    }
+}
