@@ -8,7 +8,7 @@ use tackle_qemu::boot::Booter;
 use tackle_qemu::console::Watch;
 use tackle_qemu::follow::{Listener, Mood};
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::{Accel, PROGRAM};
+use tackle_qemu::qemu::Accel;
 use tackle_qemu::session::Session;
 use tackle_qemu::tail::Lines;
 use tackle_qemu::ui::Ui;
@@ -43,13 +43,7 @@ impl Source for Guest<'_> {
     fn measure(&self, suites: &[&str]) -> Result<Measured> {
         let accel = Accel::Icount;
         let origin = Origin::of_guest(self.kernel, accel)?;
-        let booter = Booter {
-            qemu: PROGRAM.into(),
-            accel,
-            limits: self.session.wishes.limits(accel, self.kernel, None)?,
-            rounds: None,
-            interrupt: &self.session.interrupt,
-        };
+        let booter = self.session.booter(accel, self.kernel, None)?;
         let boot = |what| -> Result<(Vec<Record>, Vec<Skipped>)> {
             let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;
             Ok((records(&figures, &origin)?, skipped))

@@ -3,9 +3,8 @@
 //! What is measured under User Mode Linux, in real time: disciplines that take turns.
 
 use anyhow::Result;
-use tackle_qemu::boot::Booter;
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::{Accel, PROGRAM};
+use tackle_qemu::qemu::Accel;
 use tackle_qemu::session::Session;
 
 use crate::guest::boot;
@@ -24,14 +23,7 @@ pub struct Uml<'a> {
 
 impl Source for Uml<'_> {
     fn measure(&self, suites: &[&str]) -> Result<Measured> {
-        let accel = Accel::Uml;
-        let booter = Booter {
-            qemu: PROGRAM.into(),
-            accel,
-            limits: self.session.wishes.limits(accel, self.kernel, None)?,
-            rounds: None,
-            interrupt: &self.session.interrupt,
-        };
+        let booter = self.session.booter(Accel::Uml, self.kernel, None)?;
         let origin = Origin::of_host(self.kernel)?;
         let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, "uml")?;
         let mut measured = Measured {

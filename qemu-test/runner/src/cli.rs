@@ -98,7 +98,7 @@ impl Cli {
             }
             Command::Demo(args) => args.run(interrupt, |session, kernel| {
                 let accel = accel(session, kernel)?;
-                let booter = booter(session, accel, kernel, None)?;
+                let booter = session.booter(accel, kernel, None)?;
                 demo::run(session, &booter, kernel)
             }),
             Command::Shell(args) => args.run(interrupt, |session, kernel| {
@@ -191,21 +191,6 @@ fn accel(session: &Session, kernel: &Kernel) -> Result<Accel> {
     Ok(choice.accel)
 }
 
-fn booter<'a>(
-    session: &'a Session,
-    accel: Accel,
-    kernel: &Kernel,
-    rounds: Option<u32>,
-) -> Result<Booter<'a>> {
-    Ok(Booter {
-        qemu: PROGRAM.into(),
-        accel,
-        limits: session.wishes.limits(accel, kernel, rounds)?,
-        rounds,
-        interrupt: &session.interrupt,
-    })
-}
-
 fn test(
     session: &Session,
     suites: &[Suite],
@@ -227,7 +212,7 @@ fn test(
     }
     if suites.iter().any(|suite| suite.boots()) {
         let accel = accel(session, &kernels[0])?;
-        let booter = |kernel: &Kernel| booter(session, accel, kernel, rounds);
+        let booter = |kernel: &Kernel| session.booter(accel, kernel, rounds);
         let work = |boot: Boot<'_>, tell: &mut dyn FnMut(&TestResult)| match boot {
             Boot::Suite(suite, kernel) => guest(session, &booter(kernel)?, kernel, suite, tell),
             Boot::Trap(trap) => rig::spring(session, &booter, kernels, trap, tell),

@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::boot::Booter;
 use crate::follow::Limits;
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
-use crate::qemu::Accel;
+use crate::qemu::{Accel, PROGRAM};
 use crate::rundir::RunDir;
 use crate::ui::Ui;
 
@@ -30,6 +31,22 @@ pub struct Session {
     pub dir: RunDir,
     /// Limits from the environment.
     pub wishes: Wishes,
+}
+
+impl Session {
+    /// What boots `kernel` on `accel`; `rounds` as in [`Booter::rounds`].
+    ///
+    /// # Errors
+    /// When the kernel's config cannot be read.
+    pub fn booter(&self, accel: Accel, kernel: &Kernel, rounds: Option<u32>) -> Result<Booter<'_>> {
+        Ok(Booter {
+            qemu: PROGRAM.into(),
+            accel,
+            limits: self.wishes.limits(accel, kernel, rounds)?,
+            rounds,
+            interrupt: &self.interrupt,
+        })
+    }
 }
 
 /// Limits that the user has set; the defaults depend on the accelerator.
