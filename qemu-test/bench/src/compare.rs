@@ -87,24 +87,10 @@ fn find<'a>(records: &'a [Record], key: &Key) -> Option<&'a Record> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::test_origin;
+    use crate::record::test_record;
 
     fn record(suite: &str, subject: &str, value: f64) -> Record {
-        Record {
-            key: Key {
-                suite: suite.into(),
-                case: "root".into(),
-                subject: subject.into(),
-                metric: "insn_per_packet".into(),
-            },
-            value,
-            unit: "instructions".into(),
-            baseline: None,
-            ratio: None,
-            spread: None,
-            ratio_spread: None,
-            origin: test_origin(),
-        }
+        test_record([suite, "root", subject], value)
     }
 
     fn lines(old: &[Record], new: &[Record]) -> Vec<String> {

@@ -234,5 +234,25 @@ pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
+/// A record of SUITE, CASE and SUBJECT for tests.
+#[cfg(test)]
+pub(crate) fn test_record([suite, case, subject]: [&str; 3], value: f64) -> Record {
+    Record {
+        key: Key {
+            suite: suite.into(),
+            case: case.into(),
+            subject: subject.into(),
+            metric: "insn_per_packet".into(),
+        },
+        value,
+        unit: "instructions".into(),
+        baseline: None,
+        ratio: None,
+        spread: None,
+        ratio_spread: None,
+        origin: crate::origin::test_origin(),
+    }
+}
+
 #[cfg(test)]
 mod tests;

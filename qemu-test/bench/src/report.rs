@@ -227,23 +227,13 @@ fn escape(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::origin::test_origin;
-    use crate::record::{Drift, Key};
+    use crate::record::{test_record, Drift};
 
     fn measured() -> Measured {
         let record = |case: &str, subject: &str, value, ratio| Record {
-            key: Key {
-                suite: "qdisc".into(),
-                case: case.into(),
-                subject: subject.into(),
-                metric: "insn_per_packet".into(),
-            },
-            value,
-            unit: "instructions".into(),
             baseline: (case != "bare").then(|| "bare/noqueue".into()),
             ratio,
-            spread: None,
-            ratio_spread: None,
-            origin: test_origin(),
+            ..test_record(["qdisc", case, subject], value)
         };
         Measured {
             records: vec![

@@ -99,27 +99,12 @@ pub fn write_text(path: &Path, text: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::origin::test_origin;
-    use crate::record::Key;
+    use crate::record::test_record;
 
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
     fn record(suite: &str, value: f64) -> Record {
-        Record {
-            key: Key {
-                suite: suite.into(),
-                case: "bare".into(),
-                subject: "noqueue".into(),
-                metric: "insn_per_packet".into(),
-            },
-            value,
-            unit: "instructions".into(),
-            baseline: None,
-            ratio: None,
-            spread: None,
-            ratio_spread: None,
-            origin: test_origin(),
-        }
+        test_record([suite, "bare", "noqueue"], value)
     }
 
     #[test]
