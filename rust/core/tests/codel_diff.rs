@@ -5,18 +5,16 @@
 //! Needs `TACKLE_KERNEL_SRC` to name an unpacked kernel source at build time.
 
 mod model;
+mod original;
 mod trace;
 
+use original::rng;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, TestRng};
+use proptest::test_runner::TestRng;
 use tackle_core::codel::{Params, Time, Vars};
 use trace::load::{Load, MS, PACKETS, SECOND, US};
 use trace::{compare, Event, Seen};
-
-fn rng(seed: u8) -> TestRng {
-    TestRng::from_seed(RngAlgorithm::XorShift, &[seed | 0x40; 16])
-}
 
 fn params() -> Params {
     Params {
@@ -271,11 +269,7 @@ fn any_params() -> impl Strategy<Value = Params> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 500,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(original::config())]
 
     /// Small random traces, which shrink to the few events that matter.
     #[test]

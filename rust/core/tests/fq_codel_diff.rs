@@ -6,12 +6,13 @@
 
 mod fq_model;
 mod fq_trace;
+mod original;
 
 use fq_trace::load::{Load, MS, SECOND, US};
 use fq_trace::{compare, Arrival, Event, Options, Seen};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::{RngAlgorithm, TestRng};
+use proptest::test_runner::TestRng;
 
 /// Packets in each test that counts them: eight of these are more than a million.
 const PACKETS: u64 = 130_000;
@@ -26,7 +27,7 @@ fn check(name: &str, trace: &[Event], seen: &mut Seen) {
 
 /// Plays a load under each of some options, and says what came of it.
 fn play(name: &str, seed: u8, case: impl Fn(u64, &mut TestRng) -> (Options, Load)) -> Seen {
-    let mut rng = TestRng::from_seed(RngAlgorithm::XorShift, &[seed | 0x40; 16]);
+    let mut rng = original::rng(seed);
     let mut seen = Seen::default();
     for i in 0..CASES {
         let (options, load) = case(i, &mut rng);
@@ -294,11 +295,7 @@ fn small_options() -> impl Strategy<Value = Options> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig {
-        cases: 500,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    })]
+    #![proptest_config(original::config())]
 
     /// Small random traces, which shrink to the few events that matter.
     #[test]

@@ -9,9 +9,8 @@ mod request;
 pub use play::Seen;
 pub use request::Options;
 
+use crate::original::answers;
 use play::{Answer, Player};
-use std::io::Write;
-use std::process::{Command, Stdio};
 
 /// A packet that arrives.
 #[derive(Clone, Debug, Default)]
@@ -127,27 +126,11 @@ pub fn compare(trace: &[Event], seen: &mut Seen) -> Result<(), String> {
 }
 
 fn play_theirs(trace: &[Event]) -> Vec<u32> {
-    let Some(harness) = option_env!("FQ_CODEL_HARNESS") else {
-        panic!("built without TACKLE_KERNEL_SRC");
-    };
-    let mut child = Command::new(harness)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the harness runs");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
     let mut input = Vec::new();
     for event in trace {
         event.encode(&mut input);
     }
-    // Written beside, or both sides wait with a full pipe each.
-    let writer = std::thread::spawn(move || stdin.write_all(&input));
-    let output = child.wait_with_output().expect("the harness ends");
-    let written = writer.join().expect("the writer does not panic");
-    assert!(output.status.success(), "the harness: {}", output.status);
-    written.expect("the harness reads all events");
-    output
-        .stdout
+    answers(option_env!("FQ_CODEL_HARNESS"), input)
         .chunks_exact(4)
         .map(|word| u32::from_ne_bytes([word[0], word[1], word[2], word[3]]))
         .collect()

@@ -5,9 +5,8 @@
 pub mod load;
 
 use crate::model::Sim;
+use crate::original::answers;
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 use tackle_core::codel::{Params, Time, Vars, MAX_DROPS_PER_DEQUEUE};
 
 /// The events of tests/codel_harness.c; [`fmt::Display`] writes its input.
@@ -106,26 +105,12 @@ pub fn compare(trace: &[Event], seen: &mut Seen) -> Result<(), String> {
 }
 
 fn play_theirs(trace: &[Event]) -> String {
-    let Some(harness) = option_env!("CODEL_HARNESS") else {
-        panic!("built without TACKLE_KERNEL_SRC");
-    };
-    let mut child = Command::new(harness)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the harness runs");
-    let mut stdin = child.stdin.take().expect("stdin is a pipe");
     let mut input = String::new();
     for event in trace {
         writeln!(input, "{event}").expect("a string takes anything");
     }
-    // Written beside, or both sides wait with a full pipe each.
-    let writer = std::thread::spawn(move || stdin.write_all(input.as_bytes()));
-    let output = child.wait_with_output().expect("the harness ends");
-    let written = writer.join().expect("the writer does not panic");
-    assert!(output.status.success(), "the harness: {}", output.status);
-    written.expect("the harness reads all events");
-    String::from_utf8(output.stdout).expect("the harness prints ASCII")
+    let output = answers(option_env!("CODEL_HARNESS"), input.into_bytes());
+    String::from_utf8(output).expect("the harness prints ASCII")
 }
 
 fn play_ours(sim: &mut Sim, event: &Event, out: &mut String, seen: &mut Seen) {
