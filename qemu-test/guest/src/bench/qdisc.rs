@@ -21,7 +21,7 @@ use crate::sys::{cmd, module, netns::Dummy};
 pub const SUITE: Suite = Suite { name: "qdisc", run };
 
 /// The device that packets are handed to.
-pub(super) const DEVICE: &str = "bench0";
+const DEVICE: &str = "bench0";
 /// A round takes less than the 4 ms from one timer tick to the next.
 const PACKETS: u32 = 1000;
 /// At worst a tick comes in nine rounds of ten.
@@ -86,10 +86,7 @@ impl Case {
 }
 
 fn run(report: &mut Report) -> Result<()> {
-    let rcodel = module::stack("sch_rcodel", "")?;
-    let device = Dummy::new(DEVICE, 9)?;
-    let pktgen = Pktgen::new(DEVICE, PACKETS)?;
-    for case in [Case::Bare, Case::Root, Case::UnderPrio] {
+    each_case(PACKETS, |case, pktgen| {
         for kind in case.kinds() {
             let measure = || least(ROUNDS, || pktgen.round());
             let value = case.with(kind, PACKETS * ROUNDS, measure)?;
@@ -102,6 +99,20 @@ fn run(report: &mut Report) -> Result<()> {
                 unit: "instructions",
             })?;
         }
+        Ok(())
+    })
+}
+
+/// Calls `measure` for each case, with a pktgen that sends `packets` a round to the device.
+pub(super) fn each_case(
+    packets: u32,
+    mut measure: impl FnMut(Case, &Pktgen) -> Result<()>,
+) -> Result<()> {
+    let rcodel = module::stack("sch_rcodel", "")?;
+    let device = Dummy::new(DEVICE, 9)?;
+    let pktgen = Pktgen::new(DEVICE, packets)?;
+    for case in [Case::Bare, Case::Root, Case::UnderPrio] {
+        measure(case, &pktgen)?;
     }
     drop(pktgen);
     drop(device);

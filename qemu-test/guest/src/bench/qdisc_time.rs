@@ -8,9 +8,8 @@
 use anyhow::Result;
 
 use super::pktgen::Pktgen;
-use super::qdisc::{Case, DEVICE};
+use super::qdisc::{each_case, Case};
 use super::{Figure, Report, Suite};
-use crate::sys::{module, netns::Dummy};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -23,13 +22,10 @@ const PACKETS: u32 = 50_000;
 const ROUNDS: u32 = 31;
 
 fn run(report: &mut Report) -> Result<()> {
-    let rcodel = module::stack("sch_rcodel", "")?;
-    let device = Dummy::new(DEVICE, 9)?;
-    let pktgen = Pktgen::new(DEVICE, PACKETS)?;
-    for case in [Case::Bare, Case::Root, Case::UnderPrio] {
+    each_case(PACKETS, |case, pktgen| {
         // What is loaded and allocated the first time is no part of it.
         for kind in case.kinds() {
-            round(case, kind, &pktgen)?;
+            round(case, kind, pktgen)?;
         }
         for number in 0..ROUNDS {
             let mut kinds = case.kinds().to_vec();
@@ -38,7 +34,7 @@ fn run(report: &mut Report) -> Result<()> {
                 kinds.reverse();
             }
             for kind in kinds {
-                let value = round(case, kind, &pktgen)?;
+                let value = round(case, kind, pktgen)?;
                 report.figure(Figure {
                     suite: SUITE.name,
                     case: case.name(),
@@ -49,10 +45,8 @@ fn run(report: &mut Report) -> Result<()> {
                 })?;
             }
         }
-    }
-    drop(pktgen);
-    drop(device);
-    rcodel.unload()
+        Ok(())
+    })
 }
 
 fn round(case: Case, kind: &str, pktgen: &Pktgen) -> Result<f64> {
