@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is asked for when a hook is added.
+
+use anyhow::{anyhow, ensure, Context, Result};
+use clap::{Args, ValueEnum};
+
+/// What a hook does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// Counts calls
+    Count,
+    /// Makes a histogram of the time from entry to exit
+    Latency,
+    /// Counts the values that are returned
+    Return,
+}
+
+/// A hook to be.
+#[derive(Args, Clone, Debug)]
+pub struct Request {
+    /// The function; MODULE:FUNCTION where several have the name
+    pub function: String,
+    /// What the hook does
+    pub kind: Kind,
+    /// The hook's name [default: FUNCTION_KIND]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Look at the calls of this thread only
+    #[arg(long, value_name = "TID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub pid: Option<i32>,
+    /// Look at the calls of this process only
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub tgid: Option<i32>,
+    /// Look at the calls on these CPUs only, such as 0-3,6
+    #[arg(long, value_name = "LIST")]
+    pub cpu: Option<String>,
+    /// Which of several functions of this name, from 1
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub position: Option<u32>,
+}
+
+impl Request {
+    /// The line for the module.
+    ///
+    /// # Errors
+    /// When a word has a blank in it, which would make two of it.
+    pub fn line(&self) -> Result<String> {
+        check_word("a function's name", &self.function)?;
+        let kind = self.kind.to_possible_value().context("a kind has a name")?;
+        let mut words = vec![format!("{} {}", self.function, kind.get_name())];
+        if let Some(name) = &self.name {
+            check_word("a hook's name", name)?;
+            words.push(format!("name={name}"));
+        }
+        words.extend(self.pid.map(|pid| format!("pid={pid}")));
+        words.extend(self.tgid.map(|tgid| format!("tgid={tgid}")));
+        if let Some(cpus) = &self.cpu {
+            check_word("a list of CPUs", cpus)?;
+            words.push(format!("cpu={cpus}"));
+        }
+        words.extend(self.position.map(|position| format!("position={position}")));
+        Ok(words.join(" "))
+    }
+}
+
+/// The name that the module gives to the hook of a line, which it would take.
+///
+/// # Errors
+/// Why it would not, in the module's own words.
+pub fn name(line: &str) -> Result<String> {
+    let request = tackle_core::hooks::Request::parse(line);
+    let request = request.map_err(|error| anyhow!("{error}"))?;
+    let mut name = String::new();
+    request.write_name(&mut name)?;
+    Ok(name)
+}
+
+/// Checks that `word` is one.
+///
+/// # Errors
+/// When it is empty or has blanks in it.
+pub fn check_word(what: &str, word: &str) -> Result<()> {
+    let is_word = !word.is_empty() && !word.contains(char::is_whitespace);
+    ensure!(is_word, "{what} is one word, not {word:?}");
+    Ok(())
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The hooks of the module `tackle_hooks`, in `/sys/kernel/debug/tackle/hooks`.
+
+pub mod add;
+pub mod numbers;
+pub mod reading;
+pub mod screen;
+pub mod watch;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use anyhow::{bail, Context, Error, Result};
+use serde::Serialize;
+
+use crate::files;
+use crate::roots::Roots;
+use crate::table::table;
+use crate::unknown::unknown;
+
+use add::Request;
+
+/// A hook, as `list` has it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Hook {
+    /// Its name.
+    pub name: String,
+    /// The function that it is on.
+    pub function: String,
+    /// What it does: `count`, `latency` or `return`.
+    pub kind: String,
+    /// Calls that it has seen.
+    pub calls: u64,
+    /// Calls that it could not see: they came while it was at work itself.
+    pub missed: u64,
+    /// What its function calls: a symbol, `ftrace` or `fgraph` (`Documentation/hooks.rst`).
+    pub trampoline: Option<String>,
+    /// Which calls it looks at: `pid`, `tgid`, `cpu`, ...
+    pub filters: BTreeMap<String, String>,
+}
+
+impl Hook {
+    /// The hook of a line such as
+    /// `NAME FUNCTION KIND calls=N missed=N pid=N trampoline=WHICH`.
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace().map(str::to_owned);
+        let mut hook = Self {
+            name: words.next()?,
+            function: words.next()?,
+            kind: words.next()?,
+            ..Self::default()
+        };
+        for word in words {
+            let (key, value) = word.split_once('=')?;
+            match key {
+                "calls" => hook.calls = value.parse().ok()?,
+                "missed" => hook.missed = value.parse().ok()?,
+                "trampoline" => hook.trampoline = Some(value.to_owned()),
+                _ => drop(hook.filters.insert(key.to_owned(), value.to_owned())),
+            }
+        }
+        Some(hook)
+    }
+
+    /// The filters in one word each.
+    pub fn conditions(&self) -> String {
+        let words = self
+            .filters
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"));
+        words.collect::<Vec<_>>().join(" ")
+    }
+}
+
+/// The files of the module.
+#[derive(Debug)]
+pub struct Hooks {
+    folder: PathBuf,
+}
+
+impl Hooks {
+    /// Those of the kernel that is at `roots`.
+    ///
+    /// # Errors
+    /// When debugfs is not mounted or not for us, or the module not loaded.
+    pub fn open(roots: &Roots) -> Result<Self> {
+        let debugfs = roots.debugfs();
+        let is_mounted = match fs::read_dir(&debugfs) {
+            // Nothing is in the folder that it is to be mounted on.
+            Ok(mut entries) => entries.next().is_some(),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                bail!("only root may use hooks");
+            }
+            Err(_) => false,
+        };
+        if !is_mounted {
+            let path = debugfs.display();
+            bail!("debugfs is not mounted: mount -t debugfs none {path}");
+        }
+        let folder = debugfs.join("tackle/hooks");
+        if !folder.is_dir() {
+            bail!("the module for hooks is not loaded: modprobe tackle_hooks");
+        }
+        Ok(Self { folder })
+    }
+
+    /// Adds a hook, and returns its name.
+    ///
+    /// # Errors
+    /// The module's own, where it has one to tell.
+    pub fn add(&self, request: &Request) -> Result<String> {
+        let line = request.line()?;
+        let name = add::name(&line)?;
+        files::write(&self.folder.join("add"), &line).map_err(|error| self.told(error, "add"))?;
+        Ok(name)
+    }
+
+    /// Removes the hook `name`.
+    ///
+    /// # Errors
+    /// As [`add`](Self::add).
+    pub fn del(&self, name: &str) -> Result<()> {
+        add::check_word("a hook's name", name)?;
+        files::write(&self.folder.join("del"), name).map_err(|error| self.told(error, "del"))
+    }
+
+    /// The module's line for the write that was just refused, or what the kernel answered.
+    fn told(&self, error: io::Error, file: &str) -> Error {
+        match files::read(&self.folder.join("error")) {
+            Ok(Some(line)) if !line.is_empty() => Error::msg(line),
+            _ => Error::new(error)
+                .context(format!("{} refuses it", self.folder.join(file).display())),
+        }
+    }
+
+    /// All hooks, in the module's order.
+    ///
+    /// # Errors
+    /// When the list cannot be read, or is not as it should be.
+    pub fn list(&self) -> Result<Vec<Hook>> {
+        let text = files::read(&self.folder.join("list"))?.context("the module has gone")?;
+        let hook = |line| Hook::parse(line).with_context(|| format!("list has '{line}'"));
+        text.lines().map(hook).collect()
+    }
+
+    /// The folder of the hook `name`.
+    ///
+    /// # Errors
+    /// When there is none, with the names that there are.
+    fn folder(&self, name: &str) -> Result<PathBuf> {
+        let folder = self.folder.join(name);
+        if !name.contains('/') && folder.join("kind").exists() {
+            return Ok(folder);
+        }
+        let hooks = self.list()?;
+        let names = hooks.iter().map(|hook| hook.name.as_str());
+        Err(unknown("hook", name, names))
+    }
+}
+
+/// The hooks as a table.
+pub fn list(hooks: &[Hook]) -> String {
+    let heading = [
+        "HOOK",
+        "FUNCTION",
+        "KIND",
+        "CALLS",
+        "MISSED",
+        "ONLY",
+        "TRAMPOLINE",
+    ];
+    let rows = hooks.iter().map(|hook| {
+        [
+            hook.name.clone(),
+            hook.function.clone(),
+            hook.kind.clone(),
+            hook.calls.to_string(),
+            hook.missed.to_string(),
+            hook.conditions(),
+            hook.trampoline.clone().unwrap_or_default(),
+        ]
+    });
+    table(heading, &[3, 4], rows)
+}

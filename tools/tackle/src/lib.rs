@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command `tackle`, for those who use the modules.
+//!
+//! `tackle patch` looks after live patches: those of this project and all others, since
+//! it works on what the kernel's livepatch core shows in `/sys/kernel/livepatch`.
+//! `tackle hook` places and reads the hooks of the module `tackle_hooks`, in
+//! `/sys/kernel/debug/tackle/hooks`.
+//!
+//! All that is asked of the kernel goes through [`Roots`](roots::Roots), in whose place
+//! tests have a folder.
+
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod files;
+pub mod hook;
+pub mod patch;
+pub mod roots;
+pub mod table;
+pub mod unknown;

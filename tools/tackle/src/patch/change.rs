@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Live patches put into force, and out of it.
+
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
+
+use super::modules::{Modules, Source};
+use super::progress::Watcher;
+use super::transition::{wait, End, Wishes};
+use super::{Patch, Patches};
+use crate::files;
+
+/// How long a transition that was turned round may take at least: no task waits in a
+/// function for its sake, but the kernel looks only once a second.
+const BACK: Duration = Duration::from_secs(60);
+
+/// How long a patch that is out of force may keep its module.
+const LETS_GO: Duration = Duration::from_secs(10);
+
+/// So many tasks are named in an error.
+const NAMED: usize = 8;
+
+/// Changes of one kernel's live patches.
+#[derive(Clone, Copy)]
+pub struct Change<'a> {
+    /// The patches.
+    pub patches: &'a Patches<'a>,
+    /// What loads modules.
+    pub modules: &'a dyn Modules,
+    /// Who is told.
+    pub watch: &'a dyn Watcher,
+    /// How to wait.
+    pub wishes: Wishes,
+}
+
+impl Change<'_> {
+    /// Puts a patch into force: loads it, or turns its way out round. Without `waits`
+    /// that has only begun when this returns. Returns what to tell the user.
+    ///
+    /// # Errors
+    /// When it cannot be loaded, is no live patch, or another one is in transition; and
+    /// when the time is over: then it is out of force, and unloaded.
+    pub fn enable(&self, source: &Source, waits: bool) -> Result<String> {
+        let name = source.name()?;
+        // A disabled patch is there for a moment before the kernel takes it away.
+        let known = self.patches.find(&name)?;
+        match known.filter(|patch| patch.enabled || patch.transition) {
+            Some(patch) if !patch.transition => return Ok(format!("{name} was in force already")),
+            Some(patch) if patch.enabled => {}
+            Some(_) => self.set(&name, true)?,
+            None => self.load(source, &name)?,
+        }
+        if !waits {
+            return Ok(format!("{name} is coming into force"));
+        }
+        match self.wait(&name)? {
+            End::InForce => Ok(format!("{name} is in force")),
+            End::OutOfForce => bail!("{name} was disabled meanwhile"),
+            End::TimedOut(left) => {
+                if self.back(&name, false)? == End::InForce {
+                    bail!("{name} was enabled again meanwhile");
+                }
+                self.unload(source, &name)?;
+                bail!(
+                    "{name} was not in force {}; {name} is out again",
+                    self.late(&left)
+                )
+            }
+        }
+    }
+
+    /// Puts a patch out of force. Its module stays loaded. Otherwise as
+    /// [`enable`](Self::enable).
+    ///
+    /// # Errors
+    /// When there is no such patch, or another one is in transition; and when the time is
+    /// over: then it is in force as before.
+    pub fn disable(&self, name: &str, waits: bool) -> Result<String> {
+        let patch = self.patches.get(name)?;
+        if patch.enabled {
+            self.set(name, false)?;
+        }
+        if !waits {
+            return Ok(format!("{name} is going out of force"));
+        }
+        match self.wait(name)? {
+            End::OutOfForce => Ok(format!("{name} is out of force")),
+            End::InForce => bail!("{name} was enabled again meanwhile"),
+            End::TimedOut(left) => match self.back(name, true)? {
+                End::InForce => bail!(
+                    "{name} was not out of force {}; it is in force as before",
+                    self.late(&left)
+                ),
+                // At the last moment.
+                _ => Ok(format!("{name} is out of force")),
+            },
+        }
+    }
+
+    /// Waits for the transition of a patch, or for any that is under way, and changes
+    /// nothing. Otherwise as [`enable`](Self::enable).
+    ///
+    /// # Errors
+    /// When there is no such patch, or the time is over.
+    pub fn wait_for(&self, name: Option<&str>) -> Result<String> {
+        let name = match name {
+            Some(name) => self.patches.get(name)?.name,
+            None => match self.patches.in_transition()? {
+                Some(patch) => patch.name,
+                None => return Ok("no live patch is in transition".into()),
+            },
+        };
+        match self.wait(&name)? {
+            End::InForce => Ok(format!("{name} is in force")),
+            End::OutOfForce => Ok(format!("{name} is out of force")),
+            End::TimedOut(left) => bail!("{name} is still in transition {}", self.late(&left)),
+        }
+    }
+
+    fn wait(&self, name: &str) -> Result<End> {
+        wait(self.patches, name, self.wishes, self.watch)
+    }
+
+    /// Turns a transition round that did not end in time, and tells where that led: if it
+    /// did end just now, a patch in force goes out again, and one that is out stays out.
+    fn back(&self, name: &str, enabled: bool) -> Result<End> {
+        if let Err(error) = self.patches.set_enabled(name, enabled) {
+            let patch = self.patches.find(name)?;
+            if patch.is_some_and(|patch| patch.transition) {
+                return Err(error).with_context(|| format!("cannot turn {name} round"));
+            }
+        }
+        let wishes = Wishes {
+            timeout: self.wishes.timeout.map(|limit| limit.max(BACK)),
+            ..self.wishes
+        };
+        let change = Change { wishes, ..*self };
+        match change.wait(name)? {
+            End::TimedOut(left) => bail!("cannot turn {name} round {}", change.late(&left)),
+            end => Ok(end),
+        }
+    }
+
+    /// In how much time something did not happen, and what held it up.
+    fn late(&self, left: &[String]) -> String {
+        let seconds = self.wishes.timeout.unwrap_or_default().as_secs_f64();
+        let more = match left.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        match &left[..left.len().min(NAMED)] {
+            [] => format!("after {seconds} s, held up by a processor's idle task"),
+            left => format!("after {seconds} s, held up by {}{more}", left.join("; ")),
+        }
+    }
+
+    fn set(&self, name: &str, enabled: bool) -> Result<()> {
+        let Err(error) = self.patches.set_enabled(name, enabled) else {
+            return Ok(());
+        };
+        let errno = error.raw_os_error().map(Errno::from_raw);
+        if let (Some(Errno::EBUSY), Some(other)) = (errno, self.patches.in_transition()?) {
+            return Err(busy(&other));
+        }
+        let verb = if enabled { "enable" } else { "disable" };
+        Err(error).with_context(|| format!("cannot {verb} {name}"))
+    }
+
+    fn load(&self, source: &Source, name: &str) -> Result<()> {
+        if let Some(other) = self.patches.in_transition()? {
+            return Err(busy(&other));
+        }
+        let module = self.patches.roots.module(name);
+        if module.join("initstate").exists() {
+            // The K is for a live patch, which after it was disabled can only be loaded anew.
+            let taint = files::read(&module.join("taint"))?.unwrap_or_default();
+            if !taint.contains('K') {
+                bail!("the module {name} is loaded, and is no live patch");
+            }
+            self.unload(source, name)?;
+        }
+        self.modules.load(source)?;
+        if self.patches.find(name)?.is_none() {
+            self.unload(source, name)?;
+            bail!("the module {name} is no live patch");
+        }
+        Ok(())
+    }
+
+    /// Unloads a module, if there is one.
+    fn unload(&self, source: &Source, name: &str) -> Result<()> {
+        let refcnt = self.patches.roots.module(name).join("refcnt");
+        let start = Instant::now();
+        loop {
+            match files::value::<i32>(&refcnt)? {
+                None => return Ok(()),
+                // The livepatch core lets go a moment after the patch's folder is gone.
+                Some(1..) if start.elapsed() < LETS_GO => sleep(Duration::from_millis(50)),
+                Some(_) => break,
+            }
+        }
+        let unloaded = self.modules.unload(source);
+        unloaded.with_context(|| format!("cannot unload {name}"))
+    }
+}
+
+fn busy(other: &Patch) -> anyhow::Error {
+    let name = &other.name;
+    anyhow::anyhow!(
+        "{name} is in transition, and only one patch can be (EBUSY): tackle patch wait {name}"
+    )
+}

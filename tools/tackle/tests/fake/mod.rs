@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A folder in the place of the kernel.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use tackle_cli::roots::Roots;
+use tempfile::TempDir;
+
+/// sysfs and procfs of files that the test writes.
+pub struct Fake {
+    _dir: TempDir,
+    pub roots: Roots,
+}
+
+impl Fake {
+    pub fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots {
+            sys: dir.path().join("sys"),
+            proc: dir.path().join("proc"),
+        };
+        fs::create_dir_all(roots.sys.join("kernel/debug")).unwrap();
+        fs::create_dir_all(&roots.proc).unwrap();
+        Self { _dir: dir, roots }
+    }
+}
+
+/// Writes a file, and the folders for it.
+pub fn put(path: PathBuf, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// What is in a file.
+pub fn get(path: impl AsRef<Path>) -> String {
+    fs::read_to_string(path).unwrap().trim().to_owned()
+}
+
+/// What went wrong: one line.
+pub fn error<T>(outcome: Result<T>) -> String {
+    let error = format!("{:#}", outcome.err().unwrap());
+    assert!(!error.contains('\n'), "{error}");
+    error
+}

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The program from the outside, as far as it needs no kernel of its own.
+
+use std::process::{Command, Output};
+
+fn run(words: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tackle"));
+    command.args(words).output().unwrap()
+}
+
+#[test]
+fn a_wrong_command_line_is_refused() {
+    for words in [
+        &["patch", "enable"][..],
+        &["patch", "enable", "a", "--no-wait", "--signal"],
+        &["patch", "disable", "a", "--timeout", "soon"],
+        &["hook", "add", "vfs_read", "guess"],
+        &["hook", "del"],
+    ] {
+        let output = run(words);
+        assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
+        assert!(output.stdout.is_empty(), "{words:?}: {output:?}");
+    }
+}
+
+#[test]
+fn completions_are_for_all_commands() {
+    let output = run(&["completions", "bash"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["complete -F", "enable", "watch", "--timeout", "latency"] {
+        assert!(text.contains(word), "no {word}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_one_line() {
+    let output = run(&["patch", "enable", "./no-such.ko"]);
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(
+        text.starts_with("tackle: ") && text.lines().count() == 1,
+        "{text}"
+    );
+}
