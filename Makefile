@@ -99,7 +99,7 @@ modules_install: ## install them under /lib/modules
 	@$(kbuild) modules_install
 
 .PHONY: tools
-tools: toolbox ## the plug-ins of tc
+tools: toolbox ## the command tackle, and the plug-ins of tc
 	@$(TOOLBOX) scripts/tools.sh build
 
 .PHONY: tools_install

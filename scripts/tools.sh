@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The plug-ins of tc, q_KIND.so.
+# The command tackle, and the plug-ins of tc, q_KIND.so.
 #
 #	tools.sh build		makes them in build/tools, in the toolbox
-#	tools.sh install	copies them to where this machine's tc looks, and their pages
+#	tools.sh install	copies them to where this machine looks, and their pages
 #
 # install takes DESTDIR, PREFIX (/usr) and TC_LIB_DIR, the folder that tc looks in.
 
@@ -14,11 +14,16 @@ tools=$TACKLE_TOP/build/tools
 kinds=(rcodel)
 
 build() {
-	local kind
+	local kind release=$TACKLE_TOP/build/cargo/release
 	cargo build --release --locked --quiet "${kinds[@]/#/-pq_}"
+	# Without shared libraries: a machine's own may be older than the toolbox's.
+	cargo rustc --release --locked --quiet -p tackle-cli --bin tackle -- \
+		-C target-feature=+crt-static
 	mkdir -p "$tools"
+	install "$release/tackle" "$tools/tackle"
+	"$release/tackle" completions bash >"$tools/tackle.bash"
 	for kind in "${kinds[@]}"; do
-		install -m 644 "$TACKLE_TOP/build/cargo/release/libq_$kind.so" "$tools/q_$kind.so"
+		install -m 644 "$release/libq_$kind.so" "$tools/q_$kind.so"
 	done
 }
 
@@ -32,11 +37,20 @@ plugins() {
 }
 
 install_all() {
-	local kind folder prefix=${PREFIX:-/usr}
+	local file kind folder prefix=${PREFIX:-/usr} files=(tackle tackle.bash)
 	for kind in "${kinds[@]}"; do
-		[ -e "$tools/q_$kind.so" ] || die "nothing to install: make tools first"
+		files+=("q_$kind.so")
+	done
+	for file in "${files[@]}"; do
+		[ -e "$tools/$file" ] || die "nothing to install: make tools first"
 	done
 	folder=${TC_LIB_DIR:-$(plugins)}
+	install -D -t "${DESTDIR:-}$prefix/sbin" "$tools/tackle"
+	install -D -m 644 "$tools/tackle.bash" \
+		"${DESTDIR:-}$prefix/share/bash-completion/completions/tackle"
+	install -D -m 644 -t "${DESTDIR:-}$prefix/share/man/man8" \
+		"$TACKLE_TOP/Documentation/man/tackle.8"
+	say "installed ${DESTDIR:-}$prefix/sbin/tackle and tackle(8)"
 	for kind in "${kinds[@]}"; do
 		install -D -m 644 -t "${DESTDIR:-}$folder" "$tools/q_$kind.so"
 		install -D -m 644 -t "${DESTDIR:-}$prefix/share/man/man8" \
