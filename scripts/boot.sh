@@ -17,7 +17,8 @@ flavour=$1 folder=$2
 payload=$folder/payload
 mkdir -p "$payload"
 mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko')
-files+=("$TACKLE_TOP/build/cargo/release/tackle-guest" "$TACKLE_TOP"/build/tools/q_*.so)
+files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
+files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)
 # The kernel's own test cases of the qdiscs that ours are made after.
 files+=("$folder/source/tools/testing/selftests/tc-testing/tc-tests/qdiscs/codel.json")
 for file in "${files[@]}"; do

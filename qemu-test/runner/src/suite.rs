@@ -60,6 +60,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("hooks"),
     Guest::new("tackle_hooks"),
     Guest::new("livepatch"),
+    Guest::new("tools"),
     Guest::new("numa"),
     Guest::new("rcodel"),
     Guest::new("fault"),

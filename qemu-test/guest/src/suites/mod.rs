@@ -12,6 +12,7 @@ mod rcodel;
 mod rig;
 mod stress;
 mod tackle_hooks;
+mod tools;
 
 use crate::suite::Suite;
 
@@ -23,6 +24,7 @@ pub const ALL: &[&Suite] = &[
     &numa::SUITE,
     &rcodel::SUITE,
     &fault::SUITE,
+    &tools::SUITE,
     &load::SUITE,
     &kunit::SUITE,
     &stress::SUITE,

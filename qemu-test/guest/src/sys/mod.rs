@@ -22,6 +22,7 @@ pub mod netns;
 pub mod numa;
 pub mod qdisc;
 pub mod slab;
+pub mod tackle;
 pub mod taint;
 pub mod traffic;
 pub mod worker;

@@ -33,7 +33,7 @@ pub const CLIENTS: [&str; 5] = [
 
 /// Modules of the rig and samples that the suites load, and the kernel's own for tests of
 /// live patching.
-pub const RIG: [&str; 21] = [
+pub const RIG: [&str; 23] = [
     "hook_stress",
     "livepatch_calls",
     "livepatch_callbacks",
@@ -44,11 +44,13 @@ pub const RIG: [&str; 21] = [
     "livepatch_meter_fix",
     "livepatch_meter_largest",
     "livepatch_module",
+    "livepatch_rig_busy",
     "livepatch_state",
     "livepatch_state2",
     "livepatch_state3",
     "livepatch_syscall",
     "livepatch_target",
+    "rig_busy",
     "test_klp_atomic_replace",
     "test_klp_callbacks_busy",
     "test_klp_callbacks_mod",
@@ -107,8 +109,10 @@ impl Drop for Loaded {
         }
         // Nobody to return an error to: the watch over each test sees a
         // module that stays, this line says why.
-        if let Err(errno) = rmmod(self.name) {
-            eprintln!("cannot unload {}: {errno}", self.name);
+        match rmmod(self.name) {
+            // An adopted one may never have come.
+            Ok(()) | Err(Errno::ENOENT) => {}
+            Err(errno) => eprintln!("cannot unload {}: {errno}", self.name),
         }
     }
 }
@@ -154,12 +158,26 @@ pub fn insmod(name: &'static str, parameters: &str) -> Result<Answer<Loaded>> {
     let parameters = CString::new(parameters)?;
     let answer = finit_module(&object, &parameters, ModuleInitFlags::empty());
     // Refused by its own code, it has run all the same.
-    let mut names = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
-    names.insert(name);
+    note(name);
     Ok(answer.map(|()| Loaded {
         name,
         unloaded: false,
     }))
+}
+
+/// A module that a program of the test loads: unloaded, if it is there, when the value
+/// goes away.
+pub fn adopt(name: &'static str) -> Loaded {
+    note(name);
+    Loaded {
+        name,
+        unloaded: false,
+    }
+}
+
+fn note(name: &'static str) {
+    let mut names = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
+    names.insert(name);
 }
 
 /// Loads one module that has to load.

@@ -1,0 +1,330 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The command `tackle`, on real live patches: `livepatch_cmdline`, and one of a function
+//! in which tasks sleep (`rig_busy`).
+
+use std::time::Duration;
+
+use anyhow::{ensure, Context as _, Result};
+use serde_json::Value;
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::cmd::{self, Kept};
+use crate::sys::livepatch::{cmdline, NAME, TEXT};
+use crate::sys::tackle::{self, expect, expect_refusal, patches, PROGRAM};
+use crate::sys::{debugfs, module, wait_for};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "tools",
+    by_name_only: false,
+    tests: list![
+        a_patch_goes_in_and_out,
+        a_disabled_patch_is_loaded_anew,
+        lists_what_is_patched,
+        a_held_up_patch_is_turned_round,
+        a_signal_lets_it_through,
+        waits_for_a_transition,
+        one_transition_at_a_time,
+        bad_words_are_refused,
+        others_than_root_are_refused,
+        hooks_come_and_go,
+        hooks_are_watched,
+        bad_hooks_are_refused,
+    ],
+};
+
+/// The module whose function tasks sleep in, and the live patch of it.
+const BUSY: &str = "rig_busy";
+const BUSY_PATCH: &str = "livepatch_rig_busy";
+
+/// The module that takes hooks, and a function that is called when we say so.
+const HOOKS: &str = "tackle_hooks";
+const READ: &str = "cmdline_proc_show";
+
+/// Emulated and with all checkers on, a processor may take long for what takes no time.
+const LIMIT: Duration = Duration::from_secs(60);
+
+fn enable(name: &str) -> String {
+    format!("patch enable {}", module::file(name).display())
+}
+
+fn disable(name: &str) -> String {
+    format!("patch disable {name}")
+}
+
+fn in_force(name: &str) -> String {
+    format!("{name} is in force")
+}
+
+fn out_of_force(name: &str) -> String {
+    format!("{name} is out of force")
+}
+
+/// Runs a test that loads the module `patch` by the command, beside one that it needs.
+/// Neither is left behind.
+fn with(
+    needed: &'static str,
+    patch: &'static str,
+    test: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    let needed = module::load(needed, "")?;
+    let module = module::adopt(patch);
+    let outcome = test();
+    if outcome.is_err() {
+        // The other tests shall not suffer from it.
+        let _ = tackle::output(&disable(patch));
+    }
+    drop(module);
+    outcome?;
+    needed.unload()
+}
+
+fn expect_cmdline(expected: &str) -> Result<()> {
+    let text = cmdline()?;
+    ensure!(text == expected, "expected '{expected}', got '{text}'");
+    Ok(())
+}
+
+fn expect_no_patches() -> Result<()> {
+    let left = patches()?;
+    ensure!(left.is_empty(), "still there: {left:?}");
+    Ok(())
+}
+
+fn a_patch_goes_in_and_out(_: &mut Context<'_>) -> Result<()> {
+    let original = cmdline()?;
+    with(module::LIBRARY, NAME, || {
+        expect(&enable(NAME), &in_force(NAME))?;
+        expect_cmdline(TEXT)?;
+        expect(&enable(NAME), &format!("{NAME} was in force already"))?;
+        expect(&disable(NAME), &out_of_force(NAME))?;
+        expect_cmdline(&original)?;
+        expect_no_patches()
+    })
+}
+
+fn a_disabled_patch_is_loaded_anew(_: &mut Context<'_>) -> Result<()> {
+    with(module::LIBRARY, NAME, || {
+        for _ in 0..3 {
+            expect(&enable(NAME), &in_force(NAME))?;
+            expect(&disable(NAME), &out_of_force(NAME))?;
+            ensure!(module::is_loaded(NAME)?, "the module is gone");
+        }
+        Ok(())
+    })
+}
+
+fn lists_what_is_patched(_: &mut Context<'_>) -> Result<()> {
+    with(module::LIBRARY, NAME, || {
+        expect(&enable(NAME), &in_force(NAME))?;
+        let all = patches()?;
+        ensure!(all.len() == 1, "expected one patch, got {all:?}");
+        let (one, object) = (&all[0], &all[0]["objects"][0]);
+        ensure!(
+            one["name"] == NAME && one["enabled"] == true && one["transition"] == false,
+            "expected {NAME} in force, got {one}"
+        );
+        let function = &object["functions"][0]["name"];
+        ensure!(
+            object["name"] == "vmlinux" && function == "cmdline_proc_show",
+            "expected cmdline_proc_show of vmlinux, got {object}"
+        );
+        let row = tackle::say("patch list")?;
+        let words: Vec<_> = row.split_whitespace().collect();
+        let expected = [NAME, "yes", "no", "no", "vmlinux", "cmdline_proc_show"];
+        ensure!(words == expected, "expected {expected:?}, got {words:?}");
+        expect(&disable(NAME), &out_of_force(NAME))
+    })
+}
+
+/// A task that sleeps in a function of the kernel until it is killed, or, in the file
+/// `interruptible`, until any signal.
+struct Sleeper(Kept);
+
+impl Sleeper {
+    fn start(file: &str) -> Result<Self> {
+        let task = cmd::start(&format!("cat /sys/kernel/debug/{BUSY}/{file}"))?;
+        let stack = format!("/proc/{}/stack", task.0.id());
+        wait_for("a task that sleeps", LIMIT, || {
+            Ok(debugfs::read(&stack)?
+                .contains("rig_busy_read+")
+                .then_some(()))
+        })?;
+        Ok(Self(task))
+    }
+
+    fn pid(&self) -> u32 {
+        self.0 .0.id()
+    }
+}
+
+fn a_held_up_patch_is_turned_round(context: &mut Context<'_>) -> Result<()> {
+    with(BUSY, BUSY_PATCH, || {
+        let sleeper = Sleeper::start("killable")?;
+        let words = format!("{PROGRAM} {} --timeout 3", enable(BUSY_PATCH));
+        let said = expect_refusal(&words, &format!("{BUSY_PATCH} is out again"))?;
+        context.note(said.lines().last().unwrap_or_default())?;
+        let held = format!("held up by cat ({}) in rig_busy_read", sleeper.pid());
+        ensure!(said.contains(&held), "expected '{held}', got '{said}'");
+        expect_no_patches()?;
+        ensure!(!module::is_loaded(BUSY_PATCH)?, "the module is still there");
+        Ok(())
+    })
+}
+
+fn a_signal_lets_it_through(context: &mut Context<'_>) -> Result<()> {
+    with(BUSY, BUSY_PATCH, || {
+        let mut sleeper = Sleeper::start("interruptible")?;
+        let answer = tackle::output(&format!("{} --signal", enable(BUSY_PATCH)))?;
+        ensure!(answer.code == 0, "expected it in force, got {answer:?}");
+        let sent = format!("sent SIGSTOP and SIGCONT to cat ({})", sleeper.pid());
+        ensure!(
+            answer.err.contains(&sent),
+            "expected '{sent}', got {answer:?}"
+        );
+        for line in answer.err.lines() {
+            context.note(line)?;
+        }
+        // It reads on in the new function, in which there is nothing to wait for.
+        let status = sleeper.0 .0.wait().context("cannot wait for cat")?;
+        ensure!(status.success(), "expected cat to go on, got {status}");
+        expect(&disable(BUSY_PATCH), &out_of_force(BUSY_PATCH))
+    })
+}
+
+fn waits_for_a_transition(_: &mut Context<'_>) -> Result<()> {
+    expect("patch wait", "no live patch is in transition")?;
+    with(BUSY, BUSY_PATCH, || {
+        let sleeper = Sleeper::start("killable")?;
+        let words = format!("{} --no-wait", enable(BUSY_PATCH));
+        expect(&words, &format!("{BUSY_PATCH} is coming into force"))?;
+        let all = patches()?;
+        ensure!(
+            all.len() == 1 && all[0]["transition"] == true,
+            "expected a transition, got {all:?}"
+        );
+        let words = format!("{PROGRAM} patch wait --timeout 0");
+        expect_refusal(&words, &format!("{BUSY_PATCH} is still in transition"))?;
+        drop(sleeper);
+        let words = format!("patch wait {BUSY_PATCH}");
+        expect(&words, &in_force(BUSY_PATCH))?;
+        expect("patch wait", "no live patch is in transition")?;
+        expect(&disable(BUSY_PATCH), &out_of_force(BUSY_PATCH))
+    })
+}
+
+fn one_transition_at_a_time(_: &mut Context<'_>) -> Result<()> {
+    let both = || {
+        expect(&enable(NAME), &in_force(NAME))?;
+        let sleeper = Sleeper::start("killable")?;
+        tackle::say(&format!("{} --no-wait", enable(BUSY_PATCH)))?;
+        let busy = format!("{BUSY_PATCH} is in transition");
+        expect_refusal(&format!("{PROGRAM} {}", disable(NAME)), &busy)?;
+        // But it may turn round, although the task still sleeps.
+        expect(&disable(BUSY_PATCH), &out_of_force(BUSY_PATCH))?;
+        drop(sleeper);
+        expect(&disable(NAME), &out_of_force(NAME))
+    };
+    with(module::LIBRARY, NAME, || with(BUSY, BUSY_PATCH, both))
+}
+
+fn bad_words_are_refused(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    for (words, part) in [
+        ("patch disable none", "no live patch none: there is none"),
+        ("patch wait none", "no live patch none: there is none"),
+        ("patch enable ./none.ko", "none.ko: no such file"),
+        ("patch enable no_such_module", "no_such_module not found"),
+        ("patch enable /proc/version", "version"),
+        (
+            "patch enable tackle",
+            "the module tackle is loaded, and is no live patch",
+        ),
+        ("hook list", "modprobe tackle_hooks"),
+        ("hook add vfs_read count", "modprobe tackle_hooks"),
+    ] {
+        expect_refusal(&format!("{PROGRAM} {words}"), part)?;
+    }
+    let words = format!("{PROGRAM} {}", enable(BUSY));
+    expect_refusal(&words, &format!("the module {BUSY} is no live patch"))?;
+    ensure!(!module::is_loaded(BUSY)?, "{BUSY} is still there");
+    library.unload()
+}
+
+fn others_than_root_are_refused(_: &mut Context<'_>) -> Result<()> {
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    for words in ["patch enable none", "patch disable none", "hook list"] {
+        expect_refusal(&format!("{nobody} {PROGRAM} {words}"), "only root may")?;
+    }
+    // What there is everybody may see.
+    let text = cmd::run(&format!("{nobody} {PROGRAM} patch list --json"))?;
+    ensure!(text.trim() == "[]", "expected no patches, got '{text}'");
+    Ok(())
+}
+
+fn hooks_come_and_go(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    expect(&format!("hook add {READ} count"), "cmdline_proc_show_count")?;
+    expect(
+        &format!("hook add {READ} latency --name slow --cpu 0-1"),
+        "slow",
+    )?;
+    let text = cmd::run(&format!("{PROGRAM} hook list --json"))?;
+    let all: Value = serde_json::from_str(&text)?;
+    ensure!(
+        all[0]["name"] == "cmdline_proc_show_count"
+            && all[0]["function"] == READ
+            && all[1]["kind"] == "latency"
+            && all[1]["filters"]["cpu"] == "0-1",
+        "expected the two hooks, got {all}"
+    );
+    cmd::run(&format!("{PROGRAM} hook del slow cmdline_proc_show_count"))?;
+    expect("hook list --json", "[]")?;
+    stack.unload()
+}
+
+fn hooks_are_watched(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    for kind in ["count", "latency", "return"] {
+        expect(&format!("hook add {READ} {kind} --name {kind}"), kind)?;
+    }
+    for _ in 0..7 {
+        cmdline()?;
+    }
+    let text = cmd::run(&format!("{PROGRAM} hook watch --once"))?;
+    for line in text.lines() {
+        context.note(line)?;
+    }
+    for kind in ["count", "latency", "return"] {
+        let line = format!("{kind} {READ} {kind} calls=7 per-second=- missed=0");
+        ensure!(
+            text.lines().any(|other| other == line),
+            "expected '{line}', got '{text}'"
+        );
+    }
+    // What it returns is 0, and the only value.
+    let last = text.lines().last().unwrap_or_default();
+    let words: Vec<_> = last.split_whitespace().collect();
+    ensure!(
+        words.starts_with(&["0", "7"]),
+        "expected '0 7', got '{last}'"
+    );
+    stack.unload()
+}
+
+fn bad_hooks_are_refused(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    expect(&format!("hook add {READ} count --name one"), "one")?;
+    for (words, part) in [
+        ("add no_such_function count", "no_such_function"),
+        ("add vfs_read count --name one", "there is a hook 'one'"),
+        ("add vfs_read count --name a/b", "letters, digits"),
+        ("add vfs_read count --cpu many", "a list of at most"),
+        ("del none", "there is no hook 'none'"),
+        ("watch none", "no hook none; there are: one"),
+    ] {
+        expect_refusal(&format!("{PROGRAM} hook {words}"), part)?;
+    }
+    stack.unload()
+}
