@@ -15,7 +15,7 @@ use kernel::prelude::*;
 use tackle::net::{
     codel as uapi,
     netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Registration, Sch, Setup},
+    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Registration, Request, Reset, Sch, Setup},
     DropReason, SkBuff,
 };
 use tackle_core::codel::{self, Params, Queue, Stats, Time, Vars};
@@ -86,10 +86,11 @@ struct Rcodel {
 #[vtable]
 impl Qdisc for Rcodel {
     const ID: &'static CStr = c"rcodel";
+    type State<'q> = Self;
     type Config = Config;
     type Stats = uapi::Xstats;
 
-    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
+    fn parse(_request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
         let options = options.parse(&POLICY, ack)?;
         Ok(Config {
             target: options.u32(uapi::TARGET).map(Time::from_us),
@@ -100,7 +101,7 @@ impl Qdisc for Rcodel {
         })
     }
 
-    fn init(config: Config, setup: &mut Setup<'_>) -> impl PinInit<Self, Error> {
+    fn init<'q>(config: Config, setup: &mut Setup<'_>) -> impl PinInit<Self, Error> {
         let mut params = Params {
             mtu: setup.mtu().min(MAX_MTU),
             ..Params::default()
@@ -119,23 +120,26 @@ impl Qdisc for Rcodel {
     }
 
     #[inline]
-    fn enqueue<'call>(
-        self: Pin<&mut Self>,
-        sch: &mut Enqueue<'call>,
+    fn enqueue<'q, 'call>(
+        state: Pin<&mut Self>,
+        sch: &mut Enqueue<'q, 'call>,
         mut packet: SkBuff<'call>,
     ) -> Outcome<'call> {
         if sch.qlen() < sch.limit() {
             packet.set_note(uapi::now().0);
             return sch.push_tail(packet);
         }
-        let this = self.get_mut();
+        let this = state.get_mut();
         this.drop_overlimit = this.drop_overlimit.wrapping_add(1);
         sch.reject(packet, DropReason::OverLimit)
     }
 
     #[inline]
-    fn dequeue<'call>(self: Pin<&mut Self>, sch: &mut Dequeue<'call>) -> Option<SkBuff<'call>> {
-        let this = self.get_mut();
+    fn dequeue<'q, 'call>(
+        state: Pin<&mut Self>,
+        sch: &mut Dequeue<'q, 'call>,
+    ) -> Option<SkBuff<'call>> {
+        let this = state.get_mut();
         codel::dequeue(
             &mut Fifo(sch),
             &this.params,
@@ -144,20 +148,20 @@ impl Qdisc for Rcodel {
         )
     }
 
-    fn change(self: Pin<&mut Self>, sch: &mut Change<'_>, config: Config) {
-        config.apply(&mut self.get_mut().params);
+    fn change<'q>(state: Pin<&mut Self>, sch: &mut Change<'q, '_>, config: Config) {
+        config.apply(&mut state.get_mut().params);
         if let Some(limit) = config.limit {
             sch.set_limit(limit);
         }
         sch.trim();
     }
 
-    fn reset(self: Pin<&mut Self>) {
-        self.get_mut().vars = Vars::default();
+    fn reset<'q>(state: Pin<&mut Self>, _sch: &mut Reset<'q>) {
+        state.get_mut().vars = Vars::default();
     }
 
-    fn dump(&self, sch: &Sch, options: &mut Nest<'_>) -> Result {
-        let params = &self.params;
+    fn dump(state: &Self, sch: &Sch, options: &mut Nest<'_>) -> Result {
+        let params = &state.params;
         options.put_u32(uapi::TARGET, params.target.to_us())?;
         options.put_u32(uapi::LIMIT, sch.limit())?;
         options.put_u32(uapi::INTERVAL, params.interval.to_us())?;
@@ -168,25 +172,25 @@ impl Qdisc for Rcodel {
         Ok(())
     }
 
-    fn stats(&self, _sch: &Sch) -> uapi::Xstats {
+    fn stats(state: &Self, _sch: &Sch) -> uapi::Xstats {
         uapi::Xstats {
-            maxpacket: self.stats.maxpacket,
-            count: self.vars.count,
-            lastcount: self.vars.lastcount,
-            ldelay: self.vars.ldelay.to_us(),
-            drop_next: self.vars.drop_next_us(uapi::now()),
-            drop_overlimit: self.drop_overlimit,
-            ecn_mark: self.stats.ecn_mark,
-            dropping: self.vars.dropping.into(),
-            ce_mark: self.stats.ce_mark,
+            maxpacket: state.stats.maxpacket,
+            count: state.vars.count,
+            lastcount: state.vars.lastcount,
+            ldelay: state.vars.ldelay.to_us(),
+            drop_next: state.vars.drop_next_us(uapi::now()),
+            drop_overlimit: state.drop_overlimit,
+            ecn_mark: state.stats.ecn_mark,
+            dropping: state.vars.dropping.into(),
+            ce_mark: state.stats.ce_mark,
         }
     }
 }
 
 /// The qdisc's queue, as CoDel sees it. On each packet it notes when it came.
-struct Fifo<'a, 'call>(&'a mut Dequeue<'call>);
+struct Fifo<'a, 'q, 'call>(&'a mut Dequeue<'q, 'call>);
 
-impl<'call> Queue for Fifo<'_, 'call> {
+impl<'call> Queue for Fifo<'_, '_, 'call> {
     type Packet = SkBuff<'call>;
 
     #[inline]

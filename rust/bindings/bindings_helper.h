@@ -23,8 +23,11 @@
 #include <net/dropreason.h>
 #include <net/gen_stats.h>
 #include <net/netlink.h>
+#include <net/pkt_cls.h>
 #include <net/pkt_sched.h>
 #include <net/sch_generic.h>
+#include <net/sock.h>
+#include <net/tcp.h>
 
 /* Macros that bindgen cannot evaluate. */
 const size_t RUST_CONST_HELPER_KSYM_SYMBOL_LEN = KSYM_SYMBOL_LEN;

@@ -7,6 +7,7 @@
 
 #include "net/inet_ecn.c"
 #include "net/netlink.c"
+#include "net/pkt_cls.c"
 #include "net/pkt_sched.c"
 #include "net/sch_generic.c"
 #include "netlink.c"

@@ -9,7 +9,7 @@ use kernel::{
 use tackle::net::{
     codel::Xstats,
     netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Sch, Setup},
+    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Request, Reset, Sch, Setup},
     DropReason, SkBuff,
 };
 
@@ -54,10 +54,11 @@ impl Drop for Fifo {
 #[vtable]
 impl Qdisc for Fifo {
     const ID: &'static CStr = c"kunit_fifo";
+    type State<'q> = Self;
     type Config = Option<u32>;
     type Stats = Xstats;
 
-    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Option<u32>> {
+    fn parse(_request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Option<u32>> {
         let limit = options.parse(&POLICY, ack)?.u32(LIMIT);
         if limit == Some(0) {
             ack.set(c"A queue has room for one packet at least");
@@ -66,15 +67,15 @@ impl Qdisc for Fifo {
         Ok(limit)
     }
 
-    fn init(limit: Option<u32>, setup: &mut Setup<'_>) -> impl PinInit<Self, Error> {
+    fn init<'q>(limit: Option<u32>, setup: &mut Setup<'_>) -> impl PinInit<Self, Error> {
         setup.set_limit(limit.unwrap_or(DEFAULT_LIMIT));
         STATES.fetch_add(1, Relaxed);
         Ok(Self { noted: 0, found: 0 })
     }
 
-    fn enqueue<'call>(
-        self: Pin<&mut Self>,
-        sch: &mut Enqueue<'call>,
+    fn enqueue<'q, 'call>(
+        state: Pin<&mut Self>,
+        sch: &mut Enqueue<'q, 'call>,
         mut packet: SkBuff<'call>,
     ) -> Outcome<'call> {
         if sch.qlen() >= sch.limit() {
@@ -85,14 +86,17 @@ impl Qdisc for Fifo {
         MARKED.store(packet.set_ce(), Relaxed);
         DSFIELD[1].store(dsfield(&mut packet), Relaxed);
 
-        let this = self.get_mut();
+        let this = state.get_mut();
         packet.set_note([this.noted; 20]);
         this.noted = this.noted.wrapping_add(1);
         sch.push_tail(packet)
     }
 
-    fn dequeue<'call>(self: Pin<&mut Self>, sch: &mut Dequeue<'call>) -> Option<SkBuff<'call>> {
-        let this = self.get_mut();
+    fn dequeue<'q, 'call>(
+        state: Pin<&mut Self>,
+        sch: &mut Dequeue<'q, 'call>,
+    ) -> Option<SkBuff<'call>> {
+        let this = state.get_mut();
         loop {
             let packet = sch.pop()?;
             if packet.note::<[u8; 20]>() != [this.found; 20] {
@@ -107,25 +111,25 @@ impl Qdisc for Fifo {
         }
     }
 
-    fn change(self: Pin<&mut Self>, sch: &mut Change<'_>, limit: Option<u32>) {
+    fn change<'q>(_state: Pin<&mut Self>, sch: &mut Change<'q, '_>, limit: Option<u32>) {
         if let Some(limit) = limit {
             sch.set_limit(limit);
         }
         sch.trim();
     }
 
-    fn reset(self: Pin<&mut Self>) {
+    fn reset<'q>(state: Pin<&mut Self>, _sch: &mut Reset<'q>) {
         RESETS.fetch_add(1, Relaxed);
-        let this = self.get_mut();
+        let this = state.get_mut();
         this.found = this.noted;
     }
 
-    fn dump(&self, sch: &Sch, options: &mut Nest<'_>) -> Result {
+    fn dump(_state: &Self, sch: &Sch, options: &mut Nest<'_>) -> Result {
         options.put_u32(LIMIT, sch.limit())?;
         options.put_u32(MTU, sch.mtu())
     }
 
-    fn stats(&self, _sch: &Sch) -> Xstats {
+    fn stats(_state: &Self, _sch: &Sch) -> Xstats {
         Xstats::default()
     }
 }

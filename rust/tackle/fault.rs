@@ -108,6 +108,14 @@ pub static REGISTER_QDISC: Point = Point::new("register_qdisc", EEXIST);
 pub static QDISC_INIT_OPTIONS: Point = Point::new("qdisc_init_options", EINVAL);
 /// The private data of a qdisc that is being made.
 pub static QDISC_INIT_DATA: Point = Point::new("qdisc_init_data", ENOMEM);
+/// The options that a qdisc is changed to.
+pub static QDISC_CHANGE_OPTIONS: Point = Point::new("qdisc_change_options", EINVAL);
+/// Memory for the flows of a qdisc.
+pub static QDISC_FLOWS_ALLOC: Point = Point::new("qdisc_flows_alloc", ENOMEM);
+/// Memory for the backlogs of the flows of a qdisc.
+pub static QDISC_BACKLOGS_ALLOC: Point = Point::new("qdisc_backlogs_alloc", ENOMEM);
+/// `tcf_block_get()`.
+pub static TCF_BLOCK_GET: Point = Point::new("tcf_block_get", ENOMEM);
 /// `register_kprobe()`, by which a function's address is found.
 pub static REGISTER_KPROBE: Point = Point::new("register_kprobe", ENOMEM);
 /// `alloc_percpu()`.
@@ -132,11 +140,15 @@ pub static KLP_SHADOW_REGISTER: Point = Point::new("klp_shadow_register", EEXIST
 pub static KLP_SHADOW_ALLOC: Point = Point::new("klp_shadow_alloc", ENOMEM);
 
 /// All of the above.
-static POINTS: [&Point; 15] = [
+static POINTS: &[&Point] = &[
     &QDISC_OPS_ALLOC,
     &REGISTER_QDISC,
     &QDISC_INIT_OPTIONS,
     &QDISC_INIT_DATA,
+    &QDISC_CHANGE_OPTIONS,
+    &QDISC_FLOWS_ALLOC,
+    &QDISC_BACKLOGS_ALLOC,
+    &TCF_BLOCK_GET,
     &REGISTER_KPROBE,
     &ALLOC_PERCPU,
     &FTRACE_SITE_ALLOC,

@@ -17,16 +17,16 @@ void rust_helper_sch_tree_unlock(struct Qdisc *sch)
 	sch_tree_unlock(sch);
 }
 
-struct sk_buff *rust_helper_qdisc_dequeue_internal(struct Qdisc *sch, bool direct)
-{
-	return qdisc_dequeue_internal(sch, direct);
-}
-
 int rust_helper_qdisc_drop_reason(struct sk_buff *skb, struct Qdisc *sch,
 				  struct sk_buff **to_free,
 				  enum qdisc_drop_reason reason)
 {
 	return qdisc_drop_reason(skb, sch, to_free, reason);
+}
+
+void rust_helper___qdisc_drop(struct sk_buff *skb, struct sk_buff **to_free)
+{
+	__qdisc_drop(skb, to_free);
 }
 
 void rust_helper_qdisc_dequeue_drop(struct Qdisc *sch, struct sk_buff *skb,
@@ -38,9 +38,4 @@ void rust_helper_qdisc_dequeue_drop(struct Qdisc *sch, struct sk_buff *skb,
 void rust_helper_qdisc_reset_queue(struct Qdisc *sch)
 {
 	qdisc_reset_queue(sch);
-}
-
-void rust_helper_rtnl_qdisc_drop(struct sk_buff *skb, struct Qdisc *sch)
-{
-	rtnl_qdisc_drop(skb, sch);
 }

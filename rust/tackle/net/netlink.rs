@@ -8,9 +8,10 @@
 use crate::bindings;
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
 use kernel::{
-    bindings::{netlink_ext_ack, nla_policy, nlattr, sk_buff, NLA_U32},
+    bindings::{netlink_ext_ack, nla_policy, nlattr, sk_buff, NLA_U32, NLA_U8},
     error::to_result,
     prelude::*,
+    transmute::{AsBytes, FromBytes},
 };
 
 /// Where a request's handler explains an error to the one who sent the request.
@@ -71,11 +72,21 @@ impl<const N: usize> Policy<N> {
         Self([pin_init::zeroed(); N])
     }
 
-    /// Adds an attribute that holds a `u32`.
+    /// Adds an attribute that holds a `u8`.
     ///
     /// For use in constants: `attribute` must be below `N`.
-    pub const fn u32(mut self, attribute: u16) -> Self {
-        self.0[attribute as usize].type_ = NLA_U32 as u8;
+    pub const fn u8(self, attribute: u16) -> Self {
+        self.with(attribute, NLA_U8)
+    }
+
+    /// Likewise, a `u32`.
+    pub const fn u32(self, attribute: u16) -> Self {
+        self.with(attribute, NLA_U32)
+    }
+
+    const fn with(mut self, attribute: u16, kind: u32) -> Self {
+        // CAST: A small number.
+        self.0[attribute as usize].type_ = kind as u8;
         self
     }
 }
@@ -160,18 +171,27 @@ pub struct Attributes<'a, const N: usize> {
 }
 
 impl<const N: usize> Attributes<'_, N> {
-    /// Returns the value of an attribute that holds a `u32`; [`None`] when it is not
-    /// there, or is too short, which a [`Policy`] excludes.
+    /// Returns the value of an attribute that holds a `u8`; [`None`] when it is not there,
+    /// or is too short, which a [`Policy`] excludes.
+    pub fn u8(&self, attribute: u16) -> Option<u8> {
+        self.value(attribute)
+    }
+
+    /// Likewise, a `u32`.
     pub fn u32(&self, attribute: u16) -> Option<u32> {
+        self.value(attribute)
+    }
+
+    fn value<T: FromBytes>(&self, attribute: u16) -> Option<T> {
         const HEADER: usize = size_of::<nlattr>();
 
         let attribute = NonNull::new(*self.table.get(usize::from(attribute))?)?.as_ptr();
         // SAFETY: By the type invariants.
-        if usize::from(unsafe { (*attribute).nla_len }) < HEADER + size_of::<u32>() {
+        if usize::from(unsafe { (*attribute).nla_len }) < HEADER + size_of::<T>() {
             return None;
         }
         // SAFETY: By the type invariants, and the attribute is long enough.
-        Some(unsafe { attribute.byte_add(HEADER).cast::<u32>().read_unaligned() })
+        Some(unsafe { attribute.byte_add(HEADER).cast::<T>().read_unaligned() })
     }
 }
 
@@ -211,15 +231,29 @@ impl Nest<'_> {
         })
     }
 
-    /// Adds an attribute that holds a `u32`.
+    /// Adds an attribute that holds a `u8`.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when the message is full.
+    pub fn put_u8(&mut self, attribute: u16, value: u8) -> Result {
+        self.put(attribute, &value)
+    }
+
+    /// Likewise, a `u32`.
     ///
     /// # Errors
     ///
     /// `EMSGSIZE` when the message is full.
     pub fn put_u32(&mut self, attribute: u16, value: u32) -> Result {
-        let value = ptr::from_ref(&value).cast();
-        // SAFETY: By the type invariants; `value` points at four bytes.
-        to_result(unsafe { kernel::bindings::nla_put(self.skb, attribute.into(), 4, value) })
+        self.put(attribute, &value)
+    }
+
+    fn put<T: AsBytes>(&mut self, attribute: u16, value: &T) -> Result {
+        let len = size_of::<T>() as i32;
+        let value = ptr::from_ref(value).cast();
+        // SAFETY: By the type invariants; `value` points at `len` bytes.
+        to_result(unsafe { kernel::bindings::nla_put(self.skb, attribute.into(), len, value) })
     }
 
     /// Closes the attribute.

@@ -6,8 +6,8 @@
 //! [`include/net/pkt_sched.h`](srctree/include/net/pkt_sched.h)
 //!
 //! A kind of qdisc is a type that implements [`Qdisc`]; a [`Registration`] makes it known
-//! to the kernel. A value of the type is one qdisc's state, in the memory that the kernel
-//! allocates behind its `struct Qdisc`.
+//! to the kernel. A value of its [`State`](Qdisc::State) is one qdisc's, in the memory that
+//! the kernel allocates behind its `struct Qdisc`.
 //!
 //! # Locking
 //!
@@ -21,6 +21,7 @@
 //! | [`reset`](Qdisc::reset) | root lock, or RTNL and unreachable | `&mut` |
 //! | [`init`](Qdisc::init), drop | RTNL; not reachable yet or any more | made, owned |
 //! | [`parse`](Qdisc::parse) | RTNL | none |
+//! | [`flow_count`](Qdisc::flow_count) and its kin | root lock, by this module; RTNL | `&` |
 //!
 //! So the state needs no lock and no atomics of its own. In C, `codel` shows its state
 //! without the lock, field by field; here a dump is consistent, and the hot path need not
@@ -28,13 +29,24 @@
 //!
 //! # What an implementation cannot get wrong
 //!
-//! A packet ([`SkBuff`]) is owned, and lives for one call: it is sent, queued, or freed,
-//! once. The length of the queue, the backlog, and the counts of this qdisc and its
-//! parents are kept where packets move: by [`Enqueue`] and [`Dequeue`].
+//! A packet ([`SkBuff`]) is owned, and lives for one call (`'call`): it is sent, queued, or
+//! freed, once. It is queued in the queue that every `struct Qdisc` has, or in the lists
+//! ([`SkbList`](super::SkbList)) of the state, which belong to the one qdisc (`'q`). The
+//! length of the queue, the backlog, and the counts of this qdisc and its parents are kept
+//! where packets move: by [`Enqueue`] and [`Dequeue`].
+//!
+//! # Flows
+//!
+//! A kind with many queues shows them as classes (`tc -s class`) if it has
+//! [`flow_count`](Qdisc::flow_count); then users may add filters (`tc filter`) that
+//! [`Enqueue::classify`] asks. The class `HANDLE:N` is flow `N - 1`.
 
+mod classes;
+mod dequeue;
+mod enqueue;
+mod filters;
 mod lock;
 pub(crate) mod ops;
-mod packets;
 mod registration;
 mod sch;
 mod settings;
@@ -45,25 +57,48 @@ use super::{
 };
 use kernel::{prelude::*, transmute::AsBytes};
 
-pub use packets::{Dequeue, Enqueue, Outcome};
+pub use dequeue::Dequeue;
+pub use enqueue::{Enqueue, Outcome, Verdict};
 pub use registration::Registration;
 pub use sch::Sch;
-pub use settings::{Change, Setup};
+pub use settings::{Change, Reset, Setup};
 
-/// A kind of queueing discipline: the state of one.
+/// What a request is to do.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Request {
+    /// Make a qdisc.
+    New,
+    /// Change the qdisc that there is.
+    Change,
+}
+
+/// What user space is told of a flow.
+pub struct FlowStats<S> {
+    /// The packets that wait in it.
+    pub qlen: u32,
+    /// Their bytes.
+    pub backlog: u32,
+    /// The statistics of this kind.
+    pub stats: S,
+}
+
+/// A kind of queueing discipline.
 ///
 /// The C side is `struct Qdisc_ops`.
 #[vtable]
-pub trait Qdisc: Send + Sized + 'static {
+pub trait Qdisc: Sized + 'static {
     /// The name of the kind, at most 15 bytes.
     const ID: &'static CStr;
+
+    /// The state of the qdisc `'q`. Between calls, the lifetime ends for none of them.
+    type State<'q>: Send;
 
     /// What a user can set: the options of one request, each there or not.
     ///
     /// The default is a request without options.
     type Config: Default;
 
-    /// The statistics of this kind, as user space knows them.
+    /// The statistics of this kind, as user space knows them: of a qdisc, and of a flow.
     type Stats: AsBytes;
 
     /// Reads the options of a request.
@@ -76,7 +111,7 @@ pub trait Qdisc: Send + Sized + 'static {
     /// # Context
     ///
     /// RTNL; may sleep.
-    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Self::Config>;
+    fn parse(request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Self::Config>;
 
     /// Makes the state of a new qdisc.
     ///
@@ -87,16 +122,19 @@ pub trait Qdisc: Send + Sized + 'static {
     /// # Context
     ///
     /// RTNL; may sleep. No packet comes before the initialiser has succeeded.
-    fn init(config: Self::Config, setup: &mut Setup<'_>) -> impl PinInit<Self, Error>;
+    fn init<'q>(
+        config: Self::Config,
+        setup: &mut Setup<'_>,
+    ) -> impl PinInit<Self::State<'q>, Error>;
 
     /// Queues or rejects a packet.
     ///
     /// # Context
     ///
     /// Root lock, bottom halves disabled.
-    fn enqueue<'call>(
-        self: Pin<&mut Self>,
-        sch: &mut Enqueue<'call>,
+    fn enqueue<'q, 'call>(
+        state: Pin<&mut Self::State<'q>>,
+        sch: &mut Enqueue<'q, 'call>,
         packet: SkBuff<'call>,
     ) -> Outcome<'call>;
 
@@ -108,7 +146,10 @@ pub trait Qdisc: Send + Sized + 'static {
     /// # Context
     ///
     /// Root lock, bottom halves disabled.
-    fn dequeue<'call>(self: Pin<&mut Self>, sch: &mut Dequeue<'call>) -> Option<SkBuff<'call>>;
+    fn dequeue<'q, 'call>(
+        state: Pin<&mut Self::State<'q>>,
+        sch: &mut Dequeue<'q, 'call>,
+    ) -> Option<SkBuff<'call>>;
 
     /// Puts a new configuration in force, of which `parse` has approved.
     ///
@@ -117,16 +158,23 @@ pub trait Qdisc: Send + Sized + 'static {
     /// # Context
     ///
     /// Root lock, bottom halves disabled; RTNL.
-    fn change(self: Pin<&mut Self>, sch: &mut Change<'_>, config: Self::Config) {
-        let (_, _) = (sch, config);
+    fn change<'q>(
+        state: Pin<&mut Self::State<'q>>,
+        sch: &mut Change<'q, '_>,
+        config: Self::Config,
+    ) {
+        let (_, _, _) = (state, sch, config);
     }
 
-    /// Sets the state back to that of an empty queue. The queue is emptied afterwards.
+    /// Sets the state back to that of an empty queue, and purges its lists. The qdisc's own
+    /// queue is emptied afterwards.
     ///
     /// # Context
     ///
     /// Root lock or no one else around; RTNL; must not sleep.
-    fn reset(self: Pin<&mut Self>) {}
+    fn reset<'q>(state: Pin<&mut Self::State<'q>>, sch: &mut Reset<'q>) {
+        let (_, _) = (state, sch);
+    }
 
     /// Writes the configuration as attributes that [`parse`](Self::parse) understands.
     ///
@@ -137,12 +185,37 @@ pub trait Qdisc: Send + Sized + 'static {
     /// # Context
     ///
     /// Root lock, bottom halves disabled; RTNL.
-    fn dump(&self, sch: &Sch, options: &mut Nest<'_>) -> Result;
+    fn dump(state: &Self::State<'_>, sch: &Sch, options: &mut Nest<'_>) -> Result;
 
     /// Returns the statistics.
     ///
     /// # Context
     ///
     /// Root lock, bottom halves disabled; RTNL.
-    fn stats(&self, sch: &Sch) -> Self::Stats;
+    fn stats(state: &Self::State<'_>, sch: &Sch) -> Self::Stats;
+
+    /// Returns how many flows there are, which does not change; at most 65,536 can be told
+    /// apart.
+    ///
+    /// A kind without this method has no classes and no filters.
+    ///
+    /// # Context
+    ///
+    /// Root lock, bottom halves disabled; RTNL. So for the next two.
+    fn flow_count(state: &Self::State<'_>) -> u32 {
+        let _ = state;
+        0
+    }
+
+    /// Whether user space is to see a flow.
+    fn flow_in_use(state: &Self::State<'_>, flow: u32) -> bool {
+        let (_, _) = (state, flow);
+        false
+    }
+
+    /// Returns what there is to tell of a flow; [`None`] if there is no such flow.
+    fn flow_stats(state: &Self::State<'_>, flow: u32) -> Option<FlowStats<Self::Stats>> {
+        let (_, _) = (state, flow);
+        None
+    }
 }

@@ -6,6 +6,10 @@
 //! [`include/net/sch_generic.h`](srctree/include/net/sch_generic.h) (the control buffer),
 //! [`include/net/inet_ecn.h`](srctree/include/net/inet_ecn.h)
 
+mod list;
+
+pub use list::SkbList;
+
 use crate::bindings;
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
 use kernel::{
@@ -30,7 +34,7 @@ pub enum DropReason {
 /// It lives for one call of the qdisc: `'call` keeps it from being stored away, from
 /// being sent through another qdisc (whose device may have fewer queues than the
 /// packet's `queue_mapping` says), and from outliving its device. Between calls a packet
-/// is in a queue that belongs to the qdisc.
+/// is in a queue that belongs to the qdisc: its own, or an [`SkbList`] of its state.
 ///
 /// Dropping it frees the packet, with [`DropReason::Generic`]; the methods of
 /// [`Enqueue`](super::qdisc::Enqueue) and [`Dequeue`](super::qdisc::Dequeue) that drop a
@@ -68,7 +72,13 @@ impl<'call> SkBuff<'call> {
     /// Hands the packet over to C.
     #[inline]
     pub(crate) fn into_raw(self) -> *mut sk_buff {
-        ManuallyDrop::new(self).skb.as_ptr()
+        self.into_skb().as_ptr()
+    }
+
+    /// Hands the packet over to a list.
+    #[inline]
+    pub(super) fn into_skb(self) -> NonNull<sk_buff> {
+        ManuallyDrop::new(self).skb
     }
 
     /// Returns the part of the packet that belongs to the qdisc layer.
@@ -92,6 +102,62 @@ impl<'call> SkBuff<'call> {
     pub fn segments(&self) -> u16 {
         // SAFETY: By the type invariants.
         unsafe { (*self.control()).pkt_segs }
+    }
+
+    /// The part of the packet that is copied with its headers.
+    #[inline]
+    fn headers(&self) -> *mut Headers {
+        // SAFETY: By the type invariants the packet is valid; only a place is computed. The
+        // member that C has without a name is as large as the one that is called `headers`.
+        unsafe { &raw mut (*self.skb.as_ptr()).__bindgen_anon_4 }.cast()
+    }
+
+    /// The priority that the socket or a filter has set; it can name a class of a qdisc.
+    #[inline]
+    pub fn priority(&self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (*self.headers()).priority }
+    }
+
+    /// A hash of the packet's flow, spread over 32 bits: of its addresses, protocol and
+    /// ports, perturbed by a secret of the kernel. Computed once for a packet.
+    #[inline]
+    pub fn hash(&mut self) -> u32 {
+        let headers = self.headers();
+        // SAFETY: By the type invariants the packet is valid and ours. That is what C's
+        // `skb_get_hash()` does; the network is looked up by it.
+        unsafe {
+            if Headers::l4_hash_raw(headers) == 0 && Headers::sw_hash_raw(headers) == 0 {
+                kernel::bindings::__skb_get_hash_net(ptr::null(), self.skb.as_ptr());
+            }
+            (*headers).hash
+        }
+    }
+
+    /// The bytes of memory that the packet takes and nobody has been charged for: 0 if its
+    /// socket has.
+    #[inline]
+    pub fn uncharged_memory(&self) -> u32 {
+        // SAFETY: By the type invariants; a packet of a qdisc has a destructor or none there.
+        let destructor = unsafe {
+            (*self.skb.as_ptr())
+                .__bindgen_anon_3
+                .__bindgen_anon_1
+                .destructor
+        };
+        // CAST: Functions are compared, as C's `is_skb_wmem()` does it.
+        let is = |charged: unsafe extern "C" fn(*mut sk_buff)| {
+            destructor.is_some_and(|destructor| destructor as usize == charged as usize)
+        };
+        if is(bindings::sock_wfree) {
+            return 0;
+        }
+        #[cfg(CONFIG_INET)]
+        if is(bindings::__sock_wfree) || is(bindings::tcp_wfree) {
+            return 0;
+        }
+        // SAFETY: By the type invariants.
+        unsafe { (*self.skb.as_ptr()).truesize }
     }
 
     /// Returns what the qdisc noted on the packet with [`set_note`](Self::set_note).
@@ -133,6 +199,20 @@ impl<'call> SkBuff<'call> {
         // SAFETY: By the type invariants the packet is valid and ours.
         u8::try_from(unsafe { bindings::skb_get_dsfield(self.skb.as_ptr()) }).ok()
     }
+}
+
+/// Where C has the fields that `struct sk_buff` groups as `headers`.
+type Headers = kernel::bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
+
+/// Returns where the link to the next packet is in one.
+///
+/// # Safety
+///
+/// `skb` points at a valid packet.
+#[inline]
+pub(super) unsafe fn next(skb: *mut sk_buff) -> *mut *mut sk_buff {
+    // SAFETY: By the function's requirements; only a place is computed.
+    unsafe { &raw mut (*skb).__bindgen_anon_1.__bindgen_anon_1.next }
 }
 
 /// The bytes that a qdisc has for itself in each packet.

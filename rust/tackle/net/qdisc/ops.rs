@@ -2,7 +2,9 @@
 
 //! The functions that C calls, for a kind of qdisc.
 
-use super::{lock::TreeLock, Change, Dequeue, Enqueue, Qdisc, Setup};
+use super::{
+    filters::Filters, lock::TreeLock, Change, Dequeue, Enqueue, Qdisc, Request, Reset, Sch, Setup,
+};
 use crate::{
     bindings, fault,
     net::{
@@ -27,14 +29,16 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// If `ready`, `state` is initialised, and pinned.
+/// If `ready`, `state` is initialised, and pinned. The lifetime in its type stands for the
+/// qdisc; what the type is called with here has no meaning.
 #[repr(C)]
-struct Private<T> {
-    state: MaybeUninit<T>,
+struct Private<T: Qdisc> {
+    state: MaybeUninit<T::State<'static>>,
+    filters: Filters,
     ready: bool,
 }
 
-/// The functions for the kind `T`.
+/// The functions for the kind `T`; those for its flows are in `classes.rs`.
 ///
 /// All take a qdisc that C has allocated for the ops that [`table`](Self::table) made.
 /// Those that use the state are called by C between an [`init`](Self::init) that succeeded
@@ -52,6 +56,11 @@ impl<T: Qdisc> Ops<T> {
             )
         };
         bindings::Qdisc_ops {
+            cl_ops: if T::HAS_FLOW_COUNT {
+                &raw const *Self::CLASS_OPS
+            } else {
+                ptr::null()
+            },
             id: const { Self::id() },
             priv_size: const { Self::priv_size() },
             static_flags: bindings::TCQ_F_DEQUEUE_DROPS,
@@ -102,10 +111,21 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
-    /// `sch` points at a valid qdisc of the kind that was initialised, and the caller has
-    /// it for itself for the lifetime: it holds the root lock, or nobody else is left.
+    /// `sch` points at a valid qdisc of the kind.
     #[inline]
-    unsafe fn state<'a>(sch: *mut bindings::Qdisc) -> Pin<&'a mut T> {
+    pub(super) unsafe fn filters<'a>(sch: *mut bindings::Qdisc) -> &'a Filters {
+        // SAFETY: By the function's requirements; C has zeroed the memory, which is no
+        // filters. They are changed through shared references alone.
+        unsafe { &(*Self::private(sch)).filters }
+    }
+
+    /// # Safety
+    ///
+    /// `sch` points at a valid qdisc of the kind that was initialised, and the caller has
+    /// it for itself for the lifetime `'a`: it holds the root lock, or nobody else is left.
+    /// `'q` is given to this qdisc alone in the call.
+    #[inline]
+    pub(super) unsafe fn state<'a, 'q>(sch: *mut bindings::Qdisc) -> Pin<&'a mut T::State<'q>> {
         // SAFETY: By the function's requirements, and by the invariants of `Private`: the
         // state is in its place until it is dropped.
         unsafe { Pin::new_unchecked(&mut *Self::private(sch).cast()) }
@@ -119,15 +139,17 @@ impl<T: Qdisc> Ops<T> {
         sch: *mut bindings::Qdisc,
         to_free: *mut *mut sk_buff,
     ) -> c_int {
-        // SAFETY: The lock is held during the call, and the packet is for this qdisc.
-        let (state, mut call, packet) = unsafe {
+        // SAFETY: The packet is for this qdisc.
+        let packet = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
+        // SAFETY: The lock is held during the call.
+        let (state, mut call) = unsafe {
             (
                 Self::state(sch),
-                Enqueue::new(sch, to_free),
-                SkBuff::from_raw(NonNull::new_unchecked(skb)),
+                Enqueue::new(sch, Self::filters(sch), to_free, &packet),
             )
         };
-        state.enqueue(&mut call, packet).code()
+        let outcome = T::enqueue(state, &mut call, packet);
+        call.finish(outcome)
     }
 
     /// # Safety
@@ -163,8 +185,9 @@ impl<T: Qdisc> Ops<T> {
     #[inline(never)]
     unsafe fn take(sch: *mut bindings::Qdisc, peek: bool) -> *mut sk_buff {
         // SAFETY: The lock is held during the call.
-        let (state, mut call) = unsafe { (Self::state(sch), Dequeue::new(sch)) };
-        let packet = state.dequeue(&mut call);
+        let (state, mut call) =
+            unsafe { (Self::state(sch), Dequeue::new(Sch::from_raw(sch), false)) };
+        let packet = T::dequeue(state, &mut call);
         call.finish(packet, peek)
     }
 
@@ -191,7 +214,7 @@ impl<T: Qdisc> Ops<T> {
                 let state = T::init(config, &mut setup);
                 // SAFETY: As above. The state stays in its place, and is not touched on
                 // errors.
-                unsafe { pin_init::raw_try_init(private.cast(), state) }
+                unsafe { pin_init::raw_try_init(private.cast::<T::State<'_>>(), state) }
             });
             if result.is_err() {
                 ack.set_weak(c"Cannot set up the qdisc's state");
@@ -200,6 +223,11 @@ impl<T: Qdisc> Ops<T> {
             // INVARIANT: The state was initialised.
             // SAFETY: As above.
             unsafe { (*private).ready = true };
+            if T::HAS_FLOW_COUNT {
+                // SAFETY: Called once, under RTNL; `destroy` puts them, after errors too.
+                unsafe { Self::filters(sch).get(sch, extack) }
+                    .inspect_err(|_| ack.set_weak(c"Cannot set up the qdisc's filters"))?;
+            }
             Ok(0)
         })
     }
@@ -215,7 +243,7 @@ impl<T: Qdisc> Ops<T> {
                 return Ok(T::Config::default());
             };
             // SAFETY: By the function's requirements.
-            T::parse(unsafe { Nested::from_raw(opt) }, ack)
+            T::parse(Request::New, unsafe { Nested::from_raw(opt) }, ack)
         });
         if config.is_err() {
             ack.set_weak(c"Cannot use the qdisc's options");
@@ -239,12 +267,16 @@ impl<T: Qdisc> Ops<T> {
                     Nested::from_raw(NonNull::new(opt).ok_or(EINVAL)?),
                 )
             };
-            let config = T::parse(options, &mut ack)?;
+            let config = fault::QDISC_CHANGE_OPTIONS
+                .check()
+                .and_then(|()| T::parse(Request::Change, options, &mut ack))
+                .inspect_err(|_| ack.set_weak(c"Cannot use the qdisc's options"))?;
             // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
             let lock = unsafe { TreeLock::new(sch) };
             // SAFETY: The lock is held, and RTNL.
             let (state, mut call) = unsafe { (Self::state(sch), Change::new(lock.sch())) };
-            state.change(&mut call, config);
+            T::change(state, &mut call, config);
+            call.finish();
             Ok(0)
         })
     }
@@ -260,7 +292,7 @@ impl<T: Qdisc> Ops<T> {
             let lock = unsafe { TreeLock::new(sch) };
             // SAFETY: The lock is held.
             let state = unsafe { Self::state(sch) };
-            state.as_ref().get_ref().dump(lock.sch(), &mut options)?;
+            T::dump(state.as_ref().get_ref(), lock.sch(), &mut options)?;
             drop(lock);
             options.end();
             Ok(0)
@@ -279,15 +311,25 @@ impl<T: Qdisc> Ops<T> {
             let lock = unsafe { TreeLock::new(sch) };
             // SAFETY: The lock is held.
             let state = unsafe { Self::state(sch) };
-            state.as_ref().get_ref().stats(lock.sch())
+            T::stats(state.as_ref().get_ref(), lock.sch())
         };
+        // SAFETY: The dump is valid.
+        unsafe { Self::copy_stats(dump, &mut stats) }
+    }
+
+    /// Adds statistics of the kind to a dump.
+    ///
+    /// # Safety
+    ///
+    /// `dump` is valid, and the caller's.
+    pub(super) unsafe fn copy_stats(dump: *mut bindings::gnet_dump, stats: &mut T::Stats) -> c_int {
         let len = const {
             assert!(size_of::<T::Stats>() <= u16::MAX as usize);
             size_of::<T::Stats>() as c_int
         };
-        let stats: *mut c_void = ptr::from_mut(&mut stats).cast();
-        // SAFETY: The dump is valid; the statistics have `len` bytes, all initialised, and
-        // are copied.
+        let stats: *mut c_void = ptr::from_mut(stats).cast();
+        // SAFETY: By the function's requirements; the statistics have `len` bytes, all
+        // initialised, and are copied.
         unsafe { bindings::gnet_stats_copy_app(dump, stats, len) }
     }
 
@@ -299,8 +341,9 @@ impl<T: Qdisc> Ops<T> {
         // SAFETY: The memory is ours, and was zeroed by C.
         if unsafe { (*Self::private(sch)).ready } {
             // SAFETY: The state is initialised by the invariants of `Private`, and we have
-            // it for ourselves.
-            unsafe { Self::state(sch) }.reset();
+            // it for ourselves. RTNL is held.
+            let (state, mut call) = unsafe { (Self::state(sch), Reset::new()) };
+            T::reset(state, &mut call);
         }
         // SAFETY: RTNL is held; the packets are ours. C sets the counts to zero after this.
         unsafe { bindings::qdisc_reset_queue(sch) };
@@ -311,6 +354,8 @@ impl<T: Qdisc> Ops<T> {
     /// Called by C under RTNL when nobody else is left, once, after `reset` if the qdisc
     /// was ever in use; after a failed `init` too.
     unsafe extern "C" fn destroy(sch: *mut bindings::Qdisc) {
+        // SAFETY: Nobody else is left. Without the filters nobody comes to be.
+        unsafe { Self::filters(sch).put() };
         // SAFETY: The memory is ours, and was zeroed by C.
         let private = unsafe { &mut *Self::private(sch) };
         if core::mem::take(&mut private.ready) {

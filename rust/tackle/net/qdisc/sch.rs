@@ -2,7 +2,10 @@
 
 //! The C side of a qdisc as its methods see it: `struct Qdisc`, less what is not theirs.
 
-use crate::{bindings, net::SkBuff};
+use crate::{
+    bindings,
+    net::{SkBuff, SkbList},
+};
 use kernel::types::Opaque;
 
 /// A qdisc, under the lock.
@@ -11,8 +14,9 @@ use kernel::types::Opaque;
 ///
 /// - While a reference exists, its thread holds the root lock of the qdisc's tree, or is
 ///   the only one that knows the qdisc.
-/// - The packets on the list `q` belong to it; `q.qlen` and `qstats.backlog` are their
-///   number and length and those of the packets that C has set aside in `gso_skb`.
+/// - The packets on the list `q` belong to it; `q.qlen` and `qstats.backlog` are the number
+///   and length of these, of those on the lists of the state, and of those that C has set
+///   aside in `gso_skb`. No more packets leave the lists of the state than that.
 #[repr(transparent)]
 pub struct Sch(Opaque<bindings::Qdisc>);
 
@@ -53,6 +57,13 @@ impl Sch {
         unsafe { (*self.raw()).limit }
     }
 
+    /// The number by which users name the qdisc: `MAJOR:0`.
+    #[inline]
+    pub fn handle(&self) -> u32 {
+        // SAFETY: By the type invariants the qdisc is valid; the number stays what it is.
+        unsafe { (*self.raw()).handle }
+    }
+
     /// The largest packet of the device in bytes, with its link-layer header.
     pub fn mtu(&self) -> u32 {
         // SAFETY: By the type invariants the qdisc is valid, and holds its device.
@@ -65,21 +76,49 @@ impl Sch {
         unsafe { write_once(&raw mut (*self.raw()).limit, limit) };
     }
 
+    /// Counts a packet of `len` bytes that waits from now on.
     #[inline]
-    pub(super) fn set_qlen(&self, qlen: u32) {
+    pub(super) fn add(&self, len: u32) {
+        self.set_qlen(self.qlen().wrapping_add(1));
+        self.set_backlog(self.backlog().wrapping_add(len));
+    }
+
+    /// Counts a packet of `len` bytes that waits no more.
+    #[inline]
+    pub(super) fn remove(&self, len: u32) {
+        self.set_qlen(self.qlen().wrapping_sub(1));
+        self.set_backlog(self.backlog().wrapping_sub(len));
+    }
+
+    /// Takes the packet at the head out of a list of this qdisc's state.
+    #[inline]
+    pub(super) fn pop_from<'call>(&self, list: &mut SkbList<'_>) -> Option<SkBuff<'call>> {
+        if self.qlen() == 0 {
+            // A list that was not emptied when the counts were set to zero. The parents
+            // would be surprised by more packets than they know of.
+            return None;
+        }
+        // SAFETY: By the invariants of the list, and the packet is of this qdisc.
+        let packet = unsafe { SkBuff::from_raw(list.pop()?) };
+        self.remove(packet.len());
+        Some(packet)
+    }
+
+    #[inline]
+    fn set_qlen(&self, qlen: u32) {
         // SAFETY: By the type invariants nobody else writes to it.
         unsafe { write_once(&raw mut (*self.raw()).q.qlen, qlen) };
     }
 
     #[inline]
-    pub(super) fn set_backlog(&self, backlog: u32) {
+    fn set_backlog(&self, backlog: u32) {
         // SAFETY: By the type invariants nobody else writes to it.
         unsafe { write_once(&raw mut (*self.raw()).qstats.backlog, backlog) };
     }
 
     /// Counts a packet as sent.
     #[inline]
-    pub(super) fn count_sent(&self, packet: &SkBuff<'_>) {
+    pub(in crate::net) fn count_sent(&self, packet: &SkBuff<'_>) {
         // SAFETY: By the type invariants nobody else writes to the counts.
         unsafe {
             let bstats = &raw mut (*self.raw()).bstats;

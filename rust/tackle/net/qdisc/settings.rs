@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the two calls that set a qdisc up can do with it.
+//! What the calls that set a qdisc up, change it and empty it can do with it.
 
-use super::Sch;
-use crate::{bindings, net::SkBuff};
-use core::{ops::Deref, ptr::NonNull};
+use super::{Dequeue, Sch};
+use crate::{bindings, net::SkbList};
+use core::{marker::PhantomData, ops::Deref};
 
 /// A qdisc that is being made.
 pub struct Setup<'a> {
@@ -42,50 +42,82 @@ impl Deref for Setup<'_> {
     }
 }
 
-/// A qdisc whose configuration changes. RTNL is held.
-pub struct Change<'a> {
-    sch: &'a Sch,
+/// A qdisc whose configuration changes: `'q` in the call `'call`. RTNL is held.
+///
+/// Packets that are taken out are gone from the qdisc: its parents are told when the call
+/// is over.
+pub struct Change<'q, 'call> {
+    queue: Dequeue<'q, 'call>,
 }
 
-impl<'a> Change<'a> {
+impl<'q, 'call> Change<'q, 'call> {
     /// # Safety
     ///
-    /// RTNL is held for the lifetime, which a `Sch` alone does not say.
-    pub(super) unsafe fn new(sch: &'a Sch) -> Self {
-        Self { sch }
+    /// As for [`Dequeue::new`]; and RTNL is held for the lifetime, which a `Sch` alone does
+    /// not say.
+    pub(super) unsafe fn new(sch: &'call Sch) -> Self {
+        Self {
+            // SAFETY: By the function's requirements.
+            queue: unsafe { Dequeue::new(sch, true) },
+        }
     }
 
     /// Sets the most packets that may wait.
     pub fn set_limit(&mut self, limit: u32) {
-        self.sch.set_limit(limit);
+        self.queue.set_limit(limit);
     }
 
-    /// Drops packets from the head of the queue until no more than the limit wait.
+    /// Drops packets from the head of the qdisc's own queue until no more than the limit
+    /// wait, and counts them as dropped.
     pub fn trim(&mut self) {
-        let (sch, mut packets, mut bytes) = (self.sch.raw(), 0u32, 0u32);
-        while self.sch.qlen() > self.sch.limit() {
-            // SAFETY: The lock is held; `direct` keeps the kernel from calling our dequeue.
-            let skb = unsafe { bindings::qdisc_dequeue_internal(sch, true) };
-            let Some(skb) = NonNull::new(skb) else {
+        while self.qlen() > self.limit() {
+            let Some(packet) = self.queue.pop_parked().or_else(|| self.queue.pop()) else {
                 break;
             };
-            // SAFETY: The packet is ours now, on no list, and of this qdisc.
-            let packet = unsafe { SkBuff::from_raw(skb) };
-            packets = packets.wrapping_add(1);
-            bytes = bytes.wrapping_add(packet.len());
-            // SAFETY: RTNL is held: the packet is freed when it is released.
-            unsafe { bindings::rtnl_qdisc_drop(packet.into_raw(), sch) };
+            self.queue.discard(packet);
+            self.queue.count_drop();
         }
-        if packets != 0 {
-            self.sch.reduce_backlog(packets, bytes);
-        }
+    }
+
+    /// The qdisc as a [`dequeue`](super::Qdisc::dequeue) sees it.
+    pub fn queue(&mut self) -> &mut Dequeue<'q, 'call> {
+        &mut self.queue
+    }
+
+    /// Ends the call.
+    pub(super) fn finish(self) {
+        self.queue.tell_parents();
     }
 }
 
-impl Deref for Change<'_> {
+impl Deref for Change<'_, '_> {
     type Target = Sch;
 
     fn deref(&self) -> &Sch {
-        self.sch
+        &self.queue
+    }
+}
+
+/// A qdisc that is emptied: `'q`. RTNL is held.
+pub struct Reset<'q> {
+    _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
+}
+
+impl<'q> Reset<'q> {
+    /// # Safety
+    ///
+    /// RTNL is held for the lifetime, and `'q` stands for the qdisc, whose counts are set to
+    /// zero afterwards.
+    pub(super) unsafe fn new() -> Self {
+        Self {
+            _qdisc: PhantomData,
+        }
+    }
+
+    /// Frees the packets of a list when RTNL is released.
+    pub fn purge(&mut self, list: &mut SkbList<'q>) {
+        let (head, tail) = list.take();
+        // SAFETY: The packets are ours, and RTNL is held. C takes null for no packets.
+        unsafe { bindings::rtnl_kfree_skbs(head, tail) };
     }
 }

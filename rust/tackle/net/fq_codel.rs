@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The flow scheduler of [`tackle_core::fq_codel`] with packets of the kernel, and what
+//! qdiscs made of it share with user space.
+//!
+//! C header: [`include/uapi/linux/pkt_sched.h`](srctree/include/uapi/linux/pkt_sched.h)
+
+mod packets;
+
+use super::{
+    qdisc::{Change, Dequeue, Enqueue, FlowStats, Outcome, Reset, Verdict},
+    DropReason, SkBuff, SkbList,
+};
+use crate::{bindings, fault};
+use core::num::NonZeroU32;
+use kernel::{alloc::KVVec, prelude::*, transmute::AsBytes};
+use tackle_core::{
+    codel::Time,
+    fq_codel::{self, Enqueued, Flow, Params, MAX_FLOWS},
+};
+
+/// The statistics of `fq_codel`, as `tc -s` decodes them: `struct tc_fq_codel_xstats`.
+#[derive(Clone, Copy, Debug)]
+#[repr(C)]
+pub struct Xstats {
+    /// Whether the rest is of a qdisc or of a class.
+    kind: u32,
+    /// The members of the one or the other, with nothing behind the latter.
+    members: [u32; 9],
+}
+
+// SAFETY: All members are 32-bit integers: there is no padding and no cell.
+unsafe impl AsBytes for Xstats {}
+const _: () = assert!(size_of::<Xstats>() == size_of::<bindings::tc_fq_codel_xstats>());
+
+/// Attribute: the acceptable sojourn time in microseconds, a `u32`.
+pub const TARGET: u16 = bindings::TCA_FQ_CODEL_TARGET as u16;
+/// Attribute: the most packets that may wait, a `u32`.
+pub const LIMIT: u16 = bindings::TCA_FQ_CODEL_LIMIT as u16;
+/// Attribute: the interval in microseconds, a `u32`.
+pub const INTERVAL: u16 = bindings::TCA_FQ_CODEL_INTERVAL as u16;
+/// Attribute: whether packets are marked rather than dropped, a `u32`.
+pub const ECN: u16 = bindings::TCA_FQ_CODEL_ECN as u16;
+/// Attribute: the number of flows, a `u32`.
+pub const FLOWS: u16 = bindings::TCA_FQ_CODEL_FLOWS as u16;
+/// Attribute: the bytes of a turn, a `u32`.
+pub const QUANTUM: u16 = bindings::TCA_FQ_CODEL_QUANTUM as u16;
+/// Attribute: the sojourn time in microseconds from which on packets are marked, a `u32`.
+pub const CE_THRESHOLD: u16 = bindings::TCA_FQ_CODEL_CE_THRESHOLD as u16;
+/// Attribute: the most packets that are dropped at once, a `u32`.
+pub const DROP_BATCH_SIZE: u16 = bindings::TCA_FQ_CODEL_DROP_BATCH_SIZE as u16;
+/// Attribute: the most bytes of memory, a `u32`.
+pub const MEMORY_LIMIT: u16 = bindings::TCA_FQ_CODEL_MEMORY_LIMIT as u16;
+/// Attribute: the DS field that the threshold is for, a `u8`.
+pub const CE_THRESHOLD_SELECTOR: u16 = bindings::TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR as u16;
+/// Attribute: which bits of the DS field the selector is compared with, a `u8`.
+pub const CE_THRESHOLD_MASK: u16 = bindings::TCA_FQ_CODEL_CE_THRESHOLD_MASK as u16;
+/// How many attributes there are, the unused 0 among them.
+pub const ATTRIBUTES: usize = bindings::__TCA_FQ_CODEL_MAX as usize;
+
+/// A scheduler of the qdisc `'q`.
+pub struct FqCodel<'q>(fq_codel::FqCodel<KVVec<Flow<SkbList<'q>>>, KVVec<u32>>);
+
+impl<'q> FqCodel<'q> {
+    /// Makes a scheduler with `flows` flows.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: too many flows, more than [`MAX_FLOWS`].
+    /// - `ENOMEM`.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(flows: NonZeroU32, params: Params) -> Result<Self> {
+        // CAST: A `usize` is not smaller.
+        let count = flows.get() as usize;
+        if count > MAX_FLOWS {
+            return Err(EINVAL);
+        }
+        fault::QDISC_FLOWS_ALLOC.check()?;
+        let mut flows = KVVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            flows
+                .push_within_capacity(Flow::new(SkbList::new()))
+                .map_err(|_| ENOMEM)?;
+        }
+        fault::QDISC_BACKLOGS_ALLOC.check()?;
+        let backlogs = KVVec::from_elem(0, count, GFP_KERNEL)?;
+        fq_codel::FqCodel::new(flows, backlogs, params)
+            .map(Self)
+            .ok_or(EINVAL)
+    }
+
+    /// What a user can set. After lowering a limit, call [`trim`](Self::trim).
+    pub fn params(&self) -> &Params {
+        &self.0.params
+    }
+
+    /// Likewise, to be set.
+    pub fn params_mut(&mut self) -> &mut Params {
+        &mut self.0.params
+    }
+
+    /// How many flows there are.
+    pub fn flow_count(&self) -> u32 {
+        self.0.flows_cnt()
+    }
+
+    /// Puts a packet in the flow that its socket's priority, a filter or its hash says.
+    #[inline]
+    pub fn enqueue<'call>(
+        &mut self,
+        sch: &mut Enqueue<'q, 'call>,
+        packet: SkBuff<'call>,
+    ) -> Outcome<'call> {
+        let (flow, packet) = match self.0.flow_of_priority(packet.priority(), sch.handle()) {
+            Some(flow) => (flow, packet),
+            None => match self.classify(sch, packet) {
+                Ok(classified) => classified,
+                Err(outcome) => return outcome,
+            },
+        };
+        // What is dropped is counted as it is taken out: `sch` tells the parents.
+        match self.0.enqueue(sch, flow, packet) {
+            Ok(Enqueued::Queued | Enqueued::Dropped(_)) => Outcome::QUEUED,
+            Ok(Enqueued::Congested(_)) => Outcome::CONGESTED,
+            Err(packet) => sch.reject(packet, DropReason::Generic),
+        }
+    }
+
+    /// Looks for the flow of a packet. One that is for none is gone: the error says how.
+    #[inline]
+    fn classify<'call>(
+        &self,
+        sch: &mut Enqueue<'q, 'call>,
+        packet: SkBuff<'call>,
+    ) -> Result<(u32, SkBuff<'call>), Outcome<'call>> {
+        match sch.classify(packet) {
+            Verdict::NoFilters(mut packet) => Ok((self.0.flow_of_hash(packet.hash()), packet)),
+            Verdict::Class(packet, class) => match self.0.flow_of_class(class) {
+                Some(flow) => Ok((flow, packet)),
+                None => Err(sch.reject_unclassified(packet)),
+            },
+            Verdict::NoMatch(packet) => Err(sch.reject_unclassified(packet)),
+            Verdict::Gone(outcome) => Err(outcome),
+        }
+    }
+
+    /// Takes the next packet to send out of its flow; [`None`] when there are none left.
+    #[inline]
+    pub fn dequeue<'call>(&mut self, sch: &mut Dequeue<'q, 'call>) -> Option<SkBuff<'call>> {
+        let packet = self.0.dequeue(sch);
+        // `sch` tells the parents.
+        self.0.take_drops();
+        packet
+    }
+
+    /// Takes packets out of the head of the queue until they are within the limits.
+    pub fn trim(&mut self, sch: &mut Change<'q, '_>) {
+        self.0.trim(sch.queue());
+    }
+
+    /// Forgets all packets.
+    pub fn reset(&mut self, sch: &mut Reset<'q>) {
+        self.0.reset(|list| sch.purge(list));
+    }
+
+    /// Whether a flow has packets, or had some a short while ago.
+    pub fn flow_in_use(&self, flow: u32) -> bool {
+        self.0.flow(flow).is_some_and(Flow::is_listed)
+    }
+
+    /// The statistics.
+    pub fn stats(&self) -> Xstats {
+        let stats = self.0.stats();
+        // CAST: No more than MAX_FLOWS.
+        let len = |list: &mut dyn Iterator<Item = u32>| list.count() as u32;
+        Xstats {
+            kind: bindings::TCA_FQ_CODEL_XSTATS_QDISC,
+            members: [
+                stats.maxpacket,
+                stats.drop_overlimit,
+                stats.ecn_mark,
+                stats.new_flow_count,
+                len(&mut self.0.new_flows()),
+                len(&mut self.0.old_flows()),
+                stats.ce_mark,
+                stats.memory_usage,
+                stats.drop_overmemory,
+            ],
+        }
+    }
+
+    /// The statistics of a flow at the time `now`; [`None`] if there is no such flow.
+    pub fn flow_stats(&self, flow: u32, now: Time) -> Option<FlowStats<Xstats>> {
+        let stats = self.0.class_stats(flow, now)?;
+        let mut members = [0; 9];
+        // CAST: What is signed for user space has the same bits here.
+        members[..6].copy_from_slice(&[
+            stats.deficit as u32,
+            stats.ldelay,
+            stats.count,
+            stats.lastcount,
+            stats.dropping.into(),
+            stats.drop_next as u32,
+        ]);
+        Some(FlowStats {
+            qlen: self.0.flow(flow)?.packets.count(),
+            backlog: self.0.backlog(flow)?,
+            stats: Xstats {
+                kind: bindings::TCA_FQ_CODEL_XSTATS_CLASS,
+                members,
+            },
+        })
+    }
+}

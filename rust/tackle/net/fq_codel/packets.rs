@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the scheduler does with packets, done to those of a qdisc.
+
+use crate::net::{
+    codel,
+    qdisc::{Dequeue, Enqueue, Outcome, Sch},
+    DropReason, SkBuff, SkbList,
+};
+use kernel::transmute::{AsBytes, FromBytes};
+use tackle_core::{
+    codel::Time,
+    fq_codel::{self, Note, Packets, Trim},
+};
+
+/// A [`Note`], as it is on a packet.
+#[derive(Clone, Copy)]
+#[repr(C)]
+struct Noted {
+    at: u32,
+    memory: u32,
+}
+
+// SAFETY: Two integers without padding.
+unsafe impl AsBytes for Noted {}
+// SAFETY: Two integers: all values are valid.
+unsafe impl FromBytes for Noted {}
+
+/// What was noted on a packet.
+#[inline]
+fn note(packet: &SkBuff<'_>) -> Note {
+    let Noted { at, memory } = packet.note();
+    Note {
+        at: Time(at),
+        memory,
+    }
+}
+
+impl<'q, 'call> Packets for Enqueue<'q, 'call> {
+    type Packet = SkBuff<'call>;
+    type List = SkbList<'q>;
+
+    #[inline]
+    fn now(&self) -> Time {
+        codel::now()
+    }
+
+    #[inline]
+    fn qlen(&self) -> u32 {
+        Sch::qlen(self)
+    }
+
+    #[inline]
+    fn pop(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
+        self.pop_from(list)
+    }
+
+    #[inline]
+    fn drop(&mut self, packet: SkBuff<'call>) {
+        self.drop(packet, DropReason::OverLimit);
+    }
+
+    #[inline]
+    fn len(packet: &SkBuff<'call>) -> u32 {
+        packet.len()
+    }
+
+    #[inline]
+    fn note(packet: &SkBuff<'call>) -> Note {
+        note(packet)
+    }
+}
+
+impl fq_codel::Enqueue for Enqueue<'_, '_> {
+    #[inline]
+    fn push(&mut self, list: &mut Self::List, packet: Self::Packet) {
+        let _: Outcome<'_> = self.push_to(list, packet);
+    }
+
+    #[inline]
+    fn memory(packet: &Self::Packet) -> u32 {
+        packet.uncharged_memory()
+    }
+
+    #[inline]
+    fn set_note(packet: &mut Self::Packet, note: Note) {
+        packet.set_note(Noted {
+            at: note.at.0,
+            memory: note.memory,
+        });
+    }
+}
+
+impl<'q, 'call> Packets for Dequeue<'q, 'call> {
+    type Packet = SkBuff<'call>;
+    type List = SkbList<'q>;
+
+    #[inline]
+    fn now(&self) -> Time {
+        codel::now()
+    }
+
+    #[inline]
+    fn qlen(&self) -> u32 {
+        Sch::qlen(self)
+    }
+
+    #[inline]
+    fn pop(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
+        self.pop_from(list)
+    }
+
+    #[inline]
+    fn drop(&mut self, packet: SkBuff<'call>) {
+        self.drop(packet, DropReason::Congested);
+    }
+
+    #[inline]
+    fn len(packet: &SkBuff<'call>) -> u32 {
+        packet.len()
+    }
+
+    #[inline]
+    fn note(packet: &SkBuff<'call>) -> Note {
+        note(packet)
+    }
+}
+
+impl fq_codel::Dequeue for Dequeue<'_, '_> {
+    #[inline]
+    fn backlog(&self) -> u32 {
+        Sch::backlog(self)
+    }
+
+    #[inline]
+    fn mark(&mut self, packet: &mut Self::Packet) -> bool {
+        packet.set_ce()
+    }
+
+    #[inline]
+    fn dsfield(&mut self, packet: &mut Self::Packet) -> Option<u8> {
+        packet.dsfield()
+    }
+
+    #[inline]
+    fn count_sent(&mut self, packet: &Self::Packet) {
+        if self.is_change() {
+            // Otherwise what the call returns is counted.
+            Sch::count_sent(self, packet);
+        }
+    }
+}
+
+impl Trim for Dequeue<'_, '_> {
+    fn pop_parked(&mut self) -> Option<Self::Packet> {
+        self.pop_parked()
+    }
+
+    fn discard(&mut self, packet: Self::Packet) {
+        self.discard(packet);
+    }
+}

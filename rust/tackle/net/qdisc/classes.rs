@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions that C calls for the flows of a qdisc, which it sees as classes.
+//!
+//! C knows a class by a number that is not 0, here that of the flow and one. The classes
+//! come and go with packets, so that none can be found by name, or bound to.
+
+use super::{lock::TreeLock, ops::Ops, FlowStats, Qdisc};
+use crate::bindings;
+use core::ptr;
+use kernel::{
+    bindings::{netlink_ext_ack, sk_buff},
+    ffi::{c_int, c_ulong},
+    prelude::*,
+};
+
+impl<T: Qdisc> Ops<T> {
+    /// The functions.
+    pub(super) const CLASS_OPS: &'static bindings::Qdisc_class_ops = &bindings::Qdisc_class_ops {
+        leaf: Some(leaf),
+        find: Some(find),
+        walk: Some(Self::walk),
+        tcf_block: Some(Self::tcf_block),
+        bind_tcf: Some(bind_tcf),
+        unbind_tcf: Some(unbind_tcf),
+        dump: Some(dump),
+        dump_stats: Some(Self::dump_class_stats),
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, with a walk that nobody else sees.
+    unsafe extern "C" fn walk(sch: *mut bindings::Qdisc, arg: *mut bindings::qdisc_walker) {
+        // SAFETY: By the function's requirements.
+        if unsafe { (*arg).stop } != 0 {
+            return;
+        }
+        let mut flow = 0;
+        loop {
+            let (start, found);
+            {
+                // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+                let _lock = unsafe { TreeLock::new(sch) };
+                // SAFETY: The lock is held.
+                let state = unsafe { Self::state(sch) };
+                let state = state.as_ref().get_ref();
+                start = flow;
+                found = (flow..T::flow_count(state)).find(|flow| T::flow_in_use(state, *flow));
+            }
+            let Some(next) = found else {
+                return;
+            };
+            // Without the lock, which what is called takes for itself.
+            // Those that were passed over count, too.
+            // CAST: A few flows, of which the next has the class that follows its number.
+            // SAFETY: By the function's requirements.
+            let go_on = unsafe {
+                (*arg).count = (*arg).count.wrapping_add((next - start) as c_int);
+                bindings::tc_qdisc_stats_dump(sch, next as c_ulong + 1, arg)
+            };
+            if !go_on {
+                return;
+            }
+            flow = next + 1;
+        }
+    }
+
+    /// # Safety
+    ///
+    /// Called by C with a qdisc of the kind.
+    unsafe extern "C" fn tcf_block(
+        sch: *mut bindings::Qdisc,
+        class: c_ulong,
+        _extack: *mut netlink_ext_ack,
+    ) -> *mut bindings::tcf_block {
+        if class != 0 {
+            return ptr::null_mut();
+        }
+        // SAFETY: By the function's requirements.
+        unsafe { Self::filters(sch) }.block()
+    }
+
+    /// # Safety
+    ///
+    /// Called by C under RTNL, with a dump to add to.
+    unsafe extern "C" fn dump_class_stats(
+        sch: *mut bindings::Qdisc,
+        class: c_ulong,
+        dump: *mut bindings::gnet_dump,
+    ) -> c_int {
+        let shown = {
+            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+            let _lock = unsafe { TreeLock::new(sch) };
+            // SAFETY: The lock is held.
+            let state = unsafe { Self::state(sch) };
+            // CAST: A number that `walk` has made.
+            T::flow_stats(state.as_ref().get_ref(), class.wrapping_sub(1) as u32)
+        };
+        let Some(FlowStats {
+            qlen,
+            backlog,
+            mut stats,
+        }) = shown
+        else {
+            return 0;
+        };
+        let mut queue = bindings::gnet_stats_queue {
+            backlog,
+            ..Default::default()
+        };
+        // SAFETY: The dump is valid; the counts are copied, and no CPU has some of its own.
+        unsafe {
+            if bindings::gnet_stats_copy_queue(dump, ptr::null_mut(), &mut queue, qlen) < 0 {
+                return EMSGSIZE.to_errno();
+            }
+            Self::copy_stats(dump, &mut stats)
+        }
+    }
+}
+
+/// # Safety
+///
+/// None: no class has a qdisc below it.
+unsafe extern "C" fn leaf(_sch: *mut bindings::Qdisc, _class: c_ulong) -> *mut bindings::Qdisc {
+    ptr::null_mut()
+}
+
+/// # Safety
+///
+/// None: no class is found.
+unsafe extern "C" fn find(_sch: *mut bindings::Qdisc, _classid: u32) -> c_ulong {
+    0
+}
+
+/// # Safety
+///
+/// None: a filter is bound to no class; it tells the class's number.
+unsafe extern "C" fn bind_tcf(
+    _sch: *mut bindings::Qdisc,
+    _parent: c_ulong,
+    _classid: u32,
+) -> c_ulong {
+    0
+}
+
+/// # Safety
+///
+/// None: as for `bind_tcf`.
+unsafe extern "C" fn unbind_tcf(_sch: *mut bindings::Qdisc, _class: c_ulong) {}
+
+/// # Safety
+///
+/// Called by C with a message's header to fill in.
+unsafe extern "C" fn dump(
+    _sch: *mut bindings::Qdisc,
+    class: c_ulong,
+    _skb: *mut sk_buff,
+    header: *mut bindings::tcmsg,
+) -> c_int {
+    // CAST: The part of a class's number that tells it from others of the qdisc.
+    // SAFETY: By the function's requirements.
+    unsafe { (*header).tcm_handle |= class as u32 & 0xffff };
+    0
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the calls that take packets can do with a qdisc.
+
+use super::Sch;
+use crate::{
+    bindings,
+    net::{skbuff, DropReason, SkBuff, SkbList},
+};
+use core::{
+    marker::PhantomData,
+    ops::Deref,
+    ptr::{self, NonNull},
+};
+use kernel::bindings::sk_buff;
+
+/// A qdisc that packets are taken from: `'q` in the call `'call`.
+///
+/// Packets that were taken out and not returned from the call are gone from the qdisc:
+/// its parents are told when the call is over.
+///
+/// # Invariants
+///
+/// If `change`, RTNL is held.
+pub struct Dequeue<'q, 'call> {
+    sch: &'call Sch,
+    /// Packets taken out in this call.
+    popped: u32,
+    /// Their bytes.
+    popped_len: u32,
+    /// Whether the call is a change, which returns no packet. RTNL is held then.
+    change: bool,
+    _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
+}
+
+impl<'q, 'call> Dequeue<'q, 'call> {
+    /// # Safety
+    ///
+    /// `'q` stands for this qdisc. If `change`, RTNL is held for the lifetime.
+    #[inline]
+    pub(super) unsafe fn new(sch: &'call Sch, change: bool) -> Self {
+        // INVARIANT: By the function's requirements.
+        Self {
+            sch,
+            popped: 0,
+            popped_len: 0,
+            change,
+            _qdisc: PhantomData,
+        }
+    }
+
+    /// Takes the packet at the head out of the qdisc's own queue.
+    #[inline]
+    pub fn pop(&mut self) -> Option<SkBuff<'call>> {
+        // SAFETY: By the invariants of `Sch` the list and its packets are ours.
+        let skb = unsafe {
+            let q = &raw mut (*self.sch.raw()).q;
+            let skb = NonNull::new((*q).head)?;
+            let head = *skbuff::next(skb.as_ptr());
+            (*q).head = head;
+            if head.is_null() {
+                (*q).tail = ptr::null_mut();
+            }
+            *skbuff::next(skb.as_ptr()) = ptr::null_mut();
+            skb
+        };
+        // Whoever sends the packet looks there for its fragments.
+        // SAFETY: The packet is valid; only a place is computed.
+        prefetch(unsafe { &raw const (*skb.as_ptr()).end }.cast());
+        // SAFETY: The packet was on the list, and is on none now; it is of this qdisc.
+        let packet = unsafe { SkBuff::from_raw(skb) };
+        // The packets on the list are counted.
+        self.sch.remove(packet.len());
+        self.count_popped(&packet);
+        Some(packet)
+    }
+
+    /// Takes the packet at the head out of a list.
+    #[inline]
+    pub fn pop_from(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
+        let packet = self.sch.pop_from(list)?;
+        self.count_popped(&packet);
+        Some(packet)
+    }
+
+    /// Takes the packet out that was peeked at, and waits in front of the queue.
+    pub(in crate::net) fn pop_parked(&mut self) -> Option<SkBuff<'call>> {
+        // SAFETY: By the invariants of `Sch` the list is ours.
+        let skb = unsafe { bindings::__skb_dequeue(&raw mut (*self.sch.raw()).gso_skb) };
+        // SAFETY: The packet was on the list, and is on none now; it is of this qdisc.
+        let packet = unsafe { SkBuff::from_raw(NonNull::new(skb)?) };
+        self.sch.remove(packet.len());
+        self.count_popped(&packet);
+        Some(packet)
+    }
+
+    #[inline]
+    fn count_popped(&mut self, packet: &SkBuff<'_>) {
+        self.popped = self.popped.wrapping_add(1);
+        self.popped_len = self.popped_len.wrapping_add(packet.len());
+    }
+
+    /// Drops a packet that was taken out, and counts it as dropped.
+    #[inline]
+    pub fn drop(&mut self, packet: SkBuff<'call>, reason: DropReason) {
+        let (skb, sch) = (packet.into_raw(), self.sch.raw());
+        // SAFETY: The packet is ours to give away, and the root lock is held; all kinds
+        // have `TCQ_F_DEQUEUE_DROPS`.
+        unsafe { bindings::qdisc_dequeue_drop(sch, skb, reason as u32) };
+        self.sch.count_drop();
+    }
+
+    /// Whether the call is a change, which returns no packet.
+    #[inline]
+    pub(in crate::net) fn is_change(&self) -> bool {
+        self.change
+    }
+
+    /// Frees a packet that was taken out, without counting it as dropped; when RTNL is
+    /// released, if that is held.
+    pub(in crate::net) fn discard(&mut self, packet: SkBuff<'call>) {
+        if !self.change {
+            return drop(packet);
+        }
+        let skb = packet.into_raw();
+        // SAFETY: The packet is ours, on no list, and RTNL is held by the type invariants.
+        unsafe { bindings::rtnl_kfree_skbs(skb, skb) };
+    }
+
+    /// Ends the call, of which `packet` is the result: counts it as sent, and hands it over
+    /// to C.
+    ///
+    /// With `peek` the packet stays in front of the queue, where C finds it before it calls
+    /// again.
+    #[inline]
+    pub(super) fn finish(mut self, packet: Option<SkBuff<'call>>, peek: bool) -> *mut sk_buff {
+        let skb = match packet {
+            None => ptr::null_mut(),
+            Some(packet) => {
+                // It was popped in this call, by its lifetime.
+                self.popped = self.popped.wrapping_sub(1);
+                self.popped_len = self.popped_len.wrapping_sub(packet.len());
+                self.sch.count_sent(&packet);
+                if peek {
+                    park(self.sch, packet)
+                } else {
+                    packet.into_raw()
+                }
+            }
+        };
+        // After the packet was parked: parents look at whether the queue is empty.
+        self.tell_parents();
+        skb
+    }
+
+    /// Tells the parents of the packets that are gone.
+    #[inline]
+    pub(super) fn tell_parents(self) {
+        if self.popped != 0 {
+            self.sch.reduce_backlog(self.popped, self.popped_len);
+        }
+    }
+}
+
+/// Puts a packet that was taken out in front of the queue, and returns it.
+fn park(sch: &Sch, packet: SkBuff<'_>) -> *mut sk_buff {
+    // The packet is part of the queue again.
+    sch.add(packet.len());
+    let skb = packet.into_raw();
+    // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet.
+    unsafe { bindings::__skb_queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
+    skb
+}
+
+impl Deref for Dequeue<'_, '_> {
+    type Target = Sch;
+
+    #[inline]
+    fn deref(&self) -> &Sch {
+        self.sch
+    }
+}
+
+/// C's `prefetch()`: a hint to have the memory at hand soon.
+#[inline]
+fn prefetch(place: *const u8) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: Changes no registers and no memory, and never faults.
+    unsafe {
+        core::arch::asm!(
+            "prefetcht0 [{}]",
+            in(reg) place,
+            options(nostack, preserves_flags, readonly)
+        )
+    };
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = place;
+}
