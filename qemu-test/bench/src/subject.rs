@@ -73,13 +73,18 @@ pub const SUBJECTS: &[Subject] = &[
     C.qdisc("pfifo", "pfifo (C)"),
     C.qdisc("codel", "codel (C)").beside("codel"),
     RUST.qdisc("rcodel", "rcodel (Rust)").beside("codel"),
-    C.qdisc("fq_codel", "fq_codel (C)"),
+    C.qdisc("fq_codel", "fq_codel (C)").beside("fq_codel"),
+    RUST.qdisc("rfq_codel", "rfq_codel (Rust)")
+        .beside("fq_codel"),
     C.of("qdisc-time", "noqueue", "noqueue"),
     C.of("qdisc-time", "pfifo", "pfifo (C)"),
     C.of("qdisc-time", "codel", "codel (C)").beside("codel"),
     RUST.of("qdisc-time", "rcodel", "rcodel (Rust)")
         .beside("codel"),
-    C.of("qdisc-time", "fq_codel", "fq_codel (C)"),
+    C.of("qdisc-time", "fq_codel", "fq_codel (C)")
+        .beside("fq_codel"),
+    RUST.of("qdisc-time", "rfq_codel", "rfq_codel (Rust)")
+        .beside("fq_codel"),
     C.of("core", "c", "C, codel_impl.h").beside("c"),
     RUST.of("core", "rust", "Rust").beside("c"),
 ];

@@ -52,8 +52,8 @@ impl Case {
     pub(super) fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::Bare => &["noqueue"],
-            Self::Root => &["codel", "rcodel", "fq_codel"],
-            Self::UnderPrio => &["pfifo", "codel", "rcodel", "fq_codel"],
+            Self::Root => &["codel", "rcodel", "fq_codel", "rfq_codel"],
+            Self::UnderPrio => &["pfifo", "codel", "rcodel", "fq_codel", "rfq_codel"],
         }
     }
 
@@ -108,7 +108,10 @@ pub(super) fn each_case(
     packets: u32,
     mut measure: impl FnMut(Case, &Pktgen) -> Result<()>,
 ) -> Result<()> {
-    let rcodel = module::stack("sch_rcodel", "")?;
+    let modules = [
+        module::stack("sch_rcodel", "")?,
+        module::stack("sch_rfq_codel", "")?,
+    ];
     let device = Dummy::new(DEVICE, 9)?;
     let pktgen = Pktgen::new(DEVICE, packets)?;
     for case in [Case::Bare, Case::Root, Case::UnderPrio] {
@@ -116,7 +119,11 @@ pub(super) fn each_case(
     }
     drop(pktgen);
     drop(device);
-    rcodel.unload()
+    // The library came with the first one.
+    modules
+        .into_iter()
+        .rev()
+        .try_for_each(module::Stack::unload)
 }
 
 fn tc(words: &str) -> Result<()> {

@@ -170,11 +170,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_24_orders_are_all_there_are() {
-        let all = (1..=CLIENTS.len()).product();
-        let orders: BTreeSet<_> = (0..all).map(order).collect();
-        assert_eq!(orders.len(), all);
-        assert_eq!(order(all), order(0));
+    fn the_first_orders_are_all_there_are() {
+        let count = (1..=CLIENTS.len()).product();
+        let orders: BTreeSet<_> = (0..count).map(order).collect();
+        assert_eq!(orders.len(), count);
+        assert_eq!(order(count), order(0));
         for order in orders {
             assert_eq!(BTreeSet::from(order), BTreeSet::from(CLIENTS));
         }

@@ -23,11 +23,12 @@ pub const LIBRARY: &str = "tackle";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 5] = [
+pub const CLIENTS: [&str; 6] = [
     "hook_count",
     "livepatch_cmdline",
     "numa_stat",
     "sch_rcodel",
+    "sch_rfq_codel",
     "tackle_hooks",
 ];
 

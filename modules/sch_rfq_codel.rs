@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `rfq_codel`: the FQ-CoDel queueing discipline, with the options and statistics of
+//! `fq_codel`.
+//!
+//! ```sh
+//! tc qdisc add dev eth0 root rfq_codel
+//! ```
+//!
+//! Packets are spread over flows that take turns, and each flow is kept short by a CoDel
+//! of its own ([`tackle_core::fq_codel`]).
+
+#![forbid(unsafe_code)]
+
+use core::num::NonZeroU32;
+use kernel::prelude::*;
+use tackle::net::{
+    codel,
+    fq_codel::{self as uapi, FqCodel, Xstats},
+    netlink::{ExtAck, Nest, Nested, Policy},
+    qdisc::{
+        Change, Dequeue, Enqueue, FlowStats, Outcome, Qdisc, Registration, Request, Reset, Sch,
+        Setup,
+    },
+    SkBuff,
+};
+use tackle_core::{
+    codel::Time,
+    fq_codel::{Params, Quantum, MAX_FLOWS},
+};
+
+module! {
+    type: Module,
+    name: "sch_rfq_codel",
+    authors: ["The Tackle developers"],
+    description: "Fair Queue CoDel discipline in Rust",
+    license: "GPL",
+    alias: ["net-sch-rfq_codel"],
+}
+
+struct Module {
+    _kind: Registration<RfqCodel>,
+}
+
+impl kernel::Module for Module {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        Ok(Self {
+            _kind: Registration::new()?,
+        })
+    }
+}
+
+/// How many flows there are, if the user does not say.
+const DEFAULT_FLOWS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1023);
+
+static POLICY: Policy<{ uapi::ATTRIBUTES }> = Policy::new()
+    .u32(uapi::TARGET)
+    .u32(uapi::LIMIT)
+    .u32(uapi::INTERVAL)
+    .u32(uapi::ECN)
+    .u32(uapi::FLOWS)
+    .u32(uapi::QUANTUM)
+    .u32(uapi::CE_THRESHOLD)
+    .u32(uapi::DROP_BATCH_SIZE)
+    .u32(uapi::MEMORY_LIMIT)
+    .u8(uapi::CE_THRESHOLD_SELECTOR)
+    .u8(uapi::CE_THRESHOLD_MASK);
+
+/// The options of a request.
+#[derive(Default)]
+struct Config {
+    flows: Option<NonZeroU32>,
+    limit: Option<u32>,
+    memory_limit: Option<u32>,
+    quantum: Option<Quantum>,
+    drop_batch: Option<NonZeroU32>,
+    target: Option<Time>,
+    interval: Option<Time>,
+    ecn: Option<bool>,
+    ce_threshold: Option<Time>,
+    ce_threshold_selector: Option<u8>,
+    ce_threshold_mask: Option<u8>,
+}
+
+impl Config {
+    /// Sets what the request sets. The number of flows is not among the parameters.
+    fn apply(&self, params: &mut Params) {
+        fn set<T: Copy>(param: &mut T, value: Option<T>) {
+            *param = value.unwrap_or(*param);
+        }
+        set(&mut params.limit, self.limit);
+        set(&mut params.memory_limit, self.memory_limit);
+        set(&mut params.quantum, self.quantum);
+        set(&mut params.drop_batch, self.drop_batch);
+        let codel = &mut params.codel;
+        set(&mut codel.target, self.target);
+        set(&mut codel.interval, self.interval);
+        set(&mut codel.ecn, self.ecn);
+        set(&mut codel.ce_threshold, self.ce_threshold);
+        set(&mut codel.ce_threshold_selector, self.ce_threshold_selector);
+        set(&mut codel.ce_threshold_mask, self.ce_threshold_mask);
+    }
+}
+
+/// Reads the number of flows, which stays what it is for the life of a qdisc.
+fn flows(request: Request, flows: u32, ack: &mut ExtAck<'_>) -> Result<NonZeroU32> {
+    if request == Request::Change {
+        ack.set(c"The number of flows cannot be changed");
+        return Err(EINVAL);
+    }
+    match NonZeroU32::new(flows) {
+        // CAST: A `usize` is not smaller.
+        Some(flows) if flows.get() as usize <= MAX_FLOWS => Ok(flows),
+        _ => {
+            ack.set(c"Invalid number of flows: allowed are 1 to 65536");
+            Err(EINVAL)
+        }
+    }
+}
+
+struct RfqCodel;
+
+#[vtable]
+impl Qdisc for RfqCodel {
+    const ID: &'static CStr = c"rfq_codel";
+    type State<'q> = FqCodel<'q>;
+    type Config = Config;
+    type Stats = Xstats;
+
+    fn parse(request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
+        let options = options.parse(&POLICY, ack)?;
+        let time = |attribute| options.u32(attribute).map(Time::from_us);
+        let quantum = options.u32(uapi::QUANTUM).map(Quantum::new);
+        if quantum == Some(None) {
+            ack.set(c"Invalid quantum: allowed are up to 1048576 bytes");
+            return Err(EINVAL);
+        }
+        Ok(Config {
+            flows: match options.u32(uapi::FLOWS) {
+                Some(count) => Some(flows(request, count, ack)?),
+                None => None,
+            },
+            limit: options.u32(uapi::LIMIT),
+            memory_limit: options
+                .u32(uapi::MEMORY_LIMIT)
+                .map(|bytes| bytes.min(Params::MEMORY_LIMIT_MAX)),
+            quantum: quantum.flatten(),
+            drop_batch: options
+                .u32(uapi::DROP_BATCH_SIZE)
+                .map(|packets| NonZeroU32::new(packets).unwrap_or(NonZeroU32::MIN)),
+            target: time(uapi::TARGET),
+            interval: time(uapi::INTERVAL),
+            ecn: options.u32(uapi::ECN).map(|ecn| ecn != 0),
+            ce_threshold: time(uapi::CE_THRESHOLD),
+            ce_threshold_selector: options.u8(uapi::CE_THRESHOLD_SELECTOR),
+            ce_threshold_mask: options.u8(uapi::CE_THRESHOLD_MASK),
+        })
+    }
+
+    fn init<'q>(config: Config, setup: &mut Setup<'_>) -> impl PinInit<FqCodel<'q>, Error> {
+        let mut params = Params::new(setup.mtu());
+        config.apply(&mut params);
+        setup.set_limit(params.limit);
+        if params.limit >= 1 {
+            setup.allow_bypass();
+        }
+        let flows = config.flows.unwrap_or(DEFAULT_FLOWS);
+        FqCodel::new(flows, params)
+    }
+
+    #[inline]
+    fn enqueue<'q, 'call>(
+        state: Pin<&mut FqCodel<'q>>,
+        sch: &mut Enqueue<'q, 'call>,
+        packet: SkBuff<'call>,
+    ) -> Outcome<'call> {
+        state.get_mut().enqueue(sch, packet)
+    }
+
+    #[inline]
+    fn dequeue<'q, 'call>(
+        state: Pin<&mut FqCodel<'q>>,
+        sch: &mut Dequeue<'q, 'call>,
+    ) -> Option<SkBuff<'call>> {
+        state.get_mut().dequeue(sch)
+    }
+
+    fn change<'q>(state: Pin<&mut FqCodel<'q>>, sch: &mut Change<'q, '_>, config: Config) {
+        let state = state.get_mut();
+        config.apply(state.params_mut());
+        sch.set_limit(state.params().limit);
+        state.trim(sch);
+    }
+
+    fn reset<'q>(state: Pin<&mut FqCodel<'q>>, sch: &mut Reset<'q>) {
+        state.get_mut().reset(sch);
+    }
+
+    fn dump(state: &FqCodel<'_>, _sch: &Sch, options: &mut Nest<'_>) -> Result {
+        let params = state.params();
+        let codel = &params.codel;
+        options.put_u32(uapi::TARGET, codel.target.to_us())?;
+        options.put_u32(uapi::LIMIT, params.limit)?;
+        options.put_u32(uapi::INTERVAL, codel.interval.to_us())?;
+        options.put_u32(uapi::ECN, codel.ecn.into())?;
+        options.put_u32(uapi::QUANTUM, params.quantum.bytes())?;
+        options.put_u32(uapi::DROP_BATCH_SIZE, params.drop_batch.get())?;
+        options.put_u32(uapi::MEMORY_LIMIT, params.memory_limit)?;
+        options.put_u32(uapi::FLOWS, state.flow_count())?;
+        if codel.ce_threshold != Time::DISABLED {
+            options.put_u32(uapi::CE_THRESHOLD, codel.ce_threshold.to_us())?;
+            options.put_u8(uapi::CE_THRESHOLD_SELECTOR, codel.ce_threshold_selector)?;
+            options.put_u8(uapi::CE_THRESHOLD_MASK, codel.ce_threshold_mask)?;
+        }
+        Ok(())
+    }
+
+    fn stats(state: &FqCodel<'_>, _sch: &Sch) -> Xstats {
+        state.stats()
+    }
+
+    fn flow_count(state: &FqCodel<'_>) -> u32 {
+        state.flow_count()
+    }
+
+    fn flow_in_use(state: &FqCodel<'_>, flow: u32) -> bool {
+        state.flow_in_use(flow)
+    }
+
+    fn flow_stats(state: &FqCodel<'_>, flow: u32) -> Option<FlowStats<Xstats>> {
+        state.flow_stats(flow, codel::now())
+    }
+}
