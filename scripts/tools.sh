@@ -11,7 +11,7 @@
 . "$(dirname "$0")/lib.sh"
 
 tools=$TACKLE_TOP/build/tools
-kinds=(rcodel)
+kinds=(rcodel rfq_codel)
 
 build() {
 	local kind release=$TACKLE_TOP/build/cargo/release

@@ -88,5 +88,7 @@ extern "C" {
 
     pub fn sprint_time(time: u32, buf: *mut c_char) -> *mut c_char;
 
+    pub fn sprint_size(size: u32, buf: *mut c_char) -> *mut c_char;
+
     pub fn incomplete_command() -> !;
 }

@@ -11,9 +11,18 @@ pub struct Options {
 }
 
 impl Options {
+    /// Adds an attribute of one byte.
+    pub fn put_u8(&mut self, kind: u16, value: u8) {
+        self.put(kind, vec![value]);
+    }
+
     /// Adds an attribute of four bytes.
     pub fn put_u32(&mut self, kind: u16, value: u32) {
-        let attribute = DefaultNla::new(kind, value.to_ne_bytes().to_vec());
+        self.put(kind, value.to_ne_bytes().to_vec());
+    }
+
+    fn put(&mut self, kind: u16, value: Vec<u8>) {
+        let attribute = DefaultNla::new(kind, value);
         let start = self.bytes.len();
         self.bytes.resize(start + attribute.buffer_len(), 0);
         attribute.emit(&mut self.bytes[start..]);
@@ -37,13 +46,22 @@ impl<'a> Attributes<'a> {
         Self { bytes }
     }
 
+    /// The first attribute of this kind, if it has a byte at least.
+    pub fn u8(&self, kind: u16) -> Option<u8> {
+        self.value(kind).map(u8::from_ne_bytes)
+    }
+
     /// The first attribute of this kind, if it has four bytes at least.
     pub fn u32(&self, kind: u16) -> Option<u32> {
+        self.value(kind).map(u32::from_ne_bytes)
+    }
+
+    fn value<const N: usize>(&self, kind: u16) -> Option<[u8; N]> {
         let attribute = NlasIterator::new(self.bytes)
             .map_while(Result::ok)
             .find(|attribute| attribute.kind() & NLA_TYPE_MASK == kind)?;
         let (value, _) = attribute.value().split_first_chunk()?;
-        Some(u32::from_ne_bytes(*value))
+        Some(*value)
     }
 }
 
@@ -70,7 +88,11 @@ mod tests {
         options.put_u32(5, u32::MAX);
         options.put_u32(2, 8);
         assert_eq!(options.as_bytes().len(), 24);
+        options.put_u8(3, 9);
+        assert_eq!(options.as_bytes()[24..], [5, 0, 3, 0, 9, 0, 0, 0]);
         let attributes = Attributes::new(options.as_bytes());
+        assert_eq!(attributes.u8(3), Some(9));
+        assert_eq!(attributes.u32(3), None);
         assert_eq!(attributes.u32(2), Some(7));
         assert_eq!(attributes.u32(5), Some(u32::MAX));
         assert_eq!(attributes.u32(1), None);

@@ -58,7 +58,7 @@ mod words;
 pub use attributes::{words_of, Attributes, Options};
 pub use error::Error;
 pub use plugin::QdiscUtil;
-pub use print::{Printer, Time};
+pub use print::{Hex, Printer, SignedTime, Size, Time};
 pub use words::Words;
 
 /// How `tc` speaks of one kind of queueing discipline.

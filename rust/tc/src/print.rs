@@ -104,12 +104,56 @@ pub struct Time(pub u32);
 
 impl Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut buf: [c_char; abi::SPRINT_BSIZE] = [0; abi::SPRINT_BSIZE];
-        // SAFETY: `sprint_time` writes a C string of SPRINT_BSIZE bytes at most, the size of
-        // the buffer, and touches nothing else.
-        unsafe { abi::sprint_time(self.0, buf.as_mut_ptr()) };
-        // SAFETY: the buffer holds a C string, and is not written to any more.
-        let text = unsafe { CStr::from_ptr(buf.as_ptr()) };
-        f.pad(&text.to_string_lossy())
+        sprint(self.0, abi::sprint_time, f)
+    }
+}
+
+/// A time in microseconds that may be in the past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedTime(pub i32);
+
+impl Display for SignedTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.0 < 0 { "-" } else { "" };
+        write!(f, "{sign}{}", Time(self.0.unsigned_abs()))
+    }
+}
+
+/// A number of bytes, shown as `tc` shows sizes: in `Mb` or `Kb` (of 1024) if it is about a
+/// whole number of those, else in `b`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u32);
+
+impl Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        sprint(self.0, abi::sprint_size, f)
+    }
+}
+
+/// Has one of `tc`'s functions show a value.
+fn sprint(
+    value: u32,
+    show: unsafe extern "C" fn(u32, *mut c_char) -> *mut c_char,
+    f: &mut fmt::Formatter<'_>,
+) -> fmt::Result {
+    let mut buf: [c_char; abi::SPRINT_BSIZE] = [0; abi::SPRINT_BSIZE];
+    // SAFETY: the functions that are given here write a C string of SPRINT_BSIZE bytes at
+    // most, the size of the buffer, and touch nothing else.
+    unsafe { show(value, buf.as_mut_ptr()) };
+    // SAFETY: the buffer holds a C string, and is not written to any more.
+    let text = unsafe { CStr::from_ptr(buf.as_ptr()) };
+    f.pad(&text.to_string_lossy())
+}
+
+/// A number in hexadecimal as C's `%#x` shows it: 0 has no prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hex(pub u32);
+
+impl Display for Hex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            0 => f.write_str("0"),
+            number => write!(f, "{number:#x}"),
+        }
     }
 }

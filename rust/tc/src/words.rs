@@ -8,10 +8,27 @@ use std::ffi::CStr;
 use crate::Error;
 
 const NUMBERS: &str = "a number from 0 to 4294967295";
+const SIZES: &str = "a size from 0 to 4294967295 bytes, in b, kb, mb or gb (of 1024)";
+const MASKED: &str = "VALUE/MASK, both numbers from 0 to 255";
 const TIMES: &str = "a time from 0us to 4294967295us (4294s), in s, ms or us";
 
+/// Bytes in one of a unit; a bare number is in bytes.
+const SIZE_UNITS: &[(&str, f64)] = &[
+    ("", 1.0),
+    ("b", 1.0),
+    ("k", 1024.0),
+    ("kb", 1024.0),
+    ("m", 1048576.0),
+    ("mb", 1048576.0),
+    ("g", 1073741824.0),
+    ("gb", 1073741824.0),
+    ("kbit", 128.0),
+    ("mbit", 131072.0),
+    ("gbit", 134217728.0),
+];
+
 /// Microseconds in one of a unit; a bare number is in microseconds.
-const UNITS: &[(&str, f64)] = &[
+const TIME_UNITS: &[(&str, f64)] = &[
     ("", 1.0),
     ("us", 1.0),
     ("usec", 1.0),
@@ -80,11 +97,32 @@ impl<'a> Words<'a> {
         self.value(time, TIMES)
     }
 
-    fn value(
+    /// The value of the option that was read last: a number of bytes, or with the unit `b`,
+    /// `kb`, `mb` or `gb` (of 1024; also `k` and so on, and `kbit` and so on) behind it, less
+    /// fractions of a byte.
+    ///
+    /// # Errors
+    ///
+    /// There is no further word, or it is no size up to `u32::MAX` bytes.
+    pub fn size(&mut self) -> Result<u32, Error> {
+        self.value(size, SIZES)
+    }
+
+    /// The value of the option that was read last: `VALUE/MASK`, each a [number](Self::number)
+    /// up to 255.
+    ///
+    /// # Errors
+    ///
+    /// There is no further word, or it is no such pair.
+    pub fn masked(&mut self) -> Result<(u8, u8), Error> {
+        self.value(masked, MASKED)
+    }
+
+    fn value<T>(
         &mut self,
-        parse: fn(&str) -> Option<u32>,
+        parse: fn(&str) -> Option<T>,
         allowed: &'static str,
-    ) -> Result<u32, Error> {
+    ) -> Result<T, Error> {
         let word = self.words.get(self.read).ok_or(Error::Incomplete)?;
         self.read += 1;
         parse(word).ok_or_else(|| Error::Illegal {
@@ -114,17 +152,33 @@ fn number(word: &str) -> Option<u32> {
     u32::from_str_radix(digits, radix).ok()
 }
 
+fn masked(word: &str) -> Option<(u8, u8)> {
+    let (value, mask) = word.split_once('/')?;
+    Some((
+        number(value)?.try_into().ok()?,
+        number(mask)?.try_into().ok()?,
+    ))
+}
+
+fn size(word: &str) -> Option<u32> {
+    with_unit(word, SIZE_UNITS)
+}
+
 fn time(word: &str) -> Option<u32> {
+    with_unit(word, TIME_UNITS)
+}
+
+fn with_unit(word: &str, units: &[(&str, f64)]) -> Option<u32> {
     let number = word.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let unit = &word[number.len()..];
-    let (_, scale) = UNITS
+    let (_, scale) = units
         .iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(unit))?;
-    let us = number.parse::<f64>().ok()? * scale;
+    let value = number.parse::<f64>().ok()? * scale;
     // Not so for NaN, either.
     (0.0..f64::from(u32::MAX) + 1.0)
-        .contains(&us)
-        .then_some(us as u32)
+        .contains(&value)
+        .then_some(value as u32)
 }
 
 #[cfg(test)]
@@ -169,6 +223,32 @@ mod tests {
             "", "ms", "5m", "5 ms", "5min", "-1us", "inf", "nan", "1e99", "4295s", "5ms5",
         ] {
             assert_eq!(time(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn sizes_have_units() {
+        for (word, expected) in [
+            ("32Mb", 32 << 20),
+            ("100000", 100_000),
+            ("1.5kB", 1536),
+            ("2g", 1 << 31),
+            ("8kbit", 1024),
+            ("7b", 7),
+        ] {
+            assert_eq!(size(word), Some(expected), "{word}");
+        }
+        for word in ["", "b", "5gb", "-1", "1tb", "1 kb", "4294967296"] {
+            assert_eq!(size(word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn masked_values_are_pairs() {
+        assert_eq!(masked("0x1/3"), Some((1, 3)));
+        assert_eq!(masked("255/0xff"), Some((255, 255)));
+        for word in ["1", "1/", "/3", "256/1", "1/256", "1/2/3", "-1/3"] {
+            assert_eq!(masked(word), None, "{word}");
         }
     }
 

@@ -10,9 +10,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::fmt::{self, Display};
-
-use tackle_tc::{words_of, Attributes, Error, Options, Printer, Qdisc, Time, Words};
+use tackle_tc::{words_of, Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
 
 const TARGET: u16 = 1;
 const LIMIT: u16 = 2;
@@ -101,7 +99,7 @@ impl Qdisc for Rcodel {
         out.int(
             c"drop_next",
             drop_next,
-            format_args!(" drop_next {}", Signed(drop_next)),
+            format_args!(" drop_next {}", SignedTime(drop_next)),
         );
         out.newline();
         out.uint(
@@ -118,16 +116,6 @@ impl Qdisc for Rcodel {
         if ce_mark != 0 {
             out.uint(c"ce_mark", ce_mark, format_args!(" ce_mark {ce_mark}"));
         }
-    }
-}
-
-/// A time in microseconds that may be in the past.
-struct Signed(i32);
-
-impl Display for Signed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        write!(f, "{sign}{}", Time(self.0.unsigned_abs()))
     }
 }
 

@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is expected here is what `tc` of iproute2 6.15 sends and prints for `fq_codel`.
+
+use proptest::collection::vec;
+use proptest::prelude::{any, prop_assert, proptest};
+use serde_json::{json, Value};
+use tackle_tc::{Error, Options, Qdisc, Words};
+use tackle_tc_fake::{Plugin, Printed};
+
+use super::{RfqCodel, QDISC_UTIL};
+
+/// Attributes as they travel: of one byte from the selector on, of four below.
+fn attributes(fields: &[(u8, u32)]) -> Vec<u8> {
+    let attribute = |(kind, value): &(u8, u32)| {
+        let length = if *kind < 10 { 8 } else { 5 };
+        [&[length, 0, *kind, 0], &value.to_le_bytes()[..]].concat()
+    };
+    fields.iter().flat_map(attribute).collect()
+}
+
+fn parse(line: &str) -> Result<Vec<u8>, i32> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    Plugin::new(&QDISC_UTIL).parse(&words)
+}
+
+fn print(fields: &[(u8, u32)]) -> Printed {
+    let options = attributes(fields);
+    Plugin::new(&QDISC_UTIL).print(Some(&options)).unwrap()
+}
+
+fn print_xstats(words: &[u32]) -> Printed {
+    let bytes: Vec<u8> = words.iter().copied().flat_map(u32::to_ne_bytes).collect();
+    Plugin::new(&QDISC_UTIL).print_xstats(Some(&bytes)).unwrap()
+}
+
+fn members<const N: usize>(members: [(&str, Value); N]) -> Vec<(String, Value)> {
+    members.map(|(key, value)| (key.to_owned(), value)).to_vec()
+}
+
+#[test]
+fn options_become_attributes() {
+    assert_eq!(parse(""), Ok(vec![]));
+    let all = "drop_batch 7 ce_threshold_selector 0x1/3 ce_threshold 1ms noecn target 5ms \
+               quantum 300 memory_limit 2mb interval 100ms flows 16 limit 1000 ecn";
+    let expected = [
+        (2, 1000),
+        (5, 16),
+        (6, 300),
+        (3, 100_000),
+        (1, 5000),
+        (4, 1),
+        (7, 1000),
+        (9, 2 << 20),
+        (8, 7),
+        (11, 3),
+        (10, 1),
+    ];
+    assert_eq!(parse(all), Ok(attributes(&expected)));
+    assert_eq!(parse("noecn"), Ok(attributes(&[(4, 0)])));
+}
+
+#[test]
+fn values_that_mean_nothing_are_not_sent() {
+    let nothing = "limit 0 flows 0 quantum 0 target 0 interval 0us drop_batch 0";
+    assert_eq!(parse(nothing), Ok(vec![]));
+    let most = "ce_threshold 4294967295us memory_limit 4294967295";
+    assert_eq!(parse(most), Ok(vec![]));
+    let least = "ce_threshold 0 memory_limit 0 ce_threshold_selector 0/0";
+    let expected = [(7, 0), (9, 0), (11, 0), (10, 0)];
+    assert_eq!(parse(least), Ok(attributes(&expected)));
+}
+
+#[test]
+fn errors_say_which_option() {
+    let refuse = |line: &str| {
+        let mut words: Words<'_> = line.split_whitespace().collect();
+        RfqCodel::parse(&mut words, &mut Options::default()).unwrap_err()
+    };
+    for (option, range) in [
+        ("limit", "4294967295"),
+        ("flows", "4294967295"),
+        ("quantum", "4294967295"),
+        ("drop_batch", "4294967295"),
+        ("memory_limit", "4294967295 bytes"),
+        ("target", "4294967295us"),
+        ("interval", "4294967295us"),
+        ("ce_threshold", "4294967295us"),
+        ("ce_threshold_selector", "VALUE/MASK"),
+    ] {
+        let text = refuse(&format!("ecn {option} few")).to_string();
+        assert!(text.starts_with(&format!("Illegal \"{option}\"")), "{text}");
+        assert!(text.contains(range), "{text}");
+        assert_eq!(refuse(&format!("ecn {option}")), Error::Incomplete);
+    }
+    assert_eq!(refuse("limit 3 foo 1").to_string(), "What is \"foo\"?");
+    assert_eq!(refuse("ecn help limit"), Error::Help);
+}
+
+#[test]
+fn options_are_printed_as_those_of_fq_codel() {
+    // In whichever order they come.
+    let printed = print(&[
+        (1, 4999),
+        (2, 10_240),
+        (3, 99_999),
+        (4, 1),
+        (6, 1514),
+        (8, 64),
+        (9, 32 << 20),
+        (5, 1024),
+        (7, 999),
+        (10, 0x50),
+        (11, 0xfc),
+    ]);
+    assert_eq!(
+        printed.text,
+        "limit 10240p flows 1024 quantum 1514 target 5ms ce_threshold 999us \
+         ce_threshold_selector 0x50/0xfc interval 100ms memory_limit 32Mb ecn drop_batch 64 "
+    );
+    let json = [
+        ("limit", json!(10_240)),
+        ("flows", json!(1024)),
+        ("quantum", json!(1514)),
+        ("target", json!(4999)),
+        ("ce_threshold", json!(999)),
+        ("ce_threshold_selector", json!(0x50)),
+        ("ce_threshold_mask", json!(0xfc)),
+        ("interval", json!(99_999)),
+        ("memory_limit", json!(32 << 20)),
+        ("ecn", json!(true)),
+        ("drop_batch", json!(64)),
+    ];
+    assert_eq!(printed.json, members(json));
+}
+
+#[test]
+fn an_option_that_is_off_or_absent_is_not_printed() {
+    let printed = print(&[(2, 0), (4, 0), (8, 0), (10, 0), (11, 0), (9, 100_000)]);
+    assert_eq!(printed.text, "limit 0p memory_limit 100000b ");
+    assert_eq!(
+        print(&[(10, 0), (11, 3)]).text,
+        "ce_threshold_selector 0/0x3 "
+    );
+    assert_eq!(print(&[]), Printed::default());
+}
+
+#[test]
+fn statistics_of_a_queue() {
+    assert_eq!(
+        print_xstats(&[0; 10]).text,
+        "  maxpacket 0 drop_overlimit 0 new_flow_count 0 ecn_mark 0\n  \
+         new_flows_len 0 old_flows_len 0"
+    );
+    let printed = print_xstats(&[0, 1514, 1, 2, 3, 4, 5, 6, 7, 8]);
+    assert_eq!(
+        printed.text,
+        "  maxpacket 1514 drop_overlimit 1 new_flow_count 3 ecn_mark 2 ce_mark 6 \
+         memory_used 7 drop_overmemory 8\n  new_flows_len 4 old_flows_len 5"
+    );
+    let json = [
+        ("maxpacket", json!(1514)),
+        ("drop_overlimit", json!(1)),
+        ("new_flow_count", json!(3)),
+        ("ecn_mark", json!(2)),
+        ("ce_mark", json!(6)),
+        ("memory_used", json!(7)),
+        ("drop_overmemory", json!(8)),
+        ("new_flows_len", json!(4)),
+        ("old_flows_len", json!(5)),
+    ];
+    assert_eq!(printed.json, members(json));
+}
+
+#[test]
+fn statistics_of_a_flow() {
+    let printed = print_xstats(&[1, -18i32 as u32, 7250, 12, 3, 0, 99, 0, 0, 0]);
+    assert_eq!(
+        printed.text,
+        "  deficit -18 count 12 lastcount 3 ldelay 7.25ms"
+    );
+    let printed = print_xstats(&[1, 300, 7250, 12, 3, 1, -1500i32 as u32]);
+    assert_eq!(
+        printed.text,
+        "  deficit 300 count 12 lastcount 3 ldelay 7.25ms dropping drop_next -1.5ms"
+    );
+    let json = [
+        ("deficit", json!(300)),
+        ("count", json!(12)),
+        ("lastcount", json!(3)),
+        ("ldelay", json!(7250)),
+        ("dropping", json!(true)),
+        ("drop_next", json!(-1500)),
+    ];
+    assert_eq!(printed.json, members(json));
+}
+
+#[test]
+fn statistics_of_an_unknown_kind_are_left_out() {
+    assert_eq!(print_xstats(&[2; 10]), Printed::default());
+}
+
+proptest! {
+    #[test]
+    fn whatever_the_kernel_sends_is_printed(bytes in vec(any::<u8>(), 0..120)) {
+        let plugin = Plugin::new(&QDISC_UTIL);
+        prop_assert!(plugin.print(Some(&bytes)).is_ok());
+        prop_assert!(plugin.print_xstats(Some(&bytes)).is_ok());
+    }
+
+    #[test]
+    fn whatever_the_user_types_is_taken_or_refused(
+        words in vec("limit|flows|quantum|memory_limit|ce_threshold_selector|ecn|[0-9/x.+-]{0,6}[mu]?s?|\\PC{0,4}", 0..8),
+    ) {
+        let mut options = Options::default();
+        let mut words: Words<'_> = words.iter().map(String::as_str).collect();
+        let parsed = RfqCodel::parse(&mut words, &mut options);
+        // Nothing that is refused is sent, and each option once at most.
+        prop_assert!(parsed.is_ok() || options.as_bytes().is_empty());
+        prop_assert!(options.as_bytes().len() <= 11 * 8);
+    }
+}
