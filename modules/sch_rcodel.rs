@@ -148,6 +148,11 @@ impl Qdisc for Rcodel {
         )
     }
 
+    #[inline]
+    fn is_idle(state: &Self, sch: &Sch) -> bool {
+        sch.qlen() == 0 && state.vars.is_idle()
+    }
+
     fn change<'q>(state: Pin<&mut Self>, sch: &mut Change<'q, '_>, config: Config) {
         config.apply(&mut state.get_mut().params);
         if let Some(limit) = config.limit {

@@ -185,6 +185,11 @@ impl Qdisc for RfqCodel {
         state.get_mut().dequeue(sch)
     }
 
+    #[inline]
+    fn is_idle(state: &FqCodel<'_>, sch: &Sch) -> bool {
+        sch.qlen() == 0 && state.is_idle()
+    }
+
     fn change<'q>(state: Pin<&mut FqCodel<'q>>, sch: &mut Change<'q, '_>, config: Config) {
         let state = state.get_mut();
         config.apply(state.params_mut());

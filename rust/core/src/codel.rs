@@ -124,6 +124,13 @@ impl Vars {
         }
     }
 
+    /// Whether the state is that of a queue that was found empty: [`dequeue`] would not
+    /// change it when the queue is empty again.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        !self.dropping && self.first_above_time == Time(0)
+    }
+
     /// One step of Newton's method from `1 / sqrt(count - 1)` towards
     /// `1 / sqrt(count)`: `x' = x / 2 * (3 - count * x^2)`.
     #[inline]

@@ -241,6 +241,12 @@ where
         }
     }
 
+    /// Whether no flow is on a list: [`dequeue`](Self::dequeue) would change nothing.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.turns.new.is_empty() && self.turns.old.is_empty()
+    }
+
     /// Takes the flow that has its turn, and has no packets, off its list.
     // Apart from the loop in `dequeue`, where it would take the registers of others.
     #[inline(never)]

@@ -110,7 +110,9 @@ fn an_empty_queue_ends_the_dropping() {
     let mut sim = sim(Params::default());
     run(&mut sim, 1_000..3_000, 10 * MS);
     sim.fifo = Default::default();
+    assert!(!sim.vars.is_idle());
     assert_eq!(sim.dequeue(3 * SECOND), None);
+    assert!(sim.vars.is_idle());
     assert!(!sim.vars.dropping);
     assert_eq!(sim.vars.first_above_time, Time(0));
     assert_eq!(

@@ -156,6 +156,13 @@ impl<'q> FqCodel<'q> {
         packet
     }
 
+    /// Whether no flow has packets, or had some a short while ago: a dequeue would change
+    /// nothing.
+    #[inline]
+    pub fn is_idle(&self) -> bool {
+        self.0.is_idle()
+    }
+
     /// Takes packets out of the head of the queue until they are within the limits.
     pub fn trim(&mut self, sch: &mut Change<'q, '_>) {
         self.0.trim(sch.queue());

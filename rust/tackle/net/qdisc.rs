@@ -16,6 +16,7 @@
 //! | called | with | on the state |
 //! | --- | --- | --- |
 //! | [`enqueue`](Qdisc::enqueue), [`dequeue`](Qdisc::dequeue) | root lock, by the kernel | `&mut` |
+//! | [`is_idle`](Qdisc::is_idle) | root lock, by the kernel | `&` |
 //! | [`change`](Qdisc::change) | root lock, by this module; RTNL | `&mut` |
 //! | [`dump`](Qdisc::dump), [`stats`](Qdisc::stats) | root lock, by this module; RTNL | `&` |
 //! | [`reset`](Qdisc::reset) | root lock, or RTNL and unreachable | `&mut` |
@@ -50,6 +51,7 @@ pub(crate) mod ops;
 mod registration;
 mod sch;
 mod settings;
+mod show;
 
 use super::{
     netlink::{ExtAck, Nest, Nested},
@@ -99,6 +101,7 @@ pub trait Qdisc: Sized + 'static {
     type Config: Default;
 
     /// The statistics of this kind, as user space knows them: of a qdisc, and of a flow.
+    /// `[u8; 0]` if there are none.
     type Stats: AsBytes;
 
     /// Reads the options of a request.
@@ -150,6 +153,20 @@ pub trait Qdisc: Sized + 'static {
         state: Pin<&mut Self::State<'q>>,
         sch: &mut Dequeue<'q, 'call>,
     ) -> Option<SkBuff<'call>>;
+
+    /// Whether [`dequeue`](Self::dequeue) would find no packet, and change nothing.
+    ///
+    /// It is asked first: the kernel dequeues until there is nothing left, after each packet
+    /// if they come one by one.
+    ///
+    /// # Context
+    ///
+    /// Root lock, bottom halves disabled.
+    #[inline]
+    fn is_idle(state: &Self::State<'_>, sch: &Sch) -> bool {
+        let (_, _) = (state, sch);
+        false
+    }
 
     /// Puts a new configuration in force, of which `parse` has approved.
     ///

@@ -48,6 +48,18 @@ fn a_peek_shows_what_comes_next() {
 }
 
 #[test]
+fn it_is_idle_once_a_dequeue_has_found_no_flow() {
+    let mut line = line();
+    assert!(line.sim.sched.is_idle());
+    _ = line.put(3, 100);
+    assert!(!line.sim.sched.is_idle());
+    assert_eq!(line.take(), Some(3));
+    assert!(!line.sim.sched.is_idle(), "the flow is on its list still");
+    assert_eq!(line.take(), None);
+    assert!(line.sim.sched.is_idle());
+}
+
+#[test]
 fn a_reset_forgets_the_packets_and_keeps_the_counts() {
     let mut line = limited(20);
     line.fill(0, 20, 1_000);

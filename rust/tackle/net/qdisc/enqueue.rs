@@ -226,7 +226,16 @@ impl<'q, 'call> Enqueue<'q, 'call> {
     /// The parents count the packet after a code of success, and no other: what differs
     /// from that is told here.
     #[inline]
-    pub(super) fn finish(self, outcome: Outcome<'call>) -> c_int {
+    pub(super) fn finish(&self, outcome: Outcome<'call>) -> c_int {
+        if outcome.code == Outcome::QUEUED.code && self.gone == 0u32.wrapping_sub(1) {
+            // All that was taken out, and the packet, were put in: as the parents count.
+            return outcome.code;
+        }
+        self.finish_uneven(outcome)
+    }
+
+    #[cold]
+    fn finish_uneven(&self, outcome: Outcome<'call>) -> c_int {
         let (mut gone, mut gone_len) = (self.gone, self.gone_len);
         if outcome.code == Outcome::QUEUED.code {
             gone = gone.wrapping_add(1);

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     bindings, fault,
     net::{
-        netlink::{ExtAck, Nest, Nested},
+        netlink::{ExtAck, Nested},
         SkBuff,
     },
 };
@@ -20,7 +20,7 @@ use core::{
 use kernel::{
     bindings::{netlink_ext_ack, nlattr, sk_buff},
     error::from_result,
-    ffi::{c_char, c_int, c_long, c_void},
+    ffi::{c_char, c_int, c_long},
     module::this_module,
     prelude::*,
 };
@@ -38,7 +38,8 @@ struct Private<T: Qdisc> {
     ready: bool,
 }
 
-/// The functions for the kind `T`; those for its flows are in `classes.rs`.
+/// The functions for the kind `T`; what user space sees is in `show.rs`, the flows
+/// are in `classes.rs`.
 ///
 /// All take a qdisc that C has allocated for the ops that [`table`](Self::table) made.
 /// Those that use the state are called by C between an [`init`](Self::init) that succeeded
@@ -76,7 +77,11 @@ impl<T: Qdisc> Ops<T> {
                 None
             },
             dump: Some(Self::dump),
-            dump_stats: Some(Self::dump_stats),
+            dump_stats: if size_of::<T::Stats>() != 0 {
+                Some(Self::dump_stats)
+            } else {
+                None
+            },
             owner: this_module::<T::OwnerModule>().as_ptr(),
             ..pin_init::zeroed()
         }
@@ -156,6 +161,13 @@ impl<T: Qdisc> Ops<T> {
     ///
     /// Called by C with the root lock held.
     unsafe extern "C" fn dequeue(sch: *mut bindings::Qdisc) -> *mut sk_buff {
+        if T::HAS_IS_IDLE {
+            // SAFETY: The lock is held during the call.
+            let (state, call) = unsafe { (Self::state(sch), Sch::from_raw(sch)) };
+            if T::is_idle(state.as_ref().get_ref(), call) {
+                return ptr::null_mut();
+            }
+        }
         // SAFETY: By the function's requirements.
         unsafe { Self::take(sch, false) }
     }
@@ -279,58 +291,6 @@ impl<T: Qdisc> Ops<T> {
             call.finish();
             Ok(0)
         })
-    }
-
-    /// # Safety
-    ///
-    /// Called by C under RTNL, with a message to add to.
-    unsafe extern "C" fn dump(sch: *mut bindings::Qdisc, skb: *mut sk_buff) -> c_int {
-        from_result(|| {
-            // SAFETY: The message is for this call.
-            let mut options = unsafe { Nest::start(skb, bindings::TCA_OPTIONS as u16) }?;
-            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
-            let lock = unsafe { TreeLock::new(sch) };
-            // SAFETY: The lock is held.
-            let state = unsafe { Self::state(sch) };
-            T::dump(state.as_ref().get_ref(), lock.sch(), &mut options)?;
-            drop(lock);
-            options.end();
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// Called by C under RTNL, with a dump to add to.
-    unsafe extern "C" fn dump_stats(
-        sch: *mut bindings::Qdisc,
-        dump: *mut bindings::gnet_dump,
-    ) -> c_int {
-        let mut stats = {
-            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
-            let lock = unsafe { TreeLock::new(sch) };
-            // SAFETY: The lock is held.
-            let state = unsafe { Self::state(sch) };
-            T::stats(state.as_ref().get_ref(), lock.sch())
-        };
-        // SAFETY: The dump is valid.
-        unsafe { Self::copy_stats(dump, &mut stats) }
-    }
-
-    /// Adds statistics of the kind to a dump.
-    ///
-    /// # Safety
-    ///
-    /// `dump` is valid, and the caller's.
-    pub(super) unsafe fn copy_stats(dump: *mut bindings::gnet_dump, stats: &mut T::Stats) -> c_int {
-        let len = const {
-            assert!(size_of::<T::Stats>() <= u16::MAX as usize);
-            size_of::<T::Stats>() as c_int
-        };
-        let stats: *mut c_void = ptr::from_mut(stats).cast();
-        // SAFETY: By the function's requirements; the statistics have `len` bytes, all
-        // initialised, and are copied.
-        unsafe { bindings::gnet_stats_copy_app(dump, stats, len) }
     }
 
     /// # Safety
