@@ -20,7 +20,7 @@ mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko')
 files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
 files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)
 # The kernel's own test cases of the qdiscs that ours are made after.
-files+=("$folder/source/tools/testing/selftests/tc-testing/tc-tests/qdiscs/codel.json")
+files+=("$folder"/source/tools/testing/selftests/tc-testing/tc-tests/qdiscs/{,fq_}codel.json)
 for file in "${files[@]}"; do
 	name=$(basename "$file")
 	cmp -s "$file" "$payload/$name" || {

@@ -13,11 +13,20 @@ use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{module, Answer};
 
-/// The module that is walked through.
-pub const MODULE: &str = "sch_rcodel";
+/// What is walked through.
+#[derive(Clone, Copy, Debug)]
+pub struct Target {
+    /// The module.
+    pub module: &'static str,
+    /// Its qdisc.
+    pub kind: &'static str,
+}
 
-/// Its qdisc.
-pub const KIND: &str = "rcodel";
+/// The CoDel queueing discipline.
+pub const RCODEL: Target = Target {
+    module: "sch_rcodel",
+    kind: "rcodel",
+};
 
 /// More points than any operation has: a walk that gets here does not end.
 const FAR: u32 = 20;
@@ -119,20 +128,21 @@ fn walk<T>(
 /// # Errors
 ///
 /// See [`walk`].
-pub fn loading(device: &Dummy) -> Result<(Vec<Step>, module::Loaded)> {
+pub fn loading(target: Target, device: &Dummy) -> Result<(Vec<Step>, module::Loaded)> {
+    let Target { module, kind } = target;
     let tc = Tc::open()?;
     let left = || {
         let mut left = Vec::new();
-        if module::is_loaded(MODULE)? {
+        if module::is_loaded(module)? {
             left.push("the module".to_string());
         }
-        match tc.put(How::Replace, device.index, KIND, None)? {
+        match tc.put(How::Replace, device.index, kind, None)? {
             Err(Errno::ENOENT) => {}
-            answer => left.push(format!("the kind {KIND}: {answer:?}")),
+            answer => left.push(format!("the kind {kind}: {answer:?}")),
         }
         Ok(left)
     };
-    walk(true, || module::insmod(MODULE, ""), left)
+    walk(true, || module::insmod(module, ""), left)
 }
 
 /// Walks through loading a live patch; returns it, with its transition begun. The library
@@ -162,17 +172,40 @@ pub fn patching(name: &'static str) -> Result<(Vec<Step>, Patch)> {
 /// # Errors
 ///
 /// See [`walk`].
-pub fn adding(device: &Dummy) -> Result<Vec<Step>> {
+pub fn adding(Target { kind, .. }: Target, device: &Dummy) -> Result<Vec<Step>> {
     let tc = Tc::open()?;
     tc.put(How::Replace, device.index, "pfifo", None)??;
-    let old = tc.show(device.index)?;
     // With options, so that reading them is among what can fail.
     let options = Options {
         limit: Some(77),
         ..Options::default()
     };
     let options = options.encode();
-    let left = || {
+    let operation = || tc.put(How::Replace, device.index, kind, Some(&options));
+    let (steps, ()) = walk(false, operation, unchanged(&tc, device)?)?;
+    let now = tc.show(device.index)?;
+    if now.kind != kind {
+        bail!("without a fault the device has {}, not {kind}", now.kind);
+    }
+    Ok(steps)
+}
+
+/// Walks through changing the qdisc on a device to these options, as they travel.
+///
+/// # Errors
+///
+/// See [`walk`].
+pub fn changing(kind: &str, device: &Dummy, options: &[u8]) -> Result<Vec<Step>> {
+    let tc = Tc::open()?;
+    let operation = || tc.put(How::Change, device.index, kind, Some(options));
+    let (steps, ()) = walk(false, operation, unchanged(&tc, device)?)?;
+    Ok(steps)
+}
+
+/// Tells what is different from now of the qdisc on a device.
+fn unchanged<'a>(tc: &'a Tc, device: &'a Dummy) -> Result<impl Fn() -> Result<Vec<String>> + 'a> {
+    let old = tc.show(device.index)?;
+    Ok(move || {
         let now = tc.show(device.index)?;
         let same = (&now.kind, &now.options) == (&old.kind, &old.options);
         Ok(if same {
@@ -180,14 +213,7 @@ pub fn adding(device: &Dummy) -> Result<Vec<Step>> {
         } else {
             vec![format!("{} instead of {}", now.kind, old.kind)]
         })
-    };
-    let operation = || tc.put(How::Replace, device.index, KIND, Some(&options));
-    let (steps, ()) = walk(false, operation, left)?;
-    let now = tc.show(device.index)?;
-    if now.kind != KIND {
-        bail!("without a fault the device has {}, not {KIND}", now.kind);
-    }
-    Ok(steps)
+    })
 }
 
 #[cfg(test)]

@@ -63,6 +63,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("tools"),
     Guest::new("numa"),
     Guest::new("rcodel"),
+    Guest::new("rfq_codel"),
     Guest::new("fault"),
     Guest::new("kunit").needing("CONFIG_KUNIT"),
 ];

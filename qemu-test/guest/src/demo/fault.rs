@@ -7,7 +7,7 @@ use anyhow::{ensure, Result};
 use super::Page;
 use crate::sys::module;
 use crate::sys::netns::Dummy;
-use crate::walk::{self, Step, KIND, MODULE};
+use crate::walk::{self, Step, RCODEL};
 
 /// Shows each fault point, what user space got and what was left behind.
 ///
@@ -25,14 +25,14 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
         "   {:<10}{:<22}{:<10}{:<10}left behind",
         "while", "fault point", "expected", "got"
     ));
-    let (loading, module) = walk::loading(&device)?;
+    let (loading, module) = walk::loading(RCODEL, &device)?;
     rows(page, "insmod", &loading);
-    page.say(format!("   no fault: {MODULE} loads"));
-    let adding = walk::adding(&device)?;
+    page.say(format!("   no fault: {} loads", RCODEL.module));
+    let adding = walk::adding(RCODEL, &device)?;
     rows(page, "tc add", &adding);
     page.say(format!(
-        "   no fault: {KIND} is the qdisc of {}",
-        device.name
+        "   no fault: {} is the qdisc of {}",
+        RCODEL.kind, device.name
     ));
     drop(device);
     module.unload()?;

@@ -12,7 +12,7 @@ use crate::sys::meter::Meter;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{debugfs, expect_errno, fault, kmsg, module};
-use crate::walk::{self, Step, KIND, MODULE};
+use crate::walk::{self, Step, RCODEL};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -50,7 +50,10 @@ fn add(bench: &Bench, count: u32) -> Result<Tally> {
     let before = fault::totals()?;
     let mut refused = 0;
     for _ in 0..count {
-        match bench.tc.put(How::Add, bench.device.index, KIND, None)? {
+        match bench
+            .tc
+            .put(How::Add, bench.device.index, RCODEL.kind, None)?
+        {
             Ok(()) => bench.tc.delete(bench.device.index)??,
             Err(_) => refused += 1,
         }
@@ -63,7 +66,11 @@ fn add(bench: &Bench, count: u32) -> Result<Tally> {
     })
 }
 
-fn expect_steps(context: &mut Context<'_>, steps: &[Step], expected: &[&str]) -> Result<()> {
+pub(super) fn expect_steps(
+    context: &mut Context<'_>,
+    steps: &[Step],
+    expected: &[&str],
+) -> Result<()> {
     let mut names = Vec::new();
     for step in steps {
         context.note(format!(
@@ -120,13 +127,13 @@ fn every_fault_of_a_live_patch(context: &mut Context<'_>) -> Result<()> {
 fn every_fault_of_loading(context: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let device = Dummy::new("tkd0", 1)?;
-    let (steps, module) = walk::loading(&device)?;
+    let (steps, module) = walk::loading(RCODEL, &device)?;
     expect_steps(
         context,
         &steps,
         &["qdisc_ops_alloc ENOMEM", "register_qdisc EBUSY"],
     )?;
-    let answer = Tc::open()?.put(How::Replace, device.index, KIND, None)?;
+    let answer = Tc::open()?.put(How::Replace, device.index, RCODEL.kind, None)?;
     answer.context("adding the qdisc after the faults")?;
     drop(device);
     module.unload()?;
@@ -134,8 +141,8 @@ fn every_fault_of_loading(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn every_fault_of_adding(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
-    let steps = walk::adding(&bench.device)?;
+    let bench = Bench::new(RCODEL.module)?;
+    let steps = walk::adding(RCODEL, &bench.device)?;
     expect_steps(
         context,
         &steps,
@@ -245,7 +252,7 @@ fn expect_tally(what: &str, seen: &Tally, good: bool, expected: &str) -> Result<
 }
 
 fn probability_0_never_fails(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     fault::set(&[("probability", "0"), ("times", "-1")])?;
     let seen = add(&bench, 20)?;
     let good = seen.refused == 0 && seen.failed == 0;
@@ -254,7 +261,7 @@ fn probability_0_never_fails(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn probability_50_fails_sometimes(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     fault::set(&[("verbose", "0"), ("times", "-1"), ("probability", "50")])?;
     let seen = add(&bench, 64)?;
     fault::disarm()?;
@@ -266,7 +273,7 @@ fn probability_50_fails_sometimes(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn times_counts_down(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     fault::set(&[("verbose", "0"), ("times", "3"), ("probability", "100")])?;
     let seen = add(&bench, 5)?;
     let left = fault::read("times")?;
@@ -277,7 +284,7 @@ fn times_counts_down(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn times_minus_1_has_no_end(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     fault::set(&[("verbose", "0"), ("times", "-1"), ("probability", "100")])?;
     let seen = add(&bench, 20)?;
     let left = fault::read("times")?;
@@ -290,7 +297,7 @@ fn times_minus_1_has_no_end(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn interval_2_fails_every_second(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     fault::set(&[
         ("verbose", "0"),
         ("times", "-1"),
@@ -309,7 +316,7 @@ fn interval_2_fails_every_second(_: &mut Context<'_>) -> Result<()> {
 
 fn task_filter_spares_unmarked_tasks(_: &mut Context<'_>) -> Result<()> {
     let mark = "/proc/self/make-it-fail";
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     fault::set(&[
         ("verbose", "0"),
         ("times", "-1"),
@@ -332,12 +339,14 @@ fn task_filter_spares_unmarked_tasks(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn verbose_tells_of_a_fault(_: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
+    let bench = Bench::new(RCODEL.module)?;
     for (verbose, expected) in [("0", 0), ("1", 1)] {
         fault::arm(1)?;
         fault::set(&[("verbose", verbose)])?;
         let mut log = kmsg::Cursor::now()?;
-        let answer = bench.tc.put(How::Add, bench.device.index, KIND, None)?;
+        let answer = bench
+            .tc
+            .put(How::Add, bench.device.index, RCODEL.kind, None)?;
         fault::disarm()?;
         ensure!(answer.is_err(), "expected the first point to fail");
         let records = log.read()?;

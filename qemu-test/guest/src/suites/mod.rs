@@ -9,6 +9,7 @@ mod livepatch;
 mod load;
 mod numa;
 mod rcodel;
+mod rfq_codel;
 mod rig;
 mod stress;
 mod tackle_hooks;
@@ -23,6 +24,7 @@ pub const ALL: &[&Suite] = &[
     &livepatch::SUITE,
     &numa::SUITE,
     &rcodel::SUITE,
+    &rfq_codel::SUITE,
     &fault::SUITE,
     &tools::SUITE,
     &load::SUITE,

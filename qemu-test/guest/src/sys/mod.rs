@@ -24,7 +24,9 @@ pub mod qdisc;
 pub mod slab;
 pub mod tackle;
 pub mod taint;
+pub mod tdc;
 pub mod traffic;
+pub mod twins;
 pub mod worker;
 
 use std::thread::sleep;

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
-use super::{expect_errno, Answer};
+use super::{cmd, expect_errno, Answer};
 
 /// The library that every other module depends on.
 pub const LIBRARY: &str = "tackle";
@@ -271,6 +271,49 @@ pub fn is_loaded(name: &str) -> Result<bool> {
 fn names(proc_modules: &str) -> BTreeSet<String> {
     let first = |line: &str| line.split_whitespace().next().map(str::to_string);
     proc_modules.lines().filter_map(first).collect()
+}
+
+/// A folder with our modules alone that `modprobe` takes for the kernel's, while the value is
+/// there.
+pub struct Installed(String);
+
+impl Installed {
+    /// Makes it of these modules.
+    ///
+    /// # Errors
+    ///
+    /// One of them cannot be read, or the folder cannot be put in place.
+    pub fn new(modules: &[&str]) -> Result<Self> {
+        let release = cmd::run("uname -r")?;
+        let (from, to) = (
+            "/run/tk-modules",
+            format!("/lib/modules/{}", release.trim()),
+        );
+        std::fs::create_dir_all(from)?;
+        for name in modules {
+            std::fs::copy(file(name), format!("{from}/{name}.ko"))?;
+        }
+        // depmod(8) looks for them.
+        for list in [
+            "modules.order",
+            "modules.builtin",
+            "modules.builtin.modinfo",
+        ] {
+            std::fs::write(format!("{from}/{list}"), "")?;
+        }
+        cmd::run(&format!("mount --bind {from} {to}"))?;
+        let installed = Self(to);
+        cmd::run("depmod")?;
+        Ok(installed)
+    }
+}
+
+impl Drop for Installed {
+    fn drop(&mut self) {
+        if let Err(error) = cmd::run(&format!("umount {}", self.0)) {
+            eprintln!("{error:#}");
+        }
+    }
 }
 
 #[cfg(test)]

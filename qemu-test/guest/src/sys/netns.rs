@@ -4,8 +4,11 @@
 //! the `ip` command and removed with the value that stands for them.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result};
+use nix::sys::socket::{setsockopt, sockopt};
 
 use super::{cmd, debugfs};
 
@@ -26,7 +29,18 @@ impl Dummy {
     ///
     /// `ip` fails, for example because the device exists.
     pub fn new(name: &'static str, net: u8) -> Result<Self> {
-        cmd::run(&format!("ip link add {name} type dummy"))?;
+        Self::with_queues(name, net, 1)
+    }
+
+    /// Makes one with this many transmit queues.
+    ///
+    /// # Errors
+    ///
+    /// See [`new`](Self::new).
+    pub fn with_queues(name: &'static str, net: u8, queues: u32) -> Result<Self> {
+        cmd::run(&format!(
+            "ip link add {name} numtxqueues {queues} type dummy"
+        ))?;
         let index = nix::net::if_::if_nametoindex(name)?;
         let dummy = Self {
             name,
@@ -47,11 +61,58 @@ impl Dummy {
     /// There is no socket to be had. A packet that the queue drops is none.
     pub fn send(&self, count: u32) -> Result<()> {
         let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
+        self.send_through(&socket, count);
+        Ok(())
+    }
+
+    /// Sends `count` small datagrams through the device, all from this port and so of one
+    /// flow, with this DS field (ECN bits included) and this priority of the socket.
+    ///
+    /// # Errors
+    ///
+    /// There is no such socket to be had. A packet that the queue drops is none.
+    pub fn send_flow(&self, port: u16, dsfield: u8, priority: i32, count: u32) -> Result<()> {
+        let socket = UdpSocket::bind(("0.0.0.0", port)).context("cannot open a socket")?;
+        setsockopt(&socket, sockopt::Ipv4Tos, &dsfield.into())?;
+        // After the DS field, of which the kernel makes a priority, too.
+        setsockopt(&socket, sockopt::Priority, &priority)?;
+        self.send_through(&socket, count);
+        Ok(())
+    }
+
+    fn send_through(&self, socket: &UdpSocket, count: u32) {
         for _ in 0..count {
             // A full queue may be reported here; the counters tell.
             let _ = socket.send_to(b"tackle", self.peer);
         }
-        Ok(())
+    }
+
+    /// Runs `work` while two threads send through the device without a pause.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work` and of [`send`](Self::send).
+    pub fn under_traffic(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
+        let end = AtomicBool::new(false);
+        let end = &end;
+        thread::scope(|scope| {
+            let senders: Vec<_> = (0..2)
+                .map(|_| {
+                    scope.spawn(move || {
+                        while !end.load(Ordering::Relaxed) {
+                            self.send(100)?;
+                        }
+                        Ok(())
+                    })
+                })
+                .collect();
+            let outcome = work();
+            end.store(true, Ordering::Relaxed);
+            let sent: Result<()> = senders
+                .into_iter()
+                .try_for_each(|sender| sender.join().expect("sending does not panic"));
+            outcome.and(sent)
+        })
     }
 }
 

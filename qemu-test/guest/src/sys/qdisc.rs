@@ -253,10 +253,12 @@ fn shown(message: &TcMessage) -> Shown {
             TcAttribute::Kind(kind) => shown.kind.clone_from(kind),
             TcAttribute::Options(options) => {
                 // A kind that the crate does not know comes as one raw lump.
-                if let [TcOption::Other(raw)] = &options[..] {
-                    shown.options = vec![0; raw.value_len()];
-                    raw.emit_value(&mut shown.options);
-                }
+                let raw: &dyn Nla = match &options[..] {
+                    [TcOption::Other(raw)] => raw,
+                    _ => attribute,
+                };
+                shown.options = vec![0; raw.value_len()];
+                raw.emit_value(&mut shown.options);
             }
             TcAttribute::Xstats(TcXstats::Other(bytes)) => shown.xstats.clone_from(bytes),
             TcAttribute::Stats(stats) => {

@@ -5,7 +5,6 @@
 
 mod options;
 mod plugin;
-mod tdc;
 mod traffic;
 
 use anyhow::{ensure, Context as _, Result};
@@ -19,7 +18,6 @@ use self::plugin::{
     is_loaded_by_its_alias, tc_changes_options, tc_prints_as_for_codel,
     tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_sets_options,
 };
-use self::tdc::passes_the_kernels_own_cases;
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
@@ -27,7 +25,8 @@ use crate::sys::codel::attribute;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Shown, Tc};
 use crate::sys::traffic::tc_show;
-use crate::sys::{cmd, expect_errno, module};
+use crate::sys::twins::Twins;
+use crate::sys::{cmd, expect_errno, module, tdc};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -62,6 +61,10 @@ pub const SUITE: Suite = Suite {
 const MODULE: &str = "sch_rcodel";
 const KIND: &str = "rcodel";
 const CODEL: &str = "codel";
+const TWINS: Twins = Twins {
+    ours: KIND,
+    theirs: CODEL,
+};
 
 fn is_unknown_before_loading(_: &mut Context<'_>) -> Result<()> {
     let device = Dummy::new("tkd0", 1)?;
@@ -82,6 +85,12 @@ fn tc_adds_and_lists_it(_: &mut Context<'_>) -> Result<()> {
         "expected rcodel with 5 packets and no drop, got {root:?}"
     );
     bench.done()
+}
+
+fn passes_the_kernels_own_cases(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    tdc::run(context, TWINS)?;
+    stack.unload()
 }
 
 fn counts_packets_exactly(_: &mut Context<'_>) -> Result<()> {

@@ -3,33 +3,17 @@
 //! `tc` and its plug-in for `rcodel`: what it sends, and that it prints as `tc` itself
 //! prints for `codel`.
 
-use std::sync::LazyLock;
-
 use anyhow::{ensure, Context as _, Result};
 use regex::Regex;
 
 use super::options::expect_options;
-use super::{Bench, CODEL, KIND, MODULE};
+use super::{Bench, MODULE, TWINS};
 use crate::suite::Context;
 use crate::sys::cmd::{self, Output};
 use crate::sys::codel::Options;
-use crate::sys::module;
+use crate::sys::module::{self, Installed};
 use crate::sys::netns::Dummy;
-
-/// How `tc` can be asked to show qdiscs.
-const SHOW: &[&str] = &[
-    "",
-    "-s",
-    "-d",
-    "-s -d",
-    "-r",
-    "-o",
-    "-s -o",
-    "-j",
-    "-j -s",
-    "-j -p -s -d",
-    "-color=always -s",
-];
+use crate::sys::twins::{self, SHOWS};
 
 pub(super) fn tc_sets_options(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
@@ -102,39 +86,6 @@ pub(super) fn tc_refuses_bad_options(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-/// Runs `tc` with each of these lines, KIND being a kind's name.
-fn session(kind: &str, lines: &[String]) -> Result<Vec<Output>> {
-    lines
-        .iter()
-        .map(|line| cmd::output(&format!("tc {}", line.replace("KIND", kind))))
-        .collect()
-}
-
-/// Delays are not the same twice.
-static DELAY: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"ldelay("?:?) ?[0-9.]+([mu]?s)?"#).expect("a fixed pattern"));
-
-/// Compares what `tc` said of either kind, but for the name and delays, and returns how many
-/// bytes that were.
-fn expect_same(lines: &[String], theirs: &[Output], ours: &[Output]) -> Result<usize> {
-    let plain = |text: &str| {
-        let text = text.replace(KIND, CODEL);
-        DELAY.replace_all(&text, "ldelay$1 N").into_owned()
-    };
-    let mut size = 0;
-    for ((line, theirs), ours) in lines.iter().zip(theirs).zip(ours) {
-        let (theirs, ours) = [theirs, ours]
-            .map(|output| (output.code, plain(&output.out), plain(&output.err)))
-            .into();
-        ensure!(
-            ours == theirs,
-            "tc {line}: expected {theirs:?}, got {ours:?}"
-        );
-        size += ours.1.len() + ours.2.len();
-    }
-    Ok(size)
-}
-
 pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let mut lines = Vec::new();
@@ -148,7 +99,7 @@ pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
     ] {
         let (verb, options) = options.split_once(' ').context("a verb and a kind")?;
         lines.push(format!("qdisc {verb} dev tkd0 root handle 1: {options}"));
-        lines.extend(SHOW.iter().map(|how| format!("{how} qdisc show dev tkd0")));
+        lines.extend(SHOWS.iter().map(|how| format!("{how} qdisc show dev tkd0")));
     }
     lines.extend(
         [
@@ -167,22 +118,13 @@ pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
         ]
         .map(str::to_owned),
     );
-    let theirs = session(CODEL, &lines)?;
-    let ours = session(KIND, &lines)?;
-    let size = expect_same(&lines, &theirs, &ours)?;
-    for (line, output) in lines.iter().zip(&ours) {
-        if line.starts_with("-j") {
-            let parsed: Result<serde_json::Value, _> = serde_json::from_str(&output.out);
-            parsed.with_context(|| format!("tc {line}: not JSON: {}", output.out))?;
-        }
-    }
-    context.note(format!("{} commands, {size} bytes the same", lines.len()))?;
+    TWINS.expect_same(context, &lines)?;
     bench.done()
 }
 
 pub(super) fn tc_prints_counts_as_for_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
-    let shows: Vec<_> = SHOW
+    let shows: Vec<_> = SHOWS
         .iter()
         .map(|how| format!("{how} qdisc show dev tkd0"))
         .collect();
@@ -192,12 +134,12 @@ pub(super) fn tc_prints_counts_as_for_codel(context: &mut Context<'_>) -> Result
         let child = "qdisc add dev tkd0 parent 1:1 handle 10:";
         cmd::run(&format!("tc {child} {kind} limit 5 ecn ce_threshold 1ms"))?;
         bench.device.send(50)?;
-        let shown = session(kind, &shows)?;
+        let shown = twins::session(kind, &shows)?;
         cmd::run("tc qdisc del dev tkd0 root")?;
         Ok(shown)
     };
-    let (theirs, ours) = (run(CODEL)?, run(KIND)?);
-    let size = expect_same(&shows, &theirs, &ours)?;
+    let (theirs, ours) = (run(TWINS.theirs)?, run(TWINS.ours)?);
+    let size = TWINS.compare(&shows, &theirs, &ours)?;
     let counted = Regex::new(r"maxpacket 48 ecn_mark 0 drop_overlimit [1-9]")?;
     ensure!(
         ours.iter().any(|output| counted.is_match(&output.out)),
@@ -206,43 +148,6 @@ pub(super) fn tc_prints_counts_as_for_codel(context: &mut Context<'_>) -> Result
     );
     context.note(format!("{} commands, {size} bytes the same", shows.len()))?;
     bench.done()
-}
-
-/// A folder with our modules alone that `modprobe` takes for the kernel's.
-struct Installed(String);
-
-impl Installed {
-    fn new(modules: &[&str]) -> Result<Self> {
-        let release = cmd::run("uname -r")?;
-        let (from, to) = (
-            "/run/tk-modules",
-            format!("/lib/modules/{}", release.trim()),
-        );
-        std::fs::create_dir_all(from)?;
-        for name in modules {
-            std::fs::copy(module::file(name), format!("{from}/{name}.ko"))?;
-        }
-        // depmod(8) looks for them.
-        for list in [
-            "modules.order",
-            "modules.builtin",
-            "modules.builtin.modinfo",
-        ] {
-            std::fs::write(format!("{from}/{list}"), "")?;
-        }
-        cmd::run(&format!("mount --bind {from} {to}"))?;
-        let installed = Self(to);
-        cmd::run("depmod")?;
-        Ok(installed)
-    }
-}
-
-impl Drop for Installed {
-    fn drop(&mut self) {
-        if let Err(error) = cmd::run(&format!("umount {}", self.0)) {
-            eprintln!("{error:#}");
-        }
-    }
 }
 
 pub(super) fn is_loaded_by_its_alias(_: &mut Context<'_>) -> Result<()> {

@@ -3,9 +3,6 @@
 //! Tests of `sch_rcodel` with traffic: options change under it, and at a slow
 //! line the delay stays low and the throughput high, as with `codel`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
-
 use anyhow::{ensure, Context as _, Result};
 
 use super::MODULE;
@@ -19,30 +16,6 @@ use crate::sys::qdisc::{How, Tc};
 
 const SECONDS: u32 = 8;
 
-/// Runs `work` while two threads send through the device without a pause.
-fn under_traffic(device: &Dummy, work: impl FnOnce() -> Result<()>) -> Result<()> {
-    let end = AtomicBool::new(false);
-    let (device, end) = (&device, &end);
-    thread::scope(|scope| {
-        let senders: Vec<_> = (0..2)
-            .map(|_| {
-                scope.spawn(move || {
-                    while !end.load(Ordering::Relaxed) {
-                        device.send(100)?;
-                    }
-                    Ok(())
-                })
-            })
-            .collect();
-        let outcome = work();
-        end.store(true, Ordering::Relaxed);
-        let sent: Result<()> = senders
-            .into_iter()
-            .try_for_each(|sender| sender.join().expect("sending does not panic"));
-        outcome.and(sent)
-    })
-}
-
 pub(super) fn changes_under_traffic(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let device = Dummy::new("tkd0", 1)?;
@@ -53,7 +26,7 @@ pub(super) fn changes_under_traffic(_: &mut Context<'_>) -> Result<()> {
         ..Options::default()
     };
     tc.put(How::Add, device.index, "rcodel", Some(&start.encode()))??;
-    under_traffic(&device, || {
+    device.under_traffic(|| {
         for number in 0..200 {
             let options = Options {
                 limit: Some(1 + number % 7),
@@ -81,7 +54,7 @@ pub(super) fn replaced_under_traffic(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let device = Dummy::new("tkd0", 1)?;
     let tc = Tc::open()?;
-    under_traffic(&device, || {
+    device.under_traffic(|| {
         for _ in 0..50 {
             tc.put(How::Replace, device.index, "rcodel", None)??;
             tc.put(How::Replace, device.index, "codel", None)??;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own test cases of `codel`, run on `rcodel`.
+//! The kernel's own test cases of a qdisc, run on the one of ours that is made after it.
 //!
-//! Source: `tools/testing/selftests/tc-testing/tc-tests/qdiscs/codel.json`; how its fields are
-//! meant says `tdc.py` beside it. The guest has no Python.
+//! Source: `tools/testing/selftests/tc-testing/tc-tests/qdiscs`; how the fields are meant says
+//! `tdc.py` beside it. The guest has no Python.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -14,14 +14,11 @@ use anyhow::{bail, ensure, Context as _, Result};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
 
-use super::{CODEL, KIND, MODULE};
+use super::cmd;
+use super::frame::{self, Segment};
+use super::netns::Spaces;
+use super::twins::Twins;
 use crate::suite::Context;
-use crate::sys::frame::{self, Segment};
-use crate::sys::netns::Spaces;
-use crate::sys::{cmd, module};
-
-/// Where the guest has the kernel's file.
-const CASES: &str = "/tackle/codel.json";
 
 /// The name space of the device under test, named as in `tdc_config.py`; so are the devices.
 const SPACE: &str = "tcut";
@@ -53,10 +50,8 @@ struct Scapy {
     packet: String,
 }
 
-/// Reads the cases, each `codel` in them made an `rcodel`.
-fn read(json: &str) -> Result<Vec<Case>> {
-    static WORD: LazyLock<Regex> =
-        LazyLock::new(|| Regex::new(&format!(r"\b{CODEL}\b")).expect("a fixed pattern"));
+/// Reads the cases, the kernel's kind in them made ours.
+fn read(json: &str, twins: Twins) -> Result<Vec<Case>> {
     let mut cases: Vec<Case> = serde_json::from_str(json).context("not a list of test cases")?;
     for case in &mut cases {
         let texts = [
@@ -69,7 +64,7 @@ fn read(json: &str) -> Result<Vec<Case>> {
             .chain(&mut case.setup)
             .chain(&mut case.teardown)
         {
-            *text = WORD.replace_all(text, KIND).into_owned();
+            *text = twins.ours_in(text);
         }
     }
     Ok(cases)
@@ -104,7 +99,7 @@ fn expect_code(line: &str, expected: i32) -> Result<()> {
     Ok(())
 }
 
-/// The packets that the kernel's cases of `codel` send.
+/// The packets that the kernel's cases send.
 fn segment(packet: &str) -> Result<Segment> {
     static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = r"^Ether\(type=0x800\)/IP\(src='([0-9.]+)',dst='([0-9.]+)'\)/TCP\(sport=(\d+),dport=(\d+)\)$";
@@ -175,12 +170,19 @@ impl Drop for Devices<'_> {
     }
 }
 
-pub(super) fn passes_the_kernels_own_cases(context: &mut Context<'_>) -> Result<()> {
-    let path = Path::new(CASES);
-    let json = std::fs::read_to_string(path).with_context(|| format!("cannot read {CASES}"))?;
-    let cases = read(&json)?;
-    ensure!(!cases.is_empty(), "no cases in {CASES}");
-    let stack = module::stack(MODULE, "")?;
+/// Runs the cases of the kernel's kind on ours, whose module is loaded.
+///
+/// # Errors
+///
+/// One of them fails; or there are none.
+pub fn run(context: &mut Context<'_>, twins: Twins) -> Result<()> {
+    // Where the guest has the kernel's files.
+    let path = format!("/tackle/{}.json", twins.theirs);
+    let path = Path::new(&path);
+    let json =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let cases = read(&json, twins)?;
+    ensure!(!cases.is_empty(), "no cases in {}", path.display());
     let spaces = Spaces::new(&[SPACE])?;
     let mut failed = 0;
     for case in &cases {
@@ -192,15 +194,20 @@ pub(super) fn passes_the_kernels_own_cases(context: &mut Context<'_>) -> Result<
         drop(devices);
     }
     let passed = cases.len() - failed;
-    context.note(format!("{passed} of {} cases of codel pass", cases.len()))?;
-    drop(spaces);
-    ensure!(failed == 0, "{failed} of {} cases failed", cases.len());
-    stack.unload()
+    let (all, kind) = (cases.len(), twins.theirs);
+    context.note(format!("{passed} of {all} cases of {kind} pass"))?;
+    ensure!(failed == 0, "{failed} of {all} cases failed");
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const CODEL: Twins = Twins {
+        ours: "rcodel",
+        theirs: "codel",
+    };
 
     #[test]
     fn a_case_is_about_rcodel() {
@@ -212,7 +219,7 @@ mod tests {
             "expExitCode": "0", "verifyCmd": "$TC qdisc show dev $DUMMY",
             "matchPattern": "qdisc codel 1: root", "matchCount": "1", "teardown": []
         }]"#;
-        let case = read(json).unwrap().remove(0);
+        let case = read(json, CODEL).unwrap().remove(0);
         assert_eq!(
             substitute(&case.setup[0]).unwrap(),
             "tc qdisc add dev v0p1 handle 1: root rcodel"

@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A qdisc of ours beside the one of the kernel's that it is made after: to `tc` they differ
+//! by name alone.
+
+use std::sync::LazyLock;
+
+use anyhow::{ensure, Context as _, Result};
+use regex::Regex;
+
+use super::cmd::{self, Output};
+use crate::suite::Context;
+
+/// How `tc` can be asked to show qdiscs.
+pub const SHOWS: &[&str] = &[
+    "",
+    "-s",
+    "-d",
+    "-s -d",
+    "-r",
+    "-o",
+    "-s -o",
+    "-j",
+    "-j -s",
+    "-j -p -s -d",
+    "-color=always -s",
+];
+
+/// The names of the two kinds.
+#[derive(Clone, Copy, Debug)]
+pub struct Twins {
+    /// Ours: the other name and something before it.
+    pub ours: &'static str,
+    /// The kernel's.
+    pub theirs: &'static str,
+}
+
+/// Runs `tc` with each of these lines, KIND being a kind's name.
+///
+/// # Errors
+///
+/// `tc` cannot be run. Its failures are part of what comes back.
+pub fn session(kind: &str, lines: &[String]) -> Result<Vec<Output>> {
+    lines
+        .iter()
+        .map(|line| cmd::output(&format!("tc {}", line.replace("KIND", kind))))
+        .collect()
+}
+
+/// What is not the same twice: delays, and the turns that they decide.
+static DELAY: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r#"(ldelay|drop_next)("?:?) ?-?[0-9.]+([mu]?s)?"#).expect("a fixed pattern")
+});
+
+impl Twins {
+    /// A text about the kernel's kind made one about ours.
+    pub fn ours_in(self, text: &str) -> String {
+        let word = Regex::new(&format!(r"\b{}\b", self.theirs)).expect("a kind is a word");
+        word.replace_all(text, self.ours).into_owned()
+    }
+
+    /// Compares what `tc` said of either kind, but for the name, delays and, in errors, the
+    /// white space, and returns how many bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// They differ, or are not JSON where they should be.
+    pub fn compare(self, lines: &[String], theirs: &[Output], ours: &[Output]) -> Result<usize> {
+        let plain = |text: &str| {
+            let text = text.replace(self.ours, self.theirs);
+            DELAY.replace_all(&text, "$1$2 N").into_owned()
+        };
+        let words = |text: &str| {
+            let words: Vec<_> = text.split_whitespace().collect();
+            words.join(" ")
+        };
+        let mut size = 0;
+        for ((line, theirs), ours) in lines.iter().zip(theirs).zip(ours) {
+            if line.starts_with("-j") {
+                let parsed: Result<serde_json::Value, _> = serde_json::from_str(&ours.out);
+                parsed.with_context(|| format!("tc {line}: not JSON: {}", ours.out))?;
+            }
+            let (theirs, ours) = [theirs, ours]
+                .map(|output| (output.code, plain(&output.out), words(&plain(&output.err))))
+                .into();
+            ensure!(
+                ours == theirs,
+                "tc {line}: expected {theirs:?}, got {ours:?}"
+            );
+            size += ours.1.len() + ours.2.len();
+        }
+        Ok(size)
+    }
+
+    /// Runs `tc` with each of these lines for both kinds, and compares what it said.
+    ///
+    /// # Errors
+    ///
+    /// See [`compare`](Self::compare).
+    pub fn expect_same(self, context: &mut Context<'_>, lines: &[String]) -> Result<()> {
+        let theirs = session(self.theirs, lines)?;
+        let ours = session(self.ours, lines)?;
+        let size = self.compare(lines, &theirs, &ours)?;
+        context.note(format!("{} commands, {size} bytes the same", lines.len()))
+    }
+}
