@@ -21,6 +21,7 @@ mod codel;
 mod debugfs;
 mod fault;
 mod fifo;
+mod flows;
 mod ftrace;
 mod ftrace_kinds;
 mod function;

@@ -37,6 +37,7 @@ suites![
     tackle_codel,
     tackle_debugfs,
     tackle_fault,
+    tackle_flows,
     tackle_ftrace,
     tackle_function,
     tackle_livepatch,
