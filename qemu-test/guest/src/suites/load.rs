@@ -3,21 +3,23 @@
 //! Many rounds of all modules in and out, each used for a moment.
 
 use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
+use crate::sys::codel::attribute;
 use crate::sys::kernel::has_kasan;
 use crate::sys::livepatch::{self, Patch};
 use crate::sys::module::{self, CLIENTS, LIBRARY};
 use crate::sys::netns::Dummy;
-use crate::sys::qdisc::{How, Tc};
+use crate::sys::qdisc::{handle, How, Tc};
 use crate::sys::slab::{growing, Memory};
-use crate::sys::{debugfs, numa};
+use crate::sys::{cmd, debugfs, expect_errno, numa};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
     name: "load",
     by_name_only: false,
-    tests: list![many_rounds],
+    tests: list![the_sample_is_a_fifo, many_rounds],
 };
 
 /// Rounds; fewer where KASAN makes each of them last ten times as long.
@@ -27,6 +29,40 @@ fn rounds() -> usize {
     } else {
         100
     }
+}
+
+/// `samples/qdisc_fifo.rs`, below a parent that lets two of our packets through and no third
+/// for 44 s.
+fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack("qdisc_fifo", "")?;
+    let device = Dummy::new("tkd0", 1)?;
+    let tc = Tc::open()?;
+    for (packets, shown) in [(12, (10, 0)), (1100, (1000, 98))] {
+        cmd::run("tc qdisc add dev tkd0 root handle 1: tbf rate 8bit burst 100 limit 5000")?;
+        tc.put_below(How::Add, device.index, handle(1, 1), "fifo_sample", None)??;
+        // A socket has room for some 200.
+        for _ in 0..packets / 4 {
+            device.send(4)?;
+        }
+        let seen = tc.find(device.index, handle(1, 1))?;
+        ensure!(
+            (seen.qlen, seen.drops) == shown,
+            "expected {shown:?} packets waiting and dropped, got {seen:?}"
+        );
+        tc.set_up(device.index, false)??;
+        let left = tc.find(device.index, handle(1, 1))?.qlen;
+        ensure!(
+            left == 0,
+            "expected no packets on a device that is down, got {left}"
+        );
+        tc.set_up(device.index, true)??;
+        tc.delete(device.index)??;
+    }
+    let options = attribute(1, &[1, 0, 0, 0]);
+    let answer = tc.put(How::Add, device.index, "fifo_sample", Some(&options))?;
+    expect_errno("options, of which there are none", answer, Errno::EINVAL)?;
+    drop(device);
+    stack.unload()
 }
 
 /// Stock is taken after these tenths of the rounds; the first ones only fill caches.
@@ -76,8 +112,8 @@ fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
         held.push((name, Held::load(name)?));
     }
     make_use(device, tc)?;
-    // 7 has no common factor with the number of orders: the pairs of orders differ as well.
-    for name in order(7 * number + 3) {
+    // 11 is in no factorial of less than 11 modules: the pairs of orders differ as well.
+    for name in order(11 * number + 3) {
         let place = held.iter().position(|(held, _)| *held == name);
         let (_, module) = held.remove(place.context("each module is held once")?);
         module.unload()?;
@@ -95,11 +131,13 @@ fn make_use(device: &Dummy, tc: &Tc) -> Result<()> {
     let calls: u64 = debugfs::value(debugfs::tackle("hook_count/calls"))?;
     ensure!(calls >= 1, "expected a call counted, got {calls}");
     numa::table()?;
-    tc.put(How::Add, device.index, "rcodel", None)??;
-    device.send(10)?;
-    let packets = tc.show(device.index)?.packets;
-    ensure!(packets == 10, "expected 10 packets, got {packets}");
-    tc.delete(device.index)??;
+    for kind in ["rcodel", "rfq_codel", "fifo_sample"] {
+        tc.put(How::Add, device.index, kind, None)??;
+        device.send(10)?;
+        let packets = tc.show(device.index)?.packets;
+        ensure!(packets == 10, "{kind}: expected 10 packets, got {packets}");
+        tc.delete(device.index)??;
+    }
     Ok(())
 }
 

@@ -27,6 +27,7 @@ pub const CLIENTS: [&str; 6] = [
     "hook_count",
     "livepatch_cmdline",
     "numa_stat",
+    "qdisc_fifo",
     "sch_rcodel",
     "sch_rfq_codel",
     "tackle_hooks",
