@@ -26,50 +26,52 @@ unsafe impl AsBytes for Noted {}
 // SAFETY: Two integers: all values are valid.
 unsafe impl FromBytes for Noted {}
 
-/// What was noted on a packet.
-#[inline]
-fn note(packet: &SkBuff<'_>) -> Note {
-    let Noted { at, memory } = packet.note();
-    Note {
-        at: Time(at),
-        memory,
-    }
+/// Implements [`Packets`] for what a call gets, with the reason to drop packets in it.
+macro_rules! packets {
+    ($call:ident, $reason:ident) => {
+        impl<'q, 'call> Packets for $call<'q, 'call> {
+            type Packet = SkBuff<'call>;
+            type List = SkbList<'q>;
+
+            #[inline]
+            fn now(&self) -> Time {
+                codel::now()
+            }
+
+            #[inline]
+            fn qlen(&self) -> u32 {
+                Sch::qlen(self)
+            }
+
+            #[inline]
+            fn pop(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
+                self.pop_from(list)
+            }
+
+            #[inline]
+            fn drop(&mut self, packet: SkBuff<'call>) {
+                self.drop(packet, DropReason::$reason);
+            }
+
+            #[inline]
+            fn len(packet: &SkBuff<'call>) -> u32 {
+                packet.len()
+            }
+
+            #[inline]
+            fn note(packet: &SkBuff<'call>) -> Note {
+                let Noted { at, memory } = packet.note();
+                Note {
+                    at: Time(at),
+                    memory,
+                }
+            }
+        }
+    };
 }
 
-impl<'q, 'call> Packets for Enqueue<'q, 'call> {
-    type Packet = SkBuff<'call>;
-    type List = SkbList<'q>;
-
-    #[inline]
-    fn now(&self) -> Time {
-        codel::now()
-    }
-
-    #[inline]
-    fn qlen(&self) -> u32 {
-        Sch::qlen(self)
-    }
-
-    #[inline]
-    fn pop(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
-        self.pop_from(list)
-    }
-
-    #[inline]
-    fn drop(&mut self, packet: SkBuff<'call>) {
-        self.drop(packet, DropReason::OverLimit);
-    }
-
-    #[inline]
-    fn len(packet: &SkBuff<'call>) -> u32 {
-        packet.len()
-    }
-
-    #[inline]
-    fn note(packet: &SkBuff<'call>) -> Note {
-        note(packet)
-    }
-}
+packets!(Enqueue, OverLimit);
+packets!(Dequeue, Congested);
 
 impl fq_codel::Enqueue for Enqueue<'_, '_> {
     #[inline]
@@ -88,41 +90,6 @@ impl fq_codel::Enqueue for Enqueue<'_, '_> {
             at: note.at.0,
             memory: note.memory,
         });
-    }
-}
-
-impl<'q, 'call> Packets for Dequeue<'q, 'call> {
-    type Packet = SkBuff<'call>;
-    type List = SkbList<'q>;
-
-    #[inline]
-    fn now(&self) -> Time {
-        codel::now()
-    }
-
-    #[inline]
-    fn qlen(&self) -> u32 {
-        Sch::qlen(self)
-    }
-
-    #[inline]
-    fn pop(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
-        self.pop_from(list)
-    }
-
-    #[inline]
-    fn drop(&mut self, packet: SkBuff<'call>) {
-        self.drop(packet, DropReason::Congested);
-    }
-
-    #[inline]
-    fn len(packet: &SkBuff<'call>) -> u32 {
-        packet.len()
-    }
-
-    #[inline]
-    fn note(packet: &SkBuff<'call>) -> Note {
-        note(packet)
     }
 }
 

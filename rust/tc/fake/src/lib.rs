@@ -56,6 +56,13 @@ pub struct Printed {
     pub json: Vec<(String, Value)>,
 }
 
+impl Printed {
+    /// The members of the JSON object, to compare with.
+    pub fn members<const N: usize>(members: [(&str, Value); N]) -> Vec<(String, Value)> {
+        members.map(|(key, value)| (key.to_owned(), value)).to_vec()
+    }
+}
+
 thread_local! {
     static PRINTED: RefCell<Printed> = RefCell::default();
     /// Whether the user asked for JSON.
@@ -125,6 +132,16 @@ impl Plugin {
         }
     }
 
+    /// Has the words of a line parsed.
+    ///
+    /// # Errors
+    ///
+    /// See [`parse`](Self::parse).
+    pub fn parse_line(self, line: &str) -> Result<Vec<u8>, i32> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        self.parse(&words)
+    }
+
     /// Has the payload of `TCA_OPTIONS` printed, as text and as JSON; `None` is no attribute.
     ///
     /// # Errors
@@ -141,6 +158,16 @@ impl Plugin {
     /// The plug-in failed; the value is what it returned.
     pub fn print_xstats(self, xstats: Option<&[u8]>) -> Result<Printed, i32> {
         self.print_with(self.0.print_xstats.expect("it prints xstats"), xstats)
+    }
+
+    /// Has statistics of 32-bit members printed.
+    ///
+    /// # Panics
+    ///
+    /// The plug-in failed.
+    pub fn print_members(self, members: &[u32]) -> Printed {
+        let bytes: Vec<u8> = members.iter().copied().flat_map(u32::to_ne_bytes).collect();
+        self.print_xstats(Some(&bytes)).expect("it prints xstats")
     }
 
     fn print_with(self, print: PrintQopt, payload: Option<&[u8]>) -> Result<Printed, i32> {

@@ -4,7 +4,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
-use serde_json::{json, Value};
+use serde_json::json;
 use tackle_tc::{Error, Options, Qdisc, Words};
 use tackle_tc_fake::{Plugin, Printed};
 
@@ -17,54 +17,52 @@ fn attributes(fields: &[(u8, u32)]) -> Vec<u8> {
     fields.iter().flat_map(attribute).collect()
 }
 
-fn parse(line: &str) -> Result<Vec<u8>, i32> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    Plugin::new(&QDISC_UTIL).parse(&words)
+fn plugin() -> Plugin {
+    Plugin::new(&QDISC_UTIL)
 }
 
 fn print(fields: &[(u8, u32)]) -> Printed {
-    let options = attributes(fields);
-    Plugin::new(&QDISC_UTIL).print(Some(&options)).unwrap()
-}
-
-fn print_xstats(words: &[u32]) -> Printed {
-    let bytes: Vec<u8> = words.iter().copied().flat_map(u32::to_ne_bytes).collect();
-    Plugin::new(&QDISC_UTIL).print_xstats(Some(&bytes)).unwrap()
-}
-
-fn members<const N: usize>(members: [(&str, Value); N]) -> Vec<(String, Value)> {
-    members.map(|(key, value)| (key.to_owned(), value)).to_vec()
+    plugin().print(Some(&attributes(fields))).unwrap()
 }
 
 #[test]
 fn options_become_attributes_in_the_order_of_codel() {
-    assert_eq!(parse(""), Ok(vec![]));
+    assert_eq!(plugin().parse_line(""), Ok(vec![]));
     let all = "ce_threshold 1ms noecn target 5ms interval 100ms limit 1000 ecn";
     let expected = [(2, 1000), (3, 100_000), (1, 5000), (4, 1), (5, 1000)];
-    assert_eq!(parse(all), Ok(attributes(&expected)));
-    assert_eq!(parse("noecn"), Ok(attributes(&[(4, 0)])));
-    assert_eq!(parse("limit 1 limit 2"), Ok(attributes(&[(2, 2)])));
+    assert_eq!(plugin().parse_line(all), Ok(attributes(&expected)));
+    assert_eq!(plugin().parse_line("noecn"), Ok(attributes(&[(4, 0)])));
+    assert_eq!(
+        plugin().parse_line("limit 1 limit 2"),
+        Ok(attributes(&[(2, 2)]))
+    );
 }
 
 #[test]
 fn values_that_mean_nothing_are_not_sent() {
-    assert_eq!(parse("limit 0 target 0 interval 0us"), Ok(vec![]));
-    assert_eq!(parse("ce_threshold 4294967295us"), Ok(vec![]));
-    assert_eq!(parse("ce_threshold 0"), Ok(attributes(&[(5, 0)])));
+    assert_eq!(
+        plugin().parse_line("limit 0 target 0 interval 0us"),
+        Ok(vec![])
+    );
+    assert_eq!(plugin().parse_line("ce_threshold 4294967295us"), Ok(vec![]));
+    assert_eq!(
+        plugin().parse_line("ce_threshold 0"),
+        Ok(attributes(&[(5, 0)]))
+    );
 }
 
 #[test]
 fn ends_of_ranges() {
     let line = "limit 4294967295 target 4294967295us interval 1us";
     let expected = [(2, u32::MAX), (3, 1), (1, u32::MAX)];
-    assert_eq!(parse(line), Ok(attributes(&expected)));
+    assert_eq!(plugin().parse_line(line), Ok(attributes(&expected)));
     for line in [
         "limit 4294967296",
         "limit -1",
         "target 4295s",
         "interval -1us",
     ] {
-        assert_eq!(parse(line), Err(-1), "{line}");
+        assert_eq!(plugin().parse_line(line), Err(-1), "{line}");
     }
 }
 
@@ -99,7 +97,7 @@ fn options_are_printed_as_those_of_codel() {
         ("interval", json!(99_999)),
         ("ecn", json!(true)),
     ];
-    assert_eq!(printed.json, members(json));
+    assert_eq!(printed.json, Printed::members(json));
 }
 
 #[test]
@@ -107,14 +105,14 @@ fn an_option_that_is_off_or_absent_is_not_printed() {
     let printed = print(&[(2, 0), (4, 0), (1, 1_500_000)]);
     assert_eq!(printed.text, "limit 0p target 1.5s ");
     let json = [("limit", json!(0)), ("target", json!(1_500_000))];
-    assert_eq!(printed.json, members(json));
+    assert_eq!(printed.json, Printed::members(json));
     assert_eq!(print(&[]), Printed::default());
 }
 
 #[test]
 fn statistics_of_a_new_queue() {
     assert_eq!(
-        print_xstats(&[0; 9]).text,
+        plugin().print_members(&[0; 9]).text,
         "  count 0 lastcount 0 ldelay 0us drop_next 0us\n  \
          maxpacket 0 ecn_mark 0 drop_overlimit 0"
     );
@@ -122,7 +120,7 @@ fn statistics_of_a_new_queue() {
 
 #[test]
 fn statistics_of_a_queue_that_drops() {
-    let printed = print_xstats(&[1514, 12, 3, 7250, -1500i32 as u32, 4, 5, 1, 6]);
+    let printed = plugin().print_members(&[1514, 12, 3, 7250, -1500i32 as u32, 4, 5, 1, 6]);
     assert_eq!(
         printed.text,
         "  count 12 lastcount 3 ldelay 7.25ms dropping drop_next -1.5ms\n  \
@@ -139,12 +137,12 @@ fn statistics_of_a_queue_that_drops() {
         ("drop_overlimit", json!(4)),
         ("ce_mark", json!(6)),
     ];
-    assert_eq!(printed.json, members(json));
+    assert_eq!(printed.json, Printed::members(json));
 }
 
 #[test]
 fn statistics_of_an_older_kernel_are_short() {
-    let printed = print_xstats(&[1514, 12, 3]);
+    let printed = plugin().print_members(&[1514, 12, 3]);
     assert_eq!(
         printed.text,
         "  count 12 lastcount 3 ldelay 0us drop_next 0us\n  \
@@ -154,7 +152,7 @@ fn statistics_of_an_older_kernel_are_short() {
 
 #[test]
 fn the_longest_way_to_the_next_drop() {
-    let printed = print_xstats(&[0, 0, 0, 0, i32::MIN as u32]);
+    let printed = plugin().print_members(&[0, 0, 0, 0, i32::MIN as u32]);
     assert!(
         printed.text.contains(" drop_next -2.15e+03s\n"),
         "{}",
@@ -165,7 +163,7 @@ fn the_longest_way_to_the_next_drop() {
 proptest! {
     #[test]
     fn whatever_the_kernel_sends_is_printed(bytes in vec(any::<u8>(), 0..120)) {
-        let plugin = Plugin::new(&QDISC_UTIL);
+        let plugin = plugin();
         prop_assert!(plugin.print(Some(&bytes)).is_ok());
         prop_assert!(plugin.print_xstats(Some(&bytes)).is_ok());
     }

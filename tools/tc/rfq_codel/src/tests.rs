@@ -4,7 +4,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
-use serde_json::{json, Value};
+use serde_json::json;
 use tackle_tc::{Error, Options, Qdisc, Words};
 use tackle_tc_fake::{Plugin, Printed};
 
@@ -19,28 +19,17 @@ fn attributes(fields: &[(u8, u32)]) -> Vec<u8> {
     fields.iter().flat_map(attribute).collect()
 }
 
-fn parse(line: &str) -> Result<Vec<u8>, i32> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    Plugin::new(&QDISC_UTIL).parse(&words)
+fn plugin() -> Plugin {
+    Plugin::new(&QDISC_UTIL)
 }
 
 fn print(fields: &[(u8, u32)]) -> Printed {
-    let options = attributes(fields);
-    Plugin::new(&QDISC_UTIL).print(Some(&options)).unwrap()
-}
-
-fn print_xstats(words: &[u32]) -> Printed {
-    let bytes: Vec<u8> = words.iter().copied().flat_map(u32::to_ne_bytes).collect();
-    Plugin::new(&QDISC_UTIL).print_xstats(Some(&bytes)).unwrap()
-}
-
-fn members<const N: usize>(members: [(&str, Value); N]) -> Vec<(String, Value)> {
-    members.map(|(key, value)| (key.to_owned(), value)).to_vec()
+    plugin().print(Some(&attributes(fields))).unwrap()
 }
 
 #[test]
 fn options_become_attributes() {
-    assert_eq!(parse(""), Ok(vec![]));
+    assert_eq!(plugin().parse_line(""), Ok(vec![]));
     let all = "drop_batch 7 ce_threshold_selector 0x1/3 ce_threshold 1ms noecn target 5ms \
                quantum 300 memory_limit 2mb interval 100ms flows 16 limit 1000 ecn";
     let expected = [
@@ -56,19 +45,19 @@ fn options_become_attributes() {
         (11, 3),
         (10, 1),
     ];
-    assert_eq!(parse(all), Ok(attributes(&expected)));
-    assert_eq!(parse("noecn"), Ok(attributes(&[(4, 0)])));
+    assert_eq!(plugin().parse_line(all), Ok(attributes(&expected)));
+    assert_eq!(plugin().parse_line("noecn"), Ok(attributes(&[(4, 0)])));
 }
 
 #[test]
 fn values_that_mean_nothing_are_not_sent() {
     let nothing = "limit 0 flows 0 quantum 0 target 0 interval 0us drop_batch 0";
-    assert_eq!(parse(nothing), Ok(vec![]));
+    assert_eq!(plugin().parse_line(nothing), Ok(vec![]));
     let most = "ce_threshold 4294967295us memory_limit 4294967295";
-    assert_eq!(parse(most), Ok(vec![]));
+    assert_eq!(plugin().parse_line(most), Ok(vec![]));
     let least = "ce_threshold 0 memory_limit 0 ce_threshold_selector 0/0";
     let expected = [(7, 0), (9, 0), (11, 0), (10, 0)];
-    assert_eq!(parse(least), Ok(attributes(&expected)));
+    assert_eq!(plugin().parse_line(least), Ok(attributes(&expected)));
 }
 
 #[test]
@@ -131,7 +120,7 @@ fn options_are_printed_as_those_of_fq_codel() {
         ("ecn", json!(true)),
         ("drop_batch", json!(64)),
     ];
-    assert_eq!(printed.json, members(json));
+    assert_eq!(printed.json, Printed::members(json));
 }
 
 #[test]
@@ -148,11 +137,11 @@ fn an_option_that_is_off_or_absent_is_not_printed() {
 #[test]
 fn statistics_of_a_queue() {
     assert_eq!(
-        print_xstats(&[0; 10]).text,
+        plugin().print_members(&[0; 10]).text,
         "  maxpacket 0 drop_overlimit 0 new_flow_count 0 ecn_mark 0\n  \
          new_flows_len 0 old_flows_len 0"
     );
-    let printed = print_xstats(&[0, 1514, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let printed = plugin().print_members(&[0, 1514, 1, 2, 3, 4, 5, 6, 7, 8]);
     assert_eq!(
         printed.text,
         "  maxpacket 1514 drop_overlimit 1 new_flow_count 3 ecn_mark 2 ce_mark 6 \
@@ -169,17 +158,17 @@ fn statistics_of_a_queue() {
         ("new_flows_len", json!(4)),
         ("old_flows_len", json!(5)),
     ];
-    assert_eq!(printed.json, members(json));
+    assert_eq!(printed.json, Printed::members(json));
 }
 
 #[test]
 fn statistics_of_a_flow() {
-    let printed = print_xstats(&[1, -18i32 as u32, 7250, 12, 3, 0, 99, 0, 0, 0]);
+    let printed = plugin().print_members(&[1, -18i32 as u32, 7250, 12, 3, 0, 99, 0, 0, 0]);
     assert_eq!(
         printed.text,
         "  deficit -18 count 12 lastcount 3 ldelay 7.25ms"
     );
-    let printed = print_xstats(&[1, 300, 7250, 12, 3, 1, -1500i32 as u32]);
+    let printed = plugin().print_members(&[1, 300, 7250, 12, 3, 1, -1500i32 as u32]);
     assert_eq!(
         printed.text,
         "  deficit 300 count 12 lastcount 3 ldelay 7.25ms dropping drop_next -1.5ms"
@@ -192,18 +181,18 @@ fn statistics_of_a_flow() {
         ("dropping", json!(true)),
         ("drop_next", json!(-1500)),
     ];
-    assert_eq!(printed.json, members(json));
+    assert_eq!(printed.json, Printed::members(json));
 }
 
 #[test]
 fn statistics_of_an_unknown_kind_are_left_out() {
-    assert_eq!(print_xstats(&[2; 10]), Printed::default());
+    assert_eq!(plugin().print_members(&[2; 10]), Printed::default());
 }
 
 proptest! {
     #[test]
     fn whatever_the_kernel_sends_is_printed(bytes in vec(any::<u8>(), 0..120)) {
-        let plugin = Plugin::new(&QDISC_UTIL);
+        let plugin = plugin();
         prop_assert!(plugin.print(Some(&bytes)).is_ok());
         prop_assert!(plugin.print_xstats(Some(&bytes)).is_ok());
     }
