@@ -108,10 +108,7 @@ pub(super) fn each_case(
     packets: u32,
     mut measure: impl FnMut(Case, &Pktgen) -> Result<()>,
 ) -> Result<()> {
-    let modules = [
-        module::stack("sch_rcodel", "")?,
-        module::stack("sch_rfq_codel", "")?,
-    ];
+    let modules = module::qdiscs()?;
     let device = Dummy::new(DEVICE, 9)?;
     let pktgen = Pktgen::new(DEVICE, packets)?;
     for case in [Case::Bare, Case::Root, Case::UnderPrio] {
@@ -119,11 +116,7 @@ pub(super) fn each_case(
     }
     drop(pktgen);
     drop(device);
-    // The library came with the first one.
-    modules
-        .into_iter()
-        .rev()
-        .try_for_each(module::Stack::unload)
+    modules.unload()
 }
 
 fn tc(words: &str) -> Result<()> {

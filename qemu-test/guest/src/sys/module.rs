@@ -23,7 +23,7 @@ pub const LIBRARY: &str = "tackle";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 6] = [
+pub const CLIENTS: [&str; 7] = [
     "hook_count",
     "livepatch_cmdline",
     "numa_stat",
@@ -197,11 +197,26 @@ pub fn load(name: &'static str, parameters: &str) -> Result<Loaded> {
 ///
 /// See [`load`].
 pub fn stack(name: &'static str, parameters: &str) -> Result<Stack> {
+    stack_of(&[(name, parameters)])
+}
+
+/// The modules of the queueing disciplines, on the library.
+///
+/// # Errors
+///
+/// See [`load`].
+pub fn qdiscs() -> Result<Stack> {
+    stack_of(&[("sch_rcodel", ""), ("sch_rfq_codel", "")])
+}
+
+fn stack_of(modules: &[(&'static str, &str)]) -> Result<Stack> {
     let mut stack = Stack(Vec::new());
     if !is_loaded(LIBRARY)? {
         stack.0.push(load(LIBRARY, "")?);
     }
-    stack.0.push(load(name, parameters)?);
+    for (name, parameters) in modules {
+        stack.0.push(load(name, parameters)?);
+    }
     Ok(stack)
 }
 

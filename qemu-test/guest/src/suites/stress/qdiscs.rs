@@ -9,9 +9,10 @@
 //! - the senders are held and the queue runs empty: the packets that were sent
 //!   since are those that the qdisc counts as sent and as dropped, and the device
 //!   had the former;
-//! - while packets flow again, other qdiscs take its place, and it theirs; in
-//!   every second round the device goes down and up with it;
-//! - it is removed; after every fourth round its module is unloaded and loaded.
+//! - while packets flow again, other qdiscs take its place, and it theirs, among them
+//!   `rfq_codel`, whose options change and whose flows are listed; in every second round
+//!   the device goes down and up with it;
+//! - it is removed; after every fourth round the modules are unloaded and loaded.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -23,13 +24,14 @@ use netlink_packet_route::tc::TcHandle;
 
 use super::crowd::{Caller, Kind};
 use super::{await_more, LIMIT};
-use crate::sys::codel::Options;
+use crate::sys::codel::{attribute, Options};
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{handle, How, Shown, Tc};
 use crate::sys::{cmd, debugfs, module, wait_often};
 
-const MODULE: &str = "sch_rcodel";
 const KIND: &str = "rcodel";
+/// The other one of ours.
+const FLOWS: &str = "rfq_codel";
 /// Of each packet: so much that a short queue is longer than CoDel lets alone.
 const PAYLOAD: [u8; 400] = [0; 400];
 /// Packets that flow before the next thing is done to them.
@@ -112,7 +114,7 @@ impl Qdiscs {
     ///
     /// One of these cannot be done.
     pub fn new() -> Result<Self> {
-        let work = (Tc::open()?, Some(module::stack(MODULE, "")?));
+        let work = (Tc::open()?, Some(module::qdiscs()?));
         let plain = Road::new(Dummy::new("tks0", 21)?, TcHandle::ROOT);
         let slow = Road::new(Dummy::new("tks1", 22)?, handle(1, 1));
         cmd::run("tc qdisc add dev tks1 root handle 1: tbf rate 1mbit burst 5k latency 1s")?;
@@ -181,9 +183,15 @@ impl Qdiscs {
 
     fn replace(&self, tc: &Tc, road: &Road, down: bool) -> Result<()> {
         let index = road.device.index;
-        for kind in ["pfifo", KIND, "codel", KIND] {
+        for kind in ["pfifo", KIND, FLOWS, "codel", FLOWS, KIND] {
             tc.put_below(How::Replace, index, road.parent, kind, None)??;
             road.flow()?;
+            if kind == FLOWS {
+                let limit = attribute(2, &3u32.to_ne_bytes());
+                tc.put_below(How::Change, index, road.parent, kind, Some(&limit))??;
+                cmd::run(&format!("tc -s class show dev {}", road.device.name))?;
+                road.flow()?;
+            }
         }
         if down {
             tc.set_up(index, false)??;
@@ -231,7 +239,7 @@ impl Kind for Qdiscs {
             if let Some(stack) = stack.take() {
                 stack.unload()?;
             }
-            *stack = Some(module::stack(MODULE, "")?);
+            *stack = Some(module::qdiscs()?);
         }
         Ok(1)
     }
