@@ -17,9 +17,10 @@ tackle::function! {
 
 struct Fail;
 
+// The mark has to stay on its line.
+#[rustfmt::skip]
 impl Override<VfsRead> for Fail {
-    fn entry<'a>(&self, _: &'a Call, _: Arguments<'a, VfsRead>) -> Option<bool> {
-        //~ ERROR expected `isize`, found `bool`
+    fn entry<'a>(&self, _: &'a Call, _: Arguments<'a, VfsRead>) -> Option<bool> { //~ ERROR expected `isize`, found `bool`
         Some(false)
     }
 }

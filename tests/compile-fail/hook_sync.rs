@@ -9,8 +9,9 @@ use tackle::ftrace::{Call, Handler};
 
 pub struct Counter(Cell<u64>);
 
-impl Handler for Counter {
-    //~ ERROR `Cell<u64>` cannot be shared between threads safely
+// The mark has to stay on its line.
+#[rustfmt::skip]
+impl Handler for Counter { //~ ERROR `Cell<u64>` cannot be shared between threads safely
     fn entry(&self, _call: &Call) {
         self.0.set(self.0.get() + 1);
     }
