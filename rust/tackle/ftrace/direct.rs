@@ -5,10 +5,19 @@
 //! C header: [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h),
 //! `register_ftrace_direct()`.
 
-use super::{context::Inside, Target, MAX_ARGUMENTS};
+use super::{
+    context::Inside,
+    modules::{self, Tie},
+    Target, MAX_ARGUMENTS,
+};
 use crate::{bindings, fault};
 use core::marker::{PhantomData, PhantomPinned};
-use kernel::{error::to_result, prelude::*, types::Opaque};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+    types::Opaque,
+};
 
 /// What runs at the entry of a function that is hooked directly.
 pub trait DirectHandler: 'static {
@@ -31,14 +40,17 @@ pub trait DirectHandler: 'static {
 /// are direct, too. With other users of ftrace there, such as a
 /// [`Registration`](super::Registration), ftrace calls all through its list function.
 ///
+/// When the function's module goes, the hook lets go of it for good.
+///
 /// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
 /// may sleep, for tens of milliseconds.
 ///
 /// # Invariants
 ///
-/// Once initialised, `ops` is registered as a direct call of [`enter`].
+/// `ops` is registered as a direct call of [`enter`] while `armed` is set.
 #[pin_data(PinnedDrop)]
 pub struct Direct<T: DirectHandler> {
+    armed: Atomic<bool>,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
     _handler: PhantomData<fn() -> T>,
@@ -48,7 +60,7 @@ pub struct Direct<T: DirectHandler> {
 
 // SAFETY: ftrace's functions may be called from any thread.
 unsafe impl<T: DirectHandler> Send for Direct<T> {}
-// SAFETY: A shared reference gives access to nothing.
+// SAFETY: A shared reference gives access to `disarm`, of which one does its work.
 unsafe impl<T: DirectHandler> Sync for Direct<T> {}
 
 impl<T: DirectHandler> Direct<T> {
@@ -65,27 +77,25 @@ impl<T: DirectHandler> Direct<T> {
     /// The initialiser may sleep.
     pub fn new<'a>(target: impl Into<Target<'a>> + 'a) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
-            // INVARIANT: It is registered on success.
-            ops <- Opaque::try_ffi_init(|ops: *mut bindings::ftrace_ops| {
-                let address = target.into().resolve()?;
-                // SAFETY: `ops` points at uninitialised memory for a `struct ftrace_ops`.
-                unsafe { ops.write(pin_init::zeroed()) };
-                // SAFETY: `ops` is valid, not registered, and stays in its place until
-                // `PinnedDrop`.
-                unsafe { Self::register(ops, address) }
-            }),
+            armed: Atomic::new(false),
+            ops: Opaque::new(pin_init::zeroed()),
             _handler: PhantomData,
             _pin: PhantomPinned,
+        } ? Error)
+        .pin_chain(|this| {
+            let address = target.into().resolve()?;
+            let this = this.as_ref().get_ref();
+            // SAFETY: `this` is pinned, and `drop` unties it.
+            unsafe { modules::tie(address, this, || this.arm(address)) }
         })
     }
 
-    /// # Safety
-    ///
-    /// `ops` points at a zeroed `struct ftrace_ops`, which stays in its place while it is
-    /// registered.
-    unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize) -> Result {
+    /// Has the function at `address` call the handler.
+    fn arm(&self, address: usize) -> Result {
+        let ops = self.ops.get();
         fault::FTRACE_SET_FILTER.check()?;
-        // SAFETY: By the function's requirements. Neither removes nor resets a filter.
+        // SAFETY: The ops is valid, not registered, and pinned until `drop`. Neither removes
+        // nor resets a filter.
         to_result(unsafe { bindings::ftrace_set_filter_ip(ops, address, 0, 0) })
             .and_then(|()| fault::REGISTER_FTRACE_DIRECT.check())
             .and_then(|()| {
@@ -95,7 +105,10 @@ impl<T: DirectHandler> Direct<T> {
             .inspect_err(|_| {
                 // SAFETY: `ops` is not registered, so nobody uses its filter.
                 unsafe { bindings::ftrace_free_filter(ops) }
-            })
+            })?;
+        // INVARIANT: Just registered.
+        self.armed.store(true, Relaxed);
+        Ok(())
     }
 
     /// The address of what the function's entry calls.
@@ -104,15 +117,25 @@ impl<T: DirectHandler> Direct<T> {
     }
 }
 
+impl<T: DirectHandler> Tie for Direct<T> {
+    fn disarm(&self) {
+        if self.armed.xchg(false, Relaxed) {
+            // SAFETY: By the type invariants, and `armed` lets one do this. Other than for a
+            // callback, ftrace does not wait until nobody is in what was called.
+            unsafe {
+                bindings::unregister_ftrace_direct(self.ops.get(), Self::address(), true);
+                bindings::synchronize_rcu_tasks();
+            }
+        }
+    }
+}
+
 #[pinned_drop]
 impl<T: DirectHandler> PinnedDrop for Direct<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants. Other than for a callback, ftrace does not wait until
-        // nobody is in what was called.
-        unsafe {
-            bindings::unregister_ftrace_direct(self.ops.get(), Self::address(), true);
-            bindings::synchronize_rcu_tasks();
-        }
+        let this = self.as_ref().get_ref();
+        modules::untie(this);
+        this.disarm();
     }
 }
 

@@ -2,7 +2,11 @@
 
 //! Hooks that decide whether their function is called at all.
 
-use super::{context::Inside, Arguments, Call, Target};
+use super::{
+    context::Inside,
+    modules::{self, Tie},
+    Arguments, Call, Target,
+};
 use crate::{
     bindings, fault,
     function::{Function, Prototype, Value},
@@ -12,6 +16,7 @@ use kernel::{
     error::to_result,
     ffi::{c_ulong, c_void},
     prelude::*,
+    sync::atomic::{Atomic, Relaxed},
     types::Opaque,
 };
 
@@ -43,6 +48,8 @@ extern "C" {
 ///
 /// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: there can be one such
 /// on a function, live patches included. While it is there, ftrace cannot be switched off.
+///
+/// When the function's module goes, the hook lets go of it for good.
 ///
 /// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
 /// may sleep, for tens of milliseconds.
@@ -144,9 +151,10 @@ unsafe fn skip(fregs: *mut bindings::ftrace_regs, value: usize) {
 ///
 /// # Invariants
 ///
-/// Once initialised, `ops` is registered.
+/// `ops` is registered while `armed` is set.
 #[pin_data(PinnedDrop)]
-pub(super) struct Diversion {
+struct Diversion {
+    armed: Atomic<bool>,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
     #[pin]
@@ -156,7 +164,7 @@ pub(super) struct Diversion {
 // SAFETY: ftrace's functions may be called from any thread; `Diversion::new` wants the same
 // of the rest.
 unsafe impl Send for Diversion {}
-// SAFETY: A shared reference gives access to nothing.
+// SAFETY: A shared reference gives access to `disarm`, of which one does its work.
 unsafe impl Sync for Diversion {}
 
 type Callback =
@@ -169,55 +177,71 @@ impl Diversion {
     ///
     /// `callback` may be called for `target` with `private` in its ops, by any thread, until
     /// the diversion has been dropped.
-    pub(super) unsafe fn new<'a>(
+    unsafe fn new<'a>(
         target: Target<'a>,
         callback: Callback,
         private: *mut c_void,
     ) -> impl PinInit<Self, Error> + 'a {
+        let ops = bindings::ftrace_ops {
+            func: Some(callback),
+            private,
+            flags: (bindings::FTRACE_OPS_FL_IPMODIFY | bindings::FTRACE_OPS_FL_PERMANENT)
+                as c_ulong,
+            ..pin_init::zeroed()
+        };
         try_pin_init!(Self {
-            // INVARIANT: It is registered on success.
-            ops <- Opaque::try_ffi_init(move |ops: *mut bindings::ftrace_ops| {
-                let address = target.resolve()?;
-                // SAFETY: `ops` points at uninitialised memory for a `struct ftrace_ops`.
-                unsafe {
-                    ops.write(bindings::ftrace_ops {
-                        func: Some(callback),
-                        private,
-                        flags: (bindings::FTRACE_OPS_FL_IPMODIFY
-                            | bindings::FTRACE_OPS_FL_PERMANENT) as c_ulong,
-                        ..pin_init::zeroed()
-                    })
-                };
-                fault::REGISTER_FTRACE_FUNCTION.check()?;
-                // SAFETY: `ops` is valid and not registered. It stays in its place until
-                // `PinnedDrop`. Neither removes nor resets a filter.
-                let result = to_result(unsafe {
-                    bindings::ftrace_set_filter_ip(ops, address, 0, 0)
-                })
-                .and_then(|()| {
-                    // SAFETY: As above.
-                    to_result(unsafe { bindings::register_ftrace_function(ops) })
-                });
-                if result.is_err() {
-                    // SAFETY: `ops` is not registered, so nobody uses its filter.
-                    unsafe { bindings::ftrace_free_filter(ops) };
-                }
-                result
-            }),
+            armed: Atomic::new(false),
+            ops: Opaque::new(ops),
             _pin: PhantomPinned,
+        } ? Error)
+        .pin_chain(move |this| {
+            let address = target.resolve()?;
+            let this = this.as_ref().get_ref();
+            // SAFETY: `this` is pinned, and `drop` unties it.
+            unsafe { modules::tie(address, this, || this.arm(address)) }
         })
+    }
+
+    /// Puts the ops on the function at `address`.
+    fn arm(&self, address: usize) -> Result {
+        let ops = self.ops.get();
+        fault::REGISTER_FTRACE_FUNCTION.check()?;
+        // SAFETY: The ops is valid, not registered, and pinned until `drop`. Neither removes
+        // nor resets a filter.
+        to_result(unsafe { bindings::ftrace_set_filter_ip(ops, address, 0, 0) })
+            .and_then(|()| {
+                // SAFETY: As above.
+                to_result(unsafe { bindings::register_ftrace_function(ops) })
+            })
+            .inspect_err(|_| {
+                // SAFETY: It is not registered, so nobody uses its filter.
+                unsafe { bindings::ftrace_free_filter(ops) }
+            })?;
+        // INVARIANT: Just registered.
+        self.armed.store(true, Relaxed);
+        Ok(())
+    }
+}
+
+impl Tie for Diversion {
+    fn disarm(&self) {
+        if self.armed.xchg(false, Relaxed) {
+            let ops = self.ops.get();
+            // SAFETY: By the type invariants, and `armed` lets one do this. ftrace waits until
+            // neither its trampoline nor the callback is in use any more.
+            unsafe {
+                bindings::unregister_ftrace_function(ops);
+                bindings::ftrace_free_filter(ops);
+            }
+        }
     }
 }
 
 #[pinned_drop]
 impl PinnedDrop for Diversion {
     fn drop(self: Pin<&mut Self>) {
-        let ops = self.ops.get();
-        // SAFETY: By the type invariants. ftrace waits until neither its trampoline nor the
-        // callback is in use any more.
-        unsafe {
-            bindings::unregister_ftrace_function(ops);
-            bindings::ftrace_free_filter(ops);
-        }
+        let this = self.as_ref().get_ref();
+        modules::untie(this);
+        this.disarm();
     }
 }

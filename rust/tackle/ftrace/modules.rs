@@ -10,7 +10,7 @@ use super::{
     target::{Target, Targets},
 };
 use crate::{bindings, fault, library, symbol};
-use core::{marker::PhantomPinned, num::NonZeroUsize};
+use core::{marker::PhantomPinned, num::NonZeroUsize, ptr};
 use kernel::{
     error::to_result,
     ffi::{c_int, c_ulong, c_void},
@@ -21,7 +21,10 @@ use kernel::{
 
 kernel::sync::global_lock! {
     // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
-    unsafe(uninit) static WANTED: Mutex<KVec<Wanted>> = KVec::new();
+    unsafe(uninit) static HOOKS: Mutex<Hooks> = Hooks {
+        wanted: KVec::new(),
+        tied: KVec::new(),
+    };
 }
 
 /// Initialises what this file keeps.
@@ -31,8 +34,28 @@ kernel::sync::global_lock! {
 /// To be called once, before [`library::ready`].
 pub(super) unsafe fn init() {
     // SAFETY: By the function's requirements.
-    unsafe { WANTED.init() };
+    unsafe { HOOKS.init() };
 }
+
+struct Hooks {
+    wanted: KVec<Wanted>,
+    tied: KVec<Tied>,
+}
+
+/// What must let go of a function of a module when that goes.
+pub(super) trait Tie: Sync {
+    /// Lets go, if it has not yet done so. May sleep.
+    fn disarm(&self);
+}
+
+/// What is on a function of a module, and does not come back to it.
+struct Tied {
+    module: KVec<u8>,
+    what: *const dyn Tie,
+}
+
+// SAFETY: What is tied may be used from any thread.
+unsafe impl Send for Tied {}
 
 /// A hook on a function of a module that is named. It is on the function whenever there is
 /// one.
@@ -102,7 +125,7 @@ pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
         return unsafe { site::attach(targets, node) };
     };
     // With the lock held: the module can neither come nor go meanwhile.
-    let mut all = WANTED.lock();
+    let all = &mut HOOKS.lock().wanted;
     all.reserve(1, GFP_KERNEL)?;
     match wanted.arm() {
         Err(ENOENT) if target.may_wait() && !wanted.is_loaded()? => {}
@@ -116,13 +139,53 @@ pub(super) fn detach(node: Node) {
     if library::ready().is_err() {
         return;
     }
-    let mut all = WANTED.lock();
+    let all = &mut HOOKS.lock().wanted;
     all.retain(|wanted| !wanted.node.is(&node));
     if all.is_empty() {
         // Nobody drops a static.
         *all = KVec::new();
     }
     site::detach(node);
+}
+
+/// Calls `arm`, which puts `what` on the function at `address`, and sees to it that it is
+/// taken off again if that is a module's and the module goes.
+///
+/// # Errors
+///
+/// `ENODEV` without the library, `ENOMEM`, and those of `arm`.
+///
+/// # Safety
+///
+/// `what` stays valid until [`untie`] has returned.
+pub(super) unsafe fn tie(
+    address: usize,
+    what: *const dyn Tie,
+    arm: impl FnOnce() -> Result,
+) -> Result {
+    library::ready()?;
+    let module = symbol::module_of(address)?;
+    // With the lock held: the module cannot go meanwhile.
+    let all = &mut HOOKS.lock().tied;
+    if module.is_empty() {
+        return arm();
+    }
+    all.reserve(1, GFP_KERNEL)?;
+    arm()?;
+    Ok(all.push_within_capacity(Tied { module, what })?)
+}
+
+/// Forgets what [`tie`] was told of. When this returns, nobody disarms `what` any more.
+pub(super) fn untie(what: *const dyn Tie) {
+    if library::ready().is_err() {
+        return;
+    }
+    let all = &mut HOOKS.lock().tied;
+    all.retain(|tied| !ptr::addr_eq(tied.what, what));
+    if all.is_empty() {
+        // Nobody drops a static.
+        *all = KVec::new();
+    }
 }
 
 /// Hears of modules that come and go.
@@ -184,10 +247,21 @@ unsafe extern "C" fn notify(
     // SAFETY: By the function's requirements; a module's name ends with a NUL.
     let name =
         unsafe { CStr::from_char_ptr((*data.cast::<kernel::bindings::module>()).name.as_ptr()) };
-    let all = WANTED.lock();
-    for wanted in all.iter().filter(|wanted| *wanted.module == *name) {
-        // CAST: An enumeration of small numbers.
-        match action as u32 {
+    // CAST: An enumeration of small numbers.
+    let action = action as u32;
+    let all = HOOKS.lock();
+    if action == bindings::module_state_MODULE_STATE_GOING {
+        for tied in all
+            .tied
+            .iter()
+            .filter(|tied| tied.module[..] == *name.to_bytes())
+        {
+            // SAFETY: By the requirements of `tie`.
+            unsafe { (*tied.what).disarm() };
+        }
+    }
+    for wanted in all.wanted.iter().filter(|wanted| *wanted.module == *name) {
+        match action {
             bindings::module_state_MODULE_STATE_COMING => {
                 if let Err(error) = wanted.arm() {
                     pr_warn!("{}: {}\n", &*wanted.name, super::reason(error));

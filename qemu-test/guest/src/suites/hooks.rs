@@ -29,6 +29,7 @@ pub const SUITE: Suite = Suite {
         refuses_an_untraceable_function,
         refuses_a_second_instance,
         comes_and_goes_under_calls,
+        makes_a_histogram,
     ],
 };
 
@@ -224,4 +225,27 @@ fn comes_and_goes_under_calls(context: &mut Context<'_>) -> Result<()> {
     ensure!(counted > 0, "expected calls to be counted, got none");
     ftrace::expect_bare(CALL)?;
     library.unload()
+}
+
+/// `hook_latency`, the sample of a hook at the exit.
+fn makes_a_histogram(context: &mut Context<'_>) -> Result<()> {
+    const TIMES: u64 = 25;
+    let stack = module::stack("hook_latency", &format!("function={READ}"))?;
+    let file = debugfs::tackle("hook_latency/histogram");
+    ensure!(
+        debugfs::read(&file)?.is_empty(),
+        "there are calls before the first one"
+    );
+    for _ in 0..TIMES {
+        livepatch::cmdline()?;
+    }
+    let text = debugfs::read(&file)?;
+    context.note(text.replace('\n', "; "))?;
+    let counts = text.lines().map(|line| {
+        let count = line.split(' ').nth(2).context("three numbers in a line")?;
+        Ok(count.parse::<u64>()?)
+    });
+    let counted: u64 = counts.sum::<Result<_>>()?;
+    ensure!(counted == TIMES, "expected {TIMES} calls, got {counted}");
+    stack.unload()
 }

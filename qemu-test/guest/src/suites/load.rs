@@ -92,7 +92,9 @@ impl Held {
     fn load(name: &'static str) -> Result<Self> {
         Ok(match name {
             livepatch::NAME => Self::Patch(Patch::load()?),
-            "hook_count" => Self::Plain(module::load(name, "function=cmdline_proc_show")?),
+            "hook_count" | "hook_latency" => {
+                Self::Plain(module::load(name, "function=cmdline_proc_show")?)
+            }
             _ => Self::Plain(module::load(name, "")?),
         })
     }

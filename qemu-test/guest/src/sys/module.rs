@@ -23,8 +23,9 @@ pub const LIBRARY: &str = "tackle";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 7] = [
+pub const CLIENTS: [&str; 8] = [
     "hook_count",
+    "hook_latency",
     "livepatch_cmdline",
     "numa_stat",
     "qdisc_fifo",
