@@ -19,13 +19,17 @@ const NOT_ECT: u8 = 0;
 const ECT_1: u8 = 1;
 const ECT_0: u8 = 2;
 
-/// Sends 200 packets of one flow through a slow line, and returns our queue when they are gone.
+/// Has 200 packets of one flow wait, lets them through a slow line, and returns our queue when
+/// they are gone.
 fn through_slow_line(bench: &Bench, options: &str, dsfield: u8) -> Result<Queue> {
-    cmd::run("tc qdisc replace dev tkd0 root handle 1: tbf rate 400kbit burst 200 limit 5000")?;
+    cmd::run(BLOCKED)?;
     cmd::run(&format!(
         "tc qdisc add dev tkd0 parent 1:1 {KIND} {options}"
     ))?;
-    bench.device.send_flow(7000, dsfield, 0, 200)?;
+    bench.device.send_flow(7000, dsfield, 0, 199)?;
+    cmd::run("tc qdisc change dev tkd0 root handle 1: tbf rate 400kbit burst 200 limit 5000")?;
+    // The line looks at its new rate when a packet comes.
+    bench.device.send_flow(7000, dsfield, 0, 1)?;
     let mut all = drained("tkd0")?;
     cmd::run("tc qdisc del dev tkd0 root")?;
     let ours = all.iter().position(|queue| queue.kind == KIND);
@@ -151,10 +155,10 @@ pub(super) fn changes_under_traffic(_: &mut Context<'_>) -> Result<()> {
         for number in 0..200 {
             let (limit, options) = change(number);
             bench.change(KIND, &options)??;
-            let shown = cmd::run("tc qdisc show dev tkd0")?;
+            let (shown, limit) = (bench.show()?.options, attribute(2, &limit.to_ne_bytes()));
             ensure!(
-                shown.contains(&format!(" limit {limit}p ")),
-                "expected limit {limit}p, got {shown}"
+                shown.windows(limit.len()).any(|bytes| bytes == limit),
+                "expected {limit:?} among the options, got {shown:?}"
             );
         }
         Ok(())
