@@ -28,11 +28,10 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     page.say(format!("   reads of /proc/cmdline  {READS:>6}"));
     page.say(format!("   calls after             {after:>6}"));
     let enabled = ftrace::expect_enabled(FUNCTION)?;
-    let (address, callback) = enabled.trampolines.first().context("no trampoline")?;
+    let (trampoline, _) = enabled.trampolines.first().context("no trampoline")?;
     page.say("   in the kernel's list of enabled functions:");
     page.say(format!("     {FUNCTION}, {} user", enabled.users));
-    page.say(format!("     trampoline {address}, of this hook alone"));
-    page.say(format!("     calls {callback}"));
+    page.say(format!("     trampoline {trampoline}, of this function alone"));
     stack.unload()?;
     ensure!(
         after - before == READS,

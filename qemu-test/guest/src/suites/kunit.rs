@@ -39,6 +39,7 @@ suites![
     tackle_fault,
     tackle_flows,
     tackle_ftrace,
+    tackle_ftrace_kinds,
     tackle_function,
     tackle_livepatch,
     tackle_netlink,
