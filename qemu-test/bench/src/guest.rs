@@ -198,7 +198,7 @@ mod tests {
         let report = [line, FIGURE, b"{\"end\":1}\n"].concat();
         let (figures, skipped) = collect(b"", &report, None).unwrap();
         assert_eq!(figures.len(), 1);
-        assert_eq!(skipped[0].to_string(), "hooks hook-1 bpf-fentry: no BTF");
+        assert_eq!(skipped[0].to_string(), "hooks nop bpf-fentry: no BTF");
     }
 
     #[test]
