@@ -66,7 +66,9 @@ pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
     };
     let pooled = slot.pooled();
     let site = KBox::pin_init(Site::new(addresses, slot, node), GFP_KERNEL).inspect_err(|_| {
-        pooled.map(|slot| pool.put(slot));
+        if let Some(slot) = pooled {
+            pool.put(slot);
+        }
     })?;
     Ok(sites.push_within_capacity(site)?)
 }

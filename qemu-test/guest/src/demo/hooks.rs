@@ -31,7 +31,9 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     let (trampoline, _) = enabled.trampolines.first().context("no trampoline")?;
     page.say("   in the kernel's list of enabled functions:");
     page.say(format!("     {FUNCTION}, {} user", enabled.users));
-    page.say(format!("     trampoline {trampoline}, of this function alone"));
+    page.say(format!(
+        "     trampoline {trampoline}, of this function alone"
+    ));
     stack.unload()?;
     ensure!(
         after - before == READS,
