@@ -49,7 +49,7 @@ impl Qdisc for Fifo {
         Err(EINVAL)
     }
 
-    fn init<'q>(_: (), setup: &mut Setup<'_>) -> impl PinInit<SkbList<'q>, Error> {
+    fn init<'q>((): (), setup: &mut Setup<'_>) -> impl PinInit<SkbList<'q>, Error> {
         setup.set_limit(1000);
         Ok(SkbList::new())
     }

@@ -35,7 +35,7 @@ impl Hook {
         Ok(match request.kind {
             Kind::Count => {
                 let hook = ftrace::Registration::new(target, Collect::new(request, ())?);
-                let files = dir.scope(hook, name, |hook, files| common(hook, files));
+                let files = dir.scope(hook, name, common);
                 Self::Count(KBox::pin_init(files, GFP_KERNEL)?)
             }
             Kind::Latency => {
@@ -147,7 +147,7 @@ impl fprobe::Handler for Collect<Values> {
         self.passes().then_some(())
     }
 
-    fn exit(&self, ret: &fprobe::Return, _: ()) {
+    fn exit(&self, ret: &fprobe::Return, (): ()) {
         // CAST: The same bits: most functions return a signed number or an errno.
         self.what.add(ret.value() as i64);
     }

@@ -90,7 +90,8 @@ macro_rules! prototypes {
             type Return = R;
 
             #[inline]
-            #[allow(clippy::unused_unit)]
+            // The comment proves nothing about a function without arguments.
+            #[allow(clippy::unused_unit, clippy::unnecessary_safety_comment)]
             unsafe fn arguments<'a>(_registers: &Registers) -> Self::Arguments<'a> {
                 // SAFETY: By the function's requirements register `n` holds argument `n`,
                 // which the caller passed for a call that outlasts `'a`.

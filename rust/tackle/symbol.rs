@@ -61,7 +61,7 @@ pub fn lookup(name: &CStr) -> Result<usize> {
 ///
 /// May sleep.
 pub(crate) fn module_of(address: usize) -> Result<KVec<u8>> {
-    const LEN: usize = bindings::KSYM_SYMBOL_LEN as usize;
+    const LEN: usize = bindings::KSYM_SYMBOL_LEN;
     let mut text = KVec::from_elem(0u8, LEN, GFP_KERNEL)?;
     // SAFETY: `text` has room for what it writes: at most `KSYM_SYMBOL_LEN` bytes.
     let len = unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr(), address) };

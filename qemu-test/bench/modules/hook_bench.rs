@@ -74,7 +74,7 @@ impl fprobe::Handler for Nop {
     }
 
     #[inline]
-    fn exit(&self, _ret: &fprobe::Return, _: ()) {}
+    fn exit(&self, _ret: &fprobe::Return, (): ()) {}
 }
 
 impl Override<Tracee> for Nop {

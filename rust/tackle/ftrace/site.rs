@@ -93,7 +93,9 @@ pub(super) fn detach(node: Node) {
         let slot = site.slot.pooled();
         // Its trampoline is free for others when nobody is in it any more.
         drop(site);
-        slot.map(|slot| pool.put(slot));
+        if let Some(slot) = slot {
+            pool.put(slot);
+        }
     }
     if sites.is_empty() {
         // Nobody drops a static: the library may go before the next hook comes.

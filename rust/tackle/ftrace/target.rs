@@ -276,7 +276,7 @@ fn places(pattern: &CStr, except: *const u8, module: Option<&[u8]>) -> Result<KV
 fn traceable(pattern: &CStr, except: *const u8) -> Result<KVec<usize>> {
     use core::slice;
 
-    unsafe extern "C" fn nothing(
+    extern "C" fn nothing(
         _probe: *mut bindings::fprobe,
         _entry_ip: usize,
         _ret_ip: usize,

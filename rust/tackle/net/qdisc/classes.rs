@@ -105,13 +105,13 @@ impl<T: Qdisc> Ops<T> {
         else {
             return 0;
         };
-        let mut queue = bindings::gnet_stats_queue {
+        let queue = bindings::gnet_stats_queue {
             backlog,
             ..Default::default()
         };
         // SAFETY: The dump is valid; the counts are copied, and no CPU has some of its own.
         unsafe {
-            if bindings::gnet_stats_copy_queue(dump, ptr::null_mut(), &mut queue, qlen) < 0 {
+            if bindings::gnet_stats_copy_queue(dump, ptr::null_mut(), &queue, qlen) < 0 {
                 return EMSGSIZE.to_errno();
             }
             Self::copy_stats(dump, &mut stats)

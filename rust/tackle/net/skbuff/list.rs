@@ -32,6 +32,13 @@ pub struct SkbList<'q> {
 // SAFETY: The packets belong to the list, and may be freed or sent by any thread.
 unsafe impl Send for SkbList<'_> {}
 
+impl Default for SkbList<'_> {
+    #[inline]
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SkbList<'_> {
     /// Makes a list without packets.
     #[inline]
