@@ -60,11 +60,11 @@ impl Library {
             debugfs::init();
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             ftrace::init();
+            #[cfg(CONFIG_LIVEPATCH)]
+            crate::livepatch::init();
         }
         READY.store(true, Release);
 
-        #[cfg(CONFIG_LIVEPATCH)]
-        crate::livepatch::init();
         let root = debugfs::Root::new()?;
         Ok(Self {
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]

@@ -24,14 +24,13 @@ kernel::sync::global_lock! {
     unsafe(uninit) static TAKING: SpinLockIrq<()> = ();
 }
 
-static READY: Atomic<bool> = Atomic::new(false);
-
-/// Makes the locks ready, before any module can be loaded that uses the library.
-pub(crate) fn init() {
-    if READY.xchg(true, Relaxed) {
-        return;
-    }
-    // SAFETY: Once only, by `READY`.
+/// Initialises the locks of this file.
+///
+/// # Safety
+///
+/// To be called once, before any module can be loaded that uses the library.
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
     unsafe {
         REGISTRY.init();
         TAKING.init();
