@@ -49,17 +49,8 @@ pub fn cpu() -> u32 {
 pub fn current() -> TaskId {
     const { assert!(COMM_LEN == kernel::bindings::TASK_COMM_LEN as usize) };
     let task = Task::current_raw();
-    // SAFETY: `current` is valid in every context and does not go away while this runs on
-    // its CPU. The ids and the start change only when the task itself makes another thread's
-    // its own (`de_thread()`); an interrupt may see some of them changed, as in C. Each is
-    // one volatile read of an integer, so `READ_ONCE()`.
-    let (pid, tgid, start) = unsafe {
-        (
-            (&raw const (*task).pid).read_volatile(),
-            (&raw const (*task).tgid).read_volatile(),
-            (&raw const (*task).start_boottime).read_volatile(),
-        )
-    };
+    // SAFETY: As in `pid`. An interrupt may see some of the three changed, as in C.
+    let start = unsafe { (&raw const (*task).start_boottime).read_volatile() };
     // SAFETY: As above; only the address is taken.
     let name = unsafe { &raw const (*task).comm }.cast::<u8>();
     let mut comm = [0; COMM_LEN];
@@ -69,8 +60,8 @@ pub fn current() -> TaskId {
         *byte = unsafe { ptr::read_volatile(name.add(i)) };
     }
     TaskId {
-        pid,
-        tgid,
+        pid: pid(),
+        tgid: tgid(),
         comm,
         start,
     }
