@@ -150,7 +150,7 @@ impl Dir {
         F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
     {
         try_pin_init!(Scope {
-            place: None,
+            files: None,
             data <- data,
             _pin: PhantomPinned,
         } ? E)
@@ -162,13 +162,13 @@ impl Dir {
             };
             init(&scope.data, &dir);
             // INVARIANT: The files refer to `data`, or to what is static.
-            *scope.place = Some(dir.place);
+            *scope.files = Some(dir.place.filled());
             Ok(())
         })
     }
 }
 
-/// Where files are.
+/// Where files are being made.
 enum Place {
     /// In a directory of their own.
     Own(Entry),
@@ -176,8 +176,22 @@ enum Place {
     In(Arc<Entry>, Cell<KVec<Entry>>),
 }
 
-// SAFETY: The cell is used while the files are made, by whoever makes them.
-unsafe impl Sync for Place {}
+impl Place {
+    fn filled(self) -> Files {
+        match self {
+            Self::Own(dir) => Files::Dir(dir),
+            Self::In(_, files) => Files::Single(files.into_inner()),
+        }
+    }
+}
+
+/// What removes files when it is dropped.
+enum Files {
+    /// Those of a directory, with it.
+    Dir(#[expect(dead_code, reason = "it is there to be dropped")] Entry),
+    /// Each by itself.
+    Single(#[expect(dead_code, reason = "they are there to be dropped")] KVec<Entry>),
+}
 
 /// Files and the data behind them, as long as it lives.
 ///
@@ -186,11 +200,11 @@ unsafe impl Sync for Place {}
 ///
 /// # Invariants
 ///
-/// The files in `place` refer to nothing that is dropped before it.
+/// The files refer to nothing that is dropped before `files`.
 #[pin_data]
 pub struct Scope<T> {
     // Dropped in this order.
-    place: Option<Place>,
+    files: Option<Files>,
     #[pin]
     data: T,
     // The files have its address.
@@ -253,7 +267,7 @@ impl<'data> ScopedDir<'data> {
 
     fn create<T: Sync + 'static>(&self, name: &CStr, data: &'data T, ops: FileOps<T>) {
         // SAFETY: `'data` is any lifetime to the one who fills the directory, so `data` is
-        // static or part of the scope's data, which outlives the scope's place.
+        // static or part of the scope's data, which outlives the scope's files.
         unsafe {
             match &self.place {
                 Place::Own(dir) => dir.create_file(name, data, ops),
