@@ -67,8 +67,7 @@ impl kernel::Module for HookLatency {
         let files = root.scope(hook, c"hook_latency", |hook, dir| {
             dir.read_callback_file(c"histogram", hook, &|hook, f| {
                 for bucket in hook.handler().0.buckets() {
-                    let (low, count) = (bucket.low, bucket.count);
-                    writeln!(f, "{low} {} {count}", bucket.high.unwrap_or(u64::MAX))?;
+                    writeln!(f, "{bucket}")?;
                 }
                 Ok(())
             });

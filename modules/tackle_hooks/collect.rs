@@ -212,17 +212,12 @@ fn line<H: Collecting>(hook: &H, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "{} {kind} calls={calls} missed={missed}",
         &*collect.function
     ))?;
-    // `core` knows nothing of the kernel's trait.
-    core::fmt::Display::fmt(&collect.filter, f)
+    write!(f, "{}", collect.filter)
 }
 
 fn histogram(histogram: &Histogram, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for bucket in histogram.buckets() {
-        let (low, count) = (bucket.low, bucket.count);
-        match bucket.high {
-            Some(high) => f.write_fmt(fmt!("{low} {high} {count}\n"))?,
-            None => f.write_fmt(fmt!("{low} inf {count}\n"))?,
-        }
+        writeln!(f, "{bucket}")?;
     }
     Ok(())
 }

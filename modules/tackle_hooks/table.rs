@@ -6,7 +6,7 @@ use crate::collect::Hook;
 use core::str;
 use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::UserSliceReader};
 use tackle::{debugfs::Dir, ftrace};
-use tackle_core::hooks::{Request, RequestError, LINE_LEN, NAME_LEN};
+use tackle_core::hooks::{Request, LINE_LEN, NAME_LEN};
 
 /// The hooks, and why the last request was refused.
 #[pin_data]
@@ -47,9 +47,9 @@ impl Table {
         let text = inner.text(&text)?;
         let request = match Request::parse(text) {
             Ok(request) => request,
-            Err(error) => return inner.refuse(EINVAL, fmt!("{}", Why(error))),
+            Err(error) => return inner.refuse(EINVAL, format_args!("{error}")),
         };
-        let name = CString::try_from_fmt(fmt!("{}", Name(&request)))?;
+        let name = CString::try_from_fmt(format_args!("{}", request.hook_name()))?;
         if name.count_bytes() > NAME_LEN {
             return inner.refuse(
                 E2BIG,
@@ -154,23 +154,5 @@ impl Inner {
     fn accept(&mut self) -> Result {
         self.error = CString::try_from_fmt(fmt!(""))?;
         Ok(())
-    }
-}
-
-/// The name of the hook that a request asks for.
-struct Name<'a>(&'a Request<'a>);
-
-impl fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.write_name(f)
-    }
-}
-
-/// `core` knows nothing of the kernel's trait.
-struct Why<'a>(RequestError<'a>);
-
-impl fmt::Display for Why<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        core::fmt::Display::fmt(&self.0, f)
     }
 }

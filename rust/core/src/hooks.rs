@@ -8,6 +8,6 @@ mod values;
 
 pub use histogram::{Bucket, Histogram, BUCKETS};
 pub use request::{
-    CpuList, Filter, Kind, Request, RequestError, LINE_LEN, MAX_CPU_RANGES, NAME_LEN,
+    CpuList, Filter, HookName, Kind, Request, RequestError, LINE_LEN, MAX_CPU_RANGES, NAME_LEN,
 };
 pub use values::{Values, MAX_VALUES};

@@ -2,7 +2,10 @@
 
 //! A histogram with a bucket for each power of two.
 
-use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use core::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// How many buckets there are: one for 0, and one for each bit that can be a value's highest.
 pub const BUCKETS: usize = 65;
@@ -19,6 +22,17 @@ pub struct Bucket {
     pub high: Option<u64>,
     /// How many values there were.
     pub count: u64,
+}
+
+impl fmt::Display for Bucket {
+    /// `LOW HIGH COUNT`, with `inf` where there is no upper end.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (low, count) = (self.low, self.count);
+        match self.high {
+            Some(high) => write!(f, "{low} {high} {count}"),
+            None => write!(f, "{low} inf {count}"),
+        }
+    }
 }
 
 impl Default for Histogram {

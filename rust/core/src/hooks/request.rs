@@ -2,7 +2,10 @@
 
 //! The line by which a person asks for a hook.
 
-use core::{fmt, num::NonZeroUsize};
+use core::{
+    fmt::{self, Write as _},
+    num::NonZeroUsize,
+};
 
 /// The longest line, in bytes.
 pub const LINE_LEN: usize = 1023;
@@ -214,16 +217,26 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// Writes the hook's name to `f`: the one asked for, or else that of the function with
+    /// What the hook is called: by the name asked for, or else by that of the function with
     /// `_` for what a name cannot have, and the kind.
-    pub fn write_name(&self, f: &mut impl fmt::Write) -> fmt::Result {
-        if let Some(name) = self.name {
+    pub fn hook_name(&self) -> HookName<'_> {
+        HookName(self)
+    }
+}
+
+/// Displays the name of the hook that a request asks for.
+pub struct HookName<'a>(&'a Request<'a>);
+
+impl fmt::Display for HookName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.0;
+        if let Some(name) = request.name {
             return f.write_str(name);
         }
-        for c in self.function.chars() {
+        for c in request.function.chars() {
             f.write_char(if is_name_char(c) { c } else { '_' })?;
         }
-        write!(f, "_{}", self.kind.name())
+        write!(f, "_{}", request.kind.name())
     }
 }
 
@@ -265,9 +278,7 @@ mod tests {
     use std::string::{String, ToString};
 
     fn name(line: &str) -> String {
-        let mut name = String::new();
-        Request::parse(line).unwrap().write_name(&mut name).unwrap();
-        name
+        Request::parse(line).unwrap().hook_name().to_string()
     }
 
     #[test]

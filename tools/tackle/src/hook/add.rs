@@ -71,9 +71,7 @@ impl Request {
 pub fn name(line: &str) -> Result<String> {
     let request = tackle_core::hooks::Request::parse(line);
     let request = request.map_err(|error| anyhow!("{error}"))?;
-    let mut name = String::new();
-    request.write_name(&mut name)?;
-    Ok(name)
+    Ok(request.hook_name().to_string())
 }
 
 /// Checks that `word` is one.
