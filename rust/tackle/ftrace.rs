@@ -15,13 +15,14 @@ mod context;
 mod direct;
 mod divert;
 mod modules;
+mod ops;
 mod site;
 mod slot;
 mod target;
 mod typed;
 
 pub use direct::{Direct, DirectHandler};
-pub use divert::{Override, Overriding, Returned};
+pub use divert::{Override, Overriding};
 pub(crate) use modules::Notifier;
 
 use crate::bindings;

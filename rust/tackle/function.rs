@@ -72,6 +72,9 @@ pub trait Prototype: Copy + sealed::Sealed + 'static {
     unsafe fn arguments<'a>(registers: &Registers) -> Self::Arguments<'a>;
 }
 
+/// What a call of `F` returns, as Rust code sees it.
+pub type Returned<'a, F> = <<<F as Function>::Prototype as Prototype>::Return as Value>::View<'a>;
+
 mod sealed {
     pub trait Sealed {}
 }

@@ -7,17 +7,12 @@
 
 use super::{
     context::Inside,
-    modules::{self, Tie},
+    ops::{self, Kind, TiedOps},
     Target, MAX_ARGUMENTS,
 };
 use crate::{bindings, fault};
-use core::marker::{PhantomData, PhantomPinned};
-use kernel::{
-    error::to_result,
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-    types::Opaque,
-};
+use core::marker::PhantomData;
+use kernel::{error::to_result, prelude::*};
 
 /// What runs at the entry of a function that is hooked directly.
 pub trait DirectHandler: 'static {
@@ -45,23 +40,11 @@ pub trait DirectHandler: 'static {
 /// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
 /// may sleep, for tens of milliseconds.
 ///
-/// # Invariants
-///
-/// `ops` is registered as a direct call of [`enter`] while `armed` is set.
-#[pin_data(PinnedDrop)]
+#[pin_data]
 pub struct Direct<T: DirectHandler> {
-    armed: Atomic<bool>,
     #[pin]
-    ops: Opaque<bindings::ftrace_ops>,
-    _handler: PhantomData<fn() -> T>,
-    #[pin]
-    _pin: PhantomPinned,
+    ops: TiedOps<Entry<T>>,
 }
-
-// SAFETY: ftrace's functions may be called from any thread.
-unsafe impl<T: DirectHandler> Send for Direct<T> {}
-// SAFETY: A shared reference gives access to `disarm`, of which one does its work.
-unsafe impl<T: DirectHandler> Sync for Direct<T> {}
 
 impl<T: DirectHandler> Direct<T> {
     /// Creates an initialiser that hooks the kernel function `target`.
@@ -77,65 +60,33 @@ impl<T: DirectHandler> Direct<T> {
     /// The initialiser may sleep.
     pub fn new<'a>(target: impl Into<Target<'a>> + 'a) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
-            armed: Atomic::new(false),
-            ops: Opaque::new(pin_init::zeroed()),
-            _handler: PhantomData,
-            _pin: PhantomPinned,
-        } ? Error)
-        .pin_chain(|this| {
-            let address = target.into().resolve()?;
-            let this = this.as_ref().get_ref();
-            // SAFETY: `this` is pinned, and `drop` unties it.
-            unsafe { modules::tie(address, this, || this.arm(address)) }
+            // SAFETY: `enter` saves the registers of any function, and any thread may call it.
+            ops <- unsafe { TiedOps::new(pin_init::zeroed(), || target.into().resolve()) },
         })
     }
+}
 
-    /// Has the function at `address` call the handler.
-    fn arm(&self, address: usize) -> Result {
-        let ops = self.ops.get();
-        fault::FTRACE_SET_FILTER.check()?;
-        // SAFETY: The ops is valid, not registered, and pinned until `drop`. Neither removes
-        // nor resets a filter.
-        to_result(unsafe { bindings::ftrace_set_filter_ip(ops, address, 0, 0) })
-            .and_then(|()| fault::REGISTER_FTRACE_DIRECT.check())
-            .and_then(|()| {
-                // SAFETY: As above. `enter` saves the registers of the function.
-                to_result(unsafe { bindings::register_ftrace_direct(ops, Self::address()) })
-            })
-            .inspect_err(|_| {
-                // SAFETY: `ops` is not registered, so nobody uses its filter.
-                unsafe { bindings::ftrace_free_filter(ops) }
-            })?;
-        // INVARIANT: Just registered.
-        self.armed.store(true, Relaxed);
-        Ok(())
-    }
+/// An ops that has its functions call [`enter`].
+struct Entry<T>(PhantomData<fn() -> T>);
 
-    /// The address of what the function's entry calls.
+impl<T: DirectHandler> Entry<T> {
     fn address() -> usize {
         enter::<T> as *const () as usize
     }
 }
 
-impl<T: DirectHandler> Tie for Direct<T> {
-    fn disarm(&self) {
-        if self.armed.xchg(false, Relaxed) {
-            // SAFETY: By the type invariants, and `armed` lets one do this. Other than for a
-            // callback, ftrace does not wait until nobody is in what was called.
-            unsafe {
-                bindings::unregister_ftrace_direct(self.ops.get(), Self::address(), true);
-                bindings::synchronize_rcu_tasks();
-            }
-        }
+impl<T: DirectHandler> Kind for Entry<T> {
+    unsafe fn register(ops: *mut bindings::ftrace_ops) -> Result {
+        fault::REGISTER_FTRACE_DIRECT.check()?;
+        // SAFETY: By the function's requirements.
+        to_result(unsafe { bindings::register_ftrace_direct(ops, Self::address()) })
     }
-}
 
-#[pinned_drop]
-impl<T: DirectHandler> PinnedDrop for Direct<T> {
-    fn drop(self: Pin<&mut Self>) {
-        let this = self.as_ref().get_ref();
-        modules::untie(this);
-        this.disarm();
+    unsafe fn unregister(ops: *mut bindings::ftrace_ops) {
+        // SAFETY: By the function's requirements. Other than for a callback, ftrace does not
+        // wait until nobody is in what was called.
+        unsafe { bindings::unregister_ftrace_direct(ops, Self::address(), false) };
+        ops::synchronize();
     }
 }
 

@@ -4,24 +4,18 @@
 
 use super::{
     context::Inside,
-    modules::{self, Tie},
+    ops::{Plain, TiedOps},
     Arguments, Call, Target,
 };
 use crate::{
-    bindings, fault,
-    function::{Function, Prototype, Value},
+    bindings,
+    function::{Function, Prototype, Returned, Value},
 };
 use core::marker::{PhantomData, PhantomPinned};
 use kernel::{
-    error::to_result,
     ffi::{c_ulong, c_void},
     prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-    types::Opaque,
 };
-
-/// What a call of `F` returns, as Rust code sees it.
-pub type Returned<'a, F> = <<<F as Function>::Prototype as Prototype>::Return as Value>::View<'a>;
 
 /// Decides about calls of `F`: a type that implements this.
 pub trait Override<F: Function>: Send + Sync + 'static {
@@ -56,12 +50,12 @@ extern "C" {
 ///
 /// # Invariants
 ///
-/// Once initialised, `diversion` is registered for `F`.
+/// Once initialised, `ops` is registered for `F`, and has the address of `handler`.
 #[pin_data]
 pub struct Overriding<F: Function, H: Override<F>> {
     // Dropped in this order.
     #[pin]
-    diversion: Diversion,
+    ops: TiedOps<Plain>,
     handler: H,
     _function: PhantomData<fn() -> F>,
     #[pin]
@@ -84,12 +78,11 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
             handler,
             // After `handler`: from then on it is called.
             // SAFETY: `this` is pinned, so that the handler stays where it is. It is dropped
-            // after the diversion.
-            diversion <- unsafe {
-                Diversion::new(
-                    Target::of::<F>(),
-                    Self::callback,
-                    (&raw mut (*this.as_ptr()).handler).cast(),
+            // after the ops.
+            ops <- unsafe {
+                TiedOps::new(
+                    diverting(Self::callback, (&raw mut (*this.as_ptr()).handler).cast()),
+                    || Target::of::<F>().resolve(),
                 )
             },
             _function: PhantomData,
@@ -141,107 +134,31 @@ unsafe fn skip(fregs: *mut bindings::ftrace_regs, value: usize) {
     // SAFETY: By the function's requirements. The function in whose place this goes on returns
     // what is in the register, to its caller.
     unsafe {
-        let regs = &raw mut (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs;
-        (*regs).ax = value;
-        (*regs).ip = tackle_ftrace_just_return as *const () as usize;
+        (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ax = value;
+        go_on_at(fregs, tackle_ftrace_just_return as *const () as usize);
     }
 }
 
-/// An ops that may change where a function goes on.
+/// Has the function go on at `ip` when ftrace returns.
 ///
-/// # Invariants
+/// # Safety
 ///
-/// `ops` is registered while `armed` is set.
-#[pin_data(PinnedDrop)]
-struct Diversion {
-    armed: Atomic<bool>,
-    #[pin]
-    ops: Opaque<bindings::ftrace_ops>,
-    #[pin]
-    _pin: PhantomPinned,
+/// As for [`skip`]. The code at `ip` is right for a call of the function.
+pub(super) unsafe fn go_on_at(fregs: *mut bindings::ftrace_regs, ip: usize) {
+    // SAFETY: By the function's requirements.
+    unsafe { (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ip = ip };
 }
-
-// SAFETY: ftrace's functions may be called from any thread; `Diversion::new` wants the same
-// of the rest.
-unsafe impl Send for Diversion {}
-// SAFETY: A shared reference gives access to `disarm`, of which one does its work.
-unsafe impl Sync for Diversion {}
 
 type Callback =
     unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
-impl Diversion {
-    /// Creates an initialiser that has ftrace call `callback` at `target`.
-    ///
-    /// # Safety
-    ///
-    /// `callback` may be called for `target` with `private` in its ops, by any thread, until
-    /// the diversion has been dropped.
-    unsafe fn new<'a>(
-        target: Target<'a>,
-        callback: Callback,
-        private: *mut c_void,
-    ) -> impl PinInit<Self, Error> + 'a {
-        let ops = bindings::ftrace_ops {
-            func: Some(callback),
-            private,
-            flags: (bindings::FTRACE_OPS_FL_IPMODIFY | bindings::FTRACE_OPS_FL_PERMANENT)
-                as c_ulong,
-            ..pin_init::zeroed()
-        };
-        try_pin_init!(Self {
-            armed: Atomic::new(false),
-            ops: Opaque::new(ops),
-            _pin: PhantomPinned,
-        } ? Error)
-        .pin_chain(move |this| {
-            let address = target.resolve()?;
-            let this = this.as_ref().get_ref();
-            // SAFETY: `this` is pinned, and `drop` unties it.
-            unsafe { modules::tie(address, this, || this.arm(address)) }
-        })
-    }
-
-    /// Puts the ops on the function at `address`.
-    fn arm(&self, address: usize) -> Result {
-        let ops = self.ops.get();
-        fault::REGISTER_FTRACE_FUNCTION.check()?;
-        // SAFETY: The ops is valid, not registered, and pinned until `drop`. Neither removes
-        // nor resets a filter.
-        to_result(unsafe { bindings::ftrace_set_filter_ip(ops, address, 0, 0) })
-            .and_then(|()| {
-                // SAFETY: As above.
-                to_result(unsafe { bindings::register_ftrace_function(ops) })
-            })
-            .inspect_err(|_| {
-                // SAFETY: It is not registered, so nobody uses its filter.
-                unsafe { bindings::ftrace_free_filter(ops) }
-            })?;
-        // INVARIANT: Just registered.
-        self.armed.store(true, Relaxed);
-        Ok(())
-    }
-}
-
-impl Tie for Diversion {
-    fn disarm(&self) {
-        if self.armed.xchg(false, Relaxed) {
-            let ops = self.ops.get();
-            // SAFETY: By the type invariants, and `armed` lets one do this. ftrace waits until
-            // neither its trampoline nor the callback is in use any more.
-            unsafe {
-                bindings::unregister_ftrace_function(ops);
-                bindings::ftrace_free_filter(ops);
-            }
-        }
-    }
-}
-
-#[pinned_drop]
-impl PinnedDrop for Diversion {
-    fn drop(self: Pin<&mut Self>) {
-        let this = self.as_ref().get_ref();
-        modules::untie(this);
-        this.disarm();
+/// An ops whose `callback` may change where a function goes on.
+pub(super) fn diverting(callback: Callback, private: *mut c_void) -> bindings::ftrace_ops {
+    bindings::ftrace_ops {
+        func: Some(callback),
+        private,
+        // CAST: Bits of a long.
+        flags: (bindings::FTRACE_OPS_FL_IPMODIFY | bindings::FTRACE_OPS_FL_PERMANENT) as c_ulong,
+        ..pin_init::zeroed()
     }
 }

@@ -8,12 +8,13 @@
 //! its trampoline runs them one after the other, in the order in which they came.
 
 use super::{
+    ops::{self, Plain},
     slot::{self, Chain, Node, Pool, Slot},
     Call, Targets,
 };
 use crate::{bindings, fault, library};
 use core::{marker::PhantomPinned, ops::Deref, ptr};
-use kernel::{error::to_result, ffi::c_ulong, prelude::*, types::Opaque};
+use kernel::{ffi::c_ulong, prelude::*, types::Opaque};
 
 kernel::sync::global_lock! {
     // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
@@ -111,15 +112,6 @@ pub(super) fn trampoline(node: &Node) -> Option<usize> {
     site.slot.pooled().map(slot::index)
 }
 
-/// Waits until no CPU and no preempted task is any more where a trampoline may have taken it
-/// before.
-fn synchronize() {
-    // SAFETY: The callers may sleep. It waits until each task that was preempted has been
-    // scheduled by its own will, which none does in a hook, and, by a `synchronize_rcu()` of
-    // its own, for all that has preemption or interrupts disabled.
-    unsafe { bindings::synchronize_rcu_tasks() };
-}
-
 /// One of the pool's slots with a trampoline of ours, or else one for ftrace's.
 enum SiteSlot {
     Pool(&'static Slot),
@@ -203,7 +195,7 @@ impl Site {
                     };
                     // SAFETY: `ops` is valid and not registered; ftrace initialises the rest
                     // of it by itself. It stays in its place until `PinnedDrop`.
-                    unsafe { register(ops, addresses) }
+                    unsafe { ops::register::<Plain>(ops, addresses) }
                 }
             }),
             slot,
@@ -238,7 +230,7 @@ impl Site {
     /// Has `spare` be run in the place of `chain`, and waits until nobody runs that.
     fn swap(slot: &Slot, chain: &mut Chain, spare: &mut Chain) {
         slot.set(spare);
-        synchronize();
+        ops::synchronize();
         core::mem::swap(chain, spare);
     }
 }
@@ -246,44 +238,9 @@ impl Site {
 #[pinned_drop]
 impl PinnedDrop for Site {
     fn drop(self: Pin<&mut Self>) {
-        let ops = self.ops.get();
-        // SAFETY: By the type invariants the ops is registered. ftrace waits until neither
-        // its trampoline nor its callback is in use any more: the ops is not core kernel
-        // data, hence dynamic (`FTRACE_OPS_FL_DYNAMIC`).
-        unsafe {
-            bindings::unregister_ftrace_function(ops);
-            bindings::ftrace_free_filter(ops);
-        }
+        // SAFETY: By the type invariants the ops is registered.
+        unsafe { ops::unregister::<Plain>(self.ops.get()) };
     }
-}
-
-/// Sets the filter of `ops` to the functions at `addresses`, and registers it.
-///
-/// # Safety
-///
-/// `ops` points at a `struct ftrace_ops` that is not registered and has its function set, and
-/// stays in its place while it is registered.
-unsafe fn register(ops: *mut bindings::ftrace_ops, addresses: &mut [usize]) -> Result {
-    let count = c_uint::try_from(addresses.len())?;
-    let result = fault::FTRACE_SET_FILTER
-        .check()
-        .and_then(|()| {
-            // SAFETY: By the function's requirements; there are `count` addresses. Neither
-            // removes nor resets a filter.
-            to_result(unsafe {
-                bindings::ftrace_set_filter_ips(ops, addresses.as_mut_ptr(), count, 0, 0)
-            })
-        })
-        .and_then(|()| fault::REGISTER_FTRACE_FUNCTION.check())
-        .and_then(|()| {
-            // SAFETY: By the function's requirements.
-            to_result(unsafe { bindings::register_ftrace_function(ops) })
-        });
-    if result.is_err() {
-        // SAFETY: `ops` is not registered, so nobody uses its filter.
-        unsafe { bindings::ftrace_free_filter(ops) };
-    }
-    result
 }
 
 /// What ftrace calls where it cannot call the trampoline: the function has other ops, or the

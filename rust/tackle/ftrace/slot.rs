@@ -227,18 +227,6 @@ impl Slot {
             None => missed(self),
         }
     }
-
-    fn missed(&self) {
-        let _guard = kernel::sync::rcu::read_lock();
-        let mut node = self.first();
-        // SAFETY: By the type invariants each node is valid up to the end, whose `hook` is
-        // null. They are not freed within an RCU critical section.
-        while let Some(header) = unsafe { (*node).hook.as_ref() } {
-            header.missed.fetch_add(1, Relaxed);
-            // SAFETY: The end is another.
-            node = unsafe { node.add(1) };
-        }
-    }
 }
 
 /// What the trampoline of a function with several hooks calls.
@@ -289,11 +277,21 @@ unsafe extern "rust-cold" fn lone<T: Handler>(
     }
 }
 
+/// Notes in each hook of a slot that it has missed a call.
+///
 /// "rust-cold": its callers need not save their registers for what hardly ever happens.
 #[cold]
 #[inline(never)]
 extern "rust-cold" fn missed(slot: &Slot) {
-    slot.missed();
+    let _guard = kernel::sync::rcu::read_lock();
+    let mut node = slot.first();
+    // SAFETY: By the type invariants of `Slot` each node is valid up to the end, whose `hook`
+    // is null. They are not freed within an RCU critical section.
+    while let Some(header) = unsafe { (*node).hook.as_ref() } {
+        header.missed.fetch_add(1, Relaxed);
+        // SAFETY: The end is another.
+        node = unsafe { node.add(1) };
+    }
 }
 
 /// # Safety
