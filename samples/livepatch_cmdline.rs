@@ -17,8 +17,8 @@ use kernel::{
     seq_print,
 };
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::CmdlineProcShow, Original},
+    function::{targets::CmdlineProcShow, Pointer},
+    livepatch::Original,
 };
 
 tackle::livepatch! {

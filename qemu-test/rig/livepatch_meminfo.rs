@@ -11,8 +11,8 @@ use kernel::{
     seq_print,
 };
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::MeminfoProcShow, Original},
+    function::{targets::MeminfoProcShow, Pointer},
+    livepatch::Original,
 };
 
 tackle::livepatch! {

@@ -7,8 +7,8 @@
 
 use kernel::{bindings::pt_regs, ffi::c_long};
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::Getpid, Original},
+    function::{targets::Getpid, Pointer},
+    livepatch::Original,
 };
 
 tackle::livepatch! {

@@ -8,8 +8,8 @@ use kernel::{
     prelude::*,
 };
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::CmdlineProcShow, Original},
+    function::{targets::CmdlineProcShow, Pointer},
+    livepatch::Original,
 };
 
 /// Leaves `/proc/cmdline` empty.
@@ -36,9 +36,11 @@ mod tests {
     use kernel::{module::this_module, prelude::*};
     use tackle::{
         expect_eq,
-        function::Function,
+        function::{
+            targets::{CmdlineProcShow, Getpid, MeminfoProcShow},
+            Function,
+        },
         kunit::Faults,
-        livepatch::targets::{CmdlineProcShow, Getpid, MeminfoProcShow},
     };
 
     #[test]

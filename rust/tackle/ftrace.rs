@@ -16,6 +16,7 @@ mod direct;
 mod divert;
 mod modules;
 mod ops;
+mod redirect;
 mod site;
 mod slot;
 mod target;
@@ -24,6 +25,9 @@ mod typed;
 pub use direct::{Direct, DirectHandler};
 pub use divert::{Override, Overriding};
 pub(crate) use modules::Notifier;
+pub use redirect::Redirect;
+#[doc(hidden)]
+pub use redirect::{InReplacement, Place};
 
 use crate::bindings;
 use core::marker::PhantomPinned;

@@ -21,9 +21,20 @@
 use core::{fmt, marker::PhantomData};
 use kernel::{bindings::seq_file, ffi::c_void, prelude::*, seq_file::SeqFile};
 
+#[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
+mod original;
+#[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
+mod replacement;
+pub mod targets;
 mod value;
 
 pub use value::Value;
+#[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
+pub use {original::Original, replacement::Replacement};
+
+#[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
+#[doc(hidden)]
+pub use replacement::Slot;
 
 /// How many arguments a function can have here: those that the x86-64 calling convention
 /// passes in registers.

@@ -27,21 +27,19 @@
 mod declare;
 mod func;
 mod object;
-mod original;
 mod patch;
 mod shadow;
 mod state;
-pub mod targets;
 
-pub use func::{Func, Replacement};
+pub use crate::function::{Original, Replacement};
+pub use func::Func;
 pub use object::Callbacks;
-pub use original::Original;
 pub use patch::Patch;
 pub use shadow::{Key, Portable, Shadow, ShadowRef, Shadows};
 pub use state::{Change, ModuleState, OwnState, PreviousState, State};
 
 #[doc(hidden)]
-pub use func::{Funcs, Slot};
+pub use func::Funcs;
 #[doc(hidden)]
 pub use object::{Object, Objects};
 #[doc(hidden)]

@@ -6,8 +6,8 @@
 
 use kernel::{bindings::seq_file, ffi::c_int};
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::CmdlineProcShow, Original},
+    function::{targets::CmdlineProcShow, Pointer},
+    livepatch::Original,
 };
 
 tackle::patch! { //~ ERROR type mismatch in function arguments

@@ -6,8 +6,8 @@
 
 use kernel::{bindings::seq_file, ffi::c_int};
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::CmdlineProcShow, Original},
+    function::{targets::CmdlineProcShow, Pointer},
+    livepatch::Original,
 };
 
 tackle::patch! { //~ ERROR expected to take 3 arguments, but it takes 2

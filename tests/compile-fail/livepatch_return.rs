@@ -6,8 +6,8 @@
 
 use kernel::{bindings::seq_file, ffi::c_void};
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::CmdlineProcShow, Original},
+    function::{targets::CmdlineProcShow, Pointer},
+    livepatch::Original,
 };
 
 tackle::patch! { //~ ERROR returns `i32`, but it returns `i64`

@@ -9,8 +9,8 @@ use kernel::{
     ffi::{c_int, c_void},
 };
 use tackle::{
-    function::Pointer,
-    livepatch::{targets::CmdlineProcShow, Original},
+    function::{targets::CmdlineProcShow, Pointer},
+    livepatch::Original,
 };
 
 tackle::patch! { //~ ERROR not general enough

@@ -79,9 +79,15 @@ macro_rules! __funcs {
             struct Here;
 
             // SAFETY: As many functions come before the one below in `FUNCS`.
-            unsafe impl $crate::livepatch::Slot for Here {
+            unsafe impl $crate::function::Slot for Here {
+                // The livepatch core knows who is in it.
+                type Inside = ();
+
                 #[inline]
-                fn old_func() -> *mut ::kernel::ffi::c_void {
+                unsafe fn enter() {}
+
+                #[inline]
+                unsafe fn old_func() -> *mut ::kernel::ffi::c_void {
                     FUNCS.old_func(<[()]>::len(&[$($before),*]))
                 }
             }

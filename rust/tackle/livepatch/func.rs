@@ -2,114 +2,12 @@
 
 //! The functions of a patch, and what takes their places.
 
-use super::Original;
 use crate::{
     bindings,
-    function::{Function, Registers, Value},
+    function::{Function, Replacement, Slot},
 };
-use core::{arch::asm, cell::UnsafeCell, mem, ptr};
+use core::{cell::UnsafeCell, ptr};
 use kernel::{ffi::c_void, prelude::*};
-
-/// A place in the list of an object's functions.
-///
-/// [`patch!`](crate::patch) makes a type for each.
-///
-/// # Safety
-///
-/// `old_func` returns [`Funcs::old_func`] of the function that was declared with this type.
-#[doc(hidden)]
-pub unsafe trait Slot: 'static {
-    /// Returns the address of the function that is replaced.
-    fn old_func() -> *mut c_void;
-}
-
-/// What can take the place of `F`: a safe `fn` of an [`Original`] and the arguments of `F`,
-/// as [`Value::View`] shows them, that returns what `F` returns.
-///
-/// For `int mean(int a, struct thing *t)` this is
-///
-/// ```ignore
-/// fn mean(original: Original<'_, Mean>, a: c_int, t: Pointer<'_, *mut thing>) -> c_int
-/// ```
-///
-/// # Context
-///
-/// That of the function that is replaced. Runs until the last task has left the patch.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot take the place of `{F}`: it has another signature"
-)]
-pub trait Replacement<F: Function, S: Slot, P = <F as Function>::Prototype>:
-    Copy + 'static
-{
-    /// The function of the C prototype `P` that calls this one.
-    #[doc(hidden)]
-    const ENTRY: *mut c_void;
-}
-
-/// Keeps the frame of the function that calls this on the stack until here: the compiler
-/// must not end that with a jump. From the return address in it the livepatch core sees
-/// that a task is still in the patch.
-#[inline(always)]
-fn keep_frame() {
-    // SAFETY: Nothing is done.
-    unsafe { asm!("", options(nostack, preserves_flags)) };
-}
-
-macro_rules! replacements {
-    ($([$entry:ident: $($argument:ident $name:ident),*; $($zero:tt),*])*) => {$(
-        /// What the livepatch core has called in the place of `F`.
-        ///
-        /// # Safety
-        ///
-        /// Called by the redirection of `F` alone. A value of `H` exists.
-        unsafe extern "C" fn $entry<F, S, H, $($argument,)* R>($($name: $argument),*) -> R
-        where
-            F: Function<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
-            S: Slot,
-            H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::View<'a>,
-            H: Copy + 'static,
-            $($argument: Value,)*
-            R: Value,
-        {
-            let registers: Registers = [$($name.into_register(),)* $($zero),*];
-            // SAFETY: `Func::new` has checked that `H` has no size, and was given one: it
-            // can be had again out of nothing.
-            let replacement: H = unsafe { mem::zeroed() };
-            // SAFETY: The caller of `F` passed these arguments, to a call that is not over
-            // before this one is.
-            let result = unsafe {
-                replacement(Original::new(&registers, S::old_func()), $($name.view()),*)
-            };
-            let result = R::from_view(result);
-            keep_frame();
-            result
-        }
-
-        impl<F, S, H, $($argument,)* R> Replacement<F, S, unsafe extern "C" fn($($argument),*) -> R>
-            for H
-        where
-            F: Function<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
-            S: Slot,
-            H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::View<'a>,
-            H: Copy + 'static,
-            $($argument: Value,)*
-            R: Value,
-        {
-            const ENTRY: *mut c_void =
-                $entry::<F, S, H, $($argument,)* R> as *const () as *mut c_void;
-        }
-    )*};
-}
-
-replacements! {
-    [entry0: ; 0, 0, 0, 0, 0, 0]
-    [entry1: A a; 0, 0, 0, 0, 0]
-    [entry2: A a, B b; 0, 0, 0, 0]
-    [entry3: A a, B b, C c; 0, 0, 0]
-    [entry4: A a, B b, C c, D d; 0, 0]
-    [entry5: A a, B b, C c, D d, E e; 0]
-    [entry6: A a, B b, C c, D d, E e, G g; ]
-}
 
 /// One function of a patch.
 ///
@@ -128,7 +26,6 @@ impl Func {
     /// Replaces `F` with `replacement`, which has to be a function, not a pointer to one.
     #[doc(hidden)]
     pub const fn new<F: Function, S: Slot, H: Replacement<F, S>>(_replacement: H) -> Self {
-        const { assert!(size_of::<H>() == 0, "a replacement is a function itself") };
         // INVARIANT: By the safety requirements of `Function`.
         Self {
             name: F::NAME,

@@ -36,7 +36,8 @@ pub const CLIENTS: [&str; 8] = [
 
 /// Modules of the rig and samples that the suites load, and the kernel's own for tests of
 /// live patching.
-pub const RIG: [&str; 23] = [
+pub const RIG: [&str; 25] = [
+    "hook_redirect",
     "hook_stress",
     "livepatch_calls",
     "livepatch_callbacks",
@@ -53,6 +54,7 @@ pub const RIG: [&str; 23] = [
     "livepatch_state3",
     "livepatch_syscall",
     "livepatch_target",
+    "redirect_busy",
     "rig_busy",
     "test_klp_atomic_replace",
     "test_klp_callbacks_busy",

@@ -2,6 +2,8 @@
 
 //! `hook_count`: a hook at the entry of any function, on its own trampoline.
 
+mod redirect;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -9,6 +11,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context as _, Result};
 use nix::errno::Errno;
 
+use self::redirect::*;
 use crate::suite::{list, Context, Suite};
 use crate::sys::{debugfs, expect_errno, ftrace, kmsg, livepatch, module};
 
@@ -30,6 +33,10 @@ pub const SUITE: Suite = Suite {
         refuses_a_second_instance,
         comes_and_goes_under_calls,
         makes_a_histogram,
+        redirects_at_once,
+        one_redirection_on_a_function,
+        hooks_see_redirected_calls,
+        waits_for_whoever_sleeps_in_it,
     ],
 };
 

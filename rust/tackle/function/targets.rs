@@ -2,7 +2,7 @@
 
 //! Functions that no header declares, with the prototypes that their C files give them.
 
-use crate::function::Function;
+use super::Function;
 use kernel::{
     bindings::{pt_regs, seq_file},
     ffi::{c_int, c_long, c_void},

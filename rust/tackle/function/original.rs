@@ -2,10 +2,8 @@
 
 //! The function that a replacement has taken the place of.
 
-use crate::{
-    bindings,
-    function::{Function, Prototype, Registers, Value},
-};
+use super::{Function, Prototype, Registers, Returned, Value};
+use crate::bindings;
 use core::marker::PhantomData;
 use kernel::ffi::c_void;
 
@@ -22,18 +20,15 @@ extern "C" {
     ) -> usize;
 }
 
-/// What a replaced function returns.
-type Returned<'a, F> = <<<F as Function>::Prototype as Prototype>::Return as Value>::View<'a>;
-
 /// The call that a replacement got, to be made of the function `F` itself.
 ///
-/// That is the function as the kernel was built with it, even where an older patch on the
-/// stack replaces it, too.
+/// That is the function as the kernel was built with it, even where an older live patch on
+/// the stack replaces it, too.
 ///
 /// # Invariants
 ///
-/// `registers` hold the arguments of a call of `F`, which is at `function` and which the
-/// livepatch core redirects; the call is not over before `'a` is.
+/// `registers` hold the arguments of a call of `F`, which is at `function` and which a live
+/// patch or a hook redirects; the call is not over before `'a` is.
 pub struct Original<'a, F: Function> {
     registers: &'a Registers,
     function: *mut c_void,
@@ -59,8 +54,7 @@ impl<'a, F: Function> Original<'a, F> {
     /// Calls the function with the arguments that its caller passed, and returns what it
     /// returns.
     ///
-    /// This goes past the function's entry, where the livepatch core would redirect it
-    /// again, and where tracers have seen this call already. What the function itself calls
+    /// This goes past the function's entry, where it would be redirected again, and where tracers have seen this call already. What the function itself calls
     /// is redirected as ever: when it calls itself, that is a call of the replacement.
     ///
     /// It can be done once: the function may have freed what its arguments point to.

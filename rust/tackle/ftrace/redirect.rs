@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The light way to replace a kernel function: its entry goes on in another one, at once.
+//!
+//! What it does not do, and [`livepatch`](crate::livepatch) does: have each task change over
+//! where it cannot be inside an old function, so that it never meets some functions as they
+//! were and others as they are. A task that is in the function stays there until it returns,
+//! while another one is in the replacement already. That is right for one function that keeps
+//! nothing from call to call, and for experiments.
+
+use super::{
+    divert::{diverting, go_on_at},
+    ops::{self, Plain, TiedOps},
+    Target,
+};
+use crate::{
+    bindings,
+    function::{Function, Replacement, Slot},
+    percpu::Counter,
+};
+use core::{
+    marker::PhantomPinned,
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
+use kernel::{
+    ffi::{c_ulong, c_void},
+    prelude::*,
+    time::{delay::fsleep, Delta},
+};
+
+/// Where a replacement finds its redirection: a static of [`redirect!`](crate::redirect).
+///
+/// # Invariants
+///
+/// Null, or a redirection that is valid for as long as a task can be in a replacement that
+/// looks for it here.
+#[doc(hidden)]
+pub struct Place(AtomicPtr<Redirect>);
+
+impl Place {
+    #[allow(clippy::new_without_default)]
+    pub const fn new() -> Self {
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// For [`Slot::enter`]: notes that a task is in the replacement.
+    ///
+    /// # Safety
+    ///
+    /// Called in a replacement whose redirection is here.
+    #[inline]
+    pub unsafe fn enter(&'static self) -> InReplacement {
+        // SAFETY: By the type invariants and the function's requirements.
+        let redirect = unsafe { &*self.0.load(Ordering::Relaxed) };
+        redirect.entered.increment();
+        InReplacement(redirect)
+    }
+
+    /// For [`Slot::old_func`].
+    ///
+    /// # Safety
+    ///
+    /// As for [`Place::enter`].
+    #[inline]
+    pub unsafe fn old_func(&'static self) -> *mut c_void {
+        // SAFETY: As in `enter`.
+        unsafe {
+            (*self.0.load(Ordering::Relaxed))
+                .function
+                .load(Ordering::Relaxed)
+        }
+    }
+}
+
+/// A redirection's being at a place, until it is dropped.
+struct Claim(&'static Place);
+
+impl Claim {
+    /// # Errors
+    ///
+    /// `EBUSY`: another one is there.
+    fn new(place: &'static Place, redirect: *mut Redirect) -> Result<Self> {
+        let (set, failed) = (Ordering::Release, Ordering::Relaxed);
+        // INVARIANT: The redirection's `drop` returns when nobody is in the replacement.
+        match place
+            .0
+            .compare_exchange(ptr::null_mut(), redirect, set, failed)
+        {
+            Ok(_) => Ok(Self(place)),
+            Err(_) => Err(EBUSY),
+        }
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.0 .0.store(ptr::null_mut(), Ordering::Release);
+    }
+}
+
+/// A task's being in a replacement.
+#[doc(hidden)]
+pub struct InReplacement(*const Redirect);
+
+impl Drop for InReplacement {
+    #[inline]
+    fn drop(&mut self) {
+        // SAFETY: The redirection waits for this before it goes.
+        unsafe { (*self.0).left.increment() };
+    }
+}
+
+/// A kernel function's redirection, from when it is initialised until it is dropped.
+///
+/// [`redirect!`](crate::redirect) makes it.
+///
+/// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: there can be one such on
+/// a function, live patches included. While it is there, ftrace cannot be switched off. Calls
+/// are redirected wherever they come from, handlers and the replacement itself included.
+///
+/// When the function's module goes, the redirection lets go of it for good.
+///
+/// Dropping it returns only when no task is in the replacement any more, however long that
+/// sleeps. So the replacement itself must not be what drops it.
+///
+/// # Invariants
+///
+/// - Once initialised, `ops` is registered for the function at `function`, and has that go on
+///   in a replacement that looks for this at the place of `claim`.
+/// - Whoever is in that has incremented `entered`, or has yet to do so and has not slept since
+///   the function's entry; and has not incremented `left`, or will not sleep before it is out.
+#[pin_data(PinnedDrop)]
+pub struct Redirect {
+    // Dropped in this order.
+    #[pin]
+    ops: TiedOps<Plain>,
+    claim: Claim,
+    function: AtomicPtr<c_void>,
+    entered: Counter,
+    left: Counter,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+impl Redirect {
+    /// For [`redirect!`](crate::redirect).
+    ///
+    /// # Safety
+    ///
+    /// `S` is for `place` alone.
+    #[doc(hidden)]
+    pub unsafe fn new<F: Function, S: Slot, H: Replacement<F, S>>(
+        place: &'static Place,
+        _replacement: H,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(&this in Self {
+            function: AtomicPtr::new(ptr::null_mut()),
+            entered: Counter::new()?,
+            left: Counter::new()?,
+            claim: Claim::new(place, this.as_ptr())?,
+            // After the others: from then on they are used.
+            // SAFETY: `function` is initialised. The replacement has the type of `F`, by the
+            // requirements of `Function`. It finds this, which is pinned, and `drop` waits
+            // until nobody is in it.
+            ops <- unsafe {
+                TiedOps::new(diverting(callback, H::ENTRY), move || {
+                    let address = Target::of::<F>().resolve()?;
+                    let function = &(*this.as_ptr()).function;
+                    // CAST: An address.
+                    function.store(address as *mut c_void, Ordering::Relaxed);
+                    Ok(address)
+                })
+            },
+            _pin: PhantomPinned,
+        })
+    }
+
+    /// Returns how many calls have been redirected.
+    pub fn redirected(&self) -> u64 {
+        self.entered.sum()
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Redirect {
+    fn drop(self: Pin<&mut Self>) {
+        // When this returns, whoever will be in the replacement has incremented `entered`.
+        self.ops.release();
+        // All have left whose increments are seen, and nobody comes any more: a sum that is
+        // too small is of those who have just left.
+        let entered = self.entered.sum();
+        while self.left.sum() != entered {
+            fsleep(Delta::from_millis(1));
+        }
+        // The last ones are out of its code, too.
+        ops::synchronize();
+    }
+}
+
+/// Has the function of an ops go on in its replacement.
+///
+/// # Safety
+///
+/// Called by ftrace alone, with an ops whose `private` is a function of the type of that which
+/// is called.
+unsafe extern "C" fn callback(
+    _ip: c_ulong,
+    _parent_ip: c_ulong,
+    ops: *mut bindings::ftrace_ops,
+    fregs: *mut bindings::ftrace_regs,
+) {
+    // SAFETY: By the function's requirements; the registers are this callback's to change
+    // (`IPMODIFY`).
+    unsafe { go_on_at(fregs, (*ops).private.addr()) };
+}
+
+/// Redirects a kernel function to a Rust function, at once: an initialiser of a
+/// [`Redirect`](crate::ftrace::Redirect).
+///
+/// The function is a [`Function`](crate::function::Function), the replacement a
+/// [`Replacement`](crate::function::Replacement) as in a live patch, which can call the
+/// function whose place it takes.
+///
+/// ```ignore
+/// let redirect = KBox::pin_init(tackle::redirect!(CmdlineProcShow => cmdline), GFP_KERNEL)?;
+/// ```
+///
+/// # Errors
+///
+/// - `EBUSY`: the function is redirected already, by a live patch or another of these; or what
+///   this very line has made before is still there.
+/// - Those of [`Registration::new`](crate::ftrace::Registration::new).
+///
+/// # Context
+///
+/// The initialiser may sleep.
+#[macro_export]
+macro_rules! redirect {
+    ($function:ty => $replacement:expr) => {{
+        static PLACE: $crate::ftrace::Place = $crate::ftrace::Place::new();
+        struct Here;
+
+        // SAFETY: While the replacement below runs, its redirection is at `PLACE`.
+        unsafe impl $crate::function::Slot for Here {
+            type Inside = $crate::ftrace::InReplacement;
+
+            #[inline]
+            unsafe fn enter() -> Self::Inside {
+                // SAFETY: By the function's requirements.
+                unsafe { PLACE.enter() }
+            }
+
+            #[inline]
+            unsafe fn old_func() -> *mut ::kernel::ffi::c_void {
+                // SAFETY: As above.
+                unsafe { PLACE.old_func() }
+            }
+        }
+
+        // SAFETY: `Here` is for `PLACE`.
+        unsafe { $crate::ftrace::Redirect::new::<$function, Here, _>(&PLACE, $replacement) }
+    }};
+}

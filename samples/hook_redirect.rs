@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Redirects `/proc/cmdline` through a hook, at once: the light way beside a live patch.
+//!
+//! ```sh
+//! insmod hook_redirect.ko
+//! cat /proc/cmdline
+//! cat /sys/kernel/debug/tackle/hook_redirect/redirected
+//! rmmod hook_redirect
+//! ```
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    bindings::seq_file,
+    ffi::{c_int, c_void},
+    prelude::*,
+    seq_print,
+};
+use tackle::{
+    debugfs::{self, Scope},
+    ftrace::{self, Redirect},
+    function::{targets::CmdlineProcShow, Original, Pointer},
+};
+
+module! {
+    type: HookRedirect,
+    name: "hook_redirect",
+    authors: ["The Tackle developers"],
+    description: "Redirects /proc/cmdline through a hook",
+    license: "GPL",
+}
+
+/// Prints what the function prints, and a line of its own.
+fn cmdline(
+    original: Original<'_, CmdlineProcShow>,
+    m: Pointer<'_, *mut seq_file>,
+    _: Pointer<'_, *mut c_void>,
+) -> c_int {
+    let result = original.call();
+    if let Some(m) = m.get() {
+        seq_print!(m, "this has been redirected\n");
+    }
+    result
+}
+
+/// The file, and the redirection that it shows. When they are dropped, both are gone.
+struct HookRedirect {
+    _files: Pin<KBox<Scope<Redirect>>>,
+}
+
+impl kernel::Module for HookRedirect {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let redirect = tackle::redirect!(CmdlineProcShow => cmdline);
+        let root = debugfs::root()?;
+        let files = root.scope(redirect, c"hook_redirect", |redirect, dir| {
+            dir.read_callback_file(c"redirected", redirect, &|redirect, f| {
+                writeln!(f, "{}", redirect.redirected())
+            });
+        });
+        let files = KBox::pin_init(files, GFP_KERNEL)
+            .inspect_err(|&e| pr_err!("cmdline_proc_show: {}\n", ftrace::reason(e)))?;
+        Ok(Self { _files: files })
+    }
+}
