@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What KUnit tests need of C: memory of user space, packets, and a qdisc that
- * stands by itself.
+ * What KUnit tests need of C: memory of user space, a function to hook, packets, and a
+ * qdisc that stands by itself.
  */
 
 #include <kunit/test.h>
@@ -35,6 +35,12 @@ unsigned long rust_helper_kunit_user_memory(unsigned long len)
 struct sk_buff *rust_helper_kunit_alloc_message(u32 room)
 {
 	return alloc_skb(room, GFP_KERNEL);
+}
+
+/* For hooks: nobody but a test calls it. */
+int rust_helper_kunit_twice(int n)
+{
+	return 2 * n;
 }
 
 static atomic_t kunit_packets = ATOMIC_INIT(0);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! What KUnit tests need to stand in for the rest of the kernel: memory of user space,
-//! faults, netlink requests and answers, packets, and a qdisc that no device uses.
+//! faults, a function to hook, netlink requests and answers, packets, and a qdisc that no
+//! device uses.
 //!
 //! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h), described in
 //! `Documentation/dev-tools/kunit/` of the kernel.
@@ -10,11 +11,13 @@
 //! the types that they hand to the code under test cannot be made anywhere else.
 
 mod fault;
+mod function;
 mod netlink;
 mod qdisc;
 mod user;
 
 pub use fault::{counts, Faults};
+pub use function::{twice, Twice};
 pub use netlink::{Ack, Message, Request};
 pub use qdisc::{packets, Counts, Packet, Standalone};
 pub use user::written;
