@@ -12,11 +12,12 @@ flavour=$1 folder=$2
 "$here/kernel.sh" "$flavour" "$folder"
 "$here/kbuild.sh" "$folder" modules
 "$here/selftests.sh" "$folder" "$folder/selftests"
+"$here/bpf.sh" "$folder" fentry/__x64_sys_getsid 1 "$folder/selftests/fentry-getsid-1.bpf.o"
 # The guest sees this folder as /tackle. A guest that runs meanwhile must not find a
 # file missing or half there, so each is renamed into place.
 payload=$folder/payload
 mkdir -p "$payload"
-mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko')
+mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko' -o -name '*.bpf.o')
 files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
 files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)
 # The kernel's own test cases of the qdiscs that ours are made after.

@@ -21,8 +21,7 @@ kernel_modules "$folder" "$output" samples/ftrace/ftrace-ops.c
 # Kbuild makes, as the kernel's own is in the build folder.
 for attach in fentry kprobe; do
 	for programs in 1 10; do
-		clang -target bpf -O2 -Wall -Werror -I "$folder/source/include" \
-			-DPROGRAMS="$programs" -DATTACH="\"$attach/tracee\"" -c "$TACKLE_TOP/qemu-test/bench/bpf/nop.bpf.c" \
-			-o "$output/$attach-$programs.bpf.o"
+		"$(dirname "$0")/bpf.sh" "$folder" "$attach/tracee" "$programs" \
+			"$output/$attach-$programs.bpf.o"
 	done
 done

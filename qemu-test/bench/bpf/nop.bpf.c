@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs that do nothing, for measuring what calling them costs.
+ * BPF programs that do nothing, for measuring what calling them costs, and for standing
+ * beside hooks.
  *
- * scripts/peers.sh compiles this for each of the places that it names: ATTACH is the
- * section, which tells libbpf what to attach to, PROGRAMS is 1 or 10.
+ * scripts/bpf.sh compiles this: ATTACH is the section, which tells libbpf what to attach
+ * to, PROGRAMS is 1 or 10.
  */
 
 #include <linux/compiler_attributes.h>

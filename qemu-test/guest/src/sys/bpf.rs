@@ -7,8 +7,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
+use serde::Deserialize;
 
-use super::{cmd, module};
+use super::{cmd, debugfs, module};
 
 /// Where a file system for links is mounted: programs are attached as long as it is.
 const MOUNT: &str = "/run/bpf";
@@ -40,6 +41,32 @@ impl Attached {
     }
 }
 
+/// Counts how often each program runs, from now on. It makes them slower.
+///
+/// # Errors
+///
+/// The kernel refuses.
+pub fn count_runs() -> Result<()> {
+    debugfs::set("/proc/sys/kernel/bpf_stats_enabled", "1")
+}
+
+/// How often the only program of this name has run since [`count_runs`].
+///
+/// # Errors
+///
+/// There is no such program, or more than one.
+pub fn runs(program: &str) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Shown {
+        /// Left out before the first run.
+        #[serde(default)]
+        run_cnt: u64,
+    }
+    let text = cmd::run(&format!("bpftool --json prog show name {program}"))?;
+    let shown: Shown = serde_json::from_str(&text).with_context(|| format!("odd: '{text}'"))?;
+    Ok(shown.run_cnt)
+}
+
 impl Drop for Attached {
     fn drop(&mut self) {
         if let Err(error) = cmd::run(&format!("umount {MOUNT}")) {
@@ -48,8 +75,8 @@ impl Drop for Attached {
     }
 }
 
-/// Whether the kernel has the types (BTF) of a loaded module, without which an fentry
-/// program cannot be attached to its functions.
+/// Whether the kernel has the types (BTF) of a loaded module, or its own (`vmlinux`), without
+/// which an fentry program cannot be attached to functions there.
 pub fn has_btf(module: &str) -> bool {
     Path::new("/sys/kernel/btf").join(module).exists()
 }

@@ -113,34 +113,49 @@ pub fn expect_bare(function: &str) -> Result<()> {
     }
 }
 
-/// The function tracer, on for one function until the value goes away.
-pub struct Traced(());
+/// A tracer, on for one function until the value goes away.
+pub struct Traced {
+    /// What each line about a call has.
+    mark: String,
+}
 
 impl Traced {
-    /// Begins to trace calls of `function`, with an empty trace.
+    /// Begins to trace calls of `function` with the function tracer, with an empty trace.
     ///
     /// # Errors
     ///
     /// tracefs refuses.
     pub fn new(function: &str) -> Result<Self> {
+        Self::with("function", function, format!(": {function} "))
+    }
+
+    /// Does what [`new`](Self::new) does with the function graph tracer.
+    ///
+    /// # Errors
+    ///
+    /// See [`new`](Self::new).
+    pub fn graph(function: &str) -> Result<Self> {
+        Self::with("function_graph", function, format!(" {function}()"))
+    }
+
+    fn with(tracer: &str, function: &str, mark: String) -> Result<Self> {
         let tracing = Path::new(TRACING);
         debugfs::set(tracing.join("set_ftrace_filter"), function)?;
-        let traced = Self(());
-        debugfs::set(tracing.join("current_tracer"), "function")?;
+        let traced = Self { mark };
+        debugfs::set(tracing.join("current_tracer"), tracer)?;
         debugfs::set(tracing.join("trace"), "\n")?;
         Ok(traced)
     }
 
-    /// How many calls of `function` are in the trace.
+    /// How many calls are in the trace.
     ///
     /// # Errors
     ///
     /// tracefs cannot be read.
-    pub fn calls(&self, function: &str) -> Result<usize> {
+    pub fn calls(&self) -> Result<u64> {
         let text = debugfs::read(Path::new(TRACING).join("trace"))?;
-        let call = format!(": {function} ");
-        let is_call = |line: &&str| !line.starts_with('#') && line.contains(&call);
-        Ok(text.lines().filter(is_call).count())
+        let is_call = |line: &&str| !line.starts_with('#') && line.contains(&self.mark);
+        Ok(text.lines().filter(is_call).count() as u64)
     }
 }
 

@@ -34,11 +34,14 @@ pub const CLIENTS: [&str; 8] = [
     "tackle_hooks",
 ];
 
-/// Modules of the rig and samples that the suites load, and the kernel's own for tests of
-/// live patching.
-pub const RIG: [&str; 25] = [
+/// Modules of the rig, the benchmarks and samples that the suites load, and the kernel's own
+/// for tests of live patching.
+pub const RIG: &[&str] = &[
+    "bench_tracee",
+    "hook_exclusive",
     "hook_redirect",
     "hook_stress",
+    "kprobe_bench",
     "livepatch_calls",
     "livepatch_callbacks",
     "livepatch_callbacks2",

@@ -173,8 +173,8 @@ pub fn a_plain_kprobe_is_not(_: &mut Context<'_>) -> Result<()> {
     patch.unload()
 }
 
-fn expect_calls(traced: &Traced, expected: usize) -> Result<()> {
-    let calls = traced.calls(FUNCTION)?;
+fn expect_calls(traced: &Traced, expected: u64) -> Result<()> {
+    let calls = traced.calls()?;
     ensure!(
         calls == expected,
         "expected {expected} calls in the trace, got {calls}"

@@ -2,6 +2,8 @@
 
 //! `tackle_hooks`: hooks that are added, read and removed through debugfs.
 
+mod beside;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
@@ -12,6 +14,7 @@ use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::{getpid, getsid, gettid, Pid};
 
+use self::beside::*;
 use crate::suite::{list, Context, Suite};
 use crate::sys::{cmd, debugfs, expect_errno, ftrace, livepatch, module};
 
@@ -35,8 +38,14 @@ pub const SUITE: Suite = Suite {
         is_gone_after_unloading,
         meets_the_function_tracer,
         meets_the_function_graph_tracer,
+        meets_perf,
         meets_a_kprobe,
-        outlives_the_switch_of_ftrace,
+        meets_an_optimized_kprobe,
+        meets_a_bpf_program,
+        meets_a_livepatch_in_c,
+        a_livepatch_in_c_excludes_a_redirect,
+        a_bpf_program_excludes_a_direct_hook,
+        ftrace_stays_on,
     ],
 };
 
@@ -370,97 +379,4 @@ fn is_gone_after_unloading(_: &mut Context<'_>) -> Result<()> {
     ftrace::expect_bare(READ)?;
     ensure!(!path("").exists(), "{} is still there", path("").display());
     livepatch::cmdline().map(drop)
-}
-
-/// Counts `CALL` with a lone hook and with one of several, while somebody else is on it.
-fn beside(somebody: impl FnOnce() -> Result<()>) -> Result<module::Stack> {
-    let stack = module::stack(MODULE, "")?;
-    let (one, two) = (
-        format!("{CALL} count name=one"),
-        format!("{CALL} count name=two"),
-    );
-    add(&one)?;
-    call(1);
-    somebody()?;
-    call(10);
-    add(&two)?;
-    call(100);
-    expect("calls", (calls("one")?, calls("two")?), (111, 100))?;
-    Ok(stack)
-}
-
-fn tracer(name: &str, mark: &str) -> Result<()> {
-    let set = |file: &str, text: &str| debugfs::set(format!("{TRACING}/{file}"), text);
-    let stack = beside(|| {
-        let filter = if name == "function" {
-            "set_ftrace_filter"
-        } else {
-            "set_graph_function"
-        };
-        set(filter, CALL)?;
-        set("current_tracer", name)
-    })?;
-    let trace = fs::read_to_string(format!("{TRACING}/trace"))?;
-    ensure!(trace.contains(mark), "the trace has no '{mark}'");
-    set("current_tracer", "nop")?;
-    fs::write(format!("{TRACING}/set_ftrace_filter"), "")?;
-    fs::write(format!("{TRACING}/set_graph_function"), "")?;
-    call(1000);
-    expect("calls", calls("one")?, 1111)?;
-    stack.unload()
-}
-
-fn meets_the_function_tracer(_: &mut Context<'_>) -> Result<()> {
-    tracer("function", CALL)
-}
-
-fn meets_the_function_graph_tracer(_: &mut Context<'_>) -> Result<()> {
-    tracer("function_graph", &format!("{CALL}()"))
-}
-
-fn meets_a_kprobe(_: &mut Context<'_>) -> Result<()> {
-    let events = format!("{TRACING}/kprobe_events");
-    let stack = beside(|| {
-        debugfs::set(&events, &format!("p:tackle/beside {CALL}"))?;
-        debugfs::set(format!("{TRACING}/events/tackle/beside/enable"), "1")
-    })?;
-    let profile = fs::read_to_string(format!("{TRACING}/kprobe_profile"))?;
-    let hits = profile.split_whitespace().nth(1);
-    expect("hits of the kprobe", hits, Some("110"))?;
-    debugfs::set(format!("{TRACING}/events/tackle/beside/enable"), "0")?;
-    fs::write(&events, "")?;
-    call(1000);
-    expect("calls", calls("one")?, 1111)?;
-    stack.unload()
-}
-
-/// Newer kernels do not let ftrace be switched off; on older ones hooks rest meanwhile.
-fn outlives_the_switch_of_ftrace(context: &mut Context<'_>) -> Result<()> {
-    const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
-    let stack = module::stack(MODULE, "")?;
-    add(&format!("{CALL} count name=one"))?;
-    call(1);
-    let off = debugfs::write(SWITCH, "0")?;
-    call(10);
-    add(&format!("{CALL} count name=two"))?;
-    call(100);
-    let meanwhile = (calls("one")?, calls("two")?);
-    match off {
-        Ok(()) => {
-            debugfs::set(SWITCH, "1")?;
-            expect("calls while it was off", meanwhile, (1, 0))?;
-        }
-        Err(errno) => {
-            context.note(format!("the kernel refuses to switch ftrace off: {errno}"))?;
-            expect("calls", meanwhile, (111, 100))?;
-        }
-    }
-    call(1000);
-    let after = (calls("one")?, calls("two")?);
-    expect(
-        "calls afterwards",
-        after,
-        (meanwhile.0 + 1000, meanwhile.1 + 1000),
-    )?;
-    stack.unload()
 }

@@ -1,0 +1,304 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks on a function with somebody else's: the tracers, perf, kprobes, BPF programs, live
+//! patches in C.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use super::{add, call, calls, expect, path, CALL, MODULE, READ};
+use crate::suite::{skip, Context};
+use crate::sys::bpf::{self, Attached};
+use crate::sys::ftrace::{self, Traced};
+use crate::sys::kprobe::Kprobe;
+use crate::sys::livepatch::{cmdline, Patch};
+use crate::sys::{debugfs, expect_errno, module, perf, wait_for};
+
+/// The kernel makes a jump of a kprobe, or takes a BPF program away, by this time.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// Of a kind of which a function can have one.
+const EXCLUSIVE: &str = "hook_exclusive";
+
+/// Somebody else.
+struct Other<'a, T> {
+    /// Where they are.
+    function: &'a str,
+    /// Calls it this often.
+    call: &'a dyn Fn(u32) -> Result<()>,
+    come: &'a dyn Fn() -> Result<T>,
+    /// The calls that they have seen.
+    calls: &'a dyn Fn(&T) -> Result<u64>,
+    leave: &'a dyn Fn(T) -> Result<()>,
+}
+
+/// Two hooks of ours, which share an ops.
+struct Ours;
+
+impl Ours {
+    const NAMES: [&'static str; 2] = ["one", "two"];
+
+    fn come(function: &str) -> Result<Self> {
+        for name in Self::NAMES {
+            add(&format!("{function} count name={name}"))?;
+        }
+        Ok(Self)
+    }
+
+    fn leave(self, seen: u64) -> Result<()> {
+        for name in Self::NAMES {
+            expect(name, calls(name)?, seen)?;
+            debugfs::set(path("del"), name)?;
+        }
+        Ok(())
+    }
+}
+
+impl<T> Other<'_, T> {
+    /// Each comes first and second, and goes first and second; each sees all calls while it
+    /// is there.
+    fn meet(&self) -> Result<()> {
+        let stack = module::stack(MODULE, "")?;
+        for (first, last) in [(true, true), (true, false), (false, true), (false, false)] {
+            self.meet_once(first, last).with_context(|| {
+                let (comes, goes) = (u8::from(!first) + 1, u8::from(last) + 1);
+                format!("our hook comes as number {comes} and goes as number {goes}")
+            })?;
+        }
+        stack.unload()
+    }
+
+    fn meet_once(&self, first: bool, last: bool) -> Result<()> {
+        let function = self.function;
+        let (_, name) = function.split_once(':').unwrap_or(("", function));
+        ftrace::expect_bare(name)?;
+        let (ours, theirs);
+        if first {
+            ours = Ours::come(function)?;
+            (self.call)(1)?;
+            theirs = (self.come)()?;
+        } else {
+            theirs = (self.come)()?;
+            (self.call)(1)?;
+            ours = Ours::come(function)?;
+        }
+        (self.call)(10)?;
+        let seen = 10 + u64::from(first);
+        let other = 10 + u64::from(!first);
+        if last {
+            expect("calls that they saw", (self.calls)(&theirs)?, other)?;
+            (self.leave)(theirs)?;
+            (self.call)(100)?;
+            ours.leave(seen + 100)?;
+        } else {
+            ours.leave(seen)?;
+            (self.call)(100)?;
+            expect("calls that they saw", (self.calls)(&theirs)?, other + 100)?;
+            (self.leave)(theirs)?;
+        }
+        ftrace::expect_bare(name)
+    }
+}
+
+fn call_all(times: u32) -> Result<()> {
+    call(times);
+    Ok(())
+}
+
+fn meet_at_call<T>(
+    come: &dyn Fn() -> Result<T>,
+    calls: &dyn Fn(&T) -> Result<u64>,
+    leave: &dyn Fn(T) -> Result<()>,
+) -> Result<()> {
+    Other {
+        function: CALL,
+        call: &call_all,
+        come,
+        calls,
+        leave,
+    }
+    .meet()
+}
+
+/// For those who are gone with what stands for them.
+fn gone<T>(other: T) -> Result<()> {
+    drop(other);
+    Ok(())
+}
+
+pub fn meets_the_function_tracer(_: &mut Context<'_>) -> Result<()> {
+    meet_at_call(&|| Traced::new(CALL), &Traced::calls, &gone)
+}
+
+pub fn meets_the_function_graph_tracer(_: &mut Context<'_>) -> Result<()> {
+    meet_at_call(&|| Traced::graph(CALL), &Traced::calls, &gone)
+}
+
+pub fn meets_perf(_: &mut Context<'_>) -> Result<()> {
+    meet_at_call(&|| perf::Calls::new(CALL), &perf::Calls::count, &gone)
+}
+
+pub fn meets_a_kprobe(_: &mut Context<'_>) -> Result<()> {
+    meet_at_call(&|| Kprobe::new(CALL), &Kprobe::hits, &gone)
+}
+
+/// One in the function's body, a jump. The kernel's own list of kprobes has `[OPTIMIZED]` as
+/// soon as that is planned; only the code itself tells when it is done.
+pub fn meets_an_optimized_kprobe(_: &mut Context<'_>) -> Result<()> {
+    const TRACEE: &str = "/sys/kernel/debug/bench_tracee";
+    const INSIDE: &str = "bench_tracee:tracee_inside";
+    const JUMP: &str = "e9";
+    let tracee = module::load("bench_tracee", "")?;
+    let opcode = || debugfs::read("/sys/module/kprobe_bench/parameters/opcode");
+    Other {
+        function: "bench_tracee:tracee",
+        call: &|times| {
+            debugfs::set(format!("{TRACEE}/calls"), &times.to_string())?;
+            debugfs::read(format!("{TRACEE}/ns")).map(drop)
+        },
+        come: &|| {
+            let kprobe = Kprobe::new(INSIDE)?;
+            // Beside it, one that tells what the code there is.
+            let beside = module::load("kprobe_bench", &format!("symbol={INSIDE}"))?;
+            wait_for("the kprobe to be a jump", LIMIT, || {
+                Ok((opcode()? == JUMP).then_some(()))
+            })?;
+            Ok((kprobe, beside))
+        },
+        calls: &|(kprobe, _)| {
+            expect("the opcode", opcode()?, JUMP.into())?;
+            kprobe.hits()
+        },
+        leave: &|(kprobe, beside)| {
+            drop(kprobe);
+            beside.unload()
+        },
+    }
+    .meet()?;
+    tracee.unload()
+}
+
+const PROGRAM: &str = "nop_0";
+
+fn attach() -> Result<Attached> {
+    Attached::load("fentry-getsid", 1)
+}
+
+/// Takes a program away, and waits until it is gone from the function.
+fn detach(program: Attached) -> Result<()> {
+    drop(program);
+    wait_for("the BPF program to be gone", LIMIT, || {
+        let direct = ftrace::enabled(CALL)?.is_some_and(|enabled| enabled.flags.contains('D'));
+        Ok((!direct).then_some(()))
+    })
+}
+
+fn needs_btf() -> Result<()> {
+    if bpf::has_btf("vmlinux") {
+        return bpf::count_runs();
+    }
+    skip("the kernel has no BTF, which fentry programs need")
+}
+
+pub fn meets_a_bpf_program(_: &mut Context<'_>) -> Result<()> {
+    needs_btf()?;
+    meet_at_call(&attach, &|_| bpf::runs(PROGRAM), &detach)
+}
+
+/// The kernel's own patch of `/proc/cmdline`.
+const C_PATCH: &str = "test_klp_livepatch";
+const PATCHED: &str = "test_klp_livepatch: this has been live patched";
+
+pub fn meets_a_livepatch_in_c(_: &mut Context<'_>) -> Result<()> {
+    let patched = Cell::new(0);
+    Other {
+        function: READ,
+        call: &|times| {
+            for _ in 0..times {
+                patched.set(patched.get() + u64::from(cmdline()? == PATCHED));
+            }
+            Ok(())
+        },
+        come: &|| {
+            patched.set(0);
+            Patch::load_module(C_PATCH, "")
+        },
+        calls: &|_| Ok(patched.get()),
+        leave: &Patch::unload,
+    }
+    .meet()
+}
+
+fn exclusive_calls() -> Result<u64> {
+    debugfs::value(debugfs::tackle(EXCLUSIVE).join("calls"))
+}
+
+/// Whoever decides where a function goes on decides alone; and whom it calls directly does
+/// not get to see that decision.
+pub fn a_livepatch_in_c_excludes_a_redirect(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let original = cmdline()?;
+    let direct = format!("kind=direct function={READ}");
+    for (parameters, text) in [("kind=skip", ""), (&direct, original.as_str())] {
+        let hook = module::load(EXCLUSIVE, parameters)?;
+        module::expect_refusal(C_PATCH, "", Errno::EBUSY)?;
+        let before = exclusive_calls()?;
+        expect("/proc/cmdline", cmdline()?, text.into())?;
+        expect("calls", exclusive_calls()? - before, 1)?;
+        hook.unload()?;
+        expect("/proc/cmdline", cmdline()?, original.clone())?;
+
+        let patch = Patch::load_module(C_PATCH, "")?;
+        module::expect_refusal(EXCLUSIVE, parameters, Errno::EBUSY)?;
+        expect("/proc/cmdline", cmdline()?, PATCHED.into())?;
+        patch.unload()?;
+        ftrace::expect_bare(READ)?;
+    }
+    library.unload()
+}
+
+/// An fentry program is called directly, too.
+pub fn a_bpf_program_excludes_a_direct_hook(context: &mut Context<'_>) -> Result<()> {
+    needs_btf()?;
+    let library = module::load(module::LIBRARY, "")?;
+    let parameters = format!("kind=direct function={CALL}");
+
+    let hook = module::load(EXCLUSIVE, &parameters)?;
+    let refusal = attach().err().context("the BPF program was attached")?;
+    let refusal = format!("{refusal:#}");
+    context.note(&refusal)?;
+    ensure!(
+        refusal.contains("EBUSY") || refusal.contains("-16"),
+        "expected EBUSY, got: {refusal}"
+    );
+    call(10);
+    expect("calls", exclusive_calls()?, 10)?;
+    hook.unload()?;
+
+    let program = attach()?;
+    module::expect_refusal(EXCLUSIVE, &parameters, Errno::EBUSY)?;
+    call(10);
+    expect("runs of the program", bpf::runs(PROGRAM)?, 10)?;
+    detach(program)?;
+    ftrace::expect_bare(CALL)?;
+    library.unload()
+}
+
+/// The kernel does not let ftrace be switched off, which would disarm hooks.
+pub fn ftrace_stays_on(_: &mut Context<'_>) -> Result<()> {
+    const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
+    let stack = module::stack(MODULE, "")?;
+    let ours = Ours::come(CALL)?;
+    let skipping = module::load(EXCLUSIVE, "kind=skip")?;
+    let answer = debugfs::write(SWITCH, "0")?;
+    expect_errno("switching ftrace off", answer, Errno::EOPNOTSUPP)?;
+    expect(SWITCH, debugfs::value(SWITCH)?, 1)?;
+    call(10);
+    expect("/proc/cmdline", cmdline()?, String::new())?;
+    skipping.unload()?;
+    ours.leave(10)?;
+    stack.unload()
+}

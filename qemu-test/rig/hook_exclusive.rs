@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A hook of a kind of which a function can have one: a direct one, or one that has
+//! `/proc/cmdline` be empty.
+//!
+//! ```sh
+//! insmod hook_exclusive.ko kind=direct function=__x64_sys_getsid
+//! insmod hook_exclusive.ko kind=skip    # of cmdline_proc_show
+//! cat /sys/kernel/debug/tackle/hook_exclusive/calls
+//! ```
+//!
+//! A function that is taken is refused with `EBUSY`.
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+};
+use tackle::{
+    debugfs::{self, Scope},
+    ftrace::{Arguments, Call, Direct, DirectHandler, Override, Overriding, MAX_ARGUMENTS},
+    function::{targets::CmdlineProcShow, Returned},
+};
+
+module! {
+    type: HookExclusive,
+    name: "hook_exclusive",
+    authors: ["The Tackle developers"],
+    description: "A hook of a kind of which a function can have one",
+    license: "GPL",
+}
+
+tackle::string_param! {
+    /// The kind of the hook.
+    static KIND: StringParam<16> = "kind", "direct or skip";
+}
+
+tackle::string_param! {
+    /// The function to hook.
+    static FUNCTION: StringParam<512> = "function", "Kernel function for kind=direct";
+}
+
+/// Calls that the hook has seen.
+static CALLS: Atomic<u64> = Atomic::new(0);
+
+struct Counting;
+
+impl DirectHandler for Counting {
+    fn entry(_arguments: [usize; MAX_ARGUMENTS], _parent_ip: usize) {
+        CALLS.fetch_add(1, Relaxed);
+    }
+}
+
+impl Override<CmdlineProcShow> for Counting {
+    fn entry<'a>(
+        &self,
+        _call: &'a Call,
+        _arguments: Arguments<'a, CmdlineProcShow>,
+    ) -> Option<Returned<'a, CmdlineProcShow>> {
+        CALLS.fetch_add(1, Relaxed);
+        // Success, and nothing printed.
+        Some(0)
+    }
+}
+
+/// A hook; when it is dropped, it is gone.
+enum Hook {
+    Direct(#[expect(dead_code)] Pin<KBox<Direct<Counting>>>),
+    Skip(#[expect(dead_code)] Pin<KBox<Overriding<CmdlineProcShow, Counting>>>),
+}
+
+impl Hook {
+    fn new() -> Result<Self> {
+        Ok(match KIND.value().to_bytes() {
+            b"direct" => Self::Direct(KBox::pin_init(Direct::new(FUNCTION.value()), GFP_KERNEL)?),
+            b"skip" => Self::Skip(KBox::pin_init(Overriding::new(Counting), GFP_KERNEL)?),
+            _ => {
+                pr_err!("kind={}: direct or skip\n", KIND.value());
+                return Err(EINVAL);
+            }
+        })
+    }
+}
+
+/// The file, and the hook that it shows.
+struct HookExclusive {
+    _files: Pin<KBox<Scope<Hook>>>,
+}
+
+impl kernel::Module for HookExclusive {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let hook = Hook::new()?;
+        let root = debugfs::root()?;
+        let files = root.scope(hook, c"hook_exclusive", |hook, dir| {
+            dir.read_callback_file(c"calls", hook, &|_, f| {
+                writeln!(f, "{}", CALLS.load(Relaxed))
+            });
+        });
+        Ok(Self {
+            _files: KBox::pin_init(files, GFP_KERNEL)?,
+        })
+    }
+}
