@@ -144,6 +144,7 @@ mod tests {
         let points = [
             &fault::REGISTER_KPROBE,
             &fault::REGISTER_FPROBE,
+            &fault::FTRACE_SET_FILTER,
             &fault::REGISTER_FTRACE_FUNCTION,
         ];
         for (spared, point) in (0..).zip(points) {
@@ -156,7 +157,7 @@ mod tests {
             expect_eq!((twice(-3), seen.calls(), seen.dropped()), (-6, 0, 1));
         }
         let seen = Seen::new()?;
-        let faults = Faults::after(3);
+        let faults = Faults::after(4);
         let _hook = negate(&seen)?;
         drop(faults);
         expect_eq!((twice(-3), seen.calls()), (3, 1));

@@ -33,6 +33,7 @@ mod netlink;
 mod numa;
 mod param;
 mod qdisc;
+mod redirect;
 mod shadow;
 mod skbuff;
 mod symbol;

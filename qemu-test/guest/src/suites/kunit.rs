@@ -48,6 +48,7 @@ suites![
     tackle_numa,
     tackle_param,
     tackle_qdisc,
+    tackle_redirect,
     tackle_shadow,
     tackle_skbuff,
     tackle_symbol,

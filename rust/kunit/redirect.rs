@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Functions that go on in another one.
+
+use kernel::prelude::*;
+
+#[kunit_tests(tackle_redirect)]
+mod tests {
+    use crate::hook::{hook, Seen};
+    use kernel::{ffi::c_int, prelude::*};
+    use tackle::{
+        expect_eq, fault,
+        ftrace::Redirect,
+        function::Original,
+        kunit::{counts, twice, Faults, Twice},
+    };
+
+    /// Three times as much; of what is odd, what the function makes of it.
+    fn thrice(original: Original<'_, Twice>, n: c_int) -> c_int {
+        if n % 2 == 0 {
+            3 * n
+        } else {
+            original.call()
+        }
+    }
+
+    /// The sum of the numbers to `n`, by itself.
+    fn sum(_: Original<'_, Twice>, n: c_int) -> c_int {
+        if n == 0 {
+            0
+        } else {
+            n + twice(n - 1)
+        }
+    }
+
+    /// From one place, as a module would.
+    fn redirect() -> Result<Pin<KBox<Redirect>>> {
+        KBox::pin_init(tackle::redirect!(Twice => thrice), GFP_KERNEL)
+    }
+
+    #[test]
+    fn calls_go_on_in_the_replacement() -> Result {
+        let redirect = redirect()?;
+        expect_eq!([twice(4), twice(-4), twice(5)], [12, -12, 10]);
+        expect_eq!(redirect.redirected(), 3);
+        drop(redirect);
+        expect_eq!(twice(4), 8);
+        Ok(())
+    }
+
+    #[test]
+    fn a_replacement_is_redirected_too() -> Result {
+        let _redirect = KBox::pin_init(tackle::redirect!(Twice => sum), GFP_KERNEL)?;
+        expect_eq!(twice(10), 55);
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_one_on_a_function() -> Result {
+        let first = redirect()?;
+        // From the same place, and from another one.
+        expect_eq!(redirect().err(), Some(EBUSY));
+        let other = KBox::pin_init(tackle::redirect!(Twice => sum), GFP_KERNEL);
+        expect_eq!(other.err(), Some(EBUSY));
+        expect_eq!((twice(4), first.redirected()), (12, 1));
+        drop(first);
+        let again = redirect()?;
+        expect_eq!((twice(4), again.redirected()), (12, 1));
+        Ok(())
+    }
+
+    #[test]
+    fn hooks_see_what_is_redirected() -> Result {
+        let seen = Seen::new()?;
+        let function = c"tackle:rust_helper_kunit_twice";
+        let before = hook(function, &seen)?;
+        let redirect = redirect()?;
+        expect_eq!((twice(4), seen.calls()), (12, 1));
+        drop(before);
+        let _after = hook(function, &seen)?;
+        // The call of the original goes past its entry.
+        expect_eq!((twice(5), seen.calls()), (10, 2));
+        drop(redirect);
+        expect_eq!((twice(4), seen.calls()), (8, 3));
+        Ok(())
+    }
+
+    #[test]
+    fn each_step_can_fail() -> Result {
+        let points = [
+            &fault::ALLOC_PERCPU,
+            &fault::ALLOC_PERCPU,
+            &fault::REGISTER_KPROBE,
+            &fault::REGISTER_FPROBE,
+            &fault::FTRACE_SET_FILTER,
+            &fault::REGISTER_FTRACE_FUNCTION,
+        ];
+        for (spared, point) in (0..).zip(points) {
+            let before = counts(point).1;
+            let faults = Faults::after(spared);
+            expect_eq!(redirect().err(), Some(ENOMEM));
+            drop(faults);
+            expect_eq!(counts(point).1, before + 1);
+            expect_eq!(twice(4), 8);
+        }
+        let faults = Faults::after(6);
+        let _redirect = redirect()?;
+        drop(faults);
+        expect_eq!(twice(4), 12);
+        Ok(())
+    }
+}
