@@ -5,28 +5,38 @@
 use kernel::{fmt, prelude::*, str::CString};
 use tackle::{
     debugfs::{Dir, Scope, ScopedDir},
+    filter::{Filter, Filtered},
     fprobe,
     ftrace::{self, Call, Target},
     percpu::Counter,
-    task, time,
+    time,
 };
-use tackle_core::hooks::{Filter, Histogram, Kind, Request, Values, MAX_VALUES};
+use tackle_core::hooks::{Histogram, Kind, Request, Values, MAX_VALUES};
+
+type OnEntry<T> = ftrace::Registration<Filtered<Collect<T>>>;
+type OnExit<T> = fprobe::Registration<Filtered<Collect<T>>>;
+type WithFiles<T> = Pin<KBox<Scope<T>>>;
 
 /// A hook with its files.
 pub(crate) enum Hook {
-    Count(Pin<KBox<Scope<ftrace::Registration<Collect<()>>>>>),
-    Latency(Pin<KBox<Scope<fprobe::Registration<Collect<Histogram>>>>>),
-    Return(Pin<KBox<Scope<fprobe::Registration<Collect<Values>>>>>),
+    Count(WithFiles<OnEntry<()>>),
+    Latency(WithFiles<OnExit<Histogram>>),
+    Return(WithFiles<OnExit<Values>>),
 }
 
 impl Hook {
-    /// Hooks the function that `request` asks for; its files are in `dir`, in a directory
+    /// Hooks the function that `request` asks for, behind `filter`; its files are in `dir`, in a directory
     /// `name`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and those of the registrations.
-    pub(crate) fn new(request: &Request<'_>, dir: &Dir, name: &CStr) -> Result<Self> {
+    pub(crate) fn new(
+        request: &Request<'_>,
+        filter: Filter,
+        dir: &Dir,
+        name: &CStr,
+    ) -> Result<Self> {
         let function = CString::try_from_fmt(fmt!("{}", request.function))?;
         let mut target = Target::new(&function);
         if let Some(position) = request.position {
@@ -34,28 +44,29 @@ impl Hook {
         }
         Ok(match request.kind {
             Kind::Count => {
-                let hook = ftrace::Registration::new(target, Collect::new(request, ())?);
+                let collect = Filtered::new(filter, Collect::new(request, ())?);
+                let hook = ftrace::Registration::new(target, collect);
                 let files = dir.scope(hook, name, common);
                 Self::Count(KBox::pin_init(files, GFP_KERNEL)?)
             }
             Kind::Latency => {
-                let collect = Collect::new(request, Histogram::new())?;
+                let collect = Filtered::new(filter, Collect::new(request, Histogram::new())?);
                 let hook = fprobe::Registration::new(target, collect);
                 let files = dir.scope(hook, name, |hook, files| {
                     common(hook, files);
                     files.read_callback_file(c"histogram", hook, &|hook, f| {
-                        histogram(&hook.handler().what, f)
+                        histogram(&hook.collect().what, f)
                     });
                 });
                 Self::Latency(KBox::pin_init(files, GFP_KERNEL)?)
             }
             Kind::Return => {
-                let collect = Collect::new(request, Values::new())?;
+                let collect = Filtered::new(filter, Collect::new(request, Values::new())?);
                 let hook = fprobe::Registration::new(target, collect);
                 let files = dir.scope(hook, name, |hook, files| {
                     common(hook, files);
                     files.read_callback_file(c"values", hook, &|hook, f| {
-                        values(&hook.handler().what, f)
+                        values(&hook.collect().what, f)
                     });
                 });
                 Self::Return(KBox::pin_init(files, GFP_KERNEL)?)
@@ -89,7 +100,8 @@ impl Hook {
 pub(crate) struct Collect<T> {
     function: CString,
     kind: Kind,
-    filter: Filter,
+    /// Of which calls, as in the request.
+    filter: CString,
     calls: Counter,
     what: T,
 }
@@ -99,31 +111,17 @@ impl<T> Collect<T> {
         Ok(Self {
             function: CString::try_from_fmt(fmt!("{}", request.function))?,
             kind: request.kind,
-            filter: request.filter,
+            filter: CString::try_from_fmt(format_args!("{}", request.filter))?,
             calls: Counter::new()?,
             what,
         })
-    }
-
-    /// Whether the filter lets a call of the current task on this CPU pass; counts it then.
-    #[inline]
-    fn passes(&self) -> bool {
-        let filter = &self.filter;
-        // An ID is positive.
-        let passes = filter.pid.is_none_or(|pid| pid == task::pid() as u32)
-            && filter.tgid.is_none_or(|tgid| tgid == task::tgid() as u32)
-            && filter.cpus.is_none_or(|cpus| cpus.contains(task::cpu()));
-        if passes {
-            self.calls.increment();
-        }
-        passes
     }
 }
 
 impl ftrace::Handler for Collect<()> {
     #[inline]
     fn entry(&self, _call: &Call) {
-        self.passes();
+        self.calls.increment();
     }
 }
 
@@ -132,7 +130,8 @@ impl fprobe::Handler for Collect<Histogram> {
     type Data = u64;
 
     fn entry(&self, _call: &Call) -> Option<u64> {
-        self.passes().then(time::mono_fast_ns)
+        self.calls.increment();
+        Some(time::mono_fast_ns())
     }
 
     fn exit(&self, _ret: &fprobe::Return, start: u64) {
@@ -144,7 +143,8 @@ impl fprobe::Handler for Collect<Values> {
     type Data = ();
 
     fn entry(&self, _call: &Call) -> Option<()> {
-        self.passes().then_some(())
+        self.calls.increment();
+        Some(())
     }
 
     fn exit(&self, ret: &fprobe::Return, (): ()) {
@@ -161,11 +161,11 @@ trait Collecting: Sync + 'static {
     fn missed(&self) -> u64;
 }
 
-impl Collecting for ftrace::Registration<Collect<()>> {
+impl Collecting for OnEntry<()> {
     type What = ();
 
     fn collect(&self) -> &Collect<()> {
-        self.handler()
+        self.handler().handler()
     }
 
     fn missed(&self) -> u64 {
@@ -173,14 +173,14 @@ impl Collecting for ftrace::Registration<Collect<()>> {
     }
 }
 
-impl<T> Collecting for fprobe::Registration<Collect<T>>
+impl<T> Collecting for OnExit<T>
 where
     Collect<T>: fprobe::Handler,
 {
     type What = T;
 
     fn collect(&self) -> &Collect<T> {
-        self.handler()
+        self.handler().handler()
     }
 
     fn missed(&self) -> u64 {
@@ -212,7 +212,7 @@ fn line<H: Collecting>(hook: &H, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         "{} {kind} calls={calls} missed={missed}",
         &*collect.function
     ))?;
-    write!(f, "{}", collect.filter)
+    f.write_fmt(fmt!("{}", &*collect.filter))
 }
 
 fn histogram(histogram: &Histogram, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,7 +5,11 @@
 use crate::collect::Hook;
 use core::str;
 use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::UserSliceReader};
-use tackle::{debugfs::Dir, ftrace};
+use tackle::{
+    debugfs::Dir,
+    filter::{self, Filter},
+    ftrace,
+};
 use tackle_core::hooks::{Request, LINE_LEN, NAME_LEN};
 
 /// The hooks, and why the last request was refused.
@@ -40,7 +44,7 @@ impl Table {
     /// - `E2BIG`: the line or the hook's name is too long.
     /// - `EINVAL`: it is no request, or the function cannot be hooked.
     /// - `EEXIST`: there is a hook of this name.
-    /// - What [`ftrace::Registration::new`] returns.
+    /// - What [`Filter::new`] and [`ftrace::Registration::new`] return.
     pub(crate) fn add(&self, line: &mut UserSliceReader) -> Result {
         let mut inner = self.inner.lock();
         let text = inner.read(line)?;
@@ -64,7 +68,14 @@ impl Table {
             );
         }
         inner.hooks.reserve(1, GFP_KERNEL)?;
-        match Hook::new(&request, &self.dir, &name) {
+        let filter = match Filter::new(&request.filter) {
+            Ok(filter) => filter,
+            Err(error) => {
+                let (function, why) = (request.function, filter::reason(error));
+                return inner.refuse(error, format_args!("{function}{}: {why}", request.filter));
+            }
+        };
+        match Hook::new(&request, filter, &self.dir, &name) {
             Ok(hook) => {
                 inner.hooks.push_within_capacity((name, hook))?;
                 inner.accept()

@@ -5,6 +5,7 @@
  * What is taken from them is named in bindgen_parameters. Sorted.
  */
 
+#include <linux/cgroup.h>
 #include <linux/fprobe.h>
 #include <linux/ftrace.h>
 #include <linux/kallsyms.h>
@@ -18,6 +19,7 @@
 #include <linux/sched.h>
 #include <linux/sched/numa_balancing.h>
 #include <linux/skbuff.h>
+#include <linux/threads.h>
 #include <linux/timekeeping.h>
 #include <net/codel.h>
 #include <net/dropreason.h>
@@ -29,7 +31,18 @@
 #include <net/sock.h>
 #include <net/tcp.h>
 
+/* Where in a task's cgroup what is. */
+#ifdef CONFIG_CGROUPS
+#define CGROUP_OFFSET(type, member) offsetof(type, member)
+#else
+#define CGROUP_OFFSET(type, member) 0
+#endif
+const size_t RUST_CONST_HELPER_CSS_SET_DFL_CGRP = CGROUP_OFFSET(struct css_set, dfl_cgrp);
+const size_t RUST_CONST_HELPER_CGROUP_LEVEL = CGROUP_OFFSET(struct cgroup, level);
+const size_t RUST_CONST_HELPER_CGROUP_ANCESTORS = CGROUP_OFFSET(struct cgroup, ancestors);
+
 /* Macros that bindgen cannot evaluate. */
+const size_t RUST_CONST_HELPER_PID_MAX_LIMIT = PID_MAX_LIMIT;
 const size_t RUST_CONST_HELPER_KSYM_SYMBOL_LEN = KSYM_SYMBOL_LEN;
 const unsigned long RUST_CONST_HELPER_HARDIRQ_MASK = HARDIRQ_MASK;
 const unsigned long RUST_CONST_HELPER_NMI_MASK = NMI_MASK;

@@ -86,10 +86,11 @@ fn a_hook_is_one_line() {
 
 #[test]
 fn options_become_filters() {
-    let words = "vfs_read return --name r --pid 7 --tgid 6 --cpu 0-3,6 --position 2";
+    let words =
+        "vfs_read return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 --position 2";
     assert_eq!(
         request(words).line().unwrap(),
-        "vfs_read return name=r pid=7 tgid=6 cpu=0-3,6 position=2"
+        "vfs_read return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2"
     );
     for wrong in [
         "f guess",

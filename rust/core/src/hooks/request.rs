@@ -90,16 +90,20 @@ impl fmt::Display for CpuList {
 
 /// Whose calls a hook sees: those that all that is set agrees with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct Filter<'a> {
     /// A task, by its ID in the initial namespace.
     pub pid: Option<u32>,
     /// A process, by its ID in the initial namespace.
     pub tgid: Option<u32>,
+    /// A process with its descendants, by its ID in the initial namespace.
+    pub tree: Option<u32>,
+    /// A cgroup with its descendants, by its path in the default hierarchy.
+    pub cgroup: Option<&'a str>,
     /// CPUs.
     pub cpus: Option<CpuList>,
 }
 
-impl fmt::Display for Filter {
+impl fmt::Display for Filter<'_> {
     /// As in a line, with a blank before each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(pid) = self.pid {
@@ -107,6 +111,12 @@ impl fmt::Display for Filter {
         }
         if let Some(tgid) = self.tgid {
             write!(f, " tgid={tgid}")?;
+        }
+        if let Some(tree) = self.tree {
+            write!(f, " tree={tree}")?;
+        }
+        if let Some(cgroup) = self.cgroup {
+            write!(f, " cgroup={cgroup}")?;
         }
         if let Some(cpus) = &self.cpus {
             write!(f, " cpu={cpus}")?;
@@ -125,7 +135,7 @@ pub struct Request<'a> {
     /// What to call the hook, where the line says so.
     pub name: Option<&'a str>,
     /// Whose calls.
-    pub filter: Filter,
+    pub filter: Filter<'a>,
     /// Which of several functions of that name, counted from 1 by their addresses.
     pub position: Option<NonZeroUsize>,
 }
@@ -149,13 +159,13 @@ impl fmt::Display for RequestError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str(
-                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [cpu=LIST] [position=N]'",
+                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [tree=N] [cgroup=PATH] [cpu=LIST] [position=N]'",
             ),
             Self::Kind(word) => {
                 write!(f, "'{word}' is no kind of hook: count, latency or return")
             }
             Self::Option(word) => {
-                write!(f, "'{word}' is no option: name=, pid=, tgid=, cpu= or position=")
+                write!(f, "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu= or position=")
             }
             Self::Value(word, allowed) => write!(f, "'{word}': expected {allowed}"),
             Self::Twice(word) => write!(f, "'{word}': this option stands there twice"),
@@ -201,6 +211,13 @@ impl<'a> Request<'a> {
             }
             "pid" => set(&mut self.filter.pid, word, number(value), "a task's ID"),
             "tgid" => set(&mut self.filter.tgid, word, number(value), "a process's ID"),
+            "tree" => set(&mut self.filter.tree, word, number(value), "a process's ID"),
+            "cgroup" => set(
+                &mut self.filter.cgroup,
+                word,
+                value.starts_with('/').then_some(value),
+                "a path below where cgroup2 is mounted, such as /system.slice",
+            ),
             "cpu" => set(
                 &mut self.filter.cpus,
                 word,
@@ -283,13 +300,16 @@ mod tests {
 
     #[test]
     fn a_whole_line() {
-        let line = " ext4:ext4_sync_file\tlatency name=sync pid=12 tgid=11 cpu=0,2-3 position=2\n";
+        let line = " ext4:ext4_sync_file\tlatency name=sync pid=12 tgid=11 tree=1 cgroup=/a/b cpu=0,2-3 position=2\n";
         let request = Request::parse(line).unwrap();
         assert_eq!(request.function, "ext4:ext4_sync_file");
         assert_eq!(request.kind, Kind::Latency);
         assert_eq!(request.name, Some("sync"));
         assert_eq!(request.position, NonZeroUsize::new(2));
-        assert_eq!(request.filter.to_string(), " pid=12 tgid=11 cpu=0,2-3");
+        assert_eq!(
+            request.filter.to_string(),
+            " pid=12 tgid=11 tree=1 cgroup=/a/b cpu=0,2-3"
+        );
         let cpus = request.filter.cpus.unwrap();
         let seen = [0, 1, 2, 3, 4].map(|cpu| cpus.contains(cpu));
         assert_eq!(seen, [true, false, true, true, false]);
@@ -322,6 +342,8 @@ mod tests {
             ("f count pid=+1", "'pid=+1': expected"),
             ("f count pid=-1", "'pid=-1': expected"),
             ("f count tgid=99999999999", "expected a process's ID"),
+            ("f count tree=", "expected a process's ID"),
+            ("f count cgroup=a", "'cgroup=a': expected a path"),
             ("f count cpu=3-2", "expected a list of at most 8"),
             ("f count cpu=1,", "expected a list"),
             ("f count cpu=0,1,2,3,4,5,6,7,8", "at most 8"),

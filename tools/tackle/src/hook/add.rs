@@ -32,6 +32,12 @@ pub struct Request {
     /// Look at the calls of this process only
     #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(0..))]
     pub tgid: Option<i32>,
+    /// Look at the calls of this process and its descendants only
+    #[arg(long, value_name = "PID", value_parser = clap::value_parser!(i32).range(0..))]
+    pub tree: Option<i32>,
+    /// Look at the calls of this cgroup and its descendants only, such as /system.slice
+    #[arg(long, value_name = "PATH")]
+    pub cgroup: Option<String>,
     /// Look at the calls on these CPUs only, such as 0-3,6
     #[arg(long, value_name = "LIST")]
     pub cpu: Option<String>,
@@ -55,6 +61,11 @@ impl Request {
         }
         words.extend(self.pid.map(|pid| format!("pid={pid}")));
         words.extend(self.tgid.map(|tgid| format!("tgid={tgid}")));
+        words.extend(self.tree.map(|tree| format!("tree={tree}")));
+        if let Some(path) = &self.cgroup {
+            check_word("a cgroup's path", path)?;
+            words.push(format!("cgroup={path}"));
+        }
         if let Some(cpus) = &self.cpu {
             check_word("a list of CPUs", cpus)?;
             words.push(format!("cpu={cpus}"));

@@ -3,6 +3,7 @@
 //! `tackle_hooks`: hooks that are added, read and removed through debugfs.
 
 mod beside;
+mod filters;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +15,7 @@ use nix::errno::Errno;
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::{getpid, getsid, gettid, Pid};
 
-use self::beside::*;
+use self::{beside::*, filters::*};
 use crate::suite::{list, Context, Suite};
 use crate::sys::{cmd, debugfs, expect_errno, ftrace, livepatch, module};
 
@@ -27,6 +28,9 @@ pub const SUITE: Suite = Suite {
         counts_calls_of_a_task,
         counts_calls_of_a_process,
         counts_calls_on_a_cpu,
+        counts_calls_of_a_tree,
+        counts_calls_of_a_cgroup,
+        refuses_to_look_at_nobody,
         measures_latency,
         tells_return_values,
         hooks_of_a_function_share_an_ops,
