@@ -12,11 +12,14 @@
  * a while where debug.kprobes-optimization is set. /sys/kernel/debug/kprobes/list calls
  * it optimized as soon as that is planned; only the code itself tells when it is done.
  *
+ * With count=1 they count how often they are hit, all together, in the parameter hits.
+ *
  * The kernel's samples/kprobes/kprobe_example.c prints in its handler.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/atomic.h>
 #include <linux/kprobes.h>
 #include <linux/module.h>
 #include <linux/sysfs.h>
@@ -31,6 +34,23 @@ MODULE_PARM_DESC(probes, "How many kprobes to put there, 1 to 16");
 static char *symbol = "bench_tracee:tracee";
 module_param(symbol, charp, 0);
 MODULE_PARM_DESC(symbol, "The symbol to put them at");
+
+static bool count;
+module_param(count, bool, 0);
+MODULE_PARM_DESC(count, "Whether they count instead of doing nothing");
+
+static atomic_t hits = ATOMIC_INIT(0);
+
+static int hits_get(char *buffer, const struct kernel_param *param)
+{
+	return sysfs_emit(buffer, "%u\n", atomic_read(&hits));
+}
+
+static const struct kernel_param_ops hits_ops = {
+	.get = hits_get,
+};
+module_param_cb(hits, &hits_ops, NULL, 0400);
+MODULE_PARM_DESC(hits, "How often they were hit, with count=1");
 
 static struct kprobe kprobes[MAX_PROBES];
 static struct kprobe *list[MAX_PROBES];
@@ -57,6 +77,12 @@ static int nop_pre_handler(struct kprobe *p, struct pt_regs *regs)
 	return 0;
 }
 
+static int count_pre_handler(struct kprobe *p, struct pt_regs *regs)
+{
+	atomic_inc(&hits);
+	return 0;
+}
+
 static int __init kprobe_bench_init(void)
 {
 	int ret;
@@ -65,7 +91,7 @@ static int __init kprobe_bench_init(void)
 		return -EINVAL;
 	for (uint i = 0; i < probes; i++) {
 		kprobes[i].symbol_name = symbol;
-		kprobes[i].pre_handler = nop_pre_handler;
+		kprobes[i].pre_handler = count ? count_pre_handler : nop_pre_handler;
 		list[i] = &kprobes[i];
 	}
 	ret = register_kprobes(list, probes);
