@@ -1,28 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Hooks that come and go on demand, in the context of whoever asks for them: with a writer
-//! on each CPU, as many tasks at once add and remove hooks on one function.
+//! on each CPU, as many tasks at once add and remove hooks on the same functions.
 //!
 //! ```sh
-//! insmod hook_stress.ko function=__x64_sys_getpgid
+//! insmod hook_stress.ko functions=__x64_sys_getpgid,__x64_sys_getppid
 //! cd /sys/kernel/debug/tackle/hook_stress
-//! echo 10 > rounds    # returns when ten hooks have come, seen a call and gone
-//! cat done calls
+//! echo 10 > rounds    # returns when the hooks of ten rounds have come, seen calls and gone
+//! cat done registrations calls
 //! ```
 //!
-//! A round fails with `ETIMEDOUT` when nobody calls the function for a minute, and with
-//! `EINTR` on a signal.
+//! In each round there are hooks at the entries of the functions, and as many at the exits,
+//! all at once; some share a function. Their handlers take so long now and then that their
+//! task is due to be preempted when they return: it is, in the trampoline.
+//!
+//! A round fails with `ETIMEDOUT` when nobody calls one of the functions for a minute, and
+//! with `EINTR` on a signal.
 
 #![forbid(unsafe_code)]
 
 use kernel::{
     prelude::*,
+    str::CString,
     sync::atomic::{Atomic, Relaxed},
-    time::{delay::fsleep, Delta},
+    time::{
+        delay::{fsleep, udelay},
+        Delta,
+    },
     uaccess::UserSliceReader,
 };
 use tackle::{
     debugfs::{self, Scope},
+    fprobe,
     ftrace::{self, Call, Handler, Registration},
 };
 
@@ -35,35 +44,103 @@ module! {
 }
 
 tackle::string_param! {
-    /// The function to hook.
-    static FUNCTION: StringParam<512> = "function", "Kernel function to hook";
+    /// The functions to hook.
+    static FUNCTIONS: StringParam<512> = "functions", "Kernel functions to hook, with commas";
 }
+
+/// How many hooks of each of the two kinds a round has.
+const HOOKS: usize = 5;
 
 /// How often a round looks for a call, a millisecond apart.
 const LOOKS: u32 = 60_000;
 
+/// Each so many calls a handler takes long: long enough that a timer tick often comes
+/// meanwhile, and seldom enough that the others get on.
+const LONG_EACH: u64 = 16;
+const LONG: Delta = Delta::from_micros(200);
+
+/// Counts what is called.
 struct Counter(Atomic<u64>);
 
-impl Handler for Counter {
-    fn entry(&self, _call: &Call) {
-        self.0.fetch_add(1, Relaxed);
+impl Counter {
+    fn new() -> Self {
+        Self(Atomic::new(0))
+    }
+
+    fn count(&self) {
+        if self.0.fetch_add(1, Relaxed) % LONG_EACH == 0 {
+            udelay(LONG);
+        }
     }
 }
 
-/// What was done since the module was loaded.
+impl Handler for Counter {
+    fn entry(&self, _call: &Call) {
+        self.count();
+    }
+}
+
+impl fprobe::Handler for Counter {
+    type Data = ();
+
+    fn entry(&self, _call: &Call) -> Option<()> {
+        Some(())
+    }
+
+    fn exit(&self, _ret: &fprobe::Return, (): ()) {
+        self.count();
+    }
+}
+
+/// What there is to hook, and what was done since the module was loaded.
 struct Tally {
+    functions: KVec<CString>,
     rounds: Atomic<u64>,
+    registrations: Atomic<u64>,
     calls: Atomic<u64>,
 }
 
 impl Tally {
+    fn new() -> Result<Self> {
+        let mut functions = KVec::new();
+        for name in FUNCTIONS.value().to_str()?.split(',') {
+            functions.push(CString::try_from_fmt(fmt!("{name}"))?, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            functions,
+            rounds: Atomic::new(0),
+            registrations: Atomic::new(0),
+            calls: Atomic::new(0),
+        })
+    }
+
     fn round(&self) -> Result {
-        let hook = Registration::new(FUNCTION.value(), Counter(Atomic::new(0)));
-        let hook = KBox::pin_init(hook, GFP_KERNEL)
-            .inspect_err(|&e| pr_err!("function={}: {}\n", FUNCTION.value(), ftrace::reason(e)))?;
-        let seen = await_call(&hook.handler().0)?;
-        drop(hook);
-        self.calls.fetch_add(seen, Relaxed);
+        let mut entries = KVec::with_capacity(HOOKS, GFP_KERNEL)?;
+        let mut exits = KVec::with_capacity(HOOKS, GFP_KERNEL)?;
+        for function in self.functions.iter().cycle().take(HOOKS) {
+            let function: &CStr = function;
+            let told = |e: &Error| pr_err!("{function}: {}\n", ftrace::reason(*e));
+            let entry = Registration::new(function, Counter::new());
+            entries.push(
+                KBox::pin_init(entry, GFP_KERNEL).inspect_err(told)?,
+                GFP_KERNEL,
+            )?;
+            let exit = fprobe::Registration::new(function, Counter::new());
+            exits.push(
+                KBox::pin_init(exit, GFP_KERNEL).inspect_err(told)?,
+                GFP_KERNEL,
+            )?;
+        }
+        for (entry, exit) in entries.iter().zip(&exits) {
+            for counter in [entry.handler(), exit.handler()] {
+                self.calls.fetch_add(await_call(&counter.0)?, Relaxed);
+            }
+        }
+        for (entry, exit) in entries.into_iter().zip(exits) {
+            drop(entry);
+            drop(exit);
+            self.registrations.fetch_add(2, Relaxed);
+        }
         self.rounds.fetch_add(1, Relaxed);
         Ok(())
     }
@@ -98,15 +175,15 @@ struct HookStress {
 
 impl kernel::Module for HookStress {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let tally = Tally {
-            rounds: Atomic::new(0),
-            calls: Atomic::new(0),
-        };
+        let tally = Tally::new()?;
         let root = debugfs::root()?;
         let files = root.scope(tally, c"hook_stress", |tally, dir| {
             dir.write_only_callback_file(c"rounds", tally, &rounds);
             dir.read_callback_file(c"done", tally, &|tally, f| {
                 writeln!(f, "{}", tally.rounds.load(Relaxed))
+            });
+            dir.read_callback_file(c"registrations", tally, &|tally, f| {
+                writeln!(f, "{}", tally.registrations.load(Relaxed))
             });
             dir.read_callback_file(c"calls", tally, &|tally, f| {
                 writeln!(f, "{}", tally.calls.load(Relaxed))

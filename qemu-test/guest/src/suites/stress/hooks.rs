@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks added and removed on one function, by a task on each processor, while
-//! every processor calls it. In each round:
+//! Hooks added and removed on some functions, by a task on each processor, while
+//! every processor calls them. In each round:
 //!
-//! - a hook is added beside those that the other tasks have there just now;
-//! - it sees calls of its function, or the round fails;
-//! - it is removed, and its memory freed, while calls go on.
+//! - ten hooks are added beside those that the other tasks have there just now, half of
+//!   them at the functions' entries and half at their exits;
+//! - each sees calls of its function, or the round fails; its handler is so slow now and
+//!   then that its task is preempted right behind it;
+//! - all are removed, and their memory freed, while calls go on.
 //!
-//! At the end the function is bare.
+//! At the end the functions are bare.
 
 use anyhow::{ensure, Result};
+use nix::unistd::{getpgid, getppid, gettid};
 
-use super::crowd::{Caller, Kind};
+use super::crowd::{grouped, Caller, Kind};
 use crate::sys::{debugfs, ftrace, module};
 
 const MODULE: &str = "hook_stress";
-/// Nothing else in the guest asks for a process group.
-const CALL: &str = "__x64_sys_getpgid";
+/// What each caller calls.
+const CALLS: [&str; 3] = ["__x64_sys_getpgid", "__x64_sys_getppid", "__x64_sys_gettid"];
 
 /// See the module's documentation.
 pub struct Hooks {
@@ -31,7 +34,7 @@ impl Hooks {
     /// It cannot be loaded.
     pub fn new() -> Result<Self> {
         Ok(Self {
-            stack: module::stack(MODULE, &format!("function={CALL}"))?,
+            stack: module::stack(MODULE, &format!("functions={}", CALLS.join(",")))?,
         })
     }
 }
@@ -51,11 +54,14 @@ impl Kind for Hooks {
 
     fn caller(&self) -> Result<Caller<'_>> {
         Ok(Box::new(|| {
-            for _ in 0..50 {
+            const TIMES: u64 = 16;
+            for _ in 0..TIMES {
                 // Its own group always exists.
-                let _ = nix::unistd::getpgid(None);
+                let _ = getpgid(None);
+                getppid();
+                gettid();
             }
-            Ok(50)
+            Ok(TIMES * CALLS.len() as u64)
         }))
     }
 
@@ -71,11 +77,18 @@ impl Kind for Hooks {
     }
 
     fn figures(&self) -> String {
-        format!("{} counted", value("calls").unwrap_or_default())
+        let value = |file| grouped(value(file).unwrap_or_default());
+        format!(
+            "{} hooks registered and removed, {} counted",
+            value("registrations"),
+            value("calls")
+        )
     }
 
     fn finish(self) -> Result<()> {
-        ftrace::expect_bare(CALL)?;
+        for function in CALLS {
+            ftrace::expect_bare(function)?;
+        }
         self.stack.unload()
     }
 }
