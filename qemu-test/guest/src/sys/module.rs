@@ -57,6 +57,7 @@ pub const RIG: &[&str] = &[
     "livepatch_state3",
     "livepatch_syscall",
     "livepatch_target",
+    "livepatch_twin",
     "redirect_busy",
     "rig_busy",
     "test_klp_atomic_replace",

@@ -36,6 +36,7 @@ pub const SUITE: Suite = Suite {
         ten_rounds,
         a_module_is_patched,
         a_module_that_comes_later_is_patched,
+        a_name_that_stands_twice_needs_a_position,
         calls_reach_what_they_replace,
         calls_keep_the_patch_while_they_last,
         callbacks_with_the_module_before_the_patch,

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A function of a module that is patched: that of the kernel's `test_klp_mod_target`.
+//! Functions of modules that are patched: that of the kernel's `test_klp_mod_target`, and two
+//! of `livepatch_target` that have the same name.
 
 use anyhow::{ensure, Result};
+use nix::errno::Errno;
 
 use super::expect_file;
 use crate::suite::Context;
 use crate::sys::livepatch::Patch;
-use crate::sys::module;
+use crate::sys::{kmsg, module};
 
 const TARGET: &str = "test_klp_mod_target";
 const FILE: &str = "/proc/test_klp_mod_target";
@@ -39,4 +41,32 @@ pub fn a_module_that_comes_later_is_patched(_: &mut Context<'_>) -> Result<()> {
     patch.unload()?;
     expect_file(FILE, ORIGINAL)?;
     target.unload()
+}
+
+/// With the position it is patched: `livepatch_calls` has it.
+pub fn a_name_that_stands_twice_needs_a_position(_: &mut Context<'_>) -> Result<()> {
+    const PATCH: &str = "livepatch_twin";
+    const TARGET: &str = "livepatch_target";
+    let library = module::load(module::LIBRARY, "")?;
+    let refused = |name| -> Result<()> {
+        let mut log = kmsg::Cursor::now()?;
+        module::expect_refusal(name, "", Errno::EINVAL)?;
+        let lines = log.read()?;
+        let text = format!("ambiguity for symbol '{TARGET}_twin' in object '{TARGET}'");
+        ensure!(
+            lines.iter().any(|line| line.text.contains(&text)),
+            "no line of the log has \"{text}\": {lines:?}"
+        );
+        Ok(())
+    };
+    let target = module::load(TARGET, "")?;
+    refused(PATCH)?;
+    target.unload()?;
+    // The patch may be there before what it patches, which is then refused.
+    let patch = Patch::load_module(PATCH, "")?;
+    refused(TARGET)?;
+    patch.unload()?;
+    let target = module::load(TARGET, "")?;
+    target.unload()?;
+    library.unload()
 }

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A live patch of a function of which `livepatch_target` has two, that does not say which.
+
+#![forbid(unsafe_code)]
+
+use kernel::ffi::c_int;
+use tackle::livepatch::Original;
+
+tackle::header!(mod target_h = "qemu-test/rig/livepatch_target");
+tackle::function! {
+    Twin: fn livepatch_target_twin() -> c_int;
+    header: crate::target_h;
+    module: c"livepatch_target";
+}
+
+tackle::livepatch! {
+    name: "livepatch_twin",
+    authors: ["The Tackle developers"],
+    description: "Live patch of a function whose name stands twice",
+    license: "GPL",
+    objects: [{ module: c"livepatch_target", functions: [Twin => twin] }],
+}
+
+fn twin(_: Original<'_, Twin>) -> c_int {
+    3
+}
