@@ -38,15 +38,24 @@ impl Meter {
             .with_context(|| format!("cannot write {text}"))
     }
 
+    /// What it prints.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn text(&self) -> Result<String> {
+        let mut text = [0; 256];
+        let length = self.0.read_at(&mut text, 0)?;
+        Ok(String::from_utf8_lossy(&text[..length]).into_owned())
+    }
+
     /// Checks what it prints.
     ///
     /// # Errors
     ///
     /// It is something else, or it cannot be read.
     pub fn expect(&self, expected: &str) -> Result<()> {
-        let mut text = [0; 256];
-        let length = self.0.read_at(&mut text, 0)?;
-        let text = String::from_utf8_lossy(&text[..length]);
+        let text = self.text()?;
         ensure!(text == expected, "expected {expected:?}, got {text:?}");
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod crowd;
 mod hooks;
+mod meters;
 mod modules;
 mod patches;
 mod qdiscs;

@@ -4,6 +4,7 @@
 //! changes. Its module is loaded and unloaded each time, in turn for
 //!
 //! - one *whole* round: the patch comes into force, then out of force again;
+//! - another one of another patch, with a shadow variable ([`meters`](super::meters));
 //! - some *reversed* rounds: it is disabled, and enabled again in mid-transition, as
 //!   the kernel takes the latter only while it is. So that the transition is not over
 //!   at once, tasks stay in the kernel meanwhile, where the livepatch core cannot
@@ -23,6 +24,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Result};
 
 use super::crowd::{pin, Caller, Kind};
+use super::meters::Meters;
 use super::{await_more, LIMIT};
 use crate::sys::livepatch::{cmdline, folder, Patch, TEXT};
 use crate::sys::wait_often;
@@ -51,14 +53,15 @@ pub struct Patches {
     loads: AtomicU32,
     reversals: AtomicU32,
     whole: AtomicU32,
+    meters: Meters,
 }
 
 impl Patches {
-    /// Looks what the file has without the patch.
+    /// Looks what the file has without the patch, and loads what else is patched.
     ///
     /// # Errors
     ///
-    /// It is there already.
+    /// The patch is there already, or the module cannot be loaded.
     pub fn new() -> Result<Self> {
         ensure!(!folder().exists(), "the patch is there already");
         Ok(Self {
@@ -68,6 +71,7 @@ impl Patches {
             loads: AtomicU32::new(0),
             reversals: AtomicU32::new(0),
             whole: AtomicU32::new(0),
+            meters: Meters::new()?,
         })
     }
 
@@ -162,20 +166,27 @@ impl Kind for Patches {
 
     fn caller(&self) -> Result<Caller<'_>> {
         let file = File::open("/proc/cmdline")?;
+        let mut meters = self.meters.caller()?;
         Ok(Box::new(move || {
+            meters()?;
             let mut text = [0; 4096];
             let before = self.stage.load(SeqCst);
             let length = file.read_at(&mut text, 0)?;
             let after = self.stage.load(SeqCst);
             self.check(&text[..length], before, after)?;
             self.reads.fetch_add(1, SeqCst);
-            Ok(1)
+            Ok(3)
         }))
     }
 
     fn round(&self, number: u32) -> Result<u32> {
+        if number % 3 == 1 {
+            self.meters.round()?;
+            self.loads.fetch_add(1, SeqCst);
+            return Ok(1);
+        }
         let patch = Patch::begin()?;
-        let made = if number % 2 == 0 {
+        let made = if number % 3 == 0 {
             patch.settle()?;
             self.pass(Stage::Patched)?;
             self.whole.fetch_add(1, SeqCst);
@@ -186,7 +197,7 @@ impl Kind for Patches {
         patch.unload()?;
         self.pass(Stage::Original)?;
         self.loads.fetch_add(1, SeqCst);
-        if number % 2 == 1 {
+        if number % 3 == 2 {
             self.reversals.fetch_add(made, SeqCst);
         }
         Ok(made)
@@ -194,10 +205,12 @@ impl Kind for Patches {
 
     fn figures(&self) -> String {
         format!(
-            "{} loads, {} times in force, {} reversals of a transition in progress",
+            "{} loads, {} times in force, {} reversals of a transition in progress, \
+             {} looks at a shadow variable",
             self.loads.load(SeqCst),
             self.whole.load(SeqCst),
-            self.reversals.load(SeqCst)
+            self.reversals.load(SeqCst),
+            self.meters.fields()
         )
     }
 
@@ -208,7 +221,7 @@ impl Kind for Patches {
             "expected '{}' at the end, got '{text}'",
             self.original
         );
-        Ok(())
+        self.meters.finish()
     }
 }
 
@@ -224,6 +237,7 @@ mod tests {
             loads: AtomicU32::new(0),
             reversals: AtomicU32::new(0),
             whole: AtomicU32::new(0),
+            meters: Meters::default(),
         }
     }
 
