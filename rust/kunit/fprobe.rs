@@ -20,7 +20,7 @@ mod tests {
     const FUNCTION: &CStr = c"tackle:rust_helper_kunit_twice";
 
     /// What is told of a call: as many registers as there is room for.
-    type Data = [usize; 15];
+    type Data = [usize; 14];
 
     /// The number of 32 bits that a register holds.
     fn number(register: usize) -> usize {
@@ -44,8 +44,8 @@ mod tests {
         fn entry(&self, call: &Call) -> Option<Data> {
             self.entries.fetch_add(1, Relaxed);
             let n = number(call.argument(0)?);
-            let mut data = [n; 15];
-            data[14] = call.ip();
+            let mut data = [n; 14];
+            data[13] = call.ip();
             (n % 2 == 1).then_some(data)
         }
 
@@ -53,8 +53,8 @@ mod tests {
             self.exits.fetch_add(1, Relaxed);
             let value = number(ret.value());
             self.sum.fetch_add(value, Relaxed);
-            let of_entry = |n: usize| data[..14].iter().all(|&word| word == n);
-            if !(of_entry(value / 2) && data[14] == ret.ip()) {
+            let of_entry = |n: usize| data[..13].iter().all(|&word| word == n);
+            if !(of_entry(value / 2) && data[13] == ret.ip()) {
                 self.wrong.fetch_add(1, Relaxed);
             }
         }

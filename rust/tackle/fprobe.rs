@@ -47,7 +47,7 @@ impl Return {
 
 /// What runs at the entry and the exit of a hooked function.
 pub trait Handler: Send + Sync + 'static {
-    /// What the entry of a call tells its exit. It is as long as sixteen registers at most,
+    /// What the entry of a call tells its exit. It is as long as fourteen registers at most,
     /// and aligned as one, which is checked at build time.
     type Data: Copy + Send;
 
@@ -108,7 +108,8 @@ static LAST_ID: AtomicU64 = AtomicU64::new(0);
 impl<T: Handler> Registration<T> {
     const DATA_SIZE: usize = {
         let size = size_of::<Entry<T::Data>>();
-        assert!(size <= 16 * 8 && align_of::<Entry<T::Data>>() <= 8);
+        // `MAX_FPROBE_DATA_SIZE`.
+        assert!(size <= 15 * 8 && align_of::<Entry<T::Data>>() <= 8);
         size
     };
 
