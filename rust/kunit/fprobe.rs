@@ -6,6 +6,7 @@ use kernel::prelude::*;
 
 #[kunit_tests(tackle_fprobe)]
 mod tests {
+    use crate::hook::fail_each;
     use kernel::{
         prelude::*,
         sync::atomic::{Atomic, Relaxed},
@@ -14,7 +15,7 @@ mod tests {
         expect_eq, fault,
         fprobe::{Handler, Registration, Return},
         ftrace::Call,
-        kunit::{counts, twice, Faults},
+        kunit::twice,
     };
 
     const FUNCTION: &CStr = c"tackle:rust_helper_kunit_twice";
@@ -124,16 +125,14 @@ mod tests {
             &fault::REGISTER_FPROBE,
             &fault::REGISTER_FPROBE,
         ];
-        for (spared, point) in (0..).zip(points) {
-            let before = counts(point).1;
-            let faults = Faults::after(spared);
-            expect_eq!(hook(FUNCTION).err(), Some(ENOMEM));
-            drop(faults);
-            expect_eq!(counts(point).1, before + 1);
-        }
-        let faults = Faults::after(3);
-        let hook = hook(FUNCTION)?;
-        drop(faults);
+        let hook = fail_each(
+            &points,
+            || hook(FUNCTION),
+            || {
+                expect_eq!(twice(1), 2);
+                Ok(())
+            },
+        )?;
         twice(1);
         expect_eq!(hook.handler().seen(), (1, 1, 0));
         Ok(())

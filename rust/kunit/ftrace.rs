@@ -6,7 +6,7 @@ use kernel::prelude::*;
 
 #[kunit_tests(tackle_ftrace)]
 mod tests {
-    use crate::hook::{call, hook, hook_with, Seen, FUNCTION};
+    use crate::hook::{call, fail_each, hook, hook_with, Seen, FUNCTION};
     use kernel::{
         prelude::*,
         sync::{
@@ -14,12 +14,7 @@ mod tests {
             Arc,
         },
     };
-    use tackle::{
-        expect_eq, fault,
-        ftrace::MAX_ARGUMENTS,
-        kunit::{counts, Faults, Packet},
-        symbol,
-    };
+    use tackle::{expect_eq, fault, ftrace::MAX_ARGUMENTS, kunit::Packet, symbol};
 
     #[test]
     fn a_missing_function_is_enoent() -> Result {
@@ -218,21 +213,14 @@ mod tests {
             &fault::FTRACE_SET_FILTER,
             &fault::REGISTER_FTRACE_FUNCTION,
         ];
-        for (spared, point) in (0..).zip(points) {
-            let seen = Seen::new()?;
-            let before = counts(point).1;
-            let faults = Faults::after(spared);
-            expect_eq!(hook(FUNCTION, &seen).err(), Some(ENOMEM));
-            drop(faults);
-            expect_eq!(counts(point).1, before + 1);
-            call(0..3);
-            expect_eq!((seen.calls(), seen.dropped()), (0, 1));
-        }
-        // A sixth step there is not.
         let seen = Seen::new()?;
-        let faults = Faults::after(5);
-        let _hook = hook(FUNCTION, &seen)?;
-        drop(faults);
+        let none = || {
+            call(0..3);
+            expect_eq!(seen.calls(), 0);
+            Ok(())
+        };
+        let _hook = fail_each(&points, || hook(FUNCTION, &seen), none)?;
+        expect_eq!(seen.dropped(), points.len() as u64);
         call([0]);
         expect_eq!(seen.calls(), 1);
         Ok(())

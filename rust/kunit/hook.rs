@@ -11,7 +11,10 @@ use kernel::{
     },
 };
 use tackle::{
+    expect_eq,
+    fault::Point,
     ftrace::{Call, Handler, Registration},
+    kunit::{counts, Faults},
     numa,
 };
 
@@ -101,4 +104,26 @@ pub(crate) fn hook(name: &CStr, seen: &Arc<Seen>) -> Result<Hook> {
 pub(crate) fn hook_with(name: &CStr, seen: &Arc<Seen>, more: fn(&Call)) -> Result<Hook> {
     let seen = seen.clone();
     KBox::pin_init(Registration::new(name, Noting { seen, more }), GFP_KERNEL)
+}
+
+/// Makes a hook whose steps pass `points`: first with each of them failing in turn, when
+/// `check` looks whether anything is left behind, and then with none.
+pub(crate) fn fail_each<T>(
+    points: &[&Point],
+    mut hook: impl FnMut() -> Result<T>,
+    check: impl Fn() -> Result,
+) -> Result<T> {
+    let mut spared = 0;
+    for &point in points {
+        let before = counts(point).1;
+        let faults = Faults::after(spared);
+        expect_eq!(hook().err(), Some(ENOMEM));
+        drop(faults);
+        expect_eq!(counts(point).1, before + 1);
+        check()?;
+        spared += 1;
+    }
+    // One more step there is not.
+    let _faults = Faults::after(spared);
+    hook()
 }
