@@ -3,6 +3,7 @@
 //! The command line.
 
 use std::io::{stdout, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{ensure, Result};
@@ -10,6 +11,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use nix::unistd::geteuid;
 
+use crate::check;
 use crate::hook::add::Request;
 use crate::hook::{self, watch, Hooks};
 use crate::patch::change::Change;
@@ -110,6 +112,12 @@ enum HookCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Look whether the handlers of modules could sleep or allocate
+    Check {
+        /// The modules, tackle.ko among them
+        #[arg(required = true, value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
     /// Watch what hooks count
     Watch {
         /// The hooks [default: all]
@@ -205,6 +213,22 @@ impl Limits {
     }
 }
 
+/// Tells what handlers in the modules `files` must not call.
+fn check_handlers(files: &[PathBuf]) -> Result<()> {
+    let report = check::check(files)?;
+    for finding in &report.findings {
+        let path = finding.path.join(" -> ");
+        say(&format!("{} {}: {path}", finding.handler, finding.why));
+    }
+    let (found, handlers) = (report.findings.len(), report.handlers);
+    ensure!(
+        found == 0,
+        "{found} ways to sleep or allocate in {handlers} handlers"
+    );
+    say(&format!("{handlers} handlers, none sleeps or allocates"));
+    Ok(())
+}
+
 /// A module's name as the kernel has it.
 fn module_name(name: &str) -> String {
     name.replace('-', "_")
@@ -212,24 +236,28 @@ fn module_name(name: &str) -> String {
 
 impl HookCommand {
     fn run(self, roots: &Roots) -> Result<()> {
-        let hooks = Hooks::open(roots)?;
+        let hooks = || Hooks::open(roots);
         match self {
-            Self::Add(request) => say(&hooks.add(&request)?),
-            Self::Del { names } => names.iter().try_for_each(|name| hooks.del(name))?,
-            Self::List { json: false } => say(&hook::list(&hooks.list()?)),
-            Self::List { json: true } => json(&hooks.list()?)?,
+            Self::Add(request) => say(&hooks()?.add(&request)?),
+            Self::Del { names } => {
+                let hooks = hooks()?;
+                names.iter().try_for_each(|name| hooks.del(name))?;
+            }
+            Self::List { json: false } => say(&hook::list(&hooks()?.list()?)),
+            Self::List { json: true } => json(&hooks()?.list()?)?,
+            Self::Check { files } => check_handlers(&files)?,
             Self::Watch {
                 names, once: true, ..
             } => {
-                let rows = watch::rows(&hooks, &names, &[])?;
+                let rows = watch::rows(&hooks()?, &names, &[])?;
                 rows.iter().for_each(|row| say(&watch::plain(row)));
             }
             Self::Watch {
                 names, interval, ..
-            } if stdout().is_terminal() => watch::picture(&hooks, &names, interval)?,
+            } if stdout().is_terminal() => watch::picture(&hooks()?, &names, interval)?,
             Self::Watch {
                 names, interval, ..
-            } => watch::lines(&hooks, &names, interval, &mut stdout())?,
+            } => watch::lines(&hooks()?, &names, interval, &mut stdout())?,
         }
         Ok(())
     }

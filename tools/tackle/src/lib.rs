@@ -5,13 +5,14 @@
 //! `tackle patch` looks after live patches: those of this project and all others, since
 //! it works on what the kernel's livepatch core shows in `/sys/kernel/livepatch`.
 //! `tackle hook` places and reads the hooks of the module `tackle_hooks`, in
-//! `/sys/kernel/debug/tackle/hooks`.
+//! `/sys/kernel/debug/tackle/hooks`, and looks at what the handlers in a module call.
 //!
 //! All that is asked of the kernel goes through [`Roots`](roots::Roots), in whose place
 //! tests have a folder.
 
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod cli;
 pub mod files;
 pub mod hook;

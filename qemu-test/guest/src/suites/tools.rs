@@ -3,11 +3,14 @@
 //! The command `tackle`, on real live patches: `livepatch_cmdline`, and one of a function
 //! in which tasks sleep (`rig_busy`).
 
+mod check;
+
 use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
 use serde_json::Value;
 
+use self::check::*;
 use crate::suite::{list, Context, Suite};
 use crate::sys::cmd::{self, Kept};
 use crate::sys::livepatch::{cmdline, NAME, TEXT};
@@ -31,6 +34,9 @@ pub const SUITE: Suite = Suite {
         hooks_come_and_go,
         hooks_are_watched,
         bad_hooks_are_refused,
+        no_handler_sleeps_or_allocates,
+        careless_handlers_are_found,
+        what_is_no_module_is_refused,
     ],
 };
 

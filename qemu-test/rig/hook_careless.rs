@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Handlers that do what none may, for `tackle hook check` to find. It is not to be loaded,
+//! and has nothing on any function if it is.
+
+#![forbid(unsafe_code)]
+
+use kernel::{new_mutex, prelude::*, sync::Mutex};
+use tackle::{
+    fprobe,
+    ftrace::{self, Call},
+};
+
+module! {
+    type: HookCareless,
+    name: "hook_careless",
+    authors: ["The Tackle developers"],
+    description: "Handlers that sleep and allocate",
+    license: "GPL",
+}
+
+/// Waits for a lock.
+struct Sleeper(Pin<KBox<Mutex<u64>>>);
+
+/// A way that nobody sees at first sight.
+#[inline(never)]
+fn count(calls: &Mutex<u64>) {
+    *calls.lock() += 1;
+}
+
+impl ftrace::Handler for Sleeper {
+    fn entry(&self, _call: &Call) {
+        count(&self.0);
+    }
+}
+
+/// Takes memory at the exit.
+struct Allocator;
+
+impl fprobe::Handler for Allocator {
+    type Data = usize;
+
+    fn entry(&self, call: &Call) -> Option<usize> {
+        Some(call.ip())
+    }
+
+    fn exit(&self, _ret: &fprobe::Return, ip: usize) {
+        if let Ok(ips) = KVec::from_elem(ip, 100, GFP_ATOMIC) {
+            pr_info!("{ips:?}\n");
+        }
+    }
+}
+
+struct HookCareless;
+
+impl kernel::Module for HookCareless {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        // Of a function that there is not.
+        let name = c"hook_careless_no_such_function";
+        let sleeper = Sleeper(KBox::pin_init(new_mutex!(0), GFP_KERNEL)?);
+        KBox::pin_init(ftrace::Registration::new(name, sleeper), GFP_KERNEL)?;
+        KBox::pin_init(fprobe::Registration::new(name, Allocator), GFP_KERNEL)?;
+        Err(EINVAL)
+    }
+}

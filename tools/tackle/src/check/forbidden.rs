@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What sleeps and what allocates, by name.
+
+/// What is wrong with a function in a handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Why {
+    /// It may sleep.
+    Sleeps,
+    /// It allocates or frees what allocators look after.
+    Allocates,
+}
+
+impl Why {
+    /// As a verb.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Sleeps => "sleeps",
+            Self::Allocates => "allocates",
+        }
+    }
+}
+
+/// The kernel's functions that wait, or that complain where they could. With `*`, all that
+/// begin so.
+const SLEEPS: &[&str] = &[
+    "__cond_resched*",
+    "__might_fault",
+    "__might_resched",
+    "__might_sleep",
+    "__mutex_*",
+    "__rt_mutex*",
+    "_copy_from_user",
+    "_copy_to_user",
+    "down",
+    "down_*",
+    "flush_work",
+    "fsleep",
+    "io_schedule*",
+    "kernel::sync::condvar::*",
+    "kernel::sync::lock::mutex::*",
+    "kernel::time::delay::fsleep",
+    "kthread_stop",
+    "msleep*",
+    "mutex_lock*",
+    "rcu_barrier*",
+    "rust_helper_copy_from_user",
+    "rust_helper_copy_to_user",
+    "rust_helper_fsleep",
+    "rust_helper_might_sleep",
+    "rust_helper_mutex_lock*",
+    "rust_helper_synchronize_rcu_tasks",
+    "schedule",
+    "schedule_timeout*",
+    "synchronize_*",
+    "usleep_range*",
+    "wait_for_completion*",
+];
+
+/// The kernel's functions that allocate. That `kfree` may be called nearly everywhere does
+/// not help: memory is there to be freed after it was allocated, and an NMI may do neither.
+const ALLOCATES: &[&str] = &[
+    "__alloc_pages*",
+    "__get_free_pages*",
+    "__kmalloc*",
+    "__kvmalloc*",
+    "__vmalloc*",
+    "alloc_pages*",
+    "kernel::alloc::*",
+    "kfree",
+    "kmalloc*",
+    "kmem_cache_*",
+    "krealloc*",
+    "kvfree",
+    "kvmalloc*",
+    "kvrealloc*",
+    "pcpu_alloc*",
+    "rust_helper_alloc_percpu*",
+    "rust_helper_krealloc*",
+    "rust_helper_kvrealloc*",
+    "rust_helper_vrealloc*",
+    "vfree",
+    "vmalloc*",
+    "vrealloc*",
+];
+
+/// What is wrong with calling the function `name`, if anything is.
+pub fn why(name: &str) -> Option<Why> {
+    // A method has its type in front: `<kernel::alloc::allocator::Kmalloc as ..>::realloc`.
+    let name = name.trim_start_matches('<');
+    let is = |list: &[&str]| {
+        list.iter().any(|pattern| match pattern.strip_suffix('*') {
+            Some(start) => name.starts_with(start),
+            None => name == *pattern,
+        })
+    };
+    if is(SLEEPS) {
+        Some(Why::Sleeps)
+    } else if is(ALLOCATES) {
+        Some(Why::Allocates)
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_told_apart() {
+        for (name, expected) in [
+            ("mutex_lock", Some(Why::Sleeps)),
+            ("mutex_lock_nested", Some(Why::Sleeps)),
+            ("mutex_unlock", None),
+            ("schedule", Some(Why::Sleeps)),
+            ("rust_helper___preempt_schedule_notrace", None),
+            ("synchronize_rcu", Some(Why::Sleeps)),
+            ("krealloc_node_align_noprof", Some(Why::Allocates)),
+            (
+                "<kernel::alloc::allocator::Kmalloc as kernel::alloc::Allocator>::realloc",
+                Some(Why::Allocates),
+            ),
+            ("core::alloc::layout::Layout::new", None),
+            ("down", Some(Why::Sleeps)),
+            ("downgrade", None),
+            ("kernel::time::delay::udelay", None),
+        ] {
+            assert_eq!(why(name), expected, "{name}");
+        }
+    }
+}

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Which functions of object files call which.
+
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::ops::Range;
+use std::path::Path;
+
+use anyhow::{ensure, Context, Result};
+use iced_x86::{Decoder, DecoderOptions};
+use object::{
+    Object as _, ObjectKind, ObjectSection as _, ObjectSymbol as _, RelocationKind,
+    RelocationTarget, SectionIndex, SectionKind, SymbolKind,
+};
+
+/// A function of a [`Graph`].
+pub type Node = usize;
+
+/// The functions of some files, and those that they call.
+#[derive(Debug, Default)]
+pub struct Graph {
+    functions: Vec<Function>,
+    /// Those that other files can call, by the names of their symbols.
+    global: BTreeMap<String, Node>,
+}
+
+#[derive(Debug)]
+struct Function {
+    /// As a person writes it.
+    name: String,
+    calls: BTreeSet<Node>,
+}
+
+impl Graph {
+    /// Each function with its name.
+    pub fn functions(&self) -> impl Iterator<Item = (Node, &str)> {
+        let functions = self.functions.iter().enumerate();
+        functions.map(|(node, function)| (node, function.name.as_str()))
+    }
+
+    /// A function's name.
+    pub fn name(&self, node: Node) -> &str {
+        &self.functions[node].name
+    }
+
+    /// What a function calls.
+    pub fn calls(&self, node: Node) -> &BTreeSet<Node> {
+        &self.functions[node].calls
+    }
+
+    fn push(&mut self, symbol: &str) -> Node {
+        self.functions.push(Function {
+            name: format!("{:#}", rustc_demangle::demangle(symbol)),
+            calls: BTreeSet::new(),
+        });
+        self.functions.len() - 1
+    }
+
+    /// The function that all files know by the name of its symbol.
+    fn global(&mut self, symbol: &str) -> Node {
+        if let Some(&node) = self.global.get(symbol) {
+            return node;
+        }
+        let node = self.push(symbol);
+        self.global.insert(symbol.to_owned(), node);
+        node
+    }
+
+    /// Adds a call between functions that all files know.
+    #[cfg(test)]
+    pub fn add(&mut self, caller: &str, called: &str) {
+        let (caller, called) = (self.global(caller), self.global(called));
+        self.functions[caller].calls.insert(called);
+    }
+
+    /// Adds what an object file has.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub fn read(&mut self, path: &Path) -> Result<()> {
+        let shown = path.display();
+        let data = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
+        let file = object::File::parse(&*data)
+            .with_context(|| format!("{shown} is no module, or compressed"))?;
+        ensure!(
+            file.kind() == ObjectKind::Relocatable,
+            "{shown} is no module"
+        );
+        let places = self.define(&file)?;
+        for section in file.sections() {
+            if section.kind() != SectionKind::Text {
+                continue;
+            }
+            for (offset, relocation) in section.relocations() {
+                let Some(caller) = places.at(section.index(), offset) else {
+                    continue;
+                };
+                let RelocationTarget::Symbol(index) = relocation.target() else {
+                    continue;
+                };
+                let symbol = file.symbol_by_index(index)?;
+                let called = if symbol.is_undefined() {
+                    self.global(symbol.name()?)
+                } else {
+                    // Relative to behind the field, which is of four bytes.
+                    let behind = match relocation.kind() {
+                        RelocationKind::Absolute => 0,
+                        _ => 4,
+                    };
+                    let addend = relocation.addend().wrapping_add(behind);
+                    let address = symbol.address().wrapping_add_signed(addend);
+                    let target = symbol
+                        .section_index()
+                        .and_then(|section| places.at(section, address));
+                    match target {
+                        Some(target) => target,
+                        // Data, or a label in a function without a symbol of its own.
+                        None => continue,
+                    }
+                };
+                self.functions[caller].calls.insert(called);
+            }
+            self.read_code(&section, &places)?;
+        }
+        Ok(())
+    }
+
+    /// Adds the calls within a section, which need no relocation.
+    fn read_code(&mut self, section: &object::Section<'_, '_>, places: &Places) -> Result<()> {
+        let code = section.data()?;
+        let relocations: BTreeSet<u64> = section.relocations().map(|(offset, _)| offset).collect();
+        for (range, caller) in places.functions(section.index()) {
+            let bytes = code
+                .get(range.start as usize..range.end as usize)
+                .context("a function is longer than its section")?;
+            let decoder = Decoder::with_ip(64, bytes, range.start, DecoderOptions::NONE);
+            for instruction in decoder {
+                let own = instruction.ip()..instruction.next_ip();
+                if relocations.range(own).next().is_some() {
+                    continue;
+                }
+                let target = if instruction.is_ip_rel_memory_operand() {
+                    instruction.ip_rel_memory_address()
+                } else if instruction.near_branch_target() != 0 {
+                    instruction.near_branch_target()
+                } else {
+                    continue;
+                };
+                if let Some(called) = places.at(section.index(), target) {
+                    self.functions[caller].calls.insert(called);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds the functions that a file defines.
+    fn define(&mut self, file: &object::File<'_>) -> Result<Places> {
+        let mut places = Places::default();
+        for symbol in file.symbols() {
+            let Some(section) = symbol.section_index() else {
+                continue;
+            };
+            if symbol.kind() != SymbolKind::Text || symbol.size() == 0 {
+                continue;
+            }
+            let range = symbol.address()..symbol.address() + symbol.size();
+            let node = match places.0.entry((section.0, range.start)) {
+                // A second name of the same function.
+                Entry::Occupied(place) => place.get().1,
+                Entry::Vacant(place) => {
+                    let known = self.global.get(symbol.name()?).copied();
+                    let node = match known.filter(|_| symbol.is_global()) {
+                        Some(node) => node,
+                        None => self.push(symbol.name()?),
+                    };
+                    place.insert((range, node)).1
+                }
+            };
+            if symbol.is_global() {
+                self.global.insert(symbol.name()?.to_owned(), node);
+            }
+        }
+        Ok(places)
+    }
+}
+
+/// Where in a file which function is.
+#[derive(Default)]
+struct Places(BTreeMap<(usize, u64), (Range<u64>, Node)>);
+
+impl Places {
+    /// The functions of a section.
+    fn functions(&self, section: SectionIndex) -> impl Iterator<Item = (Range<u64>, Node)> + '_ {
+        let places = self.0.range((section.0, 0)..=(section.0, u64::MAX));
+        places.map(|(_, (range, node))| (range.clone(), *node))
+    }
+
+    fn at(&self, section: SectionIndex, address: u64) -> Option<Node> {
+        let (&(found, _), (range, node)) = self.0.range(..=(section.0, address)).next_back()?;
+        (found == section.0 && range.contains(&address)).then_some(*node)
+    }
+}
