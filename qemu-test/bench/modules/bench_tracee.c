@@ -43,12 +43,6 @@ noinline void tracee(void)
 	asm volatile("tracee_inside: .nops 8" : : : "memory");
 }
 
-/* For hooks that should not matter to the function that is measured. */
-noinline void tracee_irrelevant(void)
-{
-	barrier();
-}
-
 static u64 tracee_time(void)
 {
 	unsigned long flags;
@@ -74,7 +68,6 @@ static int bench_tracee_ns(void *data, u64 *total)
 	for (left = READ_ONCE(calls); left; left -= chunk) {
 		chunk = min(left, CHUNK);
 		*total += tracee_time();
-		tracee_irrelevant();
 		cond_resched();
 	}
 	return 0;

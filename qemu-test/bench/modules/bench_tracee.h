@@ -4,6 +4,5 @@
 #define BENCH_TRACEE_H
 
 void tracee(void);
-void tracee_irrelevant(void);
 
 #endif

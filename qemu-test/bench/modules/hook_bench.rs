@@ -4,6 +4,7 @@
 //!
 //! ```sh
 //! insmod bench_tracee.ko
+//! insmod bench_others.ko
 //! insmod hook_bench.ko hooks=2 irrelevant=100
 //! cat /sys/kernel/debug/bench_tracee/ns
 //! ```
@@ -14,10 +15,13 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::prelude::*;
+use kernel::{prelude::*, str::CString};
 use tackle::{
     fprobe,
-    ftrace::{self, Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding},
+    ftrace::{
+        self, Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding, Targets,
+    },
+    symbol,
 };
 
 module! {
@@ -33,7 +37,7 @@ module! {
         },
         irrelevant: u32 {
             default: 0,
-            description: "How many hooks to put on another function",
+            description: "How many functions of bench_others to put a hook on",
         },
     },
 }
@@ -51,7 +55,6 @@ tackle::function! {
 }
 
 const TRACEE: &CStr = c"bench_tracee:tracee";
-const IRRELEVANT: &CStr = c"bench_tracee:tracee_irrelevant";
 
 struct Nop;
 
@@ -112,9 +115,18 @@ impl Hook {
     }
 }
 
-fn ops(function: &'static CStr) -> Result<Boxed<ftrace::Registration<Nop>>> {
+fn ops(function: &CStr) -> Result<Boxed<ftrace::Registration<Nop>>> {
     KBox::pin_init(ftrace::Registration::new(function, Nop), GFP_KERNEL)
         .inspect_err(|&e| pr_err!("{function}: {}\n", ftrace::reason(e)))
+}
+
+/// A hook on the function `number` of `bench_others`.
+fn other(number: u32) -> Result<Boxed<ftrace::Registration<Nop>>> {
+    let name = CString::try_from_fmt(fmt!("bench_others:bench_other_{number:03}"))?;
+    // By its address: its name would be looked for among those of all functions each time.
+    let address = [symbol::lookup(&name)?];
+    let hook = ftrace::Registration::new(Targets::Addresses(&address), Nop);
+    KBox::pin_init(hook, GFP_KERNEL)
 }
 
 struct HookBench {
@@ -129,8 +141,8 @@ impl kernel::Module for HookBench {
             hooks.push(Hook::new()?, GFP_KERNEL)?;
         }
         let mut irrelevant = KVVec::new();
-        for _ in 0..module_parameters::irrelevant.value() {
-            irrelevant.push(ops(IRRELEVANT)?, GFP_KERNEL)?;
+        for number in 0..module_parameters::irrelevant.value() {
+            irrelevant.push(other(number)?, GFP_KERNEL)?;
         }
         Ok(Self {
             _hooks: hooks,

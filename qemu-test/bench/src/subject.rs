@@ -198,11 +198,11 @@ pub const SUITES: &[Suite] = &[
             ),
             (
                 "irrelevant-100",
-                "One on the function, and 100 on another function",
+                "One on the function, and 100 on as many others",
             ),
             (
                 "irrelevant-1000",
-                "One on the function, and 1,000 on another function",
+                "One on the function, and 1,000 on as many others",
             ),
             ("entry-exit", "One at the function's entry and its exit"),
             (

@@ -34,26 +34,19 @@ fn run(report: &mut Report) -> Result<()> {
     debugfs::set(format!("{TRACEE}/calls"), &CALLS.to_string())?;
 
     figure(report, "bare", "bench_tracee", call()?)?;
-    figure(report, "bare", "ftrace-ops", c(0, 0, false)?)?;
+    figure(report, "bare", "ftrace-ops", c(0, false)?)?;
     for (case, hooks) in [
         ("nop", 1),
         ("shared-2", 2),
         ("shared-4", 4),
         ("shared-10", 10),
     ] {
-        figure(report, case, "c-ops", c(hooks, 0, false)?)?;
-        figure(report, case, "c-ops-assist", c(hooks, 0, true)?)?;
+        figure(report, case, "c-ops", c(hooks, false)?)?;
+        figure(report, case, "c-ops-assist", c(hooks, true)?)?;
         rust(report, case, "rust-ops", &format!("hooks={hooks}"))?;
     }
     for irrelevant in [1, 100, 1000] {
-        let case = format!("irrelevant-{irrelevant}");
-        figure(report, &case, "c-ops", c(1, irrelevant, false)?)?;
-        rust(
-            report,
-            &case,
-            "rust-ops",
-            &format!("irrelevant={irrelevant}"),
-        )?;
+        others(report, irrelevant)?;
     }
     rust(report, "nop", "rust-direct", "kind=direct")?;
     rust(report, "entry-exit", "rust-fprobe", "kind=exit")?;
@@ -111,13 +104,28 @@ fn rust(report: &mut Report, case: &str, subject: &str, parameters: &str) -> Res
     ftrace::expect_bare("tracee")
 }
 
-/// Nanoseconds per call of the sample's function with this many hooks on it, and so many on
-/// another function. `assist`: with
+/// Measures one hook while there are so many on other functions, each registered by itself:
+/// Rust hooks for the Rust hook on its own ops, C hooks for the others.
+fn others(report: &mut Report, count: u32) -> Result<()> {
+    let case = format!("irrelevant-{count}");
+    let functions = module::load("bench_others", "")?;
+    let hooks = module::load("others_bench", &format!("hooks={count}"))?;
+    let last = format!("bench_other_{:03}", count - 1);
+    ftrace::expect_enabled(&last)?;
+    figure(report, &case, "c-ops", c(1, false)?)?;
+    rust(report, &case, "rust-direct", "kind=direct")?;
+    hooks.unload()?;
+    ftrace::expect_bare(&last)?;
+    rust(report, &case, "rust-ops", &format!("irrelevant={count}"))?;
+    functions.unload()
+}
+
+/// Nanoseconds per call of the sample's function with this many hooks on it. `assist`: with
 /// ftrace's protection from recursion and from where RCU is not watching.
-fn c(hooks: u32, irrelevant: u32, assist: bool) -> Result<f64> {
+fn c(hooks: u32, assist: bool) -> Result<f64> {
     let flag = u8::from(assist);
     let parameters = format!(
-        "nr_function_calls={CALLS} nr_ops_relevant={hooks} nr_ops_irrelevant={irrelevant} assist_recursion={flag} assist_rcu={flag}"
+        "nr_function_calls={CALLS} nr_ops_relevant={hooks} nr_ops_irrelevant=0 assist_recursion={flag} assist_rcu={flag}"
     );
     least(ROUNDS, || {
         let mut log = kmsg::Cursor::now()?;
