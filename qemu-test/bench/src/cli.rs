@@ -40,7 +40,7 @@ pub struct Cli {
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks, qdisc, qdisc-time or core; repeat for several
+    /// A suite to run instead of all: hooks, qdisc, livepatch, qdisc-time or core; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
     /// Say what has changed by more than 1 % since this commit
@@ -156,7 +156,10 @@ mod tests {
             let suites = select(words).unwrap();
             suites.iter().map(|suite| suite.name).collect()
         };
-        assert_eq!(names(&[]), ["hooks", "qdisc", "qdisc-time", "core"]);
+        assert_eq!(
+            names(&[]),
+            ["hooks", "qdisc", "livepatch", "qdisc-time", "core"]
+        );
         assert_eq!(names(&["core".into(), "qdisc".into()]), ["qdisc", "core"]);
         assert!(select(&["nets".into()]).is_err());
     }

@@ -28,4 +28,4 @@ pub mod rounds;
 pub mod source;
 pub mod store;
 pub mod subject;
-pub mod uml;
+pub mod turns;

@@ -23,6 +23,9 @@ pub struct Bar {
     pub language: Language,
 }
 
+/// From this on numbers are told in millions.
+pub const MILLION: f64 = 1e6;
+
 const WIDTH: u32 = 860;
 /// For each bar.
 const ROW: u32 = 38;
@@ -127,6 +130,9 @@ fn cap(at: f64, middle: f64) -> Vec<(f64, f64)> {
 
 /// A number at the axis, with as many places as the axis needs.
 fn tick(value: f64, longest: f64) -> String {
+    if longest >= MILLION {
+        return tick(value / MILLION, longest / MILLION) + " million";
+    }
     let places = if longest < 1.0 {
         2
     } else if longest < 8.0 {
@@ -182,6 +188,7 @@ mod tests {
         assert_eq!(tick(20.0, 100.0), "20");
         assert_eq!(tick(0.5, 2.0), "0.5");
         assert_eq!(tick(0.05, 0.4), "0.05");
+        assert_eq!(tick(2.5e6, 5e6), "2.5 million");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use anyhow::Result;
 
 use crate::origin::Origin;
-use crate::plot::{bars, Bar};
+use crate::plot::{bars, Bar, MILLION};
 use crate::record::{Record, Skipped};
 use crate::source::Measured;
 use crate::subject::{find, Language, Means, Subject, Suite, SUBJECTS, SUITES};
@@ -63,6 +63,12 @@ fn how(means: Means) -> &'static str {
              in every run. Each figure is the least of several rounds in two boots; boots that \
              differ by more than 0.5 % are told. How long an instruction takes is another matter."
         }
+        Means::GuestTurns => {
+            "Counted in a guest whose clock counts instructions, those of all that the guest does \
+             meanwhile. The subjects take turns; each figure is the median of the rounds, each \
+             ratio that of the ratios within a round. The thin line reaches over the middle half \
+             of the rounds."
+        }
         Means::Host | Means::Uml => {
             "Measured in real time. The subjects take turns; each figure is the median of the \
              rounds, each ratio that of the ratios within a round. The thin line reaches over the \
@@ -73,15 +79,22 @@ fn how(means: Means) -> &'static str {
 
 /// A table for the terminal.
 pub fn table(records: &[Record]) -> String {
-    let mut rows =
-        vec![["case", "subject", "value", "unit", "baseline", "ratio to C"].map(str::to_owned)];
+    let mut rows = vec![[
+        "case",
+        "subject",
+        "value",
+        "metric",
+        "baseline",
+        "ratio to C",
+    ]
+    .map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
         let over = record.baseline.as_deref().unwrap_or_default();
         [
             format!("{} {}", record.key.suite, record.key.case),
             record.key.subject.clone(),
             format!("{:.2}", record.value),
-            record.unit.clone(),
+            record.key.metric.clone(),
             over.to_owned(),
             ratio(record),
         ]
@@ -90,9 +103,9 @@ pub fn table(records: &[Record]) -> String {
     let widths: [usize; 6] = std::array::from_fn(width);
     let mut out = String::new();
     for row in &rows {
-        let [case, subject, value, unit, over, ratio] = row;
+        let [case, subject, value, metric, over, ratio] = row;
         let [a, b, c, d, e, _] = widths;
-        let line = format!("{case:a$}  {subject:b$}  {value:>c$}  {unit:d$}  {over:e$}  {ratio}");
+        let line = format!("{case:a$}  {subject:b$}  {value:>c$}  {metric:d$}  {over:e$}  {ratio}");
         out.push_str(line.trim_end());
         out.push('\n');
     }
@@ -115,19 +128,21 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
         escape(&caption(origin, &origin.commit)),
     )?;
     for (case, title) in suite.cases {
-        let of_case: Vec<_> = records
-            .iter()
-            .copied()
-            .filter(|record| record.key.case == *case)
-            .collect();
-        if !of_case.is_empty() {
+        for (metric, what) in suite.metrics {
+            let of_case =
+                |record: &&Record| record.key.case == *case && record.key.metric == *metric;
+            let of_case: Vec<_> = records.iter().copied().filter(of_case).collect();
+            if of_case.is_empty() {
+                continue;
+            }
             let bars = bars(suite.axis, &rows(&of_case))?;
             write!(
                 out,
-                "<figure>\n<figcaption><b>{}</b></figcaption>\n{bars}\n\
+                "<figure>\n<figcaption><b>{}{}</b></figcaption>\n{bars}\n\
                  <figcaption>{}: {}. {}</figcaption>\n</figure>\n",
                 escape(title),
-                escape(&format!("{}, {case}", suite.name)),
+                escape(what),
+                escape(&format!("{}, {case}, {metric}", suite.name)),
                 escape(suite.axis),
                 escape(&caption(origin, &origin.short_commit())),
             )?;
@@ -148,9 +163,7 @@ fn rows(records: &[&Record]) -> Vec<Bar> {
             record.key.suite == subject.suite && record.key.subject == subject.name
         })?;
         let rust = subject.language == Language::Rust;
-        // A nanosecond is many instructions.
-        let places = if record.spread.is_some() { 2 } else { 1 };
-        let value = format!("{:.places$}", record.value);
+        let value = figure(record);
         let note = match record.ratio.filter(|_| rust) {
             Some(ratio) => format!("{value}  ({ratio:.2} of C)"),
             None => value,
@@ -164,6 +177,18 @@ fn rows(records: &[&Record]) -> Vec<Bar> {
         })
     };
     SUBJECTS.iter().filter_map(row).collect()
+}
+
+/// The value at the end of a bar: of millions two places, and of nanoseconds, each of which
+/// is many instructions.
+fn figure(record: &Record) -> String {
+    if record.value >= MILLION {
+        format!("{:.2} million", record.value / MILLION)
+    } else if record.unit == "ns" {
+        format!("{:.2}", record.value)
+    } else {
+        format!("{:.1}", record.value)
+    }
 }
 
 fn html_table(out: &mut String, records: &[Record]) -> Result<()> {
@@ -286,10 +311,10 @@ mod tests {
     #[test]
     fn the_table_is_aligned() {
         let expected = "\
-case        subject    value  unit          baseline      ratio to C
-qdisc bare  noqueue  2709.19  instructions
-qdisc root  codel     292.00  instructions  bare/noqueue  1.000
-qdisc root  rcodel    274.00  instructions  bare/noqueue  0.938
+case        subject    value  metric           baseline      ratio to C
+qdisc bare  noqueue  2709.19  insn_per_packet
+qdisc root  codel     292.00  insn_per_packet  bare/noqueue  1.000
+qdisc root  rcodel    274.00  insn_per_packet  bare/noqueue  0.938
 ";
         assert_eq!(table(&measured().records), expected);
     }

@@ -4,13 +4,14 @@
 
 use anyhow::{Context, Result};
 use tackle_qemu::kernel::Kernel;
+use tackle_qemu::qemu::Accel;
 use tackle_qemu::session::Session;
 
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::record::{Drift, Record, Skipped};
 use crate::subject::{Means, Suite};
-use crate::uml::Uml;
+use crate::turns::Turns;
 
 /// What was measured.
 #[derive(Debug, Default)]
@@ -58,9 +59,15 @@ pub fn measure(
         let source: &dyn Source = match group[0].means {
             Means::Guest => &Guest { session, kernel },
             Means::Host => &Host { session, kernel },
-            Means::Uml => &Uml {
+            Means::GuestTurns => &Turns {
+                session,
+                kernel,
+                accel: Accel::Icount,
+            },
+            Means::Uml => &Turns {
                 session,
                 kernel: uml.with_context(|| format!("{} needs --uml", names.join(", ")))?,
+                accel: Accel::Uml,
             },
         };
         measured.add(source.measure(&names)?);

@@ -24,6 +24,8 @@ pub enum Language {
 pub enum Means {
     /// In a guest whose clock counts instructions.
     Guest,
+    /// In such a guest, by turns.
+    GuestTurns,
     /// As a program on the host, in real time.
     Host,
     /// In a guest that is a process of the host, in real time.
@@ -76,6 +78,10 @@ pub const SUBJECTS: &[Subject] = &[
     C.qdisc("fq_codel", "fq_codel (C)").beside("fq_codel"),
     RUST.qdisc("rfq_codel", "rfq_codel (Rust)")
         .beside("fq_codel"),
+    C.of("livepatch", "c-livepatch", "C live patch")
+        .beside("c-livepatch"),
+    RUST.of("livepatch", "rust-livepatch", "Rust live patch")
+        .beside("c-livepatch"),
     C.of("qdisc-time", "noqueue", "noqueue"),
     C.of("qdisc-time", "pfifo", "pfifo (C)"),
     C.of("qdisc-time", "codel", "codel (C)").beside("codel"),
@@ -156,6 +162,8 @@ pub struct Suite {
     pub title: &'static str,
     /// What is counted, over what.
     pub axis: &'static str,
+    /// The metrics that are shown, each with what it adds to the title of a case.
+    pub metrics: &'static [(&'static str, &'static str)],
     /// What a reader has to know about the subjects.
     pub text: &'static str,
     /// Its cases that are shown, each with what it is, for people.
@@ -181,6 +189,7 @@ pub const SUITES: &[Suite] = &[
         means: Means::Guest,
         title: "Hooks that do nothing",
         axis: "instructions per call, over the bare call",
+        metrics: &[("insn_per_call", "")],
         text: "The C hooks are those of the kernel's samples/ftrace/ftrace-ops.c. A protected \
                hook has ftrace keep it from recursion and from where RCU is not watching \
                (FTRACE_OPS_FL_RECURSION and FTRACE_OPS_FL_RCU). The Rust hooks are always \
@@ -216,6 +225,7 @@ pub const SUITES: &[Suite] = &[
         means: Means::Guest,
         title: "Queueing disciplines, no packet dropped",
         axis: "instructions per packet, over noqueue",
+        metrics: &[("insn_per_packet", "")],
         text: "pktgen, xmit_mode queue_xmit, packets of 60 bytes, a dummy device.",
         cases: &[
             (
@@ -229,10 +239,30 @@ pub const SUITES: &[Suite] = &[
         ],
     },
     Suite {
+        name: "livepatch",
+        means: Means::GuestTurns,
+        title: "Live patches under load",
+        axis: "instructions of the whole guest",
+        metrics: &[
+            ("insn_to_enable", ": to enable the patch"),
+            ("insn_to_patch", ": klp_enable_patch() alone"),
+            ("insn_to_disable", ": to disable the patch"),
+        ],
+        text: "Two processes of the lowest priority make system calls. Patches of functions of a module \
+               that do nothing, in C and in Rust. insn_to_enable is from loading the patch to the \
+               end of its transition, insn_to_disable from writing to its file enabled to the end \
+               of the transition back, insn_to_patch klp_enable_patch() alone.",
+        cases: &[
+            ("patch-1", "One function"),
+            ("patch-100", "A hundred functions"),
+        ],
+    },
+    Suite {
         name: "qdisc-time",
         means: Means::Uml,
         title: "Queueing disciplines, no packet dropped, in real time",
         axis: "nanoseconds per packet, all in all",
+        metrics: &[("ns_per_packet", "")],
         text: "As above, under User Mode Linux: a kernel that is a process of the host. Its C \
                code is compiled with -mcmodel=large, which costs an instruction more for each \
                call and each static; Rust code is not.",
@@ -253,6 +283,7 @@ pub const SUITES: &[Suite] = &[
         means: Means::Host,
         title: "The decisions of rust/core, in real time",
         axis: "nanoseconds per call",
+        metrics: &[("ns_per_call", "")],
         text: "On the host, compiled by cargo for user space. CoDel is held against the \
                kernel's codel_impl.h; the others have no C original that compiles there.",
         cases: &[
@@ -292,7 +323,7 @@ mod tests {
         let error = suite("nets").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no suite \"nets\"; there are hooks, qdisc, qdisc-time, core"
+            "no suite \"nets\"; there are hooks, qdisc, livepatch, qdisc-time, core"
         );
     }
 }

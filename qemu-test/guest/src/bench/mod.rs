@@ -4,6 +4,7 @@
 //! lines of JSON. `Documentation/bench.rst` says what they mean.
 
 mod hooks;
+mod livepatch;
 mod pktgen;
 mod probes;
 mod qdisc;
@@ -23,7 +24,12 @@ struct Suite {
     run: fn(&mut Report) -> Result<()>,
 }
 
-const SUITES: [Suite; 3] = [hooks::SUITE, qdisc::SUITE, qdisc_time::SUITE];
+const SUITES: [Suite; 4] = [
+    hooks::SUITE,
+    livepatch::SUITE,
+    qdisc::SUITE,
+    qdisc_time::SUITE,
+];
 
 /// One line of the report. The host computes from these, it measures nothing.
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is measured under User Mode Linux, in real time: disciplines that take turns.
+//! Guests in which subjects take turns: under User Mode Linux, in real time, and where what
+//! else goes on in a guest is part of what is measured.
 
 use anyhow::Result;
 use tackle_qemu::kernel::Kernel;
@@ -13,19 +14,24 @@ use crate::record::{Figure, Key};
 use crate::rounds::{records, Series};
 use crate::source::{Measured, Source};
 
-/// What is measured in one guest of a kernel that is a process of the host.
-pub struct Uml<'a> {
+/// What is measured in one guest.
+pub struct Turns<'a> {
     /// What every run needs.
     pub session: &'a Session,
     /// The kernel.
     pub kernel: &'a Kernel,
+    /// What runs it.
+    pub accel: Accel,
 }
 
-impl Source for Uml<'_> {
+impl Source for Turns<'_> {
     fn measure(&self, suites: &[&str]) -> Result<Measured> {
-        let booter = self.session.booter(Accel::Uml, self.kernel, None)?;
-        let origin = Origin::of_host(self.kernel)?;
-        let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, "uml")?;
+        let booter = self.session.booter(self.accel, self.kernel, None)?;
+        let (origin, what) = match self.accel {
+            Accel::Uml => (Origin::of_host(self.kernel)?, "uml"),
+            accel => (Origin::of_guest(self.kernel, accel)?, "turns"),
+        };
+        let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;
         let mut measured = Measured {
             skipped,
             ..Measured::default()
