@@ -184,22 +184,26 @@ pub fn difference(a: f64, b: f64) -> f64 {
     (a - b).abs() / a.abs().min(b.abs())
 }
 
-/// A figure without its baseline, and the baseline's name.
+/// A figure without its baseline, and the baseline's name. The baseline is that of the same
+/// case, if the case has one of its own.
 fn over(figure: &Figure, figures: &[Figure]) -> Result<(f64, Option<String>)> {
     let key = &figure.key;
     let Some(baseline) = find(&key.suite, &key.subject)?.baseline else {
         return Ok((figure.value, None));
     };
-    let wanted = Key {
-        case: BARE.to_owned(),
+    let wanted = |case: &str| Key {
+        case: case.to_owned(),
         subject: baseline.to_owned(),
         ..key.clone()
     };
-    let bare = figures.iter().find(|other| other.key == wanted);
-    let bare = bare.with_context(|| format!("the guest did not measure {wanted}"))?;
+    let own = [&key.case, BARE].map(wanted);
+    let bare = own
+        .iter()
+        .find_map(|key| figures.iter().find(|other| other.key == *key));
+    let bare = bare.with_context(|| format!("the guest did not measure {}", own[1]))?;
     Ok((
         figure.value - bare.value,
-        Some(format!("{BARE}/{baseline}")),
+        Some(format!("{}/{baseline}", bare.key.case)),
     ))
 }
 

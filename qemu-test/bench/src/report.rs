@@ -131,7 +131,17 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
         for (metric, what) in suite.metrics {
             let of_case =
                 |record: &&Record| record.key.case == *case && record.key.metric == *metric;
-            let of_case: Vec<_> = records.iter().copied().filter(of_case).collect();
+            // What figures of the case are over has none of them in it.
+            let is_baseline = |record: &&Record| {
+                let name = format!("{case}/{}", record.key.subject);
+                record.ratio.is_none() && records.iter().any(|r| r.baseline.as_ref() == Some(&name))
+            };
+            let of_case: Vec<_> = records
+                .iter()
+                .copied()
+                .filter(of_case)
+                .filter(|record| !is_baseline(record))
+                .collect();
             if of_case.is_empty() {
                 continue;
             }

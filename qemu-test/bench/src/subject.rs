@@ -223,10 +223,11 @@ pub const SUITES: &[Suite] = &[
     Suite {
         name: "qdisc",
         means: Means::Guest,
-        title: "Queueing disciplines, no packet dropped",
+        title: "Queueing disciplines",
         axis: "instructions per packet, over noqueue",
         metrics: &[("insn_per_packet", "")],
-        text: "pktgen, xmit_mode queue_xmit, packets of 60 bytes, a dummy device.",
+        text: "pktgen, xmit_mode queue_xmit, packets of 60 bytes, a dummy device. No packet is \
+               dropped but where it says so.",
         cases: &[
             (
                 "root",
@@ -236,6 +237,14 @@ pub const SUITES: &[Suite] = &[
                 "under-prio",
                 "Under prio: each packet is enqueued and dequeued (prio itself included)",
             ),
+            (
+                "drop-heavy",
+                "Under tbf: about half of the packets dropped by CoDel (tbf itself included)",
+            ),
+            ("flows-1", "Under prio, one flow"),
+            ("flows-64", "Under prio, 64 flows"),
+            ("flows-1024", "Under prio, 1,024 flows"),
+            ("flows-100000", "Under prio, 100,000 flows"),
         ],
     },
     Suite {

@@ -45,6 +45,19 @@ fn values_are_over_their_own_baseline() {
 }
 
 #[test]
+fn a_case_may_have_a_baseline_of_its_own() {
+    let mut figures = figures();
+    figures.push(figure("nop", "bench_tracee", 30.0));
+    let records = records(&figures, &test_origin()).unwrap();
+    assert_eq!(value(&records, "rust-ops").value, 7.0);
+    assert_eq!(
+        value(&records, "rust-ops").baseline.as_deref(),
+        Some("nop/bench_tracee")
+    );
+    assert_eq!(value(&records, "c-ops").value, 40.0);
+}
+
+#[test]
 fn ratios_are_to_the_original_of_the_same_kind() {
     let records = records(&figures(), &test_origin()).unwrap();
     assert_eq!(value(&records, "rust-ops").ratio, Some(0.75));

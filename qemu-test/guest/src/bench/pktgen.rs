@@ -4,6 +4,7 @@
 //!
 //! See `Documentation/networking/pktgen.rst` in the kernel source.
 
+use std::net::Ipv4Addr;
 use std::sync::LazyLock;
 
 use anyhow::{bail, ensure, Context, Result};
@@ -42,6 +43,19 @@ impl Pktgen {
             debugfs::set(pktgen.file(), setting)?;
         }
         Ok(pktgen)
+    }
+
+    /// Has the packets come from `flows` addresses in turn.
+    ///
+    /// # Errors
+    ///
+    /// The kernel refuses.
+    pub fn flows(self, flows: u32) -> Result<Self> {
+        let first = Ipv4Addr::new(10, 0, 0, 1);
+        let last = Ipv4Addr::from(u32::from(first) + flows.saturating_sub(1));
+        debugfs::set(self.file(), &format!("src_min {first}"))?;
+        debugfs::set(self.file(), &format!("src_max {last}"))?;
+        Ok(self)
     }
 
     /// Sends a round of packets; returns the nanoseconds for each.

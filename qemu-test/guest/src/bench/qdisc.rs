@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queueing discipline costs for a packet that it neither drops nor delays.
+//! What a queueing discipline costs for a packet.
 //!
 //! pktgen hands packets to a dummy device, which sends into nowhere. In the case `root`
 //! the qdisc is the device's own, and always empty: the kernel then sends past it, and
 //! all that it is asked is whether there is more to send. In the case `under-prio` it is
 //! in the first band of a `prio`, which cannot be passed by: each packet goes through
-//! its enqueue and its dequeue.
+//! its enqueue and its dequeue. The cases `flows-N` are the same with packets of so many
+//! flows in turn. In `drop-heavy` it is under a `tbf` that lets about half of the packets
+//! go.
 
 use std::sync::LazyLock;
 
@@ -26,6 +28,14 @@ const DEVICE: &str = "bench0";
 const PACKETS: u32 = 1000;
 /// At worst a tick comes in nine rounds of ten.
 const ROUNDS: u32 = 40;
+/// Packets of a long round: so many that ticks are a small part of it, the same for all.
+const MANY: u32 = 100_000;
+const LONG_ROUNDS: u32 = 2;
+
+/// The bottleneck of [`Case::DropHeavy`], about half of what comes.
+const BOTTLENECK: &str = "tbf rate 50mbit burst 2000 limit 1000000";
+/// So that CoDel drops as many as do not get through, before the limit does.
+const DROPPING: &str = "limit 10000 target 20us interval 200us";
 
 /// Where a discipline stands.
 #[derive(Clone, Copy, Debug)]
@@ -36,15 +46,21 @@ pub(super) enum Case {
     Root,
     /// It is in a band of `prio`.
     UnderPrio,
+    /// The same with packets of so many flows.
+    Flows(u32),
+    /// It is before a bottleneck, in the dropping state.
+    DropHeavy,
 }
 
 impl Case {
     /// Its name in the report.
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn name(self) -> String {
         match self {
-            Self::Bare => "bare",
-            Self::Root => "root",
-            Self::UnderPrio => "under-prio",
+            Self::Bare => "bare".into(),
+            Self::Root => "root".into(),
+            Self::UnderPrio => "under-prio".into(),
+            Self::Flows(flows) => format!("flows-{flows}"),
+            Self::DropHeavy => "drop-heavy".into(),
         }
     }
 
@@ -52,8 +68,20 @@ impl Case {
     pub(super) fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::Bare => &["noqueue"],
-            Self::Root => &["codel", "rcodel", "fq_codel", "rfq_codel"],
+            Self::Root | Self::DropHeavy => &["codel", "rcodel", "fq_codel", "rfq_codel"],
             Self::UnderPrio => &["pfifo", "codel", "rcodel", "fq_codel", "rfq_codel"],
+            Self::Flows(_) => &["noqueue", "codel", "rcodel", "fq_codel", "rfq_codel"],
+        }
+    }
+
+    /// The packets of a round, and the rounds of which the least counts.
+    fn rounds(self) -> (u32, u32) {
+        match self {
+            Self::Flows(flows) if flows > 2 * PACKETS => (MANY.max(flows), LONG_ROUNDS),
+            // Each flow has a packet.
+            Self::Flows(flows) => (PACKETS.max(flows), ROUNDS),
+            Self::DropHeavy => (MANY, LONG_ROUNDS),
+            _ => (PACKETS, ROUNDS),
         }
     }
 
@@ -67,9 +95,13 @@ impl Case {
     ) -> Result<f64> {
         match self {
             // What a device without a queue has anyway.
-            Self::Bare => return measure(),
-            Self::Root => tc(&format!("add dev {DEVICE} root {kind}"))?,
-            Self::UnderPrio => {
+            _ if kind == "noqueue" => return measure(),
+            Self::Bare | Self::Root => tc(&format!("add dev {DEVICE} root {kind}"))?,
+            Self::DropHeavy => {
+                tc(&format!("add dev {DEVICE} root handle 1: {BOTTLENECK}"))?;
+                tc(&format!("add dev {DEVICE} parent 1:1 {kind} {DROPPING}"))?;
+            }
+            Self::UnderPrio | Self::Flows(_) => {
                 // All packets to the first of the bands.
                 let map = "0 ".repeat(16);
                 tc(&format!(
@@ -79,59 +111,83 @@ impl Case {
             }
         }
         let value = measure()?;
-        expect_sent(kind, packets)?;
+        self.expect_sent(kind, packets)?;
         tc(&format!("del dev {DEVICE} root"))?;
         Ok(value)
+    }
+
+    /// Checks with the qdisc's own counters that the packets came its way, and left or were
+    /// dropped as they should.
+    fn expect_sent(self, kind: &str, packets: u32) -> Result<()> {
+        let text = cmd::run(&format!("tc -s qdisc show dev {DEVICE}"))?;
+        let (sent, dropped) =
+            counters(&text, kind).with_context(|| format!("no {kind} in: {text}"))?;
+        let expected = match self {
+            // pktgen has seen to it that none was dropped when it came.
+            Self::DropHeavy => dropped.min(sent) >= packets / 5,
+            _ => sent >= packets && dropped == 0,
+        };
+        ensure!(
+            expected,
+            "{packets} packets through {kind}: got {sent} sent and {dropped} dropped"
+        );
+        Ok(())
     }
 }
 
 fn run(report: &mut Report) -> Result<()> {
-    each_case(PACKETS, |case, pktgen| {
-        for kind in case.kinds() {
-            let measure = || least(ROUNDS, || pktgen.round());
-            let value = case.with(kind, PACKETS * ROUNDS, measure)?;
-            report.figure(Figure {
-                suite: SUITE.name,
-                case: case.name(),
-                subject: kind,
-                metric: "insn_per_packet",
-                value,
-                unit: "instructions",
-            })?;
+    let flows = [1, 64, 1024, MANY].map(Case::Flows);
+    let cases = [Case::Bare, Case::Root, Case::UnderPrio, Case::DropHeavy];
+    with_device(|| {
+        for case in cases.into_iter().chain(flows) {
+            let (packets, rounds) = case.rounds();
+            let mut pktgen = Pktgen::new(DEVICE, packets)?;
+            if let Case::Flows(flows) = case {
+                pktgen = pktgen.flows(flows)?;
+            }
+            for kind in case.kinds() {
+                let measure = || least(rounds, || pktgen.round());
+                let value = case.with(kind, packets * rounds, measure)?;
+                report.figure(Figure {
+                    suite: SUITE.name,
+                    case: &case.name(),
+                    subject: kind,
+                    metric: "insn_per_packet",
+                    value,
+                    unit: "instructions",
+                })?;
+            }
         }
         Ok(())
     })
 }
 
-/// Calls `measure` for each case, with a pktgen that sends `packets` a round to the device.
+/// Calls `measure` for each case without drops and with one flow, with a pktgen that sends
+/// `packets` a round to the device.
 pub(super) fn each_case(
     packets: u32,
     mut measure: impl FnMut(Case, &Pktgen) -> Result<()>,
 ) -> Result<()> {
+    with_device(|| {
+        let pktgen = Pktgen::new(DEVICE, packets)?;
+        for case in [Case::Bare, Case::Root, Case::UnderPrio] {
+            measure(case, &pktgen)?;
+        }
+        Ok(())
+    })
+}
+
+/// Calls `measure` while there are the device and the disciplines.
+fn with_device(measure: impl FnOnce() -> Result<()>) -> Result<()> {
     let modules = module::qdiscs()?;
     let device = Dummy::new(DEVICE, 9)?;
-    let pktgen = Pktgen::new(DEVICE, packets)?;
-    for case in [Case::Bare, Case::Root, Case::UnderPrio] {
-        measure(case, &pktgen)?;
-    }
-    drop(pktgen);
+    measure()?;
     drop(device);
     modules.unload()
 }
 
 fn tc(words: &str) -> Result<()> {
     cmd::run(&format!("tc qdisc {words}")).map(drop)
-}
-
-/// Checks with the qdisc's own counters that the packets came its way, and left.
-fn expect_sent(kind: &str, packets: u32) -> Result<()> {
-    let text = cmd::run(&format!("tc -s qdisc show dev {DEVICE}"))?;
-    let (sent, dropped) = counters(&text, kind).with_context(|| format!("no {kind} in: {text}"))?;
-    ensure!(
-        sent >= packets && dropped == 0,
-        "expected {packets} packets through {kind} and none dropped, got {sent} and {dropped}"
-    );
-    Ok(())
 }
 
 /// Packets sent and packets dropped, of the qdisc of this kind in what `tc -s` prints.

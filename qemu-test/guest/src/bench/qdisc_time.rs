@@ -37,7 +37,7 @@ fn run(report: &mut Report) -> Result<()> {
                 let value = round(case, kind, pktgen)?;
                 report.figure(Figure {
                     suite: SUITE.name,
-                    case: case.name(),
+                    case: &case.name(),
                     subject: kind,
                     metric: "ns_per_packet",
                     value,
