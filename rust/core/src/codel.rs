@@ -30,8 +30,11 @@
 //! reads [`Vars`] and [`Stats`] for a dump must exclude [`dequeue`] meanwhile
 //! (in a qdisc: hold the root lock).
 
+mod sojourn;
 mod time;
+pub mod xstats;
 
+pub use sojourn::{buckets, Bucket, Histogram, BUCKETS};
 pub use time::Time;
 
 /// The most packets that one [`dequeue`] drops.
@@ -115,13 +118,15 @@ impl Vars {
         if !self.dropping {
             return 0;
         }
-        let delta = self.drop_next.since(now).0 as i32;
-        let us = Time(delta.unsigned_abs()).to_us() as i32;
-        if delta >= 0 {
-            us
-        } else {
-            us.wrapping_neg()
-        }
+        self.drop_next.us_after(now)
+    }
+
+    /// The time from `now` until the sojourn time will have been above target for an interval
+    /// in microseconds, negative when it has been so for longer; [`None`] while it is below.
+    ///
+    /// It wraps around as [`drop_next_us`](Self::drop_next_us) does.
+    pub fn first_above_us(&self, now: Time) -> Option<i32> {
+        (self.first_above_time != Time(0)).then(|| self.first_above_time.us_after(now))
     }
 
     /// Whether the state is that of a queue that was found empty: [`dequeue`] would not
@@ -185,8 +190,8 @@ impl Vars {
 pub struct Stats {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
-    /// Packets dropped; the caller takes them out after each [`dequeue`] to
-    /// tell the parents of the queue.
+    /// Packets dropped; a caller that has to tell the parents of the queue takes
+    /// them out after each [`dequeue`].
     pub drop_count: u32,
     /// Bytes of the packets in `drop_count`.
     pub drop_len: u32,

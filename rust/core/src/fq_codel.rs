@@ -65,9 +65,9 @@ mod stats;
 pub use flow::Flow;
 pub use packets::{Dequeue, Enqueue, Note, Packets, Trim};
 pub use params::{Params, Quantum};
-pub use stats::{ClassStats, Stats};
+pub use stats::{ClassStats, Control, Stats};
 
-use crate::codel;
+use crate::codel::{self, Time};
 use core::ops::DerefMut;
 use flow::Turns;
 
@@ -113,6 +113,8 @@ pub struct FqCodel<F, B> {
     /// The sum of the [`Note::memory`] of all packets in flows.
     memory_usage: u32,
     codel: codel::Stats,
+    /// Those that [`take_drops`](Self::take_drops) has taken.
+    drop_target: u32,
     drop_overlimit: u32,
     drop_overmemory: u32,
     new_flow_count: u32,
@@ -136,6 +138,7 @@ where
             turns: Turns::NONE,
             memory_usage: 0,
             codel: codel::Stats::default(),
+            drop_target: 0,
             drop_overlimit: 0,
             drop_overmemory: 0,
             new_flow_count: 0,
@@ -241,6 +244,13 @@ where
         }
     }
 
+    /// How long the last packet waited of the flow whose turn it is. That is the packet which
+    /// [`dequeue`](Self::dequeue) has just returned, if it has: the flow is at the head of its
+    /// list until the next call.
+    pub fn ldelay(&self) -> Option<Time> {
+        Some(self.flows.get(self.turns.next())?.vars.ldelay)
+    }
+
     /// Whether no flow is on a list: [`dequeue`](Self::dequeue) would change nothing.
     #[inline]
     pub fn is_idle(&self) -> bool {
@@ -271,6 +281,7 @@ where
         if self.codel.drop_count == 0 {
             return None;
         }
+        self.drop_target = self.drop_target.wrapping_add(self.codel.drop_count);
         // CAST: C takes the numbers as signed, and adds them to unsigned ones.
         Some(Reduction {
             packets: core::mem::take(&mut self.codel.drop_count) as i32,

@@ -55,6 +55,19 @@ impl Time {
         Time(self.0.wrapping_sub(earlier.0))
     }
 
+    /// The time from `now` to this point in microseconds, negative when it is past. From
+    /// 2^31 microseconds on it wraps around.
+    #[inline]
+    pub const fn us_after(self, now: Time) -> i32 {
+        let delta = self.since(now).0 as i32;
+        let us = Time(delta.unsigned_abs()).to_us() as i32;
+        if delta >= 0 {
+            us
+        } else {
+            us.wrapping_neg()
+        }
+    }
+
     /// Whether this point is later than `other`.
     #[inline]
     pub const fn after(self, other: Time) -> bool {

@@ -6,7 +6,8 @@ use super::{Flow, FqCodel};
 use crate::codel::Time;
 use core::ops::DerefMut;
 
-/// The counts of a scheduler, as in `struct tc_fq_codel_qd_stats`. They wrap around.
+/// The counts of a scheduler, as in `struct tc_fq_codel_qd_stats` but for `drop_target`. They
+/// wrap around.
 ///
 /// That struct also has the lengths of the lists: count [`FqCodel::new_flows`] and
 /// [`FqCodel::old_flows`].
@@ -14,6 +15,8 @@ use core::ops::DerefMut;
 pub struct Stats {
     /// The length in bytes of the longest packet that CoDel has seen.
     pub maxpacket: u32,
+    /// Packets that CoDel dropped since the target was exceeded.
+    pub drop_target: u32,
     /// Packets dropped since there were too many, or they took too much memory.
     pub drop_overlimit: u32,
     /// Packets that CoDel marked with ECN CE instead of dropping them.
@@ -45,6 +48,15 @@ pub struct ClassStats {
     pub drop_next: i32,
 }
 
+/// What the CoDels of the flows are about.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Control {
+    /// Flows whose packets wait for longer than the target.
+    pub above: u32,
+    /// Flows in the dropping state.
+    pub dropping: u32,
+}
+
 impl<L, F, B> FqCodel<F, B>
 where
     F: DerefMut<Target = [Flow<L>]>,
@@ -54,6 +66,7 @@ where
     pub fn stats(&self) -> Stats {
         Stats {
             maxpacket: self.codel.maxpacket,
+            drop_target: self.drop_target.wrapping_add(self.codel.drop_count),
             drop_overlimit: self.drop_overlimit,
             ecn_mark: self.codel.ecn_mark,
             new_flow_count: self.new_flow_count,
@@ -75,6 +88,25 @@ where
             dropping: vars.dropping,
             drop_next: vars.drop_next_us(now),
         })
+    }
+
+    /// The time from `now` until a flow will have been above the target for an interval, as
+    /// [`first_above_us`](crate::codel::Vars::first_above_us) has it.
+    pub fn first_above_us(&self, flow: u32, now: Time) -> Option<i32> {
+        self.flow(flow)?.vars.first_above_us(now)
+    }
+
+    /// What the flows with packets are about; others are about nothing.
+    pub fn control(&self) -> Control {
+        let listed = self.new_flows().chain(self.old_flows());
+        listed
+            .filter_map(|flow| self.flow(flow))
+            .fold(Control::default(), |sum, flow| Control {
+                above: sum
+                    .above
+                    .wrapping_add((flow.vars.first_above_time != Time(0)).into()),
+                dropping: sum.dropping.wrapping_add(flow.vars.dropping.into()),
+            })
     }
 
     /// A flow; [`None`] if there is no such flow.

@@ -5,7 +5,7 @@
 use super::{Line, MS, MTU};
 use crate::fq_model::{Packet, Why};
 use tackle_core::codel::Time;
-use tackle_core::fq_codel::{Enqueued, Params, Quantum};
+use tackle_core::fq_codel::{Control, Enqueued, Params, Quantum};
 
 /// Ten bulk packets wait for 50 ms each, and a thin one for nothing; 2 s long.
 fn standing_queue(mut params: Params, dsfield: Option<u8>) -> Line {
@@ -52,8 +52,18 @@ fn only_the_flow_with_a_standing_queue_is_dropped_from() {
     assert!(line.sim.sched.class_stats(16, now).is_none());
     // All of them are told to the parents.
     assert_eq!(line.sim.parent.drops as usize, gone.len());
+    assert_eq!(line.stats().drop_target as usize, gone.len());
     assert_eq!(line.stats().maxpacket, 1_000);
     assert_eq!(line.stats().ecn_mark, 0);
+    // Its CoDel has been above the target for longer than the interval.
+    let expected = Control {
+        above: 1,
+        dropping: 1,
+    };
+    assert_eq!(line.sim.sched.control(), expected);
+    let first_above = |flow| line.sim.sched.first_above_us(flow, now);
+    assert!(first_above(0) < Some(0), "{:?}", first_above(0));
+    assert_eq!((first_above(1), first_above(16)), (None, None));
 }
 
 #[test]

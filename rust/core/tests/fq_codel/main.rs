@@ -10,6 +10,7 @@ mod qdisc;
 mod turns;
 
 use fq_model::{Packet, Sim, Why};
+use tackle_core::codel::Time;
 use tackle_core::fq_codel::{Enqueued, Params, Stats};
 
 const MS: u64 = 1_000_000;
@@ -62,7 +63,12 @@ impl Line {
     /// Takes a packet; returns its flow.
     fn take(&mut self) -> Option<u32> {
         let packet = self.sim.dequeue()?;
-        Some(self.flow_of[packet.id as usize])
+        let flow = self.flow_of[packet.id as usize];
+        // The flow that has sent it is the one whose turn it is.
+        let sched = &self.sim.sched;
+        let stats = sched.class_stats(flow, Time(0)).expect("there is the flow");
+        assert_eq!(sched.ldelay().map(Time::to_us), Some(stats.ldelay));
+        Some(flow)
     }
 
     /// Takes packets; returns their flows.
