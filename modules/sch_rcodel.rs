@@ -11,14 +11,16 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 use tackle::net::{
-    codel as uapi,
+    codel::{self as uapi, Sojourn},
     netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Registration, Request, Reset, Sch, Setup},
+    qdisc::{
+        Change, Dequeue, Details, Enqueue, Outcome, Qdisc, Registration, Request, Reset, Sch, Setup,
+    },
     DropReason, SkBuff,
 };
-use tackle_core::codel::{self, Params, Queue, Stats, Time, Vars};
+use tackle_core::codel::{self, xstats, Histogram, Params, Queue, Stats, Time, Vars};
 
 module! {
     type: Module,
@@ -52,7 +54,8 @@ static POLICY: Policy<{ uapi::ATTRIBUTES }> = Policy::new()
     .u32(uapi::LIMIT)
     .u32(uapi::INTERVAL)
     .u32(uapi::ECN)
-    .u32(uapi::CE_THRESHOLD);
+    .u32(uapi::CE_THRESHOLD)
+    .u8(uapi::HISTOGRAM);
 
 /// The options of a request.
 #[derive(Default)]
@@ -62,10 +65,11 @@ struct Config {
     ce_threshold: Option<Time>,
     ecn: Option<bool>,
     limit: Option<u32>,
+    sojourn: Option<Sojourn>,
 }
 
 impl Config {
-    /// Sets what the request sets. The limit is not among the parameters.
+    /// Sets what the request sets. The limit and the histogram are not among the parameters.
     fn apply(&self, params: &mut Params) {
         params.target = self.target.unwrap_or(params.target);
         params.interval = self.interval.unwrap_or(params.interval);
@@ -81,6 +85,9 @@ struct Rcodel {
     stats: Stats,
     /// Packets that came when the queue was full.
     drop_overlimit: u32,
+    /// Packets that were too many when the limit was lowered.
+    drop_change: u32,
+    sojourn: Sojourn,
 }
 
 #[vtable]
@@ -98,6 +105,7 @@ impl Qdisc for Rcodel {
             ce_threshold: options.u32(uapi::CE_THRESHOLD).map(Time::from_us),
             ecn: options.u32(uapi::ECN).map(|ecn| ecn != 0),
             limit: options.u32(uapi::LIMIT),
+            sojourn: Sojourn::parse(&options, ack)?,
         })
     }
 
@@ -116,6 +124,8 @@ impl Qdisc for Rcodel {
             vars: Vars::default(),
             stats: Stats::default(),
             drop_overlimit: 0,
+            drop_change: 0,
+            sojourn: config.sojourn.unwrap_or_default(),
         })
     }
 
@@ -140,12 +150,14 @@ impl Qdisc for Rcodel {
         sch: &mut Dequeue<'q, 'call>,
     ) -> Option<SkBuff<'call>> {
         let this = state.get_mut();
-        codel::dequeue(
+        let packet = codel::dequeue(
             &mut Fifo(sch),
             &this.params,
             &mut this.vars,
             &mut this.stats,
-        )
+        )?;
+        this.sojourn.add(this.vars.ldelay);
+        Some(packet)
     }
 
     #[inline]
@@ -154,11 +166,13 @@ impl Qdisc for Rcodel {
     }
 
     fn change<'q>(state: Pin<&mut Self>, sch: &mut Change<'q, '_>, config: Config) {
-        config.apply(&mut state.get_mut().params);
+        let this = state.get_mut();
+        config.apply(&mut this.params);
+        this.sojourn.switch(config.sojourn);
         if let Some(limit) = config.limit {
             sch.set_limit(limit);
         }
-        sch.trim();
+        this.drop_change = this.drop_change.wrapping_add(sch.trim());
     }
 
     fn reset<'q>(state: Pin<&mut Self>, _sch: &mut Reset<'q>) {
@@ -174,7 +188,7 @@ impl Qdisc for Rcodel {
         if params.ce_threshold != Time::DISABLED {
             options.put_u32(uapi::CE_THRESHOLD, params.ce_threshold.to_us())?;
         }
-        Ok(())
+        state.sojourn.dump(options)
     }
 
     fn stats(state: &Self, _sch: &Sch) -> uapi::Xstats {
@@ -189,6 +203,19 @@ impl Qdisc for Rcodel {
             dropping: state.vars.dropping.into(),
             ce_mark: state.stats.ce_mark,
         }
+    }
+
+    fn details(state: &Self, _sch: &Sch, out: &mut Details) -> Result {
+        if let Some(time) = state.vars.first_above_us(uapi::now()) {
+            // CAST: What is signed for user space has the same bits here.
+            out.put_u32(xstats::FIRST_ABOVE, time as u32)?;
+        }
+        out.put_u32(xstats::DROP_TARGET, state.stats.drop_count)?;
+        out.put_u32(xstats::DROP_CHANGE, state.drop_change)
+    }
+
+    fn histogram(state: &Self) -> Option<Arc<Histogram>> {
+        state.sojourn.histogram()
     }
 }
 

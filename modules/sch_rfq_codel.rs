@@ -13,19 +13,19 @@
 #![forbid(unsafe_code)]
 
 use core::num::NonZeroU32;
-use kernel::prelude::*;
+use kernel::{prelude::*, sync::Arc};
 use tackle::net::{
-    codel,
+    codel::{self, Sojourn},
     fq_codel::{self as uapi, FqCodel, Xstats},
     netlink::{ExtAck, Nest, Nested, Policy},
     qdisc::{
-        Change, Dequeue, Enqueue, FlowStats, Outcome, Qdisc, Registration, Request, Reset, Sch,
-        Setup,
+        Change, Dequeue, Details, Enqueue, FlowStats, Outcome, Qdisc, Registration, Request, Reset,
+        Sch, Setup,
     },
     SkBuff,
 };
 use tackle_core::{
-    codel::Time,
+    codel::{Histogram, Time},
     fq_codel::{Params, Quantum, MAX_FLOWS},
 };
 
@@ -64,7 +64,8 @@ static POLICY: Policy<{ uapi::ATTRIBUTES }> = Policy::new()
     .u32(uapi::DROP_BATCH_SIZE)
     .u32(uapi::MEMORY_LIMIT)
     .u8(uapi::CE_THRESHOLD_SELECTOR)
-    .u8(uapi::CE_THRESHOLD_MASK);
+    .u8(uapi::CE_THRESHOLD_MASK)
+    .u8(codel::HISTOGRAM);
 
 /// The options of a request.
 #[derive(Default)]
@@ -80,10 +81,12 @@ struct Config {
     ce_threshold: Option<Time>,
     ce_threshold_selector: Option<u8>,
     ce_threshold_mask: Option<u8>,
+    sojourn: Option<Sojourn>,
 }
 
 impl Config {
-    /// Sets what the request sets. The number of flows is not among the parameters.
+    /// Sets what the request sets. The number of flows and the histogram are not among the
+    /// parameters.
     fn apply(&self, params: &mut Params) {
         fn set<T: Copy>(param: &mut T, value: Option<T>) {
             *param = value.unwrap_or(*param);
@@ -154,6 +157,7 @@ impl Qdisc for RfqCodel {
             ce_threshold: time(uapi::CE_THRESHOLD),
             ce_threshold_selector: options.u8(uapi::CE_THRESHOLD_SELECTOR),
             ce_threshold_mask: options.u8(uapi::CE_THRESHOLD_MASK),
+            sojourn: Sojourn::parse(&options, ack)?,
         })
     }
 
@@ -165,7 +169,10 @@ impl Qdisc for RfqCodel {
             setup.allow_bypass();
         }
         let flows = config.flows.unwrap_or(DEFAULT_FLOWS);
-        FqCodel::new(flows, params)
+        FqCodel::new(flows, params).map(|mut state| {
+            state.sojourn.switch(config.sojourn);
+            state
+        })
     }
 
     #[inline]
@@ -193,6 +200,7 @@ impl Qdisc for RfqCodel {
     fn change<'q>(state: Pin<&mut FqCodel<'q>>, sch: &mut Change<'q, '_>, config: Config) {
         let state = state.get_mut();
         config.apply(state.params_mut());
+        state.sojourn.switch(config.sojourn);
         sch.set_limit(state.params().limit);
         state.trim(sch);
     }
@@ -217,11 +225,19 @@ impl Qdisc for RfqCodel {
             options.put_u8(uapi::CE_THRESHOLD_SELECTOR, codel.ce_threshold_selector)?;
             options.put_u8(uapi::CE_THRESHOLD_MASK, codel.ce_threshold_mask)?;
         }
-        Ok(())
+        state.sojourn.dump(options)
     }
 
     fn stats(state: &FqCodel<'_>, _sch: &Sch) -> Xstats {
         state.stats()
+    }
+
+    fn details(state: &FqCodel<'_>, sch: &Sch, out: &mut Details) -> Result {
+        state.details(sch, out)
+    }
+
+    fn histogram(state: &FqCodel<'_>) -> Option<Arc<Histogram>> {
+        state.sojourn.histogram()
     }
 
     fn flow_count(state: &FqCodel<'_>) -> u32 {
@@ -234,5 +250,9 @@ impl Qdisc for RfqCodel {
 
     fn flow_stats(state: &FqCodel<'_>, flow: u32) -> Option<FlowStats<Xstats>> {
         state.flow_stats(flow, codel::now())
+    }
+
+    fn flow_details(state: &FqCodel<'_>, flow: u32, out: &mut Details) -> Result {
+        state.flow_details(flow, codel::now(), out)
     }
 }

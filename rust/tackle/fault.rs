@@ -114,6 +114,8 @@ pub static QDISC_CHANGE_OPTIONS: Point = Point::new("qdisc_change_options", EINV
 pub static QDISC_FLOWS_ALLOC: Point = Point::new("qdisc_flows_alloc", ENOMEM);
 /// Memory for the backlogs of the flows of a qdisc.
 pub static QDISC_BACKLOGS_ALLOC: Point = Point::new("qdisc_backlogs_alloc", ENOMEM);
+/// Memory for the histogram of a qdisc's sojourn times.
+pub static QDISC_HISTOGRAM_ALLOC: Point = Point::new("qdisc_histogram_alloc", ENOMEM);
 /// `tcf_block_get()`.
 pub static TCF_BLOCK_GET: Point = Point::new("tcf_block_get", ENOMEM);
 /// `register_kprobe()`, by which a function's address is found.
@@ -148,6 +150,7 @@ static POINTS: &[&Point] = &[
     &QDISC_CHANGE_OPTIONS,
     &QDISC_FLOWS_ALLOC,
     &QDISC_BACKLOGS_ALLOC,
+    &QDISC_HISTOGRAM_ALLOC,
     &TCF_BLOCK_GET,
     &REGISTER_KPROBE,
     &ALLOC_PERCPU,

@@ -5,9 +5,13 @@
 //! C headers: [`include/uapi/linux/pkt_sched.h`](srctree/include/uapi/linux/pkt_sched.h),
 //! [`include/net/codel.h`](srctree/include/net/codel.h)
 
+mod sojourn;
+
 use crate::bindings;
 use kernel::transmute::AsBytes;
-use tackle_core::codel::Time;
+use tackle_core::codel::{xstats, Time};
+
+pub use sojourn::Sojourn;
 
 /// The statistics of `codel`, as `tc -s qdisc` decodes them: `struct tc_codel_xstats`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,8 +52,11 @@ pub const ECN: u16 = bindings::TCA_CODEL_ECN as u16;
 /// Attribute: the sojourn time in microseconds from which on each packet is marked, a
 /// `u32`.
 pub const CE_THRESHOLD: u16 = bindings::TCA_CODEL_CE_THRESHOLD as u16;
-/// How many attributes there are, the unused 0 among them.
-pub const ATTRIBUTES: usize = bindings::__TCA_CODEL_MAX as usize;
+/// Attribute, ours: whether sojourn times are counted, a `u8`. See [`Sojourn`].
+pub const HISTOGRAM: u16 = xstats::HISTOGRAM;
+/// How many attributes there are, the unused ones among them.
+pub const ATTRIBUTES: usize = HISTOGRAM as usize + 1;
+const _: () = assert!(bindings::__TCA_CODEL_MAX <= HISTOGRAM as u32);
 
 /// Returns the current time on CoDel's clock: the monotonic one.
 ///

@@ -8,14 +8,18 @@
 mod packets;
 
 use super::{
-    qdisc::{Change, Dequeue, Enqueue, FlowStats, Outcome, Reset, Verdict},
+    codel::{Sojourn, HISTOGRAM},
+    qdisc::{Change, Dequeue, Details, Enqueue, FlowStats, Outcome, Reset, Sch, Verdict},
     DropReason, SkBuff, SkbList,
 };
 use crate::{bindings, fault};
 use core::num::NonZeroU32;
 use kernel::{alloc::KVVec, prelude::*, transmute::AsBytes};
 use tackle_core::{
-    codel::Time,
+    codel::{
+        xstats::{DROP_FILTER, DROP_TARGET, FIRST_ABOVE, FLOWS_ABOVE, FLOWS_DROPPING},
+        Time,
+    },
     fq_codel::{self, Enqueued, Flow, Params, MAX_FLOWS},
 };
 
@@ -55,11 +59,18 @@ pub const MEMORY_LIMIT: u16 = bindings::TCA_FQ_CODEL_MEMORY_LIMIT as u16;
 pub const CE_THRESHOLD_SELECTOR: u16 = bindings::TCA_FQ_CODEL_CE_THRESHOLD_SELECTOR as u16;
 /// Attribute: which bits of the DS field the selector is compared with, a `u8`.
 pub const CE_THRESHOLD_MASK: u16 = bindings::TCA_FQ_CODEL_CE_THRESHOLD_MASK as u16;
-/// How many attributes there are, the unused 0 among them.
-pub const ATTRIBUTES: usize = bindings::__TCA_FQ_CODEL_MAX as usize;
+/// How many attributes there are, the unused ones and the histogram's among them.
+pub const ATTRIBUTES: usize = HISTOGRAM as usize + 1;
+const _: () = assert!(bindings::__TCA_FQ_CODEL_MAX <= HISTOGRAM as u32);
+
+type Scheduler<'q> = fq_codel::FqCodel<KVVec<Flow<SkbList<'q>>>, KVVec<u32>>;
 
 /// A scheduler of the qdisc `'q`.
-pub struct FqCodel<'q>(fq_codel::FqCodel<KVVec<Flow<SkbList<'q>>>, KVVec<u32>>);
+pub struct FqCodel<'q> {
+    scheduler: Scheduler<'q>,
+    /// How long the packets waited that were sent.
+    pub sojourn: Sojourn,
+}
 
 impl<'q> FqCodel<'q> {
     /// Makes a scheduler with `flows` flows.
@@ -88,23 +99,26 @@ impl<'q> FqCodel<'q> {
         fault::QDISC_BACKLOGS_ALLOC.check()?;
         let backlogs = KVVec::from_elem(0, count, GFP_KERNEL)?;
         fq_codel::FqCodel::new(flows, backlogs, params)
-            .map(Self)
+            .map(|scheduler| Self {
+                scheduler,
+                sojourn: Sojourn::default(),
+            })
             .ok_or(EINVAL)
     }
 
     /// What a user can set. After lowering a limit, call [`trim`](Self::trim).
     pub fn params(&self) -> &Params {
-        &self.0.params
+        &self.scheduler.params
     }
 
     /// Likewise, to be set.
     pub fn params_mut(&mut self) -> &mut Params {
-        &mut self.0.params
+        &mut self.scheduler.params
     }
 
     /// How many flows there are.
     pub fn flow_count(&self) -> u32 {
-        self.0.flows_cnt()
+        self.scheduler.flows_cnt()
     }
 
     /// Puts a packet in the flow that its socket's priority, a filter or its hash says.
@@ -114,7 +128,10 @@ impl<'q> FqCodel<'q> {
         sch: &mut Enqueue<'q, 'call>,
         packet: SkBuff<'call>,
     ) -> Outcome<'call> {
-        let (flow, packet) = match self.0.flow_of_priority(packet.priority(), sch.handle()) {
+        let (flow, packet) = match self
+            .scheduler
+            .flow_of_priority(packet.priority(), sch.handle())
+        {
             Some(flow) => (flow, packet),
             None => match self.classify(sch, packet) {
                 Ok(classified) => classified,
@@ -122,7 +139,7 @@ impl<'q> FqCodel<'q> {
             },
         };
         // What is dropped is counted as it is taken out: `sch` tells the parents.
-        match self.0.enqueue(sch, flow, packet) {
+        match self.scheduler.enqueue(sch, flow, packet) {
             Ok(Enqueued::Queued | Enqueued::Dropped(_)) => Outcome::QUEUED,
             Ok(Enqueued::Congested(_)) => Outcome::CONGESTED,
             Err(packet) => sch.reject(packet, DropReason::Generic),
@@ -137,8 +154,10 @@ impl<'q> FqCodel<'q> {
         packet: SkBuff<'call>,
     ) -> Result<(u32, SkBuff<'call>), Outcome<'call>> {
         match sch.classify(packet) {
-            Verdict::NoFilters(mut packet) => Ok((self.0.flow_of_hash(packet.hash()), packet)),
-            Verdict::Class(packet, class) => match self.0.flow_of_class(class) {
+            Verdict::NoFilters(mut packet) => {
+                Ok((self.scheduler.flow_of_hash(packet.hash()), packet))
+            }
+            Verdict::Class(packet, class) => match self.scheduler.flow_of_class(class) {
                 Some(flow) => Ok((flow, packet)),
                 None => Err(sch.reject_unclassified(packet)),
             },
@@ -150,37 +169,50 @@ impl<'q> FqCodel<'q> {
     /// Takes the next packet to send out of its flow; [`None`] when there are none left.
     #[inline]
     pub fn dequeue<'call>(&mut self, sch: &mut Dequeue<'q, 'call>) -> Option<SkBuff<'call>> {
-        let packet = self.0.dequeue(sch);
+        let packet = self.scheduler.dequeue(sch);
         // `sch` tells the parents.
-        self.0.take_drops();
+        self.scheduler.take_drops();
+        if packet.is_some() && self.sojourn.is_on() {
+            self.count_sojourn();
+        }
         packet
+    }
+
+    /// Counts how long the packet has waited that was just taken out. Apart from the packets'
+    /// path while the histogram is off, where it would take the registers of others.
+    #[cold]
+    #[inline(never)]
+    fn count_sojourn(&self) {
+        if let Some(time) = self.scheduler.ldelay() {
+            self.sojourn.add(time);
+        }
     }
 
     /// Whether no flow has packets, or had some a short while ago: a dequeue would change
     /// nothing.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.0.is_idle()
+        self.scheduler.is_idle()
     }
 
     /// Takes packets out of the head of the queue until they are within the limits.
     pub fn trim(&mut self, sch: &mut Change<'q, '_>) {
-        self.0.trim(sch.queue());
+        self.scheduler.trim(sch.queue());
     }
 
     /// Forgets all packets.
     pub fn reset(&mut self, sch: &mut Reset<'q>) {
-        self.0.reset(|list| sch.purge(list));
+        self.scheduler.reset(|list| sch.purge(list));
     }
 
     /// Whether a flow has packets, or had some a short while ago.
     pub fn flow_in_use(&self, flow: u32) -> bool {
-        self.0.flow(flow).is_some_and(Flow::is_listed)
+        self.scheduler.flow(flow).is_some_and(Flow::is_listed)
     }
 
     /// The statistics.
     pub fn stats(&self) -> Xstats {
-        let stats = self.0.stats();
+        let stats = self.scheduler.stats();
         // CAST: No more than MAX_FLOWS.
         let len = |list: &mut dyn Iterator<Item = u32>| list.count() as u32;
         Xstats {
@@ -190,8 +222,8 @@ impl<'q> FqCodel<'q> {
                 stats.drop_overlimit,
                 stats.ecn_mark,
                 stats.new_flow_count,
-                len(&mut self.0.new_flows()),
-                len(&mut self.0.old_flows()),
+                len(&mut self.scheduler.new_flows()),
+                len(&mut self.scheduler.old_flows()),
                 stats.ce_mark,
                 stats.memory_usage,
                 stats.drop_overmemory,
@@ -199,9 +231,37 @@ impl<'q> FqCodel<'q> {
         }
     }
 
+    /// Adds what `fq_codel` does not tell to its statistics.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when there is no room left.
+    pub fn details(&self, sch: &Sch, out: &mut Details) -> Result {
+        let (control, stats) = (self.scheduler.control(), self.scheduler.stats());
+        out.put_u32(DROP_TARGET, stats.drop_target)?;
+        // All others that this qdisc drops: so the way of the packets has no more to count.
+        let ours = stats.drop_target.wrapping_add(stats.drop_overlimit);
+        out.put_u32(DROP_FILTER, sch.drops().wrapping_sub(ours))?;
+        out.put_u32(FLOWS_ABOVE, control.above)?;
+        out.put_u32(FLOWS_DROPPING, control.dropping)
+    }
+
+    /// Likewise, to those of a flow at the time `now`.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when there is no room left.
+    pub fn flow_details(&self, flow: u32, now: Time, out: &mut Details) -> Result {
+        match self.scheduler.first_above_us(flow, now) {
+            // CAST: What is signed for user space has the same bits here.
+            Some(time) => out.put_u32(FIRST_ABOVE, time as u32),
+            None => Ok(()),
+        }
+    }
+
     /// The statistics of a flow at the time `now`; [`None`] if there is no such flow.
     pub fn flow_stats(&self, flow: u32, now: Time) -> Option<FlowStats<Xstats>> {
-        let stats = self.0.class_stats(flow, now)?;
+        let stats = self.scheduler.class_stats(flow, now)?;
         let mut members = [0; 9];
         // CAST: What is signed for user space has the same bits here.
         members[..6].copy_from_slice(&[
@@ -213,8 +273,8 @@ impl<'q> FqCodel<'q> {
             stats.drop_next as u32,
         ]);
         Some(FlowStats {
-            qlen: self.0.flow(flow)?.packets.count(),
-            backlog: self.0.backlog(flow)?,
+            qlen: self.scheduler.flow(flow)?.packets.count(),
+            backlog: self.scheduler.backlog(flow)?,
             stats: Xstats {
                 kind: bindings::TCA_FQ_CODEL_XSTATS_CLASS,
                 members,

@@ -18,7 +18,7 @@
 //! | [`enqueue`](Qdisc::enqueue), [`dequeue`](Qdisc::dequeue) | root lock, by the kernel | `&mut` |
 //! | [`is_idle`](Qdisc::is_idle) | root lock, by the kernel | `&` |
 //! | [`change`](Qdisc::change) | root lock, by this module; RTNL | `&mut` |
-//! | [`dump`](Qdisc::dump), [`stats`](Qdisc::stats) | root lock, by this module; RTNL | `&` |
+//! | [`dump`](Qdisc::dump), [`stats`](Qdisc::stats) and its kin | root lock, by this module; RTNL | `&` |
 //! | [`reset`](Qdisc::reset) | root lock, or RTNL and unreachable | `&mut` |
 //! | [`init`](Qdisc::init), drop | RTNL; not reachable yet or any more | made, owned |
 //! | [`parse`](Qdisc::parse) | RTNL | none |
@@ -44,6 +44,7 @@
 
 mod classes;
 mod dequeue;
+mod details;
 mod enqueue;
 mod filters;
 mod lock;
@@ -57,9 +58,11 @@ use super::{
     netlink::{ExtAck, Nest, Nested},
     SkBuff,
 };
-use kernel::{prelude::*, transmute::AsBytes};
+use kernel::{prelude::*, sync::Arc, transmute::AsBytes};
+use tackle_core::codel::Histogram;
 
 pub use dequeue::Dequeue;
+pub use details::Details;
 pub use enqueue::{Enqueue, Outcome, Verdict};
 pub use registration::Registration;
 pub use sch::Sch;
@@ -211,6 +214,27 @@ pub trait Qdisc: Sized + 'static {
     /// Root lock, bottom halves disabled; RTNL.
     fn stats(state: &Self::State<'_>, sch: &Sch) -> Self::Stats;
 
+    /// Adds what there is to tell beyond the [`Stats`](Self::Stats).
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when there is no room left.
+    ///
+    /// # Context
+    ///
+    /// Root lock, bottom halves disabled; RTNL. So for the next one.
+    fn details(state: &Self::State<'_>, sch: &Sch, out: &mut Details) -> Result {
+        let (_, _, _) = (state, sch, out);
+        Ok(())
+    }
+
+    /// Returns the histogram of sojourn times, if there is one to tell. It is read after the
+    /// lock is released, and behind the details.
+    fn histogram(state: &Self::State<'_>) -> Option<Arc<Histogram>> {
+        let _ = state;
+        None
+    }
+
     /// Returns how many flows there are, which does not change; at most 65,536 can be told
     /// apart.
     ///
@@ -218,7 +242,7 @@ pub trait Qdisc: Sized + 'static {
     ///
     /// # Context
     ///
-    /// Root lock, bottom halves disabled; RTNL. So for the next two.
+    /// Root lock, bottom halves disabled; RTNL. So for the next three.
     fn flow_count(state: &Self::State<'_>) -> u32 {
         let _ = state;
         0
@@ -234,5 +258,15 @@ pub trait Qdisc: Sized + 'static {
     fn flow_stats(state: &Self::State<'_>, flow: u32) -> Option<FlowStats<Self::Stats>> {
         let (_, _) = (state, flow);
         None
+    }
+
+    /// Adds what there is to tell of a flow beyond that.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when there is no room left.
+    fn flow_details(state: &Self::State<'_>, flow: u32, out: &mut Details) -> Result {
+        let (_, _, _) = (state, flow, out);
+        Ok(())
     }
 }

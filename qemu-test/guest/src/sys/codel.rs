@@ -137,15 +137,15 @@ impl Xstats {
     /// Size of the C structure in bytes.
     pub const SIZE: usize = 36;
 
-    /// Reads the C structure.
+    /// Reads the C structure, behind which there may be more.
     ///
     /// # Errors
     ///
-    /// It has another size.
+    /// It is cut off.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         ensure!(
-            bytes.len() == Self::SIZE,
-            "expected xstats of {} bytes, got {}",
+            bytes.len() >= Self::SIZE,
+            "expected xstats of {} bytes at least, got {}",
             Self::SIZE,
             bytes.len()
         );
@@ -220,5 +220,7 @@ mod tests {
         assert_eq!((xstats.maxpacket, xstats.drop_next), (1, 5));
         assert_eq!((xstats.drop_overlimit, xstats.ce_mark), (6, 9));
         assert!(Xstats::decode(&bytes[1..]).is_err());
+        let more = [&bytes[..], &[8, 0, 2, 0, 1, 0, 0, 0]].concat();
+        assert_eq!(Xstats::decode(&more).unwrap(), xstats);
     }
 }

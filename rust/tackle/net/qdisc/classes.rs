@@ -5,11 +5,12 @@
 //! C knows a class by a number that is not 0, here that of the flow and one. The classes
 //! come and go with packets, so that none can be found by name, or bound to.
 
-use super::{lock::TreeLock, ops::Ops, FlowStats, Qdisc};
+use super::{lock::TreeLock, ops::Ops, show::copy_stats, Details, FlowStats, Qdisc};
 use crate::bindings;
 use core::ptr;
 use kernel::{
     bindings::{netlink_ext_ack, sk_buff},
+    error::from_result,
     ffi::{c_int, c_ulong},
     prelude::*,
 };
@@ -89,33 +90,39 @@ impl<T: Qdisc> Ops<T> {
         class: c_ulong,
         dump: *mut bindings::gnet_dump,
     ) -> c_int {
-        let shown = {
-            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
-            let _lock = unsafe { TreeLock::new(sch) };
-            // SAFETY: The lock is held.
-            let state = unsafe { Self::state(sch) };
-            // CAST: A number that `walk` has made.
-            T::flow_stats(state.as_ref().get_ref(), class.wrapping_sub(1) as u32)
-        };
-        let Some(FlowStats {
-            qlen,
-            backlog,
-            mut stats,
-        }) = shown
-        else {
-            return 0;
-        };
-        let queue = bindings::gnet_stats_queue {
-            backlog,
-            ..Default::default()
-        };
-        // SAFETY: The dump is valid; the counts are copied, and no CPU has some of its own.
-        unsafe {
-            if bindings::gnet_stats_copy_queue(dump, ptr::null_mut(), &queue, qlen) < 0 {
-                return EMSGSIZE.to_errno();
+        // CAST: A number that `walk` has made.
+        let flow = class.wrapping_sub(1) as u32;
+        from_result(|| {
+            let (qlen, backlog, mut details) = {
+                // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+                let _lock = unsafe { TreeLock::new(sch) };
+                // SAFETY: The lock is held.
+                let state = unsafe { Self::state(sch) };
+                let state = state.as_ref().get_ref();
+                let Some(FlowStats {
+                    qlen,
+                    backlog,
+                    stats,
+                }) = T::flow_stats(state, flow)
+                else {
+                    return Ok(0);
+                };
+                let mut details = Details::new(&stats)?;
+                T::flow_details(state, flow, &mut details)?;
+                (qlen, backlog, details)
+            };
+            let queue = bindings::gnet_stats_queue {
+                backlog,
+                ..Default::default()
+            };
+            // SAFETY: The dump is valid; the counts are copied, and no CPU has some of its own.
+            unsafe {
+                if bindings::gnet_stats_copy_queue(dump, ptr::null_mut(), &queue, qlen) < 0 {
+                    return Err(EMSGSIZE);
+                }
+                Ok(copy_stats(dump, &mut details))
             }
-            Self::copy_stats(dump, &mut stats)
-        }
+        })
     }
 }
 

@@ -50,6 +50,12 @@ impl Sch {
         unsafe { (*self.raw()).qstats.backlog }
     }
 
+    /// The packets that were dropped.
+    pub fn drops(&self) -> u32 {
+        // SAFETY: By the type invariants nobody writes to it.
+        unsafe { (*self.raw()).qstats.drops }
+    }
+
     /// The most packets that may wait, as [`Setup`] or [`Change`] have set it.
     #[inline]
     pub fn limit(&self) -> u32 {

@@ -68,15 +68,18 @@ impl<'q, 'call> Change<'q, 'call> {
     }
 
     /// Drops packets from the head of the qdisc's own queue until no more than the limit
-    /// wait, and counts them as dropped.
-    pub fn trim(&mut self) {
+    /// wait, and counts them as dropped. Returns how many these were.
+    pub fn trim(&mut self) -> u32 {
+        let mut dropped = 0u32;
         while self.qlen() > self.limit() {
             let Some(packet) = self.queue.pop_parked().or_else(|| self.queue.pop()) else {
                 break;
             };
             self.queue.discard(packet);
             self.queue.count_drop();
+            dropped = dropped.wrapping_add(1);
         }
+        dropped
     }
 
     /// The qdisc as a [`dequeue`](super::Qdisc::dequeue) sees it.

@@ -2,15 +2,10 @@
 
 //! The functions that C calls to tell user space of a qdisc.
 
-use super::{lock::TreeLock, ops::Ops, Qdisc};
+use super::{lock::TreeLock, ops::Ops, Details, Qdisc};
 use crate::{bindings, net::netlink::Nest};
-use core::ptr;
-use kernel::{
-    bindings::sk_buff,
-    error::from_result,
-    ffi::{c_int, c_void},
-    prelude::*,
-};
+use kernel::{bindings::sk_buff, error::from_result, ffi::c_int};
+use tackle_core::codel::xstats::SOJOURN;
 
 impl<T: Qdisc> Ops<T> {
     /// # Safety
@@ -38,30 +33,35 @@ impl<T: Qdisc> Ops<T> {
         sch: *mut bindings::Qdisc,
         dump: *mut bindings::gnet_dump,
     ) -> c_int {
-        let mut stats = {
-            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
-            let lock = unsafe { TreeLock::new(sch) };
-            // SAFETY: The lock is held.
-            let state = unsafe { Self::state(sch) };
-            T::stats(state.as_ref().get_ref(), lock.sch())
-        };
-        // SAFETY: The dump is valid.
-        unsafe { Self::copy_stats(dump, &mut stats) }
+        from_result(|| {
+            let (mut details, histogram) = {
+                // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+                let lock = unsafe { TreeLock::new(sch) };
+                // SAFETY: The lock is held.
+                let state = unsafe { Self::state(sch) };
+                let state = state.as_ref().get_ref();
+                let mut details = Details::new(&T::stats(state, lock.sch()))?;
+                T::details(state, lock.sch(), &mut details)?;
+                (details, T::histogram(state))
+            };
+            if let Some(histogram) = histogram {
+                details.put_u64s(SOJOURN, histogram.words())?;
+            }
+            // SAFETY: The dump is valid.
+            Ok(unsafe { copy_stats(dump, &mut details) })
+        })
     }
+}
 
-    /// Adds statistics of the kind to a dump.
-    ///
-    /// # Safety
-    ///
-    /// `dump` is valid, and the caller's.
-    pub(super) unsafe fn copy_stats(dump: *mut bindings::gnet_dump, stats: &mut T::Stats) -> c_int {
-        let len = const {
-            assert!(size_of::<T::Stats>() <= u16::MAX as usize);
-            size_of::<T::Stats>() as c_int
-        };
-        let stats: *mut c_void = ptr::from_mut(stats).cast();
-        // SAFETY: By the function's requirements; the statistics have `len` bytes, all
-        // initialised, and are copied.
-        unsafe { bindings::gnet_stats_copy_app(dump, stats, len) }
-    }
+/// Adds statistics of a kind to a dump.
+///
+/// # Safety
+///
+/// `dump` is valid, and the caller's.
+pub(super) unsafe fn copy_stats(dump: *mut bindings::gnet_dump, details: &mut Details) -> c_int {
+    let bytes = details.bytes();
+    // CAST: Not many.
+    let (stats, len) = (bytes.as_mut_ptr().cast(), bytes.len() as c_int);
+    // SAFETY: By the function's requirements; the statistics have `len` bytes, and are copied.
+    unsafe { bindings::gnet_stats_copy_app(dump, stats, len) }
 }
