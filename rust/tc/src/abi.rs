@@ -3,6 +3,7 @@
 //! What `tc` exports to its plug-ins, and the C types in it.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::sync::atomic::AtomicI32;
 
 /// `struct nlmsghdr`: the request that is being made. Only `tc` looks into it.
 #[repr(C)]
@@ -52,14 +53,6 @@ extern "C" {
         alen: c_int,
     ) -> c_int;
 
-    pub fn print_color_uint(
-        output: c_uint,
-        color: c_uint,
-        key: *const c_char,
-        fmt: *const c_char,
-        value: c_uint,
-    ) -> c_int;
-
     pub fn print_color_int(
         output: c_uint,
         color: c_uint,
@@ -84,7 +77,27 @@ extern "C" {
         value: *const c_char,
     ) -> c_int;
 
+    pub fn print_color_u64(
+        output: c_uint,
+        color: c_uint,
+        key: *const c_char,
+        fmt: *const c_char,
+        value: u64,
+    ) -> c_int;
+
+    pub fn open_json_object(key: *const c_char);
+
+    pub fn close_json_object();
+
+    pub fn open_json_array(output: c_uint, key: *const c_char);
+
+    pub fn close_json_array(output: c_uint, end: *const c_char);
+
     pub fn print_nl();
+
+    /// How often the user said `-details`: an `int`, which has the layout of this.
+    #[link_name = "show_details"]
+    pub static SHOW_DETAILS: AtomicI32;
 
     pub fn sprint_time(time: u32, buf: *mut c_char) -> *mut c_char;
 

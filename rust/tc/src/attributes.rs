@@ -56,12 +56,28 @@ impl<'a> Attributes<'a> {
         self.value(kind).map(u32::from_ne_bytes)
     }
 
+    /// The numbers of eight bytes in the first attribute of this kind, if there is one.
+    pub fn u64s(&self, kind: u16) -> Option<Vec<u64>> {
+        let number = |bytes: &[u8]| Some(u64::from_ne_bytes(bytes.try_into().ok()?));
+        self.payload(kind, |payload| {
+            payload.chunks(8).filter_map(number).collect()
+        })
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     fn value<const N: usize>(&self, kind: u16) -> Option<[u8; N]> {
+        self.payload(kind, |payload| payload.first_chunk().copied())?
+    }
+
+    fn payload<T>(&self, kind: u16, read: impl FnOnce(&[u8]) -> T) -> Option<T> {
         let attribute = NlasIterator::new(self.bytes)
             .map_while(Result::ok)
             .find(|attribute| attribute.kind() & NLA_TYPE_MASK == kind)?;
-        let (value, _) = attribute.value().split_first_chunk()?;
-        Some(*value)
+        Some(read(attribute.value()))
     }
 }
 
@@ -96,6 +112,16 @@ mod tests {
         assert_eq!(attributes.u32(2), Some(7));
         assert_eq!(attributes.u32(5), Some(u32::MAX));
         assert_eq!(attributes.u32(1), None);
+        assert!(attributes.u64s(1).is_none());
+    }
+
+    #[test]
+    fn numbers_of_eight_bytes_come_in_rows() {
+        let payload = [7u64, 1 << 40].map(u64::to_ne_bytes).concat();
+        let attribute = [&[23, 0, 9, 0], &payload[..], &[1, 2, 3, 0]].concat();
+        let numbers = Attributes::new(&attribute).u64s(9);
+        assert_eq!(numbers, Some(vec![7, 1 << 40]));
+        assert!(Attributes::new(&[]).is_empty());
     }
 
     #[test]

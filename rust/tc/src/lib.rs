@@ -50,6 +50,7 @@
 
 mod abi;
 mod attributes;
+pub mod codel;
 mod error;
 mod plugin;
 mod print;

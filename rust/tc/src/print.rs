@@ -6,6 +6,7 @@ use std::ffi::{c_char, CStr, CString};
 use std::fmt::{self, Display};
 use std::marker::PhantomData;
 use std::ptr::null;
+use std::sync::atomic::Ordering::Relaxed;
 
 use crate::abi;
 
@@ -30,10 +31,15 @@ impl Printer {
 
     /// Prints an unsigned number.
     pub fn uint(&mut self, key: &CStr, value: u32, text: impl Display) {
+        self.u64(key, value.into(), text);
+    }
+
+    /// Likewise, of up to 64 bits.
+    pub fn u64(&mut self, key: &CStr, value: u64, text: impl Display) {
         // SAFETY: by the type's invariants `tc` waits for us. `key` is a C string. In JSON
         // no format is looked at, and text is not asked for.
         unsafe {
-            abi::print_color_uint(
+            abi::print_color_u64(
                 abi::PRINT_JSON,
                 abi::COLOR_NONE,
                 key.as_ptr(),
@@ -46,7 +52,7 @@ impl Printer {
 
     /// Prints a signed number.
     pub fn int(&mut self, key: &CStr, value: i32, text: impl Display) {
-        // SAFETY: as in `uint`.
+        // SAFETY: as in `u64`.
         unsafe {
             abi::print_color_int(
                 abi::PRINT_JSON,
@@ -59,9 +65,40 @@ impl Printer {
         self.text(text);
     }
 
+    /// Prints an object with the members that `members` prints; an element of an array has
+    /// no key.
+    pub fn object(&mut self, key: Option<&CStr>, members: impl FnOnce(&mut Self)) {
+        // SAFETY: by the type's invariants `tc` waits for us. `key` is null or a C string.
+        unsafe { abi::open_json_object(key.map_or(null(), CStr::as_ptr)) };
+        members(self);
+        // SAFETY: as above; it was opened.
+        unsafe { abi::close_json_object() };
+    }
+
+    /// Prints an array with the elements that `elements` prints.
+    pub fn array(&mut self, key: &CStr, elements: impl FnOnce(&mut Self)) {
+        // SAFETY: by the type's invariants `tc` waits for us. `key` is a C string.
+        unsafe { abi::open_json_array(abi::PRINT_JSON, key.as_ptr()) };
+        elements(self);
+        // SAFETY: as above; it was opened. In JSON the end is not looked at.
+        unsafe { abi::close_json_array(abi::PRINT_JSON, null()) };
+    }
+
+    /// Whether the user has asked for details (`-d`).
+    pub fn wants_details(&self) -> bool {
+        // SAFETY: by the type's invariants `tc` waits for us: it does not write to it. It is
+        // there as long as the program.
+        unsafe { abi::SHOW_DETAILS.load(Relaxed) != 0 }
+    }
+
+    /// Prints a text that is left out of JSON.
+    pub fn note(&mut self, text: impl Display) {
+        self.text(text);
+    }
+
     /// Prints a truth value.
     pub fn bool(&mut self, key: &CStr, value: bool, text: impl Display) {
-        // SAFETY: as in `uint`.
+        // SAFETY: as in `u64`.
         unsafe {
             abi::print_color_bool(
                 abi::PRINT_JSON,

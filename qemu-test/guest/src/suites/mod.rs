@@ -2,6 +2,7 @@
 
 //! The suites, one file each.
 
+mod codel_details;
 mod fault;
 mod hooks;
 mod kunit;

@@ -26,6 +26,11 @@ pub const SHOWS: &[&str] = &[
     "-color=always -s",
 ];
 
+/// A parent that lets two of our packets, of 48 bytes, through, and no third for 44 s: the
+/// others wait, one of them in front of the queue.
+pub const BLOCKED: &str =
+    "tc qdisc replace dev tkd0 root handle 1: tbf rate 8bit burst 100 limit 5000";
+
 /// The names of the two kinds.
 #[derive(Clone, Copy, Debug)]
 pub struct Twins {
@@ -52,6 +57,16 @@ static DELAY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(ldelay|drop_next)("?:?) ?-?[0-9.]+([mu]?s)?"#).expect("a fixed pattern")
 });
 
+/// What ours alone prints behind `-d`: lines of text, or a member in JSON.
+static DETAILS: LazyLock<Regex> = LazyLock::new(|| {
+    let lines = r"  (first_above|flows_above|drops:|marks:|sojourn:) .*\n";
+    let member = r#",\s*"details": ?\{(?:[^{}]|\{[^{}]*\})*\}"#;
+    Regex::new(&format!("(?m)^{lines}|{member}")).expect("a fixed pattern")
+});
+
+/// What ours alone has in the usage text.
+const OPTION: &str = " [ [no]histogram ]";
+
 impl Twins {
     /// A text about the kernel's kind made one about ours.
     pub fn ours_in(self, text: &str) -> String {
@@ -59,8 +74,8 @@ impl Twins {
         word.replace_all(text, self.ours).into_owned()
     }
 
-    /// Compares what `tc` said of either kind, but for the name, delays and, in errors, the
-    /// white space, and returns how many bytes that were.
+    /// Compares what `tc` said of either kind, but for the name, delays, what only ours shows
+    /// behind `-d`, and, in errors, the white space, and returns how many bytes that were.
     ///
     /// # Errors
     ///
@@ -80,7 +95,12 @@ impl Twins {
                 let parsed: Result<serde_json::Value, _> = serde_json::from_str(&ours.out);
                 parsed.with_context(|| format!("tc {line}: not JSON: {}", ours.out))?;
             }
-            let (theirs, ours) = [theirs, ours]
+            let mut ours = ours.clone();
+            if line.split_whitespace().any(|word| word == "-d") {
+                ours.out = DETAILS.replace_all(&ours.out, "").into_owned();
+            }
+            ours.err = ours.err.replace(OPTION, "");
+            let (theirs, ours) = [theirs, &ours]
                 .map(|output| (output.code, plain(&output.out), words(&plain(&output.err))))
                 .into();
             ensure!(

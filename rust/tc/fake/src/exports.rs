@@ -4,10 +4,11 @@
 
 use std::ffi::{c_char, c_int, c_uint, CStr};
 use std::ptr::null;
+use std::sync::atomic::{AtomicI32, Ordering::Relaxed};
 
-use serde_json::Value;
+use serde_json::{json, Value};
 
-use crate::{is_wanted, member, PRINTED};
+use crate::{close, is_wanted, member, open, PRINTED};
 
 /// `COLOR_NONE` of `enum color_attr`: plug-ins print without colours.
 const COLOR_NONE: c_uint = 6;
@@ -26,17 +27,6 @@ fn value(output: c_uint, color: c_uint, key: *const c_char, value: Value) -> c_i
 }
 
 #[no_mangle]
-extern "C" fn print_color_uint(
-    output: c_uint,
-    color: c_uint,
-    key: *const c_char,
-    _fmt: *const c_char,
-    number: c_uint,
-) -> c_int {
-    value(output, color, key, number.into())
-}
-
-#[no_mangle]
 extern "C" fn print_color_int(
     output: c_uint,
     color: c_uint,
@@ -45,6 +35,57 @@ extern "C" fn print_color_int(
     number: c_int,
 ) -> c_int {
     value(output, color, key, number.into())
+}
+
+#[no_mangle]
+extern "C" fn print_color_u64(
+    output: c_uint,
+    color: c_uint,
+    key: *const c_char,
+    _fmt: *const c_char,
+    number: u64,
+) -> c_int {
+    value(output, color, key, number.into())
+}
+
+#[no_mangle]
+extern "C" fn open_json_object(key: *const c_char) {
+    if is_wanted(2) {
+        open(key, json!({}));
+    }
+}
+
+#[no_mangle]
+extern "C" fn close_json_object() {
+    if is_wanted(2) {
+        close(Value::is_object);
+    }
+}
+
+#[no_mangle]
+extern "C" fn open_json_array(output: c_uint, key: *const c_char) {
+    assert_eq!(output, 2, "in text it would print the key");
+    if is_wanted(output) {
+        open(key, json!([]));
+    }
+}
+
+#[no_mangle]
+extern "C" fn close_json_array(output: c_uint, _end: *const c_char) {
+    assert_eq!(output, 2, "in text it would print the end");
+    if is_wanted(output) {
+        close(Value::is_array);
+    }
+}
+
+/// An `int` to `tc`.
+#[no_mangle]
+#[allow(non_upper_case_globals)] // It is what plug-ins look up.
+static show_details: AtomicI32 = AtomicI32::new(0);
+
+/// Sets how often the user said `-d`.
+pub(crate) fn set_details(details: bool) {
+    show_details.store(details.into(), Relaxed);
 }
 
 #[no_mangle]

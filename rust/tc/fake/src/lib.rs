@@ -15,6 +15,7 @@ mod message;
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int, CStr, CString};
 use std::ptr::{from_mut, from_ref, null_mut};
+use std::sync::Mutex;
 
 use serde_json::Value;
 
@@ -43,9 +44,9 @@ type ParseQopt = unsafe extern "C" fn(
 
 type PrintQopt = unsafe extern "C" fn(*const Util, *mut libc::FILE, *mut Attribute) -> c_int;
 
-/// A plug-in's table.
+/// A plug-in's table, and whether the user asks for details (`-d`).
 #[derive(Clone, Copy)]
-pub struct Plugin(&'static Util);
+pub struct Plugin(&'static Util, bool);
 
 /// What a plug-in printed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -67,7 +68,12 @@ thread_local! {
     static PRINTED: RefCell<Printed> = RefCell::default();
     /// Whether the user asked for JSON.
     static JSON: RefCell<bool> = const { RefCell::new(false) };
+    /// Objects and arrays that are open, the innermost one last.
+    static OPEN: RefCell<Vec<(String, Value)>> = const { RefCell::new(Vec::new()) };
 }
+
+/// Held while a plug-in prints, which looks at a global variable.
+static DETAILS: Mutex<()> = Mutex::new(());
 
 impl Plugin {
     /// Takes what a plug-in exports.
@@ -80,7 +86,13 @@ impl Plugin {
         assert_eq!(align_of::<T>(), align_of::<Util>(), "of struct qdisc_util");
         // SAFETY: tests give a plug-in's table, which must be laid out as `Util`: that is what
         // they are for. It is `'static`, and nothing here writes to it.
-        Self(unsafe { &*from_ref(table).cast() })
+        Self(unsafe { &*from_ref(table).cast() }, false)
+    }
+
+    /// The same, for a user who asks for details.
+    #[must_use]
+    pub fn with_details(self) -> Self {
+        Self(self.0, true)
     }
 
     /// The kind.
@@ -175,6 +187,9 @@ impl Plugin {
         let pointer = attribute
             .as_mut()
             .map_or(null_mut(), |bytes| bytes.as_mut_ptr().cast());
+        // `tc` has one thread, tests have several.
+        let _one = DETAILS.lock();
+        exports::set_details(self.1);
         PRINTED.take();
         for json in [false, true] {
             JSON.set(json);
@@ -184,17 +199,55 @@ impl Plugin {
                 return Err(code);
             }
         }
+        assert!(OPEN.take().is_empty(), "not all that was opened was closed");
         Ok(PRINTED.take())
     }
 }
 
+/// The text of a key; nothing if it is null.
+fn text_of(key: *const c_char) -> String {
+    if key.is_null() {
+        return String::new();
+    }
+    // SAFETY: plug-ins give C strings as keys.
+    let key = unsafe { CStr::from_ptr(key) };
+    key.to_string_lossy().into_owned()
+}
+
 /// Adds a member in JSON.
 fn member(key: *const c_char, value: Value) {
-    // SAFETY: plug-ins give C strings as keys.
-    let key = unsafe { CStr::from_ptr(key) }
-        .to_string_lossy()
-        .into_owned();
-    PRINTED.with_borrow_mut(|printed| printed.json.push((key, value)));
+    add(text_of(key), value);
+}
+
+/// Adds a member, or an element, to what is open.
+fn add(key: String, value: Value) {
+    let top = OPEN.with_borrow_mut(|open| match open.last_mut() {
+        None => Some((key, value)),
+        Some((_, Value::Array(elements))) => {
+            assert_eq!(key, "", "an element has no key");
+            elements.push(value);
+            None
+        }
+        Some((_, object)) => {
+            object[key] = value;
+            None
+        }
+    });
+    PRINTED.with_borrow_mut(|printed| printed.json.extend(top));
+}
+
+/// Opens an object or an array.
+fn open(key: *const c_char, empty: Value) {
+    OPEN.with_borrow_mut(|open| open.push((text_of(key), empty)));
+}
+
+/// Closes what was opened last, which is of the right kind.
+fn close(is_right: fn(&Value) -> bool) {
+    let (key, value) = OPEN
+        .with_borrow_mut(Vec::pop)
+        .expect("it was opened before");
+    assert!(is_right(&value), "opened was {value}");
+    add(key, value);
 }
 
 /// Whether the output is of this `enum output_type`.

@@ -2,6 +2,8 @@
 
 //! `q_rcodel.so`: how `tc` speaks of the qdisc `rcodel`, which is as it speaks of `codel`.
 //!
+//! With `-d` it prints more, which `codel` does not tell.
+//!
 //! C headers: `include/uapi/linux/pkt_sched.h`, `TCA_CODEL_*` and `struct tc_codel_xstats`.
 
 #![forbid(unsafe_code)]
@@ -10,6 +12,8 @@
 #[cfg(test)]
 mod tests;
 
+use tackle_core::codel::xstats::{DROP_CHANGE, DROP_TARGET};
+use tackle_tc::codel::{print_histogram, put_histogram, Details};
 use tackle_tc::{words_of, Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
 
 const TARGET: u16 = 1;
@@ -18,18 +22,21 @@ const INTERVAL: u16 = 3;
 const ECN: u16 = 4;
 const CE_THRESHOLD: u16 = 5;
 
+/// The size of `struct tc_codel_xstats` in bytes.
+const XSTATS_SIZE: usize = 36;
+
 struct Rcodel;
 
 impl Qdisc for Rcodel {
     const USAGE: &'static [&'static str] = &[
         "[ limit PACKETS ] [ target TIME ]",
         "[ interval TIME ] [ ecn | noecn ]",
-        "[ ce_threshold TIME ]",
+        "[ ce_threshold TIME ] [ [no]histogram ]",
     ];
 
     fn parse(words: &mut Words<'_>, options: &mut Options) -> Result<(), Error> {
         let [mut limit, mut interval, mut target] = [0; 3];
-        let mut ecn = None;
+        let (mut ecn, mut histogram) = (None, None);
         let mut ce_threshold = u32::MAX;
         while let Some(word) = words.next() {
             match word {
@@ -39,6 +46,8 @@ impl Qdisc for Rcodel {
                 "interval" => interval = words.time()?,
                 "ecn" => ecn = Some(1),
                 "noecn" => ecn = Some(0),
+                "histogram" => histogram = Some(true),
+                "nohistogram" => histogram = Some(false),
                 "help" => return Err(Error::Help),
                 other => return Err(Error::unknown(other)),
             }
@@ -60,6 +69,7 @@ impl Qdisc for Rcodel {
                 options.put_u32(kind, value);
             }
         }
+        put_histogram(options, histogram);
         Ok(())
     }
 
@@ -80,6 +90,7 @@ impl Qdisc for Rcodel {
         if options.u32(ECN).is_some_and(|ecn| ecn != 0) {
             out.bool(c"ecn", true, "ecn ");
         }
+        print_histogram(options, out);
     }
 
     fn print_xstats(xstats: &[u8], out: &mut Printer) {
@@ -116,6 +127,19 @@ impl Qdisc for Rcodel {
         if ce_mark != 0 {
             out.uint(c"ce_mark", ce_mark, format_args!(" ce_mark {ce_mark}"));
         }
+        let attributes = Attributes::new(xstats.get(XSTATS_SIZE..).unwrap_or_default());
+        let count = |kind| attributes.u32(kind).unwrap_or_default();
+        let details = Details {
+            attributes,
+            state: &[],
+            drops: &[
+                (c"target", count(DROP_TARGET)),
+                (c"overlimit", drop_overlimit),
+                (c"change", count(DROP_CHANGE)),
+            ],
+            marks: &[(c"target", ecn_mark), (c"ce_threshold", ce_mark)],
+        };
+        details.print(out);
     }
 }
 

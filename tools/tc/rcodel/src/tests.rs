@@ -32,6 +32,12 @@ fn options_become_attributes_in_the_order_of_codel() {
     let expected = [(2, 1000), (3, 100_000), (1, 5000), (4, 1), (5, 1000)];
     assert_eq!(plugin().parse_line(all), Ok(attributes(&expected)));
     assert_eq!(plugin().parse_line("noecn"), Ok(attributes(&[(4, 0)])));
+    for (word, on) in [("histogram", 1), ("histogram nohistogram", 0)] {
+        assert_eq!(
+            plugin().parse_line(word),
+            Ok(vec![5, 0, 32, 0, on, 0, 0, 0])
+        );
+    }
     assert_eq!(
         plugin().parse_line("limit 1 limit 2"),
         Ok(attributes(&[(2, 2)]))
@@ -85,6 +91,12 @@ fn errors_say_which_option() {
 #[test]
 fn options_are_printed_as_those_of_codel() {
     // In whichever order they come.
+    let off = [5, 0, 32, 0, 0, 0, 0, 0];
+    assert_eq!(plugin().print(Some(&off)), Ok(Printed::default()));
+    let on = plugin().print(Some(&[5, 0, 32, 0, 1, 0, 0, 0])).unwrap();
+    assert_eq!(on.text, "histogram ");
+    assert_eq!(on.json, Printed::members([("histogram", json!(true))]));
+
     let printed = print(&[(1, 4999), (2, 1000), (3, 99_999), (4, 1), (5, 999)]);
     assert_eq!(
         printed.text,
@@ -150,6 +162,68 @@ fn statistics_of_an_older_kernel_are_short() {
     );
 }
 
+/// Statistics with what `codel` does not tell.
+fn detailed(members: [u32; 9], fields: &[(u8, u32)], sojourn: Option<&[u64]>) -> Vec<u8> {
+    let mut bytes: Vec<u8> = members.into_iter().flat_map(u32::to_ne_bytes).collect();
+    bytes.extend(attributes(fields));
+    if let Some(words) = sojourn {
+        bytes.extend([(4 + 8 * words.len()) as u8, 0, 7, 0]);
+        bytes.extend(words.iter().copied().flat_map(u64::to_ne_bytes));
+    }
+    bytes
+}
+
+#[test]
+fn details_are_for_those_who_ask() {
+    let members = [1514, 12, 3, 7250, 0, 4, 5, 0, 6];
+    let fields = [(1, -1500i32 as u32), (2, 9), (3, 1)];
+    let xstats = detailed(members, &fields, Some(&[40, 2, 0, 1 << 40]));
+    // Without `-d` all is as it is for `codel`.
+    let plain = plugin().print_xstats(Some(&xstats)).unwrap();
+    assert_eq!(plain, plugin().print_members(&members));
+
+    let printed = plugin().with_details().print_xstats(Some(&xstats)).unwrap();
+    let details = printed.text.strip_prefix(&plain.text);
+    let expected = "\n  first_above -1.5ms\n  \
+         drops: target 9 overlimit 4 change 1\n  \
+         marks: target 5 ce_threshold 6\n  \
+         sojourn: 1099511627778 packets\n   \
+         2.1ms - 2.62ms: 2\n   \
+         3.15ms - 3.67ms: 1099511627776";
+    assert_eq!(details, Some(expected));
+    let json = json!({
+        "first_above": -1500,
+        "drops": {"target": 9, "overlimit": 4, "change": 1},
+        "marks": {"target": 5, "ce_threshold": 6},
+        "sojourn": [
+            {"low": 2097, "high": 2621, "count": 2},
+            {"low": 3145, "high": 3670, "count": 1u64 << 40},
+        ],
+    });
+    assert_eq!(printed.json.last(), Some(&("details".to_owned(), json)));
+    assert_eq!(printed.json[..plain.json.len()], plain.json);
+}
+
+#[test]
+fn what_the_kernel_does_not_tell_is_left_out() {
+    let plugin = plugin().with_details();
+    let old = plugin.print_members(&[0; 9]);
+    assert_eq!(old, self::plugin().print_members(&[0; 9]));
+    let xstats = detailed([0; 9], &[(2, 0), (3, 0)], None);
+    let printed = plugin.print_xstats(Some(&xstats)).unwrap();
+    let details = printed.text.strip_prefix(&old.text);
+    let expected = "\n  drops: target 0 overlimit 0 change 0\n  \
+         marks: target 0 ce_threshold 0";
+    assert_eq!(details, Some(expected));
+    let xstats = detailed([0; 9], &[], Some(&[0]));
+    let printed = plugin.print_xstats(Some(&xstats)).unwrap();
+    assert!(
+        printed.text.ends_with("\n  sojourn: 0 packets"),
+        "{}",
+        printed.text
+    );
+}
+
 #[test]
 fn the_longest_way_to_the_next_drop() {
     let printed = plugin().print_members(&[0, 0, 0, 0, i32::MIN as u32]);
@@ -163,7 +237,7 @@ fn the_longest_way_to_the_next_drop() {
 proptest! {
     #[test]
     fn whatever_the_kernel_sends_is_printed(bytes in vec(any::<u8>(), 0..120)) {
-        let plugin = plugin();
+        let plugin = plugin().with_details();
         prop_assert!(plugin.print(Some(&bytes)).is_ok());
         prop_assert!(plugin.print_xstats(Some(&bytes)).is_ok());
     }
@@ -181,13 +255,13 @@ proptest! {
 
     #[test]
     fn whatever_the_user_types_is_taken_or_refused(
-        words in vec("limit|target|interval|ecn|ce_threshold|[0-9a-fx.+-]{0,6}[mu]?s?|\\PC{0,4}", 0..8),
+        words in vec("limit|histogram|target|interval|ecn|ce_threshold|[0-9a-fx.+-]{0,6}[mu]?s?|\\PC{0,4}", 0..8),
     ) {
         let mut options = Options::default();
         let mut words: Words<'_> = words.iter().map(String::as_str).collect();
         let parsed = Rcodel::parse(&mut words, &mut options);
         // Nothing that is refused is sent, and each option once at most.
         prop_assert!(parsed.is_ok() || options.as_bytes().is_empty());
-        prop_assert!(options.as_bytes().len() <= 5 * 8);
+        prop_assert!(options.as_bytes().len() <= 6 * 8);
     }
 }

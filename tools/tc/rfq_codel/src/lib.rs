@@ -3,6 +3,8 @@
 //! `q_rfq_codel.so`: how `tc` speaks of the qdisc `rfq_codel`, which is as it speaks of
 //! `fq_codel`.
 //!
+//! With `-d` it prints more, which `fq_codel` does not tell.
+//!
 //! C headers: `include/uapi/linux/pkt_sched.h`, `TCA_FQ_CODEL_*` and
 //! `struct tc_fq_codel_xstats`.
 
@@ -14,6 +16,8 @@ mod tests;
 
 use std::ffi::CStr;
 
+use tackle_core::codel::xstats::{DROP_FILTER, DROP_TARGET, FLOWS_ABOVE, FLOWS_DROPPING};
+use tackle_tc::codel::{print_histogram, print_number as number, put_histogram, Details};
 use tackle_tc::{
     words_of, Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, Size, Time, Words,
 };
@@ -30,6 +34,9 @@ const MEMORY_LIMIT: u16 = 9;
 const CE_THRESHOLD_SELECTOR: u16 = 10;
 const CE_THRESHOLD_MASK: u16 = 11;
 
+/// The size of `struct tc_fq_codel_xstats` in bytes.
+const XSTATS_SIZE: usize = 40;
+
 /// Statistics of the whole queue: `TCA_FQ_CODEL_XSTATS_QDISC`.
 const OF_QDISC: u32 = 0;
 /// Statistics of one flow: `TCA_FQ_CODEL_XSTATS_CLASS`.
@@ -45,13 +52,13 @@ impl Qdisc for RfqCodel {
         "[ quantum BYTES ] [ [no]ecn ]",
         "[ ce_threshold TIME ]",
         "[ ce_threshold_selector VALUE/MASK ]",
-        "[ drop_batch SIZE ]",
+        "[ drop_batch SIZE ] [ [no]histogram ]",
     ];
 
     fn parse(words: &mut Words<'_>, options: &mut Options) -> Result<(), Error> {
         let [mut limit, mut flows, mut quantum, mut interval, mut target, mut drop_batch] = [0; 6];
         let [mut ce_threshold, mut memory_limit] = [u32::MAX; 2];
-        let (mut ecn, mut selector) = (None, None);
+        let (mut ecn, mut selector, mut histogram) = (None, None, None);
         while let Some(word) = words.next() {
             match word {
                 "limit" => limit = words.number()?,
@@ -65,6 +72,8 @@ impl Qdisc for RfqCodel {
                 "drop_batch" => drop_batch = words.number()?,
                 "ecn" => ecn = Some(1),
                 "noecn" => ecn = Some(0),
+                "histogram" => histogram = Some(true),
+                "nohistogram" => histogram = Some(false),
                 "help" => return Err(Error::Help),
                 other => return Err(Error::unknown(other)),
             }
@@ -91,6 +100,7 @@ impl Qdisc for RfqCodel {
             options.put_u8(CE_THRESHOLD_MASK, mask);
             options.put_u8(CE_THRESHOLD_SELECTOR, value);
         }
+        put_histogram(options, histogram);
         Ok(())
     }
 
@@ -134,25 +144,21 @@ impl Qdisc for RfqCodel {
                 format_args!("drop_batch {drop_batch} "),
             );
         }
+        print_histogram(options, out);
     }
 
     fn print_xstats(xstats: &[u8], out: &mut Printer) {
         let [of, members @ ..] = words_of::<10>(xstats);
+        let attributes = Attributes::new(xstats.get(XSTATS_SIZE..).unwrap_or_default());
         match of {
-            OF_QDISC => print_qdisc(members, out),
-            OF_CLASS => print_class(members, out),
+            OF_QDISC => print_qdisc(members, attributes, out),
+            OF_CLASS => print_class(members, attributes, out),
             _ => (),
         }
     }
 }
 
-/// Prints a number after a key, both in JSON and in text, after `space`.
-fn number(out: &mut Printer, space: &str, key: &CStr, value: u32) {
-    let name = key.to_string_lossy();
-    out.uint(key, value, format_args!("{space}{name} {value}"));
-}
-
-fn print_qdisc(members: [u32; 9], out: &mut Printer) {
+fn print_qdisc(members: [u32; 9], attributes: Attributes<'_>, out: &mut Printer) {
     let [maxpacket, drop_overlimit, ecn_mark, new_flow_count, new_flows_len, old_flows_len, ce_mark, memory_used, drop_overmemory] =
         members;
     number(out, "  ", c"maxpacket", maxpacket);
@@ -171,9 +177,26 @@ fn print_qdisc(members: [u32; 9], out: &mut Printer) {
     out.newline();
     number(out, "  ", c"new_flows_len", new_flows_len);
     number(out, " ", c"old_flows_len", old_flows_len);
+    let count = |kind| attributes.u32(kind).unwrap_or_default();
+    let details = Details {
+        attributes,
+        state: &[
+            (c"flows_above", count(FLOWS_ABOVE)),
+            (c"flows_dropping", count(FLOWS_DROPPING)),
+        ],
+        drops: &[
+            (c"target", count(DROP_TARGET)),
+            // Those for the memory are among those over a limit.
+            (c"overlimit", drop_overlimit.saturating_sub(drop_overmemory)),
+            (c"overmemory", drop_overmemory),
+            (c"filter", count(DROP_FILTER)),
+        ],
+        marks: &[(c"target", ecn_mark), (c"ce_threshold", ce_mark)],
+    };
+    details.print(out);
 }
 
-fn print_class(members: [u32; 9], out: &mut Printer) {
+fn print_class(members: [u32; 9], attributes: Attributes<'_>, out: &mut Printer) {
     let [deficit, ldelay, count, lastcount, dropping, drop_next, ..] = members;
     let (deficit, drop_next) = (deficit as i32, drop_next as i32);
     out.int(c"deficit", deficit, format_args!("  deficit {deficit}"));
@@ -188,6 +211,13 @@ fn print_class(members: [u32; 9], out: &mut Printer) {
             format_args!(" drop_next {}", SignedTime(drop_next)),
         );
     }
+    let details = Details {
+        attributes,
+        state: &[],
+        drops: &[],
+        marks: &[],
+    };
+    details.print(out);
 }
 
 tackle_tc::plugin!("rfq_codel", RfqCodel);

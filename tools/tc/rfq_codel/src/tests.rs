@@ -47,6 +47,10 @@ fn options_become_attributes() {
     ];
     assert_eq!(plugin().parse_line(all), Ok(attributes(&expected)));
     assert_eq!(plugin().parse_line("noecn"), Ok(attributes(&[(4, 0)])));
+    assert_eq!(
+        plugin().parse_line("nohistogram histogram"),
+        Ok(attributes(&[(32, 1)]))
+    );
 }
 
 #[test]
@@ -101,11 +105,13 @@ fn options_are_printed_as_those_of_fq_codel() {
         (7, 999),
         (10, 0x50),
         (11, 0xfc),
+        (32, 1),
     ]);
     assert_eq!(
         printed.text,
         "limit 10240p flows 1024 quantum 1514 target 5ms ce_threshold 999us \
-         ce_threshold_selector 0x50/0xfc interval 100ms memory_limit 32Mb ecn drop_batch 64 "
+         ce_threshold_selector 0x50/0xfc interval 100ms memory_limit 32Mb ecn drop_batch 64 \
+         histogram "
     );
     let json = [
         ("limit", json!(10_240)),
@@ -119,6 +125,7 @@ fn options_are_printed_as_those_of_fq_codel() {
         ("memory_limit", json!(32 << 20)),
         ("ecn", json!(true)),
         ("drop_batch", json!(64)),
+        ("histogram", json!(true)),
     ];
     assert_eq!(printed.json, Printed::members(json));
 }
@@ -162,6 +169,40 @@ fn statistics_of_a_queue() {
 }
 
 #[test]
+fn details_of_a_queue_and_of_a_flow() {
+    let print = |of: [u32; 10], fields: &[(u8, u32)]| {
+        let mut xstats: Vec<u8> = of.into_iter().flat_map(u32::to_ne_bytes).collect();
+        xstats.extend(attributes(fields));
+        let plain = plugin().print_xstats(Some(&xstats)).unwrap();
+        let printed = plugin().with_details().print_xstats(Some(&xstats)).unwrap();
+        let details = printed.text.strip_prefix(&plain.text).map(str::to_owned);
+        (details.unwrap(), printed.json[plain.json.len()..].to_vec())
+    };
+    let of_queue = [0, 1514, 10, 2, 3, 4, 5, 6, 7, 8];
+    let (text, json) = print(of_queue, &[(2, 9), (4, 1), (5, 3), (6, 2)]);
+    assert_eq!(
+        text,
+        "\n  flows_above 3 flows_dropping 2\n  \
+         drops: target 9 overlimit 2 overmemory 8 filter 1\n  \
+         marks: target 2 ce_threshold 6"
+    );
+    let details = json!({
+        "flows_above": 3,
+        "flows_dropping": 2,
+        "drops": {"target": 9, "overlimit": 2, "overmemory": 8, "filter": 1},
+        "marks": {"target": 2, "ce_threshold": 6},
+    });
+    assert_eq!(json, Printed::members([("details", details)]));
+
+    let of_flow = [1, 300, 7250, 12, 3, 0, 0, 0, 0, 0];
+    let (text, json) = print(of_flow, &[(1, 2500)]);
+    assert_eq!(text, "\n  first_above 2.5ms");
+    let details = json!({"first_above": 2500});
+    assert_eq!(json, Printed::members([("details", details)]));
+    assert_eq!(print(of_flow, &[]), (String::new(), vec![]));
+}
+
+#[test]
 fn statistics_of_a_flow() {
     let printed = plugin().print_members(&[1, -18i32 as u32, 7250, 12, 3, 0, 99, 0, 0, 0]);
     assert_eq!(
@@ -192,20 +233,20 @@ fn statistics_of_an_unknown_kind_are_left_out() {
 proptest! {
     #[test]
     fn whatever_the_kernel_sends_is_printed(bytes in vec(any::<u8>(), 0..120)) {
-        let plugin = plugin();
+        let plugin = plugin().with_details();
         prop_assert!(plugin.print(Some(&bytes)).is_ok());
         prop_assert!(plugin.print_xstats(Some(&bytes)).is_ok());
     }
 
     #[test]
     fn whatever_the_user_types_is_taken_or_refused(
-        words in vec("limit|flows|quantum|memory_limit|ce_threshold_selector|ecn|[0-9/x.+-]{0,6}[mu]?s?|\\PC{0,4}", 0..8),
+        words in vec("limit|histogram|flows|quantum|memory_limit|ce_threshold_selector|ecn|[0-9/x.+-]{0,6}[mu]?s?|\\PC{0,4}", 0..8),
     ) {
         let mut options = Options::default();
         let mut words: Words<'_> = words.iter().map(String::as_str).collect();
         let parsed = RfqCodel::parse(&mut words, &mut options);
         // Nothing that is refused is sent, and each option once at most.
         prop_assert!(parsed.is_ok() || options.as_bytes().is_empty());
-        prop_assert!(options.as_bytes().len() <= 11 * 8);
+        prop_assert!(options.as_bytes().len() <= 12 * 8);
     }
 }

@@ -19,14 +19,16 @@ use self::plugin::{
     tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_sets_options,
 };
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
+use super::codel_details as details;
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
 use crate::sys::codel::attribute;
 use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Shown, Tc};
 use crate::sys::traffic::tc_show;
-use crate::sys::twins::Twins;
+use crate::sys::twins::{Twins, BLOCKED};
 use crate::sys::{cmd, expect_errno, module, tdc};
+use crate::walk::RCODEL;
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -55,6 +57,11 @@ pub const SUITE: Suite = Suite {
         changes_under_traffic,
         replaced_under_traffic,
         keeps_the_delay_low,
+        counts_how_long_packets_wait,
+        tells_why_packets_are_dropped_or_marked,
+        counts_drops_of_a_lower_limit,
+        tells_of_the_control_law,
+        a_bad_histogram_changes_nothing,
     ],
 };
 
@@ -150,4 +157,36 @@ fn cannot_be_unloaded_in_use(_: &mut Context<'_>) -> Result<()> {
     let packets = bench.show()?.packets;
     ensure!(packets == 1, "expected 1 packet through it, got {packets}");
     bench.done()
+}
+
+fn counts_how_long_packets_wait(context: &mut Context<'_>) -> Result<()> {
+    details::counts_how_long_packets_wait(context, RCODEL)
+}
+
+fn tells_why_packets_are_dropped_or_marked(context: &mut Context<'_>) -> Result<()> {
+    details::tells_why_packets_are_dropped_or_marked(context, RCODEL, "limit 20")
+}
+
+fn counts_drops_of_a_lower_limit(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    cmd::run(BLOCKED)?;
+    cmd::run("tc qdisc add dev tkd0 parent 1:1 handle 10: rcodel")?;
+    // Two go through.
+    bench.device.send(52)?;
+    cmd::run("tc qdisc change dev tkd0 parent 1:1 handle 10: rcodel limit 10")?;
+    let text = cmd::run("tc -s -d qdisc show dev tkd0 parent 1:1")?;
+    ensure!(
+        text.contains("(dropped 40, ")
+            && text.contains("\n  drops: target 0 overlimit 0 change 40\n"),
+        "expected 40 drops for the lower limit, got {text}"
+    );
+    bench.done()
+}
+
+fn tells_of_the_control_law(_: &mut Context<'_>) -> Result<()> {
+    details::tells_of_the_control_law(RCODEL, "qdisc")
+}
+
+fn a_bad_histogram_changes_nothing(context: &mut Context<'_>) -> Result<()> {
+    details::a_bad_histogram_changes_nothing(context, RCODEL)
 }

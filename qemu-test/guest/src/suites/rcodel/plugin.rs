@@ -13,7 +13,7 @@ use crate::sys::cmd::{self, Output};
 use crate::sys::codel::Options;
 use crate::sys::module::{self, Installed};
 use crate::sys::netns::Dummy;
-use crate::sys::twins::{self, SHOWS};
+use crate::sys::twins::{self, BLOCKED, SHOWS};
 
 pub(super) fn tc_sets_options(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
@@ -129,8 +129,7 @@ pub(super) fn tc_prints_counts_as_for_codel(context: &mut Context<'_>) -> Result
         .map(|how| format!("{how} qdisc show dev tkd0"))
         .collect();
     let run = |kind: &str| -> Result<Vec<Output>> {
-        // Two of our packets, of 48 bytes, and no third for 44 s: the rest has to wait.
-        cmd::run("tc qdisc replace dev tkd0 root handle 1: tbf rate 8bit burst 100 limit 5000")?;
+        cmd::run(BLOCKED)?;
         let child = "qdisc add dev tkd0 parent 1:1 handle 10:";
         cmd::run(&format!("tc {child} {kind} limit 5 ecn ce_threshold 1ms"))?;
         bench.device.send(50)?;

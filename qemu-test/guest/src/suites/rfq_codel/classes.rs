@@ -10,12 +10,7 @@ use crate::suite::Context;
 use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Output};
 use crate::sys::netns::Dummy;
-use crate::sys::twins::session;
-
-/// A parent that lets two of our packets, of 48 bytes, through, and no third for 44 s: the
-/// others wait, one of them in front of the queue.
-pub(super) const BLOCKED: &str =
-    "tc qdisc replace dev tkd0 root handle 1: tbf rate 8bit burst 100 limit 5000";
+use crate::sys::twins::{session, BLOCKED};
 
 /// What is shown of the queue.
 const SHOWN: [&str; 6] = [

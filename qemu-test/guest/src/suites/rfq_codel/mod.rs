@@ -24,13 +24,14 @@ use self::traffic::{
     changes_under_traffic, goes_down_and_up_with_its_device, marks_and_drops,
     replaced_under_traffic,
 };
+use super::codel_details as details;
 use super::fault::expect_steps;
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
 use crate::sys::codel::attribute;
 use crate::sys::module::{self, Installed};
 use crate::sys::netns::Dummy;
-use crate::sys::twins::Twins;
+use crate::sys::twins::{Twins, BLOCKED};
 use crate::sys::{cmd, expect_errno, tdc};
 use crate::walk::{self, Target};
 
@@ -59,6 +60,11 @@ pub const SUITE: Suite = Suite {
         cannot_be_unloaded_in_use,
         every_fault_of_loading,
         every_fault_of_adding_and_changing,
+        counts_how_long_packets_wait,
+        tells_why_packets_are_dropped_or_marked,
+        counts_drops_of_filters,
+        tells_of_the_control_law,
+        a_bad_histogram_changes_nothing,
     ],
 };
 
@@ -141,4 +147,43 @@ fn every_fault_of_adding_and_changing(context: &mut Context<'_>) -> Result<()> {
     let packets = bench.show()?.packets;
     ensure!(packets == 4, "expected 4 packets after it, got {packets}");
     bench.done()
+}
+
+fn counts_how_long_packets_wait(context: &mut Context<'_>) -> Result<()> {
+    details::counts_how_long_packets_wait(context, TARGET)
+}
+
+fn tells_why_packets_are_dropped_or_marked(context: &mut Context<'_>) -> Result<()> {
+    let overlimit = "limit 20 drop_batch 1";
+    details::tells_why_packets_are_dropped_or_marked(context, TARGET, overlimit)
+}
+
+fn counts_drops_of_filters(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    cmd::run(BLOCKED)?;
+    cmd::run("tc qdisc add dev tkd0 parent 1:1 handle 10: rfq_codel flows 64")?;
+    let add = "tc filter add dev tkd0 parent 10: protocol ip";
+    let flower = "flower ip_proto udp src_port";
+    cmd::run(&format!("{add} prio 1 {flower} 5001 action drop"))?;
+    cmd::run(&format!("{add} prio 2 {flower} 5002 classid 10:41"))?;
+    cmd::run(&format!("{add} prio 3 {flower} 5003 classid 10:2"))?;
+    // Dropped, of no flow that there is, taken, and of no filter.
+    for (port, count) in [(5001, 7), (5002, 5), (5003, 3), (5004, 2)] {
+        bench.device.send_flow(port, 0, 0, count)?;
+    }
+    let text = cmd::run("tc -s -d qdisc show dev tkd0 parent 1:1")?;
+    ensure!(
+        text.contains("(dropped 14, ")
+            && text.contains("\n  drops: target 0 overlimit 0 overmemory 0 filter 14\n"),
+        "expected 14 drops of filters, got {text}"
+    );
+    bench.done()
+}
+
+fn tells_of_the_control_law(_: &mut Context<'_>) -> Result<()> {
+    details::tells_of_the_control_law(TARGET, "class")
+}
+
+fn a_bad_histogram_changes_nothing(context: &mut Context<'_>) -> Result<()> {
+    details::a_bad_histogram_changes_nothing(context, TARGET)
 }

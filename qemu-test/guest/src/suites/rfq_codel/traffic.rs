@@ -4,7 +4,6 @@
 
 use anyhow::{ensure, Context as _, Result};
 
-use super::classes::BLOCKED;
 use super::parents::{drained, queues, Queue};
 use super::{KIND, MODULE, TWINS};
 use crate::suite::Context;
@@ -12,7 +11,7 @@ use crate::sys::bench::Bench;
 use crate::sys::cmd;
 use crate::sys::codel::attribute;
 use crate::sys::qdisc::How;
-use crate::sys::twins::session;
+use crate::sys::twins::{session, BLOCKED};
 
 /// ECN bits of the DS field (RFC 3168).
 const NOT_ECT: u8 = 0;

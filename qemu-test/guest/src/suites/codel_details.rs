@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What `rcodel` and `rfq_codel` show beyond `codel` and `fq_codel`: how long packets waited,
+//! what the control law is about, and why packets were dropped or marked.
+
+use std::time::Duration;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+use serde_json::Value;
+use tackle_core::codel::xstats::HISTOGRAM;
+
+use super::fault::expect_steps;
+use crate::suite::Context;
+use crate::sys::bench::Bench;
+use crate::sys::cmd;
+use crate::sys::codel::attribute;
+use crate::sys::kernel::patience;
+use crate::sys::twins::BLOCKED;
+use crate::sys::{expect_errno, wait_for};
+use crate::walk::{self, Target};
+
+/// ECN bits of the DS field (RFC 3168).
+const NOT_ECT: u8 = 0;
+const ECT_0: u8 = 2;
+
+/// Packets that go through a slow line.
+const PACKETS: u32 = 200;
+
+/// The first one of this kind that `tc -j -s -d WHAT show` has, and `fits`.
+fn find(what: &str, kind: &str, fits: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
+    let text = cmd::run(&format!("tc -j -s -d {what} show dev tkd0"))?;
+    let all: Vec<Value> =
+        serde_json::from_str(&text).with_context(|| format!("not JSON from tc: {text}"))?;
+    // The key is another one for classes, and not the same in all versions of `tc`.
+    let is_of_kind = |value: &Value| {
+        let members = value.as_object();
+        members.is_some_and(|members| members.values().any(|member| member == kind))
+    };
+    Ok(all
+        .into_iter()
+        .find(|value| is_of_kind(value) && fits(value)))
+}
+
+/// Our queue.
+fn shown(kind: &str) -> Result<Value> {
+    let found = find("qdisc", kind, |_| true)?;
+    found.with_context(|| format!("no {kind} on tkd0"))
+}
+
+/// Has packets of one flow wait in a queue with these options, and opens the line.
+fn send(bench: &Bench, kind: &str, options: &str, dsfield: u8, rate: &str) -> Result<()> {
+    cmd::run(BLOCKED)?;
+    let child = "tc qdisc add dev tkd0 parent 1:1 handle 10:";
+    cmd::run(&format!("{child} {kind} {options}"))?;
+    bench.device.send_flow(7000, dsfield, 0, PACKETS - 1)?;
+    let line = "tc qdisc change dev tkd0 root handle 1: tbf";
+    cmd::run(&format!("{line} rate {rate} burst 200 limit 5000"))?;
+    // The line looks at its new rate when a packet comes.
+    bench.device.send_flow(7000, dsfield, 0, 1)
+}
+
+/// Our queue when all packets have left it.
+fn drained(kind: &str) -> Result<Value> {
+    wait_for(
+        "the queue to run empty",
+        patience(Duration::from_secs(20)),
+        || {
+            let queue = shown(kind)?;
+            Ok((queue["qlen"] == 0).then_some(queue))
+        },
+    )
+}
+
+/// The sum of the members of an object.
+fn sum(object: &Value) -> Result<u64> {
+    let members = object.as_object().context("an object")?;
+    Ok(members.values().filter_map(Value::as_u64).sum())
+}
+
+/// How many packets are in the histogram; [`None`] when it is off.
+fn counted(queue: &Value) -> Result<Option<u64>> {
+    let Some(buckets) = queue["details"]["sojourn"].as_array() else {
+        return Ok(None);
+    };
+    let mut last = 0;
+    let mut packets = 0;
+    for bucket in buckets {
+        let [low, high, count] = ["low", "high", "count"].map(|key| bucket[key].as_u64());
+        let (low, high) = low.zip(high).context("times")?;
+        ensure!(
+            last <= low && low < high && count > Some(0),
+            "expected buckets with packets in order, got {buckets:?}"
+        );
+        last = high;
+        packets += count.unwrap_or_default();
+    }
+    Ok(Some(packets))
+}
+
+pub(super) fn counts_how_long_packets_wait(
+    context: &mut Context<'_>,
+    target: Target,
+) -> Result<()> {
+    let Target { module, kind } = target;
+    let bench = Bench::new(module)?;
+    let lazy = "target 100s interval 100s histogram";
+    send(&bench, kind, lazy, NOT_ECT, "400kbit")?;
+    let queue = drained(kind)?;
+    let all = Some(u64::from(PACKETS));
+    ensure!(
+        queue["options"]["histogram"] == true && counted(&queue)? == all,
+        "expected {all:?} packets in the histogram, got {queue}"
+    );
+    let longest = queue["details"]["sojourn"]
+        .as_array()
+        .and_then(|all| all.last());
+    let longest = longest.context("a bucket")?;
+    // More than 100 packets of a millisecond went before the last one.
+    ensure!(
+        longest["high"].as_u64() > Some(100_000),
+        "expected packets that waited for 100 ms and more, got {queue}"
+    );
+    let text = cmd::run("tc -s -d qdisc show dev tkd0")?;
+    ensure!(
+        text.contains(&format!("\n  sojourn: {PACKETS} packets\n")) && text.contains(" histogram "),
+        "expected the histogram behind -d, got {text}"
+    );
+    let text = cmd::run("tc -s qdisc show dev tkd0")?;
+    ensure!(!text.contains("sojourn"), "expected no details, got {text}");
+
+    let mut steps = Vec::new();
+    for (options, expected) in [
+        // Who changes something else, or has it on already, loses nothing.
+        ("limit 500", all),
+        ("histogram", all),
+        ("nohistogram", None),
+        ("limit 501", None),
+        ("histogram", Some(0)),
+    ] {
+        let line = "tc qdisc change dev tkd0 parent 1:1 handle 10:";
+        cmd::run(&format!("{line} {kind} {options}"))?;
+        let queue = shown(kind)?;
+        let seen = counted(&queue)?;
+        let on = queue["options"].get("histogram").is_some();
+        ensure!(
+            seen == expected && on == expected.is_some(),
+            "after {options}: expected {expected:?} packets, got {queue}"
+        );
+        steps.push(format!("{options} {seen:?}"));
+    }
+    context.note(format!("longest {longest}; {}", steps.join(", ")))?;
+    bench.done()
+}
+
+pub(super) fn tells_why_packets_are_dropped_or_marked(
+    context: &mut Context<'_>,
+    target: Target,
+    overlimit: &str,
+) -> Result<()> {
+    let Target { module, kind } = target;
+    let bench = Bench::new(module)?;
+    let eager = "target 1us interval 1us";
+    let lazy = "target 100s interval 100s";
+    for (options, dsfield, drops, marks) in [
+        (format!("{eager} noecn"), ECT_0, "target", ""),
+        (format!("{eager} ecn"), ECT_0, "", "target"),
+        (
+            format!("{lazy} ce_threshold 1ms"),
+            ECT_0,
+            "",
+            "ce_threshold",
+        ),
+        (format!("{lazy} {overlimit}"), NOT_ECT, "overlimit", ""),
+    ] {
+        send(&bench, kind, &options, dsfield, "400kbit")?;
+        let queue = drained(kind)?;
+        for (what, reason) in [("drops", drops), ("marks", marks)] {
+            let seen = &queue["details"][what];
+            let of_reason = seen[reason].as_u64().unwrap_or_default();
+            ensure!(
+                sum(seen)? == of_reason && (of_reason == 0) == reason.is_empty(),
+                "{options}: expected {what} for '{reason}' alone, got {queue}"
+            );
+        }
+        ensure!(
+            sum(&queue["details"]["drops"])? == queue["drops"].as_u64().context("drops")?,
+            "{options}: expected a reason for each drop, got {queue}"
+        );
+        context.note(format!("{options}: {}", queue["details"]))?;
+        cmd::run("tc qdisc del dev tkd0 root")?;
+    }
+    bench.done()
+}
+
+/// `what` shows it of the queue, or of its flow.
+pub(super) fn tells_of_the_control_law(target: Target, what: &str) -> Result<()> {
+    let Target { module, kind } = target;
+    let bench = Bench::new(module)?;
+    // 48 ms a packet: there is time to look.
+    send(&bench, kind, "target 1ms interval 100s", NOT_ECT, "8kbit")?;
+    let limit = patience(Duration::from_secs(5));
+    let above = |value: &Value| value["details"]["first_above"].is_i64();
+    let seen = wait_for("the queue to be above its target", limit, || {
+        find(what, kind, above)
+    });
+    let seen = seen.with_context(|| {
+        let text = cmd::run(&format!("tc -j -s -d {what} show dev tkd0"));
+        format!("of {text:?}")
+    })?;
+    let first_above = seen["details"]["first_above"].as_i64();
+    ensure!(
+        (1..100_000_000).contains(&first_above.unwrap_or_default()),
+        "expected less than the interval of 100 s to go, got {seen}"
+    );
+    let text = cmd::run(&format!("tc -s -d {what} show dev tkd0"))?;
+    ensure!(
+        text.contains("\n  first_above "),
+        "expected the time behind -d, got {text}"
+    );
+    if what == "class" {
+        let queue = shown(kind)?;
+        let flows = ["flows_above", "flows_dropping"].map(|key| queue["details"][key].as_u64());
+        ensure!(
+            flows == [Some(1), Some(0)],
+            "expected one flow above the target, got {queue}"
+        );
+    }
+    bench.done()
+}
+
+pub(super) fn a_bad_histogram_changes_nothing(
+    context: &mut Context<'_>,
+    target: Target,
+) -> Result<()> {
+    let Target { module, kind } = target;
+    let bench = Bench::new(module)?;
+    let limit = attribute(2, &17u32.to_ne_bytes());
+    for (value, expected) in [(&[2][..], Errno::EINVAL), (&[], Errno::ERANGE)] {
+        let options = [&limit[..], &attribute(HISTOGRAM, value)].concat();
+        let answer = bench.fresh(kind, Some(&options))?;
+        expect_errno("adding", answer, expected)?;
+        bench.fresh(kind, None)??;
+        let before = bench.show()?.options;
+        let answer = bench.change(kind, &options)?;
+        expect_errno("changing", answer, expected)?;
+        ensure!(bench.show()?.options == before, "{value:?} changed options");
+    }
+    let steps = walk::changing(kind, &bench.device, &attribute(HISTOGRAM, &[1]))?;
+    let expected = [
+        "qdisc_change_options EINVAL",
+        "qdisc_histogram_alloc ENOMEM",
+    ];
+    expect_steps(context, &steps, &expected)?;
+    bench.done()
+}
