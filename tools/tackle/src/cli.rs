@@ -19,10 +19,11 @@ use crate::patch::modules::{Kmod, Source};
 use crate::patch::progress::Progress;
 use crate::patch::transition::Wishes;
 use crate::patch::{self, Patches};
+use crate::qdisc::QdiscCommand;
 use crate::roots::Roots;
 use crate::table::{json, say};
 
-/// Live patches and hooks of the kernel that runs.
+/// Live patches, hooks and queueing disciplines of the kernel that runs.
 #[derive(Debug, Parser)]
 #[command(name = "tackle", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -38,6 +39,9 @@ enum Command {
     /// Hooks on kernel functions: add, remove, list, watch
     #[command(subcommand)]
     Hook(HookCommand),
+    /// Queueing disciplines of CoDel's family: watch
+    #[command(subcommand)]
+    Qdisc(QdiscCommand),
     /// Write the completions for a shell to stdout
     Completions {
         /// The shell
@@ -140,8 +144,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Fast enough for eyes, and slow enough for what is watched.
-fn interval(text: &str) -> Result<Duration, String> {
+/// Reads an interval: fast enough for eyes, and slow enough for what is watched.
+///
+/// # Errors
+/// When it is no number of seconds from 0.1.
+pub fn interval(text: &str) -> Result<Duration, String> {
     let least = Duration::from_millis(100);
     let long_enough = seconds(text).ok().filter(|interval| *interval >= least);
     long_enough.ok_or_else(|| "not a number of seconds from 0.1".into())
@@ -157,6 +164,7 @@ impl Cli {
         match self.command {
             Command::Patch(command) => command.run(&roots),
             Command::Hook(command) => command.run(&roots),
+            Command::Qdisc(command) => command.run(&roots),
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "tackle", &mut stdout());

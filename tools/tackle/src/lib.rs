@@ -6,6 +6,7 @@
 //! it works on what the kernel's livepatch core shows in `/sys/kernel/livepatch`.
 //! `tackle hook` places and reads the hooks of the module `tackle_hooks`, in
 //! `/sys/kernel/debug/tackle/hooks`, and looks at what the handlers in a module call.
+//! `tackle qdisc` watches queueing disciplines, as `tc` shows them.
 //!
 //! All that is asked of the kernel goes through [`Roots`](roots::Roots), in whose place
 //! tests have a folder.
@@ -17,6 +18,8 @@ pub mod cli;
 pub mod files;
 pub mod hook;
 pub mod patch;
+pub mod qdisc;
 pub mod roots;
 pub mod table;
+pub mod terminal;
 pub mod unknown;

@@ -17,6 +17,9 @@ fn a_wrong_command_line_is_refused() {
         &["patch", "disable", "a", "--timeout", "soon"],
         &["hook", "add", "vfs_read", "guess"],
         &["hook", "del"],
+        &["qdisc", "watch"],
+        &["qdisc", "watch", "lo", "--once", "--json"],
+        &["qdisc", "watch", "lo", "--interval", "0"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
@@ -28,7 +31,14 @@ fn a_wrong_command_line_is_refused() {
 fn completions_are_for_all_commands() {
     let output = run(&["completions", "bash"]);
     let text = String::from_utf8(output.stdout).unwrap();
-    for word in ["complete -F", "enable", "watch", "--timeout", "latency"] {
+    for word in [
+        "complete -F",
+        "enable",
+        "watch",
+        "--timeout",
+        "latency",
+        "qdisc",
+    ] {
         assert!(text.contains(word), "no {word}");
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The command `tackle`, on real live patches: `livepatch_cmdline`, and one of a function
-//! in which tasks sleep (`rig_busy`).
+//! in which tasks sleep (`rig_busy`); on hooks, and on queues of CoDel's family.
 
 mod check;
 
@@ -12,8 +12,10 @@ use serde_json::Value;
 
 use self::check::*;
 use crate::suite::{list, Context, Suite};
+use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Kept};
 use crate::sys::livepatch::{cmdline, NAME, TEXT};
+use crate::sys::netns::Dummy;
 use crate::sys::tackle::{self, expect, expect_refusal, patches, PROGRAM};
 use crate::sys::{debugfs, module, wait_for};
 
@@ -37,6 +39,8 @@ pub const SUITE: Suite = Suite {
         no_handler_sleeps_or_allocates,
         careless_handlers_are_found,
         what_is_no_module_is_refused,
+        queues_are_watched,
+        devices_without_codel_are_refused,
     ],
 };
 
@@ -333,4 +337,74 @@ fn bad_hooks_are_refused(_: &mut Context<'_>) -> Result<()> {
         expect_refusal(&format!("{PROGRAM} hook {words}"), part)?;
     }
     stack.unload()
+}
+
+/// What `tackle qdisc watch --json` says of the queues on our device.
+fn watched() -> Result<Vec<Value>> {
+    let text = cmd::run(&format!("{PROGRAM} qdisc watch tkd0 --json"))?;
+    serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
+}
+
+fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new("sch_rcodel")?;
+    for (parent, class, options) in [
+        ("prio", "1:2", "rcodel limit 3 histogram"),
+        // Its options are no JSON to all versions of `tc`.
+        ("hfsc default 1", "1:1", "rcodel limit 3"),
+        ("hfsc default 1", "1:1", "codel limit 3"),
+        ("hfsc default 1", "1:1", "fq_codel limit 3"),
+    ] {
+        cmd::run(&format!("tc qdisc add dev tkd0 root handle 1: {parent}"))?;
+        if parent != "prio" {
+            let class = "tc class add dev tkd0 parent 1: classid 1:1 hfsc";
+            cmd::run(&format!("{class} sc rate 1gbit"))?;
+        }
+        let child = format!("tc qdisc add dev tkd0 parent {class} handle 10:");
+        cmd::run(&format!("{child} {options}"))?;
+        bench.device.send(9)?;
+        let (kind, _) = options.split_once(' ').context("a kind")?;
+        let queues = watched()?;
+        let [queue] = &queues[..] else {
+            anyhow::bail!("expected one queue, got {queues:?}");
+        };
+        let sent = queue["packets"].as_u64();
+        ensure!(
+            queue["kind"] == kind && queue["parent"] == class && sent == Some(9),
+            "expected {kind} with 9 packets, got {queue}"
+        );
+        // Where stdout is no terminal, it is printed once.
+        for words in ["qdisc watch tkd0", "qdisc watch tkd0 --once"] {
+            let text = cmd::run(&format!("{PROGRAM} {words}"))?;
+            let first = text.lines().next().unwrap_or_default();
+            ensure!(
+                first.starts_with(&format!("{kind} 10: parent {class} "))
+                    && first.contains(" packets=9 ")
+                    && first.contains(" per-second=- drops=0 marks=0 "),
+                "expected {kind} with 9 packets, got '{text}'"
+            );
+            let is_counted = first.contains(" p50=") && text.lines().count() > 1;
+            ensure!(
+                is_counted == options.contains("histogram"),
+                "expected the histogram where it is on, got '{text}'"
+            );
+            context.note(first)?;
+        }
+        cmd::run("tc qdisc del dev tkd0 root")?;
+    }
+    bench.done()
+}
+
+fn devices_without_codel_are_refused(_: &mut Context<'_>) -> Result<()> {
+    let device = Dummy::new("tkd0", 1)?;
+    for (words, part) in [
+        ("watch tkd1", "no device tkd1; there are: "),
+        (
+            "watch tkd0 --json",
+            "tkd0 has no rcodel, rfq_codel, codel, fq_codel but ",
+        ),
+    ] {
+        expect_refusal(&format!("{PROGRAM} qdisc {words}"), part)?;
+    }
+    drop(device);
+    Ok(())
 }

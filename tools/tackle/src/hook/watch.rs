@@ -8,12 +8,12 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use anyhow::Result;
-use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 
 use super::numbers::rate;
 use super::reading::Reading;
 use super::screen::draw;
 use super::Hooks;
+use crate::terminal;
 
 /// The longest bar in plain lines.
 const WIDTH: u64 = 40;
@@ -68,35 +68,13 @@ pub fn lines(
 /// As [`lines`], and when the terminal cannot be used.
 pub fn picture(hooks: &Hooks, names: &[String], interval: Duration) -> Result<()> {
     // What is wrong with the names is for the terminal as it was.
-    let mut last = rows(hooks, names, &[])?;
-    let mut terminal = ratatui::try_init()?;
-    let mut show = || -> Result<()> {
-        loop {
-            terminal.draw(|frame| draw(frame, &last))?;
-            if ends(interval)? {
-                return Ok(());
-            }
-            last = rows(hooks, names, &last)?;
-        }
-    };
-    let shown = show();
-    ratatui::try_restore()?;
-    shown
-}
-
-/// Waits for the next time to draw, or for the user to end it.
-fn ends(interval: Duration) -> Result<bool> {
-    if !event::poll(interval)? {
-        return Ok(false);
-    }
-    let Event::Key(KeyEvent {
-        code, modifiers, ..
-    }) = event::read()?
-    else {
-        return Ok(false);
-    };
-    let interrupts = modifiers.contains(KeyModifiers::CONTROL) && code == KeyCode::Char('c');
-    Ok(interrupts || matches!(code, KeyCode::Char('q') | KeyCode::Esc))
+    let first = rows(hooks, names, &[])?;
+    terminal::show(
+        interval,
+        first,
+        |frame, rows| draw(frame, rows),
+        |last| rows(hooks, names, last),
+    )
 }
 
 /// A hook in plain lines: its counters, and a line for each bar.

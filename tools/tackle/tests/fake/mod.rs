@@ -35,6 +35,7 @@ pub fn put(path: PathBuf, text: &str) {
 }
 
 /// What is in a file.
+#[allow(dead_code)] // Each test is a crate; not all of them need it.
 pub fn get(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap().trim().to_owned()
 }
