@@ -29,7 +29,7 @@ demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
 	@$(TOOLBOX) $(RUNNER) demo $(call runner-kernels,$(FLAVOUR))
 
 .PHONY: test
-test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress; KEEP=1: keep logs)
+test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress and netlink_fuzz; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
 	 TACKLE_KERNEL_RUSTC="scripts/rustc.sh $(call kernel-dir,$(firstword $(KERNELS)))" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
@@ -37,9 +37,9 @@ test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
 .PHONY: stress
-stress: boot-debug ## all comes and goes under load on the debug kernel (ROUNDS=n instead of 1000)
+stress: boot-debug ## all comes and goes under load on the debug kernel, and random netlink messages (ROUNDS=n instead of 1000)
 	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,debug) --suite stress \
-		--rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
+		--suite netlink_fuzz --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: bench
 bench: boot-stock $(if $(filter-out qdisc-time,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, qdisc-time or core; COMPARE=commit; KEEP=1)

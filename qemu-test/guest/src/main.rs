@@ -46,6 +46,9 @@ enum Word {
     /// Put memory on one node, then use it from another (started by `run`)
     #[command(hide = true)]
     NumaWorker(sys::worker::Args),
+    /// Send random netlink messages (started by `run`; by hand to repeat a seed)
+    #[command(hide = true)]
+    NetlinkFuzz(suites::netlink_fuzz::worker::Args),
 }
 
 fn main() -> ExitCode {
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Word::Demo => demo::run(),
         Word::Bench { suites } => bench::run(&suites),
         Word::NumaWorker(args) => sys::worker::work(&args).map(|()| true),
+        Word::NetlinkFuzz(args) => suites::netlink_fuzz::worker::work(&args).map(|()| true),
     };
     report(outcome)
 }

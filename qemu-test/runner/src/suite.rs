@@ -56,6 +56,7 @@ impl Guest {
 /// longest come first: others run beside them.
 pub const GUEST: &[Guest] = &[
     Guest::new("stress").needing("CONFIG_KASAN").on_cpus(4),
+    Guest::new("netlink_fuzz"),
     Guest::new("load"),
     Guest::new("hooks"),
     Guest::new("tackle_hooks"),

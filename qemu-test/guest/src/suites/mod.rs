@@ -8,6 +8,7 @@ mod hooks;
 mod kunit;
 mod livepatch;
 mod load;
+pub mod netlink_fuzz;
 mod numa;
 mod rcodel;
 mod rfq_codel;
@@ -29,6 +30,7 @@ pub const ALL: &[&Suite] = &[
     &fault::SUITE,
     &tools::SUITE,
     &load::SUITE,
+    &netlink_fuzz::SUITE,
     &kunit::SUITE,
     &stress::SUITE,
     &rig::EXPECTATION,

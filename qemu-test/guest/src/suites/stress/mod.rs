@@ -47,7 +47,7 @@ const ROUNDS: u32 = 50;
 const LIMIT: Duration = Duration::from_secs(100);
 
 /// The rounds that the command line asks for.
-fn rounds() -> Result<u32> {
+pub(super) fn rounds() -> Result<u32> {
     parse_rounds(&debugfs::read("/proc/cmdline")?)
 }
 

@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The process that sends: the program starts itself for that, once for each seed.
+
+use std::collections::BTreeMap;
+
+use anyhow::{bail, ensure, Result};
+use fastrand::Rng;
+use nix::errno::Errno;
+use serde::{Deserialize, Serialize};
+
+use super::message::{Message, Side};
+use super::mutate::mutate;
+use super::valid::{self, GET, OBJECTS};
+use super::world::{Answer, Asker, World};
+
+/// What the worker does.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Args {
+    /// What all that is random comes from
+    #[arg(long)]
+    seed: u64,
+    /// How many messages to send
+    #[arg(long)]
+    messages: u32,
+    /// Send to the device with this index here, where nothing may be changed, instead of to
+    /// devices in name spaces of their own
+    #[arg(long)]
+    forbidden: Option<i32>,
+}
+
+/// What came of it.
+#[derive(Debug, Default, Deserialize, Serialize)]
+pub struct Sum {
+    /// Messages that were sent, to each side.
+    pub messages: u32,
+    /// Orders that the kernel carried out.
+    pub accepted: u32,
+    /// Messages that it refused, by the name of the error number.
+    pub refused: BTreeMap<String, u32>,
+}
+
+impl Sum {
+    fn add(&mut self, message: &Message, answers: &[Answer]) {
+        self.messages += 1;
+        for answer in answers {
+            match answer {
+                Answer::Verdict { errno, .. } if *errno == Errno::from_raw(0) => {
+                    self.accepted += u32::from(message.is_order());
+                }
+                Answer::Verdict { errno, .. } => {
+                    *self.refused.entry(format!("{errno:?}")).or_default() += 1;
+                }
+                Answer::Qdisc { .. } | Answer::Other(_) => {}
+            }
+        }
+    }
+
+    /// Adds the figures of another worker.
+    pub fn join(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.accepted += other.accepted;
+        for (errno, count) in other.refused {
+            *self.refused.entry(errno).or_default() += count;
+        }
+    }
+}
+
+/// Sends, and prints the [`Sum`] as JSON.
+///
+/// # Errors
+///
+/// The kernel's kinds and ours do not answer the same, a device is not as good as new
+/// afterwards, or something was changed that may not be.
+pub fn work(args: &Args) -> Result<()> {
+    let sum = match args.forbidden {
+        Some(index) => without_rights(args, index)?,
+        None => beside(args)?,
+    };
+    println!("{}", serde_json::to_string(&sum)?);
+    Ok(())
+}
+
+fn next(rng: &mut Rng, index: i32) -> Message {
+    let mut message = valid::message(rng, index);
+    mutate(rng, &mut message);
+    message
+}
+
+/// What the kernel remarks while it takes attributes apart. It stays where the reason would
+/// stand, if nobody gives one.
+const REMARK: &str = "bytes leftover after parsing attributes";
+
+/// Whether answers are the same, but for what ours say after the words of the kernel's, which
+/// may be none.
+fn agree(expected: &[Answer], got: &[Answer]) -> bool {
+    let like = |(expected, got): (&Answer, &Answer)| match (expected, got) {
+        (
+            Answer::Verdict { errno, text },
+            Answer::Verdict {
+                errno: got,
+                text: said,
+            },
+        ) => errno == got && (text == REMARK || said.starts_with(text)),
+        (expected, got) => expected == got,
+    };
+    expected.len() == got.len() && expected.iter().zip(got).all(like)
+}
+
+/// Sends to the kernel's kinds and to ours.
+fn beside(args: &Args) -> Result<Sum> {
+    let mut theirs = World::new(Side::Theirs)?;
+    let mut ours = World::new(Side::Ours)?;
+    ensure!(theirs.index == ours.index, "the devices differ");
+    let mut rng = Rng::with_seed(args.seed);
+    let mut sum = Sum::default();
+    for number in 0..args.messages {
+        let message = next(&mut rng, theirs.index as i32);
+        let expected = theirs.asker.ask(&message)?;
+        let got = ours.asker.ask(&message)?;
+        ensure!(
+            agree(&expected, &got),
+            "message {number}: expected {expected:?}, got {got:?} to {message:?}"
+        );
+        sum.add(&message, &got);
+        if rng.u8(..4) == 0 {
+            let count = rng.u32(..6);
+            theirs.send(count);
+            ours.send(count);
+        }
+    }
+    theirs.check("codel")?;
+    theirs.check("fq_codel")?;
+    ours.check("rcodel")?;
+    ours.check("rfq_codel")?;
+    Ok(sum)
+}
+
+/// Sends to a device that is not ours to change.
+fn without_rights(args: &Args, index: i32) -> Result<Sum> {
+    let mut rng = Rng::with_seed(args.seed);
+    let mut asker = Asker::new(Side::Ours)?;
+    let mut sum = Sum::default();
+    for _ in 0..args.messages {
+        let message = next(&mut rng, index);
+        let answers = asker.ask(&message)?;
+        let before = sum.accepted;
+        sum.add(&message, &answers);
+        if sum.accepted > before && !OBJECTS.contains(&message.kind.wrapping_sub(GET)) {
+            bail!("the kernel carried out {message:?}");
+        }
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ours_may_say_more_but_nothing_else() {
+        let verdict = |errno, text: &str| {
+            let text = text.to_owned();
+            vec![Answer::Verdict { errno, text }]
+        };
+        let bare = verdict(Errno::EINVAL, "");
+        let told = verdict(Errno::EINVAL, "too many: up to 5");
+        assert!(agree(&bare, &bare) && agree(&bare, &told) && agree(&told, &told));
+        assert!(agree(&verdict(Errno::EINVAL, "too many"), &told));
+        assert!(agree(&verdict(Errno::EINVAL, REMARK), &told));
+        assert!(!agree(&told, &bare));
+        assert!(!agree(&bare, &verdict(Errno::ERANGE, "")));
+        assert!(!agree(&bare, &[]));
+    }
+}

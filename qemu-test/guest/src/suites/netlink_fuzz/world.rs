@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A network name space with one device, and what the kernel answers there.
+
+use std::collections::BTreeMap;
+use std::io::ErrorKind;
+use std::mem;
+use std::net::{SocketAddr, UdpSocket};
+
+use anyhow::{ensure, Context, Result};
+use netlink_packet_core::NlasIterator;
+use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr as Address};
+use nix::errno::Errno;
+use nix::sched::{unshare, CloneFlags};
+
+use super::message::{Message, Side};
+use super::valid::QDISC;
+use crate::sys::netns::Dummy;
+use crate::sys::qdisc::{How, Tc};
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+
+/// Of an error without the request and with attributes: where these begin.
+const NLMSGERR_SIZE: usize = 20;
+const NLMSGERR_ATTR_MSG: u16 = 1;
+
+/// Handles from here on the kernel gave by itself, one after the other.
+const GIVEN: u32 = 0x8000_0000;
+
+/// An answer, without what has to differ: numbers that count up, delays, packets, names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// The order is done, or is refused.
+    Verdict {
+        /// What with.
+        errno: Errno,
+        /// What the kernel says about it.
+        text: String,
+    },
+    /// A qdisc.
+    Qdisc {
+        /// Its handle, unless the kernel gave it.
+        handle: u32,
+        /// What it is below.
+        parent: u32,
+        /// Its kind, were it the kernel's.
+        kind: String,
+        /// Its options.
+        options: Vec<u8>,
+    },
+    /// Another message, or the end of several, by its type.
+    Other(u16),
+}
+
+/// A socket to send anything with.
+pub struct Asker {
+    side: Side,
+    socket: Socket,
+    sequence: u32,
+}
+
+impl Asker {
+    /// One in this name space.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has none to give.
+    pub fn new(side: Side) -> Result<Self> {
+        let mut socket = Socket::new(NETLINK_ROUTE).context("cannot open a netlink socket")?;
+        socket.bind_auto()?;
+        socket.connect(&Address::new(0, 0))?;
+        socket.set_non_blocking(true)?;
+        socket.set_ext_ack(true)?;
+        socket.set_cap_ack(true)?;
+        Ok(Self {
+            side,
+            socket,
+            sequence: 0,
+        })
+    }
+
+    /// Sends a message and returns all that comes back. The kernel has dealt with an order
+    /// when it is sent.
+    ///
+    /// # Errors
+    ///
+    /// The socket fails, or an answer is malformed.
+    pub fn ask(&mut self, message: &Message) -> Result<Vec<Answer>> {
+        self.sequence += 1;
+        let bytes = message.write(self.side, self.sequence);
+        self.socket.send(&bytes, 0).context("cannot send")?;
+        let mut answers = Vec::new();
+        loop {
+            match self.socket.recv_from_full() {
+                Ok((bytes, _)) => self.read(&bytes, &mut answers)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error).context("cannot receive"),
+            }
+        }
+        // Qdiscs come in the order of a hash of their handles.
+        answers.sort_by_cached_key(|answer| format!("{answer:?}"));
+        Ok(answers)
+    }
+
+    fn read(&self, mut rest: &[u8], answers: &mut Vec<Answer>) -> Result<()> {
+        while !rest.is_empty() {
+            let length = word(rest, 0)? as usize;
+            let message = rest.get(16..length).context("a malformed answer")?;
+            let kind = (word(rest, 4)? & 0xffff) as u16;
+            answers.push(match kind {
+                NLMSG_ERROR => self.verdict(message)?,
+                NLMSG_DONE => Answer::Other(kind),
+                QDISC => self.qdisc(message)?,
+                // How many classes and filters are shown depends on where packets are.
+                _ => {
+                    rest = after(rest, length);
+                    continue;
+                }
+            });
+            rest = after(rest, length);
+        }
+        Ok(())
+    }
+
+    fn verdict(&self, message: &[u8]) -> Result<Answer> {
+        let attributes = attributes(message.get(NLMSGERR_SIZE..).unwrap_or_default())?;
+        let text = attributes.get(&NLMSGERR_ATTR_MSG).cloned();
+        Ok(Answer::Verdict {
+            errno: Errno::from_raw((word(message, 0)? as i32).wrapping_neg()),
+            text: self.text(&text.unwrap_or_default()),
+        })
+    }
+
+    fn qdisc(&self, message: &[u8]) -> Result<Answer> {
+        let own = |handle: u32| if handle >= GIVEN { GIVEN } else { handle };
+        let mut attributes = attributes(message.get(20..).context("a short answer")?)?;
+        Ok(Answer::Qdisc {
+            handle: own(word(message, 8)?),
+            parent: word(message, 12)?,
+            kind: self.text(&attributes.remove(&1).unwrap_or_default()),
+            options: attributes.remove(&2).unwrap_or_default(),
+        })
+    }
+
+    fn text(&self, bytes: &[u8]) -> String {
+        let text = String::from_utf8_lossy(bytes);
+        self.side.neutral(text.trim_end_matches('\0'))
+    }
+}
+
+fn after(rest: &[u8], length: usize) -> &[u8] {
+    rest.get(length.next_multiple_of(4)..).unwrap_or_default()
+}
+
+fn word(bytes: &[u8], at: usize) -> Result<u32> {
+    let word = bytes.get(at..at + 4).context("a short answer")?;
+    Ok(u32::from_ne_bytes(word.try_into()?))
+}
+
+fn attributes(bytes: &[u8]) -> Result<BTreeMap<u16, Vec<u8>>> {
+    NlasIterator::new(bytes)
+        .map(|attribute| {
+            let attribute = attribute.context("a malformed attribute in an answer")?;
+            Ok((attribute.kind(), attribute.value().to_vec()))
+        })
+        .collect()
+}
+
+/// A name space of one side. It goes with its sockets.
+pub struct World {
+    /// Sends anything.
+    pub asker: Asker,
+    /// Index of the device.
+    pub index: u32,
+    tc: Tc,
+    udp: UdpSocket,
+    peer: SocketAddr,
+}
+
+impl World {
+    /// Makes the name space, into which the process goes, and its device.
+    ///
+    /// # Errors
+    ///
+    /// The process has no right to it, or something cannot be made.
+    pub fn new(side: Side) -> Result<Self> {
+        unshare(CloneFlags::CLONE_NEWNET).context("cannot make a name space")?;
+        let device = Dummy::new("fuzz0", 31)?;
+        let udp = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
+        // With its queue full the device has no room for more.
+        udp.set_nonblocking(true)?;
+        let world = Self {
+            asker: Asker::new(side)?,
+            index: device.index,
+            tc: Tc::open()?,
+            udp,
+            peer: device.peer,
+        };
+        // It goes with the name space; by name it would be sought in another.
+        mem::forget(device);
+        Ok(world)
+    }
+
+    /// Sends packets through the device, whatever it has for a queue.
+    pub fn send(&self, count: u32) {
+        for _ in 0..count {
+            // They may be dropped.
+            let _ = self.udp.send_to(&[0; 400], self.peer);
+        }
+    }
+
+    /// Checks that the device is as good as new when the kind `name` is put on it.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn check(&self, name: &str) -> Result<()> {
+        // There may be none.
+        let _ = self.tc.delete(self.index)?;
+        self.tc
+            .put(How::Replace, self.index, name, None)?
+            .with_context(|| format!("cannot put {name} on the device"))?;
+        self.send(3);
+        let shown = self.tc.show(self.index)?;
+        ensure!(
+            shown.kind == name && shown.packets == 3 && shown.drops == 0,
+            "expected {name} to send 3 packets, got {shown:?}"
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answers(side: Side, kind: u16, payload: &[u8]) -> Vec<Answer> {
+        let mut bytes = (16 + payload.len() as u32).to_ne_bytes().to_vec();
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend([0; 10]);
+        bytes.extend(payload);
+        let asker = Asker::new(side).unwrap();
+        let mut answers = Vec::new();
+        asker.read(&bytes, &mut answers).unwrap();
+        answers
+    }
+
+    #[test]
+    fn a_verdict_is_a_number_and_a_text() {
+        let mut payload = (-22i32).to_ne_bytes().to_vec();
+        payload.extend([0; 16]);
+        payload.extend(b"\x0e\0\x01\0no rcodel\0\0\0");
+        let expected = Answer::Verdict {
+            errno: Errno::EINVAL,
+            text: "no codel".into(),
+        };
+        assert_eq!(answers(Side::Ours, NLMSG_ERROR, &payload), [expected]);
+    }
+
+    #[test]
+    fn handles_that_the_kernel_gave_are_the_same() {
+        let shown = |handle: u32, name: &[u8]| {
+            let mut payload = vec![0; 8];
+            payload.extend(handle.to_ne_bytes());
+            payload.extend(u32::MAX.to_ne_bytes());
+            payload.extend([0; 4]);
+            payload.extend(name);
+            payload
+        };
+        let theirs = shown(0x8001_0000, b"\x0a\0\x01\0codel\0\0\0");
+        let ours = shown(0x8002_0000, b"\x0b\0\x01\0rcodel\0\0");
+        let theirs = answers(Side::Theirs, QDISC, &theirs);
+        assert_eq!(theirs, answers(Side::Ours, QDISC, &ours));
+        assert!(matches!(&theirs[..], [Answer::Qdisc { kind, .. }] if kind == "codel"));
+    }
+}
