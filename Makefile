@@ -42,7 +42,7 @@ stress: boot-debug ## all comes and goes under load on the debug kernel, and ran
 		--suite netlink_fuzz --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: bench
-bench: boot-stock $(if $(filter-out qdisc-time,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, qdisc-time or core; COMPARE=commit; KEEP=1)
+bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, qdisc-time, links, links-all or core; COMPARE=commit; KEEP=1)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
 		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') $(if $(KEEP),--keep)
 

@@ -31,7 +31,8 @@ pub struct Cli {
     /// The kernel and the directory with its files
     #[arg(long, value_name = "NAME=DIR")]
     kernel: Kernel,
-    /// The same of User Mode Linux, which the suite qdisc-time is measured on
+    /// The same of User Mode Linux, which the suites qdisc-time, links and links-all
+    /// are measured on
     #[arg(long, value_name = "NAME=DIR")]
     uml: Option<Kernel>,
     /// The build directory; results go to DIR/bench, logs to DIR/qemu
@@ -40,7 +41,8 @@ pub struct Cli {
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks, qdisc, livepatch, qdisc-time or core; repeat for several
+    /// A suite to run instead of all: hooks, qdisc, livepatch, qdisc-time, links, links-all or
+    /// core; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
     /// Say what has changed by more than 1 % since this commit
@@ -121,7 +123,10 @@ fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
     for name in names {
         suite(name)?;
     }
-    let wanted = |suite: &&Suite| names.is_empty() || names.iter().any(|name| name == suite.name);
+    let wanted = |suite: &&Suite| match names {
+        [] => !suite.by_name_only,
+        names => names.iter().any(|name| name == suite.name),
+    };
     Ok(SUITES.iter().filter(wanted).collect())
 }
 
@@ -158,7 +163,7 @@ mod tests {
         };
         assert_eq!(
             names(&[]),
-            ["hooks", "qdisc", "livepatch", "qdisc-time", "core"]
+            ["hooks", "qdisc", "livepatch", "qdisc-time", "links", "core"]
         );
         assert_eq!(names(&["core".into(), "qdisc".into()]), ["qdisc", "core"]);
         assert!(select(&["nets".into()]).is_err());

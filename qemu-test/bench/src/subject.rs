@@ -3,6 +3,8 @@
 //! What is measured: the subjects of each suite, what their figures are over, and which
 //! C original each is held against.
 
+mod links;
+
 use anyhow::{Context, Result};
 
 /// The case with the figures that the others are over.
@@ -91,6 +93,12 @@ pub const SUBJECTS: &[Subject] = &[
         .beside("fq_codel"),
     RUST.of("qdisc-time", "rfq_codel", "rfq_codel (Rust)")
         .beside("fq_codel"),
+    C.of("links", "pfifo", "pfifo (C)"),
+    C.of("links", "codel", "codel (C)").beside("codel"),
+    RUST.of("links", "rcodel", "rcodel (Rust)").beside("codel"),
+    C.of("links", "fq_codel", "fq_codel (C)").beside("fq_codel"),
+    RUST.of("links", "rfq_codel", "rfq_codel (Rust)")
+        .beside("fq_codel"),
     C.of("core", "c", "C, codel_impl.h").beside("c"),
     RUST.of("core", "rust", "Rust").beside("c"),
 ];
@@ -166,6 +174,8 @@ pub struct Suite {
     pub metrics: &'static [(&'static str, &'static str)],
     /// What a reader has to know about the subjects.
     pub text: &'static str,
+    /// Whether it runs when it is named and else not.
+    pub by_name_only: bool,
     /// Its cases that are shown, each with what it is, for people.
     pub cases: &'static [(&'static str, &'static str)],
 }
@@ -196,6 +206,7 @@ pub const SUITES: &[Suite] = &[
                protected from recursion. Several C hooks on one function go through ftrace's \
                list function; Rust hooks share an ops. A kprobe gets there by ftrace at a \
                function's entry, elsewhere by a jump (optimized) or a breakpoint (int3).",
+        by_name_only: false,
         cases: &[
             ("nop", "One on the function"),
             ("shared-2", "Two on the function"),
@@ -228,6 +239,7 @@ pub const SUITES: &[Suite] = &[
         metrics: &[("insn_per_packet", "")],
         text: "pktgen, xmit_mode queue_xmit, packets of 60 bytes, a dummy device. No packet is \
                dropped but where it says so.",
+        by_name_only: false,
         cases: &[
             (
                 "root",
@@ -261,7 +273,8 @@ pub const SUITES: &[Suite] = &[
                that do nothing, in C and in Rust. insn_to_enable is from loading the patch to the \
                end of its transition, insn_to_disable from writing to its file enabled to the end \
                of the transition back, insn_to_patch klp_enable_patch() alone.",
-        cases: &[
+        by_name_only: false,
+            cases: &[
             ("patch-1", "One function"),
             ("patch-100", "A hundred functions"),
         ],
@@ -275,6 +288,7 @@ pub const SUITES: &[Suite] = &[
         text: "As above, under User Mode Linux: a kernel that is a process of the host. Its C \
                code is compiled with -mcmodel=large, which costs an instruction more for each \
                call and each static; Rust code is not.",
+        by_name_only: false,
         cases: &[
             ("bare", "No queue at all"),
             (
@@ -287,6 +301,8 @@ pub const SUITES: &[Suite] = &[
             ),
         ],
     },
+    links::NEAR,
+    links::ALL,
     Suite {
         name: "core",
         means: Means::Host,
@@ -295,6 +311,7 @@ pub const SUITES: &[Suite] = &[
         metrics: &[("ns_per_call", "")],
         text: "On the host, compiled by cargo for user space. CoDel is held against the \
                kernel's codel_impl.h; the others have no C original that compiles there.",
+        by_name_only: false,
         cases: &[
             ("codel-no-drop", "CoDel: a packet that did not wait long"),
             (
@@ -332,7 +349,7 @@ mod tests {
         let error = suite("nets").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no suite \"nets\"; there are hooks, qdisc, livepatch, qdisc-time, core"
+            "no suite \"nets\"; there are hooks, qdisc, livepatch, qdisc-time, links, links-all, core"
         );
     }
 }

@@ -40,7 +40,7 @@ enum Word {
     Demo,
     /// Measure, and report figures as lines of JSON; without names, everything
     Bench {
-        /// Names of benchmarks: hooks, qdisc
+        /// Names of benchmarks: hooks, qdisc, qdisc-time, links, links-all
         suites: Vec<String>,
     },
     /// Put memory on one node, then use it from another (started by `run`)

@@ -4,6 +4,7 @@
 //! lines of JSON. `Documentation/bench.rst` says what they mean.
 
 mod hooks;
+mod links;
 mod livepatch;
 mod pktgen;
 mod probes;
@@ -24,11 +25,13 @@ struct Suite {
     run: fn(&mut Report) -> Result<()>,
 }
 
-const SUITES: [Suite; 4] = [
+const SUITES: [Suite; 6] = [
     hooks::SUITE,
     livepatch::SUITE,
     qdisc::SUITE,
     qdisc_time::SUITE,
+    links::SUITE,
+    links::ALL,
 ];
 
 /// One line of the report. The host computes from these, it measures nothing.

@@ -14,11 +14,12 @@
 use std::thread;
 
 use anyhow::{Context, Result};
+use tackle_link::Delays;
 
 use super::codel::Xstats;
 use super::netns::Spaces;
 use super::qdisc::{handle, Tc};
-use super::traffic::{self, Pings};
+use super::traffic;
 
 /// Rate of the slow line, in Mbit/s: low enough for an emulated processor to
 /// be faster.
@@ -33,7 +34,7 @@ const ADDRESS: &str = "10.77.2.2";
 #[derive(Clone, Debug)]
 pub struct Measured {
     /// Round trips beside the bulk traffic.
-    pub pings: Pings,
+    pub pings: Delays,
     /// Throughput of the bulk traffic, in Mbit/s.
     pub mbit: f64,
     /// Packets that the queue dropped.

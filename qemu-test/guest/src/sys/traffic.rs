@@ -8,41 +8,22 @@ use std::sync::LazyLock;
 use anyhow::{bail, Context, Result};
 use regex::Regex;
 use serde::Deserialize;
+use tackle_link::Delays;
 
 use super::cmd;
 
 static PING: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"icmp_seq=(\d+) .*time=([0-9.]+) ms").expect("a fixed pattern"));
 
-/// Round trips of a ping, in milliseconds, in the order of sending.
-#[derive(Clone, Debug, Default)]
-pub struct Pings(Vec<f64>);
-
-impl Pings {
-    /// Reads what `ping` wrote, less the packets with a sequence number up to
-    /// `skip`: the queue builds up only after the traffic has begun.
-    fn parse(text: &str, skip: u32) -> Self {
-        let times = PING.captures_iter(text).filter_map(|found| {
-            let sequence: u32 = found[1].parse().ok()?;
-            let time = found[2].parse().ok()?;
-            (sequence > skip).then_some(time)
-        });
-        Self(times.collect())
-    }
-
-    /// How many packets came back.
-    pub fn count(&self) -> usize {
-        self.0.len()
-    }
-
-    /// The time that `percent` of the packets did not exceed, by nearest
-    /// rank; 0 gives the smallest. NaN without packets.
-    pub fn percentile(&self, percent: u32) -> f64 {
-        let mut sorted = self.0.clone();
-        sorted.sort_by(f64::total_cmp);
-        let rank = (sorted.len() * percent as usize).div_ceil(100).max(1);
-        sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
-    }
+/// Reads the round trips that `ping` wrote, in milliseconds, less the packets with a sequence
+/// number up to `skip`: the queue builds up only after the traffic has begun.
+fn parse_pings(text: &str, skip: u32) -> Delays {
+    let times = PING.captures_iter(text).filter_map(|found| {
+        let sequence: u32 = found[1].parse().ok()?;
+        let time = found[2].parse().ok()?;
+        (sequence > skip).then_some(time)
+    });
+    times.collect()
 }
 
 /// Pings `address` from a name space five times a second for `seconds`.
@@ -50,9 +31,9 @@ impl Pings {
 /// # Errors
 ///
 /// `ping` cannot be run or nothing came back.
-pub fn ping(space: &str, address: &str, seconds: u32) -> Result<Pings> {
+pub fn ping(space: &str, address: &str, seconds: u32) -> Result<Delays> {
     let line = format!("ip netns exec {space} ping -n -i 0.2 -w {seconds} {address}");
-    let pings = Pings::parse(&cmd::run(&line)?, 10);
+    let pings = parse_pings(&cmd::run(&line)?, 10);
     if pings.count() == 0 {
         bail!("no ping of {address} came back after the first 10");
     }
@@ -161,13 +142,10 @@ mod tests {
         64 bytes from 10.77.2.2: icmp_seq=5 ttl=63 time=20.0 ms\n";
 
     #[test]
-    fn percentiles_leave_out_the_first_packets() {
-        let pings = Pings::parse(PINGS, 1);
-        assert_eq!(pings.count(), 3);
-        assert_eq!(pings.percentile(0), 20.0);
-        assert_eq!(pings.percentile(50), 30.5);
-        assert_eq!(pings.percentile(95), 400.0);
-        assert!(Pings::parse("", 0).percentile(50).is_nan());
+    fn the_first_packets_of_a_ping_are_left_out() {
+        let pings = parse_pings(PINGS, 1);
+        assert_eq!(pings.sorted(), [20.0, 30.5, 400.0]);
+        assert_eq!(parse_pings("", 0).count(), 0);
     }
 
     #[test]

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The traffic: TCP flows from the client to the server, and packets there and back.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread::{self, sleep};
+use std::time::{Duration, Instant};
+
+use anyhow::{bail, ensure, Context, Result};
+
+use crate::delays::Delays;
+use crate::link::{Plan, SERVER};
+use crate::space::Space;
+
+/// Of the TCP server, and of the one that sends packets back.
+const PORT: u16 = 5001;
+
+/// From one packet of the thin flow to the next.
+const INTERVAL: Duration = Duration::from_millis(20);
+
+/// How often everybody looks whether the end has come.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long connections may take to come about, and packets to come back after the end.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a queue did to the traffic.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// What arrived of the TCP flows, all in all, in Mbit/s.
+    pub mbit: f64,
+    /// Round trips of the thin flow's packets.
+    pub delays: Delays,
+    /// Packets of the thin flow that did not come back.
+    pub lost: usize,
+}
+
+/// Whether a socket has merely nothing to do.
+fn is_idle(error: &std::io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
+}
+
+/// What all threads of a measurement know.
+struct Load {
+    /// Whether it is over.
+    end: AtomicBool,
+    /// Bytes that arrived.
+    bytes: AtomicU64,
+}
+
+/// Sends for as long as the plan says, and measures.
+pub fn load(client: &Space, server: &Space, plan: &Plan) -> Result<Measured> {
+    let listener = server.enter(|| Ok(TcpListener::bind(("0.0.0.0", PORT))?))?;
+    let echo = server.enter(|| Ok(UdpSocket::bind(("0.0.0.0", PORT))?))?;
+    let thin = client.enter(|| Ok(UdpSocket::bind("0.0.0.0:0")?))?;
+    thin.connect((SERVER, PORT))?;
+    let load = &Load {
+        end: AtomicBool::new(false),
+        bytes: AtomicU64::new(0),
+    };
+    thread::scope(|scope| {
+        let answer = scope.spawn(move || load.answer(&echo));
+        let senders: Vec<_> = (0..plan.flows)
+            .map(|_| scope.spawn(|| load.send(client)))
+            .collect();
+        let outcome = accept(&listener, plan.flows).and_then(|streams| {
+            for stream in streams {
+                scope.spawn(move || load.receive(stream));
+            }
+            let from = Instant::now() + plan.warm_up;
+            let ping = scope.spawn(move || load.ping(&thin, from));
+            sleep(plan.warm_up);
+            let (start, before) = (Instant::now(), load.bytes.load(Relaxed));
+            sleep(plan.time);
+            let bytes = load.bytes.load(Relaxed) - before;
+            let seconds = start.elapsed().as_secs_f64();
+            load.end.store(true, Relaxed);
+            let (delays, lost) = ping.join().expect("it does not panic")?;
+            ensure!(delays.count() > 0, "no packet came back");
+            Ok(Measured {
+                mbit: bytes as f64 * 8e-6 / seconds,
+                delays,
+                lost,
+            })
+        });
+        load.end.store(true, Relaxed);
+        for sender in senders {
+            sender.join().expect("it does not panic")?;
+        }
+        answer.join().expect("it does not panic")?;
+        outcome
+    })
+}
+
+fn accept(listener: &TcpListener, flows: u32) -> Result<Vec<TcpStream>> {
+    listener.set_nonblocking(true)?;
+    let start = Instant::now();
+    let mut streams = Vec::new();
+    while streams.len() < flows as usize {
+        match listener.accept() {
+            Ok((stream, _)) => {
+                stream.set_nonblocking(false)?;
+                stream.set_read_timeout(Some(LOOK))?;
+                streams.push(stream);
+            }
+            Err(error) if is_idle(&error) && start.elapsed() < PATIENCE => {
+                sleep(Duration::from_millis(5));
+            }
+            Err(error) => {
+                let count = streams.len();
+                return Err(error).context(format!("{count} of {flows} flows got through"));
+            }
+        }
+    }
+    Ok(streams)
+}
+
+impl Load {
+    fn is_over(&self) -> bool {
+        self.end.load(Relaxed)
+    }
+
+    /// A flow, from the client.
+    fn send(&self, client: &Space) -> Result<()> {
+        let stream = client.enter(|| Ok(TcpStream::connect((SERVER, PORT))?));
+        let mut stream = stream.context("cannot connect to the server")?;
+        stream.set_write_timeout(Some(LOOK))?;
+        let bytes = [0; 1 << 14];
+        while !self.is_over() {
+            match stream.write(&bytes) {
+                Ok(_) => {}
+                Err(error) if is_idle(&error) => {}
+                // The server has left first.
+                Err(_) if self.is_over() => break,
+                Err(error) => return Err(error).context("a flow broke off"),
+            }
+        }
+        Ok(())
+    }
+
+    /// A flow, at the server.
+    fn receive(&self, mut stream: TcpStream) {
+        let mut bytes = [0; 1 << 14];
+        while !self.is_over() {
+            match stream.read(&mut bytes) {
+                Ok(0) => return,
+                Ok(count) => {
+                    self.bytes.fetch_add(count as u64, Relaxed);
+                }
+                Err(error) if is_idle(&error) => {}
+                // The sender tells.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Sends packets back for as long as any may come.
+    fn answer(&self, socket: &UdpSocket) -> Result<()> {
+        socket.set_read_timeout(Some(LOOK))?;
+        let mut bytes = [0; 64];
+        let mut last = Instant::now();
+        while !self.is_over() || last.elapsed() < 3 * LOOK {
+            match socket.recv_from(&mut bytes) {
+                Ok((count, from)) => {
+                    last = Instant::now();
+                    // The queue on the way may have no room.
+                    let _ = socket.send_to(&bytes[..count], from);
+                }
+                Err(error) if is_idle(&error) => {}
+                Err(error) => return Err(error).context("the server"),
+            }
+        }
+        Ok(())
+    }
+
+    /// The thin flow. Packets sent before `from` do not count; returns how long the others
+    /// took, and how many did not come back.
+    fn ping(&self, socket: &UdpSocket, from: Instant) -> Result<(Delays, usize)> {
+        let mut sent: Vec<Instant> = Vec::new();
+        let mut delays: Vec<(usize, f64)> = Vec::new();
+        let mut next = Instant::now();
+        let mut bytes = [0; 64];
+        let mut end = None;
+        loop {
+            let now = Instant::now();
+            if self.is_over() {
+                // Those that are under way are the ones that took longest.
+                let end = *end.get_or_insert(now);
+                if delays.len() == sent.len() || now > end + 2 * LOOK + longest(&delays) {
+                    break;
+                }
+            } else if now >= next {
+                let number = (sent.len() as u64).to_ne_bytes();
+                bytes[..8].copy_from_slice(&number);
+                sent.push(now);
+                next += INTERVAL;
+                // A full queue counts as a packet that is lost.
+                let _ = socket.send(&bytes);
+            }
+            let wait = next.saturating_duration_since(Instant::now());
+            socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), LOOK)))?;
+            match socket.recv(&mut bytes) {
+                Ok(8..) => {
+                    let number = u64::from_ne_bytes(bytes[..8].try_into()?) as usize;
+                    let Some(start) = sent.get(number) else {
+                        bail!("a packet came back that was not sent");
+                    };
+                    delays.push((number, start.elapsed().as_secs_f64() * 1e3));
+                }
+                Ok(_) => bail!("a packet came back in part"),
+                Err(error) if is_idle(&error) => {}
+                Err(error) => return Err(error).context("the thin flow"),
+            }
+        }
+        let counts = |number: usize| sent[number] >= from;
+        let all = (0..sent.len()).filter(|number| counts(*number)).count();
+        let counted = delays.iter().filter(|(number, _)| counts(*number));
+        let delays: Delays = counted.map(|(_, delay)| *delay).collect();
+        let lost = all - delays.count();
+        Ok((delays, lost))
+    }
+}
+
+/// The longest of these delays, but no longer than anybody waits.
+fn longest(delays: &[(usize, f64)]) -> Duration {
+    let longest = delays.iter().map(|(_, delay)| *delay).fold(0.0, f64::max);
+    Duration::from_secs_f64(longest / 1e3).min(PATIENCE)
+}
