@@ -39,7 +39,7 @@ enum Command {
     /// Hooks on kernel functions: add, remove, list, watch
     #[command(subcommand)]
     Hook(HookCommand),
-    /// Queueing disciplines of CoDel's family: watch
+    /// Queueing disciplines: watch CoDel's family, measure what any do to a slow link
     #[command(subcommand)]
     Qdisc(QdiscCommand),
     /// Write the completions for a shell to stdout

@@ -6,9 +6,10 @@
 //! it works on what the kernel's livepatch core shows in `/sys/kernel/livepatch`.
 //! `tackle hook` places and reads the hooks of the module `tackle_hooks`, in
 //! `/sys/kernel/debug/tackle/hooks`, and looks at what the handlers in a module call.
-//! `tackle qdisc` watches queueing disciplines, as `tc` shows them.
+//! `tackle qdisc` watches queueing disciplines, as `tc` shows them, and measures what they do
+//! to a slow link.
 //!
-//! All that is asked of the kernel goes through [`Roots`](roots::Roots), in whose place
+//! What patches and hooks ask of the kernel goes through [`Roots`](roots::Roots), in whose place
 //! tests have a folder.
 
 #![forbid(unsafe_code)]

@@ -20,6 +20,8 @@ fn a_wrong_command_line_is_refused() {
         &["qdisc", "watch"],
         &["qdisc", "watch", "lo", "--once", "--json"],
         &["qdisc", "watch", "lo", "--interval", "0"],
+        &["qdisc", "probe", "--rate", "10"],
+        &["qdisc", "probe", "--flows", "0"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
@@ -38,6 +40,7 @@ fn completions_are_for_all_commands() {
         "--timeout",
         "latency",
         "qdisc",
+        "--rtt",
     ] {
         assert!(text.contains(word), "no {word}");
     }

@@ -4,6 +4,7 @@
 //! in which tasks sleep (`rig_busy`); on hooks, and on queues of CoDel's family.
 
 mod check;
+mod probe;
 
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use anyhow::{ensure, Context as _, Result};
 use serde_json::Value;
 
 use self::check::*;
+use self::probe::{a_probe_leaves_nothing_behind, qdiscs_are_probed};
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Kept};
@@ -41,6 +43,8 @@ pub const SUITE: Suite = Suite {
         what_is_no_module_is_refused,
         queues_are_watched,
         devices_without_codel_are_refused,
+        qdiscs_are_probed,
+        a_probe_leaves_nothing_behind,
     ],
 };
 
@@ -264,7 +268,12 @@ fn bad_words_are_refused(_: &mut Context<'_>) -> Result<()> {
 
 fn others_than_root_are_refused(_: &mut Context<'_>) -> Result<()> {
     let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
-    for words in ["patch enable none", "patch disable none", "hook list"] {
+    for words in [
+        "patch enable none",
+        "patch disable none",
+        "hook list",
+        "qdisc probe",
+    ] {
         expect_refusal(&format!("{nobody} {PROGRAM} {words}"), "only root may")?;
     }
     // What there is everybody may see.

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queueing disciplines of a device, as `tc` shows them.
+//! Queueing disciplines: those of a device, as `tc` shows them, and what they do to those who
+//! share a link.
 
+pub mod picture;
+pub mod probe;
 pub mod sample;
 pub mod screen;
 pub mod watch;
@@ -35,15 +38,19 @@ pub enum QdiscCommand {
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
+    /// Load a slow link, and measure how long others have to wait
+    Probe(probe::Request),
 }
 
 impl QdiscCommand {
     /// Carries the command out.
     ///
     /// # Errors
-    /// There is no such device, or it has no such queue, or `tc` cannot show it.
+    /// There is no such device, or it has no such queue, or `tc` cannot show it; of a probe,
+    /// those of [`probe::Request::run`].
     pub fn run(self, roots: &Roots) -> Result<()> {
         match self {
+            Self::Probe(request) => request.run(),
             Self::Watch {
                 device,
                 once,

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `tackle qdisc probe`.
+
+use std::os::unix::process::ExitStatusExt;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+use super::LIMIT;
+use crate::suite::Context;
+use crate::sys::tackle::{expect_refusal, PROGRAM};
+use crate::sys::{cmd, debugfs, module, wait_for};
+
+/// A link that an emulated processor keeps up with, and no more than a look at it.
+const PROBE: &str = "qdisc probe --rate 2mbit --rtt 10ms --flows 2";
+
+/// A short look at each of three gives figures that can be, and a picture.
+pub fn qdiscs_are_probed(context: &mut Context<'_>) -> Result<()> {
+    let modules = module::qdiscs()?;
+    let picture = "/tmp/probe.svg";
+    let line =
+        format!("{PROGRAM} {PROBE} --time 2s --json --output {picture} pfifo rcodel rfq_codel");
+    let text = cmd::run(&line)?;
+    let all: Value = serde_json::from_str(&text)?;
+    let all = all.as_array().context("no list")?;
+    for (one, kind) in all.iter().zip(["pfifo", "rcodel", "rfq_codel"]) {
+        let number = |name: &str| one[name].as_f64().unwrap_or(f64::NAN);
+        let (mbit, p50, p99) = (number("mbit"), number("p50_ms"), number("p99_ms"));
+        context.note(format!(
+            "{kind}: {mbit:.2} Mbit/s, ping {p50:.1}, {p99:.1} ms"
+        ))?;
+        ensure!(one["qdisc"] == kind, "expected {kind}, got {one}");
+        // No faster than the link, no shorter than the way; NaN is neither.
+        ensure!(
+            mbit > 0.0 && mbit < 3.0 && p50 >= 10.0 && p99 >= p50,
+            "expected up to 2 Mbit/s and a ping of 10 ms or more, got {one}"
+        );
+    }
+    ensure!(all.len() == 3, "expected three qdiscs, got {}", all.len());
+    let svg = debugfs::read(picture)?;
+    ensure!(
+        svg.starts_with("<svg") && svg.contains("rfq_codel"),
+        "expected a picture, got '{svg}'"
+    );
+    modules.unload()
+}
+
+/// However it ends: a qdisc that is left somewhere keeps its module from being unloaded.
+pub fn a_probe_leaves_nothing_behind(_: &mut Context<'_>) -> Result<()> {
+    let modules = module::qdiscs()?;
+    let no_file = "/no/such/folder/probe.svg";
+    for (words, part) in [
+        ("rcodel no_such_kind", "no_such_kind: Error"),
+        (&format!("--output {no_file} rcodel"), no_file),
+    ] {
+        expect_refusal(&format!("{PROGRAM} {PROBE} --time 1s {words}"), part)?;
+    }
+    let words = format!("env PATH=/nowhere {PROGRAM} {PROBE} rcodel");
+    expect_refusal(&words, "install iproute2")?;
+    let uses = || debugfs::value::<u32>("/sys/module/sch_rcodel/refcnt");
+    let mut probe = cmd::start(&format!("{PROGRAM} {PROBE} --time 600s rcodel"))?;
+    wait_for("the qdisc to come", LIMIT, || {
+        Ok((uses()? > 0).then_some(()))
+    })?;
+    let pid = Pid::from_raw(probe.0.id().try_into()?);
+    kill(pid, Signal::SIGINT).context("cannot interrupt it")?;
+    let status = probe.0.wait()?;
+    ensure!(
+        status.signal() == Some(Signal::SIGINT as i32),
+        "expected it to be interrupted, got {status}"
+    );
+    wait_for(
+        "the qdisc to go",
+        LIMIT,
+        || Ok((uses()? == 0).then_some(())),
+    )?;
+    modules.unload()
+}
