@@ -11,7 +11,8 @@
 //!
 //! The peer in C of `kind=ops`, the default, is `ops_func_nop` of the kernel's
 //! `samples/ftrace/ftrace-ops.c`. `direct` is called by the function itself, `exit` at its
-//! entry and its exit, and `skip` has it return at once.
+//! entry and its exit, `skip` has it return at once, and `redirect` go on in another one;
+//! the peer of the last two is `redirect_bench.c`.
 
 #![forbid(unsafe_code)]
 
@@ -19,8 +20,10 @@ use kernel::{prelude::*, str::CString};
 use tackle::{
     fprobe,
     ftrace::{
-        self, Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding, Targets,
+        self, Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding, Redirect,
+        Targets,
     },
+    function::Original,
     symbol,
 };
 
@@ -44,7 +47,7 @@ module! {
 
 tackle::string_param! {
     /// The kind of the hooks on the function.
-    static KIND: StringParam<16> = "kind", "ops (default), direct, exit or skip";
+    static KIND: StringParam<16> = "kind", "ops (default), direct, exit, skip or redirect";
 }
 
 tackle::header!(mod tracee_h = "qemu-test/bench/modules/bench_tracee");
@@ -95,7 +98,10 @@ enum Hook {
     Direct(#[expect(dead_code)] Boxed<Direct<Nop>>),
     Exit(#[expect(dead_code)] Boxed<fprobe::Registration<Nop>>),
     Skip(#[expect(dead_code)] Boxed<Overriding<Tracee, Nop>>),
+    Redirect(#[expect(dead_code)] Boxed<Redirect>),
 }
+
+fn replacement(_: Original<'_, Tracee>) {}
 
 impl Hook {
     fn new() -> Result<Self> {
@@ -107,8 +113,15 @@ impl Hook {
                 Self::Exit(KBox::pin_init(hook, GFP_KERNEL)?)
             }
             b"skip" => Self::Skip(KBox::pin_init(Overriding::new(Nop), GFP_KERNEL)?),
+            b"redirect" => {
+                let redirect = tackle::redirect!(Tracee => replacement);
+                Self::Redirect(KBox::pin_init(redirect, GFP_KERNEL)?)
+            }
             _ => {
-                pr_err!("kind={}: ops, direct, exit or skip\n", KIND.value());
+                pr_err!(
+                    "kind={}: ops, direct, exit, skip or redirect\n",
+                    KIND.value()
+                );
                 return Err(EINVAL);
             }
         })

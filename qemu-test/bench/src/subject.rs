@@ -64,7 +64,12 @@ pub const SUBJECTS: &[Subject] = &[
         .beside("c-ops"),
     RUST.hook("rust-fprobe", "Rust fprobe", "bench_tracee")
         .beside("fprobe"),
-    RUST.hook("rust-skip", "Rust hook that skips", "bench_tracee"),
+    RUST.hook("rust-skip", "Rust hook that skips", "bench_tracee")
+        .beside("c-redirect"),
+    RUST.hook("rust-redirect", "Rust redirection", "bench_tracee")
+        .beside("c-redirect"),
+    C.hook("c-redirect", "C redirection", "bench_tracee")
+        .beside("c-redirect"),
     C.hook("fprobe", "C fprobe", "bench_tracee")
         .beside("fprobe"),
     C.hook("kretprobe", "C kretprobe", "bench_tracee"),
@@ -227,7 +232,7 @@ pub const SUITES: &[Suite] = &[
             ("entry-exit", "One at the function's entry and its exit"),
             (
                 "redirect",
-                "One that has the function return without being run",
+                "One that has the function return at once, or go on in another one",
             ),
         ],
     },

@@ -51,15 +51,17 @@ fn run(report: &mut Report) -> Result<()> {
     rust(report, "nop", "rust-direct", "kind=direct")?;
     rust(report, "entry-exit", "rust-fprobe", "kind=exit")?;
     rust(report, "redirect", "rust-skip", "kind=skip")?;
+    rust(report, "redirect", "rust-redirect", "kind=redirect")?;
     for (case, count) in [("nop", 1), ("shared-10", 10)] {
         probes::measure(report, case, count)?;
     }
-    for (case, subject, kind) in [
-        ("nop", "fprobe", "fprobe-entry"),
-        ("entry-exit", "fprobe", "fprobe"),
-        ("entry-exit", "kretprobe", "kretprobe"),
+    for (case, subject, peer, parameters) in [
+        ("nop", "fprobe", "exit_bench", "kind=fprobe-entry"),
+        ("entry-exit", "fprobe", "exit_bench", "kind=fprobe"),
+        ("entry-exit", "kretprobe", "exit_bench", "kind=kretprobe"),
+        ("redirect", "c-redirect", "redirect_bench", ""),
     ] {
-        let hook = module::load("exit_bench", &format!("kind={kind}"))?;
+        let hook = module::load(peer, parameters)?;
         ftrace::expect_enabled("tracee")?;
         figure(report, case, subject, call()?)?;
         hook.unload()?;
