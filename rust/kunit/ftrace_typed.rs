@@ -106,8 +106,32 @@ mod tests {
             expect_eq!((twice(n), twice(-n)), (2 * n, n));
         }
         expect_eq!(seen.calls(), 8);
+        expect_eq!((hook.skipped(), hook.missed()), (4, 0));
         drop(hook);
         expect_eq!((twice(-7), seen.calls(), seen.dropped()), (-14, 8, 1));
+        Ok(())
+    }
+
+    /// Has calls return what the function returns, and one more.
+    struct OneMore;
+
+    impl Override<Twice> for OneMore {
+        fn entry<'a>(
+            &self,
+            _call: &'a Call,
+            (n,): Arguments<'a, Twice>,
+        ) -> Option<Returned<'a, Twice>> {
+            Some(twice(n) + 1)
+        }
+    }
+
+    #[test]
+    fn a_call_from_within_goes_on() -> Result {
+        let hook = KBox::pin_init(Overriding::<Twice, _>::new(OneMore), GFP_KERNEL)?;
+        for n in 1..4 {
+            expect_eq!(twice(n), 2 * n + 1);
+        }
+        expect_eq!((hook.skipped(), hook.missed()), (3, 3));
         Ok(())
     }
 
@@ -142,6 +166,8 @@ mod tests {
     #[test]
     fn each_step_of_a_decision_can_fail() -> Result {
         let points = [
+            &fault::ALLOC_PERCPU,
+            &fault::ALLOC_PERCPU,
             &fault::REGISTER_KPROBE,
             &fault::REGISTER_FPROBE,
             &fault::FTRACE_SET_FILTER,

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     bindings,
     function::{Function, Prototype, Returned, Value},
+    percpu::Counter,
 };
 use core::marker::{PhantomData, PhantomPinned};
 use kernel::{
@@ -50,13 +51,15 @@ extern "C" {
 ///
 /// # Invariants
 ///
-/// Once initialised, `ops` is registered for `F`, and has the address of `handler`.
+/// Once initialised, `ops` is registered for `F`, and has this one's address.
 #[pin_data]
 pub struct Overriding<F: Function, H: Override<F>> {
     // Dropped in this order.
     #[pin]
     ops: TiedOps<Plain>,
     handler: H,
+    skipped: Counter,
+    missed: Counter,
     _function: PhantomData<fn() -> F>,
     #[pin]
     _pin: PhantomPinned,
@@ -76,12 +79,14 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
     pub fn new(handler: H) -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
             handler,
-            // After `handler`: from then on it is called.
-            // SAFETY: `this` is pinned, so that the handler stays where it is. It is dropped
-            // after the ops.
+            skipped: Counter::new()?,
+            missed: Counter::new()?,
+            // After the others: from then on they are used.
+            // SAFETY: `this` is pinned, so that it stays where it is. The rest of it is
+            // dropped after the ops.
             ops <- unsafe {
                 TiedOps::new(
-                    diverting(Self::callback, (&raw mut (*this.as_ptr()).handler).cast()),
+                    diverting(Self::callback, this.as_ptr().cast()),
                     || Target::of::<F>().resolve(),
                 )
             },
@@ -95,20 +100,35 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
         &self.handler
     }
 
+    /// Returns how many calls were skipped.
+    pub fn skipped(&self) -> u64 {
+        self.skipped.sum()
+    }
+
+    /// Returns how many calls the handler has not seen, since they came from within a handler
+    /// of the same context. They were not skipped.
+    pub fn missed(&self) -> u64 {
+        self.missed.sum()
+    }
+
     /// # Safety
     ///
-    /// Called by ftrace alone, for `F`, with an ops whose `private` is the handler.
+    /// Called by ftrace alone, for `F`, with an ops whose `private` is this.
     unsafe extern "C" fn callback(
         ip: c_ulong,
         parent_ip: c_ulong,
         ops: *mut bindings::ftrace_ops,
         fregs: *mut bindings::ftrace_regs,
     ) {
+        // SAFETY: By the function's requirements. Other threads share it; the handler, the
+        // counters and nothing else is looked at, which are initialised.
+        let this = unsafe { (*ops).private.cast::<Self>() };
+        // SAFETY: As above.
+        let (handler, skipped, missed) =
+            unsafe { (&(*this).handler, &(*this).skipped, &(*this).missed) };
         let Some(_inside) = Inside::enter() else {
-            return;
+            return missed.increment();
         };
-        // SAFETY: By the function's requirements.
-        let handler = unsafe { &*(*ops).private.cast::<H>() };
         // SAFETY: ftrace passes the registers of the function's entry.
         let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
         // SAFETY: This is a call of `F`, which is not over before its entry is.
@@ -118,6 +138,7 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
             .entry(&call, arguments)
             .map(|value| Return::<F>::from_view(value).into_register());
         if let Some(value) = value {
+            skipped.increment();
             // SAFETY: The registers are this callback's to change (`IPMODIFY`).
             unsafe { skip(fregs, value) };
         }
