@@ -22,6 +22,7 @@ mod slot;
 mod target;
 mod typed;
 
+pub use crate::function::MAX_ARGUMENTS;
 pub use direct::{Direct, DirectHandler};
 pub use divert::{Override, Overriding};
 pub(crate) use modules::Notifier;
@@ -50,10 +51,6 @@ pub(crate) unsafe fn init() {
         modules::init();
     }
 }
-
-/// How many arguments of a function a hook can see: those that the x86-64 calling
-/// convention passes in registers.
-pub const MAX_ARGUMENTS: usize = 6;
 
 /// The length of the `call __fentry__` at a function's entry, in bytes.
 const MCOUNT_INSN_SIZE: usize = 5;

@@ -7,7 +7,7 @@
 use super::{
     site,
     slot::Node,
-    target::{Target, Targets},
+    target::{in_module, Target, Targets},
 };
 use crate::{bindings, fault, library, symbol};
 use core::{marker::PhantomPinned, num::NonZeroUsize, ptr};
@@ -72,11 +72,12 @@ impl Wanted {
         let (Some(module), function) = target.parts() else {
             return Ok(None);
         };
-        let text = |bytes| core::str::from_utf8(bytes).map_err(|_| EINVAL);
-        let (module, function) = (text(module)?, text(function)?.trim_end_matches('\0'));
+        let function = CStr::from_bytes_with_nul(function).map_err(|_| EINVAL)?;
+        let name = in_module(module, function)?;
+        let module = core::str::from_utf8(module).map_err(|_| EINVAL)?;
         Ok(Some(Self {
             module: CString::try_from_fmt(fmt!("{module}"))?,
-            name: CString::try_from_fmt(fmt!("{module}:{function}"))?,
+            name,
             position: target.at(),
             node,
         }))
@@ -94,9 +95,8 @@ impl Wanted {
 
     /// Whether its module is loaded.
     fn is_loaded(&self) -> Result<bool> {
-        let module = self.module.to_str()?;
         // Each module has this, and kernels that can be patched live know where.
-        let name = CString::try_from_fmt(fmt!("{module}:__this_module"))?;
+        let name = in_module(self.module.to_bytes(), c"__this_module")?;
         match symbol::lookup(&name) {
             Ok(_) => Ok(true),
             Err(ENOENT) => Ok(false),

@@ -106,10 +106,7 @@ impl<'a> Target<'a> {
         // To tell what is not there from what cannot be traced.
         match module {
             None => symbol::lookup(name)?,
-            Some(module) => {
-                let module = core::str::from_utf8(module).map_err(|_| EINVAL)?;
-                symbol::lookup(&CString::try_from_fmt(fmt!("{module}:{}", name.to_str()?))?)?
-            }
+            Some(module) => symbol::lookup(&in_module(module, name)?)?,
         };
         let places = places(name, ptr::null(), module)?;
         match (self.position, &places[..]) {
@@ -119,6 +116,12 @@ impl<'a> Target<'a> {
             (Some(position), _) => places.get(position.get() - 1).copied().ok_or(ENOENT),
         }
     }
+}
+
+/// The name by which [`symbol::lookup`] finds a module's function: `module:function`.
+pub(super) fn in_module(module: &[u8], name: &CStr) -> Result<CString> {
+    let module = core::str::from_utf8(module).map_err(|_| EINVAL)?;
+    CString::try_from_fmt(fmt!("{module}:{}", name.to_str()?))
 }
 
 /// All functions whose names match a pattern, as in tracefs: `*`, `?` and `[...]`.
