@@ -45,6 +45,7 @@ impl Sum {
         self.messages += 1;
         for answer in answers {
             match answer {
+                Answer::Verdict { own: false, .. } => {}
                 Answer::Verdict { errno, .. } if *errno == Errno::from_raw(0) => {
                     self.accepted += u32::from(message.is_order());
                 }
@@ -96,12 +97,13 @@ const REMARK: &str = "bytes leftover after parsing attributes";
 fn agree(expected: &[Answer], got: &[Answer]) -> bool {
     let like = |(expected, got): (&Answer, &Answer)| match (expected, got) {
         (
-            Answer::Verdict { errno, text },
+            Answer::Verdict { errno, text, own },
             Answer::Verdict {
                 errno: got,
                 text: said,
+                own: as_own,
             },
-        ) => errno == got && (text == REMARK || said.starts_with(text)),
+        ) => errno == got && own == as_own && (text == REMARK || said.starts_with(text)),
         (expected, got) => expected == got,
     };
     expected.len() == got.len() && expected.iter().zip(got).all(like)
@@ -161,7 +163,8 @@ mod tests {
     fn ours_may_say_more_but_nothing_else() {
         let verdict = |errno, text: &str| {
             let text = text.to_owned();
-            vec![Answer::Verdict { errno, text }]
+            let own = true;
+            vec![Answer::Verdict { errno, text, own }]
         };
         let bare = verdict(Errno::EINVAL, "");
         let told = verdict(Errno::EINVAL, "too many: up to 5");

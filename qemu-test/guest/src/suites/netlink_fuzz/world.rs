@@ -37,6 +37,9 @@ pub enum Answer {
         errno: Errno,
         /// What the kernel says about it.
         text: String,
+        /// Whether the order is the one that was sent. Behind one that says to be shorter than
+        /// it is, the kernel takes the rest for another.
+        own: bool,
     },
     /// A qdisc.
     Qdisc {
@@ -109,7 +112,7 @@ impl Asker {
             let message = rest.get(16..length).context("a malformed answer")?;
             let kind = (word(rest, 4)? & 0xffff) as u16;
             answers.push(match kind {
-                NLMSG_ERROR => self.verdict(message)?,
+                NLMSG_ERROR => self.verdict(message, word(rest, 8)?)?,
                 NLMSG_DONE => Answer::Other(kind),
                 QDISC => self.qdisc(message)?,
                 // How many classes and filters are shown depends on where packets are.
@@ -123,12 +126,13 @@ impl Asker {
         Ok(())
     }
 
-    fn verdict(&self, message: &[u8]) -> Result<Answer> {
+    fn verdict(&self, message: &[u8], sequence: u32) -> Result<Answer> {
         let attributes = attributes(message.get(NLMSGERR_SIZE..).unwrap_or_default())?;
         let text = attributes.get(&NLMSGERR_ATTR_MSG).cloned();
         Ok(Answer::Verdict {
             errno: Errno::from_raw((word(message, 0)? as i32).wrapping_neg()),
             text: self.text(&text.unwrap_or_default()),
+            own: sequence == self.sequence,
         })
     }
 
@@ -254,6 +258,7 @@ mod tests {
         let expected = Answer::Verdict {
             errno: Errno::EINVAL,
             text: "no codel".into(),
+            own: true,
         };
         assert_eq!(answers(Side::Ours, NLMSG_ERROR, &payload), [expected]);
     }
