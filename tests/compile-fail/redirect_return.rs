@@ -20,5 +20,5 @@ fn cmdline(
 
 pub fn redirect() -> Result<Pin<KBox<Redirect>>> {
     let redirect = tackle::redirect!(CmdlineProcShow => cmdline); //~ ERROR returns `i32`, but it returns `i64`
-    KBox::pin_init(redirect, GFP_KERNEL)
+    KBox::pin_init(redirect, GFP_KERNEL) //~ ERROR returns `i32`, but it returns `i64`
 }
