@@ -29,12 +29,6 @@ void rust_helper___qdisc_drop(struct sk_buff *skb, struct sk_buff **to_free)
 	__qdisc_drop(skb, to_free);
 }
 
-void rust_helper_qdisc_dequeue_drop(struct Qdisc *sch, struct sk_buff *skb,
-				    enum qdisc_drop_reason reason)
-{
-	qdisc_dequeue_drop(sch, skb, reason);
-}
-
 void rust_helper_qdisc_reset_queue(struct Qdisc *sch)
 {
 	qdisc_reset_queue(sch);

@@ -13,7 +13,7 @@ pub use list::SkbList;
 use crate::bindings;
 use core::{marker::PhantomData, mem::ManuallyDrop, ptr, ptr::NonNull};
 use kernel::{
-    bindings::sk_buff,
+    bindings::{sk_buff, sk_buff_head},
     transmute::{AsBytes, FromBytes},
 };
 
@@ -215,20 +215,60 @@ pub(super) unsafe fn next(skb: *mut sk_buff) -> *mut *mut sk_buff {
     unsafe { &raw mut (*skb).__bindgen_anon_1.__bindgen_anon_1.next }
 }
 
+/// Puts a packet at the head of a list, as C's `__skb_queue_head()`: a call of that takes as
+/// long again as what it does, for each packet that a parent peeks at.
+///
+/// # Safety
+///
+/// `list` is valid and the caller's to change; `skb` points at a valid packet on no list.
+#[inline]
+pub(super) unsafe fn queue_head(list: *mut sk_buff_head, skb: *mut sk_buff) {
+    // What is in a packet first, and in the list.
+    type Links = kernel::bindings::sk_buff_head__bindgen_ty_1__bindgen_ty_1;
+    // SAFETY: By the function's requirements. The list is a ring with `list` in it, of which
+    // each member begins with its links. Others look at them without the lock, and so see
+    // each written at once.
+    unsafe {
+        let (new, head) = (skb.cast::<Links>(), list.cast::<Links>());
+        let first = (*head).next.cast::<Links>();
+        (&raw mut (*new).next).write_volatile(first.cast());
+        (&raw mut (*new).prev).write_volatile(head.cast());
+        (&raw mut (*first).prev).write_volatile(skb);
+        (&raw mut (*head).next).write_volatile(skb);
+        let qlen = &raw mut (*list).qlen;
+        qlen.write_volatile((*qlen).wrapping_add(1));
+    }
+}
+
 /// The bytes that a qdisc has for itself in each packet.
 const NOTE_SIZE: usize = bindings::QDISC_CB_PRIV_LEN as usize;
 
 impl Drop for SkBuff<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the packet is ours; it is not used again. This is
-        // what the C macro `kfree_skb_reason()` does.
-        unsafe {
-            kernel::bindings::sk_skb_reason_drop(
-                ptr::null(),
-                self.skb.as_ptr(),
-                DropReason::Generic as u32,
-            )
-        };
+        // SAFETY: By the type invariants the packet is ours; it is not used again.
+        unsafe { free(self.skb.as_ptr(), DropReason::Generic) };
     }
+}
+
+/// Frees a packet: C's `kfree_skb_reason()`.
+///
+/// # Safety
+///
+/// `skb` points at a valid packet, which nobody uses any more.
+#[inline]
+pub(super) unsafe fn free(skb: *mut sk_buff, reason: DropReason) {
+    // SAFETY: By the function's requirements.
+    unsafe { kernel::bindings::sk_skb_reason_drop(ptr::null(), skb, reason as u32) };
+}
+
+/// Returns where in a packet is what C's traffic control notes there.
+///
+/// # Safety
+///
+/// `skb` points at a valid packet that is in a qdisc.
+#[inline]
+pub(super) unsafe fn tc_skb_cb(skb: *mut sk_buff) -> *mut bindings::tc_skb_cb {
+    // SAFETY: By the function's requirements; only a place is computed.
+    unsafe { (&raw mut (*skb).cb).cast() }
 }

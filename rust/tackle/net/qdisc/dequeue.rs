@@ -103,11 +103,23 @@ impl<'q, 'call> Dequeue<'q, 'call> {
     /// Drops a packet that was taken out, and counts it as dropped.
     #[inline]
     pub fn drop(&mut self, packet: SkBuff<'call>, reason: DropReason) {
-        let (skb, sch) = (packet.into_raw(), self.sch.raw());
-        // SAFETY: The packet is ours to give away, and the root lock is held; all kinds
-        // have `TCQ_F_DEQUEUE_DROPS`.
-        unsafe { bindings::qdisc_dequeue_drop(sch, skb, reason as u32) };
         self.sch.count_drop();
+        let (skb, sch) = (packet.into_raw(), self.sch.raw());
+        // As C's `qdisc_dequeue_drop()`, which a helper would have to be called for, and which
+        // reads the root as one who does not hold its lock.
+        // SAFETY: The packet is ours to give away. By the invariants of `Sch` the root lock is
+        // held, so the root is what it is; a packet that waits for the end of the call is on
+        // the list of a root that looks there.
+        unsafe {
+            let root = (*(*sch).dev_queue).qdisc_sleeping;
+            if (*root).flags & bindings::TCQ_F_DEQUEUE_DROPS != 0 {
+                (*skbuff::tc_skb_cb(skb)).drop_reason = reason as u32;
+                *skbuff::next(skb) = (*root).to_free;
+                (*root).to_free = skb;
+            } else {
+                skbuff::free(skb, reason);
+            }
+        }
     }
 
     /// Whether the call is a change, which returns no packet.
@@ -163,12 +175,13 @@ impl<'q, 'call> Dequeue<'q, 'call> {
 }
 
 /// Puts a packet that was taken out in front of the queue, and returns it.
+#[inline]
 fn park(sch: &Sch, packet: SkBuff<'_>) -> *mut sk_buff {
     // The packet is part of the queue again.
     sch.add(packet.len());
     let skb = packet.into_raw();
     // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet.
-    unsafe { bindings::__skb_queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
+    unsafe { skbuff::queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
     skb
 }
 

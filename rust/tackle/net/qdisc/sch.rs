@@ -144,7 +144,7 @@ impl Sch {
     }
 
     /// Takes packets off the counts of the parents, which they did not get to.
-    #[cold]
+    #[inline]
     pub(super) fn reduce_backlog(&self, packets: u32, len: u32) {
         // CAST: C takes the numbers as signed, and adds them to unsigned ones.
         // SAFETY: By the type invariants: the root lock keeps the parents as they are.
