@@ -4,9 +4,10 @@
 //! other. The link is made of network name spaces ([`tackle_link`]), so that nothing of the
 //! machine's own is touched, and nothing stays behind.
 
-use std::fs::File;
+use std::fs::Permissions;
 use std::io::{stderr, IsTerminal, Write};
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
@@ -14,6 +15,7 @@ use clap::Args;
 use nix::unistd::geteuid;
 use serde::Serialize;
 use tackle_link::{Delays, Link, Measured, Plan};
+use tempfile::NamedTempFile;
 
 use super::picture::draw;
 use crate::table::{json, say, table};
@@ -68,13 +70,11 @@ impl Request {
             "only root may make network name spaces"
         );
         let plan = self.plan();
-        let output = match &self.output {
-            // What cannot be written is to be known before minutes have passed.
-            Some(path) => Some(
-                File::create(path).with_context(|| format!("cannot write {}", path.display()))?,
-            ),
-            None => None,
-        };
+        if let Some(path) = &self.output {
+            // What cannot be written is to be known before minutes have passed. What this
+            // makes goes at once: nothing may stay behind however the measuring ends.
+            drop(beside(path)?);
+        }
         let link = Link::new(plan)?;
         let mut all = Vec::new();
         for (number, queue) in self.queues.iter().enumerate() {
@@ -85,12 +85,15 @@ impl Request {
             }
             all.push((queue.as_str(), link.measure(queue)?));
         }
-        if let Some(mut file) = output {
+        if let Some(path) = &self.output {
             let curves: Vec<_> = all
                 .iter()
                 .map(|(name, measured)| (*name, &measured.delays))
                 .collect();
+            let mut file = beside(path)?;
             file.write_all(draw(&self.title(), &curves)?.as_bytes())?;
+            file.persist(path)
+                .with_context(|| format!("cannot write {}", path.display()))?;
         }
         let rows: Vec<_> = all.iter().map(|(name, one)| row(name, one)).collect();
         if self.json {
@@ -117,6 +120,19 @@ impl Request {
         let rtt = self.rtt.as_secs_f64() * 1e3;
         format!("{mbit} Mbit/s, {rtt} ms away, TCP flows: {}", self.flows)
     }
+}
+
+/// A file without a lasting name in the folder of `path`, in whose place it can come.
+fn beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        // Other temporary files are for their owner alone.
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn row<'a>(qdisc: &'a str, measured: &'a Measured) -> Row<'a> {

@@ -58,6 +58,13 @@ pub fn a_probe_leaves_nothing_behind(_: &mut Context<'_>) -> Result<()> {
     ] {
         expect_refusal(&format!("{PROGRAM} {PROBE} --time 1s {words}"), part)?;
     }
+    // What was there before a probe that fails is there afterwards.
+    let picture = "/tmp/old.svg";
+    std::fs::write(picture, "old")?;
+    let words = format!("{PROGRAM} {PROBE} --time 1s --output {picture} no_such_kind");
+    expect_refusal(&words, "no_such_kind: Error")?;
+    let left = debugfs::read(picture)?;
+    ensure!(left == "old", "expected the old picture, got '{left}'");
     let words = format!("env PATH=/nowhere {PROGRAM} {PROBE} rcodel");
     expect_refusal(&words, "install iproute2")?;
     let uses = || debugfs::value::<u32>("/sys/module/sch_rcodel/refcnt");
