@@ -4,7 +4,6 @@
 
 use crate::{
     ftrace::{Arguments, Call, Registration, Typed, TypedHandler},
-    function::Pointer,
     task,
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -60,7 +59,6 @@ struct Follow(Arc<Tasks>);
 
 impl TypedHandler<WakeUpNewTask> for Follow {
     fn entry<'a>(&self, _call: &'a Call, (new,): Arguments<'a, WakeUpNewTask>) {
-        let new: Pointer<'a, *mut task_struct> = new;
         if let Some(pid) = task::pid_of(new) {
             self.0.set(pid, self.0.has(task::pid()));
         }

@@ -65,11 +65,9 @@ impl Place {
     #[inline]
     pub unsafe fn old_func(&'static self) -> *mut c_void {
         // SAFETY: As in `enter`.
-        unsafe {
-            (*self.0.load(Ordering::Relaxed))
-                .function
-                .load(Ordering::Relaxed)
-        }
+        let function = unsafe { (*self.0.load(Ordering::Relaxed)).function };
+        // CAST: An address.
+        function as *mut c_void
     }
 }
 
@@ -136,7 +134,7 @@ pub struct Redirect {
     #[pin]
     ops: TiedOps<Plain>,
     claim: Claim,
-    function: AtomicPtr<c_void>,
+    function: usize,
     entered: Counter,
     left: Counter,
     #[pin]
@@ -155,22 +153,16 @@ impl Redirect {
         _replacement: H,
     ) -> impl PinInit<Self, Error> {
         try_pin_init!(&this in Self {
-            function: AtomicPtr::new(ptr::null_mut()),
             entered: Counter::new()?,
             left: Counter::new()?,
             claim: Claim::new(place, this.as_ptr())?,
+            function: Target::of::<F>().resolve()?,
             // After the others: from then on they are used.
-            // SAFETY: `function` is initialised. The replacement has the type of `F`, by the
-            // requirements of `Function`. It finds this, which is pinned, and `drop` waits
-            // until nobody is in it.
+            // SAFETY: The replacement has the type of `F`, by the requirements of `Function`.
+            // It finds this, which is pinned, and `drop` waits until nobody is in it.
             ops <- unsafe {
-                TiedOps::new(diverting(callback, H::ENTRY), move || {
-                    let address = Target::of::<F>().resolve()?;
-                    let function = &(*this.as_ptr()).function;
-                    // CAST: An address.
-                    function.store(address as *mut c_void, Ordering::Relaxed);
-                    Ok(address)
-                })
+                let address = *function;
+                TiedOps::new(diverting(callback, H::ENTRY), move || Ok(address))
             },
             _pin: PhantomPinned,
         })
