@@ -5,7 +5,7 @@
 
 use anyhow::{ensure, Result};
 
-use super::{MODULE, TWINS};
+use super::{dropping, MODULE, TWINS};
 use crate::suite::Context;
 use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Output};
@@ -65,7 +65,13 @@ fn twice(
         "{options}, {} filters: {size} bytes the same",
         lines.len()
     ))?;
-    Ok(ours.split_off(lines.len()))
+    let shown = ours.split_off(lines.len());
+    // A line that both refuse would be the same, too.
+    ensure!(
+        ours.iter().all(|output| output.code == 0),
+        "tc refuses {lines:?}: {ours:?}"
+    );
+    Ok(shown)
 }
 
 /// Checks that a text is in what was shown.
@@ -145,7 +151,8 @@ pub(super) fn filters_pick_the_flow(context: &mut Context<'_>) -> Result<()> {
         "{add} prio 1 matchall action mirred egress redirect dev {}",
         other.name
     );
-    let drop_5001 = format!("{add} prio 1 flower ip_proto udp src_port 5001 action drop");
+    let (down, drops) = dropping()?;
+    let drop_5001 = format!("{add} prio 1 flower ip_proto udp src_port 5001 {drops}");
     for (lines, expected) in [
         (vec![&all_to_7[..]], "class rfq_codel 10:7 parent 10:"),
         (vec![&flower, &rest_to_2], "class rfq_codel 10:2 parent 10:"),
@@ -165,7 +172,7 @@ pub(super) fn filters_pick_the_flow(context: &mut Context<'_>) -> Result<()> {
         let shown = twice(context, "flows 64", &lines, work)?;
         expect_shown(&shown, expected)?;
     }
-    drop(other);
+    drop((other, down));
     bench.done()
 }
 
