@@ -169,9 +169,8 @@ impl<'q> FqCodel<'q> {
     /// Takes the next packet to send out of its flow; [`None`] when there are none left.
     #[inline]
     pub fn dequeue<'call>(&mut self, sch: &mut Dequeue<'q, 'call>) -> Option<SkBuff<'call>> {
+        // What was dropped is not taken from the scheduler: `sch` tells the parents.
         let packet = self.scheduler.dequeue(sch);
-        // `sch` tells the parents.
-        self.scheduler.take_drops();
         if packet.is_some() && self.sojourn.is_on() {
             self.count_sojourn();
         }

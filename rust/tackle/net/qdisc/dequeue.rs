@@ -24,10 +24,10 @@ use kernel::bindings::sk_buff;
 /// If `change`, RTNL is held.
 pub struct Dequeue<'q, 'call> {
     sch: &'call Sch,
-    /// Packets taken out in this call.
-    popped: u32,
+    /// Packets that waited when the call began.
+    qlen: u32,
     /// Their bytes.
-    popped_len: u32,
+    backlog: u32,
     /// Whether the call is a change, which returns no packet. RTNL is held then.
     change: bool,
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
@@ -42,8 +42,8 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         // INVARIANT: By the function's requirements.
         Self {
             sch,
-            popped: 0,
-            popped_len: 0,
+            qlen: sch.qlen(),
+            backlog: sch.backlog(),
             change,
             _qdisc: PhantomData,
         }
@@ -71,16 +71,13 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         let packet = unsafe { SkBuff::from_raw(skb) };
         // The packets on the list are counted.
         self.sch.remove(packet.len());
-        self.count_popped(&packet);
         Some(packet)
     }
 
     /// Takes the packet at the head out of a list.
     #[inline]
     pub fn pop_from(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
-        let packet = self.sch.pop_from(list)?;
-        self.count_popped(&packet);
-        Some(packet)
+        self.sch.pop_from(list)
     }
 
     /// Takes the packet out that was peeked at, and waits in front of the queue.
@@ -90,14 +87,7 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         // SAFETY: The packet was on the list, and is on none now; it is of this qdisc.
         let packet = unsafe { SkBuff::from_raw(NonNull::new(skb)?) };
         self.sch.remove(packet.len());
-        self.count_popped(&packet);
         Some(packet)
-    }
-
-    #[inline]
-    fn count_popped(&mut self, packet: &SkBuff<'_>) {
-        self.popped = self.popped.wrapping_add(1);
-        self.popped_len = self.popped_len.wrapping_add(packet.len());
     }
 
     /// Drops a packet that was taken out, and counts it as dropped.
@@ -145,32 +135,46 @@ impl<'q, 'call> Dequeue<'q, 'call> {
     /// With `peek` the packet stays in front of the queue, where C finds it before it calls
     /// again.
     #[inline]
-    pub(super) fn finish(mut self, packet: Option<SkBuff<'call>>, peek: bool) -> *mut sk_buff {
-        let skb = match packet {
-            None => ptr::null_mut(),
-            Some(packet) => {
-                // It was popped in this call, by its lifetime.
-                self.popped = self.popped.wrapping_sub(1);
-                self.popped_len = self.popped_len.wrapping_sub(packet.len());
-                self.sch.count_sent(&packet);
-                if peek {
-                    park(self.sch, packet)
-                } else {
-                    packet.into_raw()
-                }
-            }
+    pub(super) fn finish(self, packet: Option<SkBuff<'call>>, peek: bool) -> *mut sk_buff {
+        let Some(packet) = packet else {
+            self.tell_parents();
+            return ptr::null_mut();
         };
-        // After the packet was parked: parents look at whether the queue is empty.
-        self.tell_parents();
-        skb
+        self.sch.count_sent(&packet);
+        if peek {
+            let skb = park(self.sch, packet);
+            self.tell_parents();
+            return skb;
+        }
+        // It was popped in this call, by its lifetime. The parents count it themselves.
+        let gone = self.gone().wrapping_sub(1);
+        if gone != 0 {
+            let len = self.gone_len().wrapping_sub(packet.len());
+            self.sch.reduce_backlog(gone, len);
+        }
+        packet.into_raw()
     }
 
-    /// Tells the parents of the packets that are gone.
+    /// Tells the parents of the packets that are gone. What was parked is not: they look at
+    /// whether the queue is empty.
     #[inline]
     pub(super) fn tell_parents(self) {
-        if self.popped != 0 {
-            self.sch.reduce_backlog(self.popped, self.popped_len);
+        if self.gone() != 0 {
+            self.sch.reduce_backlog(self.gone(), self.gone_len());
         }
+    }
+
+    /// The packets that were taken out in this call: nobody else has changed the counts of
+    /// the queue meanwhile.
+    #[inline]
+    fn gone(&self) -> u32 {
+        self.qlen.wrapping_sub(self.sch.qlen())
+    }
+
+    /// Their bytes.
+    #[inline]
+    fn gone_len(&self) -> u32 {
+        self.backlog.wrapping_sub(self.sch.backlog())
     }
 }
 
