@@ -14,7 +14,7 @@
 name=$1 folder=$2 build=$TACKLE_TOP/build
 shift 2
 "$(dirname "$0")/peers.sh" "$folder" "$build/bench/peers"
-cp "$build"/bench/peers/*.ko "$build"/bench/peers/*.bpf.o "$folder/payload/"
+cp "$build"/bench/peers/*.ko "$build"/bench/peers/*.bpf.o "$folder/config" "$folder/payload/"
 start=$SECONDS
 cargo build --release --locked --quiet -p tackle-bench
 say "benchmarks: built, $((SECONDS - start)) s"

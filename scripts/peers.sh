@@ -6,8 +6,8 @@
 #
 #	peers.sh FOLDER OUTPUT
 #
-# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, the modules, and the
-# programs as ATTACH-COUNT.bpf.o.
+# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, the modules, the
+# programs as ATTACH-COUNT.bpf.o, and the queueing discipline bpf_qdisc_fq.bpf.o.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -25,3 +25,18 @@ for attach in fentry kprobe; do
 			"$output/$attach-$programs.bpf.o"
 	done
 done
+
+# The fair queue of the kernel's selftests for BPF, compiled as they are: with the types of
+# the kernel that it is for, which the kernel's own bpftool writes down.
+source=$folder/source
+mkdir -p "$output/bpftool"
+make -s -C "$source/tools/bpf/bpftool" OUTPUT="$output/bpftool/" bootstrap >"$output/bpftool.log" 2>&1 ||
+	{ cat "$output/bpftool.log"; die "cannot build bpftool"; }
+"$output/bpftool/bootstrap/bpftool" btf dump file "$folder/build/vmlinux" format c \
+	>"$output/bpftool/vmlinux.h"
+selftests=$source/tools/testing/selftests/bpf
+clang -target bpf -mcpu=v3 -g -O2 -std=gnu11 -fms-extensions -Wno-microsoft-anon-tag \
+	-D__TARGET_ARCH_x86 -I "$output/bpftool" -I "$output/bpftool/bootstrap/libbpf/include" \
+	-I "$selftests" -I "$selftests/libarena/include" \
+	-idirafter "/usr/include/$(gcc -print-multiarch)" \
+	-c "$selftests/progs/bpf_qdisc_fq.c" -o "$output/bpf_qdisc_fq.bpf.o"

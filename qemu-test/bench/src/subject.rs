@@ -85,6 +85,7 @@ pub const SUBJECTS: &[Subject] = &[
     C.qdisc("fq_codel", "fq_codel (C)").beside("fq_codel"),
     RUST.qdisc("rfq_codel", "rfq_codel (Rust)")
         .beside("fq_codel"),
+    BPF.qdisc("bpf_fq", "bpf_fq (BPF)"),
     C.of("livepatch", "c-livepatch", "C live patch")
         .beside("c-livepatch"),
     RUST.of("livepatch", "rust-livepatch", "Rust live patch")

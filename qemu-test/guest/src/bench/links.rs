@@ -52,9 +52,10 @@ fn run(report: &mut Report, links: &[(u32, u64)]) -> Result<()> {
                 kbit: 1000 * mbit,
                 rtt: Duration::from_millis(rtt),
                 flows,
-                // CoDel and the flows find their pace in some tens of round trips.
-                warm_up: Duration::from_millis(1000 + 20 * rtt),
-                time: Duration::from_secs(3),
+                // CoDel and the flows find their pace in some tens of round trips; CoDel
+                // later the more flows there are, since a drop slows down but one of them.
+                warm_up: Duration::from_millis(1000 + 20 * rtt + 200 * u64::from(flows)),
+                time: Duration::from_secs(6),
             };
             let case = format!("{mbit}mbit-{rtt}ms-{flows}");
             for round in 0..ROUNDS {

@@ -8,7 +8,7 @@
 //! in the first band of a `prio`, which cannot be passed by: each packet goes through
 //! its enqueue and its dequeue. The cases `flows-N` are the same with packets of so many
 //! flows in turn. In `drop-heavy` it is under a `tbf` that lets about half of the packets
-//! go.
+//! go. The kernel's example of a fair queue in BPF can only be the device's own.
 
 use std::sync::LazyLock;
 
@@ -17,7 +17,7 @@ use regex::Regex;
 
 use super::pktgen::Pktgen;
 use super::{least, Figure, Report, Suite};
-use crate::sys::{cmd, module, netns::Dummy};
+use crate::sys::{bpf::StructOps, cmd, module, netns::Dummy};
 
 /// The suite.
 pub const SUITE: Suite = Suite { name: "qdisc", run };
@@ -36,6 +36,9 @@ const LONG_ROUNDS: u32 = 2;
 const BOTTLENECK: &str = "tbf rate 50mbit burst 2000 limit 1000000";
 /// So that CoDel drops as many as do not get through, before the limit does.
 const DROPPING: &str = "limit 10000 target 20us interval 200us";
+
+/// The discipline in BPF: its kind, the object it is in, and what its table is called there.
+const BPF: [&str; 3] = ["bpf_fq", "bpf_qdisc_fq", "fq"];
 
 /// Where a discipline stands.
 #[derive(Clone, Copy, Debug)]
@@ -138,6 +141,8 @@ impl Case {
 fn run(report: &mut Report) -> Result<()> {
     let flows = [1, 64, 1024, MANY].map(Case::Flows);
     let cases = [Case::Bare, Case::Root, Case::UnderPrio, Case::DropHeavy];
+    let [bpf, object, table] = BPF;
+    let ops = StructOps::register(object, table)?;
     with_device(|| {
         for case in cases.into_iter().chain(flows) {
             let (packets, rounds) = case.rounds();
@@ -145,7 +150,8 @@ fn run(report: &mut Report) -> Result<()> {
             if let Case::Flows(flows) = case {
                 pktgen = pktgen.flows(flows)?;
             }
-            for kind in case.kinds() {
+            let in_bpf = matches!(case, Case::Root).then_some(&bpf);
+            for kind in case.kinds().iter().chain(in_bpf) {
                 let measure = || least(rounds, || pktgen.round());
                 let value = case.with(kind, packets * rounds, measure)?;
                 report.figure(Figure {
@@ -159,7 +165,9 @@ fn run(report: &mut Report) -> Result<()> {
             }
         }
         Ok(())
-    })
+    })?;
+    drop(ops);
+    Ok(())
 }
 
 /// Calls `measure` for each case without drops and with one flow, with a pktgen that sends

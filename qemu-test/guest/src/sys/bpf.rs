@@ -4,6 +4,7 @@
 //! section says.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use anyhow::{ensure, Context, Result};
@@ -38,6 +39,38 @@ impl Attached {
             "expected {programs} links in {pins}, got {count}"
         );
         Ok(attached)
+    }
+}
+
+/// A table of operations (`struct_ops`) whose functions are BPF programs, known to the kernel
+/// until the value goes away.
+pub struct StructOps(&'static str);
+
+impl StructOps {
+    /// Loads the one that is called `table` in `/tackle/NAME.bpf.o`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Attached::load`].
+    pub fn register(name: &str, table: &'static str) -> Result<Self> {
+        let object = module::file(name).with_file_name(format!("{name}.bpf.o"));
+        // Where libbpf looks for the kernel's settings, which programs can ask for.
+        let config = format!("/boot/config-{}", cmd::run("uname -r")?.trim());
+        if !Path::new(&config).exists() {
+            fs::create_dir_all("/boot").context("cannot make /boot")?;
+            symlink(object.with_file_name("config"), &config)
+                .with_context(|| format!("cannot make {config}"))?;
+        }
+        cmd::run(&format!("bpftool struct_ops register {}", object.display()))?;
+        Ok(Self(table))
+    }
+}
+
+impl Drop for StructOps {
+    fn drop(&mut self) {
+        if let Err(error) = cmd::run(&format!("bpftool struct_ops unregister name {}", self.0)) {
+            eprintln!("{error:#}");
+        }
     }
 }
 
