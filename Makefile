@@ -37,8 +37,8 @@ test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
 .PHONY: stress
-stress: boot-debug ## all comes and goes under load on the debug kernel, and random netlink messages (ROUNDS=n instead of 1000)
-	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,debug) --suite stress \
+stress: $(addprefix boot-,$(KERNELS)) ## all comes and goes under load, and random netlink messages (KERNELS=debug; ROUNDS=n instead of 1000)
+	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) --suite stress \
 		--suite netlink_fuzz --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: bench

@@ -50,8 +50,8 @@ struct Test {
     /// A suite to run instead of all: one of the guest's, host, checks or rig; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
-    /// How often suites that repeat themselves (stress) do so; each round adds 10 s to
-    /// what a guest may take in all
+    /// How often suites that repeat themselves (stress) do so; each round adds 10 s,
+    /// or 40 s with KASAN, to what a guest may take in all
     #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=100_000))]
     rounds: Option<u32>,
     #[command(flatten)]

@@ -73,7 +73,7 @@ impl Wishes {
     /// The limits for one boot of `kernel`: 30 s (KVM, UML) or 120 s (TCG) of silence and
     /// 900 s in all, unless the user has set others; four times that with KASAN, which
     /// makes all code slower. Each of the `rounds` that were asked for has 10 s more
-    /// in all, whoever set the limit.
+    /// in all, or four times that, whoever set the limit.
     ///
     /// # Errors
     /// When the kernel's config cannot be read.
@@ -88,7 +88,7 @@ impl Wishes {
         Ok(Limits {
             silence,
             silence_in_test: silence,
-            total: total + ROUND * rounds.unwrap_or(0),
+            total: total + ROUND * slow * rounds.unwrap_or(0),
         })
     }
 }
@@ -127,7 +127,8 @@ mod tests {
         let none = Wishes::default();
         assert_eq!(limits(none, "CONFIG_KUNIT=y\n", None), (120, 900));
         assert_eq!(limits(none, "CONFIG_KASAN=y\n", None), (480, 3600));
-        assert_eq!(limits(none, "CONFIG_KASAN=y\n", Some(1000)), (480, 13600));
+        assert_eq!(limits(none, "CONFIG_KASAN=y\n", Some(1000)), (480, 43600));
+        assert_eq!(limits(none, "", Some(1000)), (120, 10900));
     }
 
     #[test]

@@ -55,7 +55,7 @@ impl Guest {
 /// The suites of the guest program that belong to an ordinary run. Those that take
 /// longest come first: others run beside them.
 pub const GUEST: &[Guest] = &[
-    Guest::new("stress").needing("CONFIG_KASAN").on_cpus(4),
+    Guest::new("stress").on_cpus(4),
     Guest::new("netlink_fuzz"),
     Guest::new("load"),
     Guest::new("hooks"),
