@@ -47,8 +47,10 @@ fn is_idle(error: &std::io::Error) -> bool {
 
 /// What all threads of a measurement know.
 struct Load {
-    /// Whether it is over.
+    /// Whether nobody sends any more.
     end: AtomicBool,
+    /// Whether nobody waits for an answer any more.
+    answered: AtomicBool,
     /// Bytes that arrived.
     bytes: AtomicU64,
 }
@@ -61,6 +63,7 @@ pub fn load(client: &Space, server: &Space, plan: &Plan) -> Result<Measured> {
     thin.connect((SERVER, PORT))?;
     let load = &Load {
         end: AtomicBool::new(false),
+        answered: AtomicBool::new(false),
         bytes: AtomicU64::new(0),
     };
     thread::scope(|scope| {
@@ -89,6 +92,7 @@ pub fn load(client: &Space, server: &Space, plan: &Plan) -> Result<Measured> {
             })
         });
         load.end.store(true, Relaxed);
+        load.answered.store(true, Relaxed);
         for sender in senders {
             sender.join().expect("it does not panic")?;
         }
@@ -159,15 +163,13 @@ impl Load {
         }
     }
 
-    /// Sends packets back for as long as any may come.
+    /// Sends packets back until nobody waits for them.
     fn answer(&self, socket: &UdpSocket) -> Result<()> {
         socket.set_read_timeout(Some(LOOK))?;
         let mut bytes = [0; 64];
-        let mut last = Instant::now();
-        while !self.is_over() || last.elapsed() < 3 * LOOK {
+        while !self.answered.load(Relaxed) {
             match socket.recv_from(&mut bytes) {
                 Ok((count, from)) => {
-                    last = Instant::now();
                     // The queue on the way may have no room.
                     let _ = socket.send_to(&bytes[..count], from);
                 }
