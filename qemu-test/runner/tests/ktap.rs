@@ -70,6 +70,17 @@ fn the_plan_may_come_last_or_not_at_all() {
 }
 
 #[test]
+fn the_last_notes_are_kept() {
+    let notes: Vec<_> = (0..500).map(|n| format!("# note {n}")).collect();
+    let notes = notes.join("\n");
+    let (nodes, problems) = read(&format!("KTAP version 1\n1..1\n{notes}\nok 1 a\n"));
+    assert!(problems.is_empty(), "{problems:?}");
+    let kept = &nodes[0].1.notes;
+    assert_eq!((kept.len(), kept[0].as_str()), (200, "note 300"));
+    assert_eq!(kept[199], "note 499");
+}
+
+#[test]
 fn carriage_returns_and_noise_change_nothing() {
     let (nodes, problems) = read(
         "U-Boot\r\nok 1 before the version line\r\nKTAP version 1\r\n1..1\r\n\

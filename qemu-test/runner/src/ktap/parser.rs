@@ -4,7 +4,7 @@
 
 use super::line::{classify, Directive, Line, ResultLine};
 
-/// Diagnostic lines kept for one test; a test that logs in a loop must not fill the memory.
+/// Diagnostic lines kept for one test, the last ones; a test that logs in a loop must not fill the memory.
 const MAX_NOTES: usize = 200;
 
 /// How a test ended, by its own account.
@@ -208,9 +208,11 @@ impl Parser {
     fn note(&mut self, text: &str) {
         // Before the first version line there is nothing to attach a note to.
         if let Some(block) = self.blocks.last_mut() {
-            if block.notes.len() < MAX_NOTES {
-                block.notes.push(text.to_owned());
+            // The last ones tell most: what was reached, or what went wrong.
+            if block.notes.len() == MAX_NOTES {
+                block.notes.remove(0);
             }
+            block.notes.push(text.to_owned());
         }
     }
 
