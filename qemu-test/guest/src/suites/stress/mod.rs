@@ -40,7 +40,7 @@ pub const SUITE: Suite = Suite {
 };
 
 /// Rounds where the command line does not say.
-const ROUNDS: u32 = 25;
+const ROUNDS: u32 = 12;
 
 /// How long anything in a round may take to happen. Emulated processors that
 /// are all busy are slow.
