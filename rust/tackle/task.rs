@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tasks: the one that runs on this CPU, for hooks, and those that descend from another one.
+//! The task that runs on this CPU, for hooks.
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
-use crate::{bindings, function::Pointer};
-use core::{ptr, sync::atomic::AtomicU64};
-use kernel::{bindings::task_struct, task::Task};
+use core::ptr;
+use kernel::task::Task;
 use tackle_core::numa::{TaskId, COMM_LEN};
 
 /// Returns the current task's ID in the initial namespace; 0 for an idle CPU's.
@@ -37,34 +36,6 @@ pub fn tgid() -> i32 {
 #[inline]
 pub fn cpu() -> u32 {
     kernel::cpu::CpuId::current().as_u32()
-}
-
-/// Returns the ID in the initial namespace of a task that a function was given; [`None`] for a
-/// null pointer.
-///
-/// # Context
-///
-/// Any.
-#[inline]
-pub(crate) fn pid_of(task: Pointer<'_, *mut task_struct>) -> Option<i32> {
-    // SAFETY: C code passed the pointer as that of a task, to a call that is not over.
-    (!task.is_null()).then(|| unsafe { (&raw const (*task.as_ptr()).pid).read_volatile() })
-}
-
-/// How many words [`set_descendants`] wants.
-pub(crate) const TASK_WORDS: usize = bindings::PID_MAX_LIMIT.div_ceil(u64::BITS as usize);
-
-/// Sets the bit of the ID, in the initial namespace, of each thread of the process `tgid` and
-/// of those that descend from it. Returns whether there is such a process.
-///
-/// # Context
-///
-/// Any but an NMI.
-pub(crate) fn set_descendants(tgid: i32, tasks: &[AtomicU64]) -> bool {
-    assert!(tasks.len() >= TASK_WORDS);
-    // SAFETY: An ID is below `PID_MAX_LIMIT`, so its bit is in the slice. On 64 bits a bitmap
-    // of the kernel's consists of such words, and it is set by atomic operations.
-    unsafe { bindings::set_descendants(tgid, tasks.as_ptr().cast_mut().cast()) }
 }
 
 /// Returns who the current task is, by its ids in the initial namespace.

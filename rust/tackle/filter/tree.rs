@@ -3,7 +3,9 @@
 //! The tasks of a process tree.
 
 use crate::{
+    bindings,
     ftrace::{Arguments, Call, Registration, Typed, TypedHandler},
+    function::Pointer,
     task,
 };
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,16 +16,41 @@ crate::function! {
     WakeUpNewTask: fn wake_up_new_task(*mut task_struct);
 }
 
+/// Returns the ID in the initial namespace of a task that a function was given; [`None`] for a
+/// null pointer.
+#[inline]
+fn pid_of(task: Pointer<'_, *mut task_struct>) -> Option<i32> {
+    // SAFETY: C code passed the pointer as that of a task, to a call that is not over.
+    (!task.is_null()).then(|| unsafe { (&raw const (*task.as_ptr()).pid).read_volatile() })
+}
+
+/// How many words a bit for each ID takes.
+const WORDS: usize = bindings::PID_MAX_LIMIT.div_ceil(u64::BITS as usize);
+
 /// A set of tasks, a bit for each ID that there can be.
+///
+/// # Invariants
+///
+/// There are [`WORDS`] words.
 struct Tasks(KVVec<AtomicU64>);
 
 impl Tasks {
     fn new() -> Result<Self> {
-        let mut tasks = KVVec::with_capacity(task::TASK_WORDS, GFP_KERNEL)?;
-        for _ in 0..task::TASK_WORDS {
+        let mut tasks = KVVec::with_capacity(WORDS, GFP_KERNEL)?;
+        for _ in 0..WORDS {
             tasks.push_within_capacity(AtomicU64::new(0))?;
         }
+        // INVARIANT: So many were pushed.
         Ok(Self(tasks))
+    }
+
+    /// Adds each thread of the process `tgid` and of those that descend from it. Returns
+    /// whether there is such a process.
+    fn add_descendants(&self, tgid: i32) -> bool {
+        // SAFETY: An ID is below `PID_MAX_LIMIT`, so by the type's invariant its bit is in
+        // the words. On 64 bits a bitmap of the kernel's consists of such words, and it is
+        // set by atomic operations.
+        unsafe { bindings::set_descendants(tgid, self.0.as_ptr().cast_mut().cast()) }
     }
 
     /// The word that has the bit of `pid`, and that bit in it.
@@ -59,7 +86,7 @@ struct Follow(Arc<Tasks>);
 
 impl TypedHandler<WakeUpNewTask> for Follow {
     fn entry<'a>(&self, _call: &'a Call, (new,): Arguments<'a, WakeUpNewTask>) {
-        if let Some(pid) = task::pid_of(new) {
+        if let Some(pid) = pid_of(new) {
             self.0.set(pid, self.0.has(task::pid()));
         }
     }
@@ -82,7 +109,7 @@ impl Tree {
         // its maker in the lists, which are walked from the front: either it is seen there,
         // or its maker was seen before it was made.
         let follow = KBox::pin_init(Registration::typed(Follow(tasks.clone())), GFP_KERNEL)?;
-        if !task::set_descendants(tgid, &tasks.0) {
+        if !tasks.add_descendants(tgid) {
             return Err(ESRCH);
         }
         Ok(Self {
