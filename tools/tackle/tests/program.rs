@@ -22,6 +22,7 @@ fn a_wrong_command_line_is_refused() {
         &["qdisc", "watch", "lo", "--interval", "0"],
         &["qdisc", "probe", "--rate", "10"],
         &["qdisc", "probe", "--flows", "0"],
+        &["qdisc", "probe", "--output", "delay.gif"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");

@@ -1,12 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays as curves, in SVG: how many of the packets took at most so long.
+//! Delays as curves, in SVG or PNG: how many of the packets took at most so long.
 
-use anyhow::{anyhow, Result};
+use std::path::PathBuf;
+
+use anyhow::{anyhow, Context, Result};
+use epaint_default_fonts::UBUNTU_LIGHT;
 use plotters::prelude::*;
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree};
 use tackle_link::Delays;
 
 const SIZE: (u32, u32) = (860, 480);
+/// Beside the curves, for their names.
+const NAMES: u32 = 170;
 const TEXT: RGBColor = RGBColor(34, 38, 43);
 const LINES: RGBColor = RGBColor(221, 225, 230);
 /// One for each curve; from the seventh on they come again.
@@ -19,14 +26,70 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(120, 120, 120),
 ];
 
-/// Draws a curve for each of these names.
+/// Pixels of PNG for one of SVG, so that letters are sharp.
+const SCALE: u32 = 2;
+
+/// A file to draw into.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Where it is to be.
+    pub path: PathBuf,
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Format {
+    Svg,
+    Png,
+}
+
+/// Reads the name of a picture's file, which tells its format.
 ///
 /// # Errors
-/// When it cannot be drawn.
-pub fn draw(title: &str, curves: &[(&str, &Delays)]) -> Result<String> {
-    let mut svg = String::new();
-    chart(&mut svg, title, curves).map_err(|error| anyhow!("cannot draw the delays: {error}"))?;
-    Ok(svg)
+/// When it ends in neither `.svg` nor `.png`.
+pub fn picture(name: &str) -> Result<Picture, String> {
+    let path = PathBuf::from(name);
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let format = match ending.to_str() {
+        Some("svg") => Format::Svg,
+        Some("png") => Format::Png,
+        _ => return Err("not a name that ends in .svg or .png".into()),
+    };
+    Ok(Picture { path, format })
+}
+
+impl Picture {
+    /// Draws a curve for each of these names. Returns what is to be in the file.
+    ///
+    /// # Errors
+    /// When it cannot be drawn.
+    pub fn draw(&self, title: &str, curves: &[(&str, &Delays)]) -> Result<Vec<u8>> {
+        let mut svg = String::new();
+        chart(&mut svg, title, curves)
+            .map_err(|error| anyhow!("cannot draw the delays: {error}"))?;
+        match self.format {
+            Format::Svg => Ok(svg.into_bytes()),
+            Format::Png => png(&svg),
+        }
+    }
+}
+
+fn png(svg: &str) -> Result<Vec<u8>> {
+    let mut options = Options::default();
+    let fonts = options.fontdb_mut();
+    fonts.load_font_data(UBUNTU_LIGHT.to_vec());
+    let font = fonts.faces().next().context("a font without a face")?;
+    let family = font.families[0].0.clone();
+    fonts.set_sans_serif_family(family);
+    let tree = Tree::from_str(svg, &options)?;
+    let mut pixels = Pixmap::new(SCALE * SIZE.0, SCALE * SIZE.1).context("an empty picture")?;
+    let scale = SCALE as f32;
+    resvg::render(
+        &tree,
+        Transform::from_scale(scale, scale),
+        &mut pixels.as_mut(),
+    );
+    Ok(pixels.encode_png()?)
 }
 
 fn chart(
@@ -43,12 +106,13 @@ fn chart(
     let (least, most) = ends.fold((f64::MAX, 0.0), |(least, most), delay| {
         (delay.min(least), delay.max(most))
     });
-    // A delay of nothing has no place on a scale of logarithms.
-    let least = (least * 0.8).clamp(1e-3, 1e6);
+    // From a power of ten on: plotters has numbers only behind the first of those. A delay of
+    // nothing has no place on a scale of logarithms.
+    let least = 10_f64.powf(least.clamp(1e-3, 1e6).log10().floor());
     let font = |size| ("sans-serif", size).into_font().color(&TEXT);
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
-        .margin_right(30)
+        .margin_right(NAMES)
         .caption(title, font(17))
         .x_label_area_size(44)
         .y_label_area_size(56)
@@ -63,7 +127,8 @@ fn chart(
         .axis_style(LINES)
         .label_style(font(13))
         .axis_desc_style(font(14))
-        .x_label_formatter(&|delay| format!("{delay}"))
+        .x_labels(20)
+        .x_label_formatter(&label)
         .y_label_formatter(&|percent| format!("{percent:.0} %"))
         .x_desc("round trip under load, in milliseconds")
         .y_desc("packets that took no longer")
@@ -78,7 +143,10 @@ fn chart(
             .map(|(index, delay)| (delay.max(least), 100.0 * (index + 1) as f64 / count))
             .collect();
         chart.draw_series([PathElement::new(points, colour.stroke_width(2))])?;
-        let place = (90, 52 + 20 * i32::try_from(number)?);
+        let place = (
+            i32::try_from(SIZE.0 - NAMES)? + 18,
+            52 + 20 * i32::try_from(number)?,
+        );
         let style = ("sans-serif", 15).into_font().color(&colour);
         root.draw(&Text::new((*name).to_owned(), place, style))?;
     }
@@ -86,19 +154,42 @@ fn chart(
     Ok(())
 }
 
+/// The number at a line; without one where lines are near each other.
+fn label(delay: &f64) -> String {
+    let text = delay.to_string();
+    let digits = text.trim_start_matches(['0', '.']);
+    if digits.starts_with(['1', '2', '3', '5']) {
+        text
+    } else {
+        String::new()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_picture_has_a_curve_and_a_name_for_each() {
+    fn drawn(name: &str) -> Vec<u8> {
         let slow: Delays = [400.0, 500.0, 510.0].into_iter().collect();
         let fast: Delays = [20.0, 21.0, 25.0].into_iter().collect();
-        let svg = draw(
-            "10 Mbit/s",
-            &[("pfifo limit 1000", &slow), ("rcodel", &fast)],
-        )
-        .unwrap();
+        let curves = [("pfifo limit 1000", &slow), ("rcodel", &fast)];
+        picture(name).unwrap().draw("10 Mbit/s", &curves).unwrap()
+    }
+
+    #[test]
+    fn the_name_tells_the_format() {
+        for (name, format) in [("a.svg", Format::Svg), ("/b/c.d.PNG", Format::Png)] {
+            let path = PathBuf::from(name);
+            assert_eq!(picture(name), Ok(Picture { path, format }));
+        }
+        for wrong in ["", "svg", ".png", "a.jpg", "a.svg.gz"] {
+            assert!(picture(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_picture_has_a_curve_and_a_name_for_each() {
+        let svg = String::from_utf8(drawn("a.svg")).unwrap();
         for part in [
             "<svg",
             "10 Mbit/s",
@@ -114,7 +205,32 @@ mod tests {
     }
 
     #[test]
+    fn lines_have_numbers_where_there_is_room() {
+        let all = [0.05, 0.06, 1.0, 20.0, 40.0, 300.0, 900.0];
+        let labels = all.map(|delay| label(&delay));
+        assert_eq!(labels, ["0.05", "", "1", "20", "", "300", ""]);
+    }
+
+    #[test]
+    fn pixels_have_curves_and_letters() {
+        let pixels = Pixmap::decode_png(&drawn("a.png")).unwrap();
+        assert_eq!((pixels.width(), pixels.height()), (1720, 960));
+        let count = |colour: RGBColor, top: usize, bottom: usize| {
+            let rows = &pixels.pixels()[top * 1720..bottom * 1720];
+            let is = |pixel: &&resvg::tiny_skia::PremultipliedColorU8| {
+                (pixel.red(), pixel.green(), pixel.blue()) == (colour.0, colour.1, colour.2)
+            };
+            rows.iter().filter(is).count()
+        };
+        // Steps of a curve; without its font the title at the top would be missing.
+        assert!(count(COLOURS[0], 200, 960) > 100);
+        assert!(count(COLOURS[1], 200, 960) > 100);
+        assert!(count(TEXT, 0, 80) > 10);
+    }
+
+    #[test]
     fn nothing_can_be_drawn_of_as_well() {
-        assert!(draw("none", &[("codel", &Delays::default())]).is_ok());
+        let nothing = [("codel", &Delays::default())];
+        assert!(picture("a.svg").unwrap().draw("none", &nothing).is_ok());
     }
 }

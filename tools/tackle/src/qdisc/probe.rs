@@ -7,7 +7,7 @@
 use std::fs::Permissions;
 use std::io::{stderr, IsTerminal, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
@@ -17,7 +17,7 @@ use serde::Serialize;
 use tackle_link::{Delays, Link, Measured, Plan};
 use tempfile::NamedTempFile;
 
-use super::picture::draw;
+use super::picture::{picture, Picture};
 use crate::table::{json, say, table};
 
 /// What is to be measured.
@@ -35,9 +35,9 @@ pub struct Request {
     /// How long each discipline is measured: ms or s
     #[arg(long, default_value = "10s", value_parser = span)]
     time: Duration,
-    /// Draw the delays into this file, as SVG
-    #[arg(long, value_name = "FILE.svg")]
-    output: Option<PathBuf>,
+    /// Draw the delays into this file, as SVG or PNG: its name ends in .svg or .png
+    #[arg(long, value_name = "FILE", value_parser = picture)]
+    output: Option<Picture>,
     /// As JSON
     #[arg(long)]
     json: bool,
@@ -70,7 +70,7 @@ impl Request {
             "only root may make network name spaces"
         );
         let plan = self.plan();
-        if let Some(path) = &self.output {
+        if let Some(Picture { path, .. }) = &self.output {
             // What cannot be written is to be known before minutes have passed. What this
             // makes goes at once: nothing may stay behind however the measuring ends.
             drop(beside(path)?);
@@ -85,13 +85,14 @@ impl Request {
             }
             all.push((queue.as_str(), link.measure(queue)?));
         }
-        if let Some(path) = &self.output {
+        if let Some(picture) = &self.output {
             let curves: Vec<_> = all
                 .iter()
                 .map(|(name, measured)| (*name, &measured.delays))
                 .collect();
+            let path = &picture.path;
             let mut file = beside(path)?;
-            file.write_all(draw(&self.title(), &curves)?.as_bytes())?;
+            file.write_all(&picture.draw(&self.title(), &curves)?)?;
             file.persist(path)
                 .with_context(|| format!("cannot write {}", path.display()))?;
         }
