@@ -7,9 +7,9 @@ use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
 
 use crate::sys::codel::Options;
+use crate::sys::dummy::Dummy;
 use crate::sys::fault::{self, Point};
 use crate::sys::livepatch::Patch;
-use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{module, Answer};
 

@@ -27,3 +27,4 @@ mod space;
 pub use delays::Delays;
 pub use link::{Link, Plan};
 pub use load::Measured;
+pub use space::Space;

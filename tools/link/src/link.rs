@@ -101,10 +101,25 @@ impl Link {
     /// # Errors
     /// When the kernel does not know the queue, or nothing gets through.
     pub fn measure(&self, queue: &str) -> Result<Measured> {
+        let (measured, ()) = self.measure_and(queue, || Ok(()))?;
+        Ok(measured)
+    }
+
+    /// Does what [`measure`](Self::measure) does, and calls `look` in the router's name space
+    /// before the queue goes: it is there at the handle `10:` of the device `r1`, below `1:1`.
+    ///
+    /// # Errors
+    /// Those of [`measure`](Self::measure), and of `look`.
+    pub fn measure_and<T: Send>(
+        &self,
+        queue: &str,
+        look: impl FnOnce() -> Result<T> + Send,
+    ) -> Result<(Measured, T)> {
         let place = "dev r1 parent 1:1 handle 10:";
         let tc = |order: String| self.router.batch("tc", &[order]);
         tc(format!("qdisc replace {place} {queue}"))?;
-        let measured = load(&self.client, &self.server, &self.plan);
+        let measured = load(&self.client, &self.server, &self.plan)
+            .and_then(|measured| Ok((measured, self.router.enter(look)?)));
         // The next one starts empty, be it of the same kind.
         tc(format!("qdisc del {place}"))?;
         measured.with_context(|| format!("with {queue}"))

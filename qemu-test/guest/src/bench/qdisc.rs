@@ -17,7 +17,7 @@ use regex::Regex;
 
 use super::pktgen::Pktgen;
 use super::{least, Figure, Report, Suite};
-use crate::sys::{bpf::StructOps, cmd, module, netns::Dummy};
+use crate::sys::{bpf::StructOps, cmd, dummy::Dummy, module};
 
 /// The suite.
 pub const SUITE: Suite = Suite { name: "qdisc", run };

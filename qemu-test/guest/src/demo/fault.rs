@@ -5,8 +5,8 @@
 use anyhow::{ensure, Result};
 
 use super::Page;
+use crate::sys::dummy::Dummy;
 use crate::sys::module;
-use crate::sys::netns::Dummy;
 use crate::walk::{self, Step, RCODEL};
 
 /// Shows each fault point, what user space got and what was left behind.

@@ -5,7 +5,8 @@
 use anyhow::{ensure, Result};
 
 use super::Page;
-use crate::sys::bottleneck::{Bottleneck, RATE};
+use crate::sys::codel::Xstats;
+use crate::sys::link::{self, RATE};
 use crate::sys::{module, worker};
 
 const SECONDS: u32 = 6;
@@ -20,9 +21,9 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     // stays off it. With one node only there is nowhere to go.
     let _ = worker::pin(1);
     let stack = module::stack("sch_rcodel", "")?;
-    let line = Bottleneck::new()?;
+    let line = link::slow(SECONDS)?;
     page.say(format!(
-        "   {RATE} Mbit/s, 10 ms away, 4 TCP connections and a ping, {SECONDS} s each"
+        "   {RATE} Mbit/s, 10 ms away, 4 TCP flows and a thin one, {SECONDS} s each"
     ));
     page.say(format!(
         "   {:<18}{:>9}{:>9}{:>9}{:>9}{:>9}",
@@ -30,18 +31,18 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     ));
     let mut medians = Vec::new();
     for queue in ["pfifo limit 1000", "rcodel"] {
-        let measured = line.measure(queue, SECONDS)?;
-        let ping = |percent| measured.pings.percentile(percent);
+        let (measured, shown) = link::measure(&line, queue)?;
+        let ping = |percent| measured.delays.percentile(percent);
         page.say(format!(
             "   {queue:<18}{:>9.1}{:>9.1}{:>9.1}{:>9.2}{:>9}",
             ping(0),
             ping(50),
             ping(95),
             measured.mbit,
-            measured.drops
+            shown.drops
         ));
         medians.push(ping(50));
-        if let Some(xstats) = measured.xstats {
+        if let Ok(xstats) = Xstats::decode(&shown.xstats) {
             page.say(format!(
                 "   {queue}: largest packet {} bytes, last delay {} us, drop count {}",
                 xstats.maxpacket, xstats.ldelay, xstats.count

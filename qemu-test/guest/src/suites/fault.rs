@@ -8,8 +8,8 @@ use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
+use crate::sys::dummy::Dummy;
 use crate::sys::meter::Meter;
-use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{debugfs, expect_errno, fault, kmsg, module};
 use crate::walk::{self, Step, RCODEL};

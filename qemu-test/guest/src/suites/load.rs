@@ -7,10 +7,10 @@ use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
 use crate::sys::codel::attribute;
+use crate::sys::dummy::Dummy;
 use crate::sys::kernel::has_kasan;
 use crate::sys::livepatch::{self, Patch};
 use crate::sys::module::{self, CLIENTS, LIBRARY};
-use crate::sys::netns::Dummy;
 use crate::sys::qdisc::{handle, How, Tc};
 use crate::sys::slab::{growing, Memory};
 use crate::sys::{cmd, debugfs, expect_errno, numa};

@@ -2,7 +2,7 @@
 
 //! The suites, one file each.
 
-mod codel_details;
+mod codel_family;
 mod fault;
 mod hooks;
 mod kunit;

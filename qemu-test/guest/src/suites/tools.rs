@@ -16,8 +16,8 @@ use self::probe::{a_probe_leaves_nothing_behind, qdiscs_are_probed};
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Kept};
+use crate::sys::dummy::Dummy;
 use crate::sys::livepatch::{cmdline, NAME, TEXT};
-use crate::sys::netns::Dummy;
 use crate::sys::tackle::{self, expect, expect_refusal, patches, PROGRAM};
 use crate::sys::{debugfs, module, wait_for};
 

@@ -5,7 +5,7 @@
 use anyhow::Result;
 
 use super::codel::{Options, Xstats};
-use super::netns::Dummy;
+use super::dummy::Dummy;
 use super::qdisc::{How, Shown, Tc};
 use super::{module, Answer};
 

@@ -4,16 +4,18 @@
 
 use std::io::Write;
 use std::process::{self, Child, Command, Stdio};
+use std::str::SplitWhitespace;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{bail, Context, Result};
+use process_control::{ChildExt, Control};
 
-/// How long a command that should be quick may take, in seconds. Emulated
-/// processors are slow; the limit is there to end a test that hangs.
-const LIMIT: &str = "60";
+use super::kernel::patience;
 
-/// The exit status of timeout(1) when the time is over.
-const TIMED_OUT: i32 = 124;
+/// How long a command that should be quick may take; with KASAN it is longer ([`patience`]).
+/// Emulated processors are slow; the limit is there to end a test that hangs.
+const LIMIT: Duration = Duration::from_secs(60);
 
 static UNLIMITED: AtomicBool = AtomicBool::new(false);
 
@@ -21,15 +23,6 @@ static UNLIMITED: AtomicBool = AtomicBool::new(false);
 /// instructions, it leaps ahead while the guest waits for its disk.
 pub fn lift_limit() {
     UNLIMITED.store(true, Ordering::Relaxed);
-}
-
-fn limit() -> &'static str {
-    if UNLIMITED.load(Ordering::Relaxed) {
-        // What timeout(1) takes for no limit.
-        "0"
-    } else {
-        LIMIT
-    }
 }
 
 /// A child process that is killed when its owner is done with it.
@@ -60,7 +53,7 @@ pub fn run(line: &str) -> Result<String> {
 ///
 /// See [`run`].
 pub fn feed(line: &str, input: &str) -> Result<String> {
-    let output = finish(line, spawn(line)?, input)?;
+    let output = finish(line, input)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
@@ -85,37 +78,45 @@ pub struct Output {
 ///
 /// It cannot be started, was killed or ran longer than the limit.
 pub fn output(line: &str) -> Result<Output> {
-    let output = finish(line, spawn(line)?, "")?;
+    let output = finish(line, "")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     match output.status.code() {
-        Some(code) if code != TIMED_OUT => Ok(Output {
+        Some(code) => Ok(Output {
             code,
             out: text(&output.stdout),
             err: text(&output.stderr),
         }),
-        _ => bail!("`{line}`: {}", output.status),
+        None => bail!("`{line}`: {}", output.status),
     }
 }
 
-fn spawn(line: &str) -> Result<Child> {
-    Command::new("timeout")
-        .arg(limit())
-        .args(line.split_whitespace())
+fn split(line: &str) -> Result<(&str, SplitWhitespace<'_>)> {
+    let mut words = line.split_whitespace();
+    Ok((words.next().context("an empty command line")?, words))
+}
+
+fn finish(line: &str, input: &str) -> Result<process::Output> {
+    let (program, words) = split(line)?;
+    let mut child = Command::new(program)
+        .args(words)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .with_context(|| format!("cannot start `{line}`"))
-}
-
-fn finish(line: &str, mut child: Child, input: &str) -> Result<process::Output> {
+        .with_context(|| format!("cannot start `{line}`"))?;
     if let Some(mut stdin) = child.stdin.take() {
         // A program that does not read its input may be gone already.
         let _ = stdin.write_all(input.as_bytes());
     }
-    child
-        .wait_with_output()
-        .with_context(|| format!("cannot wait for `{line}`"))
+    let mut control = child.controlled_with_output().terminate_for_timeout();
+    if !UNLIMITED.load(Ordering::Relaxed) {
+        control = control.time_limit(patience(LIMIT));
+    }
+    control
+        .wait()
+        .with_context(|| format!("cannot wait for `{line}`"))?
+        .map(process_control::Output::into_std_lossy)
+        .with_context(|| format!("`{line}`: not done in {} s", patience(LIMIT).as_secs()))
 }
 
 /// Starts a command line in the background, its standard output piped.
@@ -124,8 +125,7 @@ fn finish(line: &str, mut child: Child, input: &str) -> Result<process::Output> 
 ///
 /// It cannot be started.
 pub fn start(line: &str) -> Result<Kept> {
-    let mut words = line.split_whitespace();
-    let program = words.next().context("an empty command line")?;
+    let (program, words) = split(line)?;
     Command::new(program)
         .args(words)
         .stdin(Stdio::null())

@@ -11,6 +11,14 @@ use nix::sys::socket::{
     sendto, socket, AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike,
 };
 
+/// To everybody, from nobody.
+const ADDRESSES: [u8; 12] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0];
+
+/// A frame for everybody of this EtherType, with so many zeroes in it.
+pub fn of_type(kind: u16, bytes: usize) -> Vec<u8> {
+    [&ADDRESSES[..], &kind.to_be_bytes(), &vec![0; bytes]].concat()
+}
+
 /// A TCP segment without data, in a frame for everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
@@ -18,13 +26,22 @@ pub struct Segment {
     pub source: (Ipv4Addr, u16),
     /// Where it says it goes.
     pub destination: (Ipv4Addr, u16),
+    /// The DS field of its IP header, ECN bits included.
+    pub dsfield: u8,
 }
 
 impl Segment {
     /// The whole frame: Ethernet, IPv4 and TCP headers of 54 bytes.
     pub fn frame(&self) -> Vec<u8> {
-        let mut frame = vec![0xff; 6];
-        frame.extend([0; 6]);
+        self.tagged(&[])
+    }
+
+    /// The whole frame with VLAN tags (IEEE 802.1Q, tag control information), the outermost
+    /// first.
+    pub fn tagged(&self, tags: &[u16]) -> Vec<u8> {
+        let tags = tags.iter().map(|tag| [[0x81, 0x00], tag.to_be_bytes()]);
+        let mut frame = ADDRESSES.to_vec();
+        frame.extend(tags.flatten().flatten());
         frame.extend([0x08, 0x00]);
         frame.extend(self.ip());
         frame.extend(self.tcp());
@@ -35,6 +52,7 @@ impl Segment {
         // Version and length, 40 bytes in all, time to live 64, TCP.
         let mut header = [0; 20];
         header[0] = 0x45;
+        header[1] = self.dsfield;
         header[3] = 40;
         header[8] = 64;
         header[9] = 6;
@@ -105,19 +123,33 @@ fn address(device: &str) -> Option<LinkAddr> {
 mod tests {
     use super::*;
 
+    const SEGMENT: Segment = Segment {
+        source: (Ipv4Addr::new(10, 0, 0, 10), 5000),
+        destination: (Ipv4Addr::new(10, 0, 0, 20), 10),
+        dsfield: 0,
+    };
+
     #[test]
     fn a_segment_is_what_others_make_of_it() {
-        let segment = Segment {
-            source: ([10, 0, 0, 10].into(), 5000),
-            destination: ([10, 0, 0, 20].into(), 10),
-        };
-        let frame = segment.frame();
+        let frame = SEGMENT.frame();
         assert_eq!(frame.len(), 54);
         assert_eq!(frame[12..14], [0x08, 0x00]);
         assert_eq!(frame[26..34], [10, 0, 0, 10, 10, 0, 0, 20]);
         assert_eq!(frame[34..38], [0x13, 0x88, 0, 10]);
         // The sum over a header with its checksum in it is zero.
         assert_eq!(checksum(&frame[14..34]), [0, 0]);
+    }
+
+    #[test]
+    fn tags_are_before_the_type() {
+        let tagged = SEGMENT.tagged(&[0x6007, 0x0008]);
+        assert_eq!(tagged.len(), 62);
+        assert_eq!(
+            tagged[12..22],
+            [0x81, 0, 0x60, 7, 0x81, 0, 0, 8, 0x08, 0x00]
+        );
+        assert_eq!(tagged[22..], SEGMENT.frame()[14..]);
+        assert_eq!(of_type(0x88b5, 46).len(), 60);
     }
 
     #[test]

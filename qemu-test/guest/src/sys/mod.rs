@@ -3,11 +3,11 @@
 //! What the suites and the demonstration need from the system.
 
 pub mod bench;
-pub mod bottleneck;
 pub mod bpf;
 pub mod cmd;
 pub mod codel;
 pub mod debugfs;
+pub mod dummy;
 pub mod fault;
 pub mod frame;
 pub mod ftrace;
@@ -16,10 +16,10 @@ pub mod kmemleak;
 pub mod kmsg;
 pub mod kprobe;
 pub mod kunit;
+pub mod link;
 pub mod livepatch;
 pub mod meter;
 pub mod module;
-pub mod netns;
 pub mod numa;
 pub mod perf;
 pub mod qdisc;
@@ -27,7 +27,6 @@ pub mod slab;
 pub mod tackle;
 pub mod taint;
 pub mod tdc;
-pub mod traffic;
 pub mod twins;
 pub mod worker;
 

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
-use super::{cmd, expect_errno, Answer};
+use super::{cmd, debugfs, expect_errno, Answer};
 
 /// The library that every other module depends on.
 pub const LIBRARY: &str = "tackle";
@@ -256,6 +256,15 @@ pub fn rmmod(name: &str) -> Answer {
         answer = rmmod_once(name);
     }
     answer
+}
+
+/// How many use a module that is loaded.
+///
+/// # Errors
+///
+/// It is not, or cannot be unloaded.
+pub fn uses(name: &str) -> Result<u32> {
+    debugfs::value(format!("/sys/module/{name}/refcnt"))
 }
 
 /// The names of all loaded modules.

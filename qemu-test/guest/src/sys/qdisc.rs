@@ -4,8 +4,6 @@
 //! wants to send options that no `tc` would send, and to see by itself what
 //! `tc` has sent.
 
-use std::thread;
-
 use anyhow::{bail, Context, Result};
 use netlink_packet_core::{
     DefaultNla, NetlinkMessage, NetlinkPayload, Nla, NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP,
@@ -16,7 +14,6 @@ use netlink_packet_route::tc::{TcAttribute, TcHandle, TcMessage, TcOption, TcXst
 use netlink_packet_route::RouteNetlinkMessage as Route;
 use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr};
 use nix::errno::Errno;
-use nix::sched::{setns, CloneFlags};
 
 use super::Answer;
 
@@ -68,23 +65,6 @@ impl Tc {
         socket.bind_auto()?;
         socket.connect(&SocketAddr::new(0, 0))?;
         Ok(Self { socket })
-    }
-
-    /// Opens a socket in a named network name space.
-    ///
-    /// # Errors
-    ///
-    /// There is no such name space.
-    pub fn open_in(space: &str) -> Result<Self> {
-        let path = format!("/run/netns/{space}");
-        let file = std::fs::File::open(&path).with_context(|| format!("cannot open {path}"))?;
-        // A socket stays where it was opened, so a thread of its own can
-        // enter the name space and nobody has to find the way back.
-        let inside = thread::spawn(move || {
-            setns(&file, CloneFlags::CLONE_NEWNET).context("cannot enter the name space")?;
-            Self::open()
-        });
-        inside.join().expect("opening a socket does not panic")
     }
 
     /// Puts a qdisc at the root of a device, or changes the one that is there.

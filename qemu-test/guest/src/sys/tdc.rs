@@ -13,18 +13,17 @@ use std::sync::LazyLock;
 use anyhow::{bail, ensure, Context as _, Result};
 use regex::{Regex, RegexBuilder};
 use serde::Deserialize;
+use tackle_link::Space;
 
 use super::cmd;
 use super::frame::{self, Segment};
-use super::netns::Spaces;
 use super::twins::Twins;
 use crate::suite::Context;
 
-/// The name space of the device under test, named as in `tdc_config.py`; so are the devices.
-const SPACE: &str = "tcut";
+/// The devices, named as in `tdc_config.py`. The last is outside of the name space under test.
 const DUMMY: &str = "dummy1";
-const DEV0: &str = "v0p0";
 const DEV1: &str = "v0p1";
+const DEV0: &str = "v0p0";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -86,12 +85,13 @@ fn substitute(text: &str) -> Result<String> {
 }
 
 /// Runs a command in the name space.
-fn inside(line: &str) -> Result<cmd::Output> {
-    cmd::output(&format!("ip netns exec {SPACE} {}", substitute(line)?))
+fn inside(space: &Space, line: &str) -> Result<cmd::Output> {
+    let line = substitute(line)?;
+    space.enter(|| cmd::output(&line))
 }
 
-fn expect_code(line: &str, expected: i32) -> Result<()> {
-    let output = inside(line)?;
+fn expect_code(space: &Space, line: &str, expected: i32) -> Result<()> {
+    let output = inside(space, line)?;
     ensure!(
         output.code == expected,
         "`{line}`: expected exit status {expected}, got {output:?}"
@@ -111,20 +111,21 @@ fn segment(packet: &str) -> Result<Segment> {
     Ok(Segment {
         source: (Ipv4Addr::from_str(&found[1])?, found[3].parse()?),
         destination: (Ipv4Addr::from_str(&found[2])?, found[4].parse()?),
+        dsfield: 0,
     })
 }
 
 impl Case {
-    fn run(&self) -> Result<()> {
+    fn run(&self, space: &Space) -> Result<()> {
         for line in &self.setup {
-            expect_code(line, 0)?;
+            expect_code(space, line, 0)?;
         }
-        expect_code(&self.cmd_under_test, self.exp_exit_code.parse()?)?;
+        expect_code(space, &self.cmd_under_test, self.exp_exit_code.parse()?)?;
         for scapy in &self.scapy {
             let frame = segment(&scapy.packet)?.frame();
             frame::send(&substitute(&scapy.iface)?, &frame, scapy.count)?;
         }
-        let output = inside(&self.verify_cmd)?;
+        let output = inside(space, &self.verify_cmd)?;
         let pattern = RegexBuilder::new(&self.match_pattern)
             .dot_matches_new_line(true)
             .multi_line(true)
@@ -136,35 +137,35 @@ impl Case {
             "expected {expected} matches of `{pattern}`, got {found} in {output:?}"
         );
         for line in &self.teardown {
-            expect_code(line, 0)?;
+            expect_code(space, line, 0)?;
         }
         Ok(())
     }
 }
 
 /// The devices of one case. Both ends of the pair go with one of them.
-struct Devices<'a>(&'a Spaces);
+struct Devices<'a>(&'a Space);
 
 impl<'a> Devices<'a> {
-    fn new(spaces: &'a Spaces) -> Result<Self> {
-        spaces.ip(
-            SPACE,
+    fn new(space: &'a Space) -> Result<Self> {
+        space.batch(
+            "ip",
             &[
-                format!("link add {DUMMY} type dummy").as_str(),
-                &format!("link add {DEV1} type veth peer name {DEV0} netns 1"),
-                &format!("link set {DUMMY} up"),
-                &format!("link set {DEV1} up"),
+                format!("link add {DUMMY} type dummy"),
+                format!("link add {DEV1} type veth peer name {DEV0} netns 1"),
+                format!("link set {DUMMY} up"),
+                format!("link set {DEV1} up"),
             ],
         )?;
         cmd::run(&format!("ip link set {DEV0} up"))?;
-        Ok(Self(spaces))
+        Ok(Self(space))
     }
 }
 
 impl Drop for Devices<'_> {
     fn drop(&mut self) {
         let lines = [format!("link del {DUMMY}"), format!("link del {DEV1}")];
-        if let Err(error) = self.0.ip(SPACE, &lines) {
+        if let Err(error) = self.0.batch("ip", &lines) {
             eprintln!("{error:#}");
         }
     }
@@ -183,11 +184,12 @@ pub fn run(context: &mut Context<'_>, twins: Twins) -> Result<()> {
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     let cases = read(&json, twins)?;
     ensure!(!cases.is_empty(), "no cases in {}", path.display());
-    let spaces = Spaces::new(&[SPACE])?;
+    let space = Space::new()?;
+    space.batch("ip", &["link set lo up".into()])?;
     let mut failed = 0;
     for case in &cases {
-        let devices = Devices::new(&spaces)?;
-        if let Err(error) = case.run() {
+        let devices = Devices::new(&space)?;
+        if let Err(error) = case.run(&space) {
             context.note(format!("{} {}: {error:#}", case.id, case.name))?;
             failed += 1;
         }
@@ -240,6 +242,7 @@ mod tests {
         let expected = Segment {
             source: ([10, 0, 0, 10].into(), 5000),
             destination: ([10, 0, 0, 20].into(), 10),
+            dsfield: 0,
         };
         assert_eq!(segment(packet).unwrap(), expected);
         assert!(segment("Ether()/ARP()").is_err());

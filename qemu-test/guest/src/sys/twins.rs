@@ -26,6 +26,26 @@ pub const SHOWS: &[&str] = &[
     "-color=always -s",
 ];
 
+/// The lines of `tc` that carry out each of these, such as `change KIND limit 3`, at the root
+/// of `tkd0`, and have it shown once as text and once as JSON; after the second, which sets what
+/// a new one has not, in all ways.
+pub fn orders(all: &[&str]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (number, order) in all.iter().enumerate() {
+        let (verb, rest) = order.split_once(' ').expect("a verb and a kind");
+        lines.push(format!("qdisc {verb} dev tkd0 root handle 1: {rest}"));
+        let shows = if number == 1 { SHOWS } else { &["-s -d", "-j"] };
+        lines.extend(shown(shows));
+    }
+    lines
+}
+
+/// The lines of `tc` that show the qdiscs of `tkd0` in these ways.
+pub fn shown(ways: &[&str]) -> Vec<String> {
+    let line = |how: &&str| format!("{how} qdisc show dev tkd0");
+    ways.iter().map(line).collect()
+}
+
 /// A parent that lets two of our packets, of 48 bytes, through, and no third for 104 s: the
 /// others wait, one of them in front of the queue. At this rate it takes no burst of more
 /// than 274 s.
@@ -81,7 +101,7 @@ impl Twins {
     /// # Errors
     ///
     /// They differ, or are not JSON where they should be.
-    pub fn compare(self, lines: &[String], theirs: &[Output], ours: &[Output]) -> Result<usize> {
+    fn compare(self, lines: &[String], theirs: &[Output], ours: &[Output]) -> Result<usize> {
         let plain = |text: &str| {
             let text = text.replace(self.ours, self.theirs);
             DELAY.replace_all(&text, "$1$2 N").into_owned()
@@ -113,15 +133,30 @@ impl Twins {
         Ok(size)
     }
 
+    /// Does the same with both kinds, the kernel's first, in which `tc` carries out these lines,
+    /// and compares what it said. Returns what it said of ours, and how many bytes that were.
+    ///
+    /// # Errors
+    ///
+    /// Those of `run`; and see [`compare`](Self::compare).
+    pub fn both(
+        self,
+        lines: &[String],
+        mut run: impl FnMut(&str) -> Result<Vec<Output>>,
+    ) -> Result<(Vec<Output>, usize)> {
+        let theirs = run(self.theirs)?;
+        let ours = run(self.ours)?;
+        let size = self.compare(lines, &theirs, &ours)?;
+        Ok((ours, size))
+    }
+
     /// Runs `tc` with each of these lines for both kinds, and compares what it said.
     ///
     /// # Errors
     ///
     /// See [`compare`](Self::compare).
     pub fn expect_same(self, context: &mut Context<'_>, lines: &[String]) -> Result<()> {
-        let theirs = session(self.theirs, lines)?;
-        let ours = session(self.ours, lines)?;
-        let size = self.compare(lines, &theirs, &ours)?;
+        let (_, size) = self.both(lines, |kind| session(kind, lines))?;
         context.note(format!("{} commands, {size} bytes the same", lines.len()))
     }
 }

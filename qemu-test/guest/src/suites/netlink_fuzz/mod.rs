@@ -30,7 +30,7 @@ use anyhow::{ensure, Context as _, Result};
 use self::worker::Sum;
 use super::stress::rounds;
 use crate::suite::{list, Context, Suite};
-use crate::sys::netns::Dummy;
+use crate::sys::dummy::Dummy;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{cmd, debugfs, module};
 

@@ -15,7 +15,7 @@ use nix::sched::{unshare, CloneFlags};
 
 use super::message::{Message, Side};
 use super::valid::QDISC;
-use crate::sys::netns::Dummy;
+use crate::sys::dummy::Dummy;
 use crate::sys::qdisc::{How, Tc};
 
 const NLMSG_ERROR: u16 = 2;

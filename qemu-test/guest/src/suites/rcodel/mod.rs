@@ -7,8 +7,9 @@ mod options;
 mod plugin;
 mod traffic;
 
-use anyhow::{ensure, Context as _, Result};
+use anyhow::{ensure, Result};
 use nix::errno::Errno;
+use serde_json::Value;
 
 use self::options::{
     changes_options_as_codel_does, has_the_defaults_of_codel, limit_zero_drops_everything,
@@ -19,13 +20,12 @@ use self::plugin::{
     tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_sets_options,
 };
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
-use super::codel_details as details;
+use super::codel_family as family;
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
 use crate::sys::codel::attribute;
-use crate::sys::netns::Dummy;
+use crate::sys::dummy::Dummy;
 use crate::sys::qdisc::{How, Shown, Tc};
-use crate::sys::traffic::tc_show;
 use crate::sys::twins::{Twins, BLOCKED};
 use crate::sys::{cmd, expect_errno, module, tdc};
 use crate::walk::RCODEL;
@@ -57,6 +57,11 @@ pub const SUITE: Suite = Suite {
         changes_under_traffic,
         replaced_under_traffic,
         keeps_the_delay_low,
+        works_below_others,
+        is_the_default_below_mq,
+        goes_down_and_up_with_its_device,
+        carries_packets_of_all_kinds,
+        goes_with_its_name_space,
         counts_how_long_packets_wait,
         tells_why_packets_are_dropped_or_marked,
         counts_drops_of_a_lower_limit,
@@ -84,12 +89,11 @@ fn tc_adds_and_lists_it(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     cmd::run("tc qdisc add dev tkd0 root rcodel")?;
     bench.device.send(5)?;
-    let shown = tc_show("tkd0")?;
-    let root = shown.iter().find(|qdisc| qdisc.root);
-    let root = root.with_context(|| format!("no root among {shown:?}"))?;
+    let shown: Value = serde_json::from_str(&cmd::run("tc -s -j qdisc show dev tkd0 root")?)?;
+    let root = &shown[0];
     ensure!(
-        (root.kind.as_str(), root.packets, root.drops) == (KIND, 5, 0),
-        "expected rcodel with 5 packets and no drop, got {root:?}"
+        root["kind"] == KIND && root["packets"] == 5 && root["drops"] == 0,
+        "expected rcodel with 5 packets and no drop, got {shown}"
     );
     bench.done()
 }
@@ -159,12 +163,32 @@ fn cannot_be_unloaded_in_use(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
+fn works_below_others(context: &mut Context<'_>) -> Result<()> {
+    family::works_below_others(context, RCODEL, "limit 20")
+}
+
+fn is_the_default_below_mq(_: &mut Context<'_>) -> Result<()> {
+    family::is_the_default_below_mq(RCODEL)
+}
+
+fn goes_down_and_up_with_its_device(context: &mut Context<'_>) -> Result<()> {
+    family::goes_down_and_up_with_its_device(context, RCODEL, TWINS, "")
+}
+
+fn carries_packets_of_all_kinds(context: &mut Context<'_>) -> Result<()> {
+    family::carries_packets_of_all_kinds(context, RCODEL, TWINS)
+}
+
+fn goes_with_its_name_space(_: &mut Context<'_>) -> Result<()> {
+    family::goes_with_its_name_space(RCODEL)
+}
+
 fn counts_how_long_packets_wait(context: &mut Context<'_>) -> Result<()> {
-    details::counts_how_long_packets_wait(context, RCODEL)
+    family::counts_how_long_packets_wait(context, RCODEL)
 }
 
 fn tells_why_packets_are_dropped_or_marked(context: &mut Context<'_>) -> Result<()> {
-    details::tells_why_packets_are_dropped_or_marked(context, RCODEL, "limit 20")
+    family::tells_why_packets_are_dropped_or_marked(context, RCODEL, "limit 20")
 }
 
 fn counts_drops_of_a_lower_limit(_: &mut Context<'_>) -> Result<()> {
@@ -184,9 +208,9 @@ fn counts_drops_of_a_lower_limit(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn tells_of_the_control_law(_: &mut Context<'_>) -> Result<()> {
-    details::tells_of_the_control_law(RCODEL, "qdisc")
+    family::tells_of_the_control_law(RCODEL, "qdisc")
 }
 
 fn a_bad_histogram_changes_nothing(context: &mut Context<'_>) -> Result<()> {
-    details::a_bad_histogram_changes_nothing(context, RCODEL)
+    family::a_bad_histogram_changes_nothing(context, RCODEL)
 }

@@ -11,9 +11,9 @@ use super::{Bench, MODULE, TWINS};
 use crate::suite::Context;
 use crate::sys::cmd::{self, Output};
 use crate::sys::codel::Options;
+use crate::sys::dummy::Dummy;
 use crate::sys::module::{self, Installed};
-use crate::sys::netns::Dummy;
-use crate::sys::twins::{self, BLOCKED, SHOWS};
+use crate::sys::twins::{self, orders, BLOCKED, SHOWS};
 
 pub(super) fn tc_sets_options(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
@@ -88,19 +88,14 @@ pub(super) fn tc_refuses_bad_options(_: &mut Context<'_>) -> Result<()> {
 
 pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
-    let mut lines = Vec::new();
-    for options in [
+    let mut lines = orders(&[
         "add KIND",
         "change KIND limit 10 target 2ms interval 50ms ecn ce_threshold 1ms",
         "replace KIND noecn ce_threshold 80us limit 0x20 interval 1.5s target 3",
         "change KIND ce_threshold 0 limit 0 target 4294967295us",
         "change KIND limit 4294967295 interval 1us",
         "change KIND",
-    ] {
-        let (verb, options) = options.split_once(' ').context("a verb and a kind")?;
-        lines.push(format!("qdisc {verb} dev tkd0 root handle 1: {options}"));
-        lines.extend(SHOWS.iter().map(|how| format!("{how} qdisc show dev tkd0")));
-    }
+    ]);
     lines.extend(
         [
             "qdisc add dev tkd0 root KIND help",
@@ -124,10 +119,7 @@ pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
 
 pub(super) fn tc_prints_counts_as_for_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
-    let shows: Vec<_> = SHOWS
-        .iter()
-        .map(|how| format!("{how} qdisc show dev tkd0"))
-        .collect();
+    let shows = twins::shown(SHOWS);
     let run = |kind: &str| -> Result<Vec<Output>> {
         cmd::run(BLOCKED)?;
         let child = "qdisc add dev tkd0 parent 1:1 handle 10:";
@@ -137,8 +129,7 @@ pub(super) fn tc_prints_counts_as_for_codel(context: &mut Context<'_>) -> Result
         cmd::run("tc qdisc del dev tkd0 root")?;
         Ok(shown)
     };
-    let (theirs, ours) = (run(TWINS.theirs)?, run(TWINS.ours)?);
-    let size = TWINS.compare(&shows, &theirs, &ours)?;
+    let (ours, size) = TWINS.both(&shows, run)?;
     let counted = Regex::new(r"maxpacket 48 ecn_mark 0 drop_overlimit [1-9]")?;
     ensure!(
         ours.iter().any(|output| counted.is_match(&output.out)),

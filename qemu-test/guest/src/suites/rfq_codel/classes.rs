@@ -9,7 +9,7 @@ use super::{dropping, MODULE, TWINS};
 use crate::suite::Context;
 use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Output};
-use crate::sys::netns::Dummy;
+use crate::sys::dummy::Dummy;
 use crate::sys::twins::{session, BLOCKED};
 
 /// What is shown of the queue.
@@ -53,14 +53,12 @@ fn twice(
     lines: &[&str],
     work: impl Fn() -> Result<()>,
 ) -> Result<Vec<Output>> {
-    let theirs = blocked(TWINS.theirs, options, lines, &work)?;
-    let mut ours = blocked(TWINS.ours, options, lines, &work)?;
     let all: Vec<_> = lines
         .iter()
         .chain(&SHOWN)
         .map(|line| (*line).to_owned())
         .collect();
-    let size = TWINS.compare(&all, &theirs, &ours)?;
+    let (mut ours, size) = TWINS.both(&all, |kind| blocked(kind, options, lines, &work))?;
     context.note(format!(
         "{options}, {} filters: {size} bytes the same",
         lines.len()

@@ -5,7 +5,6 @@
 
 mod classes;
 mod options;
-mod parents;
 mod traffic;
 
 use anyhow::{ensure, Context as _, Result};
@@ -19,18 +18,14 @@ use self::options::{
     refuses_what_fq_codel_refuses, tc_prints_as_for_fq_codel, tc_refuses_bad_options,
     tells_why_it_refuses, the_same_options_give_the_same_dumps,
 };
-use self::parents::{is_the_default_below_mq, works_below_others};
-use self::traffic::{
-    changes_under_traffic, goes_down_and_up_with_its_device, marks_and_drops,
-    replaced_under_traffic,
-};
-use super::codel_details as details;
+use self::traffic::{changes_under_traffic, marks_and_drops, replaced_under_traffic};
+use super::codel_family as family;
 use super::fault::expect_steps;
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
 use crate::sys::codel::attribute;
+use crate::sys::dummy::Dummy;
 use crate::sys::module::{self, Installed};
-use crate::sys::netns::Dummy;
 use crate::sys::twins::{Twins, BLOCKED};
 use crate::sys::{cmd, expect_errno, tdc};
 use crate::walk::{self, Target};
@@ -55,6 +50,8 @@ pub const SUITE: Suite = Suite {
         works_below_others,
         is_the_default_below_mq,
         goes_down_and_up_with_its_device,
+        carries_packets_of_all_kinds,
+        goes_with_its_name_space,
         changes_under_traffic,
         replaced_under_traffic,
         cannot_be_unloaded_in_use,
@@ -149,13 +146,33 @@ fn every_fault_of_adding_and_changing(context: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
+fn works_below_others(context: &mut Context<'_>) -> Result<()> {
+    family::works_below_others(context, TARGET, "limit 20 drop_batch 4")
+}
+
+fn is_the_default_below_mq(_: &mut Context<'_>) -> Result<()> {
+    family::is_the_default_below_mq(TARGET)
+}
+
+fn goes_down_and_up_with_its_device(context: &mut Context<'_>) -> Result<()> {
+    family::goes_down_and_up_with_its_device(context, TARGET, TWINS, "flows 64")
+}
+
+fn carries_packets_of_all_kinds(context: &mut Context<'_>) -> Result<()> {
+    family::carries_packets_of_all_kinds(context, TARGET, TWINS)
+}
+
+fn goes_with_its_name_space(_: &mut Context<'_>) -> Result<()> {
+    family::goes_with_its_name_space(TARGET)
+}
+
 fn counts_how_long_packets_wait(context: &mut Context<'_>) -> Result<()> {
-    details::counts_how_long_packets_wait(context, TARGET)
+    family::counts_how_long_packets_wait(context, TARGET)
 }
 
 fn tells_why_packets_are_dropped_or_marked(context: &mut Context<'_>) -> Result<()> {
     let overlimit = "limit 20 drop_batch 1";
-    details::tells_why_packets_are_dropped_or_marked(context, TARGET, overlimit)
+    family::tells_why_packets_are_dropped_or_marked(context, TARGET, overlimit)
 }
 
 /// A device that is down, and a filter's action that drops: what cannot go out there is lost.
@@ -192,9 +209,9 @@ fn counts_drops_of_filters(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn tells_of_the_control_law(_: &mut Context<'_>) -> Result<()> {
-    details::tells_of_the_control_law(TARGET, "class")
+    family::tells_of_the_control_law(TARGET, "class")
 }
 
 fn a_bad_histogram_changes_nothing(context: &mut Context<'_>) -> Result<()> {
-    details::a_bad_histogram_changes_nothing(context, TARGET)
+    family::a_bad_histogram_changes_nothing(context, TARGET)
 }

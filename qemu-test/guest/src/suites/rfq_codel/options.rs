@@ -9,7 +9,7 @@ use crate::suite::Context;
 use crate::sys::bench::Bench;
 use crate::sys::cmd;
 use crate::sys::codel::attribute;
-use crate::sys::twins::SHOWS;
+use crate::sys::twins::orders;
 
 // C header: `include/uapi/linux/pkt_sched.h`, `TCA_FQ_CODEL_*`.
 const TARGET: u16 = 1;
@@ -193,8 +193,7 @@ pub(super) fn tells_why_it_refuses(_: &mut Context<'_>) -> Result<()> {
 
 pub(super) fn tc_prints_as_for_fq_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
-    let mut lines = Vec::new();
-    for options in [
+    let mut lines = orders(&[
         "add KIND",
         "change KIND limit 10 target 2ms interval 50ms noecn ce_threshold 1ms drop_batch 3",
         "change KIND quantum 300 memory_limit 3Mb ce_threshold_selector 0x1/0x3",
@@ -203,11 +202,7 @@ pub(super) fn tc_prints_as_for_fq_codel(context: &mut Context<'_>) -> Result<()>
         "change KIND limit 4294967295 interval 1us memory_limit 3.9gb quantum 1",
         "change KIND ce_threshold_selector 0/0 drop_batch 0",
         "change KIND",
-    ] {
-        let (verb, options) = options.split_once(' ').context("a verb and a kind")?;
-        lines.push(format!("qdisc {verb} dev tkd0 root handle 1: {options}"));
-        lines.extend(SHOWS.iter().map(|how| format!("{how} qdisc show dev tkd0")));
-    }
+    ]);
     lines.extend(
         [
             "qdisc del dev tkd0 root",

@@ -4,31 +4,18 @@
 
 use anyhow::{ensure, Context as _, Result};
 
-use super::parents::{drained, queues, Queue};
 use super::{KIND, MODULE, TWINS};
 use crate::suite::Context;
+use crate::suites::codel_family::{drained, through_slow_line, Queue, PACKETS};
 use crate::sys::bench::Bench;
 use crate::sys::cmd;
 use crate::sys::codel::attribute;
+use crate::sys::dummy::{ECT_0, ECT_1, NOT_ECT};
 use crate::sys::qdisc::How;
-use crate::sys::twins::{session, BLOCKED};
 
-/// ECN bits of the DS field (RFC 3168).
-const NOT_ECT: u8 = 0;
-const ECT_1: u8 = 1;
-const ECT_0: u8 = 2;
-
-/// Has 200 packets of one flow wait, lets them through a slow line, and returns our queue when
-/// they are gone.
-fn through_slow_line(bench: &Bench, options: &str, dsfield: u8) -> Result<Queue> {
-    cmd::run(BLOCKED)?;
-    cmd::run(&format!(
-        "tc qdisc add dev tkd0 parent 1:1 {KIND} {options}"
-    ))?;
-    bench.device.send_flow(7000, dsfield, 0, 199)?;
-    cmd::run("tc qdisc change dev tkd0 root handle 1: tbf rate 400kbit burst 200 limit 5000")?;
-    // The line looks at its new rate when a packet comes.
-    bench.device.send_flow(7000, dsfield, 0, 1)?;
+/// Has packets go through a slow line, and returns our queue when they are gone.
+fn sent(bench: &Bench, options: &str, dsfield: u8) -> Result<Queue> {
+    through_slow_line(bench, KIND, options, dsfield, "400kbit")?;
     let mut all = drained("tkd0")?;
     cmd::run("tc qdisc del dev tkd0 root")?;
     let ours = all.iter().position(|queue| queue.kind == KIND);
@@ -75,12 +62,12 @@ pub(super) fn marks_and_drops(context: &mut Context<'_>) -> Result<()> {
             false,
         ),
     ] {
-        let seen = through_slow_line(&bench, &options, dsfield)?;
+        let seen = sent(&bench, &options, dsfield)?;
         let what = [seen.drops != 0, seen.ecn_mark != 0, seen.ce_mark != 0];
         ensure!(
-            what == [drops, ecn_mark, ce_mark] && seen.packets + seen.drops == 200,
+            what == [drops, ecn_mark, ce_mark] && seen.packets + seen.drops == PACKETS,
             "{options}, ECN {dsfield}: expected drops {drops}, marks {ecn_mark}, marks for the \
-             threshold {ce_mark}, and 200 packets, got {seen:?}"
+             threshold {ce_mark}, and {PACKETS} packets, got {seen:?}"
         );
         let Queue {
             drops,
@@ -92,38 +79,6 @@ pub(super) fn marks_and_drops(context: &mut Context<'_>) -> Result<()> {
             "{options}, ECN {dsfield}: {drops} dropped, {ecn_mark} and {ce_mark} marked"
         ))?;
     }
-    bench.done()
-}
-
-pub(super) fn goes_down_and_up_with_its_device(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new(MODULE)?;
-    let shows = ["-s qdisc show dev tkd0", "-s class show dev tkd0"].map(str::to_owned);
-    let run = |kind: &str| -> Result<Vec<_>> {
-        cmd::run(BLOCKED)?;
-        cmd::run(&format!(
-            "tc qdisc add dev tkd0 parent 1:1 handle 10: {kind} flows 64"
-        ))?;
-        let mut said = Vec::new();
-        for _ in 0..3 {
-            bench.device.send_flow(5001, 0, 0, 20)?;
-            bench.device.send_flow(5002, 0, 0, 20)?;
-            said.extend(session(kind, &shows)?);
-            bench.tc.set_up(bench.device.index, false)??;
-            said.extend(session(kind, &shows)?);
-            let left = queues("tkd0")?;
-            ensure!(
-                left.iter().all(|queue| queue.qlen == 0),
-                "expected no packets on a device that is down, got {left:?}"
-            );
-            bench.tc.set_up(bench.device.index, true)??;
-        }
-        cmd::run("tc qdisc del dev tkd0 root")?;
-        Ok(said)
-    };
-    let (theirs, ours) = (run(TWINS.theirs)?, run(TWINS.ours)?);
-    let lines: Vec<_> = shows.iter().cycle().take(ours.len()).cloned().collect();
-    let size = TWINS.compare(&lines, &theirs, &ours)?;
-    context.note(format!("{size} bytes the same"))?;
     bench.done()
 }
 

@@ -25,7 +25,7 @@ use netlink_packet_route::tc::TcHandle;
 use super::crowd::{Caller, Kind};
 use super::{await_more, LIMIT};
 use crate::sys::codel::{attribute, Options};
-use crate::sys::netns::Dummy;
+use crate::sys::dummy::Dummy;
 use crate::sys::qdisc::{handle, How, Shown, Tc};
 use crate::sys::{cmd, debugfs, module, wait_often};
 

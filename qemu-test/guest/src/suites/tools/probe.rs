@@ -67,7 +67,7 @@ pub fn a_probe_leaves_nothing_behind(_: &mut Context<'_>) -> Result<()> {
     ensure!(left == "old", "expected the old picture, got '{left}'");
     let words = format!("env PATH=/nowhere {PROGRAM} {PROBE} rcodel");
     expect_refusal(&words, "install iproute2")?;
-    let uses = || debugfs::value::<u32>("/sys/module/sch_rcodel/refcnt");
+    let uses = || module::uses("sch_rcodel");
     let mut probe = cmd::start(&format!("{PROGRAM} {PROBE} --time 600s rcodel"))?;
     wait_for("the qdisc to come", LIMIT, || {
         Ok((uses()? > 0).then_some(()))

@@ -10,22 +10,16 @@ use nix::errno::Errno;
 use serde_json::Value;
 use tackle_core::codel::xstats::HISTOGRAM;
 
-use super::fault::expect_steps;
+use super::queue::{self, through_slow_line, PACKETS};
 use crate::suite::Context;
+use crate::suites::fault::expect_steps;
 use crate::sys::bench::Bench;
 use crate::sys::cmd;
 use crate::sys::codel::attribute;
+use crate::sys::dummy::{ECT_0, NOT_ECT};
 use crate::sys::kernel::patience;
-use crate::sys::twins::BLOCKED;
 use crate::sys::{expect_errno, wait_for};
 use crate::walk::{self, Target};
-
-/// ECN bits of the DS field (RFC 3168).
-const NOT_ECT: u8 = 0;
-const ECT_0: u8 = 2;
-
-/// Packets that go through a slow line.
-const PACKETS: u32 = 200;
 
 /// The first one of this kind that `tc -j -s -d WHAT show` has, and `fits`.
 fn find(what: &str, kind: &str, fits: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
@@ -48,28 +42,10 @@ fn shown(kind: &str) -> Result<Value> {
     found.with_context(|| format!("no {kind} on tkd0"))
 }
 
-/// Has packets of one flow wait in a queue with these options, and opens the line.
-fn send(bench: &Bench, kind: &str, options: &str, dsfield: u8, rate: &str) -> Result<()> {
-    cmd::run(BLOCKED)?;
-    let child = "tc qdisc add dev tkd0 parent 1:1 handle 10:";
-    cmd::run(&format!("{child} {kind} {options}"))?;
-    bench.device.send_flow(7000, dsfield, 0, PACKETS - 1)?;
-    let line = "tc qdisc change dev tkd0 root handle 1: tbf";
-    cmd::run(&format!("{line} rate {rate} burst 200 limit 5000"))?;
-    // The line looks at its new rate when a packet comes.
-    bench.device.send_flow(7000, dsfield, 0, 1)
-}
-
 /// Our queue when all packets have left it.
 fn drained(kind: &str) -> Result<Value> {
-    wait_for(
-        "the queue to run empty",
-        patience(Duration::from_secs(20)),
-        || {
-            let queue = shown(kind)?;
-            Ok((queue["qlen"] == 0).then_some(queue))
-        },
-    )
+    queue::drained("tkd0")?;
+    shown(kind)
 }
 
 /// The sum of the members of an object.
@@ -98,14 +74,11 @@ fn counted(queue: &Value) -> Result<Option<u64>> {
     Ok(Some(packets))
 }
 
-pub(super) fn counts_how_long_packets_wait(
-    context: &mut Context<'_>,
-    target: Target,
-) -> Result<()> {
+pub fn counts_how_long_packets_wait(context: &mut Context<'_>, target: Target) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
     let lazy = "target 100s interval 100s histogram";
-    send(&bench, kind, lazy, NOT_ECT, "400kbit")?;
+    through_slow_line(&bench, kind, lazy, NOT_ECT, "400kbit")?;
     let queue = drained(kind)?;
     let all = Some(u64::from(PACKETS));
     ensure!(
@@ -153,7 +126,7 @@ pub(super) fn counts_how_long_packets_wait(
     bench.done()
 }
 
-pub(super) fn tells_why_packets_are_dropped_or_marked(
+pub fn tells_why_packets_are_dropped_or_marked(
     context: &mut Context<'_>,
     target: Target,
     overlimit: &str,
@@ -173,7 +146,7 @@ pub(super) fn tells_why_packets_are_dropped_or_marked(
         ),
         (format!("{lazy} {overlimit}"), NOT_ECT, "overlimit", ""),
     ] {
-        send(&bench, kind, &options, dsfield, "400kbit")?;
+        through_slow_line(&bench, kind, &options, dsfield, "400kbit")?;
         let queue = drained(kind)?;
         for (what, reason) in [("drops", drops), ("marks", marks)] {
             let seen = &queue["details"][what];
@@ -194,11 +167,11 @@ pub(super) fn tells_why_packets_are_dropped_or_marked(
 }
 
 /// `what` shows it of the queue, or of its flow.
-pub(super) fn tells_of_the_control_law(target: Target, what: &str) -> Result<()> {
+pub fn tells_of_the_control_law(target: Target, what: &str) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
     // 48 ms a packet: there is time to look.
-    send(&bench, kind, "target 1ms interval 100s", NOT_ECT, "8kbit")?;
+    through_slow_line(&bench, kind, "target 1ms interval 100s", NOT_ECT, "8kbit")?;
     let limit = patience(Duration::from_secs(5));
     // Of a class `tc` has a kind's own statistics among the others.
     let first_above = |value: &Value| {
@@ -233,10 +206,7 @@ pub(super) fn tells_of_the_control_law(target: Target, what: &str) -> Result<()>
     bench.done()
 }
 
-pub(super) fn a_bad_histogram_changes_nothing(
-    context: &mut Context<'_>,
-    target: Target,
-) -> Result<()> {
+pub fn a_bad_histogram_changes_nothing(context: &mut Context<'_>, target: Target) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
     let limit = attribute(2, &17u32.to_ne_bytes());

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network devices and name spaces to try queueing disciplines on, made with
-//! the `ip` command and removed with the value that stands for them.
+//! Network devices to try queueing disciplines on, made with the `ip` command and removed
+//! with the value that stands for them.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +11,13 @@ use anyhow::{Context, Result};
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::{cmd, debugfs};
+
+/// ECN bits of the DS field (RFC 3168).
+pub const NOT_ECT: u8 = 0;
+/// See [`NOT_ECT`].
+pub const ECT_1: u8 = 1;
+/// See [`NOT_ECT`].
+pub const ECT_0: u8 = 2;
 
 /// A dummy device: it sends into nowhere, one qdisc in front.
 pub struct Dummy {
@@ -122,57 +129,4 @@ impl Drop for Dummy {
             eprintln!("{error:#}");
         }
     }
-}
-
-/// Network name spaces, removed with their devices.
-pub struct Spaces(pub Vec<&'static str>);
-
-impl Spaces {
-    /// Makes name spaces of these names, `lo` up.
-    ///
-    /// # Errors
-    ///
-    /// `ip` fails, for example because one of them exists.
-    pub fn new(names: &[&'static str]) -> Result<Self> {
-        let mut spaces = Self(Vec::new());
-        for name in names {
-            cmd::run(&format!("ip netns add {name}"))?;
-            spaces.0.push(name);
-        }
-        Ok(spaces)
-    }
-
-    /// Runs lines of `ip` commands inside one of the name spaces.
-    ///
-    /// # Errors
-    ///
-    /// `ip` fails.
-    pub fn ip<S: AsRef<str>>(&self, name: &str, lines: &[S]) -> Result<()> {
-        cmd::feed(&format!("ip -n {name} -batch -"), &script(lines)).map(drop)
-    }
-
-    /// Runs lines of `tc` commands inside one of the name spaces.
-    ///
-    /// # Errors
-    ///
-    /// `tc` fails.
-    pub fn tc<S: AsRef<str>>(&self, name: &str, lines: &[S]) -> Result<()> {
-        cmd::feed(&format!("tc -n {name} -batch -"), &script(lines)).map(drop)
-    }
-}
-
-impl Drop for Spaces {
-    fn drop(&mut self) {
-        for name in &self.0 {
-            if let Err(error) = cmd::run(&format!("ip netns del {name}")) {
-                eprintln!("{error:#}");
-            }
-        }
-    }
-}
-
-fn script<S: AsRef<str>>(lines: &[S]) -> String {
-    let lines: Vec<_> = lines.iter().map(AsRef::as_ref).collect();
-    // The last line has to end as well.
-    lines.join("\n") + "\n"
 }

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Queues that packets go through, as `tc` shows them.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+
+use crate::sys::bench::Bench;
+use crate::sys::kernel::patience;
+use crate::sys::twins::BLOCKED;
+use crate::sys::{cmd, wait_for};
+
+/// Packets that go [`through_slow_line`].
+pub const PACKETS: u32 = 200;
+
+/// A qdisc in the output of `tc -s -j qdisc show`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Queue {
+    pub kind: String,
+    pub packets: u32,
+    pub drops: u32,
+    pub backlog: u32,
+    pub qlen: u32,
+    #[serde(default)]
+    pub ecn_mark: u32,
+    #[serde(default)]
+    pub ce_mark: u32,
+}
+
+/// All of a device.
+pub fn queues(device: &str) -> Result<Vec<Queue>> {
+    // The options of `hfsc` tc prints as it does without `-j`.
+    let text =
+        cmd::run(&format!("tc -s -j qdisc show dev {device}"))?.replace("{default 1 }", "{}");
+    serde_json::from_str(&text).with_context(|| format!("not JSON from tc: {text}"))
+}
+
+/// Waits until none of the qdiscs of a device has packets, and returns them.
+pub fn drained(device: &str) -> Result<Vec<Queue>> {
+    let mut last = Vec::new();
+    let limit = patience(Duration::from_secs(20));
+    let empty = wait_for("the queues to run empty", limit, || {
+        last = queues(device)?;
+        let empty = last
+            .iter()
+            .all(|queue| (queue.qlen, queue.backlog) == (0, 0));
+        Ok(empty.then(|| last.clone()))
+    });
+    empty.with_context(|| format!("of {last:?}"))
+}
+
+/// Has packets of one flow wait in a queue with these options, and opens the line.
+pub fn through_slow_line(
+    bench: &Bench,
+    kind: &str,
+    options: &str,
+    dsfield: u8,
+    rate: &str,
+) -> Result<()> {
+    cmd::run(BLOCKED)?;
+    let child = "tc qdisc add dev tkd0 parent 1:1 handle 10:";
+    cmd::run(&format!("{child} {kind} {options}"))?;
+    bench.device.send_flow(7000, dsfield, 0, PACKETS - 1)?;
+    let line = "tc qdisc change dev tkd0 root handle 1: tbf";
+    cmd::run(&format!("{line} rate {rate} burst 200 limit 5000"))?;
+    // The line looks at its new rate when a packet comes.
+    bench.device.send_flow(7000, dsfield, 0, 1)
+}
