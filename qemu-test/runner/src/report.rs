@@ -91,21 +91,21 @@ impl TestResult {
             Some(time) => format!("({}, {:.1} s)", self.place, time.as_secs_f64()),
             None => format!("({})", self.place),
         };
-        match &self.verdict {
-            Verdict::Passed => {
-                let figures = self.figures.iter().map(|line| format!("\n     {line}"));
-                figures.fold(format!("ok   {name} {place}"), |text, line| text + &line)
-            }
+        let mut text = match &self.verdict {
+            Verdict::Passed => format!("ok   {name} {place}"),
             Verdict::Skipped(reason) if reason.is_empty() => format!("skip {name} {place}"),
             Verdict::Skipped(reason) => format!("skip {name} {place}: {reason}"),
-            Verdict::Failed(failure) => {
-                let mut text = format!("FAIL {name} {place}\n     {}", failure.reason);
-                for line in &failure.details {
-                    let _ = write!(text, "\n     | {line}");
-                }
-                text
+            Verdict::Failed(failure) => format!("FAIL {name} {place}\n     {}", failure.reason),
+        };
+        for line in &self.figures {
+            let _ = write!(text, "\n     {line}");
+        }
+        if let Verdict::Failed(failure) = &self.verdict {
+            for line in &failure.details {
+                let _ = write!(text, "\n     | {line}");
             }
         }
+        text
     }
 }
 
@@ -266,10 +266,11 @@ mod tests {
         let passed = result("hooks", "counts_calls", "stock", Verdict::Passed);
         assert_eq!(passed.render(), "ok   hooks/counts_calls (stock, 1.2 s)");
         let failure = Failure::new(Cause::Hang, "hang: no output for 5 s").with(vec!["a".into()]);
-        let failed = result("hooks", "x", "stock", Verdict::Failed(failure));
+        let mut failed = result("hooks", "x", "stock", Verdict::Failed(failure));
+        failed.figures.push("hooks: 3".into());
         assert_eq!(
             failed.render(),
-            "FAIL hooks/x (stock, 1.2 s)\n     hang: no output for 5 s\n     | a"
+            "FAIL hooks/x (stock, 1.2 s)\n     hang: no output for 5 s\n     hooks: 3\n     | a"
         );
         let mut skipped = result("numa", "y", "stock", Verdict::Skipped("one node".into()));
         skipped.time = None;

@@ -198,6 +198,50 @@ fn a_hang_is_ended() {
 }
 
 #[test]
+fn a_boot_that_hangs_is_begun_again_once() {
+    let good = r"say 'KTAP version 1'; say '1..1'; say '  KTAP version 1'; say '  1..1'
+        say '  # begin one'; say '  # hooks: 3 rounds'; say '  ok 1 one'; say 'ok 1 hooks'";
+    let fake = Fake::new(&format!(
+        r#"log 'Linux version'
+        [ -f "$dir/booted" ] || {{ : >"$dir/booted"; sleep 600; }}
+        {good}"#
+    ))
+    .silence(HANG);
+    let results = fake.suite();
+    assert_eq!(names(&results), ["one"]);
+    assert_eq!(
+        results[0].figures,
+        [
+            "hooks: booted twice, as the first boot was a hang: no output for 3 s",
+            "hooks: 3 rounds"
+        ]
+    );
+    let logs = fake.dir().join("logs");
+    assert!(logs.join("console.log").exists() && logs.join("again/console.log").exists());
+}
+
+#[test]
+fn a_boot_that_hangs_twice_or_with_a_report_is_a_failure() {
+    let counted = r#"echo >>"$dir/boots"; log 'Linux version'"#;
+    let boots = |fake: &Fake| {
+        let boots = std::fs::read_to_string(fake.dir().join("boots")).unwrap();
+        boots.lines().count()
+    };
+    let fake = Fake::new(&format!("{counted}; sleep 600")).silence(HANG);
+    let results = fake.suite();
+    assert_eq!(failure(&results, "(guest)").cause, Cause::Hang);
+    assert_eq!(boots(&fake), 2);
+
+    let fake = Fake::new(&format!(
+        "{counted}; log 'WARNING: arch/x86/x.c:1 at f+0x1/0x2'; sleep 600"
+    ))
+    .silence(HANG);
+    let results = fake.suite();
+    assert_eq!(failure(&results, "(guest)").cause, Cause::Hang);
+    assert_eq!(boots(&fake), 1);
+}
+
+#[test]
 fn a_hang_after_the_last_test_is_a_failure_too() {
     let results = Fake::new(
         r"say 'KTAP version 1'; say '1..1'; say '  KTAP version 1'; say '  1..1'

@@ -73,6 +73,16 @@ impl<'a> Tracker<'a> {
         }
     }
 
+    /// Puts a line below the result that comes next.
+    pub fn figure(&mut self, text: &str) {
+        self.figures.push(format!("{}: {text}", self.suite));
+    }
+
+    /// Whether the guest has not begun with the suite, and its kernel reported nothing.
+    pub fn before_the_suite(&self) -> bool {
+        self.parser.progress(SUITES).is_none() && self.stray.is_empty() && !self.panicked
+    }
+
     fn console_line(&mut self, line: &str) {
         self.panicked |= is_panic(line);
         self.report_line(line);
@@ -169,7 +179,7 @@ impl<'a> Tracker<'a> {
             return;
         }
         if !failed {
-            self.figures = figures(&self.suite, &node.notes);
+            self.figures.extend(figures(&self.suite, &node.notes));
         }
         let verdict = verdict(node.status, node.reason, node.notes);
         self.result(name, verdict, true);
