@@ -69,6 +69,13 @@ fn how(means: Means) -> &'static str {
              ratio that of the ratios within a round. The thin line reaches over the middle half \
              of the rounds."
         }
+        Means::TimeTravel => {
+            "Measured under User Mode Linux with a clock that stands still while anything is \
+             computed: nothing but the links and the queues delays a packet. Each figure is the \
+             median of the rounds, each ratio that of the ratios within a round, in which all \
+             are loaded at the same time. The thin line reaches over the middle half of the \
+             rounds."
+        }
         Means::Host | Means::Uml => {
             "Measured in real time. The subjects take turns; each figure is the median of the \
              rounds, each ratio that of the ratios within a round. The thin line reaches over the \

@@ -69,6 +69,11 @@ pub fn measure(
                 kernel: uml.with_context(|| format!("{} needs --uml", names.join(", ")))?,
                 accel: Accel::Uml,
             },
+            Means::TimeTravel => &Turns {
+                session,
+                kernel: uml.with_context(|| format!("{} needs --uml", names.join(", ")))?,
+                accel: Accel::TimeTravel,
+            },
         };
         measured.add(source.measure(&names)?);
     }

@@ -32,6 +32,8 @@ pub enum Means {
     Host,
     /// In a guest that is a process of the host, in real time.
     Uml,
+    /// In such a guest, in which nothing but waiting takes time.
+    TimeTravel,
 }
 
 /// Something that is measured in one or more cases of a suite.

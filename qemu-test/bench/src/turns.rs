@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Guests in which subjects take turns: under User Mode Linux, in real time, and where what
-//! else goes on in a guest is part of what is measured.
+//! Guests in which subjects take turns: under User Mode Linux, in real time or a network's,
+//! and where what else goes on in a guest is part of what is measured.
 
 use anyhow::Result;
 use tackle_qemu::kernel::Kernel;
@@ -29,6 +29,7 @@ impl Source for Turns<'_> {
         let booter = self.session.booter(self.accel, self.kernel, None)?;
         let (origin, what) = match self.accel {
             Accel::Uml => (Origin::of_host(self.kernel)?, "uml"),
+            Accel::TimeTravel => (Origin::of_host(self.kernel)?, "uml time-travel"),
             accel => (Origin::of_guest(self.kernel, accel)?, "turns"),
         };
         let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;

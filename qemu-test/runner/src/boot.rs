@@ -130,7 +130,7 @@ impl Booter<'_> {
 /// When a path is not UTF-8, or the file cannot be written.
 pub fn guest_command(machine: &Machine<'_>, qemu: &Path, files: &Files) -> Result<Command> {
     let (program, args) = match machine.accel {
-        Accel::Uml => (Path::new(uml::PROGRAM), uml::args(machine, files)?),
+        Accel::Uml | Accel::TimeTravel => (Path::new(uml::PROGRAM), uml::args(machine, files)?),
         _ => (qemu, machine.args(files)?),
     };
     save_command(&files.command, program, &args)?;

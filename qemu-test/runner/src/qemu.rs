@@ -36,6 +36,10 @@ pub enum Accel {
     Icount,
     /// No machine at all: the kernel is a process of the host ([`uml`](crate::uml)).
     Uml,
+    /// The same with a clock that leaps from one timer to the next, and stands still while
+    /// anything is computed: nothing takes time but waiting. So a network's packets meet the
+    /// delays that its links and queues make, and no others, however busy the host is.
+    TimeTravel,
 }
 
 impl Accel {
@@ -47,6 +51,7 @@ impl Accel {
             Self::TcgInTurn => "tcg, one thread",
             Self::Icount => "tcg, icount",
             Self::Uml => "uml",
+            Self::TimeTravel => "uml, time-travel",
         }
     }
 
@@ -63,7 +68,7 @@ impl Accel {
     pub fn cpus(self, wanted: u32) -> u32 {
         match self {
             Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
-            Self::Icount | Self::Uml => 1,
+            Self::Icount | Self::Uml | Self::TimeTravel => 1,
         }
     }
 
@@ -81,7 +86,7 @@ impl Accel {
                 "-cpu",
                 "max",
             ],
-            Self::Uml => &[],
+            Self::Uml | Self::TimeTravel => &[],
         }
     }
 
@@ -102,7 +107,7 @@ impl Accel {
             ],
             // Its clock leaps ahead while the guest waits for its disk.
             Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
-            Self::Uml => &[],
+            Self::Uml | Self::TimeTravel => &[],
         }
     }
 }

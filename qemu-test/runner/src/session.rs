@@ -70,10 +70,10 @@ impl Wishes {
         })
     }
 
-    /// The limits for one boot of `kernel`: 30 s (KVM, UML) or 120 s (TCG) of silence and
-    /// 900 s in all, unless the user has set others; four times that with KASAN, which
-    /// makes all code slower. Each of the `rounds` that were asked for has 10 s more
-    /// in all, or four times that, whoever set the limit.
+    /// The limits for one boot of `kernel`: 30 s (KVM, UML) or 120 s (TCG, and where a clock
+    /// leaps) of silence and 900 s in all, unless the user has set others; four times that
+    /// with KASAN, which makes all code slower. Each of the `rounds` that were asked for has
+    /// 10 s more in all, or four times that, whoever set the limit.
     ///
     /// # Errors
     /// When the kernel's config cannot be read.
@@ -81,7 +81,7 @@ impl Wishes {
         let slow = if kernel.has("CONFIG_KASAN")? { 4 } else { 1 };
         let quiet = Duration::from_secs(match accel {
             Accel::Kvm | Accel::Uml => 30,
-            Accel::Tcg | Accel::TcgInTurn | Accel::Icount => 120,
+            Accel::Tcg | Accel::TcgInTurn | Accel::Icount | Accel::TimeTravel => 120,
         });
         let silence = self.silence.unwrap_or(quiet * slow);
         let total = self.total.unwrap_or(TOTAL * slow);

@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! User Mode Linux: a guest that is a process of the host, without a machine. What it
-//! computes takes as long as it takes on the host.
+//! computes takes as long as it takes on the host, or no time at all
+//! ([`TimeTravel`](Accel::TimeTravel)).
 
-use anyhow::Result;
+use anyhow::{Context, Result};
+use nix::sched::{sched_getaffinity, CpuSet};
+use nix::unistd::Pid;
 
-use crate::qemu::{text, Console, Files, Machine};
+use crate::qemu::{text, Accel, Console, Files, Machine};
 
 /// The program that starts it: a shell, to open the descriptor of the second serial line.
 pub const PROGRAM: &str = "sh";
 
-/// What the shell does with the line's file and the kernel's command line.
-const SCRIPT: &str = r#"second=$1; shift; exec "$@" 3>>"$second""#;
+/// What the shell does with the line's file, the processor's number and the kernel's command
+/// line.
+///
+/// The guest's kernel and its programs are processes that wait for each other. On two idle
+/// processors each system call wakes one of them up, which takes longer than the call.
+const SCRIPT: &str =
+    r#"second=$1 cpu=$2; shift 2; exec taskset --cpu-list "$cpu" "$@" 3>>"$second""#;
 
 /// Guest memory, in MiB. Modules come after it, and must lie below 2 GiB, where relocations
 /// of 32 bits reach.
@@ -20,7 +28,7 @@ const MEMORY: u32 = 256;
 /// The arguments of [`PROGRAM`]. Its output is the console.
 ///
 /// # Errors
-/// When a path is not UTF-8.
+/// When a path is not UTF-8, or the kernel does not tell which processors there are.
 pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
     let Machine { kernel, run, .. } = machine;
     let results = text(&files.results)?;
@@ -29,6 +37,7 @@ pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
         SCRIPT.to_owned(),
         PROGRAM.to_owned(),
         text(&files.second)?.to_owned(),
+        processor()?.to_string(),
         text(&kernel.image())?.to_owned(),
         format!("mem={MEMORY}M"),
         format!("initrd={}", text(&kernel.initramfs())?),
@@ -53,19 +62,28 @@ pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
         Console::File => ("ssl0=null,fd:1", "loglevel=7"),
         Console::Terminal(_) => ("ssl0=fd:0,fd:1", "loglevel=5"),
     };
-    let words = words.into_iter().chain([console, level]);
+    let clock = match machine.accel {
+        Accel::TimeTravel => Some("time-travel=inf-cpu"),
+        _ => None,
+    };
+    let words = words.into_iter().chain([console, level]).chain(clock);
     args.extend(words.map(str::to_owned));
     Ok(args)
+}
+
+/// The last processor that this process may run on: the first ones have more to do.
+fn processor() -> Result<usize> {
+    let allowed = sched_getaffinity(Pid::from_raw(0))?;
+    let last = (0..CpuSet::count()).rfind(|&cpu| allowed.is_set(cpu).unwrap_or(false));
+    last.context("no processor to run on")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::kernel::Kernel;
-    use crate::qemu::Accel;
 
-    #[test]
-    fn the_kernel_is_the_program_and_is_told_where_things_are() {
+    fn args_on(accel: Accel) -> Vec<String> {
         let kernel = Kernel {
             name: "uml".into(),
             dir: "/k".into(),
@@ -74,14 +92,20 @@ mod tests {
         let files = Files::create(dir.path()).unwrap();
         let machine = Machine {
             kernel: &kernel,
-            accel: Accel::Uml,
+            accel,
             cpus: 1,
             run: "bench,qdisc",
             rounds: None,
             console: Console::File,
         };
-        let args = args(&machine, &files).unwrap();
-        assert_eq!(args[4], "/k/vmlinuz");
+        args(&machine, &files).unwrap()
+    }
+
+    #[test]
+    fn the_kernel_is_the_program_and_is_told_where_things_are() {
+        let args = args_on(Accel::Uml);
+        assert!(args[4].parse::<usize>().is_ok(), "{args:?}");
+        assert_eq!(args[5], "/k/vmlinuz");
         for word in [
             "ubd0r=/k/root.img",
             "tackle.tackle=/k/payload",
@@ -89,6 +113,14 @@ mod tests {
             "ssl0=null,fd:1",
         ] {
             assert!(args.iter().any(|arg| arg == word), "{word}: {args:?}");
+        }
+    }
+
+    #[test]
+    fn the_clock_leaps_where_that_is_asked_for() {
+        for (accel, leaps) in [(Accel::Uml, false), (Accel::TimeTravel, true)] {
+            let args = args_on(accel);
+            assert_eq!(args.iter().any(|arg| arg == "time-travel=inf-cpu"), leaps);
         }
     }
 }

@@ -9,7 +9,7 @@ const AXIS: &str = "milliseconds; of throughput Mbit/s, where more is better";
 const TEXT: &str = "Three network name spaces, of which the middle one sends to the third at \
     the rate of the link with the discipline before it; the whole of the round trip is on the way \
     back. Beside the TCP flows there is a thin flow of UDP packets, each of which comes back: the \
-    ping. Under User Mode Linux, in rounds of 3 s.";
+    ping. Rounds of 6 s and more.";
 
 /// The cases of links, each with its rate in Mbit/s and its round trip in ms.
 macro_rules! link_cases {
@@ -40,7 +40,7 @@ macro_rules! link_cases {
 /// The suite. In an ordinary run it has the first of the links.
 pub const NEAR: Suite = Suite {
     name: "links",
-    means: Means::Uml,
+    means: Means::TimeTravel,
     title: "Slow links: ping beside TCP flows, and their throughput",
     axis: AXIS,
     metrics: &[("ping", ""), ("throughput", "")],
