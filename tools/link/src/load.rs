@@ -17,7 +17,7 @@ use crate::space::Space;
 /// Of the TCP server, and of the one that sends packets back.
 const PORT: u16 = 5001;
 
-/// From one packet of the thin flow to the next.
+/// From one packet of the thin flow to the next, on average.
 const INTERVAL: Duration = Duration::from_millis(20);
 
 /// How often everybody looks whether the end has come.
@@ -183,53 +183,71 @@ impl Load {
     /// The thin flow. Packets sent before `from` do not count; returns how long the others
     /// took, and how many did not come back.
     fn ping(&self, socket: &UdpSocket, from: Instant) -> Result<(Delays, usize)> {
-        let mut sent: Vec<Instant> = Vec::new();
-        let mut delays: Vec<(usize, f64)> = Vec::new();
-        let mut next = Instant::now();
-        let mut bytes = [0; 64];
-        let mut end = None;
-        loop {
-            let now = Instant::now();
-            if self.is_over() {
-                // Those that are under way are the ones that took longest.
-                let end = *end.get_or_insert(now);
-                if delays.len() == sent.len() || now > end + 2 * LOOK + longest(&delays) {
-                    break;
-                }
-            } else if now >= next {
-                let number = (sent.len() as u64).to_ne_bytes();
-                bytes[..8].copy_from_slice(&number);
-                sent.push(now);
-                next += INTERVAL;
-                // A full queue counts as a packet that is lost.
-                let _ = socket.send(&bytes);
+        socket.set_read_timeout(Some(LOOK))?;
+        let epoch = Instant::now();
+        let mut delays = Vec::new();
+        let sent = thread::scope(|scope| {
+            let sender = scope.spawn(|| self.send_pings(socket, epoch));
+            while !sender.is_finished() {
+                delays.extend(came_back(socket, epoch)?);
             }
-            let wait = next.saturating_duration_since(Instant::now());
-            socket.set_read_timeout(Some(wait.clamp(Duration::from_millis(1), LOOK)))?;
-            match socket.recv(&mut bytes) {
-                Ok(8..) => {
-                    let number = u64::from_ne_bytes(bytes[..8].try_into()?) as usize;
-                    let Some(start) = sent.get(number) else {
-                        bail!("a packet came back that was not sent");
-                    };
-                    delays.push((number, start.elapsed().as_secs_f64() * 1e3));
-                }
-                Ok(_) => bail!("a packet came back in part"),
-                Err(error) if is_idle(&error) => {}
-                Err(error) => return Err(error).context("the thin flow"),
-            }
+            anyhow::Ok(sender.join().expect("it does not panic"))
+        })?;
+        // Those that are under way are the ones that took longest.
+        let end = Instant::now();
+        while delays.len() < sent.len() && end.elapsed() < 2 * LOOK + longest(&delays) {
+            delays.extend(came_back(socket, epoch)?);
         }
-        let counts = |number: usize| sent[number] >= from;
-        let all = (0..sent.len()).filter(|number| counts(*number)).count();
-        let counted = delays.iter().filter(|(number, _)| counts(*number));
+        let counts = |start: &Duration| epoch + *start >= from;
+        let all = sent.iter().filter(|start| counts(start)).count();
+        let counted = delays.iter().filter(|(start, _)| counts(start));
         let delays: Delays = counted.map(|(_, delay)| *delay).collect();
         let lost = all - delays.count();
         Ok((delays, lost))
     }
+
+    /// Sends the packets of the thin flow, each with its time since `epoch`. Returns these.
+    ///
+    /// The pauses are those of a Poisson process (RFC 2330, section 11.1.1): packets at equal
+    /// distances fall into step with a queue that serves its flows in turn, and see it at its
+    /// best or at its worst alone.
+    fn send_pings(&self, socket: &UdpSocket, epoch: Instant) -> Vec<Duration> {
+        let mut sent = Vec::new();
+        let mut bytes = [0; 64];
+        let mut next = Instant::now();
+        while !self.is_over() {
+            let now = epoch.elapsed();
+            sent.push(now);
+            bytes[..8].copy_from_slice(&(now.as_nanos() as u64).to_ne_bytes());
+            // A full queue counts as a packet that is lost.
+            let _ = socket.send(&bytes);
+            let pause = INTERVAL.mul_f64(-(1.0 - fastrand::f64()).ln());
+            next += pause.min(LOOK);
+            sleep(next.saturating_duration_since(Instant::now()));
+        }
+        sent
+    }
+}
+
+/// A packet of the thin flow that has come back, if one has: when it was sent, counted from
+/// `epoch`, and how many milliseconds it took.
+fn came_back(socket: &UdpSocket, epoch: Instant) -> Result<Option<(Duration, f64)>> {
+    let mut bytes = [0; 64];
+    match socket.recv(&mut bytes) {
+        Ok(8..) => {
+            let start = Duration::from_nanos(u64::from_ne_bytes(bytes[..8].try_into()?));
+            let delay = epoch.elapsed().checked_sub(start);
+            let delay = delay.context("a packet came back that was not sent")?;
+            Ok(Some((start, delay.as_secs_f64() * 1e3)))
+        }
+        Ok(_) => bail!("a packet came back in part"),
+        Err(error) if is_idle(&error) => Ok(None),
+        Err(error) => Err(error).context("the thin flow"),
+    }
 }
 
 /// The longest of these delays, but no longer than anybody waits.
-fn longest(delays: &[(usize, f64)]) -> Duration {
+fn longest(delays: &[(Duration, f64)]) -> Duration {
     let longest = delays.iter().map(|(_, delay)| *delay).fold(0.0, f64::max);
     Duration::from_secs_f64(longest / 1e3).min(PATIENCE)
 }
