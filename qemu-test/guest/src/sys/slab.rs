@@ -31,6 +31,21 @@ pub struct Memory {
     pub percpu: u64,
 }
 
+/// Waits for all that was left to RCU. C source: `kernel/rcu/tree.c`.
+const RCU_BARRIER: &str = "/sys/module/rcutree/parameters/do_rcu_barrier";
+
+/// Has all caches give back slabs without an object in use.
+fn shrink() -> Result<()> {
+    for entry in fs::read_dir("/sys/kernel/slab").context("no /sys/kernel/slab")? {
+        let entry = entry?;
+        // A link is another name of a cache that comes by itself.
+        if !entry.file_type()?.is_symlink() {
+            debugfs::set(entry.path().join("shrink"), "1")?;
+        }
+    }
+    Ok(())
+}
+
 impl Memory {
     /// Takes stock, after asking the kernel to give back what it only keeps
     /// at hand: free objects in half-empty slabs count as in use otherwise.
@@ -39,15 +54,14 @@ impl Memory {
     ///
     /// The kernel does not tell.
     pub fn now() -> Result<Self> {
-        // What was freed through RCU is freed by then.
+        // What the kernel's workers free is freed by then.
         sleep(Duration::from_secs(1));
         debugfs::set("/proc/sys/vm/drop_caches", "3")?;
-        for entry in fs::read_dir("/sys/kernel/slab").context("no /sys/kernel/slab")? {
-            let entry = entry?;
-            // A link is another name of a cache that comes by itself.
-            if !entry.file_type()?.is_symlink() {
-                debugfs::set(entry.path().join("shrink"), "1")?;
-            }
+        // Inodes go after a grace period, and shrinking leaves to another one what it finds
+        // among objects that wait for theirs.
+        for _ in 0..2 {
+            debugfs::set(RCU_BARRIER, "1")?;
+            shrink()?;
         }
         let meminfo = debugfs::read("/proc/meminfo")?;
         Ok(Self {
