@@ -65,8 +65,14 @@ fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Stock is taken after these tenths of the rounds; the first ones only fill caches.
-const STOCK: [usize; 4] = [1, 4, 7, 10];
+/// From one stock of the kernel's memory to the next, in tenths of the rounds. The first is
+/// taken after one tenth: before it caches fill up.
+const STEP: usize = 3;
+/// How many stocks show whether a cache grows. While one seems to there are more rounds, and
+/// the last so many stocks count: a cache that fills up stops to grow, a leak does not.
+const STOCKS: usize = 4;
+/// The most tenths of rounds that there can be.
+const TENTHS: usize = 1 + 6 * STEP;
 /// What all memory of the kernel may grow by between the first stock and the
 /// last, in bytes: the rest of the guest is not quite still meanwhile.
 const SLACK: u64 = 1 << 20;
@@ -147,24 +153,29 @@ fn many_rounds(context: &mut Context<'_>) -> Result<()> {
     let device = Dummy::new("tkd0", 1)?;
     let tc = Tc::open()?;
     let mut stock = Vec::new();
-    let rounds = rounds();
+    let tenth = rounds() / 10;
     // The first round brings in what the kernel loads by itself and keeps.
     round(0, &device, &tc)?;
     let before = module::loaded()?;
-    for number in 1..=rounds {
+    for number in 1..=TENTHS * tenth {
         round(number, &device, &tc).with_context(|| format!("in round {number}"))?;
-        if number % (rounds / 10) == 0 {
-            context.note(format!("{number} of {rounds} rounds"))?;
+        if number % tenth != 0 {
+            continue;
         }
-        if STOCK.iter().any(|tenths| tenths * rounds / 10 == number) {
-            let now = Memory::now()?;
-            context.note(format!(
-                "slab {} KiB, vmalloc {} KiB, per processor {} KiB",
-                now.slab() >> 10,
-                now.vmalloc >> 10,
-                now.percpu >> 10
-            ))?;
-            stock.push(now);
+        context.note(format!("{number} rounds"))?;
+        if number / tenth % STEP != 1 {
+            continue;
+        }
+        let now = Memory::now()?;
+        context.note(format!(
+            "slab {} KiB, vmalloc {} KiB, per processor {} KiB",
+            now.slab() >> 10,
+            now.vmalloc >> 10,
+            now.percpu >> 10
+        ))?;
+        stock.push(now);
+        if stock.len() >= STOCKS && suspects(&stock, tenth).is_empty() {
+            break;
         }
     }
     let after = module::loaded()?;
@@ -172,10 +183,16 @@ fn many_rounds(context: &mut Context<'_>) -> Result<()> {
         after == before,
         "expected the modules {before:?}, got {after:?}"
     );
-    expect_no_growth(&stock, rounds)
+    expect_no_growth(&stock, tenth)
 }
 
-fn expect_no_growth(stock: &[Memory], rounds: usize) -> Result<()> {
+/// The caches that grew by an object a round or more between the last stocks.
+fn suspects(stock: &[Memory], tenth: usize) -> Vec<String> {
+    let last = &stock[stock.len().saturating_sub(STOCKS)..];
+    growing(last, (STEP * tenth) as u64)
+}
+
+fn expect_no_growth(stock: &[Memory], tenth: usize) -> Result<()> {
     let (Some(first), Some(last)) = (stock.first(), stock.last()) else {
         anyhow::bail!("no stock was taken");
     };
@@ -190,12 +207,7 @@ fn expect_no_growth(stock: &[Memory], rounds: usize) -> Result<()> {
             "expected {what} to grow by less than {SLACK} bytes, got {growth}"
         );
     }
-    // An object lost in every round shows as at least one a round.
-    let least: Vec<u64> = STOCK
-        .windows(2)
-        .map(|pair| ((pair[1] - pair[0]) * rounds / 10) as u64)
-        .collect();
-    let suspects = growing(stock, &least);
+    let suspects = suspects(stock, tenth);
     ensure!(
         suspects.is_empty(),
         "caches that grow with every round: {suspects:?}"
@@ -208,6 +220,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::sys::slab::Cache;
 
     #[test]
     fn the_first_orders_are_all_there_are() {
@@ -226,8 +239,26 @@ mod tests {
             vmalloc,
             ..Memory::default()
         };
-        assert!(expect_no_growth(&[memory(0), memory(1 << 19)], 10).is_ok());
-        assert!(expect_no_growth(&[memory(0), memory(1 << 21)], 10).is_err());
-        assert!(expect_no_growth(&[], 10).is_err());
+        assert!(expect_no_growth(&[memory(0), memory(1 << 19)], 1).is_ok());
+        assert!(expect_no_growth(&[memory(0), memory(1 << 21)], 1).is_err());
+        assert!(expect_no_growth(&[], 1).is_err());
+    }
+
+    #[test]
+    fn the_last_stocks_tell_whether_a_cache_grows() {
+        let stock = |counts: &[u64]| -> Vec<Memory> {
+            let memory = |&active: &u64| Memory {
+                caches: [("some".to_owned(), Cache { active, size: 8 })].into(),
+                ..Memory::default()
+            };
+            counts.iter().map(memory).collect()
+        };
+        let fills_up = stock(&[0, 126, 154, 161, 161]);
+        assert_eq!(suspects(&fills_up[..4], 1), ["some [126, 28, 7]"]);
+        assert!(suspects(&fills_up, 1).is_empty());
+        assert!(expect_no_growth(&fills_up, 1).is_ok());
+        let leaks = stock(&[0, 126, 129, 132, 135, 138]);
+        assert_eq!(suspects(&leaks, 1), ["some [3, 3, 3]"]);
+        assert!(expect_no_growth(&leaks, 1).is_err());
     }
 }
