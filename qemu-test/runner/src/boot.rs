@@ -106,7 +106,7 @@ impl Booter<'_> {
         let mut tracker = Tracker::new(suite.name, &kernel.name, &mut *tell);
         let run = format!("run,{}", suite.name);
         let (end, stderr) = self.boot_on(suite.cpus, kernel, &run, dir, &mut tracker)?;
-        let Some(reason) = self.boots_again(end, &tracker) else {
+        let Some(reason) = self.boots_again(end, &mut tracker) else {
             return Ok(tracker.finish(end, &stderr));
         };
         let mut tracker = Tracker::new(suite.name, &kernel.name, tell);
@@ -117,10 +117,13 @@ impl Booter<'_> {
     }
 
     /// Why the end of a first boot is no verdict, if it is none.
-    fn boots_again(&self, end: End, tracker: &Tracker<'_>) -> Option<String> {
+    fn boots_again(&self, end: End, tracker: &mut Tracker<'_>) -> Option<String> {
         let translated = matches!(self.accel, Accel::Tcg | Accel::TcgInTurn);
-        let silent = matches!(end, End::Silent(_));
-        (translated && silent && tracker.before_the_suite()).then(|| end.fault())?
+        if !translated || !matches!(end, End::Silent(_)) {
+            return None;
+        }
+        let line = tracker.before_the_suite()?;
+        Some(format!("{} after \"{}\"", end.fault()?, line.trim_end()))
     }
 }
 

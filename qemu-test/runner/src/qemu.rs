@@ -51,7 +51,7 @@ impl Accel {
             Self::TcgInTurn => "tcg, one thread",
             Self::Icount => "tcg, icount",
             Self::Uml => "uml",
-            Self::TimeTravel => "uml, time-travel",
+            Self::TimeTravel => "uml, time-travel=inf-cpu",
         }
     }
 

@@ -175,6 +175,8 @@ pub fn spring<'s>(
     let start = Instant::now();
     let dir = session.dir.subdir(format!("{}/rig/{name}", kernel.name))?;
     let seen = booter.suite(kernel, trap.suite, &dir, &mut |_| {})?;
-    tell(&trap.result(kernel, trap.judge(&seen), Some(start.elapsed())));
+    let mut result = trap.result(kernel, trap.judge(&seen), Some(start.elapsed()));
+    result.figures = seen.into_iter().flat_map(|seen| seen.figures).collect();
+    tell(&result);
     Ok(())
 }

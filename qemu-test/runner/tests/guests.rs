@@ -212,7 +212,8 @@ fn a_boot_that_hangs_is_begun_again_once() {
     assert_eq!(
         results[0].figures,
         [
-            "hooks: booted twice, as the first boot was a hang: no output for 3 s",
+            "hooks: booted twice, as the first boot was a hang: no output for 3 s after \
+             \"[   12.345678] Linux version\"",
             "hooks: 3 rounds"
         ]
     );
@@ -230,6 +231,7 @@ fn a_boot_that_hangs_twice_or_with_a_report_is_a_failure() {
     let fake = Fake::new(&format!("{counted}; sleep 600")).silence(HANG);
     let results = fake.suite();
     assert_eq!(failure(&results, "(guest)").cause, Cause::Hang);
+    assert!(results[0].figures[0].contains("booted twice"));
     assert_eq!(boots(&fake), 2);
 
     let fake = Fake::new(&format!(

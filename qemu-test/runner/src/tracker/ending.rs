@@ -11,12 +11,7 @@ use super::{crash_failure, Current, Tracker, SUITES, TESTS};
 impl Tracker<'_> {
     /// Ends the boot: what is still open gets its verdict. `stderr` is QEMU's.
     pub fn finish(mut self, end: End, stderr: &str) -> Vec<TestResult> {
-        if let Some(line) = self.console_lines.finish() {
-            self.console_line(&line);
-        }
-        if let Some(line) = self.ktap_lines.finish() {
-            self.ktap_line(&line);
-        }
+        self.flush();
         let fault = self.fault(end, stderr);
         let interrupted_test = self.current.take();
         let extra = u32::from(interrupted_test.is_some());

@@ -78,9 +78,23 @@ impl<'a> Tracker<'a> {
         self.figures.push(format!("{}: {text}", self.suite));
     }
 
-    /// Whether the guest has not begun with the suite, and its kernel reported nothing.
-    pub fn before_the_suite(&self) -> bool {
-        self.parser.progress(SUITES).is_none() && self.stray.is_empty() && !self.panicked
+    /// The last line of the kernel log, when the guest has not begun with the suite and its
+    /// kernel reported nothing. It is the end: a line without an end counts.
+    pub fn before_the_suite(&mut self) -> Option<String> {
+        self.flush();
+        let calm = self.stray.is_empty() && !self.panicked;
+        let calm = calm && self.parser.progress(SUITES).is_none();
+        calm.then(|| self.recent.back().cloned().unwrap_or_default())
+    }
+
+    /// Takes what has come of a line, as no more will.
+    fn flush(&mut self) {
+        if let Some(line) = self.console_lines.finish() {
+            self.console_line(&line);
+        }
+        if let Some(line) = self.ktap_lines.finish() {
+            self.ktap_line(&line);
+        }
     }
 
     fn console_line(&mut self, line: &str) {
