@@ -2,8 +2,9 @@
 
 //! The traffic: TCP flows from the client to the server, and packets there and back.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
@@ -93,11 +94,12 @@ pub fn load(client: &Space, server: &Space, plan: &Plan) -> Result<Measured> {
         });
         load.end.store(true, Relaxed);
         load.answered.store(true, Relaxed);
-        for sender in senders {
-            sender.join().expect("it does not panic")?;
-        }
-        answer.join().expect("it does not panic")?;
-        outcome
+        let mut threads = vec![answer.join().expect("it does not panic")];
+        threads.extend(senders.into_iter().map(|it| it.join().expect("nor this")));
+        // How many flows got through says more than that one of them did not.
+        let measured = outcome?;
+        threads.into_iter().collect::<Result<()>>()?;
+        Ok(measured)
     })
 }
 
@@ -131,7 +133,8 @@ impl Load {
 
     /// A flow, from the client.
     fn send(&self, client: &Space) -> Result<()> {
-        let stream = client.enter(|| Ok(TcpStream::connect((SERVER, PORT))?));
+        let server = SocketAddr::new(SERVER.parse()?, PORT);
+        let stream = client.enter(|| Ok(TcpStream::connect_timeout(&server, PATIENCE)?));
         let mut stream = stream.context("cannot connect to the server")?;
         stream.set_write_timeout(Some(LOOK))?;
         let bytes = [0; 1 << 14];
@@ -184,41 +187,49 @@ impl Load {
     /// took, and how many did not come back.
     fn ping(&self, socket: &UdpSocket, from: Instant) -> Result<(Delays, usize)> {
         socket.set_read_timeout(Some(LOOK))?;
-        let epoch = Instant::now();
-        let mut delays = Vec::new();
+        let mut thin = Thin {
+            socket,
+            epoch: Instant::now(),
+            delays: BTreeMap::new(),
+        };
+        let epoch = thin.epoch;
         let sent = thread::scope(|scope| {
             let sender = scope.spawn(|| self.send_pings(socket, epoch));
             while !sender.is_finished() {
-                delays.extend(came_back(socket, epoch)?);
+                thin.hear()?;
             }
             anyhow::Ok(sender.join().expect("it does not panic"))
         })?;
         // Those that are under way are the ones that took longest.
         let end = Instant::now();
-        while delays.len() < sent.len() && end.elapsed() < 2 * LOOK + longest(&delays) {
-            delays.extend(came_back(socket, epoch)?);
+        while thin.delays.len() < sent.len() && end.elapsed() < 2 * LOOK + thin.longest() {
+            thin.hear()?;
         }
-        let counts = |start: &Duration| epoch + *start >= from;
-        let all = sent.iter().filter(|start| counts(start)).count();
-        let counted = delays.iter().filter(|(start, _)| counts(start));
-        let delays: Delays = counted.map(|(_, delay)| *delay).collect();
-        let lost = all - delays.count();
+        let first = sent.partition_point(|&start| epoch + start < from);
+        let delays: Delays = thin
+            .delays
+            .range(first..)
+            .map(|(_, delay)| *delay)
+            .collect();
+        let lost = (sent.len() - first).saturating_sub(delays.count());
         Ok((delays, lost))
     }
 
-    /// Sends the packets of the thin flow, each with its time since `epoch`. Returns these.
+    /// Sends the packets of the thin flow, each with its number and its time since `epoch`.
+    /// Returns the times.
     ///
     /// The pauses are those of a Poisson process (RFC 2330, section 11.1.1): packets at equal
     /// distances fall into step with a queue that serves its flows in turn, and see it at its
-    /// best or at its worst alone.
+    /// best or at its worst alone. None is longer than [`LOOK`], which one in 150 would be.
     fn send_pings(&self, socket: &UdpSocket, epoch: Instant) -> Vec<Duration> {
         let mut sent = Vec::new();
         let mut bytes = [0; 64];
         let mut next = Instant::now();
         while !self.is_over() {
             let now = epoch.elapsed();
+            bytes[..8].copy_from_slice(&(sent.len() as u64).to_ne_bytes());
+            bytes[8..16].copy_from_slice(&(now.as_nanos() as u64).to_ne_bytes());
             sent.push(now);
-            bytes[..8].copy_from_slice(&(now.as_nanos() as u64).to_ne_bytes());
             // A full queue counts as a packet that is lost.
             let _ = socket.send(&bytes);
             let pause = INTERVAL.mul_f64(-(1.0 - fastrand::f64()).ln());
@@ -229,25 +240,39 @@ impl Load {
     }
 }
 
-/// A packet of the thin flow that has come back, if one has: when it was sent, counted from
-/// `epoch`, and how many milliseconds it took.
-fn came_back(socket: &UdpSocket, epoch: Instant) -> Result<Option<(Duration, f64)>> {
-    let mut bytes = [0; 64];
-    match socket.recv(&mut bytes) {
-        Ok(8..) => {
-            let start = Duration::from_nanos(u64::from_ne_bytes(bytes[..8].try_into()?));
-            let delay = epoch.elapsed().checked_sub(start);
-            let delay = delay.context("a packet came back that was not sent")?;
-            Ok(Some((start, delay.as_secs_f64() * 1e3)))
-        }
-        Ok(_) => bail!("a packet came back in part"),
-        Err(error) if is_idle(&error) => Ok(None),
-        Err(error) => Err(error).context("the thin flow"),
-    }
+/// What has come back of the thin flow.
+struct Thin<'a> {
+    socket: &'a UdpSocket,
+    /// What its packets count their time from.
+    epoch: Instant,
+    /// How many milliseconds each took, by its number.
+    delays: BTreeMap<usize, f64>,
 }
 
-/// The longest of these delays, but no longer than anybody waits.
-fn longest(delays: &[(Duration, f64)]) -> Duration {
-    let longest = delays.iter().map(|(_, delay)| *delay).fold(0.0, f64::max);
-    Duration::from_secs_f64(longest / 1e3).min(PATIENCE)
+impl Thin<'_> {
+    /// Takes a packet that has come back, if one has. Of one that was doubled on its way the
+    /// first counts.
+    fn hear(&mut self) -> Result<()> {
+        let mut bytes = [0; 64];
+        match self.socket.recv(&mut bytes) {
+            Ok(16..) => {
+                let number = u64::from_ne_bytes(bytes[..8].try_into()?);
+                let start = Duration::from_nanos(u64::from_ne_bytes(bytes[8..16].try_into()?));
+                let delay = self.epoch.elapsed().checked_sub(start);
+                let delay = delay.context("a packet came back that was not sent")?;
+                let delay = delay.as_secs_f64() * 1e3;
+                self.delays.entry(number as usize).or_insert(delay);
+                Ok(())
+            }
+            Ok(_) => bail!("a packet came back in part"),
+            Err(error) if is_idle(&error) => Ok(()),
+            Err(error) => Err(error).context("the thin flow"),
+        }
+    }
+
+    /// The longest delay, but no longer than anybody waits.
+    fn longest(&self) -> Duration {
+        let longest = self.delays.values().copied().fold(0.0, f64::max);
+        Duration::from_secs_f64(longest / 1e3).min(PATIENCE)
+    }
 }
