@@ -12,8 +12,8 @@ use resvg::usvg::{Options, Tree};
 use tackle_link::Delays;
 
 const SIZE: (u32, u32) = (860, 480);
-/// Beside the curves, for their names.
-const NAMES: u32 = 170;
+/// Between the curves and their names, and behind these.
+const GAP: u32 = 18;
 const TEXT: RGBColor = RGBColor(34, 38, 43);
 const LINES: RGBColor = RGBColor(221, 225, 230);
 /// One for each curve; from the seventh on they come again.
@@ -106,13 +106,14 @@ fn chart(
     let (least, most) = ends.fold((f64::MAX, 0.0), |(least, most), delay| {
         (delay.min(least), delay.max(most))
     });
-    // From a power of ten on: plotters has numbers only behind the first of those. A delay of
-    // nothing has no place on a scale of logarithms.
-    let least = 10_f64.powf(least.clamp(1e-3, 1e6).log10().floor());
+    // From a power of ten on, and a little less lest it be rounded up: plotters has numbers
+    // only behind the first of those. A delay of nothing has no place on a scale of logarithms.
+    let least = 10_f64.powf(least.clamp(1e-3, 1e6).log10().floor()) * (1.0 - 1e-9);
+    let names = width(curves);
     let font = |size| ("sans-serif", size).into_font().color(&TEXT);
     let mut chart = ChartBuilder::on(&root)
         .margin(12)
-        .margin_right(NAMES)
+        .margin_right(names)
         .caption(title, font(17))
         .x_label_area_size(44)
         .y_label_area_size(56)
@@ -144,7 +145,7 @@ fn chart(
             .collect();
         chart.draw_series([PathElement::new(points, colour.stroke_width(2))])?;
         let place = (
-            i32::try_from(SIZE.0 - NAMES)? + 18,
+            i32::try_from(SIZE.0 - names + GAP)?,
             52 + 20 * i32::try_from(number)?,
         );
         let style = ("sans-serif", 15).into_font().color(&colour);
@@ -154,9 +155,21 @@ fn chart(
     Ok(())
 }
 
+/// How much of the picture the curves' names take, in pixels; a letter takes 8. There is as
+/// much left for the curves at least.
+fn width(curves: &[(&str, &Delays)]) -> u32 {
+    let longest = curves.iter().map(|(name, _)| name.chars().count()).max();
+    let letters = u32::try_from(longest.unwrap_or(0)).unwrap_or(u32::MAX);
+    letters
+        .saturating_mul(8)
+        .saturating_add(2 * GAP)
+        .min(SIZE.0 / 2)
+}
+
 /// The number at a line; without one where lines are near each other.
 fn label(delay: &f64) -> String {
-    let text = delay.to_string();
+    // plotters adds up tenths.
+    let text = ((delay * 1e6).round() / 1e6).to_string();
     let digits = text.trim_start_matches(['0', '.']);
     if digits.starts_with(['1', '2', '3', '5']) {
         text
@@ -206,9 +219,33 @@ mod tests {
 
     #[test]
     fn lines_have_numbers_where_there_is_room() {
-        let all = [0.05, 0.06, 1.0, 20.0, 40.0, 300.0, 900.0];
+        let all = [0.05, 0.06, 0.1 + 0.2, 1.0, 20.0, 40.0, 300.0, 900.0];
         let labels = all.map(|delay| label(&delay));
-        assert_eq!(labels, ["0.05", "", "1", "20", "", "300", ""]);
+        assert_eq!(labels, ["0.05", "", "0.3", "1", "20", "", "300", ""]);
+    }
+
+    #[test]
+    fn the_first_line_has_a_number() {
+        for least in [0.001, 0.01, 0.1, 1.0, 10.0] {
+            let delays: Delays = [1.5 * least, 40.0 * least].into_iter().collect();
+            let curves = [("codel", &delays)];
+            let svg = picture("a.svg").unwrap().draw("", &curves).unwrap();
+            let svg = String::from_utf8(svg).unwrap();
+            assert!(svg.contains(&format!("\n{least}\n")), "{least}: {svg}");
+        }
+    }
+
+    #[test]
+    fn a_long_name_is_not_cut_off() {
+        let delays: Delays = [400.0, 500.0].into_iter().collect();
+        let curves = [("fq_codel limit 1000 target 5ms memory_limit 3Mb", &delays)];
+        let drawn = picture("a.png").unwrap().draw("", &curves).unwrap();
+        let pixels = Pixmap::decode_png(&drawn).unwrap();
+        let white = |pixel: &resvg::tiny_skia::PremultipliedColorU8| {
+            (pixel.red(), pixel.green(), pixel.blue()) == (255, 255, 255)
+        };
+        let edge = pixels.pixels().chunks(1720).map(|row| &row[1710..]);
+        assert!(edge.flatten().all(white));
     }
 
     #[test]
