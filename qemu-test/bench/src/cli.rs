@@ -20,11 +20,11 @@ use crate::source::{measure, Measured};
 use crate::store::{write, write_text, Store};
 use crate::subject::{suite, Suite, SUITES};
 
-/// Measures in a guest whose clock counts instructions, and in real time on the host and
-/// under User Mode Linux.
+/// Measures in a guest whose clock counts instructions, on the host and under User Mode
+/// Linux in real time, and slow links under User Mode Linux in theirs.
 ///
-/// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent (120) and
-/// may take in all (900).
+/// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent (120; User
+/// Mode Linux in real time 30) and may take in all (900).
 #[derive(Debug, Parser)]
 #[command(name = "tackle-bench", version, about, max_term_width = 100)]
 pub struct Cli {

@@ -58,6 +58,20 @@ impl Origin {
         })
     }
 
+    /// The origin of what is measured where nothing takes time but waiting: the host's
+    /// processor does not matter.
+    ///
+    /// # Errors
+    /// When git cannot be asked, or the kernel's release is not there.
+    pub fn of_no_time(kernel: &Kernel) -> Result<Self> {
+        Ok(Self {
+            commit: checkout()?,
+            kernel: release(&kernel.dir.join("release"))?,
+            qemu: None,
+            accelerator: Accel::TimeTravel.name().to_owned(),
+        })
+    }
+
     /// The commit's name as people write it.
     pub fn short_commit(&self) -> String {
         match self.commit.strip_suffix(DIRTY) {

@@ -65,10 +65,10 @@ pub struct Record {
     pub baseline: Option<String>,
     /// The value divided by that of the C original.
     pub ratio: Option<f64>,
-    /// Of real time: the quartiles of the rounds that `value` is the median of.
+    /// Of rounds only: the quartiles of the rounds that `value` is the median of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<[f64; 2]>,
-    /// Of real time: the quartiles of the pairs that `ratio` is the median of.
+    /// Of rounds only: the quartiles of the pairs that `ratio` is the median of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio_spread: Option<[f64; 2]>,
     /// Where it was made.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Figures of real time: subjects that take turns, medians and their spread.
+//! Figures that differ from round to round: subjects that take turns, or are measured at the
+//! same time; medians and their spread.
 //!
 //! A machine is faster at one moment than at the next (other work, clock rate, cache).
 //! So subjects that are to be compared run right after one another, and the ratio is taken

@@ -29,7 +29,7 @@ impl Source for Turns<'_> {
         let booter = self.session.booter(self.accel, self.kernel, None)?;
         let (origin, what) = match self.accel {
             Accel::Uml => (Origin::of_host(self.kernel)?, "uml"),
-            Accel::TimeTravel => (Origin::of_host(self.kernel)?, "uml time-travel"),
+            Accel::TimeTravel => (Origin::of_no_time(self.kernel)?, "uml time-travel"),
             accel => (Origin::of_guest(self.kernel, accel)?, "turns"),
         };
         let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;
