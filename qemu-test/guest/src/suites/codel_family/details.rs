@@ -21,19 +21,27 @@ use crate::sys::kernel::patience;
 use crate::sys::{expect_errno, wait_for};
 use crate::walk::{self, Target};
 
-/// The first one of this kind that `tc -j -s -d WHAT show` has, and `fits`.
-fn find(what: &str, kind: &str, fits: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
-    let text = cmd::run(&format!("tc -j -s -d {what} show dev tkd0"))?;
-    let all: Vec<Value> =
-        serde_json::from_str(&text).with_context(|| format!("not JSON from tc: {text}"))?;
+/// All of this kind that `tc -j -s -d WHAT show` has.
+fn all_of(what: &str, kind: &str) -> Result<Vec<Value>> {
+    let all: Vec<Value> = queue::printed(&format!("-d {what} show dev tkd0"))?;
     // The key is another one for classes, and not the same in all versions of `tc`.
     let is_of_kind = |value: &Value| {
         let members = value.as_object();
         members.is_some_and(|members| members.values().any(|member| member == kind))
     };
-    Ok(all
-        .into_iter()
-        .find(|value| is_of_kind(value) && fits(value)))
+    Ok(all.into_iter().filter(is_of_kind).collect())
+}
+
+/// The first one of this kind that `tc -j -s -d WHAT show` has, and `fits`.
+fn find(what: &str, kind: &str, fits: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
+    Ok(all_of(what, kind)?.into_iter().find(|value| fits(value)))
+}
+
+/// How many packets our queues have dropped for this reason.
+pub fn dropped_for(kind: &str, reason: &str) -> Result<u32> {
+    let of = |queue: &Value| queue["details"]["drops"][reason].as_u64();
+    let all = all_of("qdisc", kind)?;
+    Ok(u32::try_from(all.iter().filter_map(of).sum::<u64>())?)
 }
 
 /// Our queue.

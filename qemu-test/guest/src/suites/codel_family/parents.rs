@@ -4,6 +4,7 @@
 
 use anyhow::{ensure, Result};
 
+use super::details::dropped_for;
 use super::queue::drained;
 use crate::suite::Context;
 use crate::sys::bench::Bench;
@@ -25,7 +26,7 @@ const PARENTS: [(&str, &[&str]); 6] = [
     (
         "tbf",
         &[
-            "qdisc add dev tkd0 root handle 1: tbf rate 80kbit burst 200 limit 5000",
+            "qdisc add dev tkd0 root handle 1: tbf rate 8kbit burst 200 limit 5000",
             "qdisc add dev tkd0 parent 1:1 KIND",
         ],
     ),
@@ -33,7 +34,7 @@ const PARENTS: [(&str, &[&str]); 6] = [
         "htb",
         &[
             "qdisc add dev tkd0 root handle 1: htb default 1",
-            "class add dev tkd0 parent 1: classid 1:1 htb rate 80kbit burst 200 cburst 200",
+            "class add dev tkd0 parent 1: classid 1:1 htb rate 8kbit burst 200 cburst 200 quantum 1514",
             "qdisc add dev tkd0 parent 1:1 KIND",
         ],
     ),
@@ -41,7 +42,7 @@ const PARENTS: [(&str, &[&str]); 6] = [
         "hfsc",
         &[
             "qdisc add dev tkd0 root handle 1: hfsc default 1",
-            "class add dev tkd0 parent 1: classid 1:1 hfsc sc rate 80kbit ul rate 80kbit",
+            "class add dev tkd0 parent 1: classid 1:1 hfsc sc rate 8kbit ul rate 8kbit",
             "qdisc add dev tkd0 parent 1:1 KIND",
         ],
     ),
@@ -56,14 +57,14 @@ const PARENTS: [(&str, &[&str]); 6] = [
         "two of our kind",
         &[
             "qdisc add dev tkd0 root handle 1: prio bands 2 priomap 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0",
-            "qdisc add dev tkd0 parent 1:1 handle 2: tbf rate 80kbit burst 200 limit 5000",
+            "qdisc add dev tkd0 parent 1:1 handle 2: tbf rate 8kbit burst 200 limit 5000",
             "qdisc add dev tkd0 parent 2:1 KIND",
             "qdisc add dev tkd0 parent 1:2 KIND",
         ],
     ),
 ];
 
-/// Those that have us hand over each packet as it comes, or as it is due.
+/// Those that have us hand over each packet as it comes, or as it is due: there need not be drops.
 const AT_ONCE: [&str; 2] = ["prio", "netem"];
 
 /// Sends through the device: 12 flows of 25 packets.
@@ -74,31 +75,45 @@ fn send(device: &Dummy) -> Result<u32> {
     Ok(12 * 25)
 }
 
-/// `short` are options with which packets are dropped below a slow line.
-pub fn works_below_others(context: &mut Context<'_>, target: Target, short: &str) -> Result<()> {
+/// Below a line that takes 48 ms for a packet, so that a guest sends faster however slow it is;
+/// `overlimit` are options with a limit of about 20 packets.
+pub fn works_below_others(
+    context: &mut Context<'_>,
+    target: Target,
+    overlimit: &str,
+) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
+    let lazy = format!("{overlimit} target 100s interval 100s");
     for (name, lines) in PARENTS {
-        for line in lines {
-            let line = line.replace("KIND", &format!("{kind} {short}"));
-            cmd::run(&format!("tc {line}"))?;
+        // Dropped when a packet comes, and when one goes: a parent learns of it in two ways.
+        for (options, reason) in [
+            (lazy.as_str(), "overlimit"),
+            ("limit 1000 target 1ms interval 20ms", "target"),
+        ] {
+            for line in lines {
+                let line = line.replace("KIND", &format!("{kind} {options}"));
+                cmd::run(&format!("tc {line}"))?;
+            }
+            let sent = send(&bench.device)?;
+            let all = drained("tkd0")?;
+            let (root, ours): (Vec<_>, Vec<_>) = all.iter().partition(|queue| queue.kind != kind);
+            let had: u32 = ours.iter().map(|queue| queue.packets).sum();
+            let dropped: u32 = ours.iter().map(|queue| queue.drops).sum();
+            ensure!(
+                had + dropped == sent && (root[0].packets, root[0].drops) == (had, dropped),
+                "{name}, {options}: expected {sent} packets sent or dropped, and the root to \
+                 have counted both, got {all:?}"
+            );
+            let of_reason = dropped_for(kind, reason)?;
+            ensure!(
+                of_reason == dropped && (dropped != 0 || AT_ONCE.contains(&name)),
+                "{name}, {options}: expected drops for '{reason}' alone, got {of_reason}, and \
+                 {all:?}"
+            );
+            context.note(format!("{name}, {reason}: {had} sent, {dropped} dropped"))?;
+            cmd::run("tc qdisc del dev tkd0 root")?;
         }
-        let sent = send(&bench.device)?;
-        let all = drained("tkd0")?;
-        let (root, ours): (Vec<_>, Vec<_>) = all.iter().partition(|queue| queue.kind != kind);
-        let had: u32 = ours.iter().map(|queue| queue.packets).sum();
-        let dropped: u32 = ours.iter().map(|queue| queue.drops).sum();
-        ensure!(
-            had + dropped == sent && root[0].packets == had,
-            "{name}: expected {sent} packets sent or dropped, and the same sent by the root, got \
-             {all:?}"
-        );
-        ensure!(
-            dropped != 0 || AT_ONCE.contains(&name),
-            "{name}: expected drops, got {all:?}"
-        );
-        context.note(format!("{name}: {had} sent, {dropped} dropped"))?;
-        cmd::run("tc qdisc del dev tkd0 root")?;
     }
     bench.done()
 }

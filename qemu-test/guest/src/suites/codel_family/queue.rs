@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use serde::de::DeserializeOwned;
 use serde::Deserialize;
 
 use crate::sys::bench::Bench;
@@ -29,12 +30,16 @@ pub struct Queue {
     pub ce_mark: u32,
 }
 
+/// What `tc -j -s WHAT` prints.
+pub fn printed<T: DeserializeOwned>(what: &str) -> Result<T> {
+    // The options of `hfsc` tc prints as it does without `-j`.
+    let text = cmd::run(&format!("tc -j -s {what}"))?.replace("{default 1 }", "{}");
+    serde_json::from_str(&text).with_context(|| format!("not JSON from tc: {text}"))
+}
+
 /// All of a device.
 pub fn queues(device: &str) -> Result<Vec<Queue>> {
-    // The options of `hfsc` tc prints as it does without `-j`.
-    let text =
-        cmd::run(&format!("tc -s -j qdisc show dev {device}"))?.replace("{default 1 }", "{}");
-    serde_json::from_str(&text).with_context(|| format!("not JSON from tc: {text}"))
+    printed(&format!("qdisc show dev {device}"))
 }
 
 /// Waits until none of the qdiscs of a device has packets, and returns them.
