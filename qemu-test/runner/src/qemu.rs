@@ -91,7 +91,8 @@ impl Accel {
     }
 
     /// Kernel parameters: under TCG a CPU may stand still for as long as the
-    /// host is busy, which is no fault of the guest.
+    /// host is busy, which is no fault of the guest, and none of the timer that it
+    /// checks when it boots.
     ///
     /// Without no5lvl a kernel with KASAN now and then reports a "wild-memory-access"
     /// in its first milliseconds: identify_cpu() clears what it knows of the CPU and
@@ -104,6 +105,8 @@ impl Accel {
                 "no5lvl",
                 "watchdog_thresh=60",
                 "rcupdate.rcu_cpu_stall_timeout=120",
+                "sysctl.kernel.hung_task_timeout_secs=600",
+                "no_timer_check",
             ],
             // Its clock leaps ahead while the guest waits for its disk.
             Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
