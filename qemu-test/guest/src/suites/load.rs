@@ -13,6 +13,7 @@ use crate::sys::livepatch::{self, Patch};
 use crate::sys::module::{self, CLIENTS, LIBRARY};
 use crate::sys::qdisc::{handle, How, Tc};
 use crate::sys::slab::{growing, Memory};
+use crate::sys::twins::BLOCKED;
 use crate::sys::{cmd, debugfs, expect_errno, numa};
 
 /// The suite.
@@ -31,14 +32,13 @@ fn rounds() -> usize {
     }
 }
 
-/// `samples/qdisc_fifo.rs`, below a parent that lets two of our packets through and no third
-/// for 44 s.
+/// `samples/qdisc_fifo.rs`, below a parent that lets two of our packets through.
 fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack("qdisc_fifo", "")?;
     let device = Dummy::new("tkd0", 1)?;
     let tc = Tc::open()?;
     for (packets, shown) in [(12, (10, 0)), (1100, (1000, 98))] {
-        cmd::run("tc qdisc add dev tkd0 root handle 1: tbf rate 8bit burst 100 limit 5000")?;
+        cmd::run(BLOCKED)?;
         tc.put_below(How::Add, device.index, handle(1, 1), "fifo_sample", None)??;
         // A socket has room for some 200.
         for _ in 0..packets / 4 {

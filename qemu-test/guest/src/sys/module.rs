@@ -8,12 +8,13 @@ use std::fs::File;
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
+use super::kernel::patience;
 use super::{cmd, debugfs, expect_errno, Answer};
 
 /// The library that every other module depends on.
@@ -247,15 +248,15 @@ pub fn rmmod_once(name: &str) -> Answer {
 /// Unloads a module. References such as the live patching core's are given
 /// back a moment after the user-visible state is gone, hence the patience.
 pub fn rmmod(name: &str) -> Answer {
-    let mut answer = rmmod_once(name);
-    for _ in 0..50 {
-        match answer {
-            Err(Errno::EAGAIN | Errno::EBUSY) => sleep(Duration::from_millis(100)),
-            _ => return answer,
+    let start = Instant::now();
+    loop {
+        // As in wait_for(): one more try after the last pause, however long it was.
+        let late = start.elapsed() >= patience(Duration::from_secs(10));
+        match rmmod_once(name) {
+            Err(Errno::EAGAIN | Errno::EBUSY) if !late => sleep(Duration::from_millis(100)),
+            answer => return answer,
         }
-        answer = rmmod_once(name);
     }
-    answer
 }
 
 /// How many use a module that is loaded.

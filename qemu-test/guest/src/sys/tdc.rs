@@ -186,19 +186,27 @@ pub fn run(context: &mut Context<'_>, twins: Twins) -> Result<()> {
     ensure!(!cases.is_empty(), "no cases in {}", path.display());
     let space = Space::new()?;
     space.batch("ip", &["link set lo up".into()])?;
-    let mut failed = 0;
+    let mut failed = Vec::new();
     for case in &cases {
+        // Who hears nothing for long takes the guest for dead.
+        context.note(format!("{} {}", case.id, case.name))?;
         let devices = Devices::new(&space)?;
         if let Err(error) = case.run(&space) {
-            context.note(format!("{} {}: {error:#}", case.id, case.name))?;
-            failed += 1;
+            failed.push(format!("{} {}: {error:#}", case.id, case.name));
         }
         drop(devices);
     }
-    let passed = cases.len() - failed;
     let (all, kind) = (cases.len(), twins.theirs);
-    context.note(format!("{passed} of {all} cases of {kind} pass"))?;
-    ensure!(failed == 0, "{failed} of {all} cases failed");
+    context.note(format!(
+        "{} of {all} cases of {kind} pass",
+        all - failed.len()
+    ))?;
+    ensure!(
+        failed.is_empty(),
+        "{} of {all} cases failed: {}",
+        failed.len(),
+        failed.join("; ")
+    );
     Ok(())
 }
 

@@ -178,8 +178,8 @@ pub fn tells_why_packets_are_dropped_or_marked(
 pub fn tells_of_the_control_law(target: Target, what: &str) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
-    // 48 ms a packet: there is time to look.
-    through_slow_line(&bench, kind, "target 1ms interval 100s", NOT_ECT, "8kbit")?;
+    // Half a second a packet: there is time to look.
+    through_slow_line(&bench, kind, "target 1ms interval 100s", NOT_ECT, "800bit")?;
     let limit = patience(Duration::from_secs(5));
     // Of a class `tc` has a kind's own statistics among the others.
     let first_above = |value: &Value| {

@@ -205,9 +205,10 @@ fn comes_and_goes_under_calls(context: &mut Context<'_>) -> Result<()> {
     const ROUNDS: u32 = 20;
     let library = module::load(module::LIBRARY, "")?;
     let end = AtomicBool::new(false);
-    let rounds = || -> Result<u64> {
+    let mut rounds = || -> Result<u64> {
         let mut counted = 0;
-        for _ in 0..ROUNDS {
+        for round in 0..ROUNDS {
+            context.note(format!("round {round}"))?;
             let module = module::load(MODULE, &format!("function={CALL}"))?;
             // Long enough for both callers to run through the hook.
             thread::sleep(Duration::from_millis(50));

@@ -86,6 +86,15 @@ pub(super) fn keeps_the_delay_low(context: &mut Context<'_>) -> Result<()> {
         return skip("with KASAN the kernel is slower than the line");
     }
     let stack = module::stack(MODULE, "")?;
+    if let Err(error) = beats_pfifo(context) {
+        // A guest that stood still for seconds while one of the two was measured.
+        context.note(format!("once more, since {error:#}"))?;
+        beats_pfifo(context)?;
+    }
+    stack.unload()
+}
+
+fn beats_pfifo(context: &mut Context<'_>) -> Result<()> {
     let line = link::slow(SECONDS)?;
     let mut measure = |queue: &str| -> Result<Outcome> {
         let outcome = link::measure(&line, queue)?;
@@ -115,5 +124,5 @@ pub(super) fn keeps_the_delay_low(context: &mut Context<'_>) -> Result<()> {
         xstats.count > 0 && xstats.maxpacket >= 1000,
         "expected drops and full-size packets, got {xstats:?}"
     );
-    stack.unload()
+    Ok(())
 }

@@ -122,11 +122,12 @@ pub(super) fn changes_under_traffic(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-pub(super) fn replaced_under_traffic(_: &mut Context<'_>) -> Result<()> {
+pub(super) fn replaced_under_traffic(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let (device, tc) = (&bench.device, &bench.tc);
     device.under_traffic(|| {
-        for _ in 0..50 {
+        for round in 0..50 {
+            context.note(format!("round {round}"))?;
             tc.put(How::Replace, device.index, KIND, None)??;
             // With a reader of the flows that come and go.
             cmd::run("tc -s class show dev tkd0")?;
