@@ -218,7 +218,7 @@ impl Machine<'_> {
         ]);
         add(&["-kernel", text(&self.kernel.image())?]);
         add(&["-initrd", text(&self.kernel.initramfs())?]);
-        add(&["-append", &self.parameters()]);
+        add(&["-append", &self.parameters()?]);
         let console = match self.console {
             Console::File => format!("file,id=console,path={}", option(&files.console)?),
             Console::Terminal(_) => "stdio,id=console,signal=off".to_owned(),
@@ -253,7 +253,7 @@ impl Machine<'_> {
         Ok(args)
     }
 
-    fn parameters(&self) -> String {
+    fn parameters(&self) -> Result<String> {
         // An oops becomes a panic, a panic a reboot, and with -no-reboot the
         // reboot ends QEMU: the log then ends with the whole report. A warning
         // lets the guest go on: the test that was running is failed anyway.
@@ -267,6 +267,11 @@ impl Machine<'_> {
         .chain(self.accel.parameters())
         .map(|word| (*word).to_owned())
         .collect();
+        // SLUB's checks, without the stacks of who allocated and freed each object: KASAN
+        // has those as well, and to take them twice is a twelfth of such a kernel's time.
+        if self.kernel.has("CONFIG_SLUB_DEBUG_ON")? && self.kernel.has("CONFIG_KASAN")? {
+            words.push("slab_debug=FZP".to_owned());
+        }
         // Switched on, KUnit runs the tests of a module that is loaded, and taints the
         // kernel before.
         if self.run.split(',').any(|word| word == "kunit") {
@@ -284,7 +289,7 @@ impl Machine<'_> {
                 );
             }
         }
-        words.join(" ")
+        Ok(words.join(" "))
     }
 }
 
@@ -302,13 +307,15 @@ fn option(path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn args(accel: Accel, cpus: u32, console: Console) -> Vec<String> {
+    fn args_for(config: &str, accel: Accel, cpus: u32, console: Console) -> Vec<String> {
+        let dir = tempfile::tempdir().unwrap();
         let kernel = Kernel {
             name: "k".into(),
-            dir: "a,b".into(),
+            dir: dir.path().join("a,b"),
         };
-        let dir = tempfile::tempdir().unwrap();
         let files = Files::create(dir.path()).unwrap();
+        std::fs::create_dir(&kernel.dir).unwrap();
+        std::fs::write(kernel.config(), config).unwrap();
         Machine {
             kernel: &kernel,
             accel,
@@ -319,6 +326,10 @@ mod tests {
         }
         .args(&files)
         .unwrap()
+    }
+
+    fn args(accel: Accel, cpus: u32, console: Console) -> Vec<String> {
+        args_for("", accel, cpus, console)
     }
 
     fn values<'a>(args: &'a [String], name: &str) -> Vec<&'a str> {
@@ -334,6 +345,17 @@ mod tests {
         assert_eq!(Accel::Tcg.for_run("run,hooks"), Accel::TcgInTurn);
         assert_eq!(Accel::Tcg.for_run("run,rcodel"), Accel::Tcg);
         assert_eq!(Accel::Kvm.for_run("run,hooks"), Accel::Kvm);
+    }
+
+    #[test]
+    fn one_checker_takes_the_stacks_of_objects() {
+        let slub = "CONFIG_SLUB_DEBUG_ON=y\n";
+        let both = format!("{slub}CONFIG_KASAN=y\n");
+        for (config, spares) in [("", false), (slub, false), (both.as_str(), true)] {
+            let args = args_for(config, Accel::Tcg, 2, Console::File);
+            let append = values(&args, "-append")[0];
+            assert_eq!(append.contains(" slab_debug=FZP "), spares, "{append}");
+        }
     }
 
     #[test]
@@ -360,17 +382,11 @@ mod tests {
     #[test]
     fn paths_with_commas() {
         let args = args(Accel::Kvm, 2, Console::File);
-        assert_eq!(values(&args, "-kernel"), ["a,b/vmlinuz"]);
+        assert!(values(&args, "-kernel")[0].ends_with("/a,b/vmlinuz"));
         let drives = values(&args, "-drive");
-        assert!(
-            drives[0].ends_with("file.filename=a,,b/root.img"),
-            "{drives:?}"
-        );
-        assert!(
-            drives[1].ends_with("file.filename=a,,b/modules.img"),
-            "{drives:?}"
-        );
-        assert!(values(&args, "-virtfs")[0].contains("path=a,,b/payload,mount_tag=tackle"));
+        assert!(drives[0].ends_with("/a,,b/root.img"), "{drives:?}");
+        assert!(drives[1].ends_with("/a,,b/modules.img"), "{drives:?}");
+        assert!(values(&args, "-virtfs")[0].contains("/a,,b/payload,mount_tag=tackle"));
     }
 
     #[test]
