@@ -48,11 +48,12 @@ impl Booter<'_> {
         dir: &Path,
         listener: &mut dyn Listener,
     ) -> Result<(End, String)> {
-        self.boot_on(CPUS, kernel, run, dir, listener)
+        self.boot_on(self.accel, CPUS, kernel, run, dir, listener)
     }
 
     fn boot_on(
         &self,
+        accel: Accel,
         cpus: u32,
         kernel: &Kernel,
         run: &str,
@@ -62,8 +63,8 @@ impl Booter<'_> {
         let files = Files::create(dir)?;
         let machine = Machine {
             kernel,
-            accel: self.accel.for_run(run),
-            cpus: self.accel.cpus(cpus),
+            accel,
+            cpus: accel.cpus(cpus),
             run,
             rounds: self.rounds,
             console: Console::File,
@@ -104,15 +105,16 @@ impl Booter<'_> {
         tell: &mut dyn FnMut(&TestResult),
     ) -> Result<Vec<TestResult>> {
         let mut tracker = Tracker::new(suite.name, &kernel.name, &mut *tell);
+        let accel = self.accel.for_suite(suite);
         let run = format!("run,{}", suite.name);
-        let (end, stderr) = self.boot_on(suite.cpus, kernel, &run, dir, &mut tracker)?;
+        let (end, stderr) = self.boot_on(accel, suite.cpus, kernel, &run, dir, &mut tracker)?;
         let Some(reason) = self.boots_again(end, &mut tracker) else {
             return Ok(tracker.finish(end, &stderr));
         };
         let mut tracker = Tracker::new(suite.name, &kernel.name, tell);
         tracker.figure(&format!("booted twice, as the first boot was a {reason}"));
         let dir = dir.join("again");
-        let (end, stderr) = self.boot_on(suite.cpus, kernel, &run, &dir, &mut tracker)?;
+        let (end, stderr) = self.boot_on(accel, suite.cpus, kernel, &run, &dir, &mut tracker)?;
         Ok(tracker.finish(end, &stderr))
     }
 

@@ -268,7 +268,7 @@ fn guest(
         "{} ({}, {})",
         suite.name,
         kernel.name,
-        booter.accel.name()
+        booter.accel.for_suite(suite).name()
     ));
     let dir = session
         .dir

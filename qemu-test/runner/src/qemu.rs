@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::kernel::Kernel;
+use crate::suite::Guest;
 
 /// The program, looked up in PATH.
 pub const PROGRAM: &str = "qemu-system-x86_64";
@@ -17,9 +18,6 @@ const NODE_MEMORY: u32 = 1024;
 /// NUMA nodes; the CPUs are split evenly. A machine with one CPU has one node.
 pub const NODES: u32 = 2;
 
-/// Suites that hook functions while other CPUs call them without a pause.
-const PATCHES_HOT_CODE: &[&str] = &["hooks", "stress"];
-
 /// What executes the guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accel {
@@ -27,9 +25,11 @@ pub enum Accel {
     Kvm,
     /// QEMU's translator, some 20 times slower.
     Tcg,
-    /// The translator with all CPUs in one thread, in turn: for guests that patch code
-    /// which another CPU is running. With a thread a CPU, two CPUs were once seen to trap
-    /// on an `int3` of the kernel's text poking that memory no longer held.
+    /// The translator with all CPUs in one thread, in turn. A CPU that waits for another
+    /// one makes way for it, where with a thread each it would take the host's time that
+    /// the other one lacks; with as many guests at once as the host has CPUs that is a fifth
+    /// of all. And code is patched while nobody runs it: with a thread a CPU, two were once
+    /// seen to trap on an `int3` of the kernel's text poking that memory no longer held.
     TcgInTurn,
     /// The translator with a clock that counts instructions: a guest's nanosecond is one
     /// of them, the same in every run. One CPU is all that there can be.
@@ -55,10 +55,9 @@ impl Accel {
         }
     }
 
-    /// What runs a guest whose words are `run`: itself, but for the suites that
-    /// [`TcgInTurn`](Self::TcgInTurn) is for.
-    pub fn for_run(self, run: &str) -> Self {
-        if self == Self::Tcg && run.split(',').any(|word| PATCHES_HOT_CODE.contains(&word)) {
+    /// What runs a guest of this suite.
+    pub fn for_suite(self, suite: Guest) -> Self {
+        if self == Self::Tcg && !suite.at_once {
             return Self::TcgInTurn;
         }
         self
@@ -347,10 +346,11 @@ mod tests {
     }
 
     #[test]
-    fn cpus_take_turns_where_hot_code_is_patched() {
-        assert_eq!(Accel::Tcg.for_run("run,hooks"), Accel::TcgInTurn);
-        assert_eq!(Accel::Tcg.for_run("run,rcodel"), Accel::Tcg);
-        assert_eq!(Accel::Kvm.for_run("run,hooks"), Accel::Kvm);
+    fn cpus_take_turns_but_where_they_are_to_meet() {
+        let suite = Guest::new("one");
+        assert_eq!(Accel::Tcg.for_suite(suite), Accel::TcgInTurn);
+        assert_eq!(Accel::Tcg.for_suite(suite.at_once()), Accel::Tcg);
+        assert_eq!(Accel::Kvm.for_suite(suite), Accel::Kvm);
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub struct Guest {
     pub cpus: u32,
     /// The option that must be built into the kernel for there to be anything to test.
     pub needs: Option<&'static str>,
+    /// Whether its CPUs run at the same moment under TCG, too, and not in turn: what it
+    /// looks for is what they do to each other. It must not patch code that they run.
+    pub at_once: bool,
 }
 
 impl Guest {
@@ -24,6 +27,7 @@ impl Guest {
             name,
             cpus: 2,
             needs: None,
+            at_once: false,
         }
     }
 
@@ -38,6 +42,14 @@ impl Guest {
     /// The same on this many CPUs.
     pub const fn on_cpus(self, cpus: u32) -> Self {
         Self { cpus, ..self }
+    }
+
+    /// The same with CPUs that run at the same moment.
+    pub const fn at_once(self) -> Self {
+        Self {
+            at_once: true,
+            ..self
+        }
     }
 
     /// Why it cannot run on `kernel`, if it cannot.
@@ -56,7 +68,7 @@ impl Guest {
 /// longest come first: others run beside them.
 pub const GUEST: &[Guest] = &[
     Guest::new("stress").on_cpus(4),
-    Guest::new("netlink_fuzz"),
+    Guest::new("netlink_fuzz").at_once(),
     Guest::new("load"),
     Guest::new("hooks"),
     Guest::new("tackle_hooks"),
