@@ -73,10 +73,11 @@ check() {
 	local series=$1 source=$2 repository patch
 	repository=$(mktemp -d)
 	am "$series" "$source" "$repository"
+	# The commits that patches name cannot be looked up: the archive's source has no history.
 	list "$series" | while read -r patch; do
 		quietly "$repository/.git/log" "checkpatch.pl --strict: $(basename "$patch")" \
 			perl "$source/scripts/checkpatch.pl" --root="$source" --strict --no-summary \
-			--quiet "$patch"
+			--quiet --ignore UNKNOWN_COMMIT_ID "$patch"
 	done
 	rm -rf "$repository"
 }
