@@ -35,7 +35,7 @@ mod time;
 pub mod xstats;
 
 pub use sojourn::{buckets, Bucket, Histogram, BUCKETS};
-pub use time::Time;
+pub use time::{Time, MAX_US};
 
 /// The most packets that one [`dequeue`] drops.
 ///

@@ -5,6 +5,12 @@
 /// log2 of the nanoseconds in one unit of [`Time`].
 const SHIFT: u32 = 10;
 
+/// The longest target, interval and threshold that can be implemented, in microseconds.
+///
+/// Points in time compare rightly while they are less than 2^31 units apart. A longer time
+/// would lie in the past. The longest time of all, 2^31 - 1 units, is [`Time::DISABLED`].
+pub const MAX_US: u32 = 2_199_023_254;
+
 /// A point in time or a length of time, in units of 1024 ns.
 ///
 /// Points in time wrap around every 2^32 units (about 73 minutes). Two of them
