@@ -103,5 +103,15 @@ extern "C" {
 
     pub fn sprint_size(size: u32, buf: *mut c_char) -> *mut c_char;
 
+    pub fn get_unsigned(value: *mut c_uint, arg: *const c_char, base: c_int) -> c_int;
+
+    pub fn get_u8(value: *mut u8, arg: *const c_char, base: c_int) -> c_int;
+
+    pub fn get_size(size: *mut c_uint, arg: *const c_char) -> c_int;
+
+    pub fn get_time(us: *mut c_uint, arg: *const c_char) -> c_int;
+
+    pub fn get_time64(ns: *mut i64, arg: *const c_char) -> c_int;
+
     pub fn incomplete_command() -> !;
 }

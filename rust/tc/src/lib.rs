@@ -40,7 +40,8 @@
 //! ```
 //!
 //! Printing goes through `tc`'s own functions, so that `-json`, `-pretty` and `-oneline`
-//! work as for the kinds that `tc` knows.
+//! work as for the kinds that `tc` knows. Numbers, times and sizes are read by `tc`'s own
+//! functions, so that a plug-in takes what `tc` takes; see [`Words`] for the exceptions.
 //!
 //! C headers (iproute2): `tc/tc_util.h`, `include/json_print.h`, `include/libnetlink.h`,
 //! `include/utils.h`. `tc` exports the functions that its plug-ins call; those used here have
@@ -52,6 +53,7 @@ mod abi;
 mod attributes;
 pub mod codel;
 mod error;
+mod parse;
 mod plugin;
 mod print;
 mod words;

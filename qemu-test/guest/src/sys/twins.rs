@@ -8,7 +8,9 @@ use std::sync::LazyLock;
 use anyhow::{ensure, Context as _, Result};
 use regex::Regex;
 
+use super::bench::Bench;
 use super::cmd::{self, Output};
+use super::qdisc::How;
 use crate::suite::Context;
 
 /// How `tc` can be asked to show qdiscs.
@@ -159,4 +161,72 @@ impl Twins {
         let (_, size) = self.both(lines, |kind| session(kind, lines))?;
         context.note(format!("{} commands, {size} bytes the same", lines.len()))
     }
+
+    /// Adds qdiscs of both kinds with each of these options. `tc` has to take them, and has to
+    /// show the same options then.
+    ///
+    /// `tc` shows three digits of a time, and the kernel rounds to units of 1024 ns: the times
+    /// should be multiples of 128 us.
+    ///
+    /// # Errors
+    ///
+    /// They differ, or `tc` refuses some.
+    pub fn expect_same_options(
+        self,
+        context: &mut Context<'_>,
+        bench: &Bench,
+        lines: &[&str],
+    ) -> Result<()> {
+        for line in lines {
+            let shown = [self.theirs, self.ours].map(|kind| {
+                let output = add(bench, kind, line)?;
+                ensure!(output.code == 0, "{kind} {line}: {output:?}");
+                let shown = cmd::run("tc qdisc show dev tkd0")?;
+                Ok(shown.replace(self.ours, self.theirs))
+            });
+            let [theirs, ours] = shown;
+            let (theirs, ours) = (theirs?, ours?);
+            ensure!(ours == theirs, "{line}: expected {theirs:?}, got {ours:?}");
+        }
+        context.note(format!("{} lines of options do the same", lines.len()))
+    }
+
+    /// Adds qdiscs of both kinds with each of these options, the last of which has a value that
+    /// `tc` takes for another one. For our kind `tc` has to refuse it and name the range.
+    ///
+    /// # Errors
+    ///
+    /// `tc` refuses it for the kernel's kind, or takes it for ours.
+    pub fn expect_refused_by_ours(
+        self,
+        context: &mut Context<'_>,
+        bench: &Bench,
+        lines: &[&str],
+    ) -> Result<()> {
+        for line in lines {
+            let output = add(bench, self.theirs, line)?;
+            ensure!(output.code == 0, "{} {line}: {output:?}", self.theirs);
+            let output = add(bench, self.ours, line)?;
+            let option = line.split_whitespace().rev().nth(1).unwrap_or_default();
+            let range = format!("Illegal \"{option}\": allowed is ");
+            ensure!(
+                output.code == 1 && output.err.starts_with(&range),
+                "{} {line}: expected exit status 1 and `{range}`, got {output:?}",
+                self.ours
+            );
+            let kept = bench.show()?.kind;
+            ensure!(kept == "pfifo", "{} {line}: {kept} is there", self.ours);
+        }
+        context.note(format!("{} lines of options are refused", lines.len()))
+    }
+}
+
+/// Has `tc` put a qdisc of this kind with these options in the place of another one.
+fn add(bench: &Bench, kind: &str, options: &str) -> Result<Output> {
+    bench
+        .tc
+        .put(How::Replace, bench.device.index, "pfifo", None)??;
+    cmd::output(&format!(
+        "tc qdisc replace dev tkd0 root handle 1: {kind} {options}"
+    ))
 }

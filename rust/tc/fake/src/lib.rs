@@ -4,13 +4,14 @@
 //! calls into a plug-in's table as `tc` makes them.
 //!
 //! It has its own declarations of `tc`'s types, made from the same C headers (iproute2:
-//! `tc/tc_util.h`, `include/json_print.h`, `include/libnetlink.h`), so that a slip in the
-//! plug-ins' declarations shows.
+//! `tc/tc_util.h`, `include/json_print.h`, `include/libnetlink.h`, `include/utils.h`), so that
+//! a slip in the plug-ins' declarations shows.
 
 #![warn(missing_docs)]
 
 mod exports;
 mod message;
+mod parse;
 
 use std::cell::RefCell;
 use std::ffi::{c_char, c_int, CStr, CString};

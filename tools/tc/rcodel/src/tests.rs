@@ -73,6 +73,13 @@ fn ends_of_ranges() {
 }
 
 #[test]
+fn values_are_those_that_codel_takes() {
+    let line = "limit +5 target 0x10us interval .5MSEC ce_threshold +2e3";
+    let expected = [(2, 5), (3, 500), (1, 16), (5, 2000)];
+    assert_eq!(plugin().parse_line(line), Ok(attributes(&expected)));
+}
+
+#[test]
 fn errors_say_which_option() {
     let refuse = |line: &str| {
         let mut words: Words<'_> = line.split_whitespace().collect();

@@ -65,6 +65,17 @@ fn values_that_mean_nothing_are_not_sent() {
 }
 
 #[test]
+fn values_are_those_that_fq_codel_takes() {
+    let line = "limit +5 flows 0x10 memory_limit 0x10kb target 0x10us \
+                ce_threshold_selector +1/+03";
+    let expected = [(2, 5), (5, 16), (1, 16), (9, 16 << 10), (11, 3), (10, 1)];
+    assert_eq!(plugin().parse_line(line), Ok(attributes(&expected)));
+    // `fq_codel` takes a value of 255 for none.
+    let all = plugin().parse_line("ce_threshold_selector 255/255");
+    assert_eq!(all, Ok(attributes(&[(11, 255), (10, 255)])));
+}
+
+#[test]
 fn errors_say_which_option() {
     let refuse = |line: &str| {
         let mut words: Words<'_> = line.split_whitespace().collect();

@@ -17,7 +17,8 @@ use self::options::{
 };
 use self::plugin::{
     is_loaded_by_its_alias, tc_changes_options, tc_prints_as_for_codel,
-    tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_sets_options,
+    tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_refuses_what_wraps_around,
+    tc_sets_options, tc_takes_what_it_takes_for_codel,
 };
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
 use super::codel_family as family;
@@ -41,6 +42,8 @@ pub const SUITE: Suite = Suite {
         tc_sets_options,
         tc_changes_options,
         tc_refuses_bad_options,
+        tc_takes_what_it_takes_for_codel,
+        tc_refuses_what_wraps_around,
         tc_prints_as_for_codel,
         tc_prints_counts_as_for_codel,
         passes_the_kernels_own_cases,

@@ -86,6 +86,54 @@ pub(super) fn tc_refuses_bad_options(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
+pub(super) fn tc_takes_what_it_takes_for_codel(context: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    let lines = [
+        "limit +5",
+        "limit 0x1F",
+        "limit 017",
+        "limit +0X10",
+        "limit 4294967295",
+        "limit 1 limit 2",
+        "target 0x80us",
+        "target +128usecs",
+        "target 128",
+        "target 0x1p7",
+        "target 1.28e2USEC",
+        "target 64ms interval 2sec",
+        "interval .512s",
+        "interval 6400msecs",
+        "interval 128.9us",
+        "ce_threshold 0x0",
+        "ce_threshold +1.28MS",
+        "ecn noecn",
+        "noecn ecn",
+        "limit 0 target 0 interval 0",
+    ];
+    TWINS.expect_same_options(context, &bench, &lines)?;
+    bench.done()
+}
+
+pub(super) fn tc_refuses_what_wraps_around(context: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    let lines = [
+        "limit -18446744073709551615",
+        "limit -0",
+        "target -0",
+        "target -.5us",
+        "target 4294967296us",
+        "target 5000s",
+        "target 1e30s",
+        "target nan",
+        "interval -1us",
+        "interval inf",
+        "ecn ce_threshold -5ms",
+        "ce_threshold 4295s",
+    ];
+    TWINS.expect_refused_by_ours(context, &bench, &lines)?;
+    bench.done()
+}
+
 pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let mut lines = orders(&[

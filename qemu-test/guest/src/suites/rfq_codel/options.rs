@@ -261,3 +261,47 @@ pub(super) fn tc_refuses_bad_options(_: &mut Context<'_>) -> Result<()> {
     }
     bench.done()
 }
+
+pub(super) fn tc_takes_what_it_takes_for_fq_codel(context: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    let lines = [
+        "limit +5",
+        "flows 0x10",
+        "flows 020",
+        "quantum +0X200",
+        "drop_batch +7",
+        "target 0x80us interval +128ms",
+        "ce_threshold 0x1p7us",
+        "memory_limit 0x10kb",
+        "memory_limit +1.5MB",
+        "memory_limit 1e6",
+        "memory_limit 8kbit",
+        "memory_limit 1023.9",
+        "memory_limit 1gb",
+        "memory_limit 2147483000",
+        "memory_limit 3g",
+        "ce_threshold 0 ce_threshold_selector +1/+0x3",
+        "ce_threshold 0 ce_threshold_selector 01/0377",
+        "ce_threshold_selector 0/0",
+    ];
+    TWINS.expect_same_options(context, &bench, &lines)?;
+    bench.done()
+}
+
+pub(super) fn tc_refuses_what_wraps_around(context: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    let lines = [
+        "limit -18446744073709551615",
+        "flows -0",
+        "quantum -18446744073709551104",
+        "drop_batch -18446744073709551615",
+        "memory_limit -0",
+        "target 5000s",
+        "interval nan",
+        "ce_threshold -1us",
+        "ce_threshold_selector 1/-18446744073709551615",
+        "ce_threshold_selector -0/3",
+    ];
+    TWINS.expect_refused_by_ours(context, &bench, &lines)?;
+    bench.done()
+}
