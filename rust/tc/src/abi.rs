@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `tc` exports to its plug-ins, and the C types in it.
+//! Declares what `tc` exports to its plug-ins, and the C types in it.
+//!
+//! Functions whose prototypes differ between the [supported versions](crate#versions-of-tc)
+//! must not be declared here.
 
 use std::ffi::{c_char, c_int, c_uint, c_void};
+use std::ptr::null_mut;
 use std::sync::atomic::AtomicI32;
 
 /// `struct nlmsghdr`: the request that is being made. Only `tc` looks into it.
@@ -101,8 +105,6 @@ extern "C" {
 
     pub fn sprint_time(time: u32, buf: *mut c_char) -> *mut c_char;
 
-    pub fn sprint_size(size: u32, buf: *mut c_char) -> *mut c_char;
-
     pub fn get_unsigned(value: *mut c_uint, arg: *const c_char, base: c_int) -> c_int;
 
     pub fn get_u8(value: *mut u8, arg: *const c_char, base: c_int) -> c_int;
@@ -114,4 +116,16 @@ extern "C" {
     pub fn get_time64(ns: *mut i64, arg: *const c_char) -> c_int;
 
     pub fn incomplete_command() -> !;
+
+    /// Of the C library: looks up what the program or one of its libraries exports.
+    fn dlsym(handle: *mut c_void, name: *const c_char) -> *mut c_void;
+}
+
+/// Whether `tc` shows sizes in gigabytes, too: since iproute2 6.18, which has added
+/// `get_size64()` at the same time.
+pub fn shows_gigabytes() -> bool {
+    /// `RTLD_DEFAULT`: the program and all its libraries.
+    const ALL: *mut c_void = null_mut();
+    // SAFETY: the handle is allowed, and the name is a C string. What is found is not used.
+    !unsafe { dlsym(ALL, c"get_size64".as_ptr()) }.is_null()
 }

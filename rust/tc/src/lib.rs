@@ -44,8 +44,15 @@
 //! functions, so that a plug-in takes what `tc` takes; see [`Words`] for the exceptions.
 //!
 //! C headers (iproute2): `tc/tc_util.h`, `include/json_print.h`, `include/libnetlink.h`,
-//! `include/utils.h`. `tc` exports the functions that its plug-ins call; those used here have
-//! kept their prototypes since iproute2 5.8.
+//! `include/utils.h`.
+//!
+//! # Versions of `tc`
+//!
+//! Plug-ins work with `tc` of iproute2 6.1 (Debian 12) to 7.1, the newest one when this was
+//! written. `tc` exports the functions that its plug-ins call, and does not promise that they
+//! stay as they are. So this crate uses only functions and structures that are the same in all
+//! of these versions. `sprint_size()` and `print_color_size()` are not: their argument has 32
+//! bits up to 6.17 and 64 bits since 6.18. [`Size`] does without them.
 
 #![warn(missing_docs)]
 

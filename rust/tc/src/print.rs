@@ -141,7 +141,13 @@ pub struct Time(pub u32);
 
 impl Display for Time {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        sprint(self.0, abi::sprint_time, f)
+        let mut buf: [c_char; abi::SPRINT_BSIZE] = [0; abi::SPRINT_BSIZE];
+        // SAFETY: it writes a C string of SPRINT_BSIZE bytes at most, the size of the buffer,
+        // and touches nothing else.
+        unsafe { abi::sprint_time(self.0, buf.as_mut_ptr()) };
+        // SAFETY: the buffer holds a C string, and is not written to any more.
+        let text = unsafe { CStr::from_ptr(buf.as_ptr()) };
+        f.pad(&text.to_string_lossy())
     }
 }
 
@@ -156,30 +162,47 @@ impl Display for SignedTime {
     }
 }
 
-/// A number of bytes, shown as `tc` shows sizes: in `Mb` or `Kb` (of 1024) if it is about a
-/// whole number of those, else in `b`.
+/// A number of bytes, shown as `tc` shows sizes: in `Gb` (since iproute2 6.18), `Mb` or `Kb`
+/// (of 1024) if it is about a whole number of those, else in `b`.
+///
+/// It does not call `tc`'s `sprint_size()`, whose argument has 64 bits since iproute2 6.18 and
+/// had 32 before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u32);
 
 impl Display for Size {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        sprint(self.0, abi::sprint_size, f)
+        f.pad(&size(self.0, abi::shows_gigabytes()))
     }
 }
 
-/// Has one of `tc`'s functions show a value.
-fn sprint(
-    value: u32,
-    show: unsafe extern "C" fn(u32, *mut c_char) -> *mut c_char,
-    f: &mut fmt::Formatter<'_>,
-) -> fmt::Result {
-    let mut buf: [c_char; abi::SPRINT_BSIZE] = [0; abi::SPRINT_BSIZE];
-    // SAFETY: the functions that are given here write a C string of SPRINT_BSIZE bytes at
-    // most, the size of the buffer, and touch nothing else.
-    unsafe { show(value, buf.as_mut_ptr()) };
-    // SAFETY: the buffer holds a C string, and is not written to any more.
-    let text = unsafe { CStr::from_ptr(buf.as_ptr()) };
-    f.pad(&text.to_string_lossy())
+/// The text for a number of bytes, as `sprint_size()` of older and newer versions has it.
+fn size(bytes: u32, gigabytes: bool) -> String {
+    /// Each unit, and how far a size may be from a whole number of it.
+    const UNITS: [(u64, u64, &str); 3] = [
+        (1 << 30, 1024, "Gb"),
+        (1 << 20, 1024, "Mb"),
+        (1 << 10, 16, "Kb"),
+    ];
+    let bytes = u64::from(bytes);
+    let about = |(unit, slack, name)| {
+        let whole = (bytes + unit / 2) / unit;
+        let is_about = bytes >= unit && bytes.abs_diff(whole * unit) < slack;
+        is_about.then(|| format!("{}{name}", six_digits(whole)))
+    };
+    let units = UNITS.into_iter().skip(usize::from(!gigabytes));
+    let text = units.filter_map(about).next();
+    text.unwrap_or_else(|| format!("{bytes}b"))
+}
+
+/// A whole number below 10^7 as C's `%g` shows it.
+fn six_digits(number: u64) -> String {
+    if number < 1_000_000 {
+        return number.to_string();
+    }
+    let rounded = format!("{:.5e}", number as f64);
+    let digits = rounded.trim_end_matches("e6").trim_end_matches('0');
+    format!("{}e+06", digits.trim_end_matches('.'))
 }
 
 /// A number in hexadecimal as C's `%#x` shows it: 0 has no prefix.
@@ -191,6 +214,45 @@ impl Display for Hex {
         match self.0 {
             0 => f.write_str("0"),
             number => write!(f, "{number:#x}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_those_of_older_and_newer_versions() {
+        // What `sprint_size()` of iproute2 6.15 and of 7.1 makes of them.
+        for (bytes, older, newer) in [
+            (0, "0b", "0b"),
+            (1007, "1007b", "1007b"),
+            (1023, "1023b", "1023b"),
+            (1024, "1Kb", "1Kb"),
+            (1039, "1Kb", "1Kb"),
+            (1040, "1040b", "1040b"),
+            (2033, "2Kb", "2Kb"),
+            (2032, "2032b", "2032b"),
+            (1_048_575, "1024Kb", "1024Kb"),
+            (1_048_576, "1Mb", "1Mb"),
+            (1_049_599, "1Mb", "1Mb"),
+            (1_049_600, "1025Kb", "1025Kb"),
+            (32 << 20, "32Mb", "32Mb"),
+            (1_073_741_823, "1024Mb", "1024Mb"),
+            (1 << 30, "1024Mb", "1Gb"),
+            (1_073_742_847, "1024Mb", "1Gb"),
+            (1_073_742_848, "1.04858e+06Kb", "1.04858e+06Kb"),
+            (2_048_000_000, "2e+06Kb", "2e+06Kb"),
+            (2_048_005_120, "2e+06Kb", "2e+06Kb"),
+            (2_048_015_360, "2.00002e+06Kb", "2.00002e+06Kb"),
+            (2_560_000_000, "2.5e+06Kb", "2.5e+06Kb"),
+            (1_610_612_736, "1536Mb", "1536Mb"),
+            (1 << 31, "2048Mb", "2Gb"),
+            (u32::MAX, "4096Mb", "4Gb"),
+        ] {
+            assert_eq!(size(bytes, false), older, "{bytes}");
+            assert_eq!(size(bytes, true), newer, "{bytes}");
         }
     }
 }

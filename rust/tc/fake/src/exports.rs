@@ -142,24 +142,6 @@ unsafe extern "C" fn sprint_time(time: u32, buf: *mut c_char) -> *mut c_char {
 }
 
 #[no_mangle]
-unsafe extern "C" fn sprint_size(size: u32, buf: *mut c_char) -> *mut c_char {
-    const SIZE: usize = 64;
-    let bytes = f64::from(size);
-    let near = |unit: f64, slack: f64| {
-        let whole = (bytes / unit).round_ties_even();
-        (bytes >= unit && (unit * whole - bytes).abs() < slack).then_some(whole)
-    };
-    let (format, number) = match (near(1048576.0, 1024.0), near(1024.0, 16.0)) {
-        (Some(whole), _) => (c"%gMb", whole),
-        (None, Some(whole)) => (c"%gKb", whole),
-        (None, None) => (c"%.0fb", bytes),
-    };
-    // SAFETY: plug-ins give a buffer of SIZE bytes; the formats take one double.
-    unsafe { libc::snprintf(buf, SIZE, format.as_ptr(), number) };
-    buf
-}
-
-#[no_mangle]
 extern "C" fn incomplete_command() -> ! {
     std::process::exit(255)
 }

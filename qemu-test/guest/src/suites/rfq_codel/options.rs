@@ -280,6 +280,8 @@ pub(super) fn tc_takes_what_it_takes_for_fq_codel(context: &mut Context<'_>) -> 
         "memory_limit 1gb",
         "memory_limit 2147483000",
         "memory_limit 3g",
+        "memory_limit 1048577kb",
+        "memory_limit 2000000kb",
         "ce_threshold 0 ce_threshold_selector +1/+0x3",
         "ce_threshold 0 ce_threshold_selector 01/0377",
         "ce_threshold_selector 0/0",
