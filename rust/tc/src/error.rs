@@ -18,7 +18,7 @@ pub enum Error {
         /// The option.
         option: String,
         /// Which values are allowed.
-        allowed: &'static str,
+        allowed: String,
     },
 }
 

@@ -10,7 +10,6 @@ use crate::{parse, Error};
 const NUMBERS: &str = "a number from 0 to 4294967295";
 const SIZES: &str = "a size from 0 to 4294967295 bytes, in b, kb, mb or gb (of 1024)";
 const MASKED: &str = "VALUE/MASK, both numbers from 0 to 255";
-const TIMES: &str = "a time from 0us to 4294967295us (4294s), in s, ms or us";
 
 /// The words of a command line, read one after the other.
 ///
@@ -58,15 +57,19 @@ impl<'a> Words<'a> {
         self.value(parse::number, NUMBERS)
     }
 
-    /// The value of the option that was read last: a time in microseconds, or with the unit
-    /// `s`, `ms` or `us` (also `sec`, `secs` and so on) behind it, less fractions of a
-    /// microsecond.
+    /// The value of the option that was read last: a time of at most `max` microseconds. It is
+    /// in microseconds, or has the unit `s`, `ms` or `us` (also `sec`, `secs` and so on) after
+    /// the number. Fractions of a microsecond are cut off.
     ///
     /// # Errors
     ///
-    /// There is no further word, or it is no time from 0 to `u32::MAX` microseconds.
-    pub fn time(&mut self) -> Result<u32, Error> {
-        self.value(parse::time, TIMES)
+    /// There is no further word, or it is no time from 0 to `max` microseconds.
+    pub fn time(&mut self, max: u32) -> Result<u32, Error> {
+        let seconds = max / 1_000_000;
+        self.value(
+            |word| parse::time(word).filter(|us| *us <= max),
+            &format!("a time from 0us to {max}us ({seconds}s), in s, ms or us"),
+        )
     }
 
     /// The value of the option that was read last: a number of bytes, or with the unit `b`,
@@ -92,14 +95,14 @@ impl<'a> Words<'a> {
 
     fn value<T>(
         &mut self,
-        parse: fn(&str) -> Option<T>,
-        allowed: &'static str,
+        parse: impl FnOnce(&str) -> Option<T>,
+        allowed: &str,
     ) -> Result<T, Error> {
         let word = self.words.get(self.read).ok_or(Error::Incomplete)?;
         self.read += 1;
         parse(word).ok_or_else(|| Error::Illegal {
             option: self.words[self.option].to_string(),
-            allowed,
+            allowed: allowed.to_owned(),
         })
     }
 }
@@ -123,13 +126,28 @@ mod tests {
         assert_eq!(words.next(), Some("limit"));
         assert_eq!(words.number(), Ok(3));
         assert_eq!(words.next(), Some("target"));
-        let error = words.time().unwrap_err().to_string();
-        assert!(error.starts_with("Illegal \"target\": "), "{error}");
-        assert!(error.contains("4294967295us"), "{error}");
+        let error = words.time(7_999_999).unwrap_err().to_string();
+        let expected =
+            "Illegal \"target\": allowed is a time from 0us to 7999999us (7s), in s, ms or us";
+        assert_eq!(error, expected);
         assert_eq!(words.next(), Some("interval"));
-        assert_eq!(words.time(), Err(Error::Incomplete));
+        assert_eq!(words.time(7), Err(Error::Incomplete));
         assert_eq!(words.next(), None);
         assert_eq!(words.next(), None);
+    }
+
+    #[test]
+    fn the_longest_time_is_a_choice_of_the_plug_in() {
+        for (word, taken) in [
+            ("7us", true),
+            ("7.9us", true),
+            ("8us", false),
+            ("1s", false),
+        ] {
+            let mut words = Words::from_iter(["target", word]);
+            words.next();
+            assert_eq!(words.time(7).ok(), taken.then_some(7), "{word}");
+        }
     }
 
     #[test]

@@ -191,8 +191,9 @@ impl Twins {
         context.note(format!("{} lines of options do the same", lines.len()))
     }
 
-    /// Adds qdiscs of both kinds with each of these options, the last of which has a value that
-    /// `tc` takes for another one. For our kind `tc` has to refuse it and name the range.
+    /// Adds qdiscs of both kinds with each of these options. The value of the last option is one
+    /// that `tc` or the kernel's kind takes for another value. For our kind `tc` has to refuse it
+    /// and name the range.
     ///
     /// # Errors
     ///

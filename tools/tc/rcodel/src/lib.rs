@@ -13,6 +13,7 @@
 mod tests;
 
 use tackle_core::codel::xstats::{DROP_CHANGE, DROP_TARGET};
+use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, put_histogram, Details};
 use tackle_tc::{words_of, Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
 
@@ -41,9 +42,9 @@ impl Qdisc for Rcodel {
         while let Some(word) = words.next() {
             match word {
                 "limit" => limit = words.number()?,
-                "target" => target = words.time()?,
-                "ce_threshold" => ce_threshold = words.time()?,
-                "interval" => interval = words.time()?,
+                "target" => target = words.time(MAX_US)?,
+                "ce_threshold" => ce_threshold = words.time(MAX_US)?,
+                "interval" => interval = words.time(MAX_US)?,
                 "ecn" => ecn = Some(1),
                 "noecn" => ecn = Some(0),
                 "histogram" => histogram = Some(true),

@@ -17,6 +17,7 @@ mod tests;
 use std::ffi::CStr;
 
 use tackle_core::codel::xstats::{DROP_FILTER, DROP_TARGET, FLOWS_ABOVE, FLOWS_DROPPING};
+use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, print_number as number, put_histogram, Details};
 use tackle_tc::{
     words_of, Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, Size, Time, Words,
@@ -64,11 +65,11 @@ impl Qdisc for RfqCodel {
                 "limit" => limit = words.number()?,
                 "flows" => flows = words.number()?,
                 "quantum" => quantum = words.number()?,
-                "target" => target = words.time()?,
-                "ce_threshold" => ce_threshold = words.time()?,
+                "target" => target = words.time(MAX_US)?,
+                "ce_threshold" => ce_threshold = words.time(MAX_US)?,
                 "ce_threshold_selector" => selector = Some(words.masked()?),
                 "memory_limit" => memory_limit = words.size()?,
-                "interval" => interval = words.time()?,
+                "interval" => interval = words.time(MAX_US)?,
                 "drop_batch" => drop_batch = words.number()?,
                 "ecn" => ecn = Some(1),
                 "noecn" => ecn = Some(0),

@@ -5,6 +5,7 @@
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, proptest};
 use serde_json::json;
+use tackle_core::codel::MAX_US;
 use tackle_tc::{Error, Options, Qdisc, Words};
 use tackle_tc_fake::{Plugin, Printed};
 
@@ -57,8 +58,7 @@ fn options_become_attributes() {
 fn values_that_mean_nothing_are_not_sent() {
     let nothing = "limit 0 flows 0 quantum 0 target 0 interval 0us drop_batch 0";
     assert_eq!(plugin().parse_line(nothing), Ok(vec![]));
-    let most = "ce_threshold 4294967295us memory_limit 4294967295";
-    assert_eq!(plugin().parse_line(most), Ok(vec![]));
+    assert_eq!(plugin().parse_line("memory_limit 4294967295"), Ok(vec![]));
     let least = "ce_threshold 0 memory_limit 0 ce_threshold_selector 0/0";
     let expected = [(7, 0), (9, 0), (11, 0), (10, 0)];
     assert_eq!(plugin().parse_line(least), Ok(attributes(&expected)));
@@ -76,6 +76,18 @@ fn values_are_those_that_fq_codel_takes() {
 }
 
 #[test]
+fn the_longest_times() {
+    let line = "target 2199023254us interval 2199.023254s ce_threshold 2199023254";
+    let expected = [(3, MAX_US), (1, MAX_US), (7, MAX_US)];
+    assert_eq!(plugin().parse_line(line), Ok(attributes(&expected)));
+    for option in ["target", "interval", "ce_threshold"] {
+        for time in ["2199023255us", "2200s", "4294967295us"] {
+            assert_eq!(plugin().parse_line(&format!("{option} {time}")), Err(-1));
+        }
+    }
+}
+
+#[test]
 fn errors_say_which_option() {
     let refuse = |line: &str| {
         let mut words: Words<'_> = line.split_whitespace().collect();
@@ -87,9 +99,9 @@ fn errors_say_which_option() {
         ("quantum", "4294967295"),
         ("drop_batch", "4294967295"),
         ("memory_limit", "4294967295 bytes"),
-        ("target", "4294967295us"),
-        ("interval", "4294967295us"),
-        ("ce_threshold", "4294967295us"),
+        ("target", "0us to 2199023254us (2199s)"),
+        ("interval", "0us to 2199023254us (2199s)"),
+        ("ce_threshold", "0us to 2199023254us (2199s)"),
         ("ce_threshold_selector", "VALUE/MASK"),
     ] {
         let text = refuse(&format!("ecn {option} few")).to_string();

@@ -17,8 +17,8 @@ use self::options::{
 };
 use self::plugin::{
     is_loaded_by_its_alias, tc_changes_options, tc_prints_as_for_codel,
-    tc_prints_counts_as_for_codel, tc_refuses_bad_options, tc_refuses_what_wraps_around,
-    tc_sets_options, tc_takes_what_it_takes_for_codel,
+    tc_prints_counts_as_for_codel, tc_refuses_bad_options,
+    tc_refuses_what_codel_makes_another_value, tc_sets_options, tc_takes_what_it_takes_for_codel,
 };
 use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_traffic};
 use super::codel_family as family;
@@ -43,7 +43,7 @@ pub const SUITE: Suite = Suite {
         tc_changes_options,
         tc_refuses_bad_options,
         tc_takes_what_it_takes_for_codel,
-        tc_refuses_what_wraps_around,
+        tc_refuses_what_codel_makes_another_value,
         tc_prints_as_for_codel,
         tc_prints_counts_as_for_codel,
         passes_the_kernels_own_cases,

@@ -68,16 +68,22 @@ pub(super) fn tc_refuses_bad_options(_: &mut Context<'_>) -> Result<()> {
         "limit 4294967296",
         "target 5parsecs",
         "target -1ms",
+        "target 2199023255us",
         "interval 4295s",
         "ce_threshold nan",
     ] {
         let output = cmd::output(&format!("tc qdisc change dev tkd0 root rcodel ecn {line}"))?;
         let option = line.split_whitespace().next().unwrap_or_default();
+        let most = if option == "limit" {
+            "4294967295"
+        } else {
+            "2199023254us"
+        };
         let said = &output.err;
         ensure!(
             output.code == 1
-                && said.starts_with(&format!("Illegal \"{option}\""))
-                && said.contains("4294967295")
+                && said.starts_with(&format!("Illegal \"{option}\": allowed is "))
+                && said.contains(&format!(" to {most}"))
                 && said.lines().count() == 1,
             "{line}: expected exit status 1 and a line with the range, got {output:?}"
         );
@@ -104,6 +110,9 @@ pub(super) fn tc_takes_what_it_takes_for_codel(context: &mut Context<'_>) -> Res
         "interval .512s",
         "interval 6400msecs",
         "interval 128.9us",
+        "target 2199023254us",
+        "interval 2199023254us",
+        "ce_threshold 2199023254us",
         "ce_threshold 0x0",
         "ce_threshold +1.28MS",
         "ecn noecn",
@@ -114,7 +123,7 @@ pub(super) fn tc_takes_what_it_takes_for_codel(context: &mut Context<'_>) -> Res
     bench.done()
 }
 
-pub(super) fn tc_refuses_what_wraps_around(context: &mut Context<'_>) -> Result<()> {
+pub(super) fn tc_refuses_what_codel_makes_another_value(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let lines = [
         "limit -18446744073709551615",
@@ -129,6 +138,9 @@ pub(super) fn tc_refuses_what_wraps_around(context: &mut Context<'_>) -> Result<
         "interval inf",
         "ecn ce_threshold -5ms",
         "ce_threshold 4295s",
+        "target 2199023255us",
+        "interval 2200s",
+        "ce_threshold 4294967295us",
     ];
     TWINS.expect_refused_by_ours(context, &bench, &lines)?;
     bench.done()
@@ -140,7 +152,7 @@ pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
         "add KIND",
         "change KIND limit 10 target 2ms interval 50ms ecn ce_threshold 1ms",
         "replace KIND noecn ce_threshold 80us limit 0x20 interval 1.5s target 3",
-        "change KIND ce_threshold 0 limit 0 target 4294967295us",
+        "change KIND ce_threshold 0 limit 0 target 2199023254us",
         "change KIND limit 4294967295 interval 1us",
         "change KIND",
     ]);

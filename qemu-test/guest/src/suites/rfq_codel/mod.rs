@@ -16,8 +16,8 @@ use self::classes::{
 };
 use self::options::{
     refuses_what_fq_codel_refuses, tc_prints_as_for_fq_codel, tc_refuses_bad_options,
-    tc_refuses_what_wraps_around, tc_takes_what_it_takes_for_fq_codel, tells_why_it_refuses,
-    the_same_options_give_the_same_dumps,
+    tc_refuses_what_fq_codel_makes_another_value, tc_takes_what_it_takes_for_fq_codel,
+    tells_why_it_refuses, the_same_options_give_the_same_dumps,
 };
 use self::traffic::{changes_under_traffic, marks_and_drops, replaced_under_traffic};
 use super::codel_family as family;
@@ -43,7 +43,7 @@ pub const SUITE: Suite = Suite {
         tc_prints_as_for_fq_codel,
         tc_refuses_bad_options,
         tc_takes_what_it_takes_for_fq_codel,
-        tc_refuses_what_wraps_around,
+        tc_refuses_what_fq_codel_makes_another_value,
         passes_the_kernels_own_cases,
         counts_and_classes_are_those_of_fq_codel,
         memory_is_limited,

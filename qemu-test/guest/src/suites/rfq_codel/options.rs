@@ -198,7 +198,7 @@ pub(super) fn tc_prints_as_for_fq_codel(context: &mut Context<'_>) -> Result<()>
         "change KIND limit 10 target 2ms interval 50ms noecn ce_threshold 1ms drop_batch 3",
         "change KIND quantum 300 memory_limit 3Mb ce_threshold_selector 0x1/0x3",
         "replace KIND ecn ce_threshold 80us limit 0x20 interval 1.5s target 3 memory_limit 7kb",
-        "change KIND ce_threshold 0 limit 0 target 4294967295us memory_limit 12345",
+        "change KIND ce_threshold 0 limit 0 target 2199023254us memory_limit 12345",
         "change KIND limit 4294967295 interval 1us memory_limit 3.9gb quantum 1",
         "change KIND ce_threshold_selector 0/0 drop_batch 0",
         "change KIND",
@@ -238,6 +238,7 @@ pub(super) fn tc_refuses_bad_options(_: &mut Context<'_>) -> Result<()> {
         "memory_limit 5gb",
         "drop_batch 4294967296",
         "target 5parsecs",
+        "target 2199023255us",
         "interval 4295s",
         "ce_threshold nan",
         "ce_threshold_selector 1",
@@ -272,6 +273,9 @@ pub(super) fn tc_takes_what_it_takes_for_fq_codel(context: &mut Context<'_>) -> 
         "drop_batch +7",
         "target 0x80us interval +128ms",
         "ce_threshold 0x1p7us",
+        "target 2199023254us",
+        "interval 2199023254us",
+        "ce_threshold 2199023254us",
         "memory_limit 0x10kb",
         "memory_limit +1.5MB",
         "memory_limit 1e6",
@@ -290,7 +294,9 @@ pub(super) fn tc_takes_what_it_takes_for_fq_codel(context: &mut Context<'_>) -> 
     bench.done()
 }
 
-pub(super) fn tc_refuses_what_wraps_around(context: &mut Context<'_>) -> Result<()> {
+pub(super) fn tc_refuses_what_fq_codel_makes_another_value(
+    context: &mut Context<'_>,
+) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let lines = [
         "limit -18446744073709551615",
@@ -301,6 +307,9 @@ pub(super) fn tc_refuses_what_wraps_around(context: &mut Context<'_>) -> Result<
         "target 5000s",
         "interval nan",
         "ce_threshold -1us",
+        "target 2199023255us",
+        "interval 2200s",
+        "ce_threshold 4294967295us",
         "ce_threshold_selector 1/-18446744073709551615",
         "ce_threshold_selector -0/3",
     ];
