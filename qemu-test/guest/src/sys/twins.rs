@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use anyhow::{ensure, Context as _, Result};
-use regex::Regex;
+use regex::{Captures, Regex};
 
 use super::bench::Bench;
 use super::cmd::{self, Output};
@@ -87,8 +87,18 @@ static DETAILS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("(?m)^{lines}|{member}")).expect("a fixed pattern")
 });
 
-/// What ours alone has in the usage text.
-const OPTION: &str = " [ [no]histogram ]";
+/// Each option in a usage text, such as `[ limit PACKETS ]`.
+static OPTION: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r" \[ (?:\[no\]|[^\[\]])+ \]").expect("a fixed pattern"));
+
+/// A usage text of ours without the options that theirs has not.
+fn without_own_options(ours: &str, theirs: &str) -> String {
+    let shared = |option: &Captures<'_>| {
+        let option = &option[0];
+        if theirs.contains(option) { option } else { "" }.to_owned()
+    };
+    OPTION.replace_all(ours, shared).into_owned()
+}
 
 impl Twins {
     /// A text about the kernel's kind made one about ours.
@@ -97,8 +107,9 @@ impl Twins {
         word.replace_all(text, self.ours).into_owned()
     }
 
-    /// Compares what `tc` said of either kind, but for the name, delays, what only ours shows
-    /// behind `-d`, and, in errors, the white space, and returns how many bytes that were.
+    /// Compares what `tc` printed for the two kinds, and returns how many bytes that were. Not
+    /// compared are the name, delays, what only ours shows with `-d`, options that only ours has
+    /// in the usage text and, in errors, the white space.
     ///
     /// # Errors
     ///
@@ -122,10 +133,9 @@ impl Twins {
             if line.split_whitespace().any(|word| word == "-d") {
                 ours.out = DETAILS.replace_all(&ours.out, "").into_owned();
             }
-            ours.err = ours.err.replace(OPTION, "");
-            let (theirs, ours) = [theirs, &ours]
-                .map(|output| (output.code, plain(&output.out), words(&plain(&output.err))))
-                .into();
+            let [theirs, mut ours] = [theirs, &ours]
+                .map(|output| (output.code, plain(&output.out), words(&plain(&output.err))));
+            ours.2 = without_own_options(&ours.2, &theirs.2);
             ensure!(
                 ours == theirs,
                 "tc {line}: expected {theirs:?}, got {ours:?}"
@@ -230,4 +240,20 @@ fn add(bench: &Bench, kind: &str, options: &str) -> Result<Output> {
     cmd::output(&format!(
         "tc qdisc replace dev tkd0 root handle 1: {kind} {options}"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_options_are_cut_out_of_a_usage_text() {
+        let theirs = "Usage: ... codel [ limit PACKETS ] [ [no]ecn ]";
+        let ours = "Usage: ... codel [ limit PACKETS ] [ [no]x ] [ [no]ecn ] [ y | z ]";
+        assert_eq!(without_own_options(ours, theirs), theirs);
+        assert_eq!(
+            without_own_options("Illegal \"limit\"", theirs),
+            "Illegal \"limit\""
+        );
+    }
 }
