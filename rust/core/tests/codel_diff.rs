@@ -17,8 +17,12 @@ use trace::load::{Load, MS, PACKETS, SECOND, US};
 use trace::{compare, Event, Seen};
 
 fn params() -> Params {
+    with_mtu(1_514)
+}
+
+fn with_mtu(mtu: u32) -> Params {
     Params {
-        mtu: 1_514,
+        mtu,
         ..Params::default()
     }
 }
@@ -209,14 +213,16 @@ fn random_state(rng: &mut TestRng, trace: &mut Vec<Event>) {
         _ => rng.random(),
     };
     trace.push(Event::Restart);
+    let [target, interval, ce_threshold] = [(); 3].map(|()| Time(word(rng)));
+    let params = with_mtu(rng.random_range(0..2_000));
     trace.push(Event::Params(Params {
-        target: Time(word(rng)),
-        interval: Time(word(rng)),
-        ce_threshold: Time(word(rng)),
-        mtu: rng.random_range(0..2_000),
+        target,
+        interval,
+        ce_threshold,
         ecn: rng.random(),
         ce_threshold_mask: rng.random_range(0..4),
         ce_threshold_selector: rng.random_range(0..4),
+        ..params
     }));
     let mut ns = rng.random_range(0..1u64 << 43);
     trace.push(Event::Vars(Vars {
@@ -260,10 +266,10 @@ fn any_params() -> impl Strategy<Value = Params> {
             target: Time(target),
             interval: Time(interval),
             ce_threshold: Time(ce_threshold),
-            mtu,
             ecn,
             ce_threshold_mask: mask,
             ce_threshold_selector: selector,
+            ..with_mtu(mtu)
         },
     )
 }

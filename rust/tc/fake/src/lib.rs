@@ -205,6 +205,19 @@ impl Plugin {
     }
 }
 
+/// The numbers of the attributes in the payload of `TCA_OPTIONS`, in their order.
+pub fn kinds(mut options: &[u8]) -> Vec<u16> {
+    let mut kinds = Vec::new();
+    while let Some((header, _)) = options.split_first_chunk() {
+        let [a, b, c, d] = *header;
+        kinds.push(u16::from_ne_bytes([c, d]));
+        let length = usize::from(u16::from_ne_bytes([a, b]));
+        let padded = length.max(header.len()).next_multiple_of(4);
+        options = options.get(padded..).unwrap_or_default();
+    }
+    kinds
+}
+
 /// The text of a key; nothing if it is null.
 fn text_of(key: *const c_char) -> String {
     if key.is_null() {
