@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line behind a kind's name.
+//! Implements the reading of the command line after a kind's name.
 
 use std::borrow::Cow;
 use std::ffi::CStr;
@@ -13,20 +13,21 @@ const MASKED: &str = "VALUE/MASK, both numbers from 0 to 255";
 
 /// The words of a command line, read one after the other.
 ///
-/// Values are read by `tc`'s own functions, with two exceptions. A value with a minus sign is
-/// an error. So is a time that does not fit into 32 bits: `tc` itself lets it wrap around.
+/// `tc`'s own functions read the values, so that a plug-in takes the values that `tc` takes. Two
+/// kinds of values are errors here, because `tc` changes them without an error: a value with a
+/// minus sign, and a time that does not fit into 32 bits.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {
     words: Vec<Cow<'a, str>>,
     /// How many of them have been read.
     read: usize,
-    /// The index of the option that was read last.
+    /// The index of the last word that [`next`](Self::next) returned.
     option: usize,
 }
 
 impl<'a> Words<'a> {
     pub(crate) fn of_c(words: impl IntoIterator<Item = &'a CStr>) -> Self {
-        // What is not UTF-8 is no option and no value; it is only shown.
+        // Options and values are ASCII. Other words are only shown in an error.
         Self::from(words.into_iter().map(CStr::to_string_lossy).collect())
     }
 
@@ -38,8 +39,8 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// The next option.
-    #[allow(clippy::should_implement_trait)] // The word is lent: its value is read meanwhile.
+    /// Reads the next word as an option; [`None`] at the end of the line.
+    #[allow(clippy::should_implement_trait)] // The word is borrowed from `self`.
     pub fn next(&mut self) -> Option<&str> {
         self.option = self.read;
         let word = self.words.get(self.read)?;
@@ -47,23 +48,25 @@ impl<'a> Words<'a> {
         Some(word)
     }
 
-    /// The value of the option that was read last: a number as C writes it, decimal, with
-    /// `0x` hexadecimal or with `0` octal.
+    /// Reads the next word as a whole number: decimal, hexadecimal after `0x`, or octal after
+    /// `0`.
     ///
     /// # Errors
     ///
-    /// There is no further word, or it is no such number up to `u32::MAX`.
+    /// - [`Error::Incomplete`]: the line ends here.
+    /// - [`Error::Illegal`]: the word is not a number, or is more than `u32::MAX`.
     pub fn number(&mut self) -> Result<u32, Error> {
         self.value(parse::number, NUMBERS)
     }
 
-    /// The value of the option that was read last: a time of at most `max` microseconds. It is
-    /// in microseconds, or has the unit `s`, `ms` or `us` (also `sec`, `secs` and so on) after
-    /// the number. Fractions of a microsecond are cut off.
+    /// Reads the next word as a time, and returns it in microseconds. The unit after the number
+    /// is `s`, `ms` or `us` (also `sec`, `secs` and so on); without a unit the time is in
+    /// microseconds. Fractions of a microsecond are cut off.
     ///
     /// # Errors
     ///
-    /// There is no further word, or it is no time from 0 to `max` microseconds.
+    /// - [`Error::Incomplete`]: the line ends here.
+    /// - [`Error::Illegal`]: the word is not a time, or is more than `max` microseconds.
     pub fn time(&mut self, max: u32) -> Result<u32, Error> {
         let seconds = max / 1_000_000;
         self.value(
@@ -72,27 +75,30 @@ impl<'a> Words<'a> {
         )
     }
 
-    /// The value of the option that was read last: a number of bytes, or with the unit `b`,
-    /// `kb`, `mb` or `gb` (of 1024; also `k` and so on, and `kbit` and so on) behind it, less
-    /// fractions of a byte.
+    /// Reads the next word as a size, and returns it in bytes. The unit after the number is `b`,
+    /// `kb`, `mb` or `gb` (powers of 1024; also `k` and so on, and `kbit` and so on); without a
+    /// unit the size is in bytes. Fractions of a byte are cut off.
     ///
     /// # Errors
     ///
-    /// There is no further word, or it is no size up to `u32::MAX` bytes.
+    /// - [`Error::Incomplete`]: the line ends here.
+    /// - [`Error::Illegal`]: the word is not a size, or is more than `u32::MAX` bytes.
     pub fn size(&mut self) -> Result<u32, Error> {
         self.value(parse::size, SIZES)
     }
 
-    /// The value of the option that was read last: `VALUE/MASK`, each a [number](Self::number)
-    /// up to 255.
+    /// Reads the next word as `VALUE/MASK`, each a [number](Self::number) up to 255.
     ///
     /// # Errors
     ///
-    /// There is no further word, or it is no such pair.
+    /// - [`Error::Incomplete`]: the line ends here.
+    /// - [`Error::Illegal`]: the word is not such a pair.
     pub fn masked(&mut self) -> Result<(u8, u8), Error> {
         self.value(parse::masked, MASKED)
     }
 
+    /// Reads the next word as the value of the last option. An error names the option and the
+    /// `allowed` values.
     fn value<T>(
         &mut self,
         parse: impl FnOnce(&str) -> Option<T>,
@@ -107,7 +113,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// For tests of a plug-in.
+/// Makes a command line of its words, for tests of a plug-in.
 impl<'a> FromIterator<&'a str> for Words<'a> {
     fn from_iter<I: IntoIterator<Item = &'a str>>(words: I) -> Self {
         Self::from(words.into_iter().map(Cow::Borrowed).collect())
