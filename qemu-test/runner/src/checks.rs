@@ -200,7 +200,7 @@ fn checkpatch(session: &Session, files: &Files) -> Result<Verdict> {
     let kernels = |path: &&PathBuf| scan::is_c(path) && !scan::is_under(path, &["rust/core"]);
     let paths = files.iter().map(|(path, _)| path).filter(kernels);
     perl.args(paths.map(|path| here.join(path)));
-    // It keeps a list of names where it is started.
+    // checkpatch writes a list of names into the current directory.
     perl.current_dir(session.dir.subdir("checks")?);
     lint(session, "checkpatch", perl)
 }
@@ -213,8 +213,11 @@ fn patches(session: &Session, files: &Files) -> Result<Verdict> {
     let Some(source) = env::var_os(KERNEL_SRC) else {
         return Ok(Verdict::Skipped(format!("{KERNEL_SRC} is not set")));
     };
-    let mut script = command("scripts/patches.sh");
-    script.args(["check", PATCHES]).arg(source);
+    let here = env::current_dir().context("no current directory")?;
+    let mut script = command(here.join("scripts/patches.sh"));
+    script.arg("check").arg(here.join(PATCHES)).arg(source);
+    // checkpatch writes a list of names into the current directory.
+    script.current_dir(session.dir.subdir("checks")?);
     lint(session, "patches", script)
 }
 
