@@ -16,7 +16,7 @@ shift 2
 "$(dirname "$0")/peers.sh" "$folder" "$build/bench/peers"
 cp "$build"/bench/peers/*.ko "$build"/bench/peers/*.bpf.o "$folder/config" "$folder/payload/"
 start=$SECONDS
-cargo build --release --locked --quiet -p tackle-bench
+cargo_shown benchmarks build --release --locked -p tackle-bench
 say "benchmarks: built, $((SECONDS - start)) s"
 [ ! -e "$folder/../uml/payload" ] || set -- --uml "uml=$(realpath "$folder/../uml")" "$@"
 exec "$build/cargo/release/tackle-bench" --kernel "$name=$folder" --build "$build" "$@"

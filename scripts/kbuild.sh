@@ -26,8 +26,13 @@ mkdir -p "$output"
 mapfile -t options < <(kernel_options "$folder")
 log=$output.log
 start=$SECONDS
-if ! make -C "$(readlink -f "$folder/build")" "${options[@]}" -j"$(nproc)" \
-	M="$TACKLE_TOP" MO="$output" TACKLE_TESTS=1 "$@" >"$log" 2>&1; then
+release=$(cat "$folder/release" 2>/dev/null || basename "$folder")
+# build ARGUMENT...: make, with its output in the log.
+build() {
+	make -C "$(readlink -f "$folder/build")" "${options[@]}" -j"$(nproc)" \
+		M="$TACKLE_TOP" MO="$output" TACKLE_TESTS=1 "$@" >"$log" 2>&1
+}
+if ! ticking "modules for $release" build "$@"; then
 	grep -v '^make\|^  [A-Z]' "$log" >&2 || true
 	die "the modules do not build; the whole log: $log"
 fi
@@ -40,4 +45,4 @@ if grep -q 'warning:' "$log"; then
 		die "the modules build with warnings"
 	fi
 fi
-say "modules for $(cat "$folder/release" 2>/dev/null || basename "$folder"): built, $((SECONDS - start)) s"
+say "modules for $release: built, $((SECONDS - start)) s"

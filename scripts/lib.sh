@@ -12,6 +12,7 @@ export TACKLE_TOP TACKLE_CACHE
 # shellcheck source=scripts/versions
 . "$TACKLE_TOP/scripts/versions"
 
+# say WORD...: prints a line for the user.
 say() {
 	printf 'tackle: %s\n' "$*" >&2
 }
@@ -34,9 +35,9 @@ packages() {
 	sed 's/#.*//' "$1" | xargs | tr ' ' ','
 }
 
-# size PATH: how large it is on the disk, for people.
+# size PATH...: how large they are on the disk, for people.
 size() {
-	du -sh "$1" 2>/dev/null | cut -f1
+	du -shc "$@" 2>/dev/null | tail -n 1 | cut -f1
 }
 
 # step WHAT PATH COMMAND...: makes PATH.
@@ -69,9 +70,9 @@ step() {
 		now=$((SECONDS - start))
 		if [ -t 2 ]; then
 			printf '\r\033[Ktackle: %s: %s, %d:%02d' "$what" \
-				"$(size "$partial")" $((now / 60)) $((now % 60)) >&2
+				"$(size "$partial"*)" $((now / 60)) $((now % 60)) >&2
 		elif [ $((now % 20)) -eq 0 ]; then
-			say "$what: $(size "$partial"), $now s"
+			say "$what: $(size "$partial"*), $now s"
 		fi
 	done
 	[ ! -t 2 ] || printf '\r\033[K' >&2
@@ -84,6 +85,36 @@ step() {
 	trap - INT TERM
 	mv -T "$partial" "$path"
 	say "$what: made, $(size "$path"), $((SECONDS - start)) s"
+}
+
+# ticking WHAT COMMAND...: runs a command that prints nothing while it works. WHAT and the time
+# that has passed are shown every 20 s.
+ticking() {
+	local what=$1 start=$SECONDS ticker pipe status=0
+	shift
+	(
+		# Waits without a process that would outlive this one.
+		exec {pipe}<> <(:)
+		while read -r -t 20 -u "$pipe" || kill -0 $$ 2>/dev/null; do
+			say "$what: $((SECONDS - start)) s"
+		done
+	) &
+	ticker=$!
+	"$@" || status=$?
+	kill "$ticker" 2>/dev/null || true
+	wait "$ticker" 2>/dev/null || true
+	return $status
+}
+
+# cargo_shown WHAT ARGUMENT...: cargo. On a terminal it shows its progress itself.
+cargo_shown() {
+	local what=$1
+	shift
+	if [ -t 2 ]; then
+		cargo "$@"
+	else
+		ticking "$what" cargo --quiet "$@"
+	fi
 }
 
 # settle DIR: tells a kernel's build folder the name that `step` will give it.

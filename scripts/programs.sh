@@ -6,7 +6,6 @@
 . "$(dirname "$0")/lib.sh"
 
 start=$SECONDS
-# Cargo has a progress display of its own.
-cargo build --release --locked --quiet -p tackle-guest -p tackle-qemu
+cargo_shown programs build --release --locked -p tackle-guest -p tackle-qemu
 "$(dirname "$0")/tools.sh" build
 say "programs: built, $((SECONDS - start)) s"

@@ -15,9 +15,9 @@ kinds=(rcodel rfq_codel)
 
 build() {
 	local kind release=$TACKLE_TOP/build/cargo/release
-	cargo build --release --locked --quiet "${kinds[@]/#/-pq_}"
+	cargo_shown "plug-ins of tc" build --release --locked "${kinds[@]/#/-pq_}"
 	# Without shared libraries: a machine's own may be older than the toolbox's.
-	cargo rustc --release --locked --quiet -p tackle-cli --bin tackle -- \
+	cargo_shown "the command tackle" rustc --release --locked -p tackle-cli --bin tackle -- \
 		-C target-feature=+crt-static
 	mkdir -p "$tools"
 	install "$release/tackle" "$tools/tackle"
