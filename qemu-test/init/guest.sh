@@ -27,7 +27,8 @@ stty -F /dev/ttyS1 raw -echo 2>/dev/null
 words=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^tackle\.run=//p' | tr ',' ' ')
 case $words in
 shell)
-	printf '\nModules are in /tackle, not loaded. Leave with exit or Ctrl-D.\n\n'
+	PATH=$PATH:/tackle
+	printf '\nModules are in /tackle, not loaded; tackle.ko comes first. Leave with exit or Ctrl-D.\n\n'
 	cd /tackle || exit
 	for word in $(tr ' ' '\n' </proc/cmdline | sed -n 's/^tackle\.tty=//p' | tr ',' ' '); do
 		# The size of the terminal outside: a serial line does not tell.
