@@ -128,4 +128,5 @@ distclean: clean ## remove the cache folder, too
 .PHONY: help
 help: ## this
 	@echo 'Usage: make TARGET'
-	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | column -t -s '|'
+	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
+		awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'

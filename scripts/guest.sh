@@ -22,7 +22,7 @@ early_modules="virtio_pci virtio_blk squashfs overlay 9p 9pnet_virtio"
 make_root() {
 	local image=$1 dir=$1.root
 	# Without apt's own caches, documentation and translations: the guest has no network.
-	debian_root "$list" apt "$dir"
+	debian_root "$DEBIAN_SUITE" "$TACKLE_SOURCES" "$(packages "$list")" apt "$dir"
 	chroot "$dir" apt-get clean
 	rm -rf "$dir"/var/lib/apt/lists/*
 	"$TACKLE_TOP/scripts/toolbox.sh" run mksquashfs "$dir" "$image" -comp lz4 -no-progress -quiet
@@ -68,6 +68,7 @@ make_root | make_modules_image | make_initramfs)
 	"$@"
 	;;
 root)
+	[ -e "$root" ] || sources
 	step "guest root image (Debian $DEBIAN_SUITE, about 0.3 GB)" "$root" "$0" make_root
 	;;
 boot)

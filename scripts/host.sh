@@ -13,6 +13,9 @@ if ! command -v apt-get >/dev/null || [ ! -f /etc/debian_version ]; then
 fi
 [ "$(dpkg --print-architecture)" = amd64 ] || die "not an amd64 machine: the guest is x86-64"
 
+unshare --mount true 2>/dev/null ||
+	die "this machine does not let root mount: a container has to be privileged (docker run --privileged)"
+
 mkdir -p "$TACKLE_CACHE"
 if [ ! -e "$TACKLE_CACHE/.roomy" ]; then
 	free=$(df --output=avail -BG "$TACKLE_CACHE" | tail -n 1 | tr -dc 0-9)

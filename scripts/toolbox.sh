@@ -16,13 +16,8 @@ list=$TACKLE_TOP/scripts/packages/toolbox
 toolbox=$TACKLE_CACHE/toolbox-$(key "$list" "$DEBIAN_SUITE" "$TACKLE_TOP/scripts/debian.sh")
 
 bootstrap() {
-	if ! command -v mmdebstrap >/dev/null; then
-		apt-get update
-		DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends mmdebstrap
-	fi
-	debian_root "$list" apt "$1"
-	# The kernel's packages come from here later on.
-	chroot "$1" apt-get update
+	install_mmdebstrap
+	debian_root "$DEBIAN_SUITE" "$TACKLE_SOURCES" "$(packages "$list")" apt "$1"
 	chroot "$1" apt-get clean
 }
 
@@ -68,7 +63,7 @@ verb=${1:-}
 [ $# -eq 0 ] || shift
 case $verb in
 make)
-	[ -d "$toolbox" ] || reachable
+	[ -d "$toolbox" ] || sources
 	step "toolbox (Debian $DEBIAN_SUITE, about 2 GB)" "$toolbox" "$0" bootstrap
 	;;
 bootstrap)
