@@ -11,6 +11,7 @@
 here=$(dirname "$0")
 flavour=$1 folder=$2
 mkdir -p "$folder"
+"$here/linux.sh" resolve
 if [ "$flavour" = stock ]; then
 	kernel=$("$here/stock.sh")
 else

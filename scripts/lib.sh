@@ -30,6 +30,14 @@ key() {
 	done | sha256sum | cut -c1-12
 }
 
+# The pinned kernel may have left the archive. The file has the variables of the one that
+# is used in its place (linux.sh resolve), so that all keys follow.
+TACKLE_INSTEAD=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE").instead
+if [ -f "$TACKLE_INSTEAD" ] && [ ! -d "${TACKLE_INSTEAD%.instead}" ]; then
+	# shellcheck source=/dev/null
+	. "$TACKLE_INSTEAD"
+fi
+
 # packages FILE: the names in a package list, separated by commas.
 packages() {
 	sed 's/#.*//' "$1" | xargs | tr ' ' ','

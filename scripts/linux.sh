@@ -3,37 +3,83 @@
 #
 # The pinned Linux from Debian's archive: binary packages and source. In the toolbox.
 #
-#	linux.sh	makes it and prints its folder
-#	linux.sh pin	moves the pin in scripts/versions to the newest version
+#	linux.sh		makes it and prints its folder
+#	linux.sh resolve	chooses another version if the pinned one is gone
+#	linux.sh pin		moves the pin in scripts/versions to the newest version
+#
+# Debian's backports keep only the newest version of a kernel. When the pinned one is no
+# longer there, `resolve` writes the newest of its series to a file in the cache, which
+# lib.sh reads. It has to run before a script that makes a key of the version.
 #
 # The folder holds root (the binary packages, unpacked) and source.
 
 . "$(dirname "$0")/lib.sh"
+. "$TACKLE_TOP/scripts/mirror.sh"
 
 linux=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE")
 
 # newest: the newest version in the archive, as scripts/versions has it.
 newest() {
 	apt-cache madison linux-image-amd64 | awk -v s="$LINUX_SUITE/" \
-		'index($0, s) { print $3; exit }'
+		'index($0, s) && !found { found = $3 } END { print found }'
 }
 
-check_pin() {
-	local found
-	if apt-cache madison "linux-source-$LINUX_SERIES" | awk '{ print $3 }' |
-		grep -qxF "$LINUX_VERSION"; then
-		return
+# versions PACKAGE: the versions of a package in the archive, the newest first, one a line.
+versions() {
+	apt-cache madison "$1" | awk '!seen[$3]++ { print $3 }'
+}
+
+# has PACKAGE VERSION: whether the archive has it.
+has() {
+	local version
+	for version in $(versions "$1"); do
+		[ "$version" != "$2" ] || return 0
+	done
+	return 1
+}
+
+# release_of VERSION: the release that the kernel of this version prints. It is that of the
+# pinned kernel's flavour: amd64, rt-amd64 or cloud-amd64.
+release_of() {
+	local flavour=${LINUX_RELEASE#*-} package
+	for package in $(apt-cache pkgnames "linux-headers-${1%%-*}" |
+		grep -xE "linux-headers-[^-]*-$flavour"); do
+		if has "$package" "$1"; then
+			echo "${package#linux-headers-}"
+			return
+		fi
+	done
+}
+
+# lists: fetches the archive's lists.
+lists() {
+	# Old lists would name versions that cannot be downloaded any more.
+	update || die "no network: cannot fetch the lists of Debian's archive ($reason)"
+}
+
+resolve() {
+	local version release=''
+	# What is in the cache needs no archive.
+	[ ! -d "$linux" ] || return 0
+	lists
+	! has "linux-source-$LINUX_SERIES" "$LINUX_VERSION" || return 0
+	for version in $(versions "linux-source-$LINUX_SERIES"); do
+		release=$(release_of "$version")
+		[ -z "$release" ] || break
+	done
+	if [ -z "$release" ]; then
+		version=$(newest)
+		die "linux $LINUX_VERSION and its whole series $LINUX_SERIES have left the archive; the newest is ${version:-unknown}: make pin moves to it"
 	fi
-	found=$(newest)
-	die "linux $LINUX_VERSION has left the archive; the newest is ${found:-unknown}: make pin moves to it"
+	say "linux $LINUX_VERSION has left the archive: using $version, the newest of series $LINUX_SERIES"
+	printf 'LINUX_VERSION=%s\nLINUX_RELEASE=%s\n' "$version" "$release" >"$TACKLE_INSTEAD.$$"
+	mv "$TACKLE_INSTEAD.$$" "$TACKLE_INSTEAD"
 }
 
 # fetch DIR: the packages, unpacked.
 fetch() {
 	local dir=$1 package
 	mkdir -p "$dir/debs" "$dir/root"
-	apt-get update
-	check_pin
 	for package in linux-{binary,modules,base,headers}-"$LINUX_RELEASE" \
 		"linux-source-$LINUX_SERIES"; do
 		(cd "$dir/debs" && apt-get download "$package=$LINUX_VERSION")
@@ -48,7 +94,7 @@ fetch() {
 
 pin() {
 	local version release series
-	apt-get update >/dev/null
+	lists
 	version=$(newest)
 	[ -n "$version" ] || die "no linux-image-amd64 in $LINUX_SUITE"
 	release=$(apt-cache show "linux-image-amd64=$version" |
@@ -61,7 +107,7 @@ pin() {
 }
 
 case ${1:-} in
-fetch | pin)
+fetch | resolve | pin)
 	"$@"
 	;;
 "")
@@ -69,6 +115,6 @@ fetch | pin)
 	echo "$linux"
 	;;
 *)
-	die "usage: linux.sh [pin]"
+	die "usage: linux.sh [resolve | pin]"
 	;;
 esac

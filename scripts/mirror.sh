@@ -25,7 +25,7 @@ update() {
 	fi
 	# apt-get succeeds when nothing can be fetched: it warns that it uses old lists.
 	if [ -n "$reason" ] || grep -q 'Failed to fetch' "$log"; then
-		reason=$(sed -n 's/^\(E\|W\|Error\|Warning\): //p' "$log" | head -n 1)
+		reason=$(sed -n '/^\(E\|W\|Error\|Warning\): /{s///p;q}' "$log")
 		reason=${reason:-$(tail -n 1 "$log")}
 	fi
 	rm -f "$log"
@@ -79,7 +79,7 @@ first_mirror() {
 		;;
 	esac
 	# apt ends the URIs of repositories with a slash.
-	fetch_file "${list%/}" | awk '$1 ~ /^(https?|file|copy):/ { print $1; exit }'
+	fetch_file "${list%/}" | awk '$1 ~ /^(https?|file|copy):/ && !uri { uri = $1 } END { print uri }'
 }
 
 # mirror: the URI of Debian's main archive on this machine's mirror.
@@ -113,7 +113,7 @@ mirror() {
 # security_mirror: the URI of Debian's security archive, or nothing.
 security_mirror() {
 	local uri
-	uri=$(repositories | awk -v s="$(codename)-security" '$3 == s { print $2; exit }')
+	uri=$(repositories | awk -v s="$(codename)-security" '$3 == s { uri = $2 } END { print uri }')
 	[ -z "$uri" ] || first_mirror "$uri"
 }
 
