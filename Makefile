@@ -41,6 +41,10 @@ stress: $(addprefix boot-,$(KERNELS)) ## all comes and goes under load, and rand
 	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) --suite stress \
 		--suite netlink_fuzz --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
+.PHONY: fresh
+fresh: ## demo and test in fresh Debian 12 and 13 (FRESH=trixie; FRESH_MAKE=demo; FRESH_CACHE=folder; SUITE, KERNELS: of test)
+	@scripts/fresh.sh
+
 .PHONY: bench
 bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, qdisc-time, links, links-all or core; COMPARE=commit; KEEP=1)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
