@@ -11,6 +11,7 @@
 //! - [`fault`]: whether a fault point fails this time,
 //! - [`fq_codel`]: which of many flows sends next, and which one a full queue drops from,
 //! - [`hooks`]: which hook a line asks for, and what hooks collect,
+//! - [`netlink`]: attributes and C structures that the kernel sends,
 //! - [`numa`]: which task faulted on which node, and how often,
 //! - [`sort`]: short lists in order.
 
@@ -23,5 +24,6 @@ pub mod codel;
 pub mod fault;
 pub mod fq_codel;
 pub mod hooks;
+pub mod netlink;
 pub mod numa;
 pub mod sort;

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the plug-ins of `rcodel` and `rfq_codel` print beyond those of `codel` and
-//! `fq_codel`: behind `-d` alone.
+//! Prints what `rcodel` and `rfq_codel` add to the statistics of `codel` and `fq_codel`, if
+//! the user asks for details (`-d`).
 //!
-//! The numbers of the attributes are in [`tackle_core::codel::xstats`].
+//! [`tackle_core::codel::xstats`] reads the statistics.
 
 use std::ffi::CStr;
 
-use tackle_core::codel::{buckets, xstats};
+use tackle_core::codel::{
+    buckets,
+    xstats::{self, Count},
+};
 
 use crate::{Attributes, Options, Printer, SignedTime, Time};
-
-/// Numbers with their keys.
-pub type Counts<'a> = &'a [(&'a CStr, u32)];
 
 /// Adds the option `histogram` or `nohistogram`, if one was given.
 pub fn put_histogram(options: &mut Options, histogram: Option<bool>) {
@@ -39,11 +39,11 @@ pub struct Details<'a> {
     /// The attributes behind the statistics of the anchor.
     pub attributes: Attributes<'a>,
     /// What the control law is about.
-    pub state: Counts<'a>,
+    pub state: &'a [Count],
     /// Why packets were dropped.
-    pub drops: Counts<'a>,
+    pub drops: &'a [Count],
     /// Why packets were marked.
-    pub marks: Counts<'a>,
+    pub marks: &'a [Count],
 }
 
 impl Details<'_> {
@@ -75,7 +75,7 @@ impl Details<'_> {
     }
 }
 
-fn reasons(out: &mut Printer, key: &CStr, counts: Counts<'_>) {
+fn reasons(out: &mut Printer, key: &CStr, counts: &[Count]) {
     if counts.is_empty() {
         return;
     }
@@ -89,7 +89,7 @@ fn reasons(out: &mut Printer, key: &CStr, counts: Counts<'_>) {
 }
 
 /// Prints the histogram, a line for each bucket that has packets.
-fn sojourn(out: &mut Printer, words: Vec<u64>) {
+fn sojourn(out: &mut Printer, words: impl Iterator<Item = u64>) {
     let buckets: Vec<_> = buckets(words).collect();
     let all = buckets.iter().map(|bucket| bucket.count);
     let packets: u64 = all.fold(0, u64::saturating_add);

@@ -65,10 +65,11 @@ mod plugin;
 mod print;
 mod words;
 
-pub use attributes::{words_of, Attributes, Options};
+pub use attributes::Options;
 pub use error::Error;
 pub use plugin::QdiscUtil;
 pub use print::{Hex, Printer, SignedTime, Size, Time};
+pub use tackle_core::netlink::Attributes;
 pub use words::Words;
 
 /// How `tc` speaks of one kind of queueing discipline.

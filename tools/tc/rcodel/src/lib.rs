@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `q_rcodel.so`: how `tc` speaks of the qdisc `rcodel`, which is as it speaks of `codel`.
+//! `q_rcodel.so`: has `tc` take and print the options of the qdisc `rcodel` as those of
+//! `codel`.
 //!
-//! With `-d` it prints more, which `codel` does not tell.
+//! With `-d` it also prints the statistics that `codel` does not have.
 //!
 //! C headers: `include/uapi/linux/pkt_sched.h`, `TCA_CODEL_*` and `struct tc_codel_xstats`.
 
@@ -12,19 +13,16 @@
 #[cfg(test)]
 mod tests;
 
-use tackle_core::codel::xstats::{DROP_CHANGE, DROP_TARGET};
+use tackle_core::codel::xstats::Codel;
 use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, put_histogram, Details};
-use tackle_tc::{words_of, Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
+use tackle_tc::{Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
 
 const TARGET: u16 = 1;
 const LIMIT: u16 = 2;
 const INTERVAL: u16 = 3;
 const ECN: u16 = 4;
 const CE_THRESHOLD: u16 = 5;
-
-/// The size of `struct tc_codel_xstats` in bytes.
-const XSTATS_SIZE: usize = 36;
 
 struct Rcodel;
 
@@ -95,8 +93,19 @@ impl Qdisc for Rcodel {
     }
 
     fn print_xstats(xstats: &[u8], out: &mut Printer) {
-        let [maxpacket, count, lastcount, ldelay, drop_next, drop_overlimit, ecn_mark, dropping, ce_mark] =
-            words_of(xstats);
+        let stats = Codel::read(xstats);
+        let Codel {
+            maxpacket,
+            count,
+            lastcount,
+            ldelay,
+            drop_next,
+            drop_overlimit,
+            ecn_mark,
+            dropping,
+            ce_mark,
+            details,
+        } = stats;
         out.uint(c"count", count, format_args!("  count {count}"));
         out.uint(
             c"lastcount",
@@ -104,10 +113,9 @@ impl Qdisc for Rcodel {
             format_args!(" lastcount {lastcount}"),
         );
         out.uint(c"ldelay", ldelay, format_args!(" ldelay {}", Time(ldelay)));
-        if dropping != 0 {
+        if dropping {
             out.bool(c"dropping", true, " dropping");
         }
-        let drop_next = drop_next as i32;
         out.int(
             c"drop_next",
             drop_next,
@@ -128,17 +136,11 @@ impl Qdisc for Rcodel {
         if ce_mark != 0 {
             out.uint(c"ce_mark", ce_mark, format_args!(" ce_mark {ce_mark}"));
         }
-        let attributes = Attributes::new(xstats.get(XSTATS_SIZE..).unwrap_or_default());
-        let count = |kind| attributes.u32(kind).unwrap_or_default();
         let details = Details {
-            attributes,
+            attributes: details,
             state: &[],
-            drops: &[
-                (c"target", count(DROP_TARGET)),
-                (c"overlimit", drop_overlimit),
-                (c"change", count(DROP_CHANGE)),
-            ],
-            marks: &[(c"target", ecn_mark), (c"ce_threshold", ce_mark)],
+            drops: &stats.drops(),
+            marks: &stats.marks(),
         };
         details.print(out);
     }

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `q_rfq_codel.so`: how `tc` speaks of the qdisc `rfq_codel`, which is as it speaks of
+//! `q_rfq_codel.so`: has `tc` take and print the options of the qdisc `rfq_codel` as those of
 //! `fq_codel`.
 //!
-//! With `-d` it prints more, which `fq_codel` does not tell.
+//! With `-d` it also prints the statistics that `fq_codel` does not have.
 //!
 //! C headers: `include/uapi/linux/pkt_sched.h`, `TCA_FQ_CODEL_*` and
 //! `struct tc_fq_codel_xstats`.
@@ -16,12 +16,10 @@ mod tests;
 
 use std::ffi::CStr;
 
-use tackle_core::codel::xstats::{DROP_FILTER, DROP_TARGET, FLOWS_ABOVE, FLOWS_DROPPING};
+use tackle_core::codel::xstats::{Flow, FqCodel, Queue};
 use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, print_number as number, put_histogram, Details};
-use tackle_tc::{
-    words_of, Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, Size, Time, Words,
-};
+use tackle_tc::{Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, Size, Time, Words};
 
 const TARGET: u16 = 1;
 const LIMIT: u16 = 2;
@@ -34,14 +32,6 @@ const DROP_BATCH_SIZE: u16 = 8;
 const MEMORY_LIMIT: u16 = 9;
 const CE_THRESHOLD_SELECTOR: u16 = 10;
 const CE_THRESHOLD_MASK: u16 = 11;
-
-/// The size of `struct tc_fq_codel_xstats` in bytes.
-const XSTATS_SIZE: usize = 40;
-
-/// Statistics of the whole queue: `TCA_FQ_CODEL_XSTATS_QDISC`.
-const OF_QDISC: u32 = 0;
-/// Statistics of one flow: `TCA_FQ_CODEL_XSTATS_CLASS`.
-const OF_CLASS: u32 = 1;
 
 struct RfqCodel;
 
@@ -149,62 +139,47 @@ impl Qdisc for RfqCodel {
     }
 
     fn print_xstats(xstats: &[u8], out: &mut Printer) {
-        let [of, members @ ..] = words_of::<10>(xstats);
-        let attributes = Attributes::new(xstats.get(XSTATS_SIZE..).unwrap_or_default());
-        match of {
-            OF_QDISC => print_qdisc(members, attributes, out),
-            OF_CLASS => print_class(members, attributes, out),
-            _ => (),
+        match FqCodel::read(xstats) {
+            Some(FqCodel::Queue(queue)) => print_queue(&queue, out),
+            Some(FqCodel::Flow(flow)) => print_flow(&flow, out),
+            None => (),
         }
     }
 }
 
-fn print_qdisc(members: [u32; 9], attributes: Attributes<'_>, out: &mut Printer) {
-    let [maxpacket, drop_overlimit, ecn_mark, new_flow_count, new_flows_len, old_flows_len, ce_mark, memory_used, drop_overmemory] =
-        members;
-    number(out, "  ", c"maxpacket", maxpacket);
-    number(out, " ", c"drop_overlimit", drop_overlimit);
-    number(out, " ", c"new_flow_count", new_flow_count);
-    number(out, " ", c"ecn_mark", ecn_mark);
+fn print_queue(queue: &Queue<'_>, out: &mut Printer) {
+    number(out, "  ", c"maxpacket", queue.maxpacket);
+    number(out, " ", c"drop_overlimit", queue.drop_overlimit);
+    number(out, " ", c"new_flow_count", queue.new_flow_count);
+    number(out, " ", c"ecn_mark", queue.ecn_mark);
     for (key, value) in [
-        (c"ce_mark", ce_mark),
-        (c"memory_used", memory_used),
-        (c"drop_overmemory", drop_overmemory),
+        (c"ce_mark", queue.ce_mark),
+        (c"memory_used", queue.memory_usage),
+        (c"drop_overmemory", queue.drop_overmemory),
     ] {
         if value != 0 {
             number(out, " ", key, value);
         }
     }
     out.newline();
-    number(out, "  ", c"new_flows_len", new_flows_len);
-    number(out, " ", c"old_flows_len", old_flows_len);
-    let count = |kind| attributes.u32(kind).unwrap_or_default();
+    number(out, "  ", c"new_flows_len", queue.new_flows_len);
+    number(out, " ", c"old_flows_len", queue.old_flows_len);
     let details = Details {
-        attributes,
-        state: &[
-            (c"flows_above", count(FLOWS_ABOVE)),
-            (c"flows_dropping", count(FLOWS_DROPPING)),
-        ],
-        drops: &[
-            (c"target", count(DROP_TARGET)),
-            // Those for the memory are among those over a limit.
-            (c"overlimit", drop_overlimit.saturating_sub(drop_overmemory)),
-            (c"overmemory", drop_overmemory),
-            (c"filter", count(DROP_FILTER)),
-        ],
-        marks: &[(c"target", ecn_mark), (c"ce_threshold", ce_mark)],
+        attributes: queue.details,
+        state: &queue.flows(),
+        drops: &queue.drops(),
+        marks: &queue.marks(),
     };
     details.print(out);
 }
 
-fn print_class(members: [u32; 9], attributes: Attributes<'_>, out: &mut Printer) {
-    let [deficit, ldelay, count, lastcount, dropping, drop_next, ..] = members;
-    let (deficit, drop_next) = (deficit as i32, drop_next as i32);
+fn print_flow(flow: &Flow<'_>, out: &mut Printer) {
+    let (deficit, ldelay, drop_next) = (flow.deficit, flow.ldelay, flow.drop_next);
     out.int(c"deficit", deficit, format_args!("  deficit {deficit}"));
-    number(out, " ", c"count", count);
-    number(out, " ", c"lastcount", lastcount);
+    number(out, " ", c"count", flow.count);
+    number(out, " ", c"lastcount", flow.lastcount);
     out.uint(c"ldelay", ldelay, format_args!(" ldelay {}", Time(ldelay)));
-    if dropping != 0 {
+    if flow.dropping {
         out.bool(c"dropping", true, " dropping");
         out.int(
             c"drop_next",
@@ -213,7 +188,7 @@ fn print_class(members: [u32; 9], attributes: Attributes<'_>, out: &mut Printer)
         );
     }
     let details = Details {
-        attributes,
+        attributes: flow.details,
         state: &[],
         drops: &[],
         marks: &[],
