@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A slow link, loaded, and the delay of packets that have to get past the load.
+//! Makes a slow link, loads it, and measures the delay of packets behind that load.
 //!
 //! ```text
 //!   client ---- c0|r0 router r1|s0 ---- server
@@ -9,12 +9,12 @@
 //!        queue under test
 //! ```
 //!
-//! The three are network name spaces without names: they go with the [`Link`], or with the
-//! process, however that ends. TCP flows fill the queue; a thin flow of UDP packets, which the
-//! server sends back, measures what that means for others.
+//! The three are network namespaces without names. The kernel removes them with the [`Link`],
+//! or with the process, however that ends. TCP flows fill the queue. A thin flow of UDP
+//! packets, which the server sends back, measures the delay that the queue adds.
 //!
-//! The delay is on the way back alone: a TCP that is held up by a `netem` of its own host
-//! believes its packets to be in the device still, and sends less.
+//! The delay is on the way back alone. TCP counts the packets that a `netem` of the same host
+//! holds as still in the device, and would send less.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -22,9 +22,11 @@
 mod delays;
 mod link;
 mod load;
+mod program;
 mod space;
 
 pub use delays::Delays;
 pub use link::{Link, Plan};
 pub use load::Measured;
+pub use program::program;
 pub use space::Space;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The name spaces, the devices between them, and their qdiscs.
+//! The network namespaces of a link, the devices between them, and their qdiscs.
 
 use std::time::Duration;
 
@@ -105,8 +105,8 @@ impl Link {
         Ok(measured)
     }
 
-    /// Does what [`measure`](Self::measure) does, and calls `look` in the router's name space
-    /// before the queue goes: it is there at the handle `10:` of the device `r1`, below `1:1`.
+    /// Does what [`measure`](Self::measure) does, and calls `look` in the router's namespace
+    /// before the queue is removed: it has the handle `10:` on the device `r1`, below `1:1`.
     ///
     /// # Errors
     /// Those of [`measure`](Self::measure), and of `look`.

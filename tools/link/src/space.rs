@@ -1,63 +1,64 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A network name space without a name.
+//! A network namespace without a name.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::os::fd::AsRawFd;
-use std::process::{self, Command, Stdio};
+use std::process::{self, Stdio};
 use std::thread;
 
 use anyhow::{bail, Context, Result};
 use nix::sched::{setns, unshare, CloneFlags};
 
-/// A name space. It is there as long as this is, or a socket that was opened in it.
+use crate::program::program as find;
+
+/// A network namespace. It exists as long as this value, or a socket that was opened in it.
 #[derive(Debug)]
 pub struct Space(File);
 
 impl Space {
-    /// Makes one. Only root may.
+    /// Makes one.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// `EPERM` when the user is not root. What else the kernel refuses.
     pub fn new() -> Result<Self> {
-        // A thread of its own leaves, so that nobody has to find the way back.
+        // Only a new thread enters the namespace, so that no thread has to return.
         on_a_thread(|| {
-            unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network name space")?;
+            unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
             let file = File::open("/proc/thread-self/ns/net");
-            file.map(Self).context("cannot open a network name space")
+            file.map(Self).context("cannot open a network namespace")
         })
     }
 
-    /// A path that `ip` takes for a name space, as long as this process is there.
+    /// A path that `ip` takes for the namespace, as long as this process runs.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
     }
 
-    /// Does `work` inside.
+    /// Does `work` in the namespace.
     ///
     /// # Errors
-    /// Those of `work`, or when it cannot be entered.
+    /// Those of `work`. When the namespace cannot be entered.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         on_a_thread(|| {
-            setns(&self.0, CloneFlags::CLONE_NEWNET)
-                .context("cannot enter a network name space")?;
+            setns(&self.0, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")?;
             work()
         })
     }
 
-    /// Runs `ip` or `tc` inside with a batch of commands.
+    /// Runs `ip` or `tc` in the namespace with a batch of commands.
     ///
     /// # Errors
-    /// When the program is not there, or fails: with what it said.
+    /// When the program is not installed. When it fails: the error has what it printed.
     pub fn batch(&self, program: &str, lines: &[String]) -> Result<()> {
         self.enter(|| batch(program, lines))
     }
 
-    /// Writes a file below `/proc/sys/net` of this name space.
+    /// Writes a file below `/proc/sys/net` of this namespace.
     ///
     /// # Errors
-    /// When that fails.
+    /// When the file cannot be written.
     pub fn set(&self, path: &str, value: &str) -> Result<()> {
         self.enter(|| fs::write(path, value).with_context(|| format!("cannot write {path}")))
     }
@@ -68,7 +69,7 @@ fn on_a_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
 }
 
 fn batch(program: &str, lines: &[String]) -> Result<()> {
-    let started = Command::new(program)
+    let started = find(program)
         .args(["-batch", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -81,7 +82,7 @@ fn batch(program: &str, lines: &[String]) -> Result<()> {
         started => started.with_context(|| format!("cannot start {program}"))?,
     };
     if let Some(mut stdin) = child.stdin.take() {
-        // It may have given up at an earlier line.
+        // It may have failed at an earlier line.
         let _ = stdin.write_all((lines.join("\n") + "\n").as_bytes());
     }
     let output = child.wait_with_output()?;

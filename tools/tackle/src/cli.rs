@@ -164,7 +164,7 @@ impl Cli {
         match self.command {
             Command::Patch(command) => command.run(&roots),
             Command::Hook(command) => command.run(&roots),
-            Command::Qdisc(command) => command.run(&roots),
+            Command::Qdisc(command) => command.run(),
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "tackle", &mut stdout());

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command `tackle`, for those who use the modules.
+//! The command `tackle`, for users of the modules.
 //!
-//! `tackle patch` looks after live patches: those of this project and all others, since
-//! it works on what the kernel's livepatch core shows in `/sys/kernel/livepatch`.
+//! `tackle patch` lists, enables and disables live patches: those of this project and all
+//! others, since it works on what the kernel's livepatch core shows in
+//! `/sys/kernel/livepatch`.
 //! `tackle hook` places and reads the hooks of the module `tackle_hooks`, in
-//! `/sys/kernel/debug/tackle/hooks`, and looks at what the handlers in a module call.
-//! `tackle qdisc` watches queueing disciplines, as `tc` shows them, and measures what they do
-//! to a slow link.
+//! `/sys/kernel/debug/tackle/hooks`, and checks what the handlers in a module call.
+//! `tackle qdisc` watches queueing disciplines, which it reads by netlink, and measures what
+//! they do to a slow link.
 //!
-//! What patches and hooks ask of the kernel goes through [`Roots`](roots::Roots), in whose place
-//! tests have a folder.
+//! The files of the kernel are found through [`Roots`](roots::Roots), in whose place tests have
+//! a folder; its netlink messages through [`Netlink`](netlink::Netlink).
 
 #![forbid(unsafe_code)]
 
@@ -18,6 +19,7 @@ pub mod check;
 pub mod cli;
 pub mod files;
 pub mod hook;
+pub mod netlink;
 pub mod patch;
 pub mod qdisc;
 pub mod roots;

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command `tackle`, on real live patches: `livepatch_cmdline`, and one of a function
-//! in which tasks sleep (`rig_busy`); on hooks, and on queues of CoDel's family.
+//! Tests the command `tackle` on real live patches: `livepatch_cmdline`, and one of a function
+//! in which tasks sleep (`rig_busy`); on hooks, and on queues of the CoDel family.
 
 mod check;
+mod hooks;
 mod probe;
+mod watch;
 
 use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
-use serde_json::Value;
 
 use self::check::*;
-use self::probe::{a_probe_leaves_nothing_behind, qdiscs_are_probed};
+use self::hooks::*;
+use self::probe::*;
+use self::watch::*;
 use crate::suite::{list, Context, Suite};
-use crate::sys::bench::Bench;
 use crate::sys::cmd::{self, Kept};
-use crate::sys::dummy::Dummy;
 use crate::sys::livepatch::{cmdline, NAME, TEXT};
 use crate::sys::tackle::{self, expect, expect_refusal, patches, PROGRAM};
 use crate::sys::{debugfs, module, wait_for};
@@ -42,6 +43,13 @@ pub const SUITE: Suite = Suite {
         careless_handlers_are_found,
         what_is_no_module_is_refused,
         queues_are_watched,
+        the_numbers_are_those_of_tc,
+        a_queue_needs_no_plug_in,
+        a_queue_needs_neither_tc_nor_sysfs,
+        a_queue_is_of_the_callers_namespace,
+        a_device_has_alternative_names,
+        anybody_may_watch_a_queue,
+        queues_below_multiq_and_mq_are_watched,
         devices_without_codel_are_refused,
         qdiscs_are_probed,
         a_probe_leaves_nothing_behind,
@@ -52,9 +60,11 @@ pub const SUITE: Suite = Suite {
 const BUSY: &str = "rig_busy";
 const BUSY_PATCH: &str = "livepatch_rig_busy";
 
-/// The module that takes hooks, and a function that is called when we say so.
-const HOOKS: &str = "tackle_hooks";
-const READ: &str = "cmdline_proc_show";
+/// Runs a command as a user who is not root.
+const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+
+/// A `PATH` without the folders of an administrator's programs.
+const USERS_PATH: &str = "env PATH=/usr/local/bin:/usr/bin:/bin";
 
 /// Emulated and with all checkers on, a processor may take long for what takes no time.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -267,153 +277,16 @@ fn bad_words_are_refused(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn others_than_root_are_refused(_: &mut Context<'_>) -> Result<()> {
-    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
     for words in [
         "patch enable none",
         "patch disable none",
         "hook list",
         "qdisc probe",
     ] {
-        expect_refusal(&format!("{nobody} {PROGRAM} {words}"), "only root may")?;
+        expect_refusal(&format!("{NOBODY} {PROGRAM} {words}"), "only root may")?;
     }
     // What there is everybody may see.
-    let text = cmd::run(&format!("{nobody} {PROGRAM} patch list --json"))?;
+    let text = cmd::run(&format!("{NOBODY} {PROGRAM} patch list --json"))?;
     ensure!(text.trim() == "[]", "expected no patches, got '{text}'");
-    Ok(())
-}
-
-fn hooks_come_and_go(_: &mut Context<'_>) -> Result<()> {
-    let stack = module::stack(HOOKS, "")?;
-    expect(&format!("hook add {READ} count"), "cmdline_proc_show_count")?;
-    expect(
-        &format!("hook add {READ} latency --name slow --cpu 0-1"),
-        "slow",
-    )?;
-    let text = cmd::run(&format!("{PROGRAM} hook list --json"))?;
-    let all: Value = serde_json::from_str(&text)?;
-    ensure!(
-        all[0]["name"] == "cmdline_proc_show_count"
-            && all[0]["function"] == READ
-            && all[1]["kind"] == "latency"
-            && all[1]["filters"]["cpu"] == "0-1",
-        "expected the two hooks, got {all}"
-    );
-    cmd::run(&format!("{PROGRAM} hook del slow cmdline_proc_show_count"))?;
-    expect("hook list --json", "[]")?;
-    stack.unload()
-}
-
-fn hooks_are_watched(context: &mut Context<'_>) -> Result<()> {
-    let stack = module::stack(HOOKS, "")?;
-    for kind in ["count", "latency", "return"] {
-        expect(&format!("hook add {READ} {kind} --name {kind}"), kind)?;
-    }
-    for _ in 0..7 {
-        cmdline()?;
-    }
-    let text = cmd::run(&format!("{PROGRAM} hook watch --once"))?;
-    for line in text.lines() {
-        context.note(line)?;
-    }
-    for kind in ["count", "latency", "return"] {
-        let line = format!("{kind} {READ} {kind} calls=7 per-second=- missed=0");
-        ensure!(
-            text.lines().any(|other| other == line),
-            "expected '{line}', got '{text}'"
-        );
-    }
-    // What it returns is 0, and the only value.
-    let last = text.lines().last().unwrap_or_default();
-    let words: Vec<_> = last.split_whitespace().collect();
-    ensure!(
-        words.starts_with(&["0", "7"]),
-        "expected '0 7', got '{last}'"
-    );
-    stack.unload()
-}
-
-fn bad_hooks_are_refused(_: &mut Context<'_>) -> Result<()> {
-    let stack = module::stack(HOOKS, "")?;
-    expect(&format!("hook add {READ} count --name one"), "one")?;
-    for (words, part) in [
-        ("add no_such_function count", "no_such_function"),
-        ("add vfs_read count --name one", "there is a hook 'one'"),
-        ("add vfs_read count --name a/b", "letters, digits"),
-        ("add vfs_read count --cpu many", "a list of at most"),
-        ("del none", "there is no hook 'none'"),
-        ("watch none", "no hook none; there are: one"),
-    ] {
-        expect_refusal(&format!("{PROGRAM} hook {words}"), part)?;
-    }
-    stack.unload()
-}
-
-/// What `tackle qdisc watch --json` says of the queues on our device.
-fn watched() -> Result<Vec<Value>> {
-    let text = cmd::run(&format!("{PROGRAM} qdisc watch tkd0 --json"))?;
-    serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
-}
-
-fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
-    let bench = Bench::new("sch_rcodel")?;
-    for (parent, class, options) in [
-        ("prio", "1:2", "rcodel limit 3 histogram"),
-        // Its options are no JSON to all versions of `tc`.
-        ("hfsc default 1", "1:1", "rcodel limit 3"),
-        ("hfsc default 1", "1:1", "codel limit 3"),
-        ("hfsc default 1", "1:1", "fq_codel limit 3"),
-    ] {
-        cmd::run(&format!("tc qdisc add dev tkd0 root handle 1: {parent}"))?;
-        if parent != "prio" {
-            let class = "tc class add dev tkd0 parent 1: classid 1:1 hfsc";
-            cmd::run(&format!("{class} sc rate 1gbit"))?;
-        }
-        let child = format!("tc qdisc add dev tkd0 parent {class} handle 10:");
-        cmd::run(&format!("{child} {options}"))?;
-        bench.device.send(9)?;
-        let (kind, _) = options.split_once(' ').context("a kind")?;
-        let queues = watched()?;
-        let [queue] = &queues[..] else {
-            anyhow::bail!("expected one queue, got {queues:?}");
-        };
-        let sent = queue["packets"].as_u64();
-        ensure!(
-            queue["kind"] == kind && queue["parent"] == class && sent == Some(9),
-            "expected {kind} with 9 packets, got {queue}"
-        );
-        // Where stdout is no terminal, it is printed once.
-        for words in ["qdisc watch tkd0", "qdisc watch tkd0 --once"] {
-            let text = cmd::run(&format!("{PROGRAM} {words}"))?;
-            let first = text.lines().next().unwrap_or_default();
-            ensure!(
-                first.starts_with(&format!("{kind} 10: parent {class} "))
-                    && first.contains(" packets=9 ")
-                    && first.contains(" per-second=- drops=0 marks=0 "),
-                "expected {kind} with 9 packets, got '{text}'"
-            );
-            let is_counted = first.contains(" p50=") && text.lines().count() > 1;
-            ensure!(
-                is_counted == options.contains("histogram"),
-                "expected the histogram where it is on, got '{text}'"
-            );
-            context.note(first)?;
-        }
-        cmd::run("tc qdisc del dev tkd0 root")?;
-    }
-    bench.done()
-}
-
-fn devices_without_codel_are_refused(_: &mut Context<'_>) -> Result<()> {
-    let device = Dummy::new("tkd0", 1)?;
-    for (words, part) in [
-        ("watch tkd1", "no device tkd1; there are: "),
-        (
-            "watch tkd0 --json",
-            "tkd0 has no rcodel, rfq_codel, codel, fq_codel but ",
-        ),
-    ] {
-        expect_refusal(&format!("{PROGRAM} qdisc {words}"), part)?;
-    }
-    drop(device);
     Ok(())
 }

@@ -59,6 +59,18 @@ pub fn expect_refusal(command: &str, part: &str) -> Result<String> {
     Ok(err)
 }
 
+/// Writes a shell script, and returns the command line that runs it, by `runner` such as
+/// `unshare --net`. The script ends at the first command that fails.
+///
+/// # Errors
+///
+/// The file cannot be written.
+pub fn script(runner: &str, lines: &str) -> Result<String> {
+    let path = "/tmp/tackle-test.sh";
+    std::fs::write(path, format!("set -e\n{lines}\n")).context("cannot write a script")?;
+    Ok(format!("{runner} sh {path}"))
+}
+
 /// The live patches, as `tackle patch list --json` has them.
 ///
 /// # Errors

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queueing disciplines: those of a device, as `tc` shows them, and what they do to those who
-//! share a link.
+//! `tackle qdisc`: watches the queues of a device, and measures what queueing disciplines do to
+//! a slow link.
 
+pub mod device;
 pub mod picture;
 pub mod probe;
 pub mod sample;
@@ -16,16 +17,16 @@ use anyhow::Result;
 use clap::Subcommand;
 
 use crate::cli::interval;
-use crate::roots::Roots;
+use crate::netlink::Netlink;
 use crate::table::{json, say};
-use sample::Device;
+use device::Device;
 
 /// What can be done with queueing disciplines.
 #[derive(Debug, Subcommand)]
 pub enum QdiscCommand {
-    /// Watch the delay, the drops and the rate of CoDel's queues
+    /// Watch the delay, the drops and the rate of queues of the CoDel family
     Watch {
-        /// The device
+        /// The device, by its name or an alternative name
         #[arg(value_name = "DEV")]
         device: String,
         /// Print it once
@@ -34,11 +35,11 @@ pub enum QdiscCommand {
         /// Print it once, as JSON
         #[arg(long, conflicts_with = "once")]
         json: bool,
-        /// From one look to the next
+        /// The time between two readings
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
-    /// Load a slow link, and measure how long others have to wait
+    /// Load a slow link, and measure the delay of other packets
     Probe(probe::Request),
 }
 
@@ -46,9 +47,8 @@ impl QdiscCommand {
     /// Carries the command out.
     ///
     /// # Errors
-    /// There is no such device, or it has no such queue, or `tc` cannot show it; of a probe,
-    /// those of [`probe::Request::run`].
-    pub fn run(self, roots: &Roots) -> Result<()> {
+    /// As [`Device::new`], [`Device::queues`] and [`probe::Request::run`].
+    pub fn run(self) -> Result<()> {
         match self {
             Self::Probe(request) => request.run(),
             Self::Watch {
@@ -57,7 +57,7 @@ impl QdiscCommand {
                 json: as_json,
                 interval,
             } => {
-                let device = Device::new(roots, &device)?;
+                let device = Device::new(Netlink::open()?, &device)?;
                 if as_json {
                     json(&device.queues()?)
                 } else if once || !stdout().is_terminal() {

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads a slow link and measures how long others have to wait, one discipline after the
-//! other. The link is made of network name spaces ([`tackle_link`]), so that nothing of the
-//! machine's own is touched, and nothing stays behind.
+//! `tackle qdisc probe`: loads a slow link and measures the round-trip time of other packets,
+//! with one queueing discipline after the other.
+//!
+//! The link is made of network namespaces ([`tackle_link`]). So no device of the machine is
+//! changed, and nothing is left.
 
 use std::fs::Permissions;
 use std::io::{stderr, IsTerminal, Write};
@@ -20,7 +22,7 @@ use tempfile::NamedTempFile;
 use super::picture::{picture, Picture};
 use crate::table::{json, say, table};
 
-/// What is to be measured.
+/// What to measure.
 #[derive(Args, Debug)]
 pub struct Request {
     /// Rate of the link: kbit, mbit or gbit a second
@@ -46,7 +48,7 @@ pub struct Request {
     queues: Vec<String>,
 }
 
-/// What a discipline did, for JSON.
+/// What was measured with a queueing discipline, for JSON.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     qdisc: &'a str,
@@ -59,20 +61,17 @@ struct Row<'a> {
 }
 
 impl Request {
-    /// Measures, prints, and draws if that is wished.
+    /// Measures, prints, and draws if a file is given.
     ///
     /// # Errors
-    /// When the user is not root, something is not there (`ip`, `tc`, a discipline), or the
-    /// file cannot be written.
+    /// When the user is not root. When `ip`, `tc` or a queueing discipline is not there. When
+    /// the file cannot be written.
     pub fn run(&self) -> Result<()> {
-        ensure!(
-            geteuid().is_root(),
-            "only root may make network name spaces"
-        );
+        ensure!(geteuid().is_root(), "only root may make network namespaces");
         let plan = self.plan();
         if let Some(Picture { path, .. }) = &self.output {
-            // What cannot be written is to be known before minutes have passed. What this
-            // makes goes at once: nothing may stay behind however the measuring ends.
+            // A file that cannot be written fails now, and not after minutes of measuring.
+            // This one is removed at once, so that none is left if measuring fails.
             drop(beside(path)?);
         }
         let link = Link::new(plan)?;
@@ -110,7 +109,7 @@ impl Request {
             kbit: self.rate,
             rtt: self.rtt,
             flows: self.flows,
-            // Until TCP and CoDel have found their pace.
+            // TCP and CoDel are in a steady state after that.
             warm_up: Duration::from_secs(1) + 20 * self.rtt,
             time: self.time,
         }
@@ -123,14 +122,14 @@ impl Request {
     }
 }
 
-/// A file without a lasting name in the folder of `path`, in whose place it can come.
+/// Makes a temporary file in the folder of `path`, which can be renamed to `path`.
 fn beside(path: &Path) -> Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     tempfile::Builder::new()
-        // Other temporary files are for their owner alone.
+        // By default only the owner may read a temporary file.
         .permissions(Permissions::from_mode(0o644))
         .tempfile_in(folder)
         .with_context(|| format!("cannot write {}", path.display()))
@@ -164,7 +163,7 @@ fn text(rows: &[Row<'_>]) -> String {
     table(heading, &[1, 2, 3, 4, 5], rows)
 }
 
-/// A number and its unit, times what the unit stands for.
+/// Reads a number with a unit, and multiplies it with the unit's factor.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
@@ -172,7 +171,7 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-/// A rate in kbit/s. Above 4 Gbit/s `netem` and `tbf` are no slow link any more.
+/// Reads a rate in kbit/s. `netem` and `tbf` cannot limit a link to more than 4 Gbit/s.
 fn rate(text: &str) -> Result<u32, String> {
     let units = [("kbit", 1), ("mbit", 1000), ("gbit", 1_000_000)];
     let kbit = scaled(text, &units).and_then(|kbit| u32::try_from(kbit).ok());
@@ -180,7 +179,7 @@ fn rate(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "not a rate from 64kbit to 4gbit".into())
 }
 
-/// A time of up to an hour, but none.
+/// Reads a time of 1 us to an hour.
 fn span(text: &str) -> Result<Duration, String> {
     let units = [("us", 1), ("ms", 1000), ("s", 1_000_000)];
     scaled(text, &units)

@@ -1,75 +1,79 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `tc` tells of the queues of a device.
+//! The numbers of a queue, and how they are read from a netlink message.
+//!
+//! C headers: `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/gen_stats.h`,
+//! `include/uapi/linux/pkt_sched.h`.
 
 use std::collections::BTreeMap;
-use std::process::Command;
 
-use anyhow::{bail, ensure, Context, Result};
-use serde::{Deserialize, Serialize};
+use netlink_packet_route::tc::{TcHandle, TcHeader};
+use serde::Serialize;
+use tackle_core::codel::buckets;
+use tackle_core::codel::xstats::{Codel, Count, FqCodel, SOJOURN};
+use tackle_core::netlink::{words_of, Attributes};
 
-use crate::files;
-use crate::roots::Roots;
-use crate::unknown::unknown;
+const TCA_KIND: u16 = 1;
+const TCA_XSTATS: u16 = 4;
+const TCA_STATS2: u16 = 7;
 
-/// The kinds whose delay is controlled.
+const TCA_STATS_BASIC: u16 = 1;
+const TCA_STATS_QUEUE: u16 = 3;
+const TCA_STATS_APP: u16 = 4;
+const TCA_STATS_PKT64: u16 = 8;
+
+/// The size in bytes of `struct tcmsg`.
+const HEADER: usize = 20;
+
+/// The kinds of the CoDel family.
 pub const KINDS: [&str; 4] = ["rcodel", "rfq_codel", "codel", "fq_codel"];
 
-/// A queue, with the keys of `tc -j -s -d`; what its kind does not tell is not there.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+/// A queue. The keys are those of `tc -j -s -d`.
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Queue {
     /// The kind.
     pub kind: String,
     /// Its number, such as `10:`.
     pub handle: String,
-    /// The class that it is below; the root of the device has none.
+    /// The class that the queue is below; the root of the device has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Bytes sent.
-    #[serde(default)]
     pub bytes: u64,
     /// Packets sent.
-    #[serde(default)]
     pub packets: u64,
     /// Packets dropped.
-    #[serde(default)]
     pub drops: u64,
-    /// Bytes that wait.
-    #[serde(default)]
+    /// Bytes in the queue.
     pub backlog: u64,
-    /// Packets that wait.
-    #[serde(default)]
+    /// Packets in the queue.
     pub qlen: u64,
-    /// How long the last packet had waited, in microseconds.
+    /// How long the last packet had waited, in microseconds. `fq_codel` and `rfq_codel` know
+    /// it of each flow only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ldelay: Option<u32>,
     /// Packets marked instead of dropped.
-    #[serde(default)]
     pub ecn_mark: u64,
     /// Packets marked for `ce_threshold`.
-    #[serde(default)]
     pub ce_mark: u64,
-    /// What `rcodel` and `rfq_codel` tell beyond the others.
-    #[serde(default)]
+    /// What `codel` and `fq_codel` do not have.
     pub details: Details,
 }
 
-/// What `tc` prints behind `-d`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+/// The statistics that `rcodel` and `rfq_codel` alone have.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Details {
     /// Why packets were dropped.
-    #[serde(default)]
     pub drops: BTreeMap<String, u64>,
     /// Why packets were marked.
-    #[serde(default)]
     pub marks: BTreeMap<String, u64>,
-    /// The histogram of sojourn times; none while it is off.
+    /// The histogram of sojourn times; [`None`] while it is off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sojourn: Option<Vec<Bucket>>,
 }
 
-/// Packets that waited for about as long.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// How many packets waited for a time in a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {
     /// For this many microseconds at least.
     pub low: u32,
@@ -91,79 +95,92 @@ impl Queue {
     }
 }
 
-/// A network device.
-#[derive(Debug)]
-pub struct Device {
-    name: String,
+/// Reads a message about a queueing discipline: the index of its device, and its numbers.
+/// [`None`] if there is no kind in it.
+pub fn queue(message: &[u8]) -> Option<(u32, Queue)> {
+    let header = TcHeader::parse(message).ok()?;
+    let attributes = Attributes::new(message.get(HEADER..)?);
+    let stats = Attributes::new(attributes.get(TCA_STATS2).unwrap_or_default());
+    let basic = stats.get(TCA_STATS_BASIC).unwrap_or_default();
+    let bytes = basic.first_chunk().map_or(0, |n| u64::from_ne_bytes(*n));
+    let [packets] = words_of(basic.get(8..).unwrap_or_default());
+    let [qlen, backlog, drops, ..] =
+        words_of::<5>(stats.get(TCA_STATS_QUEUE).unwrap_or_default()).map(u64::from);
+    let mut queue = Queue {
+        kind: text(attributes.get(TCA_KIND)?)?,
+        handle: format!("{:x}:", header.handle.major),
+        parent: parent(header.parent),
+        bytes,
+        // Of more packets than 32 bits count the kernel sends both numbers.
+        packets: stats.u64(TCA_STATS_PKT64).unwrap_or(packets.into()),
+        drops,
+        backlog,
+        qlen,
+        ..Queue::default()
+    };
+    let app = stats.get(TCA_STATS_APP);
+    queue.read(app.or(attributes.get(TCA_XSTATS)).unwrap_or_default());
+    Some((u32::try_from(header.index).ok()?, queue))
 }
 
-impl Device {
-    /// Takes the device of this name.
-    ///
-    /// # Errors
-    /// When there is none, with those that there are.
-    pub fn new(roots: &Roots, name: &str) -> Result<Self> {
-        let names = files::names(&roots.sys.join("class/net"))?;
-        if !names.iter().any(|other| other == name) {
-            return Err(unknown("device", name, names.iter().map(String::as_str)));
-        }
-        let name = name.to_owned();
-        Ok(Self { name })
-    }
-
-    /// Its queues of CoDel's family.
-    ///
-    /// # Errors
-    /// When it has none, or `tc` cannot show them.
-    pub fn queues(&self) -> Result<Vec<Queue>> {
-        let words = ["-j", "-s", "-d", "qdisc", "show", "dev", &self.name];
-        let output = Command::new("tc").args(words).output();
-        let output = output.context("cannot run tc (of iproute2)")?;
-        ensure!(
-            output.status.success(),
-            "tc cannot show the qdiscs of {}: {}",
-            self.name,
-            String::from_utf8_lossy(&output.stderr).trim_end()
-        );
-        let all = parse(&String::from_utf8_lossy(&output.stdout))?;
-        self.controlled(all)
-    }
-
-    /// Those of CoDel's family among all.
-    ///
-    /// # Errors
-    /// When there is none.
-    pub fn controlled(&self, all: Vec<Queue>) -> Result<Vec<Queue>> {
-        let (ours, others): (Vec<_>, Vec<_>) = all
-            .into_iter()
-            .partition(|queue| KINDS.contains(&queue.kind.as_str()));
-        if ours.is_empty() {
-            let others: Vec<_> = others.iter().map(|queue| queue.kind.as_str()).collect();
-            bail!(
-                "{} has no {} but {}: tc qdisc replace dev {0} root rfq_codel",
-                self.name,
-                KINDS.join(", "),
-                others.join(", ")
-            );
-        }
-        Ok(ours)
+/// The class that a queue is below, as `tc` writes it.
+fn parent(parent: TcHandle) -> Option<String> {
+    let TcHandle { major, minor } = parent;
+    match (major, minor) {
+        (0, 0) => None,
+        _ if parent == TcHandle::ROOT => None,
+        (0, _) => Some(format!(":{minor:x}")),
+        (_, 0) => Some(format!("{major:x}:")),
+        _ => Some(format!("{major:x}:{minor:x}")),
     }
 }
 
-/// Reads what `tc -j -s -d qdisc show` prints.
-///
-/// # Errors
-/// When it is something else.
-pub fn parse(text: &str) -> Result<Vec<Queue>> {
-    // `hfsc` prints its options as without `-j`: `{default 1 }`.
-    let mut json = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once("{default ") {
-        let (_, after) = after.split_once('}').unwrap_or_default();
-        json += before;
-        json += "{}";
-        rest = after;
+/// A string of C's, up to its end or that of the attribute.
+pub fn text(bytes: &[u8]) -> Option<String> {
+    let text = bytes.split(|byte| *byte == 0).next()?;
+    (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
+}
+
+impl Queue {
+    /// Reads the statistics of its kind.
+    fn read(&mut self, xstats: &[u8]) {
+        match self.kind.as_str() {
+            "rcodel" | "codel" if !xstats.is_empty() => {
+                let stats = Codel::read(xstats);
+                self.ldelay = Some(stats.ldelay);
+                self.ecn_mark = stats.ecn_mark.into();
+                self.ce_mark = stats.ce_mark.into();
+                self.details = Details::new(stats.details, &stats.drops(), &stats.marks());
+            }
+            "rfq_codel" | "fq_codel" => {
+                if let Some(FqCodel::Queue(stats)) = FqCodel::read(xstats) {
+                    self.ecn_mark = stats.ecn_mark.into();
+                    self.ce_mark = stats.ce_mark.into();
+                    self.details = Details::new(stats.details, &stats.drops(), &stats.marks());
+                }
+            }
+            _ => {}
+        }
     }
-    json += rest;
-    serde_json::from_str(&json).context("tc prints something else than JSON")
+}
+
+impl Details {
+    /// Empty without attributes: the anchors have none.
+    fn new(attributes: Attributes<'_>, drops: &[Count], marks: &[Count]) -> Self {
+        if attributes.is_empty() {
+            return Self::default();
+        }
+        let counts = |counts: &[Count]| {
+            let count = |(name, count): &Count| (name.to_string_lossy().into(), (*count).into());
+            counts.iter().map(count).collect()
+        };
+        let bucket = |tackle_core::codel::Bucket { low, high, count }| Bucket { low, high, count };
+        Self {
+            drops: counts(drops),
+            marks: counts(marks),
+            sojourn: attributes
+                .u64s(SOJOURN)
+                .map(|words| buckets(words).map(bucket).collect()),
+        }
+    }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Watching queues: on a terminal, or once in plain lines.
+//! Watches queues: as a picture on a terminal, or once in plain lines.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -8,26 +8,27 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use super::sample::{Bucket, Device, Queue};
+use super::device::Device;
+use super::sample::{Bucket, Queue};
 use super::screen::draw;
 use crate::hook::numbers::{rate, time};
 use crate::terminal;
 
-/// How many looks the picture has, if the terminal is as wide.
+/// How many readings the picture shows, if the terminal is wide enough.
 const HISTORY: usize = 512;
 
-/// The delay in microseconds that some of the packets stayed below.
+/// Percentiles of the delay, in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Delay {
     /// The median.
     pub p50: f64,
-    /// 95 of 100 packets.
+    /// The 95th percentile.
     pub p95: f64,
-    /// 99 of 100 packets.
+    /// The 99th percentile.
     pub p99: f64,
 }
 
-/// What happened from one look to the next, for each second.
+/// What happened between two readings, for each second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// Bits sent.
@@ -40,18 +41,18 @@ pub struct Rates {
     pub marks: f64,
 }
 
-/// A queue's numbers now, and what became of them since the last look.
+/// A queue's numbers, and how they changed since the last reading.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// The numbers.
     pub queue: Queue,
-    /// Since the last look; [`None`] at the first.
+    /// The changes since the last reading; [`None`] at the first.
     pub rates: Option<Rates>,
-    /// Since the last look, at the first since the histogram was switched on; [`None`] when
-    /// it is off or no packet was counted.
+    /// The delay of the packets since the last reading; at the first, of those since the
+    /// histogram was switched on. [`None`] when it is off or no packet was counted.
     pub delay: Option<Delay>,
-    /// The 95th percentiles of the delay in microseconds, the last one last; where there is no
-    /// histogram, the delays of the last packets.
+    /// The 95th percentiles of the delay in microseconds, oldest first. Without a histogram,
+    /// the delay of the last packet at each reading.
     pub delays: VecDeque<u64>,
     /// Drops and marks for each second.
     pub losses: VecDeque<u64>,
@@ -59,7 +60,7 @@ pub struct Row {
     pub bits: VecDeque<u64>,
 }
 
-/// What there is to tell of queues after `elapsed` since the last look, which was `before`.
+/// Compares `queues` with the last reading, `before`, which was `elapsed` ago.
 pub fn rows(queues: Vec<Queue>, before: &[Row], elapsed: Option<Duration>) -> Vec<Row> {
     let row = |queue: Queue| {
         let same = |row: &&Row| {
@@ -97,7 +98,8 @@ pub fn rows(queues: Vec<Queue>, before: &[Row], elapsed: Option<Duration>) -> Ve
     queues.into_iter().map(row).collect()
 }
 
-/// [`None`] when no time went by, or the queue is a new one with the name of the old.
+/// [`None`] when no time has passed, or when a counter is smaller than before: the queue is a
+/// new one in the place of the old.
 fn rates(now: &Queue, before: &Queue, elapsed: Duration) -> Option<Rates> {
     let seconds = elapsed.as_secs_f64();
     let per_second = |of: fn(&Queue) -> u64| {
@@ -112,7 +114,7 @@ fn rates(now: &Queue, before: &Queue, elapsed: Duration) -> Option<Rates> {
     })
 }
 
-/// The packets that were counted since `before`; all if the histogram was emptied since.
+/// The packets that were counted since `before`; all if the histogram was reset since.
 fn since(now: &[Bucket], before: Option<&Queue>) -> Vec<Bucket> {
     let before = before.map_or(&[][..], Queue::sojourn);
     let old = |low| before.iter().find(|bucket| bucket.low == low);
@@ -138,8 +140,8 @@ fn percentiles(buckets: &[Bucket]) -> Option<Delay> {
     })
 }
 
-/// The time that this part of the packets stayed below, as if those of a bucket were spread
-/// over it evenly.
+/// The delay that this part of the packets did not exceed. Packets are taken to be spread
+/// evenly over their bucket.
 fn percentile(buckets: &[Bucket], part: f64) -> Option<f64> {
     let all: u64 = buckets.iter().map(|bucket| bucket.count).sum();
     let mut left = all as f64 * part;
@@ -157,7 +159,7 @@ fn percentile(buckets: &[Bucket], part: f64) -> Option<f64> {
         .map(|bucket| bucket.high.into())
 }
 
-/// A time in microseconds for people.
+/// Formats a time in microseconds.
 pub fn us(us: f64) -> String {
     // CAST: Not negative, and at most 2^42.
     time((us * 1000.0) as u64)
@@ -171,7 +173,7 @@ pub fn place(queue: &Queue) -> String {
     }
 }
 
-/// A queue in plain lines: its counters, and a line for each bucket of the histogram.
+/// Formats a queue as plain lines: its counters, and a line for each bucket of the histogram.
 pub fn plain(row: &Row) -> String {
     let Row { queue, rates, .. } = row;
     let mut text = format!("{} {} {}", queue.kind, queue.handle, place(queue));
@@ -203,19 +205,19 @@ pub fn plain(row: &Row) -> String {
     }
     for Bucket { low, high, count } in queue.sojourn() {
         let range = format!("{} - {}", us((*low).into()), us((*high).into()));
-        // A string takes anything.
+        // Writing to a string cannot fail.
         let _ = write!(text, "\n  {range:>19}  {count}");
     }
     text
 }
 
-/// Draws the queues of a device each `interval`, until the user has seen enough.
+/// Draws the queues of a device each `interval`, until the user presses q, Esc or Ctrl-C.
 ///
 /// # Errors
-/// As [`Device::queues`], and when the terminal cannot be used.
+/// As [`Device::queues`]. When the terminal cannot be used.
 pub fn picture(device: &Device, interval: Duration) -> Result<()> {
     let mut at = Instant::now();
-    // What is wrong with the device is for the terminal as it was.
+    // An error is printed before the picture takes over the terminal.
     let first = rows(device.queues()?, &[], None);
     terminal::show(
         interval,

@@ -2,6 +2,8 @@
 
 //! A folder in the place of the kernel.
 
+#![allow(dead_code)] // Each test is a crate; not all of them need all of it.
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -35,12 +37,11 @@ pub fn put(path: PathBuf, text: &str) {
 }
 
 /// What is in a file.
-#[allow(dead_code)] // Each test is a crate; not all of them need it.
 pub fn get(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
-/// What went wrong: one line.
+/// The text of the error, which is one line.
 pub fn error<T>(outcome: Result<T>) -> String {
     let error = format!("{:#}", outcome.err().unwrap());
     assert!(!error.contains('\n'), "{error}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle hook check`, on all modules that there are.
+//! Tests `tackle hook check` on all modules that there are.
 
 use std::fs;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle qdisc probe`.
+//! Tests `tackle qdisc probe`.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -9,9 +9,9 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::LIMIT;
+use super::{LIMIT, USERS_PATH};
 use crate::suite::Context;
-use crate::sys::tackle::{expect_refusal, PROGRAM};
+use crate::sys::tackle::{expect_refusal, script, PROGRAM};
 use crate::sys::{cmd, debugfs, module, wait_for};
 
 /// A link that an emulated processor keeps up with, and no more than a look at it.
@@ -21,8 +21,9 @@ const PROBE: &str = "qdisc probe --rate 2mbit --rtt 10ms --flows 2";
 pub fn qdiscs_are_probed(context: &mut Context<'_>) -> Result<()> {
     let modules = module::qdiscs()?;
     let picture = "/tmp/probe.svg";
-    let line =
-        format!("{PROGRAM} {PROBE} --time 2s --json --output {picture} pfifo rcodel rfq_codel");
+    // `tc` is found where PATH lacks it.
+    let probe = format!("{USERS_PATH} {PROGRAM} {PROBE} --time 2s");
+    let line = format!("{probe} --json --output {picture} pfifo rcodel rfq_codel");
     let text = cmd::run(&line)?;
     let all: Value = serde_json::from_str(&text)?;
     let all = all.as_array().context("no list")?;
@@ -65,8 +66,9 @@ pub fn a_probe_leaves_nothing_behind(_: &mut Context<'_>) -> Result<()> {
     expect_refusal(&words, "no_such_kind: Error")?;
     let left = debugfs::read(picture)?;
     ensure!(left == "old", "expected the old picture, got '{left}'");
-    let words = format!("env PATH=/nowhere {PROGRAM} {PROBE} rcodel");
-    expect_refusal(&words, "install iproute2")?;
+    let lines =
+        format!("mount -t tmpfs none /usr/sbin\nPATH=/nowhere exec {PROGRAM} {PROBE} rcodel");
+    expect_refusal(&script("unshare --mount", &lines)?, "install iproute2")?;
     let uses = || module::uses("sch_rcodel");
     let mut probe = cmd::start(&format!("{PROGRAM} {PROBE} --time 600s rcodel"))?;
     wait_for("the qdisc to come", LIMIT, || {
