@@ -112,6 +112,37 @@ fn a_disabled_patch_is_loaded_anew() {
 }
 
 #[test]
+fn a_disabled_patch_that_is_not_installed_stays_loaded() {
+    let kernel = Kernel::new();
+    kernel.module("livepatch_b", "OK");
+    let outcome = kernel.change(None, |change| change.enable(&named("livepatch_b"), true));
+    assert_eq!(
+        error(outcome),
+        "livepatch_b is disabled and cannot be loaded again: livepatch_b is not installed"
+    );
+    assert!(kernel.log().is_empty());
+    assert!(kernel.is_loaded("livepatch_b"));
+}
+
+#[test]
+fn a_patch_may_be_disabled_twice() {
+    let kernel = Kernel::new();
+    kernel.module(NAME, "OK");
+    for waits in [true, false] {
+        let done = kernel.change(None, |change| change.disable(NAME, waits));
+        let expected = "livepatch_a was out of force already; its module is loaded";
+        assert_eq!(done.unwrap(), expected);
+    }
+    kernel.module("loop", "O");
+    let outcome = kernel.change(None, |change| change.disable("loop", true));
+    assert_eq!(
+        error(outcome),
+        "the module loop is loaded, and is no live patch"
+    );
+    assert!(kernel.is_loaded(NAME) && kernel.log().is_empty());
+}
+
+#[test]
 fn a_module_that_is_no_patch_is_refused() {
     let kernel = Kernel::new();
     let outcome = kernel.change(None, |change| change.enable(&named("loop"), true));

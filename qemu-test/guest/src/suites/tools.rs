@@ -29,6 +29,8 @@ pub const SUITE: Suite = Suite {
     tests: list![
         a_patch_goes_in_and_out,
         a_disabled_patch_is_loaded_anew,
+        a_disabled_patch_is_not_lost,
+        a_patch_is_unloaded_by_its_name,
         lists_what_is_patched,
         a_held_up_patch_is_turned_round,
         a_signal_lets_it_through,
@@ -135,6 +137,39 @@ fn a_disabled_patch_is_loaded_anew(_: &mut Context<'_>) -> Result<()> {
             expect(&disable(NAME), &out_of_force(NAME))?;
             ensure!(module::is_loaded(NAME)?, "the module is gone");
         }
+        Ok(())
+    })
+}
+
+/// One that was loaded from a file and disabled: by its name it cannot be loaded again.
+fn a_disabled_patch_is_not_lost(_: &mut Context<'_>) -> Result<()> {
+    with(module::LIBRARY, NAME, || {
+        expect(&enable(NAME), &in_force(NAME))?;
+        expect(&disable(NAME), &out_of_force(NAME))?;
+        let again = format!("{NAME} was out of force already; its module is loaded");
+        expect(&disable(NAME), &again)?;
+        let words = format!("{PROGRAM} patch enable {NAME}");
+        let part = format!("{NAME} is not installed, give its file");
+        expect_refusal(&words, &part)?;
+        ensure!(module::is_loaded(NAME)?, "the module is gone");
+        // The programs of kmod are found where PATH lacks them.
+        cmd::run(&format!("{USERS_PATH} {PROGRAM} {}", enable(NAME)))?;
+        expect_cmdline(TEXT)?;
+        expect(&disable(NAME), &out_of_force(NAME))
+    })
+}
+
+/// One that was loaded from a file, which modprobe does not know.
+fn a_patch_is_unloaded_by_its_name(_: &mut Context<'_>) -> Result<()> {
+    with(BUSY, BUSY_PATCH, || {
+        let sleeper = Sleeper::start("killable")?;
+        let words = format!("{} --no-wait", enable(BUSY_PATCH));
+        expect(&words, &format!("{BUSY_PATCH} is coming into force"))?;
+        let words = format!("{PROGRAM} patch enable {BUSY_PATCH} --timeout 1");
+        expect_refusal(&words, &format!("{BUSY_PATCH} is out again"))?;
+        expect_no_patches()?;
+        ensure!(!module::is_loaded(BUSY_PATCH)?, "the module is still there");
+        drop(sleeper);
         Ok(())
     })
 }

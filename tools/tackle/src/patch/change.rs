@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live patches put into force, and out of it.
+//! Puts live patches into force, and out of it.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -14,15 +14,23 @@ use super::transition::{wait, End, Wishes};
 use super::{Patch, Patches};
 use crate::files;
 
-/// How long a transition that was turned round may take at least: no task waits in a
-/// function for its sake, but the kernel looks only once a second.
+/// The least time for a transition that was reversed: the kernel checks the tasks only once a
+/// second.
 const BACK: Duration = Duration::from_secs(60);
 
-/// How long a patch that is out of force may keep its module.
+/// How long the livepatch core may use the module of a patch that is out of force.
 const LETS_GO: Duration = Duration::from_secs(10);
 
-/// So many tasks are named in an error.
+/// How many tasks an error names.
 const NAMED: usize = 8;
+
+/// A module that is loaded and has no patch that the kernel lists.
+enum Loaded {
+    /// A live patch that is disabled.
+    Disabled,
+    /// No live patch.
+    Other,
+}
 
 /// Changes of one kernel's live patches.
 #[derive(Clone, Copy)]
@@ -31,22 +39,22 @@ pub struct Change<'a> {
     pub patches: &'a Patches<'a>,
     /// What loads modules.
     pub modules: &'a dyn Modules,
-    /// Who is told.
+    /// What shows the progress.
     pub watch: &'a dyn Watcher,
     /// How to wait.
     pub wishes: Wishes,
 }
 
 impl Change<'_> {
-    /// Puts a patch into force: loads it, or turns its way out round. Without `waits`
-    /// that has only begun when this returns. Returns what to tell the user.
+    /// Puts a patch into force: loads it, or reverses the transition that disables it. Without
+    /// `waits` that has only begun when this returns. Returns a line for the user.
     ///
     /// # Errors
-    /// When it cannot be loaded, is no live patch, or another one is in transition; and
-    /// when the time is over: then it is out of force, and unloaded.
+    /// When the module cannot be loaded or is no live patch, or another patch is in
+    /// transition. When the time is over: then the patch is out of force, and unloaded.
     pub fn enable(&self, source: &Source, waits: bool) -> Result<String> {
         let name = source.name()?;
-        // A disabled patch is there for a moment before the kernel takes it away.
+        // The kernel lists a disabled patch for a moment before it removes it.
         let known = self.patches.find(&name)?;
         match known.filter(|patch| patch.enabled || patch.transition) {
             Some(patch) if !patch.transition => return Ok(format!("{name} was in force already")),
@@ -73,14 +81,24 @@ impl Change<'_> {
         }
     }
 
-    /// Puts a patch out of force. Its module stays loaded. Otherwise as
-    /// [`enable`](Self::enable).
+    /// Puts a patch out of force. Its module stays loaded. A patch that is out of force already
+    /// stays as it is. Otherwise as [`enable`](Self::enable).
     ///
     /// # Errors
-    /// When there is no such patch, or another one is in transition; and when the time is
-    /// over: then it is in force as before.
+    /// When there is no such patch, or another one is in transition. When the time is over:
+    /// then the patch is in force as before.
     pub fn disable(&self, name: &str, waits: bool) -> Result<String> {
-        let patch = self.patches.get(name)?;
+        let Some(patch) = self.patches.find(name)? else {
+            return match self.loaded(name)? {
+                Some(Loaded::Disabled) => Ok(format!(
+                    "{name} was out of force already; its module is loaded"
+                )),
+                Some(Loaded::Other) => {
+                    bail!("the module {name} is loaded, and is no live patch")
+                }
+                None => Err(self.patches.unknown(name)?),
+            };
+        };
         if patch.enabled {
             self.set(name, false)?;
         }
@@ -174,14 +192,15 @@ impl Change<'_> {
         if let Some(other) = self.patches.in_transition()? {
             return Err(busy(&other));
         }
-        let module = self.patches.roots.module(name);
-        if module.join("initstate").exists() {
-            // The K is for a live patch, which after it was disabled can only be loaded anew.
-            let taint = files::read(&module.join("taint"))?.unwrap_or_default();
-            if !taint.contains('K') {
-                bail!("the module {name} is loaded, and is no live patch");
+        match self.loaded(name)? {
+            None => {}
+            Some(Loaded::Other) => bail!("the module {name} is loaded, and is no live patch"),
+            // The kernel does not enable it again: it has to be loaded anew.
+            Some(Loaded::Disabled) => {
+                let found = self.modules.find(source);
+                found.with_context(|| format!("{name} is disabled and cannot be loaded again"))?;
+                self.unload(source, name)?;
             }
-            self.unload(source, name)?;
         }
         self.modules.load(source)?;
         if self.patches.find(name)?.is_none() {
@@ -189,6 +208,22 @@ impl Change<'_> {
             bail!("the module {name} is no live patch");
         }
         Ok(())
+    }
+
+    /// What the module `name` is that is loaded and whose patch, if any, the kernel does not
+    /// list.
+    fn loaded(&self, name: &str) -> Result<Option<Loaded>> {
+        let module = self.patches.roots.module(name);
+        if !module.join("initstate").exists() {
+            return Ok(None);
+        }
+        // The kernel sets the taint flag K for live patches.
+        let taint = files::read(&module.join("taint"))?.unwrap_or_default();
+        Ok(Some(if taint.contains('K') {
+            Loaded::Disabled
+        } else {
+            Loaded::Other
+        }))
     }
 
     /// Unloads a module, if there is one.

@@ -12,7 +12,7 @@ pub mod transition;
 use std::io;
 use std::path::PathBuf;
 
-use anyhow::{bail, Result};
+use anyhow::{bail, Error, Result};
 use serde::Serialize;
 
 use crate::files;
@@ -146,9 +146,17 @@ impl<'a> Patches<'a> {
         if let Some(patch) = self.find(name)? {
             return Ok(patch);
         }
+        Err(self.unknown(name)?)
+    }
+
+    /// The error that there is no patch `name`, with the names that there are.
+    ///
+    /// # Errors
+    /// As [`all`](Self::all).
+    pub fn unknown(&self, name: &str) -> Result<Error> {
         let all = self.all()?;
         let names = all.iter().map(|patch| patch.name.as_str());
-        Err(unknown("live patch", name, names))
+        Ok(unknown("live patch", name, names))
     }
 
     /// The patch that tasks are changing over to or from; the kernel allows one at a time.

@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Modules that hold live patches, loaded and unloaded by the programs of kmod.
+//! Loads and unloads the modules of live patches, by the programs of kmod.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{bail, Context, Result};
+use tackle_link::program;
 
-/// What a user names a live patch by.
+/// How a user names a live patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A module's file.
     File(PathBuf),
-    /// The name of a module that is installed, or of a patch that the kernel knows.
+    /// The name of a module that is installed, or of a patch that is loaded.
     Name(String),
 }
 
 impl From<&str> for Source {
-    /// What has a `/` in it or ends as modules' files do is a file.
+    /// A word with a `/`, or with the ending of a module's file, is a file.
     fn from(word: &str) -> Self {
         let endings = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"];
         if word.contains('/') || endings.iter().any(|end| word.ends_with(end)) {
@@ -32,7 +33,7 @@ impl Source {
     /// The module's name.
     ///
     /// # Errors
-    /// When it is not the path of a file.
+    /// When there is no such file.
     pub fn name(&self) -> Result<String> {
         match self {
             Self::Name(name) => Ok(name.clone()),
@@ -50,14 +51,20 @@ impl Source {
 
 /// Loads and unloads modules.
 pub trait Modules {
-    /// Loads a module; one that is installed brings along what it depends on.
+    /// Checks that [`load`](Self::load) finds the module.
     ///
     /// # Errors
-    /// When the kernel refuses it, or it is not found.
+    /// When no module of this name is installed.
+    fn find(&self, source: &Source) -> Result<()>;
+
+    /// Loads a module, and before it those that an installed one depends on.
+    ///
+    /// # Errors
+    /// When the module is not found. When the kernel refuses it.
     fn load(&self, source: &Source) -> Result<()>;
 
-    /// Unloads a module; with one that is installed go those that it brought along and
-    /// nobody uses.
+    /// Unloads a module, and after it those that an installed one depends on and no other
+    /// module uses.
     ///
     /// # Errors
     /// When the kernel refuses.
@@ -69,22 +76,36 @@ pub trait Modules {
 pub struct Kmod;
 
 impl Modules for Kmod {
+    fn find(&self, source: &Source) -> Result<()> {
+        match source {
+            Source::File(_) => source.name().map(drop),
+            Source::Name(name) => run(program("modprobe").args(["--dry-run", "--", name]))
+                .with_context(|| format!("{name} is not installed, give its file")),
+        }
+    }
+
     fn load(&self, source: &Source) -> Result<()> {
         match source {
-            Source::File(path) => run(Command::new("insmod").arg(plain(path))),
-            Source::Name(name) => run(Command::new("modprobe").args(["--", name])),
+            Source::File(path) => run(program("insmod").arg(plain(path))),
+            Source::Name(name) => run(program("modprobe").args(["--", name])),
         }
     }
 
     fn unload(&self, source: &Source) -> Result<()> {
+        let name = source.name()?;
+        let rmmod = || run(program("rmmod").arg(&name));
         match source {
-            Source::File(_) => run(Command::new("rmmod").arg(source.name()?)),
-            Source::Name(name) => run(Command::new("modprobe").args(["-r", "--", name])),
+            Source::File(_) => rmmod(),
+            // modprobe does not know a module that was loaded from a file elsewhere.
+            Source::Name(name) => {
+                let by_modprobe = run(program("modprobe").args(["-r", "--", name]));
+                by_modprobe.or_else(|_| rmmod())
+            }
         }
     }
 }
 
-/// A path that no program takes for an option.
+/// A path that no program reads as an option.
 fn plain(path: &Path) -> PathBuf {
     Path::new(".").join(path)
 }
@@ -99,7 +120,7 @@ fn run(command: &mut Command) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().last().unwrap_or("failed").trim();
     if line.contains("Unknown symbol") {
-        bail!("{line} (is what it depends on loaded? tackle.ko, of this project's)");
+        bail!("{line} (load the modules that it depends on first; those of this project need tackle.ko)");
     }
     bail!("{line}")
 }
