@@ -116,7 +116,7 @@ enum HookCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Look whether the handlers of modules could sleep or allocate
+    /// Check whether handlers in modules may sleep or allocate
     Check {
         /// The modules, tackle.ko among them
         #[arg(required = true, value_name = "FILE")]
@@ -130,7 +130,7 @@ enum HookCommand {
         /// Print it once
         #[arg(long)]
         once: bool,
-        /// From one look to the next
+        /// The time between two readings
         #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = interval)]
         interval: Duration,
     },
@@ -221,7 +221,7 @@ impl Limits {
     }
 }
 
-/// Tells what handlers in the modules `files` must not call.
+/// Prints the forbidden functions that handlers in the modules `files` call.
 fn check_handlers(files: &[PathBuf]) -> Result<()> {
     let report = check::check(files)?;
     for finding in &report.findings {
@@ -229,10 +229,21 @@ fn check_handlers(files: &[PathBuf]) -> Result<()> {
         say(&format!("{} {}: {path}", finding.handler, finding.why));
     }
     let (found, handlers) = (report.findings.len(), report.handlers);
-    ensure!(
-        found == 0,
-        "{found} ways to sleep or allocate in {handlers} handlers"
-    );
+    let missing = match &report.missing[..] {
+        [] => None,
+        [one] => Some(one.to_owned()),
+        [first, more @ ..] => Some(format!("{first} and {} more", more.len())),
+    };
+    let missing = missing.map(|functions| {
+        format!(
+            "handlers call {functions}, whose code is in none of these files: add tackle.ko, \
+             or the module that has it"
+        )
+    });
+    let ways =
+        (found > 0).then(|| format!("{found} ways to sleep or allocate in {handlers} handlers"));
+    let wrong: Vec<_> = ways.into_iter().chain(missing).collect();
+    ensure!(wrong.is_empty(), "{}", wrong.join("; "));
     say(&format!("{handlers} handlers, none sleeps or allocates"));
     Ok(())
 }

@@ -43,6 +43,7 @@ pub const SUITE: Suite = Suite {
         bad_hooks_are_refused,
         no_handler_sleeps_or_allocates,
         careless_handlers_are_found,
+        handlers_need_the_library_to_be_checked,
         what_is_no_module_is_refused,
         queues_are_watched,
         the_numbers_are_those_of_tc,

@@ -28,8 +28,12 @@ pub struct Graph {
 
 #[derive(Debug)]
 struct Function {
-    /// As a person writes it.
+    /// Its name in the source code.
     name: String,
+    /// Whether it was written in Rust.
+    is_rust: bool,
+    /// Whether one of the files has its code.
+    is_defined: bool,
     calls: BTreeSet<Node>,
 }
 
@@ -50,9 +54,17 @@ impl Graph {
         &self.functions[node].calls
     }
 
+    /// Whether a function is written in Rust and no file has its code.
+    pub fn is_missing_rust(&self, node: Node) -> bool {
+        let function = &self.functions[node];
+        function.is_rust && !function.is_defined
+    }
+
     fn push(&mut self, symbol: &str) -> Node {
         self.functions.push(Function {
             name: format!("{:#}", rustc_demangle::demangle(symbol)),
+            is_rust: rustc_demangle::try_demangle(symbol).is_ok(),
+            is_defined: false,
             calls: BTreeSet::new(),
         });
         self.functions.len() - 1
@@ -68,17 +80,25 @@ impl Graph {
         node
     }
 
-    /// Adds a call between functions that all files know.
+    /// Adds a call between functions that all files know. The caller is defined.
     #[cfg(test)]
     pub fn add(&mut self, caller: &str, called: &str) {
         let (caller, called) = (self.global(caller), self.global(called));
+        self.functions[caller].is_defined = true;
         self.functions[caller].calls.insert(called);
     }
 
-    /// Adds what an object file has.
+    /// Says that a function is written in Rust, which its name in a test does not show.
+    #[cfg(test)]
+    pub fn set_rust(&mut self, name: &str) {
+        let node = self.global(name);
+        self.functions[node].is_rust = true;
+    }
+
+    /// Adds the functions of an object file.
     ///
     /// # Errors
-    /// It cannot be read, or is none.
+    /// When the file cannot be read or is no module.
     pub fn read(&mut self, path: &Path) -> Result<()> {
         let shown = path.display();
         let data = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
@@ -179,6 +199,7 @@ impl Graph {
                     place.insert((range, node)).1
                 }
             };
+            self.functions[node].is_defined = true;
             if symbol.is_global() {
                 self.global.insert(symbol.name()?.to_owned(), node);
             }

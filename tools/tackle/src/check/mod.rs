@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the handlers of a module could sleep or allocate, which where they run they must
-//! not.
+//! `tackle hook check`: finds handlers of hooks that may sleep or allocate, which they must not.
 //!
-//! Rust's types do not tell: any function may allocate. But a module's object file names
-//! what each of its functions calls. So from the library's functions that call a handler, of
-//! which a module has its own for each handler, all is looked at that can be reached within
-//! the files given. Functions of the kernel are known by their names alone. What is called
-//! through a pointer is not seen.
+//! Rust's types cannot say so: any function may allocate. But a module's object file names what
+//! each of its functions calls. A module has its own copy of the library's functions that call
+//! a handler, one for each handler. The check follows the calls from there through all files
+//! that are given. It knows functions of the kernel by their names alone. It does not see calls
+//! through pointers. A handler that calls a Rust function of no file (the library's, without
+//! `tackle.ko`) has not been checked.
 
 mod forbidden;
 mod graph;
@@ -20,30 +20,32 @@ use anyhow::{ensure, Result};
 use forbidden::Why;
 use graph::{Graph, Node};
 
-/// What a handler calls and must not.
+/// A forbidden function that a handler calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// The handler's type, and where it is called if that is not a function's entry.
     pub handler: String,
     /// The functions on the way, the last one being the forbidden one.
     pub path: Vec<String>,
-    /// What is wrong with that.
+    /// What the function does: it sleeps or allocates.
     pub why: &'static str,
 }
 
-/// What there is to say about modules.
+/// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     /// How many handlers there are.
     pub handlers: usize,
-    /// What they must not call.
+    /// The forbidden functions that they call.
     pub findings: Vec<Finding>,
+    /// Functions that they call and whose code is in none of the files, in order.
+    pub missing: Vec<String>,
 }
 
-/// Looks at the handlers in `files`; `tackle.ko` should be one of them, since modules call it.
+/// Checks the handlers in `files`. `tackle.ko` has to be one of them if handlers call it.
 ///
 /// # Errors
-/// When a file cannot be read or is no object file, or there is no handler in any.
+/// When a file cannot be read or is no module. When no file has a handler.
 pub fn check(files: &[PathBuf]) -> Result<Report> {
     let mut graph = Graph::default();
     for file in files {
@@ -60,14 +62,17 @@ pub fn check(files: &[PathBuf]) -> Result<Report> {
 fn report(graph: &Graph) -> Report {
     let mut handlers = BTreeSet::new();
     let mut findings = BTreeMap::new();
+    let mut missing = BTreeSet::new();
     for (root, name) in graph.functions() {
         let Some(handler) = handler(name) else {
             continue;
         };
-        for (why, path) in search(graph, root) {
+        let reached = search(graph, root);
+        for (why, path) in reached.findings {
             let key = (handler.clone(), why);
             findings.entry(key).or_insert(path);
         }
+        missing.extend(reached.missing);
         handlers.insert(handler);
     }
     let findings = findings.into_iter().map(|((handler, why), path)| Finding {
@@ -78,7 +83,32 @@ fn report(graph: &Graph) -> Report {
     Report {
         handlers: handlers.len(),
         findings: findings.collect(),
+        missing: missing.into_iter().collect(),
     }
+}
+
+/// The crates that are part of the kernel. Their functions are known by their names.
+const KERNEL: &[&str] = &[
+    "alloc",
+    "bindings",
+    "build_error",
+    "compiler_builtins",
+    "core",
+    "ffi",
+    "kernel",
+    "pin_init",
+    "uapi",
+    "zerocopy",
+];
+
+/// Whether a Rust function belongs to the kernel, or to nothing but it.
+fn is_of_kernel(name: &str) -> bool {
+    let in_paths = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let paths = name.split(|c| !in_paths(c));
+    paths
+        .filter_map(|path| path.split_once("::"))
+        // What begins with `::` goes on behind a type in `<>`.
+        .all(|(first, _)| first.is_empty() || KERNEL.contains(&first))
 }
 
 /// The handler for which the library has the function `name`, if it is one of those through
@@ -103,30 +133,41 @@ fn handler(name: &str) -> Option<String> {
     function.map(str::to_owned).or(method)
 }
 
-/// The shortest way from a function to each kind of what a handler must not call.
-fn search(graph: &Graph, root: Node) -> BTreeMap<Why, Vec<String>> {
+/// What a search has found.
+#[derive(Default)]
+struct Reached {
+    /// The shortest path to each kind of forbidden function.
+    findings: BTreeMap<Why, Vec<String>>,
+    /// Functions whose code is in none of the files, and which are not the kernel's.
+    missing: BTreeSet<String>,
+}
+
+/// Follows the calls from a function.
+fn search(graph: &Graph, root: Node) -> Reached {
     let mut from = BTreeMap::from([(root, None)]);
     let mut queue = VecDeque::from([root]);
-    let mut findings = BTreeMap::new();
+    let mut reached = Reached::default();
     while let Some(node) = queue.pop_front() {
         for &called in graph.calls(node) {
             if from.contains_key(&called) {
                 continue;
             }
             from.insert(called, Some(node));
-            match forbidden::why(graph.name(called)) {
-                None => queue.push_back(called),
-                Some(why) => {
-                    let path = || way(graph, &from, called);
-                    findings.entry(why).or_insert_with(path);
-                }
+            let name = graph.name(called);
+            if let Some(why) = forbidden::why(name) {
+                let path = || way(graph, &from, called);
+                reached.findings.entry(why).or_insert_with(path);
+            } else if graph.is_missing_rust(called) && !is_of_kernel(name) {
+                reached.missing.insert(name.to_owned());
+            } else {
+                queue.push_back(called);
             }
         }
     }
-    findings
+    reached
 }
 
-/// The names from behind the root to `end`.
+/// The names on the path from the root, without the root, to `end`.
 fn way(graph: &Graph, from: &BTreeMap<Node, Option<Node>>, end: Node) -> Vec<String> {
     let mut path = Vec::new();
     let mut node = end;
@@ -153,14 +194,14 @@ mod tests {
     const HANDLER: &str = "tackle::ftrace::slot::lone::<mine::Handler>";
 
     #[test]
-    fn the_way_to_what_is_forbidden_is_told() {
+    fn the_path_to_a_forbidden_function_is_reported() {
         let report = report(&graph(&[
             (HANDLER, "mine::a"),
             ("mine::a", "mine::b"),
             ("mine::b", "mine::a"),
             ("mine::b", "mutex_lock"),
             ("mine::b", "rust_helper_krealloc_node_align"),
-            // Of what nobody calls nothing is said.
+            // No handler calls this one.
             ("mine::init", "msleep"),
         ]));
         assert_eq!(report.handlers, 1);
@@ -193,6 +234,32 @@ mod tests {
             ),
         ]));
         assert_eq!((report.handlers, report.findings), (1, vec![]));
+    }
+
+    #[test]
+    fn functions_of_no_file_are_reported() {
+        let calls = [
+            (HANDLER, "tackle::hook::record"),
+            (HANDLER, "<tackle::Name as core::fmt::Display>::fmt"),
+            (HANDLER, "core::panicking::panic"),
+            (HANDLER, "<kernel::str::CStr as core::fmt::Display>::fmt"),
+            (HANDLER, "ktime_get"),
+            ("mine::init", "tackle::hook::new"),
+        ];
+        let mut graph = graph(&calls);
+        for (_, called) in calls.iter().filter(|(_, called)| called.contains("::")) {
+            graph.set_rust(called);
+        }
+        let missing = [
+            "<tackle::Name as core::fmt::Display>::fmt",
+            "tackle::hook::record",
+        ];
+        assert_eq!(report(&graph).missing, missing);
+        // With the library's code there is nothing left to miss.
+        graph.add("tackle::hook::record", "ktime_get");
+        graph.add(missing[0], "msleep");
+        let report = report(&graph);
+        assert_eq!((report.missing.len(), report.findings.len()), (0, 1));
     }
 
     #[test]

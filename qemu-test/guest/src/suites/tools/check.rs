@@ -70,6 +70,17 @@ pub fn careless_handlers_are_found(context: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
+pub fn handlers_need_the_library_to_be_checked(_: &mut Context<'_>) -> Result<()> {
+    let answer = check(&[module::file("hook_count")])?;
+    ensure!(
+        answer.code == 1 && answer.out.is_empty() && answer.err.contains("add tackle.ko"),
+        "expected the error that tackle.ko is missing, got {answer:?}"
+    );
+    let answer = check(&[module::file("hook_count"), module::file(module::LIBRARY)])?;
+    ensure!(answer.code == 0, "expected no finding, got {answer:?}");
+    Ok(())
+}
+
 pub fn what_is_no_module_is_refused(_: &mut Context<'_>) -> Result<()> {
     for (file, part) in [
         ("/no/such.ko", "cannot read /no/such.ko"),
