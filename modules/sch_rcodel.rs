@@ -15,12 +15,10 @@ use kernel::{prelude::*, sync::Arc};
 use tackle::net::{
     codel::{self as uapi, Sojourn},
     netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{
-        Change, Dequeue, Details, Enqueue, Outcome, Qdisc, Registration, Request, Reset, Sch, Setup,
-    },
+    qdisc::{Change, Dequeue, Details, Enqueue, Outcome, Qdisc, Registration, Reset, Sch, Setup},
     DropReason, SkBuff,
 };
-use tackle_core::codel::{self, xstats, Histogram, Params, Queue, Stats, Time, Vars};
+use tackle_core::codel::{attr, Codel, Histogram, Params, Queue, Time};
 
 module! {
     type: Module,
@@ -80,13 +78,7 @@ impl Config {
 
 /// The state of one qdisc.
 struct Rcodel {
-    params: Params,
-    vars: Vars,
-    stats: Stats,
-    /// Packets that came when the queue was full.
-    drop_overlimit: u32,
-    /// Packets that were too many when the limit was lowered.
-    drop_change: u32,
+    codel: Codel,
     sojourn: Sojourn,
 }
 
@@ -97,12 +89,12 @@ impl Qdisc for Rcodel {
     type Config = Config;
     type Stats = uapi::Xstats;
 
-    fn parse(_request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
+    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
         let options = options.parse(&POLICY, ack)?;
         Ok(Config {
-            target: options.u32(uapi::TARGET).map(Time::from_us),
-            interval: options.u32(uapi::INTERVAL).map(Time::from_us),
-            ce_threshold: options.u32(uapi::CE_THRESHOLD).map(Time::from_us),
+            target: uapi::target(&options, uapi::TARGET, ack)?,
+            interval: uapi::interval(&options, uapi::INTERVAL, ack)?,
+            ce_threshold: uapi::ce_threshold(&options, uapi::CE_THRESHOLD, ack)?,
             ecn: options.u32(uapi::ECN).map(|ecn| ecn != 0),
             limit: options.u32(uapi::LIMIT),
             sojourn: Sojourn::parse(&options, ack)?,
@@ -120,11 +112,7 @@ impl Qdisc for Rcodel {
             setup.allow_bypass();
         }
         Ok(Self {
-            params,
-            vars: Vars::default(),
-            stats: Stats::default(),
-            drop_overlimit: 0,
-            drop_change: 0,
+            codel: Codel::new(params),
             sojourn: config.sojourn.unwrap_or_default(),
         })
     }
@@ -135,13 +123,11 @@ impl Qdisc for Rcodel {
         sch: &mut Enqueue<'q, 'call>,
         mut packet: SkBuff<'call>,
     ) -> Outcome<'call> {
-        if sch.qlen() < sch.limit() {
-            packet.set_note(uapi::now().0);
-            return sch.push_tail(packet);
+        if !state.get_mut().codel.admits(sch.qlen(), sch.limit()) {
+            return sch.reject(packet, DropReason::OverLimit);
         }
-        let this = state.get_mut();
-        this.drop_overlimit = this.drop_overlimit.wrapping_add(1);
-        sch.reject(packet, DropReason::OverLimit)
+        packet.set_note(uapi::now().0);
+        sch.push_tail(packet)
     }
 
     #[inline]
@@ -150,68 +136,71 @@ impl Qdisc for Rcodel {
         sch: &mut Dequeue<'q, 'call>,
     ) -> Option<SkBuff<'call>> {
         let this = state.get_mut();
-        let packet = codel::dequeue(
-            &mut Fifo(sch),
-            &this.params,
-            &mut this.vars,
-            &mut this.stats,
-        )?;
-        this.sojourn.add(this.vars.ldelay);
+        let packet = this.codel.dequeue(&mut Packets(sch))?;
+        this.sojourn.add(this.codel.vars.ldelay);
         Some(packet)
     }
 
     #[inline]
     fn is_idle(state: &Self, sch: &Sch) -> bool {
-        sch.qlen() == 0 && state.vars.is_idle()
+        sch.qlen() == 0 && state.codel.vars.is_idle()
     }
 
     fn change<'q>(state: Pin<&mut Self>, sch: &mut Change<'q, '_>, config: Config) {
         let this = state.get_mut();
-        config.apply(&mut this.params);
+        config.apply(&mut this.codel.params);
         this.sojourn.switch(config.sojourn);
         if let Some(limit) = config.limit {
             sch.set_limit(limit);
         }
-        this.drop_change = this.drop_change.wrapping_add(sch.trim());
+        let (qlen, limit) = (sch.qlen(), sch.limit());
+        this.codel.trim(qlen, limit, || sch.drop_head());
     }
 
-    fn reset<'q>(state: Pin<&mut Self>, _sch: &mut Reset<'q>) {
-        state.get_mut().vars = Vars::default();
+    fn reset<'q>(state: Pin<&mut Self>, sch: &mut Reset<'q>) {
+        state.get_mut().codel.reset(sch.waiting());
     }
 
     fn dump(state: &Self, sch: &Sch, options: &mut Nest<'_>) -> Result {
-        let params = &state.params;
-        options.put_u32(uapi::TARGET, params.target.to_us())?;
+        let params = &state.codel.params;
+        options.put_u32(uapi::TARGET, params.target.to_option_us())?;
         options.put_u32(uapi::LIMIT, sch.limit())?;
-        options.put_u32(uapi::INTERVAL, params.interval.to_us())?;
+        options.put_u32(uapi::INTERVAL, params.interval.to_option_us())?;
         options.put_u32(uapi::ECN, params.ecn.into())?;
         if params.ce_threshold != Time::DISABLED {
-            options.put_u32(uapi::CE_THRESHOLD, params.ce_threshold.to_us())?;
+            options.put_u32(uapi::CE_THRESHOLD, params.ce_threshold.to_option_us())?;
         }
         state.sojourn.dump(options)
     }
 
     fn stats(state: &Self, _sch: &Sch) -> uapi::Xstats {
+        let Codel {
+            vars, stats, drops, ..
+        } = &state.codel;
         uapi::Xstats {
-            maxpacket: state.stats.maxpacket,
-            count: state.vars.count,
-            lastcount: state.vars.lastcount,
-            ldelay: state.vars.ldelay.to_us(),
-            drop_next: state.vars.drop_next_us(uapi::now()),
-            drop_overlimit: state.drop_overlimit,
-            ecn_mark: state.stats.ecn_mark,
-            dropping: state.vars.dropping.into(),
-            ce_mark: state.stats.ce_mark,
+            maxpacket: stats.maxpacket,
+            count: vars.count,
+            lastcount: vars.lastcount,
+            ldelay: vars.ldelay.to_us(),
+            drop_next: vars.drop_next_us(uapi::now()),
+            drop_overlimit: drops.overlimit,
+            ecn_mark: stats.ecn_mark,
+            dropping: vars.dropping.into(),
+            ce_mark: stats.ce_mark,
         }
     }
 
     fn details(state: &Self, _sch: &Sch, out: &mut Details) -> Result {
-        if let Some(time) = state.vars.first_above_us(uapi::now()) {
+        let Codel {
+            vars, stats, drops, ..
+        } = &state.codel;
+        if let Some(time) = vars.first_above_us(uapi::now()) {
             // CAST: What is signed for user space has the same bits here.
-            out.put_u32(xstats::FIRST_ABOVE, time as u32)?;
+            out.put_u32(attr::FIRST_ABOVE, time as u32)?;
         }
-        out.put_u32(xstats::DROP_TARGET, state.stats.drop_count)?;
-        out.put_u32(xstats::DROP_CHANGE, state.drop_change)
+        out.put_u32(attr::DROP_TARGET, stats.drop_count)?;
+        out.put_u32(attr::DROP_CHANGE, drops.change)?;
+        out.put_u32(attr::DROP_RESET, drops.reset)
     }
 
     fn histogram(state: &Self) -> Option<Arc<Histogram>> {
@@ -220,9 +209,9 @@ impl Qdisc for Rcodel {
 }
 
 /// The qdisc's queue, as CoDel sees it. On each packet it notes when it came.
-struct Fifo<'a, 'q, 'call>(&'a mut Dequeue<'q, 'call>);
+struct Packets<'a, 'q, 'call>(&'a mut Dequeue<'q, 'call>);
 
-impl<'call> Queue for Fifo<'_, '_, 'call> {
+impl<'call> Queue for Packets<'_, '_, 'call> {
     type Packet = SkBuff<'call>;
 
     #[inline]

@@ -19,8 +19,8 @@ use tackle::net::{
     fq_codel::{self as uapi, FqCodel, Xstats},
     netlink::{ExtAck, Nest, Nested, Policy},
     qdisc::{
-        Change, Dequeue, Details, Enqueue, FlowStats, Outcome, Qdisc, Registration, Request, Reset,
-        Sch, Setup,
+        Change, Dequeue, Details, Enqueue, FlowStats, Outcome, Qdisc, Registration, Reset, Sch,
+        Setup,
     },
     SkBuff,
 };
@@ -105,12 +105,8 @@ impl Config {
     }
 }
 
-/// Reads the number of flows, which stays what it is for the life of a qdisc.
-fn flows(request: Request, flows: u32, ack: &mut ExtAck<'_>) -> Result<NonZeroU32> {
-    if request == Request::Change {
-        ack.set(c"The number of flows cannot be changed");
-        return Err(EINVAL);
-    }
+/// Reads the number of flows.
+fn flows(flows: u32, ack: &mut ExtAck<'_>) -> Result<NonZeroU32> {
     match NonZeroU32::new(flows) {
         // CAST: A `usize` is not smaller.
         Some(flows) if flows.get() as usize <= MAX_FLOWS => Ok(flows),
@@ -130,9 +126,8 @@ impl Qdisc for RfqCodel {
     type Config = Config;
     type Stats = Xstats;
 
-    fn parse(request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
+    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Config> {
         let options = options.parse(&POLICY, ack)?;
-        let time = |attribute| options.u32(attribute).map(Time::from_us);
         let quantum = options.u32(uapi::QUANTUM).map(Quantum::new);
         if quantum == Some(None) {
             ack.set(c"Invalid quantum: allowed are up to 1048576 bytes");
@@ -140,7 +135,7 @@ impl Qdisc for RfqCodel {
         }
         Ok(Config {
             flows: match options.u32(uapi::FLOWS) {
-                Some(count) => Some(flows(request, count, ack)?),
+                Some(count) => Some(flows(count, ack)?),
                 None => None,
             },
             limit: options.u32(uapi::LIMIT),
@@ -151,10 +146,10 @@ impl Qdisc for RfqCodel {
             drop_batch: options
                 .u32(uapi::DROP_BATCH_SIZE)
                 .map(|packets| NonZeroU32::new(packets).unwrap_or(NonZeroU32::MIN)),
-            target: time(uapi::TARGET),
-            interval: time(uapi::INTERVAL),
+            target: codel::target(&options, uapi::TARGET, ack)?,
+            interval: codel::interval(&options, uapi::INTERVAL, ack)?,
             ecn: options.u32(uapi::ECN).map(|ecn| ecn != 0),
-            ce_threshold: time(uapi::CE_THRESHOLD),
+            ce_threshold: codel::ce_threshold(&options, uapi::CE_THRESHOLD, ack)?,
             ce_threshold_selector: options.u8(uapi::CE_THRESHOLD_SELECTOR),
             ce_threshold_mask: options.u8(uapi::CE_THRESHOLD_MASK),
             sojourn: Sojourn::parse(&options, ack)?,
@@ -197,6 +192,16 @@ impl Qdisc for RfqCodel {
         sch.qlen() == 0 && state.is_idle()
     }
 
+    fn check(state: &FqCodel<'_>, config: &Config, ack: &mut ExtAck<'_>) -> Result {
+        match config.flows {
+            Some(flows) if flows.get() != state.flow_count() => {
+                ack.set(c"The number of flows cannot be changed");
+                Err(EINVAL)
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn change<'q>(state: Pin<&mut FqCodel<'q>>, sch: &mut Change<'q, '_>, config: Config) {
         let state = state.get_mut();
         config.apply(state.params_mut());
@@ -212,16 +217,16 @@ impl Qdisc for RfqCodel {
     fn dump(state: &FqCodel<'_>, _sch: &Sch, options: &mut Nest<'_>) -> Result {
         let params = state.params();
         let codel = &params.codel;
-        options.put_u32(uapi::TARGET, codel.target.to_us())?;
+        options.put_u32(uapi::TARGET, codel.target.to_option_us())?;
         options.put_u32(uapi::LIMIT, params.limit)?;
-        options.put_u32(uapi::INTERVAL, codel.interval.to_us())?;
+        options.put_u32(uapi::INTERVAL, codel.interval.to_option_us())?;
         options.put_u32(uapi::ECN, codel.ecn.into())?;
         options.put_u32(uapi::QUANTUM, params.quantum.bytes())?;
         options.put_u32(uapi::DROP_BATCH_SIZE, params.drop_batch.get())?;
         options.put_u32(uapi::MEMORY_LIMIT, params.memory_limit)?;
         options.put_u32(uapi::FLOWS, state.flow_count())?;
         if codel.ce_threshold != Time::DISABLED {
-            options.put_u32(uapi::CE_THRESHOLD, codel.ce_threshold.to_us())?;
+            options.put_u32(uapi::CE_THRESHOLD, codel.ce_threshold.to_option_us())?;
             options.put_u8(uapi::CE_THRESHOLD_SELECTOR, codel.ce_threshold_selector)?;
             options.put_u8(uapi::CE_THRESHOLD_MASK, codel.ce_threshold_mask)?;
         }

@@ -14,7 +14,7 @@
 use kernel::prelude::*;
 use tackle::net::{
     netlink::{ExtAck, Nest, Nested},
-    qdisc::{Dequeue, Enqueue, Outcome, Qdisc, Registration, Request, Reset, Sch, Setup},
+    qdisc::{Dequeue, Enqueue, Outcome, Qdisc, Registration, Reset, Sch, Setup},
     DropReason, SkBuff, SkbList,
 };
 
@@ -44,7 +44,7 @@ impl Qdisc for Fifo {
     type Config = ();
     type Stats = [u8; 0];
 
-    fn parse(_: Request, _options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result {
+    fn parse(_options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result {
         ack.set(c"fifo_sample has no options");
         Err(EINVAL)
     }

@@ -9,7 +9,7 @@ use kernel::{
 use tackle::net::{
     codel::Xstats,
     netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Request, Reset, Sch, Setup},
+    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Reset, Sch, Setup},
     DropReason, SkBuff,
 };
 
@@ -58,7 +58,7 @@ impl Qdisc for Fifo {
     type Config = Option<u32>;
     type Stats = Xstats;
 
-    fn parse(_request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Option<u32>> {
+    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Option<u32>> {
         let limit = options.parse(&POLICY, ack)?.u32(LIMIT);
         if limit == Some(0) {
             ack.set(c"A queue has room for one packet at least");
@@ -115,7 +115,7 @@ impl Qdisc for Fifo {
         if let Some(limit) = limit {
             sch.set_limit(limit);
         }
-        sch.trim();
+        while sch.qlen() > sch.limit() && sch.drop_head() {}
     }
 
     fn reset<'q>(state: Pin<&mut Self>, _sch: &mut Reset<'q>) {

@@ -6,7 +6,7 @@ use kernel::prelude::*;
 use tackle::net::{
     codel::Xstats,
     netlink::{ExtAck, Nest, Nested},
-    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Request, Reset, Sch, Setup},
+    qdisc::{Change, Dequeue, Enqueue, Outcome, Qdisc, Reset, Sch, Setup},
     DropReason, SkBuff, SkbList,
 };
 
@@ -32,7 +32,7 @@ impl Qdisc for ByLength {
     type Config = ();
     type Stats = Xstats;
 
-    fn parse(_request: Request, _options: Nested<'_>, _ack: &mut ExtAck<'_>) -> Result {
+    fn parse(_options: Nested<'_>, _ack: &mut ExtAck<'_>) -> Result {
         Ok(())
     }
 
@@ -173,7 +173,7 @@ mod tests {
         let mut queue = queue(&[100, FORGOTTEN, FORGOTTEN])?;
         queue.reset();
         expect_eq!(packets() - before, 2);
-        expect_eq!(counts(&queue), (0, 0, 0));
+        expect_eq!(counts(&queue), (0, 0, 3));
         expect_eq!(next(&mut queue), None);
         queue.enqueue(Packet::new(51, 9)?);
         // One is counted, one comes.

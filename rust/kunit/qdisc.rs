@@ -88,9 +88,38 @@ mod tests {
         let mut queue = queue(3)?;
         queue.peek();
         queue.change(&limit(1)?, &mut Ack::new()?)?;
-        let counts = queue.counts();
-        expect_eq!((counts.qlen, counts.backlog), (1, 100));
+        let expected = Counts {
+            qlen: 1,
+            backlog: 100,
+            drops: 2,
+            ..Counts::default()
+        };
+        expect_eq!(queue.counts(), expected);
         expect_eq!(packets() - before, 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_peeked_packet_counts_as_sent_once_it_has_left() -> Result {
+        let mut queue = queue(3)?;
+        // What users see: C reads the counts after it has had the options written.
+        let shown = |queue: &mut Standalone<Fifo>| -> Result<(u32, u64)> {
+            dumped(queue)?;
+            let counts = queue.counts();
+            Ok((counts.qlen, counts.packets))
+        };
+        expect_eq!((queue.peek(), queue.peek()), (Some(0), Some(0)));
+        expect_eq!(shown(&mut queue)?, (3, 0));
+        expect_eq!(queue.dequeue().map(|packet| packet.mark()), Some(0));
+        expect_eq!(shown(&mut queue)?, (2, 1));
+        expect_eq!(shown(&mut queue)?, (2, 1));
+        // A second peek counts the packet of the first.
+        expect_eq!(queue.peek(), Some(1));
+        expect_eq!(queue.dequeue().map(|packet| packet.mark()), Some(1));
+        expect_eq!(queue.peek(), Some(2));
+        expect_eq!(queue.counts().packets, 2);
+        queue.reset();
+        expect_eq!((queue.counts().packets, queue.counts().drops), (2, 1));
         Ok(())
     }
 
@@ -129,9 +158,9 @@ mod tests {
         queue.reset();
         expect_eq!(packets(), before);
         expect_eq!(RESETS.load(Relaxed) - resets, 1);
+        // Each is counted as dropped, and the one that was peeked at not as sent.
         let expected = Counts {
-            packets: queue.counts().packets,
-            bytes: queue.counts().bytes,
+            drops: 4,
             ..Counts::default()
         };
         expect_eq!(queue.counts(), expected);

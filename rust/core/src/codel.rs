@@ -24,16 +24,21 @@
 //! The arithmetic is, bit for bit, that of the kernel's `include/net/codel.h`
 //! and `include/net/codel_impl.h` (Linux 7.3), which `tests/codel_diff.rs`
 //! compares this module with: all times are `u32` counts of 1024 ns that wrap
-//! around, and the reciprocal square root is a 16-bit fixed-point number.
+//! around, and the reciprocal square root is a 16-bit fixed-point number. It
+//! differs for intervals above 129 s: there C's test whether the last dropping
+//! state is recent overflows.
 //!
 //! The state is in plain fields that [`dequeue`] borrows mutably, so whoever
 //! reads [`Vars`] and [`Stats`] for a dump must exclude [`dequeue`] meanwhile
 //! (in a qdisc: hold the root lock).
 
+pub mod attr;
+mod queue;
 mod sojourn;
 mod time;
 pub mod xstats;
 
+pub use queue::{Codel, Drops};
 pub use sojourn::{buckets, Bucket, Histogram, BUCKETS};
 pub use time::{Time, MAX_US};
 
@@ -170,7 +175,10 @@ impl Vars {
     #[inline]
     fn enter_dropping(&mut self, now: Time, interval: Time) {
         let delta = self.count.wrapping_sub(self.lastcount);
-        let recent = Time(interval.0.wrapping_mul(16));
+        // `drop_next` may lie up to one interval ahead. The sum of that and of 16 intervals must
+        // stay below 2^31 for the signed comparison, so the product is capped. C lets it overflow.
+        let longest = i32::MAX.unsigned_abs().saturating_sub(interval.0);
+        let recent = Time(interval.0.saturating_mul(16).min(longest));
         self.dropping = true;
         if delta > 1 && now.since(self.drop_next).before(recent) {
             self.count = delta;

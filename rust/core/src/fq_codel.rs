@@ -115,6 +115,8 @@ pub struct FqCodel<F, B> {
     codel: codel::Stats,
     /// Those that [`take_drops`](Self::take_drops) has taken.
     drop_target: u32,
+    drop_change: u32,
+    drop_reset: u32,
     drop_overlimit: u32,
     drop_overmemory: u32,
     new_flow_count: u32,
@@ -139,6 +141,8 @@ where
             memory_usage: 0,
             codel: codel::Stats::default(),
             drop_target: 0,
+            drop_change: 0,
+            drop_reset: 0,
             drop_overlimit: 0,
             drop_overmemory: 0,
             new_flow_count: 0,
@@ -237,7 +241,6 @@ where
                 codel::dequeue(&mut queue, params, &mut flow.vars, &mut self.codel)
             {
                 flow.take_deficit(P::len(&packet));
-                packets.count_sent(&packet);
                 return Some(packet);
             }
             self.leave(index);
@@ -289,9 +292,10 @@ where
         })
     }
 
-    /// Takes packets out of the head of the queue until they are within the limits.
+    /// Drops packets from the head of the queue until they are within the limits. CoDel drops
+    /// some of them for its target, the others count as dropped by the change.
     ///
-    /// Returns what the parents are to be told of.
+    /// Returns what the parents take off their counts.
     pub fn trim<P: Trim<List = L>>(&mut self, packets: &mut P) -> Reduction {
         let mut total = Reduction::default();
         while self.is_over(packets) {
@@ -300,6 +304,7 @@ where
             };
             total.add(1, P::len(&packet));
             packets.discard(packet);
+            self.drop_change = self.drop_change.wrapping_add(1);
         }
         if let Some(drops) = self.take_drops() {
             total.add(drops.packets, drops.len as u32);
@@ -307,10 +312,12 @@ where
         total
     }
 
-    /// Forgets all packets: `purge` empties a flow.
+    /// Forgets all packets: `purge` empties a flow. The `waiting` packets count as dropped,
+    /// including one that a parent has peeked at.
     ///
-    /// The statistics, and the deficits, stay what they are.
-    pub fn reset(&mut self, mut purge: impl FnMut(&mut L)) {
+    /// The other statistics, and the deficits, stay what they are.
+    pub fn reset(&mut self, waiting: u32, mut purge: impl FnMut(&mut L)) {
+        self.drop_reset = self.drop_reset.wrapping_add(waiting);
         self.turns = Turns::NONE;
         for flow in self.flows.iter_mut() {
             purge(&mut flow.packets);

@@ -5,7 +5,7 @@
 mod model;
 
 use model::Sim;
-use tackle_core::codel::{Params, Time, Vars, MAX_DROPS_PER_DEQUEUE};
+use tackle_core::codel::{Params, Time, Vars, MAX_DROPS_PER_DEQUEUE, MAX_US};
 
 const US: u64 = 1_000;
 const MS: u64 = 1_000_000;
@@ -307,4 +307,32 @@ fn next_drop_in_microseconds() {
         vars.drop_next_us(Time(0)),
         2_199_023_255_u32.wrapping_neg() as i32
     );
+}
+
+#[test]
+fn the_last_dropping_state_is_recent_with_the_longest_interval_too() {
+    let interval = Time::from_option_us(MAX_US).expect("the longest");
+    let now = Time::from_ns(SECOND);
+    // The next drop may be ahead: the state was left before it was due.
+    for (drop_next, recent) in [
+        (now.plus(interval), true),
+        (now.plus(Time(1)), true),
+        (now, true),
+        (now.since(Time(2)), false),
+    ] {
+        let mut sim = sim(Params {
+            interval,
+            ..Params::default()
+        });
+        sim.vars = Vars {
+            count: 9,
+            lastcount: 4,
+            first_above_time: now.since(Time(1)),
+            drop_next,
+            ..Vars::default()
+        };
+        assert_eq!(take(&mut sim, SECOND, 10 * MS, None), 1);
+        let expected = if recent { 5 } else { 1 };
+        assert_eq!(sim.vars.count, expected, "{drop_next:?}");
+    }
 }

@@ -4,10 +4,10 @@
 
 mod model;
 
-use model::Sim;
+use model::{Fifo, Packet, Sim};
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tackle_core::codel::{Params, Time, MAX_DROPS_PER_DEQUEUE};
+use tackle_core::codel::{Codel, Params, Time, MAX_DROPS_PER_DEQUEUE, MAX_US};
 
 const MS: u64 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -16,6 +16,99 @@ fn sim(params: Params) -> Sim {
     Sim {
         params,
         ..Sim::default()
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Enqueue(u32),
+    Dequeue,
+    Peek,
+    Limit(u32),
+    Reset,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        60 => (1..1_600u32).prop_map(Step::Enqueue),
+        40 => Just(Step::Dequeue),
+        5 => Just(Step::Peek),
+        2 => (0..30u32).prop_map(Step::Limit),
+        1 => Just(Step::Reset),
+    ]
+}
+
+/// The queue of a qdisc: a packet that was peeked at waits in front of the others.
+struct Line {
+    codel: Codel,
+    fifo: Fifo,
+    parked: Option<Packet>,
+    limit: u32,
+    came: u32,
+    sent: u32,
+}
+
+impl Line {
+    fn new(params: Params, limit: u32) -> Self {
+        let (fifo, codel) = (Fifo::default(), Codel::new(params));
+        Line {
+            codel,
+            fifo,
+            parked: None,
+            limit,
+            came: 0,
+            sent: 0,
+        }
+    }
+
+    fn qlen(&self) -> u32 {
+        self.fifo.packets.len() as u32 + u32::from(self.parked.is_some())
+    }
+
+    fn play(&mut self, gap: u64, step: &Step) {
+        self.fifo.ns += gap;
+        match *step {
+            Step::Enqueue(len) => {
+                self.came += 1;
+                if self.codel.admits(self.qlen(), self.limit) {
+                    self.fifo.push(len, None);
+                }
+            }
+            Step::Dequeue => {
+                let parked = self.parked.take();
+                let packet = parked.or_else(|| self.codel.dequeue(&mut self.fifo));
+                self.sent += u32::from(packet.is_some());
+            }
+            Step::Peek if self.parked.is_none() => {
+                self.parked = self.codel.dequeue(&mut self.fifo);
+            }
+            Step::Peek => {}
+            Step::Limit(limit) => {
+                self.limit = limit;
+                let qlen = self.qlen();
+                let (parked, fifo) = (&mut self.parked, &mut self.fifo);
+                self.codel.trim(qlen, limit, || {
+                    parked
+                        .take()
+                        .or_else(|| tackle_core::codel::Queue::pop(fifo))
+                        .is_some()
+                });
+                assert!(self.qlen() <= limit);
+            }
+            Step::Reset => {
+                self.codel.reset(self.qlen());
+                self.parked = None;
+                self.fifo.packets.clear();
+                self.fifo.backlog = 0;
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let drops = self.codel.drops;
+        let gone = self.codel.stats.drop_count + drops.overlimit + drops.change + drops.reset;
+        prop_assert_eq!(self.came, self.sent + gone + self.qlen(), "{:?}", drops);
+        Ok(())
     }
 }
 
@@ -93,6 +186,53 @@ proptest! {
         prop_assert_eq!(from.before(to), length.0 > 0);
         prop_assert!(to.after_eq(from));
         prop_assert_eq!(from.after_eq(to), length.0 == 0);
+    }
+
+    #[test]
+    fn an_option_that_is_shown_can_be_set_again(us in 0..=MAX_US) {
+        let set = Time::from_option_us(us).expect("not too long");
+        let shown = set.to_option_us();
+        prop_assert!(us - shown <= 1, "{} is shown as {}", us, shown);
+        prop_assert_eq!(Time::from_option_us(shown), Some(set));
+    }
+
+    #[test]
+    fn packets_are_sent_in_spite_of_long_options(
+        target in 0..=MAX_US,
+        interval in MAX_US - 1_000..=MAX_US,
+        start in any::<u32>(),
+        steps in vec((0..20 * MS, any::<bool>()), 0..200),
+    ) {
+        let time = |us| Time::from_option_us(us).expect("not too long");
+        let mut sim = sim(Params {
+            target: time(target),
+            interval: time(interval),
+            ce_threshold: time(MAX_US),
+            ..Params::default()
+        });
+        let mut ns = u64::from(start) * 1_024;
+        for (gap, put) in steps {
+            ns += gap;
+            if put {
+                sim.enqueue(ns, 1_000, Some(1));
+            } else {
+                sim.dequeue(ns);
+            }
+        }
+        prop_assert_eq!((sim.stats.drop_count, sim.stats.ce_mark), (0, 0));
+    }
+
+    #[test]
+    fn a_queue_counts_each_packet_once(
+        interval in 0..2_000u32,
+        limit in 0..30u32,
+        steps in vec((0..20 * MS, step()), 0..400),
+    ) {
+        let mut line = Line::new(Params { interval: Time(interval), ..Params::default() }, limit);
+        for (gap, step) in steps {
+            line.play(gap, &step);
+            line.check()?;
+        }
     }
 
     #[test]

@@ -128,6 +128,15 @@ fn check_tables(sim: &Sim) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+/// Checks that what users see counts each packet once: as sent, or as dropped for one reason.
+fn check_counts(sim: &Sim, sent: u32, gone: u32) -> Result<(), TestCaseError> {
+    let stats = sim.sched.stats();
+    let drops = stats.drop_target + stats.drop_overlimit + stats.drop_change + stats.drop_reset;
+    prop_assert_eq!((sim.host.sent, sim.host.drops), (sent, gone));
+    prop_assert_eq!(drops, gone);
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig {
         failure_persistence: None,
@@ -167,6 +176,7 @@ proptest! {
             }
         }
         prop_assert_eq!(arrived.len() as u32, sent + gone + sim.host.qlen);
+        check_counts(&sim, sent, gone)?;
 
         // What is left comes out, too, unless CoDel drops it.
         while sim.dequeue().is_some() {
@@ -174,6 +184,7 @@ proptest! {
         }
         gone += sim.host.gone.len() as u32;
         prop_assert_eq!(arrived.len() as u32, sent + gone);
+        check_counts(&sim, sent, gone)?;
         prop_assert_eq!(sim.host.backlog, 0);
         check_tables(&sim)?;
         prop_assert_eq!(sim.sched.new_flows().count() + sim.sched.old_flows().count(), 0);

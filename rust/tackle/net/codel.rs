@@ -7,9 +7,10 @@
 
 mod sojourn;
 
+use super::netlink::{Attributes, ExtAck};
 use crate::bindings;
-use kernel::transmute::AsBytes;
-use tackle_core::codel::{xstats, Time};
+use kernel::{prelude::*, transmute::AsBytes};
+use tackle_core::codel::{attr, Time, MAX_US};
 
 pub use sojourn::Sojourn;
 
@@ -53,10 +54,65 @@ pub const ECN: u16 = bindings::TCA_CODEL_ECN as u16;
 /// `u32`.
 pub const CE_THRESHOLD: u16 = bindings::TCA_CODEL_CE_THRESHOLD as u16;
 /// Attribute, ours: whether sojourn times are counted, a `u8`. See [`Sojourn`].
-pub const HISTOGRAM: u16 = xstats::HISTOGRAM;
+pub const HISTOGRAM: u16 = attr::HISTOGRAM;
 /// How many attributes there are, the unused ones among them.
 pub const ATTRIBUTES: usize = HISTOGRAM as usize + 1;
 const _: () = assert!(bindings::__TCA_CODEL_MAX <= HISTOGRAM as u32);
+
+/// Reads the option `target` of a request, which is the attribute `target` there.
+///
+/// # Errors
+///
+/// `EINVAL` when it is above [`MAX_US`]; `ack` says so. The next two are alike.
+pub fn target<const N: usize>(
+    options: &Attributes<'_, N>,
+    target: u16,
+    ack: &mut ExtAck<'_>,
+) -> Result<Option<Time>> {
+    let message = c"Invalid target: allowed are up to 2199023254 us";
+    time(options.u32(target), message, ack)
+}
+
+/// Reads the option `interval`.
+///
+/// # Errors
+///
+/// See [`target`].
+pub fn interval<const N: usize>(
+    options: &Attributes<'_, N>,
+    interval: u16,
+    ack: &mut ExtAck<'_>,
+) -> Result<Option<Time>> {
+    let message = c"Invalid interval: allowed are up to 2199023254 us";
+    time(options.u32(interval), message, ack)
+}
+
+/// Reads the option `ce_threshold`.
+///
+/// # Errors
+///
+/// See [`target`].
+pub fn ce_threshold<const N: usize>(
+    options: &Attributes<'_, N>,
+    ce_threshold: u16,
+    ack: &mut ExtAck<'_>,
+) -> Result<Option<Time>> {
+    let message = c"Invalid ce_threshold: allowed are up to 2199023254 us";
+    time(options.u32(ce_threshold), message, ack)
+}
+
+const _: () = assert!(MAX_US == 2_199_023_254, "the messages name it");
+
+fn time(us: Option<u32>, message: &CStr, ack: &mut ExtAck<'_>) -> Result<Option<Time>> {
+    let Some(us) = us else {
+        return Ok(None);
+    };
+    let time = Time::from_option_us(us);
+    if time.is_none() {
+        ack.set(message);
+    }
+    time.map(Some).ok_or(EINVAL)
+}
 
 /// Returns the current time on CoDel's clock: the monotonic one.
 ///

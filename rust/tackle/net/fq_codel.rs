@@ -17,7 +17,10 @@ use core::num::NonZeroU32;
 use kernel::{alloc::KVVec, prelude::*, transmute::AsBytes};
 use tackle_core::{
     codel::{
-        xstats::{DROP_FILTER, DROP_TARGET, FIRST_ABOVE, FLOWS_ABOVE, FLOWS_DROPPING},
+        attr::{
+            DROP_CHANGE, DROP_FILTER, DROP_RESET, DROP_TARGET, FIRST_ABOVE, FLOWS_ABOVE,
+            FLOWS_DROPPING,
+        },
         Time,
     },
     fq_codel::{self, Enqueued, Flow, Params, MAX_FLOWS},
@@ -194,14 +197,16 @@ impl<'q> FqCodel<'q> {
         self.scheduler.is_idle()
     }
 
-    /// Takes packets out of the head of the queue until they are within the limits.
+    /// Drops packets from the head of the queue until they are within the limits.
     pub fn trim(&mut self, sch: &mut Change<'q, '_>) {
-        self.scheduler.trim(sch.queue());
+        // The parents are told by `sch`.
+        self.scheduler.trim(sch);
     }
 
     /// Forgets all packets.
     pub fn reset(&mut self, sch: &mut Reset<'q>) {
-        self.scheduler.reset(|list| sch.purge(list));
+        let waiting = sch.waiting();
+        self.scheduler.reset(waiting, |list| sch.purge(list));
     }
 
     /// Whether a flow has packets, or had some a short while ago.
@@ -238,9 +243,19 @@ impl<'q> FqCodel<'q> {
     pub fn details(&self, sch: &Sch, out: &mut Details) -> Result {
         let (control, stats) = (self.scheduler.control(), self.scheduler.stats());
         out.put_u32(DROP_TARGET, stats.drop_target)?;
-        // All others that this qdisc drops: so the way of the packets has no more to count.
-        let ours = stats.drop_target.wrapping_add(stats.drop_overlimit);
-        out.put_u32(DROP_FILTER, sch.drops().wrapping_sub(ours))?;
+        out.put_u32(DROP_CHANGE, stats.drop_change)?;
+        out.put_u32(DROP_RESET, stats.drop_reset)?;
+        // All others that this qdisc drops: so nothing more is counted for each packet.
+        let ours = [
+            stats.drop_target,
+            stats.drop_overlimit,
+            stats.drop_change,
+            stats.drop_reset,
+        ];
+        let others = ours
+            .iter()
+            .fold(sch.drops(), |drops, of| drops.wrapping_sub(*of));
+        out.put_u32(DROP_FILTER, others)?;
         out.put_u32(FLOWS_ABOVE, control.above)?;
         out.put_u32(FLOWS_DROPPING, control.dropping)
     }

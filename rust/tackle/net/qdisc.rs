@@ -17,6 +17,7 @@
 //! | --- | --- | --- |
 //! | [`enqueue`](Qdisc::enqueue), [`dequeue`](Qdisc::dequeue) | root lock, by the kernel | `&mut` |
 //! | [`is_idle`](Qdisc::is_idle) | root lock, by the kernel | `&` |
+//! | [`check`](Qdisc::check) | root lock, by this module; RTNL | `&` |
 //! | [`change`](Qdisc::change) | root lock, by this module; RTNL | `&mut` |
 //! | [`dump`](Qdisc::dump), [`stats`](Qdisc::stats) and its kin | root lock, by this module; RTNL | `&` |
 //! | [`reset`](Qdisc::reset) | root lock, or RTNL and unreachable | `&mut` |
@@ -34,7 +35,13 @@
 //! freed, once. It is queued in the queue that every `struct Qdisc` has, or in the lists
 //! ([`SkbList`](super::SkbList)) of the state, which belong to the one qdisc (`'q`). The
 //! length of the queue, the backlog, and the counts of this qdisc and its parents are kept
-//! where packets move: by [`Enqueue`] and [`Dequeue`].
+//! where packets move: by [`Enqueue`], [`Dequeue`], [`Change`] and [`Reset`].
+//!
+//! So each packet that is sent, or dropped by `drop()` or `reject()`, is counted once: as sent, as
+//! dropped, or as one that waits. In C, some kinds do not count the packets that a change drops,
+//! and no kind counts those that a reset drops; a packet that a parent has peeked at counts as
+//! sent while it waits. A packet that the device returns (`requeues` in `tc -s`) waits again, and
+//! stays counted as sent.
 //!
 //! # Flows
 //!
@@ -49,6 +56,7 @@ mod enqueue;
 mod filters;
 mod lock;
 pub(crate) mod ops;
+mod parked;
 mod registration;
 mod sch;
 mod settings;
@@ -67,15 +75,6 @@ pub use enqueue::{Enqueue, Outcome, Verdict};
 pub use registration::Registration;
 pub use sch::Sch;
 pub use settings::{Change, Reset, Setup};
-
-/// What a request is to do.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Request {
-    /// Make a qdisc.
-    New,
-    /// Change the qdisc that there is.
-    Change,
-}
 
 /// What user space is told of a flow.
 pub struct FlowStats<S> {
@@ -117,7 +116,7 @@ pub trait Qdisc: Sized + 'static {
     /// # Context
     ///
     /// RTNL; may sleep.
-    fn parse(request: Request, options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Self::Config>;
+    fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Self::Config>;
 
     /// Makes the state of a new qdisc.
     ///
@@ -171,7 +170,21 @@ pub trait Qdisc: Sized + 'static {
         false
     }
 
-    /// Puts a new configuration in force, of which `parse` has approved.
+    /// Refuses a change that `parse` has accepted but that is impossible for this qdisc.
+    ///
+    /// # Errors
+    ///
+    /// An errno refuses the change: the qdisc stays as it is. `ack` can say why.
+    ///
+    /// # Context
+    ///
+    /// Root lock, bottom halves disabled; RTNL. Must not sleep.
+    fn check(state: &Self::State<'_>, config: &Self::Config, ack: &mut ExtAck<'_>) -> Result {
+        let (_, _, _) = (state, config, ack);
+        Ok(())
+    }
+
+    /// Puts a new configuration in force, which `parse` and `check` have accepted.
     ///
     /// Without this method, requests to change a qdisc are refused with `EINVAL`.
     ///
@@ -187,7 +200,7 @@ pub trait Qdisc: Sized + 'static {
     }
 
     /// Sets the state back to that of an empty queue, and purges its lists. The qdisc's own
-    /// queue is emptied afterwards.
+    /// queue is emptied afterwards. All packets that wait are counted as dropped.
     ///
     /// # Context
     ///

@@ -7,23 +7,20 @@
 
 use std::ffi::CStr;
 
-use tackle_core::codel::{
-    buckets,
-    xstats::{self, Count},
-};
+use tackle_core::codel::{attr, buckets, xstats::Count};
 
 use crate::{Attributes, Options, Printer, SignedTime, Time};
 
 /// Adds the option `histogram` or `nohistogram`, if one was given.
 pub fn put_histogram(options: &mut Options, histogram: Option<bool>) {
     if let Some(on) = histogram {
-        options.put_u8(xstats::HISTOGRAM, on.into());
+        options.put_u8(attr::HISTOGRAM, on.into());
     }
 }
 
 /// Prints the option `histogram`, if it is on.
 pub fn print_histogram(options: &Attributes<'_>, out: &mut Printer) {
-    if options.u8(xstats::HISTOGRAM) == Some(1) {
+    if options.u8(attr::HISTOGRAM) == Some(1) {
         out.bool(c"histogram", true, "histogram ");
     }
 }
@@ -53,7 +50,7 @@ impl Details<'_> {
             return;
         }
         out.object(Some(c"details"), |out| {
-            let first_above = self.attributes.u32(xstats::FIRST_ABOVE);
+            let first_above = self.attributes.u32(attr::FIRST_ABOVE);
             if first_above.is_some() || !self.state.is_empty() {
                 out.newline();
                 out.note(" ");
@@ -68,7 +65,7 @@ impl Details<'_> {
             }
             reasons(out, c"drops", self.drops);
             reasons(out, c"marks", self.marks);
-            if let Some(words) = self.attributes.u64s(xstats::SOJOURN) {
+            if let Some(words) = self.attributes.u64s(attr::SOJOURN) {
                 sojourn(out, words);
             }
         });

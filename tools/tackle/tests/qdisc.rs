@@ -22,7 +22,7 @@ fn json_has_the_keys_of_tc() {
             "kind": "rcodel", "handle": "10:", "parent": "1:1", "bytes": 1000, "packets": 7,
             "drops": 3, "backlog": 3028, "qlen": 2, "ldelay": 7250, "ecn_mark": 3, "ce_mark": 1,
             "details": {
-                "drops": {"target": 3, "overlimit": 0, "change": 0},
+                "drops": {"target": 3, "overlimit": 0, "change": 0, "reset": 0},
                 "marks": {"target": 3, "ce_threshold": 1},
                 "sojourn": [
                     {"low": 0, "high": 1, "count": 1},
@@ -61,9 +61,11 @@ fn rfq_codel_has_reasons_of_its_own() {
     assert_eq!(
         drops,
         [
+            ("change", 0),
             ("filter", 1),
             ("overlimit", 5),
             ("overmemory", 4),
+            ("reset", 0),
             ("target", 2)
         ]
     );
@@ -90,7 +92,7 @@ fn the_first_look_has_totals() {
         plain(&rows[0]),
         "rcodel 10: parent 1:1 delay=7.25ms p50=4.69ms p95=5.19ms p99=5.23ms packets=7 bytes=1000 \
          per-second=- drops=3 marks=4 backlog=3028 qlen=2 drops.change=0 drops.overlimit=0 \
-         drops.target=3 marks.ce_threshold=1 marks.target=3\n  \
+         drops.reset=0 drops.target=3 marks.ce_threshold=1 marks.target=3\n  \
          0 ns - 1.00 us  1\n  \
          4.19 ms - 5.24 ms  20"
             .replace("\n  0 ns - 1.00 us", "\n       0 ns - 1.00 us")

@@ -5,8 +5,12 @@
 //! C header: `include/uapi/linux/pkt_sched.h`, `TCA_CODEL_*` and
 //! `struct tc_codel_xstats`.
 
+use std::sync::LazyLock;
+
 use anyhow::{ensure, Context, Result};
 use netlink_packet_core::{DefaultNla, Emitable, NlasIterator};
+use regex::{Captures, Regex};
+use tackle_core::codel::Time;
 
 const TARGET: u16 = 1;
 const LIMIT: u16 = 2;
@@ -73,33 +77,89 @@ impl Options {
         Ok(options)
     }
 
-    /// What a kernel shows after taking these options: it keeps times in
-    /// units of 1024 ns, rounded down on the way in and on the way out.
+    /// What `rcodel` shows after taking these options: it keeps times in units of 1024 ns,
+    /// rounded down on the way in and up on the way out.
     pub fn as_shown(self) -> Self {
-        let round = |time: Option<u32>| time.map(|us| shown_us(u64::from(us) * 1000));
+        self.with_times(|us| Time::from_us(us).to_option_us())
+    }
+
+    /// What `rcodel` shows where `codel` shows this.
+    pub fn rounded_up(self) -> Self {
+        self.with_times(rounded_up)
+    }
+
+    fn with_times(self, change: fn(u32) -> u32) -> Self {
         Self {
-            target: round(self.target),
-            interval: round(self.interval),
-            ce_threshold: round(self.ce_threshold),
+            target: self.target.map(change),
+            interval: self.interval.map(change),
+            ce_threshold: self.ce_threshold.map(change),
             ..self
         }
     }
 
-    /// What a new queue has without options (`codel_params_init()`).
+    /// What a new `rcodel` has without options (`codel_params_init()`).
     pub fn default_as_shown() -> Self {
         Self {
             limit: Some(1000),
-            target: Some(shown_us(5_000_000)),
-            interval: Some(shown_us(100_000_000)),
+            target: Some(5_000),
+            interval: Some(100_000),
             ecn: Some(0),
             ce_threshold: None,
         }
     }
 }
 
-/// A time in nanoseconds as CoDel shows it, in microseconds.
-fn shown_us(ns: u64) -> u32 {
-    (((ns >> 10) << 10) / 1000) as u32
+/// The attributes of `codel` and `fq_codel` that are times.
+pub const TIMES: [u16; 3] = [TARGET, INTERVAL, CE_THRESHOLD];
+/// See [`TIMES`].
+pub const FQ_TIMES: [u16; 3] = [1, 3, 7];
+
+/// Converts a time in microseconds that C shows, rounded down, into the one that ours show.
+pub fn rounded_up(us: u32) -> u32 {
+    let units = (u64::from(us) * 1000).div_ceil(1024);
+    Time(u32::try_from(units).unwrap_or(u32::MAX)).to_option_us()
+}
+
+/// A text or JSON in which `tc` shows options of C, with its times [rounded up](rounded_up).
+pub fn rounded_up_in(text: &str) -> String {
+    static TIME: LazyLock<Regex> = LazyLock::new(|| {
+        let name = "(?:target|interval|ce_threshold)";
+        let pattern =
+            format!(r#"(?<key>\b{name} )(?<us>\d+)us|(?<json>"{name}": ?)(?<number>\d+)"#);
+        Regex::new(&pattern).expect("a fixed pattern")
+    });
+    let up = |found: &Captures<'_>| {
+        let [key, json, us, number] = ["key", "json", "us", "number"]
+            .map(|name| found.name(name).map_or("", |found| found.as_str()));
+        let time = format!("{us}{number}").parse().map_or(u32::MAX, rounded_up);
+        match (json, time) {
+            // As `tc` shows it.
+            ("", 1000) => format!("{key}1ms"),
+            ("", us) => format!("{key}{us}us"),
+            (json, us) => format!("{json}{us}"),
+        }
+    };
+    TIME.replace_all(text, up).into_owned()
+}
+
+/// The options that C shows, with these attributes [rounded up](rounded_up).
+///
+/// # Errors
+///
+/// An attribute is malformed.
+pub fn times_rounded_up(options: &[u8], times: &[u16]) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for option in NlasIterator::new(options) {
+        let option = option.context("a malformed attribute in the options")?;
+        let value = match option.value().try_into() {
+            Ok(us) if times.contains(&option.kind()) => {
+                rounded_up(u32::from_ne_bytes(us)).to_ne_bytes().to_vec()
+            }
+            _ => option.value().to_vec(),
+        };
+        bytes.extend(attribute(option.kind(), &value));
+    }
+    Ok(bytes)
 }
 
 /// One attribute, padded, with any payload.
@@ -200,17 +260,56 @@ mod tests {
     }
 
     #[test]
-    fn times_lose_what_the_kernel_shifts_out() {
-        let shown = Options::default_as_shown();
-        assert_eq!(shown.target, Some(4999));
-        assert_eq!(shown.interval, Some(99_999));
+    fn times_are_shown_rounded_up() {
         let asked = Options {
             target: Some(5000),
+            interval: Some(43),
             limit: Some(3),
             ..Options::default()
         };
-        assert_eq!(asked.as_shown().target, shown.target);
-        assert_eq!(asked.as_shown().limit, Some(3));
+        let expected = Options {
+            interval: Some(42),
+            ..asked
+        };
+        assert_eq!(asked.as_shown(), expected);
+        let theirs = Options {
+            target: Some(4999),
+            interval: Some(41),
+            ..asked
+        };
+        assert_eq!(theirs.rounded_up(), expected);
+        assert_eq!(
+            [0, 79, 2_199_023_253].map(rounded_up),
+            [0, 80, 2_199_023_254]
+        );
+    }
+
+    #[test]
+    fn times_are_rounded_up_in_texts() {
+        for (theirs, ours) in [
+            (
+                "limit 5p target 79us interval 5ms ",
+                "limit 5p target 80us interval 5ms ",
+            ),
+            ("ce_threshold 999us ecn", "ce_threshold 1ms ecn"),
+            ("target 2us interval 1.5s", "target 3us interval 1.5s"),
+            (
+                r#"{"limit":79,"target":4999}"#,
+                r#"{"limit":79,"target":5000}"#,
+            ),
+            (r#""interval": 99999,"#, r#""interval": 100000,"#),
+        ] {
+            assert_eq!(rounded_up_in(theirs), ours);
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_up_among_options() {
+        let number = |kind, value: u32| attribute(kind, &value.to_ne_bytes());
+        let theirs = [number(1, 4999), number(2, 4999), attribute(3, &[9])].concat();
+        let ours = [number(1, 5000), number(2, 4999), attribute(3, &[9])].concat();
+        assert_eq!(times_rounded_up(&theirs, &TIMES).unwrap(), ours);
+        assert!(times_rounded_up(&[40, 0, 1, 0], &TIMES).is_err());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 //! What sort of kernel this is.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -14,6 +14,13 @@ pub fn has_kasan() -> bool {
         symbols.is_ok_and(|symbols| has_symbol(symbols, "kasan_report"))
     });
     *FOUND
+}
+
+/// Whether it was built with our patches (`scripts/flavour.sh`).
+pub fn has_our_patches() -> bool {
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let release = release.trim();
+    release.ends_with("-debug") || release.ends_with("-patched")
 }
 
 /// How long to wait for what takes up to `limit` on an ordinary kernel.

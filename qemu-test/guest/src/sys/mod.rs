@@ -27,6 +27,7 @@ pub mod slab;
 pub mod tackle;
 pub mod taint;
 pub mod tdc;
+pub mod tun;
 pub mod twins;
 pub mod worker;
 

@@ -161,6 +161,20 @@ impl Tc {
         }
     }
 
+    /// The options of all qdiscs of a kind on a device.
+    ///
+    /// # Errors
+    ///
+    /// The socket fails.
+    pub fn options_of(&self, index: u32, kind: &str) -> Result<Vec<Vec<u8>>> {
+        let all = self.dump()?;
+        let of_device = all
+            .iter()
+            .filter(|message| message.header.index == index as i32);
+        let shown = of_device.map(shown).filter(|shown| shown.kind == kind);
+        Ok(shown.map(|shown| shown.options).collect())
+    }
+
     fn dump(&self) -> Result<Vec<TcMessage>> {
         self.send(Route::GetQueueDiscipline(TcMessage::default()), NLM_F_DUMP)?;
         let mut messages = Vec::new();

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tackle_link::Space;
 
 use super::cmd;
+use super::codel::rounded_up_in;
 use super::frame::{self, Segment};
 use super::twins::Twins;
 use crate::suite::Context;
@@ -65,6 +66,7 @@ fn read(json: &str, twins: Twins) -> Result<Vec<Case>> {
         {
             *text = twins.ours_in(text);
         }
+        case.match_pattern = rounded_up_in(&case.match_pattern);
     }
     Ok(cases)
 }

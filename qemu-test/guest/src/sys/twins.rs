@@ -10,6 +10,7 @@ use regex::{Captures, Regex};
 
 use super::bench::Bench;
 use super::cmd::{self, Output};
+use super::codel::rounded_up_in;
 use super::qdisc::How;
 use crate::suite::Context;
 
@@ -87,6 +88,14 @@ static DETAILS: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&format!("(?m)^{lines}|{member}")).expect("a fixed pattern")
 });
 
+/// What is sent and dropped by a queue below a parent. The original counts a packet as sent when
+/// the parent peeks at it, and counts neither what a change nor what a reset drops.
+static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
+    let text = r"( parent 1:[^\n]*?[\n\\]\s*Sent )\d+ bytes \d+ pkt \(dropped \d+";
+    let json = r#"("parent":\s*"1:[^{}]*(?:\{[^{}]*\})?[^{}]*?"bytes":)\s*\d+,\s*"packets":\s*\d+,\s*"drops":\s*\d+"#;
+    Regex::new(&format!("{text}|{json}")).expect("a fixed pattern")
+});
+
 /// Each option in a usage text, such as `[ limit PACKETS ]`.
 static OPTION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r" \[ (?:\[no\]|[^\[\]])+ \]").expect("a fixed pattern"));
@@ -108,8 +117,9 @@ impl Twins {
     }
 
     /// Compares what `tc` printed for the two kinds, and returns how many bytes that were. Not
-    /// compared are the name, delays, what only ours shows with `-d`, options that only ours has
-    /// in the usage text and, in errors, the white space.
+    /// compared are the name, delays, the rounding of times, counts that the original does not
+    /// have, what only ours shows with `-d`, options that only ours has in the usage text and, in
+    /// errors, the white space.
     ///
     /// # Errors
     ///
@@ -117,6 +127,7 @@ impl Twins {
     fn compare(self, lines: &[String], theirs: &[Output], ours: &[Output]) -> Result<usize> {
         let plain = |text: &str| {
             let text = text.replace(self.ours, self.theirs);
+            let text = COUNTS.replace_all(&text, "$1$2 N");
             DELAY.replace_all(&text, "$1$2 N").into_owned()
         };
         let words = |text: &str| {
@@ -129,11 +140,13 @@ impl Twins {
                 let parsed: Result<serde_json::Value, _> = serde_json::from_str(&ours.out);
                 parsed.with_context(|| format!("tc {line}: not JSON: {}", ours.out))?;
             }
+            let mut theirs = theirs.clone();
+            theirs.out = rounded_up_in(&theirs.out);
             let mut ours = ours.clone();
             if line.split_whitespace().any(|word| word == "-d") {
                 ours.out = DETAILS.replace_all(&ours.out, "").into_owned();
             }
-            let [theirs, mut ours] = [theirs, &ours]
+            let [theirs, mut ours] = [&theirs, &ours]
                 .map(|output| (output.code, plain(&output.out), words(&plain(&output.err))));
             ours.2 = without_own_options(&ours.2, &theirs.2);
             ensure!(
@@ -245,6 +258,57 @@ fn add(bench: &Bench, kind: &str, options: &str) -> Result<Output> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const TWINS: Twins = Twins {
+        ours: "rcodel",
+        theirs: "codel",
+    };
+
+    fn compare(line: &str, theirs: &str, ours: &str) -> Result<usize> {
+        let output = |out: &str| Output {
+            code: 0,
+            out: out.to_owned(),
+            err: String::new(),
+        };
+        TWINS.compare(&[line.to_owned()], &[output(theirs)], &[output(ours)])
+    }
+
+    #[test]
+    fn times_are_those_of_the_original_rounded_up() {
+        let text =
+            |name: &str, us: u32| format!("qdisc {name} 1: limit 5p target {us}us interval 5ms");
+        assert!(compare("", &text("codel", 79), &text("rcodel", 80)).is_ok());
+        assert!(compare("", &text("codel", 79), &text("rcodel", 79)).is_err());
+        let json =
+            |name: &str, us: u32| format!(r#"[{{"kind":"{name}","target":{us},"limit":79}}]"#);
+        assert!(compare("-j", &json("codel", 4999), &json("rcodel", 5000)).is_ok());
+        assert!(compare("-j", &json("codel", 4999), &json("rcodel", 5001)).is_err());
+    }
+
+    #[test]
+    fn below_a_parent_what_is_sent_and_dropped_may_differ() {
+        let text = |name: &str, place: &str, sent: u32| {
+            format!("qdisc {name} 10: dev d0 {place} limit 5p\n Sent {sent} bytes 1 pkt (dropped 3, overlimits 0")
+        };
+        let [theirs, ours] =
+            [("codel", 96), ("rcodel", 48)].map(|(name, sent)| text(name, "parent 1:1", sent));
+        assert!(compare("-s", &theirs, &ours).is_ok());
+        let [theirs, ours] =
+            [("codel", 96), ("rcodel", 48)].map(|(name, sent)| text(name, "root", sent));
+        assert!(compare("-s", &theirs, &ours).is_err());
+        let json = |name: &str, sent: u32| {
+            format!(
+                r#"[{{"kind":"{name}","parent":"1:1","options":{{"limit":5}},"bytes":{sent},"packets":1,"drops":{sent},"qlen":7}}]"#
+            )
+        };
+        assert!(compare("-j -s", &json("codel", 96), &json("rcodel", 48)).is_ok());
+        assert!(compare(
+            "-j -s",
+            &json("codel", 96),
+            &json("rcodel", 48).replace(":7", ":8")
+        )
+        .is_err());
+    }
 
     #[test]
     fn own_options_are_cut_out_of_a_usage_text() {

@@ -5,10 +5,11 @@
 /// log2 of the nanoseconds in one unit of [`Time`].
 const SHIFT: u32 = 10;
 
-/// The longest target, interval and threshold that can be implemented, in microseconds.
+/// The longest target, interval and CE threshold that CoDel can work with, in microseconds:
+/// 36 minutes.
 ///
-/// Points in time compare rightly while they are less than 2^31 units apart. A longer time
-/// would lie in the past. The longest time of all, 2^31 - 1 units, is [`Time::DISABLED`].
+/// One microsecond more is [`Time::DISABLED`]. Longer times are 2^31 units or more, which signed
+/// differences take for negative: a queue would drop at once. The C originals take all values.
 pub const MAX_US: u32 = 2_199_023_254;
 
 /// A point in time or a length of time, in units of 1024 ns.
@@ -41,10 +42,27 @@ impl Time {
         Time((us as u64).wrapping_mul(1000).wrapping_shr(SHIFT) as u32)
     }
 
+    /// An option that a user sets in microseconds, rounded down to units; [`None`] if it is
+    /// longer than [`MAX_US`].
+    pub const fn from_option_us(us: u32) -> Option<Self> {
+        if us > MAX_US {
+            return None;
+        }
+        Some(Self::from_us(us))
+    }
+
     /// A length of time in microseconds, rounded down; the lowest 32 bits of it.
     #[inline]
     pub const fn to_us(self) -> u32 {
         (((self.0 as u64) << SHIFT) / 1000) as u32
+    }
+
+    /// An option in microseconds as users see it. It is rounded up, so that
+    /// [`from_option_us`](Self::from_option_us) makes the same time of it.
+    ///
+    /// The C originals round down, so that 5000 is shown as 4999, and 4999 as 4998.
+    pub const fn to_option_us(self) -> u32 {
+        ((self.0 as u64) << SHIFT).div_ceil(1000) as u32
     }
 
     /// The point in time that lies `length` after this one.

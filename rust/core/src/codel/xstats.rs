@@ -11,39 +11,16 @@
 //! C header: `include/uapi/linux/pkt_sched.h`.
 //!
 //! ```
-//! use tackle_core::codel::xstats::Codel;
+//! use tackle_core::codel::xstats::CodelXstats;
 //!
 //! let sent: Vec<u8> = [1514, 2, 1, 7250].into_iter().flat_map(u32::to_ne_bytes).collect();
-//! let stats = Codel::read(&sent);
+//! let stats = CodelXstats::read(&sent);
 //! assert_eq!((stats.maxpacket, stats.ldelay, stats.ce_mark), (1514, 7250, 0));
 //! ```
 
+use super::attr::{DROP_CHANGE, DROP_FILTER, DROP_RESET, DROP_TARGET, FLOWS_ABOVE, FLOWS_DROPPING};
 use crate::netlink::{words_of, Attributes};
 use core::ffi::CStr;
-
-/// Attribute in `TCA_OPTIONS`, a `u8`: whether sojourn times are counted in a histogram.
-/// With room for options that the anchors may get.
-pub const HISTOGRAM: u16 = 32;
-
-/// Attribute in statistics, an `i32`: the time in microseconds until the sojourn time will
-/// have been above the target for an interval, negative when it has been so for longer. Not
-/// there while the sojourn time is below the target.
-pub const FIRST_ABOVE: u16 = 1;
-/// Attribute in statistics, a `u32`: packets that were dropped since the target was exceeded.
-pub const DROP_TARGET: u16 = 2;
-/// Attribute in statistics of `rcodel`, a `u32`: packets that were dropped since the limit was
-/// lowered.
-pub const DROP_CHANGE: u16 = 3;
-/// Attribute in statistics of `rfq_codel`, a `u32`: packets that filters dropped, or found no
-/// flow for.
-pub const DROP_FILTER: u16 = 4;
-/// Attribute in statistics of `rfq_codel`, a `u32`: flows above the target.
-pub const FLOWS_ABOVE: u16 = 5;
-/// Attribute in statistics of `rfq_codel`, a `u32`: flows in the dropping state.
-pub const FLOWS_DROPPING: u16 = 6;
-/// Attribute in statistics, `u64`s: how long the packets waited that were sent, as
-/// [`Histogram::words`](super::Histogram::words) has it. Not there while the histogram is off.
-pub const SOJOURN: u16 = 7;
 
 /// The size in bytes of `struct tc_codel_xstats`.
 const CODEL_SIZE: usize = 36;
@@ -59,7 +36,7 @@ pub type Count = (&'static CStr, u32);
 
 /// Statistics of `codel` and `rcodel`: `struct tc_codel_xstats`.
 #[derive(Clone, Copy, Debug)]
-pub struct Codel<'a> {
+pub struct CodelXstats<'a> {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
     /// Drops or marks in the dropping state.
@@ -82,7 +59,7 @@ pub struct Codel<'a> {
     pub details: Attributes<'a>,
 }
 
-impl<'a> Codel<'a> {
+impl<'a> CodelXstats<'a> {
     /// Reads statistics of any length. Members that the kernel did not send are zero.
     pub fn read(xstats: &'a [u8]) -> Self {
         let [maxpacket, count, lastcount, ldelay, drop_next, drop_overlimit, ecn_mark, dropping, ce_mark] =
@@ -103,11 +80,12 @@ impl<'a> Codel<'a> {
     }
 
     /// Why `rcodel` dropped packets.
-    pub fn drops(&self) -> [Count; 3] {
+    pub fn drops(&self) -> [Count; 4] {
         [
             (c"target", count(self.details, DROP_TARGET)),
             (c"overlimit", self.drop_overlimit),
             (c"change", count(self.details, DROP_CHANGE)),
+            (c"reset", count(self.details, DROP_RESET)),
         ]
     }
 
@@ -119,16 +97,16 @@ impl<'a> Codel<'a> {
 
 /// Statistics of `fq_codel` and `rfq_codel`: `struct tc_fq_codel_xstats`.
 #[derive(Clone, Copy, Debug)]
-pub enum FqCodel<'a> {
+pub enum FqCodelXstats<'a> {
     /// Those of the whole queue.
-    Queue(Queue<'a>),
+    Queue(QueueXstats<'a>),
     /// Those of one flow.
-    Flow(Flow<'a>),
+    Flow(FlowXstats<'a>),
 }
 
 /// Statistics of all flows: `struct tc_fq_codel_qd_stats`.
 #[derive(Clone, Copy, Debug)]
-pub struct Queue<'a> {
+pub struct QueueXstats<'a> {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
     /// Packets dropped since the queue was full, [`drop_overmemory`](Self::drop_overmemory)
@@ -154,7 +132,7 @@ pub struct Queue<'a> {
 
 /// Statistics of one flow: `struct tc_fq_codel_cl_stats`.
 #[derive(Clone, Copy, Debug)]
-pub struct Flow<'a> {
+pub struct FlowXstats<'a> {
     /// Bytes that the flow may send in this round.
     pub deficit: i32,
     /// The sojourn time of the last packet in microseconds.
@@ -171,21 +149,21 @@ pub struct Flow<'a> {
     pub details: Attributes<'a>,
 }
 
-impl<'a> FqCodel<'a> {
+impl<'a> FqCodelXstats<'a> {
     /// Reads statistics of any length. Members that the kernel did not send are zero.
     /// [`None`] if they are of something else than a queue or a flow.
     pub fn read(xstats: &'a [u8]) -> Option<Self> {
         let [of, members @ ..] = words_of::<10>(xstats);
         let details = behind(xstats, FQ_CODEL_SIZE);
         match of {
-            OF_QDISC => Some(Self::Queue(Queue::of(members, details))),
-            OF_CLASS => Some(Self::Flow(Flow::of(members, details))),
+            OF_QDISC => Some(Self::Queue(QueueXstats::of(members, details))),
+            OF_CLASS => Some(Self::Flow(FlowXstats::of(members, details))),
             _ => None,
         }
     }
 }
 
-impl<'a> Queue<'a> {
+impl<'a> QueueXstats<'a> {
     fn of(members: [u32; 9], details: Attributes<'a>) -> Self {
         let [maxpacket, drop_overlimit, ecn_mark, new_flow_count, new_flows_len, old_flows_len, ce_mark, memory_usage, drop_overmemory] =
             members;
@@ -204,13 +182,15 @@ impl<'a> Queue<'a> {
     }
 
     /// Why `rfq_codel` dropped packets.
-    pub fn drops(&self) -> [Count; 4] {
+    pub fn drops(&self) -> [Count; 6] {
         let over = self.drop_overmemory;
         [
             (c"target", count(self.details, DROP_TARGET)),
             // Those for the memory are among those over a limit.
             (c"overlimit", self.drop_overlimit.saturating_sub(over)),
             (c"overmemory", over),
+            (c"change", count(self.details, DROP_CHANGE)),
+            (c"reset", count(self.details, DROP_RESET)),
             (c"filter", count(self.details, DROP_FILTER)),
         ]
     }
@@ -229,7 +209,7 @@ impl<'a> Queue<'a> {
     }
 }
 
-impl<'a> Flow<'a> {
+impl<'a> FlowXstats<'a> {
     fn of(members: [u32; 9], details: Attributes<'a>) -> Self {
         let [deficit, ldelay, count, lastcount, dropping, drop_next, ..] = members;
         Self {
@@ -276,29 +256,29 @@ mod tests {
     #[test]
     fn codel_has_nine_members_and_attributes_behind_them() {
         let bytes = [words(1..=9), number(2, 20), number(3, 30)].concat();
-        let stats = Codel::read(&bytes);
+        let stats = CodelXstats::read(&bytes);
         assert_eq!((stats.ldelay, stats.drop_next, stats.ce_mark), (4, 5, 9));
         assert!(stats.dropping);
-        assert_eq!(stats.drops().map(|(_, count)| count), [20, 6, 30]);
+        assert_eq!(stats.drops().map(|(_, count)| count), [20, 6, 30, 0]);
         assert_eq!(stats.marks().map(|(_, count)| count), [7, 9]);
-        assert!(Codel::read(&bytes[..36]).details.is_empty());
-        assert_eq!(Codel::read(&[]).ldelay, 0);
+        assert!(CodelXstats::read(&bytes[..36]).details.is_empty());
+        assert_eq!(CodelXstats::read(&[]).ldelay, 0);
     }
 
     #[test]
     fn fq_codel_says_what_it_is_of() {
-        let bytes = [words(0..=9), number(2, 20), number(4, 1)].concat();
-        let Some(FqCodel::Queue(queue)) = FqCodel::read(&bytes) else {
+        let bytes = [words(0..=9), number(2, 20), number(4, 1), number(8, 5)].concat();
+        let Some(FqCodelXstats::Queue(queue)) = FqCodelXstats::read(&bytes) else {
             panic!("no queue");
         };
         assert_eq!((queue.ecn_mark, queue.ce_mark), (3, 7));
         // 2 over a limit cannot have 9 for the memory among them.
-        assert_eq!(queue.drops().map(|(_, count)| count), [20, 0, 9, 1]);
+        assert_eq!(queue.drops().map(|(_, count)| count), [20, 0, 9, 0, 5, 1]);
         let bytes = words([1, u32::MAX, 7, 0, 0, 0, 0]);
-        let Some(FqCodel::Flow(flow)) = FqCodel::read(&bytes) else {
+        let Some(FqCodelXstats::Flow(flow)) = FqCodelXstats::read(&bytes) else {
             panic!("no flow");
         };
         assert_eq!((flow.deficit, flow.ldelay, flow.dropping), (-1, 7, false));
-        assert!(FqCodel::read(&words([2, 1])).is_none());
+        assert!(FqCodelXstats::read(&words([2, 1])).is_none());
     }
 }

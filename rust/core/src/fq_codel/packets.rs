@@ -72,10 +72,6 @@ pub trait Dequeue: Packets {
 
     /// The DS field of the IP header with the ECN bits, if there is one.
     fn dsfield(&mut self, packet: &mut Self::Packet) -> Option<u8>;
-
-    /// Counts a packet as sent: it is the result of a dequeue. As in the kernel that goes
-    /// for those as well that [`FqCodel::trim`](super::FqCodel::trim) discards then.
-    fn count_sent(&mut self, packet: &Self::Packet);
 }
 
 /// What [`FqCodel::trim`](super::FqCodel::trim) needs.
@@ -84,7 +80,7 @@ pub trait Trim: Dequeue {
     /// it off the counts of what waits.
     fn pop_parked(&mut self) -> Option<Self::Packet>;
 
-    /// Frees a packet that is too many. It does not count as dropped.
+    /// Drops a packet that is too many, and counts it.
     fn discard(&mut self, packet: Self::Packet);
 }
 

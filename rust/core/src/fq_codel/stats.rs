@@ -6,8 +6,8 @@ use super::{Flow, FqCodel};
 use crate::codel::Time;
 use core::ops::DerefMut;
 
-/// The counts of a scheduler, as in `struct tc_fq_codel_qd_stats` but for `drop_target`. They
-/// wrap around.
+/// The counts of a scheduler, as in `struct tc_fq_codel_qd_stats` but for `drop_target`,
+/// `drop_change` and `drop_reset`. They wrap around.
 ///
 /// That struct also has the lengths of the lists: count [`FqCodel::new_flows`] and
 /// [`FqCodel::old_flows`].
@@ -17,6 +17,10 @@ pub struct Stats {
     pub maxpacket: u32,
     /// Packets that CoDel dropped since the target was exceeded.
     pub drop_target: u32,
+    /// Packets dropped because they were too many when a limit was lowered.
+    pub drop_change: u32,
+    /// Packets dropped because they waited when the qdisc was reset.
+    pub drop_reset: u32,
     /// Packets dropped since there were too many, or they took too much memory.
     pub drop_overlimit: u32,
     /// Packets that CoDel marked with ECN CE instead of dropping them.
@@ -67,6 +71,8 @@ where
         Stats {
             maxpacket: self.codel.maxpacket,
             drop_target: self.drop_target.wrapping_add(self.codel.drop_count),
+            drop_change: self.drop_change,
+            drop_reset: self.drop_reset,
             drop_overlimit: self.drop_overlimit,
             ecn_mark: self.codel.ecn_mark,
             new_flow_count: self.new_flow_count,

@@ -22,7 +22,8 @@ fn a_lower_limit_takes_packets_from_the_head() {
     assert_eq!(ids, [0, 10, 1, 11], "that which was peeked at, and turns");
     assert_eq!(line.sim.parent.sum.packets, 4);
     assert_eq!(line.sim.parent.sum.len, 6_000);
-    assert_eq!((line.sim.host.qlen, line.sim.host.drops), (16, 0));
+    assert_eq!((line.sim.host.qlen, line.sim.host.drops), (16, 4));
+    assert_eq!((line.stats().drop_change, line.sim.host.sent), (4, 0));
 
     let memory_limit = 10 * 3_000;
     line.sim.change(Params {
@@ -68,14 +69,12 @@ fn a_reset_forgets_the_packets_and_keeps_the_counts() {
     let before = line.stats();
     line.sim.reset();
     assert_eq!(line.sim.host.gone.len(), 11);
-    let memory_usage = 0;
-    assert_eq!(
-        line.stats(),
-        Stats {
-            memory_usage,
-            ..before
-        }
-    );
+    let expected = Stats {
+        memory_usage: 0,
+        drop_reset: 11,
+        ..before
+    };
+    assert_eq!(line.stats(), expected);
     assert_eq!(line.lists(), (vec![], vec![]));
     assert_eq!(line.take(), None);
     let class = line.sim.sched.class_stats(0, Time(0)).expect("there is");

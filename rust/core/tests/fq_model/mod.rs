@@ -28,6 +28,7 @@ pub enum Why {
     NoFlow,
     OverLimit,
     Congested,
+    /// Dropped by a change or a reset.
     Discarded,
 }
 
@@ -38,8 +39,12 @@ pub struct Host {
     pub qlen: u32,
     pub backlog: u32,
     pub drops: u32,
+    /// Those that left, counted when they do.
     pub sent: u32,
-    pub sent_len: u32,
+    /// What C counts as sent: all that its `fq_codel_dequeue()` returns, for a peek and for a
+    /// change as well.
+    pub taken: u32,
+    pub taken_len: u32,
     pub parked: Option<Packet>,
     /// Those that were not sent since the test last emptied it.
     pub gone: Vec<(u32, Why)>,
@@ -56,6 +61,18 @@ impl Host {
     fn put_on(&mut self, packet: &Packet) {
         self.qlen += 1;
         self.backlog += packet.len;
+    }
+
+    fn count_taken(&mut self, packet: &Packet) {
+        self.taken += 1;
+        self.taken_len = self.taken_len.wrapping_add(packet.len);
+    }
+
+    /// Takes the packet that was peeked at.
+    fn unpark(&mut self) -> Option<Packet> {
+        let packet = self.parked.take()?;
+        self.take_off(&packet);
+        Some(packet)
     }
 }
 
@@ -128,22 +145,21 @@ impl Dequeue for Host {
     fn dsfield(&mut self, packet: &mut Packet) -> Option<u8> {
         packet.dsfield
     }
-
-    fn count_sent(&mut self, packet: &Packet) {
-        self.sent += 1;
-        self.sent_len = self.sent_len.wrapping_add(packet.len);
-    }
 }
 
 impl Trim for Host {
     fn pop_parked(&mut self) -> Option<Packet> {
-        let packet = self.parked.take()?;
-        self.take_off(&packet);
+        let packet = self.unpark()?;
+        // It was counted as taken when it was parked, and will be again when it is discarded.
+        self.taken -= 1;
+        self.taken_len = self.taken_len.wrapping_sub(packet.len);
         Some(packet)
     }
 
     fn discard(&mut self, packet: Packet) {
+        self.count_taken(&packet);
         self.gone.push((packet.id, Why::Discarded));
+        self.drops += 1;
     }
 }
 
@@ -197,11 +213,15 @@ impl Sim {
 
     /// Takes the next packet, which is the one that was peeked at, if any.
     pub fn dequeue(&mut self) -> Option<Packet> {
-        if let Some(packet) = self.host.pop_parked() {
-            return Some(packet);
-        }
-        let packet = self.take();
-        self.tell_drops();
+        let packet = match self.host.unpark() {
+            Some(packet) => Some(packet),
+            None => {
+                let packet = self.take();
+                self.tell_drops();
+                packet
+            }
+        };
+        self.host.sent += u32::from(packet.is_some());
         packet
     }
 
@@ -225,18 +245,23 @@ impl Sim {
     }
 
     pub fn reset(&mut self) {
+        let waiting = self.host.qlen;
         let gone = &mut self.host.gone;
-        self.sched
-            .reset(|list| gone.extend(list.drain(..).map(|packet| (packet.id, Why::Discarded))));
+        self.sched.reset(waiting, |list| {
+            gone.extend(list.drain(..).map(|packet| (packet.id, Why::Discarded)))
+        });
         if let Some(packet) = self.host.parked.take() {
             gone.push((packet.id, Why::Discarded));
         }
+        self.host.drops += waiting;
         (self.host.qlen, self.host.backlog) = (0, 0);
     }
 
     fn take(&mut self) -> Option<Packet> {
         self.host.why = Why::Congested;
-        self.sched.dequeue(&mut self.host)
+        let packet = self.sched.dequeue(&mut self.host)?;
+        self.host.count_taken(&packet);
+        Some(packet)
     }
 
     fn tell_drops(&mut self) {

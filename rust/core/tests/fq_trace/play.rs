@@ -227,10 +227,12 @@ fn what_happened(sim: &mut Sim, out: &mut Answer, seen: &mut Seen) {
     out.push("parent saw it empty", parent.emptied.into());
     out.push("qlen", sim.host.qlen);
     out.push("backlog", sim.host.backlog);
-    out.push("drops", sim.host.drops);
-    out.push("sent", sim.host.sent);
-    out.push("sent bytes", sim.host.sent_len);
     let stats = sim.sched.stats();
+    // C does not count what a change or a reset drops.
+    let more = stats.drop_change + stats.drop_reset;
+    out.push("drops", sim.host.drops - more);
+    out.push("sent", sim.host.taken);
+    out.push("sent bytes", sim.host.taken_len);
     out.push("maxpacket", stats.maxpacket);
     out.push("drop_overlimit", stats.drop_overlimit);
     out.push("ecn_mark", stats.ecn_mark);

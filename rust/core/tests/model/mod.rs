@@ -28,6 +28,20 @@ pub struct Fifo {
     pub clock_reads: Cell<u32>,
 }
 
+impl Fifo {
+    /// Puts a packet at the end, now.
+    pub fn push(&mut self, len: u32, dsfield: Option<u8>) {
+        self.packets.push_back(Packet {
+            id: self.next_id,
+            len,
+            at: Time::from_ns(self.ns),
+            dsfield,
+        });
+        self.next_id += 1;
+        self.backlog += len;
+    }
+}
+
 impl Queue for Fifo {
     type Packet = Packet;
 
@@ -83,16 +97,8 @@ pub struct Sim {
 
 impl Sim {
     pub fn enqueue(&mut self, ns: u64, len: u32, dsfield: Option<u8>) {
-        let fifo = &mut self.fifo;
-        fifo.ns = ns;
-        fifo.packets.push_back(Packet {
-            id: fifo.next_id,
-            len,
-            at: Time::from_ns(ns),
-            dsfield,
-        });
-        fifo.next_id += 1;
-        fifo.backlog += len;
+        self.fifo.ns = ns;
+        self.fifo.push(len, dsfield);
     }
 
     pub fn dequeue(&mut self, ns: u64) -> Option<Packet> {

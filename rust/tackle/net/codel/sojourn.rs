@@ -7,7 +7,7 @@ use crate::{
     net::netlink::{Attributes, ExtAck, Nest},
 };
 use kernel::{prelude::*, sync::Arc};
-use tackle_core::codel::{xstats::HISTOGRAM, Histogram, Time};
+use tackle_core::codel::{attr::HISTOGRAM, Histogram, Time};
 
 /// How long the packets waited that a qdisc has sent, if its user wants to know. Off at
 /// first.

@@ -4,7 +4,7 @@
 
 use crate::net::{
     codel,
-    qdisc::{Dequeue, Enqueue, Outcome, Sch},
+    qdisc::{Change, Dequeue, Enqueue, Outcome, Sch},
     DropReason, SkBuff, SkbList,
 };
 use kernel::transmute::{AsBytes, FromBytes};
@@ -26,9 +26,9 @@ unsafe impl AsBytes for Noted {}
 // SAFETY: Two integers: all values are valid.
 unsafe impl FromBytes for Noted {}
 
-/// Implements [`Packets`] for what a call gets, with the reason to drop packets in it.
+/// Implements [`Packets`] for what a call gets, and how that drops a packet.
 macro_rules! packets {
-    ($call:ident, $reason:ident) => {
+    ($call:ident, $drop:expr) => {
         impl<'q, 'call> Packets for $call<'q, 'call> {
             type Packet = SkBuff<'call>;
             type List = SkbList<'q>;
@@ -50,7 +50,8 @@ macro_rules! packets {
 
             #[inline]
             fn drop(&mut self, packet: SkBuff<'call>) {
-                self.drop(packet, DropReason::$reason);
+                let drop: fn(&mut Self, SkBuff<'call>) = $drop;
+                drop(self, packet);
             }
 
             #[inline]
@@ -70,8 +71,11 @@ macro_rules! packets {
     };
 }
 
-packets!(Enqueue, OverLimit);
-packets!(Dequeue, Congested);
+packets!(Enqueue, |call, packet| call
+    .drop(packet, DropReason::OverLimit));
+packets!(Dequeue, |call, packet| call
+    .drop(packet, DropReason::Congested));
+packets!(Change, Change::drop);
 
 impl fq_codel::Enqueue for Enqueue<'_, '_> {
     #[inline]
@@ -93,37 +97,37 @@ impl fq_codel::Enqueue for Enqueue<'_, '_> {
     }
 }
 
-impl fq_codel::Dequeue for Dequeue<'_, '_> {
-    #[inline]
-    fn backlog(&self) -> u32 {
-        Sch::backlog(self)
-    }
+/// Implements [`fq_codel::Dequeue`] for what a call gets.
+macro_rules! dequeue {
+    ($call:ident) => {
+        impl fq_codel::Dequeue for $call<'_, '_> {
+            #[inline]
+            fn backlog(&self) -> u32 {
+                Sch::backlog(self)
+            }
 
-    #[inline]
-    fn mark(&mut self, packet: &mut Self::Packet) -> bool {
-        packet.set_ce()
-    }
+            #[inline]
+            fn mark(&mut self, packet: &mut Self::Packet) -> bool {
+                packet.set_ce()
+            }
 
-    #[inline]
-    fn dsfield(&mut self, packet: &mut Self::Packet) -> Option<u8> {
-        packet.dsfield()
-    }
-
-    #[inline]
-    fn count_sent(&mut self, packet: &Self::Packet) {
-        if self.is_change() {
-            // Otherwise what the call returns is counted.
-            Sch::count_sent(self, packet);
+            #[inline]
+            fn dsfield(&mut self, packet: &mut Self::Packet) -> Option<u8> {
+                packet.dsfield()
+            }
         }
-    }
+    };
 }
 
-impl Trim for Dequeue<'_, '_> {
+dequeue!(Dequeue);
+dequeue!(Change);
+
+impl Trim for Change<'_, '_> {
     fn pop_parked(&mut self) -> Option<Self::Packet> {
         self.pop_parked()
     }
 
     fn discard(&mut self, packet: Self::Packet) {
-        self.discard(packet);
+        self.drop(packet);
     }
 }

@@ -2,7 +2,7 @@
 
 //! What the calls that take packets can do with a qdisc.
 
-use super::Sch;
+use super::{parked::Parked, Sch};
 use crate::{
     bindings,
     net::{skbuff, DropReason, SkBuff, SkbList},
@@ -18,33 +18,25 @@ use kernel::bindings::sk_buff;
 ///
 /// Packets that were taken out and not returned from the call are gone from the qdisc:
 /// its parents are told when the call is over.
-///
-/// # Invariants
-///
-/// If `change`, RTNL is held.
 pub struct Dequeue<'q, 'call> {
     sch: &'call Sch,
     /// Packets that waited when the call began.
     qlen: u32,
     /// Their bytes.
     backlog: u32,
-    /// Whether the call is a change, which returns no packet. RTNL is held then.
-    change: bool,
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
 }
 
 impl<'q, 'call> Dequeue<'q, 'call> {
     /// # Safety
     ///
-    /// `'q` stands for this qdisc. If `change`, RTNL is held for the lifetime.
+    /// `'q` stands for this qdisc.
     #[inline]
-    pub(super) unsafe fn new(sch: &'call Sch, change: bool) -> Self {
-        // INVARIANT: By the function's requirements.
+    pub(super) unsafe fn new(sch: &'call Sch) -> Self {
         Self {
             sch,
             qlen: sch.qlen(),
             backlog: sch.backlog(),
-            change,
             _qdisc: PhantomData,
         }
     }
@@ -80,20 +72,10 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         self.sch.pop_from(list)
     }
 
-    /// Takes the packet out that was peeked at, and waits in front of the queue.
-    pub(in crate::net) fn pop_parked(&mut self) -> Option<SkBuff<'call>> {
-        // SAFETY: By the invariants of `Sch` the list is ours.
-        let skb = unsafe { bindings::__skb_dequeue(&raw mut (*self.sch.raw()).gso_skb) };
-        // SAFETY: The packet was on the list, and is on none now; it is of this qdisc.
-        let packet = unsafe { SkBuff::from_raw(NonNull::new(skb)?) };
-        self.sch.remove(packet.len());
-        Some(packet)
-    }
-
     /// Drops a packet that was taken out, and counts it as dropped.
     #[inline]
     pub fn drop(&mut self, packet: SkBuff<'call>, reason: DropReason) {
-        self.sch.count_drop();
+        self.sch.count_drops(1);
         let (skb, sch) = (packet.into_raw(), self.sch.raw());
         // As C's `qdisc_dequeue_drop()`, which a helper would have to be called for, and which
         // reads the root as one who does not hold its lock.
@@ -112,40 +94,15 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         }
     }
 
-    /// Whether the call is a change, which returns no packet.
-    #[inline]
-    pub(in crate::net) fn is_change(&self) -> bool {
-        self.change
-    }
-
-    /// Frees a packet that was taken out, without counting it as dropped; when RTNL is
-    /// released, if that is held.
-    pub(in crate::net) fn discard(&mut self, packet: SkBuff<'call>) {
-        if !self.change {
-            return drop(packet);
-        }
-        let skb = packet.into_raw();
-        // SAFETY: The packet is ours, on no list, and RTNL is held by the type invariants.
-        unsafe { bindings::rtnl_kfree_skbs(skb, skb) };
-    }
-
     /// Ends the call, of which `packet` is the result: counts it as sent, and hands it over
     /// to C.
-    ///
-    /// With `peek` the packet stays in front of the queue, where C finds it before it calls
-    /// again.
     #[inline]
-    pub(super) fn finish(self, packet: Option<SkBuff<'call>>, peek: bool) -> *mut sk_buff {
+    pub(super) fn finish(self, packet: Option<SkBuff<'call>>) -> *mut sk_buff {
         let Some(packet) = packet else {
             self.tell_parents();
             return ptr::null_mut();
         };
-        self.sch.count_sent(&packet);
-        if peek {
-            let skb = park(self.sch, packet);
-            self.tell_parents();
-            return skb;
-        }
+        self.sch.count_sent(packet.len(), packet.segments().into());
         // It was popped in this call, by its lifetime. The parents count it themselves.
         let gone = self.gone().wrapping_sub(1);
         if gone != 0 {
@@ -155,8 +112,20 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         packet.into_raw()
     }
 
-    /// Tells the parents of the packets that are gone. What was parked is not: they look at
-    /// whether the queue is empty.
+    /// Ends the call for a peek: `packet` waits in front of the queue.
+    #[inline]
+    pub(super) fn finish_peek(
+        self,
+        packet: Option<SkBuff<'call>>,
+        parked: &mut Parked,
+    ) -> *mut sk_buff {
+        let skb = packet.map_or(ptr::null_mut(), |packet| parked.park(self.sch, packet));
+        self.tell_parents();
+        skb
+    }
+
+    /// Tells the parents of the packets that are gone, after a packet was parked: they see the
+    /// qdisc as empty if its length is 0 then.
     #[inline]
     pub(super) fn tell_parents(self) {
         if self.gone() != 0 {
@@ -176,17 +145,6 @@ impl<'q, 'call> Dequeue<'q, 'call> {
     fn gone_len(&self) -> u32 {
         self.backlog.wrapping_sub(self.sch.backlog())
     }
-}
-
-/// Puts a packet that was taken out in front of the queue, and returns it.
-#[inline]
-fn park(sch: &Sch, packet: SkBuff<'_>) -> *mut sk_buff {
-    // The packet is part of the queue again.
-    sch.add(packet.len());
-    let skb = packet.into_raw();
-    // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet.
-    unsafe { skbuff::queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
-    skb
 }
 
 impl Deref for Dequeue<'_, '_> {

@@ -166,7 +166,7 @@ impl<'q, 'call> Enqueue<'q, 'call> {
     /// Drops a packet that is for no class, and counts it as dropped.
     #[cold]
     pub fn reject_unclassified(&mut self, packet: SkBuff<'call>) -> Outcome<'call> {
-        self.sch.count_drop();
+        self.sch.count_drops(1);
         // SAFETY: The packet goes to the caller's list by the type invariants.
         unsafe { bindings::__qdisc_drop(packet.into_raw(), self.to_free) };
         Outcome::BYPASSED

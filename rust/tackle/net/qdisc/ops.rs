@@ -3,7 +3,8 @@
 //! The functions that C calls, for a kind of qdisc.
 
 use super::{
-    filters::Filters, lock::TreeLock, Change, Dequeue, Enqueue, Qdisc, Request, Reset, Sch, Setup,
+    filters::Filters, lock::TreeLock, parked::Parked, Change, Dequeue, Enqueue, Qdisc, Reset, Sch,
+    Setup,
 };
 use crate::{
     bindings, fault,
@@ -35,6 +36,7 @@ use kernel::{
 struct Private<T: Qdisc> {
     state: MaybeUninit<T::State<'static>>,
     filters: Filters,
+    parked: Parked,
     ready: bool,
 }
 
@@ -126,6 +128,18 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
+    /// `sch` points at a valid qdisc of the kind, and the caller has it for itself for the
+    /// lifetime: it holds the root lock, or nobody else is left.
+    #[inline]
+    pub(super) unsafe fn parked<'a>(sch: *mut bindings::Qdisc) -> &'a mut Parked {
+        // SAFETY: By the function's requirements. The field holds what C has zeroed, which is a
+        // valid value, or what was written through this. No other reference points at it: those
+        // of `state` and `filters` point at other fields.
+        unsafe { &mut (*Self::private(sch)).parked }
+    }
+
+    /// # Safety
+    ///
     /// `sch` points at a valid qdisc of the kind that was initialised, and the caller has
     /// it for itself for the lifetime `'a`: it holds the root lock, or nobody else is left.
     /// `'q` is given to this qdisc alone in the call.
@@ -185,6 +199,8 @@ impl<T: Qdisc> Ops<T> {
                 return first;
             }
         }
+        // SAFETY: The lock is held during the call.
+        unsafe { Self::parked(sch).settle(Sch::from_raw(sch)) };
         // SAFETY: By the function's requirements.
         unsafe { Self::take(sch, true) }
     }
@@ -197,10 +213,14 @@ impl<T: Qdisc> Ops<T> {
     #[inline(never)]
     unsafe fn take(sch: *mut bindings::Qdisc, peek: bool) -> *mut sk_buff {
         // SAFETY: The lock is held during the call.
-        let (state, mut call) =
-            unsafe { (Self::state(sch), Dequeue::new(Sch::from_raw(sch), false)) };
+        let (state, mut call) = unsafe { (Self::state(sch), Dequeue::new(Sch::from_raw(sch))) };
         let packet = T::dequeue(state, &mut call);
-        call.finish(packet, peek)
+        if peek {
+            // SAFETY: The root lock is held. The reference to the state has ended.
+            call.finish_peek(packet, unsafe { Self::parked(sch) })
+        } else {
+            call.finish(packet)
+        }
     }
 
     /// # Safety
@@ -255,7 +275,7 @@ impl<T: Qdisc> Ops<T> {
                 return Ok(T::Config::default());
             };
             // SAFETY: By the function's requirements.
-            T::parse(Request::New, unsafe { Nested::from_raw(opt) }, ack)
+            T::parse(unsafe { Nested::from_raw(opt) }, ack)
         });
         if config.is_err() {
             ack.set_weak(c"Cannot use the qdisc's options");
@@ -281,12 +301,17 @@ impl<T: Qdisc> Ops<T> {
             };
             let config = fault::QDISC_CHANGE_OPTIONS
                 .check()
-                .and_then(|()| T::parse(Request::Change, options, &mut ack))
+                .and_then(|()| T::parse(options, &mut ack))
                 .inspect_err(|_| ack.set_weak(c"Cannot use the qdisc's options"))?;
             // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
             let lock = unsafe { TreeLock::new(sch) };
-            // SAFETY: The lock is held, and RTNL.
-            let (state, mut call) = unsafe { (Self::state(sch), Change::new(lock.sch())) };
+            // SAFETY: The root lock is held, so that the call has both fields for itself. `'q` is
+            // given to this qdisc alone here.
+            let (state, parked) = unsafe { (Self::state(sch), Self::parked(sch)) };
+            T::check(state.as_ref().get_ref(), &config, &mut ack)?;
+            parked.settle(lock.sch());
+            // SAFETY: `'q` stands for this qdisc, and C holds RTNL during the call.
+            let mut call = unsafe { Change::new(lock.sch(), parked) };
             T::change(state, &mut call, config);
             call.finish();
             Ok(0)
@@ -301,9 +326,17 @@ impl<T: Qdisc> Ops<T> {
         // SAFETY: The memory is ours, and was zeroed by C.
         if unsafe { (*Self::private(sch)).ready } {
             // SAFETY: The state is initialised by the invariants of `Private`, and we have
-            // it for ourselves. RTNL is held.
-            let (state, mut call) = unsafe { (Self::state(sch), Reset::new()) };
-            T::reset(state, &mut call);
+            // it for ourselves.
+            let (state, parked) = unsafe { (Self::state(sch), Self::parked(sch)) };
+            // SAFETY: The qdisc is valid, and we have it for ourselves.
+            let counts = unsafe { Sch::from_raw(sch) };
+            parked.settle(counts);
+            let waiting = parked.waiting(counts);
+            *parked = Parked::default();
+            counts.count_drops(waiting);
+            // SAFETY: C holds RTNL, and sets the counts to zero after the call. `'q` stands for this
+            // qdisc.
+            T::reset(state, &mut unsafe { Reset::new(waiting) });
         }
         // SAFETY: RTNL is held; the packets are ours. C sets the counts to zero after this.
         unsafe { bindings::qdisc_reset_queue(sch) };

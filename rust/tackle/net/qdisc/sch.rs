@@ -14,9 +14,10 @@ use kernel::types::Opaque;
 ///
 /// - While a reference exists, its thread holds the root lock of the qdisc's tree, or is
 ///   the only one that knows the qdisc.
+/// - Nobody else changes its lists `q`, `gso_skb` and `skb_bad_txq` then.
 /// - The packets on the list `q` belong to it; `q.qlen` and `qstats.backlog` are the number
 ///   and length of these, of those on the lists of the state, and of those that C has set
-///   aside in `gso_skb`. No more packets leave the lists of the state than that.
+///   aside in `gso_skb` and `skb_bad_txq`. No more packets leave the lists of the state than that.
 #[repr(transparent)]
 pub struct Sch(Opaque<bindings::Qdisc>);
 
@@ -122,24 +123,24 @@ impl Sch {
         unsafe { write_once(&raw mut (*self.raw()).qstats.backlog, backlog) };
     }
 
-    /// Counts a packet as sent.
+    /// Counts a packet as sent: its bytes, and the packets on the wire that it becomes.
     #[inline]
-    pub(in crate::net) fn count_sent(&self, packet: &SkBuff<'_>) {
+    pub(super) fn count_sent(&self, bytes: u32, packets: u32) {
         // SAFETY: By the type invariants nobody else writes to the counts.
         unsafe {
             let bstats = &raw mut (*self.raw()).bstats;
-            add_once(&raw mut (*bstats).bytes, packet.len().into());
-            add_once(&raw mut (*bstats).packets, packet.segments().into());
+            add_once(&raw mut (*bstats).bytes, bytes.into());
+            add_once(&raw mut (*bstats).packets, packets.into());
         }
     }
 
-    /// Counts a packet as dropped.
+    /// Counts packets as dropped.
     #[inline]
-    pub(super) fn count_drop(&self) {
+    pub(super) fn count_drops(&self, packets: u32) {
         // SAFETY: By the type invariants nobody else writes to the count.
         unsafe {
             let drops = &raw mut (*self.raw()).qstats.drops;
-            write_once(drops, (*drops).wrapping_add(1));
+            write_once(drops, (*drops).wrapping_add(packets));
         }
     }
 

@@ -2,8 +2,11 @@
 
 //! What the calls that set a qdisc up, change it and empty it can do with it.
 
-use super::{Dequeue, Sch};
-use crate::{bindings, net::SkbList};
+use super::{parked::Parked, Dequeue, Sch};
+use crate::{
+    bindings,
+    net::{SkBuff, SkbList},
+};
 use core::{marker::PhantomData, ops::Deref};
 
 /// A qdisc that is being made.
@@ -42,12 +45,18 @@ impl Deref for Setup<'_> {
     }
 }
 
-/// A qdisc whose configuration changes: `'q` in the call `'call`. RTNL is held.
+/// A qdisc whose configuration changes: `'q` in the call `'call`.
 ///
 /// Packets that are taken out are gone from the qdisc: its parents are told when the call
 /// is over.
+///
+/// # Invariants
+///
+/// RTNL is held.
 pub struct Change<'q, 'call> {
     queue: Dequeue<'q, 'call>,
+    sch: &'call Sch,
+    parked: &'call mut Parked,
 }
 
 impl<'q, 'call> Change<'q, 'call> {
@@ -55,36 +64,52 @@ impl<'q, 'call> Change<'q, 'call> {
     ///
     /// As for [`Dequeue::new`]; and RTNL is held for the lifetime, which a `Sch` alone does
     /// not say.
-    pub(super) unsafe fn new(sch: &'call Sch) -> Self {
+    pub(super) unsafe fn new(sch: &'call Sch, parked: &'call mut Parked) -> Self {
+        // INVARIANT: By the function's requirements.
         Self {
             // SAFETY: By the function's requirements.
-            queue: unsafe { Dequeue::new(sch, true) },
+            queue: unsafe { Dequeue::new(sch) },
+            sch,
+            parked,
         }
     }
 
     /// Sets the most packets that may wait.
     pub fn set_limit(&mut self, limit: u32) {
-        self.queue.set_limit(limit);
+        self.sch.set_limit(limit);
     }
 
-    /// Drops packets from the head of the qdisc's own queue until no more than the limit
-    /// wait, and counts them as dropped. Returns how many these were.
-    pub fn trim(&mut self) -> u32 {
-        let mut dropped = 0u32;
-        while self.qlen() > self.limit() {
-            let Some(packet) = self.queue.pop_parked().or_else(|| self.queue.pop()) else {
-                break;
-            };
-            self.queue.discard(packet);
-            self.queue.count_drop();
-            dropped = dropped.wrapping_add(1);
-        }
-        dropped
+    /// Takes the packet out that a parent has peeked at, if it waits still. It is in front of
+    /// all others.
+    pub fn pop_parked(&mut self) -> Option<SkBuff<'call>> {
+        self.parked.pop(self.sch)
     }
 
-    /// The qdisc as a [`dequeue`](super::Qdisc::dequeue) sees it.
-    pub fn queue(&mut self) -> &mut Dequeue<'q, 'call> {
-        &mut self.queue
+    /// Takes the packet at the head out of the qdisc's own queue.
+    pub fn pop(&mut self) -> Option<SkBuff<'call>> {
+        self.queue.pop()
+    }
+
+    /// Takes the packet at the head out of a list.
+    pub fn pop_from(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
+        self.queue.pop_from(list)
+    }
+
+    /// Drops a packet that was taken out, and counts it as dropped. It is freed when RTNL is
+    /// released, without a reason. The list `to_free` of the root, where
+    /// [`Dequeue::drop`](super::Dequeue::drop) puts packets, is emptied only when the device
+    /// sends, which may never happen.
+    pub fn drop(&mut self, packet: SkBuff<'call>) {
+        self.sch.count_drops(1);
+        let skb = packet.into_raw();
+        // SAFETY: The packet is ours, on no list, and RTNL is held by the type invariants.
+        unsafe { bindings::rtnl_kfree_skbs(skb, skb) };
+    }
+
+    /// Drops the packet at the head of the qdisc's own queue; false when there is none.
+    pub fn drop_head(&mut self) -> bool {
+        let packet = self.pop_parked().or_else(|| self.pop());
+        packet.map(|packet| self.drop(packet)).is_some()
     }
 
     /// Ends the call.
@@ -97,12 +122,17 @@ impl Deref for Change<'_, '_> {
     type Target = Sch;
 
     fn deref(&self) -> &Sch {
-        &self.queue
+        self.sch
     }
 }
 
-/// A qdisc that is emptied: `'q`. RTNL is held.
+/// A qdisc that is emptied: `'q`.
+///
+/// # Invariants
+///
+/// RTNL is held.
 pub struct Reset<'q> {
+    waiting: u32,
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
 }
 
@@ -111,10 +141,17 @@ impl<'q> Reset<'q> {
     ///
     /// RTNL is held for the lifetime, and `'q` stands for the qdisc, whose counts are set to
     /// zero afterwards.
-    pub(super) unsafe fn new() -> Self {
+    pub(super) unsafe fn new(waiting: u32) -> Self {
+        // INVARIANT: By the function's requirements.
         Self {
+            waiting,
             _qdisc: PhantomData,
         }
+    }
+
+    /// The packets that wait, all of which are dropped. They are counted as dropped already.
+    pub fn waiting(&self) -> u32 {
+        self.waiting
     }
 
     /// Frees the packets of a list when RTNL is released.

@@ -5,7 +5,7 @@
 use super::{lock::TreeLock, ops::Ops, Details, Qdisc};
 use crate::{bindings, net::netlink::Nest};
 use kernel::{bindings::sk_buff, error::from_result, ffi::c_int};
-use tackle_core::codel::xstats::SOJOURN;
+use tackle_core::codel::attr::SOJOURN;
 
 impl<T: Qdisc> Ops<T> {
     /// # Safety
@@ -18,7 +18,9 @@ impl<T: Qdisc> Ops<T> {
             // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
             let lock = unsafe { TreeLock::new(sch) };
             // SAFETY: The lock is held.
-            let state = unsafe { Self::state(sch) };
+            let (state, parked) = unsafe { (Self::state(sch), Self::parked(sch)) };
+            // C copies `bstats` after this call.
+            parked.settle(lock.sch());
             T::dump(state.as_ref().get_ref(), lock.sch(), &mut options)?;
             drop(lock);
             options.end();

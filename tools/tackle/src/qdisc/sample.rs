@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 
 use netlink_packet_route::tc::{TcHandle, TcHeader};
 use serde::Serialize;
+use tackle_core::codel::attr::SOJOURN;
 use tackle_core::codel::buckets;
-use tackle_core::codel::xstats::{Codel, Count, FqCodel, SOJOURN};
+use tackle_core::codel::xstats::{CodelXstats, Count, FqCodelXstats};
 use tackle_core::netlink::{words_of, Attributes};
 
 const TCA_KIND: u16 = 1;
@@ -146,14 +147,14 @@ impl Queue {
     fn read(&mut self, xstats: &[u8]) {
         match self.kind.as_str() {
             "rcodel" | "codel" if !xstats.is_empty() => {
-                let stats = Codel::read(xstats);
+                let stats = CodelXstats::read(xstats);
                 self.ldelay = Some(stats.ldelay);
                 self.ecn_mark = stats.ecn_mark.into();
                 self.ce_mark = stats.ce_mark.into();
                 self.details = Details::new(stats.details, &stats.drops(), &stats.marks());
             }
             "rfq_codel" | "fq_codel" => {
-                if let Some(FqCodel::Queue(stats)) = FqCodel::read(xstats) {
+                if let Some(FqCodelXstats::Queue(stats)) = FqCodelXstats::read(xstats) {
                     self.ecn_mark = stats.ecn_mark.into();
                     self.ce_mark = stats.ce_mark.into();
                     self.details = Details::new(stats.details, &stats.drops(), &stats.marks());

@@ -13,7 +13,7 @@
 #[cfg(test)]
 mod tests;
 
-use tackle_core::codel::xstats::Codel;
+use tackle_core::codel::xstats::CodelXstats;
 use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, put_histogram, Details};
 use tackle_tc::{Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
@@ -93,8 +93,8 @@ impl Qdisc for Rcodel {
     }
 
     fn print_xstats(xstats: &[u8], out: &mut Printer) {
-        let stats = Codel::read(xstats);
-        let Codel {
+        let stats = CodelXstats::read(xstats);
+        let CodelXstats {
             maxpacket,
             count,
             lastcount,

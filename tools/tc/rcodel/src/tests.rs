@@ -200,7 +200,7 @@ fn details_are_for_those_who_ask() {
     let printed = plugin().with_details().print_xstats(Some(&xstats)).unwrap();
     let details = printed.text.strip_prefix(&plain.text);
     let expected = "\n  first_above -1.5ms\n  \
-         drops: target 9 overlimit 4 change 1\n  \
+         drops: target 9 overlimit 4 change 1 reset 0\n  \
          marks: target 5 ce_threshold 6\n  \
          sojourn: 1099511627778 packets\n   \
          2.1ms - 2.62ms: 2\n   \
@@ -208,7 +208,7 @@ fn details_are_for_those_who_ask() {
     assert_eq!(details, Some(expected));
     let json = json!({
         "first_above": -1500,
-        "drops": {"target": 9, "overlimit": 4, "change": 1},
+        "drops": {"target": 9, "overlimit": 4, "change": 1, "reset": 0},
         "marks": {"target": 5, "ce_threshold": 6},
         "sojourn": [
             {"low": 2097, "high": 2621, "count": 2},
@@ -227,7 +227,7 @@ fn what_the_kernel_does_not_tell_is_left_out() {
     let xstats = detailed([0; 9], &[(2, 0), (3, 0)], None);
     let printed = plugin.print_xstats(Some(&xstats)).unwrap();
     let details = printed.text.strip_prefix(&old.text);
-    let expected = "\n  drops: target 0 overlimit 0 change 0\n  \
+    let expected = "\n  drops: target 0 overlimit 0 change 0 reset 0\n  \
          marks: target 0 ce_threshold 0";
     assert_eq!(details, Some(expected));
     let xstats = detailed([0; 9], &[], Some(&[0]));

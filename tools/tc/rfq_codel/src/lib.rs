@@ -16,7 +16,7 @@ mod tests;
 
 use std::ffi::CStr;
 
-use tackle_core::codel::xstats::{Flow, FqCodel, Queue};
+use tackle_core::codel::xstats::{FlowXstats, FqCodelXstats, QueueXstats};
 use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, print_number as number, put_histogram, Details};
 use tackle_tc::{Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, Size, Time, Words};
@@ -139,15 +139,15 @@ impl Qdisc for RfqCodel {
     }
 
     fn print_xstats(xstats: &[u8], out: &mut Printer) {
-        match FqCodel::read(xstats) {
-            Some(FqCodel::Queue(queue)) => print_queue(&queue, out),
-            Some(FqCodel::Flow(flow)) => print_flow(&flow, out),
+        match FqCodelXstats::read(xstats) {
+            Some(FqCodelXstats::Queue(queue)) => print_queue(&queue, out),
+            Some(FqCodelXstats::Flow(flow)) => print_flow(&flow, out),
             None => (),
         }
     }
 }
 
-fn print_queue(queue: &Queue<'_>, out: &mut Printer) {
+fn print_queue(queue: &QueueXstats<'_>, out: &mut Printer) {
     number(out, "  ", c"maxpacket", queue.maxpacket);
     number(out, " ", c"drop_overlimit", queue.drop_overlimit);
     number(out, " ", c"new_flow_count", queue.new_flow_count);
@@ -173,7 +173,7 @@ fn print_queue(queue: &Queue<'_>, out: &mut Printer) {
     details.print(out);
 }
 
-fn print_flow(flow: &Flow<'_>, out: &mut Printer) {
+fn print_flow(flow: &FlowXstats<'_>, out: &mut Printer) {
     let (deficit, ldelay, drop_next) = (flow.deficit, flow.ldelay, flow.drop_next);
     out.int(c"deficit", deficit, format_args!("  deficit {deficit}"));
     number(out, " ", c"count", flow.count);

@@ -202,17 +202,19 @@ fn details_of_a_queue_and_of_a_flow() {
         (details.unwrap(), printed.json[plain.json.len()..].to_vec())
     };
     let of_queue = [0, 1514, 10, 2, 3, 4, 5, 6, 7, 8];
-    let (text, json) = print(of_queue, &[(2, 9), (4, 1), (5, 3), (6, 2)]);
+    let (text, json) = print(of_queue, &[(2, 9), (3, 4), (4, 1), (5, 3), (6, 2), (8, 7)]);
     assert_eq!(
         text,
         "\n  flows_above 3 flows_dropping 2\n  \
-         drops: target 9 overlimit 2 overmemory 8 filter 1\n  \
+         drops: target 9 overlimit 2 overmemory 8 change 4 reset 7 filter 1\n  \
          marks: target 2 ce_threshold 6"
     );
     let details = json!({
         "flows_above": 3,
         "flows_dropping": 2,
-        "drops": {"target": 9, "overlimit": 2, "overmemory": 8, "filter": 1},
+        "drops": {
+            "target": 9, "overlimit": 2, "overmemory": 8, "change": 4, "reset": 7, "filter": 1
+        },
         "marks": {"target": 2, "ce_threshold": 6},
     });
     assert_eq!(json, Printed::members([("details", details)]));

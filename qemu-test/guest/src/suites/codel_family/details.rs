@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 use serde_json::Value;
-use tackle_core::codel::xstats::HISTOGRAM;
+use tackle_core::codel::attr::HISTOGRAM;
 
 use super::queue::{self, through_slow_line, PACKETS};
 use crate::suite::Context;
@@ -45,19 +45,19 @@ pub fn dropped_for(kind: &str, reason: &str) -> Result<u32> {
 }
 
 /// Our queue.
-fn shown(kind: &str) -> Result<Value> {
+pub(super) fn shown(kind: &str) -> Result<Value> {
     let found = find("qdisc", kind, |_| true)?;
     found.with_context(|| format!("no {kind} on tkd0"))
 }
 
 /// Our queue when all packets have left it.
-fn drained(kind: &str) -> Result<Value> {
+pub(super) fn drained(kind: &str) -> Result<Value> {
     queue::drained("tkd0")?;
     shown(kind)
 }
 
 /// The sum of the members of an object.
-fn sum(object: &Value) -> Result<u64> {
+pub(super) fn sum(object: &Value) -> Result<u64> {
     let members = object.as_object().context("an object")?;
     Ok(members.values().filter_map(Value::as_u64).sum())
 }

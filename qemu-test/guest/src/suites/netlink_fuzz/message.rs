@@ -7,8 +7,14 @@
 //! kernel's that it is made after, so that two messages differ in nothing else. (Both names
 //! take the same room: attributes are padded to 4 bytes.)
 
+use netlink_packet_core::NLA_TYPE_MASK;
+
+use super::valid::TCA_OPTIONS;
+
 const NLM_F_REQUEST: u16 = 1;
 const NLMSG_HDRLEN: u8 = 16;
+/// `struct nlmsghdr` and `struct tcmsg`.
+const HEADERS: usize = 36;
 
 /// Whose kinds a message names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +102,11 @@ impl Attribute {
         Self::bytes(kind, value.to_ne_bytes())
     }
 
+    /// Whether it is of this type, flags aside.
+    fn is_of(&self, kind: u16) -> bool {
+        self.kind & NLA_TYPE_MASK == kind
+    }
+
     fn write(&self, side: Side, out: &mut Vec<u8>) {
         let start = out.len();
         out.extend([0; 2]);
@@ -152,6 +163,55 @@ impl Message {
     pub fn is_order(&self) -> bool {
         let bytes = self.write(Side::Ours, 0);
         self.flags & NLM_F_REQUEST != 0 && bytes[..4] != [NLMSG_HDRLEN, 0, 0, 0]
+    }
+
+    /// Whether it names this kind.
+    pub fn names(&self, kind: Kind) -> bool {
+        let payload = Payload::Kind(kind);
+        self.attributes
+            .iter()
+            .any(|attribute| attribute.payload == payload)
+    }
+
+    /// The number in the last of the options of this type, which is the one that counts.
+    pub fn option(&self, kind: u16) -> Option<u32> {
+        let nests = self
+            .attributes
+            .iter()
+            .filter(|outer| outer.is_of(TCA_OPTIONS));
+        let options = nests.filter_map(|outer| match &outer.payload {
+            Payload::Nest(options) => Some(options),
+            _ => None,
+        });
+        let found = options
+            .flatten()
+            .filter(|option| option.is_of(kind))
+            .last()?;
+        match &found.payload {
+            Payload::Bytes(bytes) => Some(u32::from_ne_bytes(*bytes.first_chunk()?)),
+            _ => None,
+        }
+    }
+
+    /// The same message without the options of this type.
+    pub fn without_option(&self, kind: u16) -> Self {
+        let mut message = self.clone();
+        for outer in &mut message.attributes {
+            let is_of_options = outer.is_of(TCA_OPTIONS);
+            if let (true, Payload::Nest(options)) = (is_of_options, &mut outer.payload) {
+                options.retain(|option| !option.is_of(kind));
+            }
+        }
+        message
+    }
+
+    /// Whether a word behind the headers, read as a number, is larger than this.
+    pub fn has_word_above(&self, limit: u32) -> bool {
+        let bytes = self.write(Side::Ours, 0);
+        let words = bytes.get(HEADERS..).unwrap_or_default().chunks_exact(4);
+        words
+            .filter_map(<[u8]>::first_chunk)
+            .any(|word| u32::from_ne_bytes(*word) > limit)
     }
 
     /// The bytes to be sent.
@@ -215,6 +275,28 @@ mod tests {
             assert_eq!(theirs[52..], ours[52..]);
         }
         assert_eq!(Side::Ours.neutral("rfq_codel, rcodel"), "fq_codel, codel");
+    }
+
+    #[test]
+    fn an_option_can_be_left_out() {
+        let mut with = message(Kind::FqCodel);
+        if let Payload::Nest(options) = &mut with.attributes[1].payload {
+            options.push(Attribute::u32(5 | 0x8000, 16));
+        }
+        let without = message(Kind::FqCodel);
+        assert_eq!((with.option(5), without.option(5)), (Some(16), None));
+        assert_eq!(with.without_option(5), without);
+        assert_ne!(with, message(Kind::FqCodel));
+    }
+
+    #[test]
+    fn a_large_word_is_found_behind_the_headers() {
+        let mut message = message(Kind::Other("pfifo"));
+        message.parent = u32::MAX;
+        message.attributes.remove(0);
+        assert!(!message.has_word_above(0x2_000c));
+        message.attributes = vec![Attribute::u32(1, 3_000_000_000)];
+        assert!(message.has_word_above(2_999_999_999) && !message.has_word_above(3_000_000_000));
     }
 
     #[test]

@@ -9,14 +9,19 @@ use std::net::{SocketAddr, UdpSocket};
 
 use anyhow::{ensure, Context, Result};
 use netlink_packet_core::NlasIterator;
+use netlink_packet_route::tc::TcHandle;
 use netlink_sys::{protocols::NETLINK_ROUTE, Socket, SocketAddr as Address};
 use nix::errno::Errno;
 use nix::sched::{unshare, CloneFlags};
 
 use super::message::{Message, Side};
 use super::valid::QDISC;
+use crate::sys::codel::{times_rounded_up, FQ_TIMES, TIMES};
 use crate::sys::dummy::Dummy;
 use crate::sys::qdisc::{How, Tc};
+
+/// `TCA_FQ_CODEL_FLOWS`.
+pub const FLOWS: u16 = 5;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
@@ -49,7 +54,7 @@ pub enum Answer {
         parent: u32,
         /// Its kind, were it the kernel's.
         kind: String,
-        /// Its options.
+        /// Its options, with times as ours show them.
         options: Vec<u8>,
     },
     /// Another message, or the end of several, by its type.
@@ -139,11 +144,17 @@ impl Asker {
     fn qdisc(&self, message: &[u8]) -> Result<Answer> {
         let own = |handle: u32| if handle >= GIVEN { GIVEN } else { handle };
         let mut attributes = attributes(message.get(20..).context("a short answer")?)?;
+        let kind = self.text(&attributes.remove(&1).unwrap_or_default());
+        let options = attributes.remove(&2).unwrap_or_default();
         Ok(Answer::Qdisc {
             handle: own(word(message, 8)?),
             parent: word(message, 12)?,
-            kind: self.text(&attributes.remove(&1).unwrap_or_default()),
-            options: attributes.remove(&2).unwrap_or_default(),
+            options: match (self.side, kind.as_str()) {
+                (Side::Theirs, "codel") => times_rounded_up(&options, &TIMES)?,
+                (Side::Theirs, "fq_codel") => times_rounded_up(&options, &FQ_TIMES)?,
+                _ => options,
+            },
+            kind,
         })
     }
 
@@ -214,14 +225,40 @@ impl World {
         }
     }
 
+    /// Whether a `rfq_codel` on the device has this number of flows.
+    ///
+    /// # Errors
+    ///
+    /// The socket fails.
+    pub fn shows_flows(&self, flows: u32) -> Result<bool> {
+        for options in self.tc.options_of(self.index, "rfq_codel")? {
+            let shown = attributes(&options)?.remove(&FLOWS);
+            if shown.is_some_and(|shown| shown == flows.to_ne_bytes()) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes all qdiscs off the device.
+    ///
+    /// # Errors
+    ///
+    /// The socket fails.
+    pub fn clear(&self) -> Result<()> {
+        // There may be none.
+        let _ = self.tc.delete(self.index)?;
+        let _ = self.tc.delete_below(self.index, TcHandle::INGRESS)?;
+        Ok(())
+    }
+
     /// Checks that the device is as good as new when the kind `name` is put on it.
     ///
     /// # Errors
     ///
     /// It is not.
     pub fn check(&self, name: &str) -> Result<()> {
-        // There may be none.
-        let _ = self.tc.delete(self.index)?;
+        self.clear()?;
         self.tc
             .put(How::Replace, self.index, name, None)?
             .with_context(|| format!("cannot put {name} on the device"))?;

@@ -24,7 +24,7 @@ use self::traffic::{changes_under_traffic, keeps_the_delay_low, replaced_under_t
 use super::codel_family as family;
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
-use crate::sys::codel::attribute;
+use crate::sys::codel::{attribute, TIMES};
 use crate::sys::dummy::Dummy;
 use crate::sys::qdisc::{How, Shown, Tc};
 use crate::sys::twins::{Twins, BLOCKED};
@@ -70,6 +70,11 @@ pub const SUITE: Suite = Suite {
         counts_drops_of_a_lower_limit,
         tells_of_the_control_law,
         a_bad_histogram_changes_nothing,
+        refuses_times_that_are_too_long,
+        shown_options_can_be_set_again,
+        counts_what_a_change_and_a_reset_drop,
+        counts_each_packet_once,
+        frees_what_a_change_drops,
     ],
 };
 
@@ -204,7 +209,7 @@ fn counts_drops_of_a_lower_limit(_: &mut Context<'_>) -> Result<()> {
     let text = cmd::run("tc -s -d qdisc show dev tkd0 parent 1:1")?;
     ensure!(
         text.contains("(dropped 40, ")
-            && text.contains("\n  drops: target 0 overlimit 0 change 40\n"),
+            && text.contains("\n  drops: target 0 overlimit 0 change 40 reset 0\n"),
         "expected 40 drops for the lower limit, got {text}"
     );
     bench.done()
@@ -216,4 +221,32 @@ fn tells_of_the_control_law(_: &mut Context<'_>) -> Result<()> {
 
 fn a_bad_histogram_changes_nothing(context: &mut Context<'_>) -> Result<()> {
     family::a_bad_histogram_changes_nothing(context, RCODEL)
+}
+
+fn refuses_times_that_are_too_long(_: &mut Context<'_>) -> Result<()> {
+    family::refuses_times_that_are_too_long(RCODEL, &TIMES)
+}
+
+fn shown_options_can_be_set_again(_: &mut Context<'_>) -> Result<()> {
+    family::shown_options_can_be_set_again(RCODEL, 1..=5)
+}
+
+fn counts_what_a_change_and_a_reset_drop(_: &mut Context<'_>) -> Result<()> {
+    family::counts_what_a_change_and_a_reset_drop(RCODEL)
+}
+
+fn counts_each_packet_once(context: &mut Context<'_>) -> Result<()> {
+    let changes = [
+        "limit 5",
+        "limit 1",
+        "limit 0",
+        "limit 1000",
+        "target 1us interval 1us",
+        "target 100s interval 100s",
+    ];
+    family::counts_each_packet_once(context, RCODEL, &changes)
+}
+
+fn frees_what_a_change_drops(context: &mut Context<'_>) -> Result<()> {
+    family::frees_what_a_change_drops(context, RCODEL, "codel")
 }

@@ -4,6 +4,8 @@
 
 use anyhow::{ensure, Result};
 
+use tackle_core::codel::MAX_US;
+
 use super::{CODEL, KIND, MODULE};
 use crate::suite::Context;
 use crate::sys::bench::Bench;
@@ -19,10 +21,11 @@ pub(super) fn expect_options(what: &str, seen: Options, expected: Options) -> Re
 
 pub(super) fn has_the_defaults_of_codel(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
-    for kind in [CODEL, KIND] {
-        bench.fresh(kind, None)??;
-        expect_options(kind, bench.options()?, Options::default_as_shown())?;
-    }
+    let expected = Options::default_as_shown();
+    bench.fresh(CODEL, None)??;
+    expect_options(CODEL, bench.options()?.rounded_up(), expected)?;
+    bench.fresh(KIND, None)??;
+    expect_options(KIND, bench.options()?, expected)?;
     bench.done()
 }
 
@@ -69,15 +72,15 @@ fn samples() -> Vec<Options> {
             ce_threshold: Some(0),
         },
         Options {
-            target: Some(u32::MAX),
+            target: Some(MAX_US),
             ..none
         },
         Options {
-            interval: Some(u32::MAX),
+            interval: Some(MAX_US),
             ..none
         },
         Options {
-            ce_threshold: Some(u32::MAX),
+            ce_threshold: Some(MAX_US),
             ..none
         },
     ]
@@ -88,7 +91,7 @@ pub(super) fn takes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
     for sample in samples() {
         let options = sample.encode();
         bench.fresh(CODEL, Some(&options))??;
-        let theirs = bench.options()?;
+        let theirs = bench.options()?.rounded_up();
         bench.fresh(KIND, Some(&options))??;
         let ours = bench.options()?;
         expect_options(&format!("after {sample:?}"), ours, theirs)?;
@@ -113,7 +116,11 @@ pub(super) fn changes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
     };
     let (theirs, ours) = (run(CODEL)?, run(KIND)?);
     for ((sample, theirs), ours) in samples().iter().zip(theirs).zip(ours) {
-        expect_options(&format!("after changing {sample:?}"), ours, theirs)?;
+        expect_options(
+            &format!("after changing {sample:?}"),
+            ours,
+            theirs.rounded_up(),
+        )?;
     }
     bench.done()
 }
@@ -183,7 +190,7 @@ pub(super) fn refuses_what_codel_refuses(context: &mut Context<'_>) -> Result<()
     for (what, bytes) in odd_options() {
         bench.fresh(CODEL, None)??;
         let theirs = bench.change(CODEL, &bytes)?;
-        let after_theirs = bench.options()?;
+        let after_theirs = bench.options()?.rounded_up();
         bench.fresh(KIND, None)??;
         let ours = bench.change(KIND, &bytes)?;
         let after_ours = bench.options()?;

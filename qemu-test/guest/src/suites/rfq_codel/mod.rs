@@ -17,14 +17,15 @@ use self::classes::{
 use self::options::{
     refuses_what_fq_codel_refuses, tc_prints_as_for_fq_codel, tc_refuses_bad_options,
     tc_refuses_what_fq_codel_makes_another_value, tc_takes_what_it_takes_for_fq_codel,
-    tells_why_it_refuses, the_same_options_give_the_same_dumps,
+    tells_why_it_refuses, the_same_number_of_flows_is_no_change,
+    the_same_options_give_the_same_dumps,
 };
 use self::traffic::{changes_under_traffic, marks_and_drops, replaced_under_traffic};
 use super::codel_family as family;
 use super::fault::expect_steps;
 use crate::suite::{list, Context, Suite};
 use crate::sys::bench::Bench;
-use crate::sys::codel::attribute;
+use crate::sys::codel::{attribute, FQ_TIMES};
 use crate::sys::dummy::Dummy;
 use crate::sys::module::{self, Installed};
 use crate::sys::twins::{Twins, BLOCKED};
@@ -40,6 +41,7 @@ pub const SUITE: Suite = Suite {
         the_same_options_give_the_same_dumps,
         refuses_what_fq_codel_refuses,
         tells_why_it_refuses,
+        the_same_number_of_flows_is_no_change,
         tc_prints_as_for_fq_codel,
         tc_refuses_bad_options,
         tc_takes_what_it_takes_for_fq_codel,
@@ -65,6 +67,11 @@ pub const SUITE: Suite = Suite {
         counts_drops_of_filters,
         tells_of_the_control_law,
         a_bad_histogram_changes_nothing,
+        refuses_times_that_are_too_long,
+        shown_options_can_be_set_again,
+        counts_what_a_change_and_a_reset_drop,
+        counts_each_packet_once,
+        frees_what_a_change_drops,
     ],
 };
 
@@ -204,7 +211,9 @@ fn counts_drops_of_filters(_: &mut Context<'_>) -> Result<()> {
     let text = cmd::run("tc -s -d qdisc show dev tkd0 parent 1:1")?;
     ensure!(
         text.contains("(dropped 14, ")
-            && text.contains("\n  drops: target 0 overlimit 0 overmemory 0 filter 14\n"),
+            && text.contains(
+                "\n  drops: target 0 overlimit 0 overmemory 0 change 0 reset 0 filter 14\n"
+            ),
         "expected 14 drops of filters, got {text}"
     );
     drop(down);
@@ -217,4 +226,34 @@ fn tells_of_the_control_law(_: &mut Context<'_>) -> Result<()> {
 
 fn a_bad_histogram_changes_nothing(context: &mut Context<'_>) -> Result<()> {
     family::a_bad_histogram_changes_nothing(context, TARGET)
+}
+
+fn refuses_times_that_are_too_long(_: &mut Context<'_>) -> Result<()> {
+    family::refuses_times_that_are_too_long(TARGET, &FQ_TIMES)
+}
+
+fn shown_options_can_be_set_again(_: &mut Context<'_>) -> Result<()> {
+    family::shown_options_can_be_set_again(TARGET, 1..=9)
+}
+
+fn counts_what_a_change_and_a_reset_drop(_: &mut Context<'_>) -> Result<()> {
+    family::counts_what_a_change_and_a_reset_drop(TARGET)
+}
+
+fn counts_each_packet_once(context: &mut Context<'_>) -> Result<()> {
+    let changes = [
+        "limit 5",
+        "limit 1",
+        "limit 0",
+        "limit 10240",
+        "memory_limit 3kb",
+        "memory_limit 32mb",
+        "target 1us interval 1us",
+        "target 100s interval 100s",
+    ];
+    family::counts_each_packet_once(context, TARGET, &changes)
+}
+
+fn frees_what_a_change_drops(context: &mut Context<'_>) -> Result<()> {
+    family::frees_what_a_change_drops(context, TARGET, "fq_codel")
 }

@@ -3,12 +3,13 @@
 //! Options of `sch_rfq_codel`, as they travel and as `tc` takes and prints them.
 
 use anyhow::{ensure, Context as _, Result};
+use tackle_core::codel::MAX_US;
 
 use super::{KIND, MODULE, TWINS};
 use crate::suite::Context;
 use crate::sys::bench::Bench;
 use crate::sys::cmd;
-use crate::sys::codel::attribute;
+use crate::sys::codel::{attribute, times_rounded_up, FQ_TIMES};
 use crate::sys::twins::orders;
 
 // C header: `include/uapi/linux/pkt_sched.h`, `TCA_FQ_CODEL_*`.
@@ -43,13 +44,28 @@ fn word(kind: u16, value: u32) -> Vec<u8> {
 
 /// Options one by one, several at once, and at the ends of their ranges.
 fn samples() -> Vec<Vec<u8>> {
-    let values = [0, 1, 255, 256, 12_345, 1 << 20, i32::MAX as u32, u32::MAX];
-    let mut samples: Vec<_> = CHANGEABLE
-        .iter()
-        .flat_map(|kind| values.map(|value| word(*kind, value)))
-        // Of a quantum there is a most; that is another test's.
-        .filter(|bytes| bytes[2] != QUANTUM as u8 || bytes[4..] <= (1u32 << 20).to_ne_bytes()[..])
-        .collect();
+    let values = [
+        0,
+        1,
+        255,
+        256,
+        12_345,
+        1 << 20,
+        i32::MAX as u32,
+        MAX_US,
+        u32::MAX,
+    ];
+    // The largest valid value. Other tests check that larger ones are refused.
+    let most = |kind: u16| match kind {
+        QUANTUM => 1 << 20,
+        _ if FQ_TIMES.contains(&kind) => MAX_US,
+        _ => u32::MAX,
+    };
+    let mut samples = Vec::new();
+    for kind in CHANGEABLE {
+        let values = values.iter().filter(|value| **value <= most(kind));
+        samples.extend(values.map(|value| word(kind, *value)));
+    }
     let threshold = word(CE_THRESHOLD, 1000);
     let selector = attribute(CE_THRESHOLD_SELECTOR, &[0x50]);
     let mask = attribute(CE_THRESHOLD_MASK, &[0xfc]);
@@ -60,7 +76,7 @@ fn samples() -> Vec<Vec<u8>> {
 }
 
 /// Puts queues of both kinds on the device with the same options, and then changes them to
-/// others; what they tell has to be the same, byte by byte.
+/// others. The dumps have to be the same, byte by byte, but for the rounding of times.
 pub(super) fn the_same_options_give_the_same_dumps(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let mut starts = samples();
@@ -81,7 +97,10 @@ pub(super) fn the_same_options_give_the_same_dumps(context: &mut Context<'_>) ->
         }
         Ok(seen)
     };
-    let (theirs, ours) = (run(TWINS.theirs)?, run(TWINS.ours)?);
+    let (mut theirs, ours) = (run(TWINS.theirs)?, run(TWINS.ours)?);
+    for options in &mut theirs {
+        *options = times_rounded_up(options, &FQ_TIMES)?;
+    }
     for (number, (theirs, ours)) in theirs.iter().zip(&ours).enumerate() {
         ensure!(!ours.is_empty(), "number {number}: no options");
         ensure!(
@@ -135,6 +154,10 @@ pub(super) fn refuses_what_fq_codel_refuses(context: &mut Context<'_>) -> Result
         // A refusal changes nothing.
         ensure!(changed.is_ok() || after == before, "{kind} has changed");
         ensure!(added.is_ok() || left.kind == "pfifo", "{kind} is there");
+        let after = match kind == TWINS.theirs {
+            true => times_rounded_up(&after, &FQ_TIMES)?,
+            false => after,
+        };
         Ok((added, changed, after))
     };
     let mut refused = 0;
@@ -157,7 +180,7 @@ pub(super) fn tells_why_it_refuses(_: &mut Context<'_>) -> Result<()> {
     cmd::run("tc qdisc add dev tkd0 root rfq_codel flows 16")?;
     let before = bench.show()?.options;
     for (line, said) in [
-        ("replace flows 16", "The number of flows cannot be changed"),
+        ("replace flows 17", "The number of flows cannot be changed"),
         (
             "change limit 3 flows 32",
             "The number of flows cannot be changed",
@@ -191,6 +214,21 @@ pub(super) fn tells_why_it_refuses(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
+pub(super) fn the_same_number_of_flows_is_no_change(_: &mut Context<'_>) -> Result<()> {
+    let bench = Bench::new(MODULE)?;
+    for limit in [100, 200] {
+        cmd::run(&format!(
+            "tc qdisc replace dev tkd0 root rfq_codel flows 16 limit {limit}"
+        ))?;
+        let text = cmd::run("tc qdisc show dev tkd0")?;
+        ensure!(
+            text.contains(&format!(" limit {limit}p flows 16 ")),
+            "expected limit {limit} and 16 flows, got {text}"
+        );
+    }
+    bench.done()
+}
+
 pub(super) fn tc_prints_as_for_fq_codel(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let mut lines = orders(&[
@@ -198,7 +236,7 @@ pub(super) fn tc_prints_as_for_fq_codel(context: &mut Context<'_>) -> Result<()>
         "change KIND limit 10 target 2ms interval 50ms noecn ce_threshold 1ms drop_batch 3",
         "change KIND quantum 300 memory_limit 3Mb ce_threshold_selector 0x1/0x3",
         "replace KIND ecn ce_threshold 80us limit 0x20 interval 1.5s target 3 memory_limit 7kb",
-        "change KIND ce_threshold 0 limit 0 target 2199023254us memory_limit 12345",
+        "change KIND ce_threshold 0 limit 0 target 999s memory_limit 12345",
         "change KIND limit 4294967295 interval 1us memory_limit 3.9gb quantum 1",
         "change KIND ce_threshold_selector 0/0 drop_batch 0",
         "change KIND",
