@@ -120,7 +120,7 @@ fn run(command: &mut Command) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().last().unwrap_or("failed").trim();
     if line.contains("Unknown symbol") {
-        bail!("{line} (load the modules that it depends on first; those of this project need tackle.ko)");
+        bail!("{line} (load tackle.ko first; other modules may be needed as well)");
     }
     bail!("{line}")
 }
