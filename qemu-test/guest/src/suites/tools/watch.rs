@@ -32,6 +32,11 @@ fn expect_queue(command: &str, kind: &str) -> Result<String> {
     Ok(text)
 }
 
+/// Whether the kernel has `ingress` and `clsact`, which the small ones lack.
+fn has_ingress() -> bool {
+    cmd::run("modprobe sch_ingress").is_ok()
+}
+
 fn tc(words: &str) -> Result<String> {
     cmd::run(&format!("tc {words}"))
 }
@@ -58,7 +63,9 @@ pub fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
             "qdisc add dev tkd0 parent {class} handle 10: {options}"
         ))?;
         // One that is not below the root, and of no interest.
-        tc("qdisc add dev tkd0 clsact")?;
+        if has_ingress() {
+            tc("qdisc add dev tkd0 clsact")?;
+        }
         bench.device.send(9)?;
         let (kind, _) = options.split_once(' ').context("a kind")?;
         let queues = watched("tkd0")?;
@@ -87,7 +94,9 @@ pub fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
             );
             context.note(first)?;
         }
-        tc("qdisc del dev tkd0 clsact")?;
+        if has_ingress() {
+            tc("qdisc del dev tkd0 clsact")?;
+        }
         tc("qdisc del dev tkd0 root")?;
     }
     bench.done()
@@ -253,8 +262,11 @@ pub fn queues_below_multiq_and_mq_are_watched(context: &mut Context<'_>) -> Resu
 
 pub fn devices_without_codel_are_refused(_: &mut Context<'_>) -> Result<()> {
     let device = Dummy::new("tkd0", 1)?;
-    tc("qdisc add dev tkd0 ingress")?;
-    let none = "tkd0 has none of rcodel, rfq_codel, codel, fq_codel; it has noqueue, ingress: ";
+    let mut none = "tkd0 has none of rcodel, rfq_codel, codel, fq_codel; it has noqueue: ";
+    if has_ingress() {
+        tc("qdisc add dev tkd0 ingress")?;
+        none = "tkd0 has none of rcodel, rfq_codel, codel, fq_codel; it has noqueue, ingress: ";
+    }
     for (words, part) in [
         ("watch tkd1", "no device tkd1; there are: "),
         ("watch tkd0 --json", none),
