@@ -68,7 +68,7 @@ mod words;
 pub use attributes::Options;
 pub use error::Error;
 pub use plugin::QdiscUtil;
-pub use print::{Hex, Printer, SignedTime, Size, Time};
+pub use print::{Hex, Printer, SignedTime, Size, SizeOption, Time, TimeOption};
 pub use tackle_core::netlink::Attributes;
 pub use words::Words;
 

@@ -8,7 +8,7 @@ use std::marker::PhantomData;
 use std::ptr::null;
 use std::sync::atomic::Ordering::Relaxed;
 
-use crate::abi;
+use crate::{abi, parse};
 
 /// Prints where `tc` prints.
 ///
@@ -148,6 +148,36 @@ impl Display for Time {
         // SAFETY: the buffer holds a C string, and is not written to any more.
         let text = unsafe { CStr::from_ptr(buf.as_ptr()) };
         f.pad(&text.to_string_lossy())
+    }
+}
+
+/// The time of an option, in microseconds: as [`Time`] where `tc` reads that as the same time,
+/// else in `us`. So an option that is shown can be set again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimeOption(pub u32);
+
+impl Display for TimeOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Time(self.0).to_string();
+        match parse::time(&text) {
+            Some(us) if us == self.0 => f.pad(&text),
+            _ => f.pad(&format!("{}us", self.0)),
+        }
+    }
+}
+
+/// The number of bytes of an option: as [`Size`] where `tc` reads that as the same number, else
+/// in `b`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SizeOption(pub u32);
+
+impl Display for SizeOption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = Size(self.0).to_string();
+        match parse::size(&text) {
+            Some(bytes) if bytes == self.0 => f.pad(&text),
+            _ => f.pad(&format!("{}b", self.0)),
+        }
     }
 }
 

@@ -66,9 +66,19 @@ fn read(json: &str, twins: Twins) -> Result<Vec<Case>> {
         {
             *text = twins.ours_in(text);
         }
-        case.match_pattern = rounded_up_in(&case.match_pattern);
+        case.match_pattern = exact(&rounded_up_in(&case.match_pattern));
     }
     Ok(cases)
+}
+
+/// A pattern for options of the original made one for ours: a time with a fraction may be shown
+/// in microseconds, where it is exact.
+fn exact(pattern: &str) -> String {
+    static FRACTION: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r"(target|interval|ce_threshold) (\d+\.\d+m?s)").expect("a fixed pattern")
+    });
+    let either = r"$1 (?:$2|[0-9]+us)";
+    FRACTION.replace_all(pattern, either).into_owned()
 }
 
 fn substitute(text: &str) -> Result<String> {
@@ -243,6 +253,15 @@ mod tests {
         assert_eq!(case.match_pattern, "qdisc rcodel 1: root");
         assert!(case.scapy.is_empty());
         assert!(substitute("$ETH").is_err());
+    }
+
+    #[test]
+    fn times_with_a_fraction_may_be_exact() {
+        let pattern = Regex::new(&exact("target 5ms interval 1.02ms")).unwrap();
+        assert!(pattern.is_match("target 5ms interval 1024us ecn"));
+        assert!(pattern.is_match("target 5ms interval 1.02ms ecn"));
+        assert!(!pattern.is_match("target 5ms interval 1.03ms ecn"));
+        assert_eq!(exact("limit 10240p"), "limit 10240p");
     }
 
     #[test]

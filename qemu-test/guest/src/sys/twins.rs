@@ -186,10 +186,7 @@ impl Twins {
     }
 
     /// Adds qdiscs of both kinds with each of these options. `tc` has to take them, and has to
-    /// show the same options then.
-    ///
-    /// `tc` shows three digits of a time, and the kernel rounds to units of 1024 ns: the times
-    /// should be multiples of 128 us.
+    /// show the same options as JSON then, but for the rounding of times.
     ///
     /// # Errors
     ///
@@ -204,11 +201,11 @@ impl Twins {
             let shown = [self.theirs, self.ours].map(|kind| {
                 let output = add(bench, kind, line)?;
                 ensure!(output.code == 0, "{kind} {line}: {output:?}");
-                let shown = cmd::run("tc qdisc show dev tkd0")?;
+                let shown = cmd::run("tc -j qdisc show dev tkd0")?;
                 Ok(shown.replace(self.ours, self.theirs))
             });
             let [theirs, ours] = shown;
-            let (theirs, ours) = (theirs?, ours?);
+            let (theirs, ours) = (rounded_up_in(&theirs?), ours?);
             ensure!(ours == theirs, "{line}: expected {theirs:?}, got {ours:?}");
         }
         context.note(format!("{} lines of options do the same", lines.len()))

@@ -16,7 +16,7 @@ mod tests;
 use tackle_core::codel::xstats::CodelXstats;
 use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, put_histogram, Details};
-use tackle_tc::{Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, Words};
+use tackle_tc::{Attributes, Error, Options, Printer, Qdisc, SignedTime, Time, TimeOption, Words};
 
 const TARGET: u16 = 1;
 const LIMIT: u16 = 2;
@@ -83,7 +83,7 @@ impl Qdisc for Rcodel {
         ] {
             if let Some(us) = options.u32(kind) {
                 let name = key.to_string_lossy();
-                out.uint(key, us, format_args!("{name} {} ", Time(us)));
+                out.uint(key, us, format_args!("{name} {} ", TimeOption(us)));
             }
         }
         if options.u32(ECN).is_some_and(|ecn| ecn != 0) {

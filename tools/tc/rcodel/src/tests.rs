@@ -112,19 +112,43 @@ fn options_are_printed_as_those_of_codel() {
     assert_eq!(on.text, "histogram ");
     assert_eq!(on.json, Printed::members([("histogram", json!(true))]));
 
-    let printed = print(&[(1, 4999), (2, 1000), (3, 99_999), (4, 1), (5, 999)]);
+    let printed = print(&[(1, 5000), (2, 1000), (3, 100_000), (4, 1), (5, 999)]);
     assert_eq!(
         printed.text,
         "limit 1000p target 5ms ce_threshold 999us interval 100ms ecn "
     );
     let json = [
         ("limit", json!(1000)),
-        ("target", json!(4999)),
+        ("target", json!(5000)),
         ("ce_threshold", json!(999)),
-        ("interval", json!(99_999)),
+        ("interval", json!(100_000)),
         ("ecn", json!(true)),
     ];
     assert_eq!(printed.json, Printed::members(json));
+}
+
+#[test]
+fn options_that_are_printed_can_be_set_again() {
+    for us in [
+        0,
+        1,
+        999,
+        1000,
+        1234,
+        12_345,
+        100_000,
+        1_234_567,
+        2_199_000_000,
+        MAX_US,
+    ] {
+        let text = print(&[(1, us)]).text;
+        let expected = attributes(&[(1, us)]);
+        // 0 means that the option is left as it is.
+        let expected = if us == 0 { Vec::new() } else { expected };
+        assert_eq!(plugin().parse_line(text.trim_end()), Ok(expected), "{text}");
+    }
+    assert_eq!(print(&[(1, 12_345)]).text, "target 12345us ");
+    assert_eq!(print(&[(1, 12_300)]).text, "target 12.3ms ");
 }
 
 #[test]

@@ -19,7 +19,10 @@ use std::ffi::CStr;
 use tackle_core::codel::xstats::{FlowXstats, FqCodelXstats, QueueXstats};
 use tackle_core::codel::MAX_US;
 use tackle_tc::codel::{print_histogram, print_number as number, put_histogram, Details};
-use tackle_tc::{Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, Size, Time, Words};
+use tackle_tc::{
+    Attributes, Error, Hex, Options, Printer, Qdisc, SignedTime, SizeOption, Time, TimeOption,
+    Words,
+};
 
 const TARGET: u16 = 1;
 const LIMIT: u16 = 2;
@@ -99,7 +102,7 @@ impl Qdisc for RfqCodel {
         let time = |out: &mut Printer, kind, key: &CStr| {
             if let Some(us) = options.u32(kind) {
                 let name = key.to_string_lossy();
-                out.uint(key, us, format_args!("{name} {} ", Time(us)));
+                out.uint(key, us, format_args!("{name} {} ", TimeOption(us)));
             }
         };
         if let Some(limit) = options.u32(LIMIT) {
@@ -122,7 +125,7 @@ impl Qdisc for RfqCodel {
         }
         time(out, INTERVAL, c"interval");
         if let Some(bytes) = options.u32(MEMORY_LIMIT) {
-            let text = format!("memory_limit {} ", Size(bytes));
+            let text = format!("memory_limit {} ", SizeOption(bytes));
             out.uint(c"memory_limit", bytes, text);
         }
         if options.u32(ECN).is_some_and(|ecn| ecn != 0) {

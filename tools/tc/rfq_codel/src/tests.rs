@@ -117,9 +117,9 @@ fn errors_say_which_option() {
 fn options_are_printed_as_those_of_fq_codel() {
     // In whichever order they come.
     let printed = print(&[
-        (1, 4999),
+        (1, 5000),
         (2, 10_240),
-        (3, 99_999),
+        (3, 100_000),
         (4, 1),
         (6, 1514),
         (8, 64),
@@ -140,11 +140,11 @@ fn options_are_printed_as_those_of_fq_codel() {
         ("limit", json!(10_240)),
         ("flows", json!(1024)),
         ("quantum", json!(1514)),
-        ("target", json!(4999)),
+        ("target", json!(5000)),
         ("ce_threshold", json!(999)),
         ("ce_threshold_selector", json!(0x50)),
         ("ce_threshold_mask", json!(0xfc)),
-        ("interval", json!(99_999)),
+        ("interval", json!(100_000)),
         ("memory_limit", json!(32 << 20)),
         ("ecn", json!(true)),
         ("drop_batch", json!(64)),
@@ -277,5 +277,17 @@ proptest! {
         kinds.sort_unstable();
         kinds.dedup();
         prop_assert_eq!(kinds.len(), sent);
+    }
+}
+
+#[test]
+fn sizes_that_are_printed_can_be_set_again() {
+    for bytes in [1, 1030, 12_345, 2_097_252, 32 << 20, 1_073_742_848, 1 << 31] {
+        let text = plugin()
+            .print(Some(&attributes(&[(9, bytes)])))
+            .unwrap()
+            .text;
+        let expected = Ok(attributes(&[(9, bytes)]));
+        assert_eq!(plugin().parse_line(text.trim_end()), expected, "{text}");
     }
 }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
+use regex::Regex;
 use tackle_core::codel::MAX_US;
 
 use super::details::{drained, sum};
@@ -56,6 +57,24 @@ pub fn refuses_times_that_are_too_long(target: Target, times: &[u16]) -> Result<
 pub fn shown_options_can_be_set_again(target: Target, kinds: RangeInclusive<u16>) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
+    // What `tc` shows as text it takes, too.
+    let times = Regex::new("(?:target|interval|ce_threshold) [^ ]+")?;
+    cmd::run(&format!("tc qdisc add dev tkd0 root {kind}"))?;
+    for time in ["12345us", "1234567us", "100.5ms", "2199s", "2199023254us"] {
+        let change = format!("tc qdisc change dev tkd0 root {kind}");
+        cmd::run(&format!(
+            "{change} target {time} interval {time} ce_threshold {time}"
+        ))?;
+        let before = bench.show()?.options;
+        let text = cmd::run("tc qdisc show dev tkd0")?;
+        let shown: Vec<_> = times.find_iter(&text).map(|found| found.as_str()).collect();
+        ensure!(shown.len() == 3, "expected three times, got {text}");
+        cmd::run(&format!("{change} {}", shown.join(" ")))?;
+        ensure!(
+            bench.show()?.options == before,
+            "{shown:?} has changed options"
+        );
+    }
     bench.fresh(kind, None)??;
     for us in [
         0,

@@ -152,7 +152,7 @@ pub(super) fn tc_prints_as_for_codel(context: &mut Context<'_>) -> Result<()> {
         "add KIND",
         "change KIND limit 10 target 2ms interval 50ms ecn ce_threshold 1ms",
         "replace KIND noecn ce_threshold 80us limit 0x20 interval 1.5s target 3",
-        "change KIND ce_threshold 0 limit 0 target 2199023254us",
+        "change KIND ce_threshold 0 limit 0 target 999s",
         "change KIND limit 4294967295 interval 1us",
         "change KIND",
     ]);
