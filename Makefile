@@ -20,6 +20,9 @@ RUNNER := $(BUILD)/cargo/release/tackle-qemu
 kernel-dir = $(BUILD)/kernels/$(1)
 runner-kernels = $(foreach k,$(1),--kernel $(k)=$(call kernel-dir,$(k))) --build $(BUILD)
 
+# The scripts use both processors by themselves, and apt has one lock.
+.NOTPARALLEL:
+
 .DEFAULT_GOAL := $(if $(CLIPPY),clippy,help)
 
 # The two commands ------------------------------------------------------------

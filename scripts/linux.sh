@@ -38,14 +38,30 @@ has() {
 	return 1
 }
 
-# release_of VERSION: the release that the kernel of this version prints. It is that of the
-# pinned kernel's flavour: amd64, rt-amd64 or cloud-amd64.
+# parts RELEASE: the packages that a kernel consists of, one a line.
+parts() {
+	printf '%s\n' linux-{binary,modules,base,headers}-"$1" "linux-source-$LINUX_SERIES"
+}
+
+# complete VERSION RELEASE: whether the archive has all packages of a kernel. The signed binary
+# comes hours or days after the others.
+complete() {
+	local package
+	for package in $(parts "$2"); do
+		has "$package" "$1" || return 1
+	done
+}
+
+# release_of VERSION: the release that the kernel of this version prints, if the archive has
+# all of it. The release is that of the pinned kernel's flavour: amd64, rt-amd64 or
+# cloud-amd64.
 release_of() {
-	local flavour=${LINUX_RELEASE#*-} package
+	local flavour=${LINUX_RELEASE#*-} package release
 	for package in $(apt-cache pkgnames "linux-headers-${1%%-*}" |
 		grep -xE "linux-headers-[^-]*-$flavour"); do
-		if has "$package" "$1"; then
-			echo "${package#linux-headers-}"
+		release=${package#linux-headers-}
+		if complete "$1" "$release"; then
+			echo "$release"
 			return
 		fi
 	done
@@ -61,8 +77,11 @@ resolve() {
 	local version release=''
 	# What is in the cache needs no archive.
 	[ ! -d "$linux" ] || return 0
+	# One run at a time: apt has one lock, and the others can use what the first one chose.
+	exec 9>"$TACKLE_CACHE/.resolve.lock"
+	flock 9
 	lists
-	! has "linux-source-$LINUX_SERIES" "$LINUX_VERSION" || return 0
+	! complete "$LINUX_VERSION" "$LINUX_RELEASE" || return 0
 	for version in $(versions "linux-source-$LINUX_SERIES"); do
 		release=$(release_of "$version")
 		[ -z "$release" ] || break
@@ -80,8 +99,7 @@ resolve() {
 fetch() {
 	local dir=$1 package
 	mkdir -p "$dir/debs" "$dir/root"
-	for package in linux-{binary,modules,base,headers}-"$LINUX_RELEASE" \
-		"linux-source-$LINUX_SERIES"; do
+	for package in $(parts "$LINUX_RELEASE"); do
 		(cd "$dir/debs" && apt-get download "$package=$LINUX_VERSION")
 	done
 	for package in "$dir"/debs/*.deb; do

@@ -38,7 +38,7 @@ repositories() {
 	# shellcheck disable=SC2016 # apt's own format, not variables
 	apt-get indextargets 'Created-By: Packages' \
 		--format '$(ORIGIN)|$(COMPONENT)|$(REPO_URI)|$(CODENAME)|$(RELEASE)' |
-		awk -F '|' '$2 == "main" {
+		awk -F '|' '$2 == "main" && $3 ~ /^(https?|file|copy|mirror)[+:]/ {
 			origin = $1 == "Debian" ? $1 : "other"
 			print origin, $3, $4 ~ /^[a-z]/ ? $4 : $5
 		}' | sort -u
@@ -95,11 +95,14 @@ mirror() {
 		update || true
 		found=$(repositories)
 	fi
-	# The archive of this machine's release, else another of Debian's: sid calls itself
-	# by the name of the next release. -updates, -security and the like have a dash.
+	# Debian's archive of this machine's release, else another of Debian's: sid calls itself
+	# by the name of the next release, and derivatives have their own names. Last, what has
+	# this machine's release and names no origin. -updates, -security and the like have a dash.
 	uri=$(awk -v here="$(codename)" '
-		$3 == here && best < 2 + ($1 == "Debian") { uri = $2; best = 2 + ($1 == "Debian") }
-		$1 == "Debian" && $3 !~ /-/ && best < 1 { uri = $2; best = 1 }
+		{ rank = 0 }
+		$3 == here { rank = 1 }
+		$1 == "Debian" && $3 !~ /-/ { rank = 2 + ($3 == here) }
+		rank > best { uri = $2; best = rank }
 		END { print uri }' <<<"$found")
 	[ -z "$uri" ] || uri=$(first_mirror "$uri")
 	if [ -z "$uri" ] && [ -n "${reason:-}" ]; then
@@ -130,8 +133,13 @@ sources_list() {
 		*-security) uri=$security ;;
 		esac
 		[ -n "$uri" ] || continue
-		release=$(fetch_file "${uri%/}/dists/$suite/InRelease") || [ "$suite" != "$first" ] ||
-			die "no network: cannot fetch Debian $suite from this machine's mirror, $uri"
+		if ! release=$(fetch_file "${uri%/}/dists/$suite/InRelease"); then
+			# A mirror need not have -updates, but the kernel's suite.
+			if [ "$suite" = "$first" ] || [ "$suite" = "$LINUX_SUITE" ]; then
+				die "no network, or no Debian $suite on this machine's mirror (TACKLE_MIRROR names another): $uri"
+			fi
+			continue
+		fi
 		until=$(sed -n 's/^Valid-Until: //p' <<<"$release")
 		options=
 		if [ -n "$until" ] && [ "$(date -d "$until" +%s)" -lt "$(date +%s)" ]; then

@@ -142,9 +142,26 @@ impl Scene {
         stdout(&self.run("echo $LINUX_VERSION $LINUX_RELEASE"))
     }
 
-    /// The kernels of Debian's archive are `packages`.
+    /// The kernels of Debian's archive are `packages`, each with headers complete.
     fn kernels(&self, packages: &[(&str, &str)]) {
-        self.suite("debian", "trixie-backports", DEBIAN, packages);
+        self.kernels_with(packages, |_, _| true);
+    }
+
+    /// The same, without the parts of kernels that `has` is false for.
+    fn kernels_with(&self, packages: &[(&str, &str)], has: impl Fn(&str, &str) -> bool) {
+        let mut all: Vec<_> = packages
+            .iter()
+            .map(|(name, v)| (name.to_string(), *v))
+            .collect();
+        for (name, version) in packages {
+            if let Some(release) = name.strip_prefix("linux-headers-") {
+                let parts = ["binary", "modules", "base"].iter();
+                let parts = parts.filter(|part| has(part, version));
+                all.extend(parts.map(|part| (format!("linux-{part}-{release}"), *version)));
+            }
+        }
+        let all: Vec<_> = all.iter().map(|(name, v)| (name.as_str(), *v)).collect();
+        self.suite("debian", "trixie-backports", DEBIAN, &all);
         let row = format!(
             "deb [trusted=yes] {} trixie-backports main\n",
             self.uri("debian")
@@ -275,6 +292,34 @@ fn a_machine_without_debian_is_told_of_tackle_mirror() {
 }
 
 #[test]
+fn a_derivative_takes_debians_own_archive() {
+    let scene = Scene::new();
+    let here = stdout(&scene.run("codename"));
+    scene.suite("derivative", &here, OTHER, &[]);
+    scene.suite("debian", "another", DEBIAN, &[]);
+    let rows = format!(
+        "deb [trusted=yes] {} {here} main\ndeb [trusted=yes] {} another main\n",
+        scene.uri("derivative"),
+        scene.uri("debian")
+    );
+    scene.write("etc/apt/sources.list", &rows);
+    assert_eq!(stdout(&scene.run("mirror")), scene.uri("debian") + "/");
+}
+
+#[test]
+fn a_suite_that_a_mirror_lacks_is_left_out() {
+    let scene = Scene::new();
+    let uri = scene.uri("debian");
+    scene.write("debian/dists/sid/InRelease", "Origin: Debian\n");
+    let output = scene.run(&format!("TACKLE_MIRROR={uri} sources_list sid sid-updates"));
+    assert_eq!(stdout(&output), format!("deb {uri} sid main"));
+    let line = error(&scene.run(&format!(
+        "TACKLE_MIRROR={uri} sources_list sid $LINUX_SUITE"
+    )));
+    assert!(line.contains("no Debian trixie-backports"), "{line}");
+}
+
+#[test]
 fn an_expired_repository_is_used_and_named() {
     let scene = Scene::new();
     let fields = format!("{DEBIAN}Valid-Until: {PAST}\n");
@@ -310,7 +355,10 @@ fn the_date_of_an_expired_suite_is_not_checked() {
 #[test]
 fn a_pin_that_is_in_the_archive_stays() {
     let scene = Scene::new();
-    scene.kernels(&[("linux-source-7.3", "7.3.1-9~bpo13+1")]);
+    scene.kernels(&[
+        ("linux-source-7.3", "7.3.1-9~bpo13+1"),
+        ("linux-headers-7.3.1+deb13-amd64", "7.3.1-9~bpo13+1"),
+    ]);
     let output = scene.resolve();
     assert_eq!(stdout(&output), "");
     assert_eq!(stderr(&output), "");
@@ -328,6 +376,31 @@ fn the_newest_of_the_series_is_used_in_place_of_a_pin_that_never_existed() {
         "tackle: linux 7.3.1-9~bpo13+1 has left the archive: \
          using 7.3.6-1~bpo13+1, the newest of series 7.3"
     );
+    assert_eq!(scene.kernel(), "7.3.6-1~bpo13+1 7.3.6+deb13-amd64");
+}
+
+#[test]
+fn a_kernel_whose_binary_is_not_signed_yet_is_passed_over() {
+    let scene = Scene::new();
+    let amd64 = ("linux-headers-7.3.5+deb13-amd64", "7.3.5-1~bpo13+1");
+    assert!(KERNELS.contains(&amd64));
+    scene.kernels_with(KERNELS, |part, version| {
+        part != "binary" || !version.starts_with("7.3.6")
+    });
+    stdout(&scene.resolve());
+    assert_eq!(scene.kernel(), "7.3.5-1~bpo13+1 7.3.5+deb13-amd64");
+}
+
+#[test]
+fn runs_at_once_choose_one_after_the_other() {
+    let scene = Scene::new();
+    scene.kernels(KERNELS);
+    std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..3).map(|_| scope.spawn(|| scene.resolve())).collect();
+        for run in runs {
+            stdout(&run.join().unwrap());
+        }
+    });
     assert_eq!(scene.kernel(), "7.3.6-1~bpo13+1 7.3.6+deb13-amd64");
 }
 
