@@ -2,8 +2,8 @@
 
 //! Asks the kernel questions by netlink, of the family `NETLINK_ROUTE`.
 //!
-//! Answers stay bytes: a message about a device that the caller does not look for cannot fail
-//! the whole answer because nobody could decode it.
+//! Payloads are not decoded here. So a message that cannot be decoded, about a device that the
+//! caller ignores, does not fail the whole dump.
 
 use std::cell::Cell;
 use std::io::{self, ErrorKind};
@@ -24,10 +24,10 @@ const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
 
-/// How often a question is repeated whose answer the kernel has interrupted.
+/// How many times a dump is tried while the kernel marks it as interrupted (`NLM_F_DUMP_INTR`).
 const REPEATS: u32 = 20;
 
-/// What takes a request and has datagrams with answers: the kernel, or a test.
+/// Sends requests and receives datagrams: a netlink socket, or a fake in tests.
 pub trait Transport {
     /// Sends a request.
     ///
@@ -141,7 +141,7 @@ impl Netlink {
     }
 }
 
-/// What has come of an answer.
+/// The part of an answer that was received so far.
 struct Answer {
     sequence: u32,
     messages: Vec<Message>,
@@ -172,7 +172,7 @@ impl Answer {
                 .context(cut_off)?;
             let next = (message.length() as usize).next_multiple_of(4);
             rest = rest.get(next..).unwrap_or_default();
-            // Those of an earlier question, whose answer was not read to its end, do not count.
+            // Messages left over from an earlier request are skipped.
             if message.sequence_number() == self.sequence {
                 self.take(&message).context(cut_off)??;
             }
@@ -191,7 +191,6 @@ impl Answer {
                 let code = ErrorBuffer::new_checked(payload).ok()?.code();
                 code.map_or(0, |code| code.get())
             }
-            // Old kernels send no code.
             NLMSG_DONE if payload.is_empty() => 0,
             NLMSG_DONE => DoneBuffer::new_checked(payload).ok()?.code(),
             kind => {
@@ -204,7 +203,7 @@ impl Answer {
             }
         };
         self.is_complete = true;
-        // The kernel's codes are negative; that of a dump may be the number of its messages.
+        // Errors are negative. `NLMSG_DONE` may carry a positive value, which is no error.
         Some(if code < 0 {
             Err(Errno::from_raw(code.wrapping_neg()).into())
         } else {

@@ -120,7 +120,7 @@ fn run(command: &mut Command) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().last().unwrap_or("failed").trim();
     if line.contains("Unknown symbol") {
-        bail!("{line} (load tackle.ko first; other modules may be needed as well)");
+        bail!("{line} (if the module is one of tackle's, load tackle.ko first)");
     }
     bail!("{line}")
 }

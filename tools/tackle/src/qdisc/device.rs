@@ -58,7 +58,7 @@ impl Device {
                 index: header.index,
             }),
             Err(error) => match error.downcast_ref() {
-                // The other two are for a name that no device could have.
+                // The kernel returns EINVAL or ERANGE for a name that no device can have.
                 Some(Errno::ENODEV | Errno::EINVAL | Errno::ERANGE) => {
                     let names = names(&netlink)?;
                     Err(unknown("device", name, names.iter().map(String::as_str)))
@@ -74,14 +74,16 @@ impl Device {
     /// When there is none: the error says what the device has instead. When the device has
     /// been removed. As [`Netlink::dump`].
     pub fn queues(&self) -> Result<Vec<Queue>> {
-        let request = RouteNetlinkMessage::GetQueueDiscipline(TcMessage::default());
+        // The kernel restricts the dump to the device, or, if it is older, ignores the index.
+        // CAST: The kernel's indices are positive and of 31 bits.
+        let of_device = TcMessage::with_index(self.index as i32);
+        let request = RouteNetlinkMessage::GetQueueDiscipline(of_device);
         let messages = self.netlink.dump(request);
         let messages = messages.with_context(|| format!("cannot read the qdiscs of {self}"))?;
         let all = messages
             .iter()
             .filter(|message| message.kind == RTM_NEWQDISC)
             .filter_map(|message| queue(&message.payload));
-        // The kernel tells those of all devices.
         let ours = all.filter(|(index, _)| *index == self.index);
         let (controlled, others): (Vec<_>, Vec<_>) = ours
             .map(|(_, queue)| queue)

@@ -49,8 +49,8 @@ pub struct Queue {
     pub backlog: u64,
     /// Packets in the queue.
     pub qlen: u64,
-    /// How long the last packet had waited, in microseconds. `fq_codel` and `rfq_codel` know
-    /// it of each flow only.
+    /// How long the last packet had waited, in microseconds. `fq_codel` and `rfq_codel`
+    /// report it for each flow, not for the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ldelay: Option<u32>,
     /// Packets marked instead of dropped.
@@ -76,9 +76,9 @@ pub struct Details {
 /// How many packets waited for a time in a range.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {
-    /// For this many microseconds at least.
+    /// Lower bound in microseconds, inclusive.
     pub low: u32,
-    /// For less than these.
+    /// Upper bound in microseconds, exclusive.
     pub high: u32,
     /// How many.
     pub count: u64,
@@ -112,7 +112,7 @@ pub fn queue(message: &[u8]) -> Option<(u32, Queue)> {
         handle: format!("{:x}:", header.handle.major),
         parent: parent(header.parent),
         bytes,
-        // Of more packets than 32 bits count the kernel sends both numbers.
+        // Above 2^32 packets the kernel also sends a 64-bit count.
         packets: stats.u64(TCA_STATS_PKT64).unwrap_or(packets.into()),
         drops,
         backlog,
