@@ -61,11 +61,14 @@ pub fn time(word: &str) -> Option<u32> {
 
 /// Reads a word with one of `tc`'s functions.
 ///
-/// A minus sign is refused. To `tc`, -18446744073709551615 is 1, and -0.5us is 0.
+/// The word has to begin with a digit, after white space and a plus sign. A minus sign is
+/// refused: to `tc`, -18446744073709551615 is 1, and -0.5us is 0. So are `inf` and `nan`, whose
+/// conversion to an integer is undefined in C.
 fn read<T: Default>(word: &str, parse: impl FnOnce(&mut T, &CStr) -> c_int) -> Option<T> {
     // C's `isspace()`: its functions skip what is white space at the start.
     let digits = word.trim_start_matches([' ', '\t', '\n', '\x0b', '\x0c', '\r']);
-    if digits.starts_with('-') {
+    let digits = digits.strip_prefix('+').unwrap_or(digits);
+    if !digits.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
     let word = CString::new(word).ok()?;

@@ -111,7 +111,7 @@ impl Printer {
         self.text(text);
     }
 
-    /// Ends a line of text; what ends it is a choice of the user's.
+    /// Ends a line of text: with a newline, or a backslash where `tc` runs with `-oneline`.
     pub fn newline(&mut self) {
         // SAFETY: by the type's invariants `tc` waits for us.
         unsafe { abi::print_nl() };
@@ -151,8 +151,8 @@ impl Display for Time {
     }
 }
 
-/// The time of an option, in microseconds: as [`Time`] where `tc` reads that as the same time,
-/// else in `us`. So an option that is shown can be set again.
+/// The time of an option, in microseconds. It is printed as [`Time`] if `tc` reads that back as
+/// the same time, else in `us`. So an option that is shown can be set again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeOption(pub u32);
 
