@@ -30,8 +30,8 @@ key() {
 	done | sha256sum | cut -c1-12
 }
 
-# The pinned kernel may have left the archive. The file has the variables of the one that
-# is used in its place (linux.sh resolve), so that all keys follow.
+# The pinned kernel may have left the archive. `linux.sh resolve` stores the version that
+# replaces it in this file. It is read here, so that all keys are computed from it.
 TACKLE_INSTEAD=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE").instead
 if [ -f "$TACKLE_INSTEAD" ] && [ ! -d "${TACKLE_INSTEAD%.instead}" ]; then
 	# shellcheck source=/dev/null
@@ -62,7 +62,7 @@ step() {
 		return
 	fi
 	mkdir -p "$(dirname "$path")"
-	# Left by a machine that went down in mid-way, by nobody who is still at work.
+	# Leftovers of runs that crashed. A younger folder may be in use.
 	find "$(dirname "$path")" -maxdepth 1 -name "$(basename "$path").partial.*" -mmin +180 \
 		-exec rm -rf {} +
 	partial=$path.partial.$$

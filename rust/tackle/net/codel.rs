@@ -28,7 +28,7 @@ pub struct Xstats {
     pub ldelay: u32,
     /// The time to the next drop in microseconds; negative when it is overdue.
     pub drop_next: i32,
-    /// Packets dropped since the queue was full.
+    /// Packets dropped because the queue was full.
     pub drop_overlimit: u32,
     /// Packets marked instead of dropped.
     pub ecn_mark: u32,

@@ -11,9 +11,9 @@
 /// With room for options that the anchors may get.
 pub const HISTOGRAM: u16 = 32;
 
-/// Attribute in statistics, an `i32`: the time in microseconds until the sojourn time will
-/// have been above the target for an interval, negative when it has been so for longer. Not
-/// there while the sojourn time is below the target.
+/// Attribute in statistics, an `i32`: microseconds until the sojourn time has exceeded the
+/// target for one whole interval, negative once that moment has passed. Absent while the sojourn
+/// time is below the target.
 pub const FIRST_ABOVE: u16 = 1;
 /// Attribute in statistics, a `u32`: packets that were dropped because the target was exceeded.
 pub const DROP_TARGET: u16 = 2;

@@ -5,8 +5,8 @@
 //! The statistics (`TCA_STATS_APP`, and `TCA_XSTATS` for old readers) of `rcodel` and
 //! `rfq_codel` begin with the C structure of the anchor, `struct tc_codel_xstats` or
 //! `struct tc_fq_codel_xstats`, byte for byte; readers copy as much of them as they know.
-//! Netlink attributes follow behind it. All are in the byte order of the machine, and one
-//! that is not there is 0 or does not apply.
+//! Netlink attributes follow behind it. Numbers are in native byte
+//! order. An absent attribute means 0, or that the value does not apply.
 //!
 //! C header: `include/uapi/linux/pkt_sched.h`.
 //!
@@ -47,7 +47,7 @@ pub struct CodelXstats<'a> {
     pub ldelay: u32,
     /// The time to the next drop in microseconds; negative when it is overdue.
     pub drop_next: i32,
-    /// Packets dropped since the queue was full.
+    /// Packets dropped because the queue was full.
     pub drop_overlimit: u32,
     /// Packets marked instead of dropped.
     pub ecn_mark: u32,
@@ -109,7 +109,7 @@ pub enum FqCodelXstats<'a> {
 pub struct QueueXstats<'a> {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
-    /// Packets dropped since the queue was full, [`drop_overmemory`](Self::drop_overmemory)
+    /// Packets dropped because the queue was full, [`drop_overmemory`](Self::drop_overmemory)
     /// among them.
     pub drop_overlimit: u32,
     /// Packets marked instead of dropped.
@@ -124,7 +124,7 @@ pub struct QueueXstats<'a> {
     pub ce_mark: u32,
     /// Bytes of memory that the packets occupy.
     pub memory_usage: u32,
-    /// Packets dropped since the packets occupied too much memory.
+    /// Packets dropped because the packets occupied too much memory.
     pub drop_overmemory: u32,
     /// What `rfq_codel` adds; `fq_codel` adds nothing.
     pub details: Attributes<'a>,
