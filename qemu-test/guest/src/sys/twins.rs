@@ -285,7 +285,8 @@ mod tests {
     #[test]
     fn below_a_parent_what_is_sent_and_dropped_may_differ() {
         let text = |name: &str, place: &str, sent: u32| {
-            format!("qdisc {name} 10: dev d0 {place} limit 5p\n Sent {sent} bytes 1 pkt (dropped 3, overlimits 0")
+            let counts = format!("Sent {sent} bytes 1 pkt (dropped 3, overlimits 0");
+            format!("qdisc {name} 10: dev d0 {place} limit 5p\n {counts}")
         };
         let [theirs, ours] =
             [("codel", 96), ("rcodel", 48)].map(|(name, sent)| text(name, "parent 1:1", sent));

@@ -87,7 +87,7 @@ unsafe extern "C" fn get_u8(value: *mut u8, arg: *const c_char, base: c_int) -> 
     }
 }
 
-/// Times in this unit, of which a second has so many.
+/// The units of time, and how long each is if a second is `second` long.
 fn time_units(second: f64) -> [(&'static [&'static str], f64); 3] {
     [
         (&["s", "sec", "secs"], second),

@@ -133,8 +133,8 @@ fn run(context: &mut Context<'_>, by: &str, share: u32, words: &str) -> Result<(
     ))?;
     ensure!(
         !refused.is_empty() && cleared * 100 <= *messages,
-        "expected some to be refused and no more than one in a hundred to make the sides differ, got \
-         {sum:?}"
+        "expected some to be refused, and the sides to differ after one in a hundred at most, \
+         got {sum:?}"
     );
     Ok(())
 }

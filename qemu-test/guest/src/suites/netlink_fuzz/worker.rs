@@ -134,7 +134,10 @@ fn is_accepted(answer: &Answer) -> bool {
 /// The number of flows in a message about `fq_codel` that the original refuses without a text
 /// and ours accepts.
 fn same_flows(message: &Message, expected: &[Answer], got: &[Answer]) -> Option<u32> {
-    let is_bare = |answer: &Answer| matches!(answer, Answer::Verdict { errno: Errno::EINVAL, text, .. } if text.is_empty());
+    let is_bare = |answer: &Answer| match answer {
+        Answer::Verdict { errno, text, .. } => *errno == Errno::EINVAL && text.is_empty(),
+        _ => false,
+    };
     let differ = expected.iter().any(is_bare) && got.iter().any(is_accepted);
     let is_about_it = message.kind == QDISC && message.names(Kind::FqCodel);
     message.option(FLOWS).filter(|_| differ && is_about_it)
