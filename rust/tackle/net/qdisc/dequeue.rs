@@ -2,7 +2,7 @@
 
 //! What the calls that take packets can do with a qdisc.
 
-use super::{parked::Parked, Sch};
+use super::{parked::park, Sch};
 use crate::{
     bindings,
     net::{skbuff, DropReason, SkBuff, SkbList},
@@ -94,14 +94,20 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         }
     }
 
-    /// Ends the call, of which `packet` is the result: counts it as sent, and hands it over
-    /// to C.
+    /// Ends the call, of which `packet` is the result: hands it over to C, and counts it as sent.
+    ///
+    /// With `peek` the packet is put in front of the queue, and is not counted.
     #[inline]
-    pub(super) fn finish(self, packet: Option<SkBuff<'call>>) -> *mut sk_buff {
+    pub(super) fn finish(self, packet: Option<SkBuff<'call>>, peek: bool) -> *mut sk_buff {
         let Some(packet) = packet else {
             self.tell_parents();
             return ptr::null_mut();
         };
+        if peek {
+            let skb = park(self.sch, packet);
+            self.tell_parents();
+            return skb;
+        }
         self.sch.count_sent(packet.len(), packet.segments().into());
         // It was popped in this call, by its lifetime. The parents count it themselves.
         let gone = self.gone().wrapping_sub(1);
@@ -110,18 +116,6 @@ impl<'q, 'call> Dequeue<'q, 'call> {
             self.sch.reduce_backlog(gone, len);
         }
         packet.into_raw()
-    }
-
-    /// Ends the call for a peek: `packet` waits in front of the queue.
-    #[inline]
-    pub(super) fn finish_peek(
-        self,
-        packet: Option<SkBuff<'call>>,
-        parked: &mut Parked,
-    ) -> *mut sk_buff {
-        let skb = packet.map_or(ptr::null_mut(), |packet| parked.park(self.sch, packet));
-        self.tell_parents();
-        skb
     }
 
     /// Tells the parents of the packets that are gone, after a packet was parked: they see the

@@ -15,7 +15,7 @@ use crate::{
 };
 use core::{
     marker::PhantomData,
-    mem::MaybeUninit,
+    mem::{ManuallyDrop, MaybeUninit},
     ptr::{self, NonNull},
 };
 use kernel::{
@@ -202,7 +202,15 @@ impl<T: Qdisc> Ops<T> {
         // SAFETY: The lock is held during the call.
         unsafe { Self::parked(sch).settle(Sch::from_raw(sch)) };
         // SAFETY: By the function's requirements.
-        unsafe { Self::take(sch, true) }
+        let skb = unsafe { Self::take(sch, true) };
+        if let Some(skb) = NonNull::new(skb) {
+            // SAFETY: The packet was put on the list of this qdisc just now, and stays there: it
+            // is looked at, and not dropped.
+            let packet = ManuallyDrop::new(unsafe { SkBuff::from_raw(skb) });
+            // SAFETY: The lock is held during the call.
+            unsafe { Self::parked(sch).note(&packet) };
+        }
+        skb
     }
 
     /// Lets the qdisc dequeue. The one place, so that its code is compiled into this.
@@ -215,12 +223,7 @@ impl<T: Qdisc> Ops<T> {
         // SAFETY: The lock is held during the call.
         let (state, mut call) = unsafe { (Self::state(sch), Dequeue::new(Sch::from_raw(sch))) };
         let packet = T::dequeue(state, &mut call);
-        if peek {
-            // SAFETY: The root lock is held. The reference to the state has ended.
-            call.finish_peek(packet, unsafe { Self::parked(sch) })
-        } else {
-            call.finish(packet)
-        }
+        call.finish(packet, peek)
     }
 
     /// # Safety

@@ -29,20 +29,13 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// Puts a packet that was taken out in front of the queue, where it is part of the queue
-    /// again, and returns it.
-    #[inline]
-    pub(super) fn park(&mut self, sch: &Sch, packet: SkBuff<'_>) -> *mut sk_buff {
+    /// Notes what is to be counted when the packet leaves that was just put in front of the queue.
+    pub(super) fn note(&mut self, packet: &SkBuff<'_>) {
         *self = Self {
             waits: true,
             bytes: packet.len(),
             packets: packet.segments().into(),
         };
-        sch.add(packet.len());
-        let skb = packet.into_raw();
-        // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet.
-        unsafe { skbuff::queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
-        skb
     }
 
     /// Counts the packet as sent if it has left.
@@ -80,6 +73,17 @@ impl Parked {
             .saturating_sub(returned)
             .saturating_sub(misplaced)
     }
+}
+
+/// Puts a packet that was taken out in front of the queue, where it is part of the queue again,
+/// and returns it.
+#[inline]
+pub(super) fn park(sch: &Sch, packet: SkBuff<'_>) -> *mut sk_buff {
+    sch.add(packet.len());
+    let skb = packet.into_raw();
+    // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet.
+    unsafe { skbuff::queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
+    skb
 }
 
 /// The packets on the list `gso_skb`: the one that was peeked at, or some that the device has
