@@ -22,7 +22,8 @@ pub struct Drops {
 /// [`Stats::drop_count`] or [`Drops`].
 #[derive(Default)]
 pub struct Codel {
-    /// What a user can set. After lowering the limit, call [`trim`](Self::trim).
+    /// What a user can set. The limit is not among it: the caller keeps that, and calls
+    /// [`trim`](Self::trim) after it has lowered it.
     pub params: Params,
     /// The state of CoDel.
     pub vars: Vars,
