@@ -13,7 +13,7 @@ BUILD := $(TOP)/build
 TOOLBOX := scripts/toolbox.sh run
 
 # The kernels that tests run on; demo and shell take FLAVOUR. The kernel `debug` has our
-# patches; `patched` has them without the checkers (KERNELS=patched).
+# patches; `patched` has them without the checkers (KERNELS=patched); `rt` has PREEMPT_RT.
 KERNELS := stock debug
 FLAVOUR := stock
 RUNNER := $(BUILD)/cargo/release/tackle-qemu
@@ -65,7 +65,7 @@ toolbox: ## the Debian root file system that everything runs in
 	@scripts/toolbox.sh make
 
 .PHONY: kernel
-kernel: toolbox ## a kernel: FLAVOUR=stock (default), patched, debug or uml
+kernel: toolbox ## a kernel: FLAVOUR=stock (default), rt, patched, debug or uml
 	@$(TOOLBOX) scripts/kernel.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR))
 
 .PHONY: guest

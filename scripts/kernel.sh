@@ -12,11 +12,11 @@ here=$(dirname "$0")
 flavour=$1 folder=$2
 mkdir -p "$folder"
 "$here/linux.sh" resolve
-if [ "$flavour" = stock ]; then
-	kernel=$("$here/stock.sh")
-else
-	kernel=$("$here/flavour.sh" "$flavour")
-fi
+case $flavour in
+stock | rt) kernel=$("$here/stock.sh" "$flavour") ;;
+patched | debug | uml) kernel=$("$here/flavour.sh" "$flavour") ;;
+*) die "no kernel $flavour: there are stock, rt, patched, debug, uml" ;;
+esac
 for file in build source config vmlinuz release; do
 	ln -sfn "$kernel/$file" "$folder/$file"
 done

@@ -4,6 +4,8 @@
 # The pinned Linux from Debian's archive: binary packages and source. In the toolbox.
 #
 #	linux.sh		makes it and prints its folder
+#	linux.sh rt		the same with PREEMPT_RT, without the source, which has both
+#	linux.sh rt-release	prints the release of that one
 #	linux.sh resolve	chooses another version if the pinned one is gone
 #	linux.sh pin		moves the pin in scripts/versions to the newest version
 #
@@ -17,6 +19,8 @@
 . "$TACKLE_TOP/scripts/mirror.sh"
 
 linux=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE")
+rt_release=${LINUX_RELEASE%-amd64}-rt-amd64
+rt=$TACKLE_CACHE/linux-rt-$(key "$LINUX_VERSION" "$rt_release")
 
 # newest: the newest version in the archive, as scripts/versions has it.
 newest() {
@@ -38,9 +42,15 @@ has() {
 	return 1
 }
 
-# parts RELEASE: the packages that a kernel consists of, one a line.
+# binaries RELEASE: the packages that a kernel consists of, one a line.
+binaries() {
+	printf '%s\n' linux-{binary,modules,base,headers}-"$1"
+}
+
+# parts RELEASE: the same with its source.
 parts() {
-	printf '%s\n' linux-{binary,modules,base,headers}-"$1" "linux-source-$LINUX_SERIES"
+	binaries "$1"
+	echo "linux-source-$LINUX_SERIES"
 }
 
 # complete VERSION RELEASE: whether the archive has all packages of a kernel. The signed binary
@@ -95,19 +105,38 @@ resolve() {
 	mv "$TACKLE_INSTEAD.$$" "$TACKLE_INSTEAD"
 }
 
-# fetch DIR: the packages, unpacked.
-fetch() {
+# unpack DIR PACKAGE...: downloads packages of the pinned version, and unpacks them in DIR/root.
+unpack() {
 	local dir=$1 package
+	shift
 	mkdir -p "$dir/debs" "$dir/root"
-	for package in $(parts "$LINUX_RELEASE"); do
+	for package in "$@"; do
 		(cd "$dir/debs" && apt-get download "$package=$LINUX_VERSION")
 	done
 	for package in "$dir"/debs/*.deb; do
 		dpkg-deb --fsys-tarfile "$package" | tar -x --keep-directory-symlink -C "$dir/root"
 	done
+	rm -r "$dir/debs"
+}
+
+# fetch DIR: the pinned kernel and its source.
+fetch() {
+	local dir=$1 packages
+	mapfile -t packages < <(parts "$LINUX_RELEASE")
+	unpack "$dir" "${packages[@]}"
 	tar -xJf "$dir/root/usr/src/linux-source-$LINUX_SERIES.tar.xz" -C "$dir"
 	mv "$dir/linux-source-$LINUX_SERIES" "$dir/source"
-	rm -r "$dir/debs" "$dir/root/usr/src/linux-source-$LINUX_SERIES.tar.xz"
+	rm "$dir/root/usr/src/linux-source-$LINUX_SERIES.tar.xz"
+}
+
+# fetch_rt DIR: the kernel of the pinned version with PREEMPT_RT.
+fetch_rt() {
+	local dir=$1 packages
+	lists
+	mapfile -t packages < <(binaries "$rt_release")
+	has "${packages[0]}" "$LINUX_VERSION" ||
+		die "the archive has no ${packages[0]} of version $LINUX_VERSION"
+	unpack "$dir" "${packages[@]}"
 }
 
 pin() {
@@ -125,14 +154,21 @@ pin() {
 }
 
 case ${1:-} in
-fetch | resolve | pin)
+fetch | fetch_rt | resolve | pin)
 	"$@"
+	;;
+rt-release)
+	echo "$rt_release"
+	;;
+rt)
+	step "linux $LINUX_VERSION with PREEMPT_RT, binary (about 0.7 GB)" "$rt" "$0" fetch_rt
+	echo "$rt"
 	;;
 "")
 	step "linux $LINUX_VERSION, binary and source (about 2.3 GB)" "$linux" "$0" fetch
 	echo "$linux"
 	;;
 *)
-	die "usage: linux.sh [resolve | pin]"
+	die "usage: linux.sh [rt | rt-release | resolve | pin]"
 	;;
 esac

@@ -1,30 +1,34 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The stock kernel: Debian's binary, with the Rust metadata that its headers
-# package leaves out made from linux-source of the same version.
+# A kernel of Debian's: its binary, with the Rust metadata that its headers package leaves
+# out made from linux-source of the same version.
 #
-# Makes it (in the toolbox) and prints its folder, which holds: vmlinuz, config,
-# release, lib/modules/RELEASE (all modules), source, and build (what KDIR names).
+#	stock.sh stock|rt	makes it (in the toolbox) and prints its folder
+#
+# `stock` is the pinned kernel, `rt` the one of the same version with PREEMPT_RT. The folder
+# holds: vmlinuz, config, release, lib/modules/RELEASE (all modules), source, and build (what
+# KDIR names).
 
 . "$(dirname "$0")/lib.sh"
 
-# prepare LINUX DIR: Debian's build folder, with Rust.
+# prepare RELEASE SOURCE ROOT DIR: Debian's build folder, with Rust. ROOT has the unpacked
+# packages.
 prepare() {
-	local source=$1/source root=$1/root dir=$2 headers modules missing
-	headers=$root/usr/src/linux-headers-$LINUX_RELEASE
-	modules=$root/usr/lib/modules/$LINUX_RELEASE
+	local release=$1 source=$2 root=$3 dir=$4 headers modules missing
+	headers=$root/usr/src/linux-headers-$release
+	modules=$root/usr/lib/modules/$release
 	mkdir -p "$dir/build" "$dir/lib/modules"
 
 	cp "$headers/.config" "$headers/Module.symvers" "$dir/build/"
 	# `uname -r` and the modules' vermagic are Debian's.
-	echo "${LINUX_RELEASE#"$(make -s -C "$source" kernelversion)"}" >"$dir/build/localversion"
+	echo "${release#"$(make -s -C "$source" kernelversion)"}" >"$dir/build/localversion"
 	make -C "$source" O="$dir/build" CC=x86_64-linux-gnu-gcc-14 olddefconfig
 	grep -q '^CONFIG_RUST=y' "$dir/build/.config" ||
 		die "the toolbox's Rust is not the one that Debian's kernel wants"
 	make -C "$source" O="$dir/build" CC=x86_64-linux-gnu-gcc-14 -j"$(nproc)" modules_prepare
-	[ "$(cat "$dir/build/include/config/kernel.release")" = "$LINUX_RELEASE" ] ||
-		die "the prepared source calls itself $(cat "$dir/build/include/config/kernel.release"), not $LINUX_RELEASE"
+	[ "$(cat "$dir/build/include/config/kernel.release")" = "$release" ] ||
+		die "the prepared source calls itself $(cat "$dir/build/include/config/kernel.release"), not $release"
 
 	# The proof that the rebuilt kernel crate is the one in Debian's kernel.
 	missing=$(comm -23 \
@@ -37,11 +41,11 @@ prepare() {
 	# BTF of the modules stems from the kernel's own.
 	cp "$headers/vmlinux" "$dir/build/vmlinux"
 	cp "$modules/vmlinuz" "$modules/config" "$dir/"
-	echo "$LINUX_RELEASE" >"$dir/release"
+	echo "$release" >"$dir/release"
 	cp -a "$modules" "$dir/lib/modules/"
-	rm -f "$dir/lib/modules/$LINUX_RELEASE/"{build,source}
+	rm -f "$dir/lib/modules/$release/"{build,source}
 	ln -s "$source" "$dir/source"
-	depmod -b "$dir" "$LINUX_RELEASE"
+	depmod -b "$dir" "$release"
 	settle "$dir"
 }
 
@@ -49,7 +53,14 @@ if [ "${1:-}" = prepare ]; then
 	"$@"
 	exit
 fi
+name=${1:?stock.sh stock|rt}
 linux=$("$(dirname "$0")/linux.sh")
-stock=$TACKLE_CACHE/stock-$(key "$LINUX_VERSION" "$LINUX_RELEASE" "$0" "$TACKLE_TOP/scripts/packages/toolbox")
-step "Rust metadata of $LINUX_RELEASE (about 0.4 GB)" "$stock" "$0" prepare "$linux"
-echo "$stock"
+root=$linux/root release=$LINUX_RELEASE
+if [ "$name" = rt ]; then
+	release=$("$(dirname "$0")/linux.sh" rt-release)
+	root=$("$(dirname "$0")/linux.sh" rt)/root
+fi
+kernel=$TACKLE_CACHE/$name-$(key "$LINUX_VERSION" "$release" "$0" "$TACKLE_TOP/scripts/packages/toolbox")
+step "Rust metadata of $release (about 0.4 GB)" "$kernel" "$0" prepare "$release" \
+	"$linux/source" "$root"
+echo "$kernel"

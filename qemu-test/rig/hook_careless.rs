@@ -5,7 +5,11 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{new_mutex, prelude::*, sync::Mutex};
+use kernel::{
+    new_mutex, new_spinlock,
+    prelude::*,
+    sync::{Mutex, SpinLock},
+};
 use tackle::{
     fprobe,
     ftrace::{self, Call},
@@ -15,7 +19,7 @@ module! {
     type: HookCareless,
     name: "hook_careless",
     authors: ["The Tackle developers"],
-    description: "Handlers that sleep and allocate",
+    description: "Handlers that sleep, spin and allocate",
     license: "GPL",
 }
 
@@ -31,6 +35,15 @@ fn count(calls: &Mutex<u64>) {
 impl ftrace::Handler for Sleeper {
     fn entry(&self, _call: &Call) {
         count(&self.0);
+    }
+}
+
+/// Takes a spin lock. Under PREEMPT_RT that is a lock to sleep on.
+struct Spinner(Pin<KBox<SpinLock<u64>>>);
+
+impl ftrace::Handler for Spinner {
+    fn entry(&self, _call: &Call) {
+        *self.0.lock() += 1;
     }
 }
 
@@ -59,6 +72,8 @@ impl kernel::Module for HookCareless {
         let name = c"hook_careless_no_such_function";
         let sleeper = Sleeper(KBox::pin_init(new_mutex!(0), GFP_KERNEL)?);
         KBox::pin_init(ftrace::Registration::new(name, sleeper), GFP_KERNEL)?;
+        let spinner = Spinner(KBox::pin_init(new_spinlock!(0), GFP_KERNEL)?);
+        KBox::pin_init(ftrace::Registration::new(name, spinner), GFP_KERNEL)?;
         KBox::pin_init(fprobe::Registration::new(name, Allocator), GFP_KERNEL)?;
         Err(EINVAL)
     }

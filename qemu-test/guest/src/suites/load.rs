@@ -79,14 +79,21 @@ const SLACK: u64 = 1 << 20;
 
 /// The modules in an order that differs from round to round: the `number`-th
 /// permutation.
-fn order(number: usize) -> [&'static str; CLIENTS.len()] {
-    let mut left = CLIENTS.to_vec();
+fn order(modules: &[&'static str], number: usize) -> Vec<&'static str> {
+    let mut left = modules.to_vec();
     let mut rest = number;
-    CLIENTS.map(|_| {
+    let mut take = |_| {
         let place = rest % left.len();
         rest /= left.len();
         left.remove(place)
-    })
+    };
+    modules.iter().map(&mut take).collect()
+}
+
+/// The modules that can be loaded.
+fn modules() -> Vec<&'static str> {
+    let can = |name: &&str| *name != "numa_stat" || numa::can_balance();
+    CLIENTS.into_iter().filter(can).collect()
 }
 
 enum Held {
@@ -115,13 +122,14 @@ impl Held {
 
 fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
     let library = module::load(LIBRARY, "")?;
+    let modules = modules();
     let mut held = Vec::new();
-    for name in order(number) {
+    for name in order(&modules, number) {
         held.push((name, Held::load(name)?));
     }
     make_use(device, tc)?;
     // 11 is in no factorial of less than 11 modules: the pairs of orders differ as well.
-    for name in order(11 * number + 3) {
+    for name in order(&modules, 11 * number + 3) {
         let place = held.iter().position(|(held, _)| *held == name);
         let (_, module) = held.remove(place.context("each module is held once")?);
         module.unload()?;
@@ -138,7 +146,9 @@ fn make_use(device: &Dummy, tc: &Tc) -> Result<()> {
     );
     let calls: u64 = debugfs::value(debugfs::tackle("hook_count/calls"))?;
     ensure!(calls >= 1, "expected a call counted, got {calls}");
-    numa::table()?;
+    if numa::can_balance() {
+        numa::table()?;
+    }
     for kind in ["rcodel", "rfq_codel", "fifo_sample"] {
         tc.put(How::Add, device.index, kind, None)??;
         device.send(10)?;
@@ -225,11 +235,12 @@ mod tests {
     #[test]
     fn the_first_orders_are_all_there_are() {
         let count = (1..=CLIENTS.len()).product();
+        let order = |number| order(&CLIENTS, number);
         let orders: BTreeSet<_> = (0..count).map(order).collect();
         assert_eq!(orders.len(), count);
         assert_eq!(order(count), order(0));
         for order in orders {
-            assert_eq!(BTreeSet::from(order), BTreeSet::from(CLIENTS));
+            assert_eq!(BTreeSet::from_iter(order), BTreeSet::from(CLIENTS));
         }
     }
 

@@ -47,8 +47,17 @@ fn guest_has_two_nodes(_: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The other tests need somewhere to migrate to.
+/// `numa_stat` needs a kernel that balances.
+pub fn need_balancing() -> Result<()> {
+    if !numa::can_balance() {
+        return skip("the kernel has no CONFIG_NUMA_BALANCING");
+    }
+    Ok(())
+}
+
+/// The tests of migrations need somewhere to migrate to, too.
 fn need_nodes() -> Result<()> {
+    need_balancing()?;
     if numa::nodes()? < 2 {
         return skip("there is only one node");
     }
@@ -56,6 +65,7 @@ fn need_nodes() -> Result<()> {
 }
 
 fn table_has_a_column_for_each_node(_: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
     let stack = module::stack(MODULE, "")?;
     let text = debugfs::read(debugfs::tackle("numa_stat/faults"))?;
     let header = text.lines().next().unwrap_or("");
@@ -189,6 +199,7 @@ fn counts_what_does_not_fit(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn takes_good_parameters(_: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
     for tasks in [64, 100, 1024, 65536] {
         let stack = module::stack(MODULE, &format!("tasks={tasks}"))?;
         ftrace::expect_enabled(HOOKED)?;
@@ -198,6 +209,7 @@ fn takes_good_parameters(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
     let library = module::load(module::LIBRARY, "")?;
     for tasks in ["0", "1", "63", "65537", "70000", "-1", "many", ""] {
         let mut log = kmsg::Cursor::now()?;

@@ -16,6 +16,11 @@ pub fn has_kasan() -> bool {
     *FOUND
 }
 
+/// Whether it has PREEMPT_RT (`kernel/ksysfs.c`).
+pub fn is_rt() -> bool {
+    fs::read_to_string("/sys/kernel/realtime").is_ok_and(|text| text.trim() == "1")
+}
+
 /// Whether it was built with our patches (`scripts/flavour.sh`).
 pub fn has_our_patches() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();

@@ -175,6 +175,15 @@ fn parse_row(line: &str, columns: usize) -> Result<(u32, Row)> {
     Ok((words[0].parse()?, row))
 }
 
+/// Where the kernel's NUMA balancing is switched on and off.
+const SWITCH: &str = "/proc/sys/kernel/numa_balancing";
+
+/// Whether the kernel can balance memory among nodes (`CONFIG_NUMA_BALANCING`). Without it
+/// there is no function for `numa_stat` to hook. Kernels with PREEMPT_RT do not have it.
+pub fn can_balance() -> bool {
+    Path::new(SWITCH).exists()
+}
+
 /// Makes the kernel look for misplaced pages soon and often, as long as the
 /// value lives; the defaults wait for seconds of running time.
 pub struct Eager {
@@ -190,7 +199,7 @@ impl Eager {
     pub fn new() -> Result<Self> {
         let folder = Path::new("/sys/kernel/debug/sched/numa_balancing");
         let settings = [
-            (PathBuf::from("/proc/sys/kernel/numa_balancing"), "1"),
+            (PathBuf::from(SWITCH), "1"),
             (folder.join("scan_delay_ms"), "100"),
             (folder.join("scan_period_min_ms"), "100"),
             (folder.join("scan_period_max_ms"), "1000"),

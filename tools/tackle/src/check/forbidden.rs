@@ -57,6 +57,17 @@ const SLEEPS: &[&str] = &[
     "wait_for_completion*",
 ];
 
+/// What waits in a kernel with PREEMPT_RT alone: spin locks are locks to sleep on there
+/// (`include/linux/spinlock_rt.h`). In other kernels a handler may have a spin lock of its own.
+const SLEEPS_UNDER_RT: &[&str] = &[
+    "__local_bh_disable_ip",
+    "kernel::sync::lock::spinlock::*",
+    "rt_read_lock*",
+    "rt_spin_lock*",
+    "rt_write_lock*",
+    "rust_helper_spin_lock*",
+];
+
 /// The kernel's functions that allocate. That `kfree` may be called nearly everywhere does
 /// not help: memory is there to be freed after it was allocated, and an NMI may do neither.
 const ALLOCATES: &[&str] = &[
@@ -84,8 +95,9 @@ const ALLOCATES: &[&str] = &[
     "vrealloc*",
 ];
 
-/// What is wrong with calling the function `name`, if anything is.
-pub fn why(name: &str) -> Option<Why> {
+/// What is wrong with calling the function `name`, if anything is, in a module for a kernel
+/// with PREEMPT_RT (`is_rt`) or for another one.
+pub fn why(name: &str, is_rt: bool) -> Option<Why> {
     // A method has its type in front: `<kernel::alloc::allocator::Kmalloc as ..>::realloc`.
     let name = name.trim_start_matches('<');
     let is = |list: &[&str]| {
@@ -94,7 +106,7 @@ pub fn why(name: &str) -> Option<Why> {
             None => name == *pattern,
         })
     };
-    if is(SLEEPS) {
+    if is(SLEEPS) || is_rt && is(SLEEPS_UNDER_RT) {
         Some(Why::Sleeps)
     } else if is(ALLOCATES) {
         Some(Why::Allocates)
@@ -126,7 +138,22 @@ mod tests {
             ("downgrade", None),
             ("kernel::time::delay::udelay", None),
         ] {
-            assert_eq!(why(name), expected, "{name}");
+            assert_eq!(why(name, false), expected, "{name}");
+            assert_eq!(why(name, true), expected, "{name}");
         }
+    }
+
+    #[test]
+    fn spin_locks_are_slept_on_under_rt() {
+        for name in [
+            "rt_spin_lock",
+            "rust_helper_spin_lock",
+            "<kernel::sync::lock::spinlock::SpinLockBackend as kernel::sync::lock::Backend>::lock",
+        ] {
+            assert_eq!(why(name, true), Some(Why::Sleeps), "{name}");
+            assert_eq!(why(name, false), None, "{name}");
+        }
+        // That of a raw_spinlock_t, which is one to spin on everywhere.
+        assert_eq!(why("_raw_spin_lock", true), None);
     }
 }

@@ -24,6 +24,8 @@ pub struct Graph {
     functions: Vec<Function>,
     /// Those that other files can call, by the names of their symbols.
     global: BTreeMap<String, Node>,
+    /// Whether a file is a module for a kernel with PREEMPT_RT.
+    is_rt: bool,
 }
 
 #[derive(Debug)]
@@ -37,11 +39,27 @@ struct Function {
     calls: BTreeSet<Node>,
 }
 
+/// Whether a module's `vermagic` (`include/linux/vermagic.h`) says that its kernel has
+/// PREEMPT_RT.
+fn is_for_rt(file: &object::File<'_>) -> bool {
+    let section = file.section_by_name(".modinfo");
+    let data = section.and_then(|section| section.data().ok());
+    data.unwrap_or_default()
+        .split(|byte| *byte == 0)
+        .filter_map(|entry| std::str::from_utf8(entry).ok()?.strip_prefix("vermagic="))
+        .any(|vermagic| vermagic.split(' ').any(|word| word == "preempt_rt"))
+}
+
 impl Graph {
     /// Each function with its name.
     pub fn functions(&self) -> impl Iterator<Item = (Node, &str)> {
         let functions = self.functions.iter().enumerate();
         functions.map(|(node, function)| (node, function.name.as_str()))
+    }
+
+    /// Whether one of the files is a module for a kernel with PREEMPT_RT.
+    pub fn is_rt(&self) -> bool {
+        self.is_rt
     }
 
     /// A function's name.
@@ -108,6 +126,7 @@ impl Graph {
             file.kind() == ObjectKind::Relocatable,
             "{shown} is no module"
         );
+        self.is_rt |= is_for_rt(&file);
         let places = self.define(&file)?;
         for section in file.sections() {
             if section.kind() != SectionKind::Text {

@@ -154,7 +154,7 @@ fn search(graph: &Graph, root: Node) -> Reached {
             }
             from.insert(called, Some(node));
             let name = graph.name(called);
-            if let Some(why) = forbidden::why(name) {
+            if let Some(why) = forbidden::why(name, graph.is_rt()) {
                 let path = || way(graph, &from, called);
                 reached.findings.entry(why).or_insert_with(path);
             } else if graph.is_missing_rust(called) && !is_of_kernel(name) {

@@ -13,6 +13,7 @@ use nix::errno::Errno;
 
 use self::redirect::*;
 use crate::suite::{list, Context, Suite};
+use crate::suites::numa::need_balancing;
 use crate::sys::{debugfs, expect_errno, ftrace, kmsg, livepatch, module};
 
 /// The suite.
@@ -115,6 +116,7 @@ fn has_its_own_trampoline(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn two_hooks_have_two_trampolines(context: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
     let first = hook(READ)?;
     let second = module::stack("numa_stat", "")?;
     let address = |function: &str| -> Result<String> {

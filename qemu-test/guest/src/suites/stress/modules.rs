@@ -5,7 +5,8 @@
 //!
 //! - `hook_count`, on a system call and, every second time, on the function that
 //!   the live patch replaces, counts calls;
-//! - `numa_stat` shows its table; the first time, with faults.
+//! - `numa_stat` shows its table; the first time, with faults. A kernel that does not balance
+//!   memory has no such rounds.
 //!
 //! After unloading no function calls the module, and its files are gone. The library
 //! comes first and goes last, where it is not held for others.
@@ -34,21 +35,22 @@ pub struct Modules {
     memory: Vec<AtomicU8>,
     counted: AtomicU64,
     faults: AtomicU64,
-    eager: Eager,
+    /// `None` where the kernel does not balance.
+    eager: Option<Eager>,
 }
 
 impl Modules {
-    /// Has the kernel look for misplaced pages often.
+    /// Has the kernel look for misplaced pages often, if it balances.
     ///
     /// # Errors
     ///
-    /// It does not balance.
+    /// Its settings cannot be written.
     pub fn new() -> Result<Self> {
         Ok(Self {
             memory: (0..MEMORY).map(|_| AtomicU8::new(0)).collect(),
             counted: AtomicU64::new(0),
             faults: AtomicU64::new(0),
-            eager: Eager::new()?,
+            eager: numa::can_balance().then(Eager::new).transpose()?,
         })
     }
 
@@ -100,10 +102,12 @@ impl Kind for Modules {
             true => None,
             false => Some(module::load(module::LIBRARY, "")?),
         };
-        let (turn, name) = (number / 2, [COUNT, STAT][number as usize % 2]);
-        let module = match name {
-            COUNT => self.count_calls(turn)?,
-            _ => self.count_faults(turn)?,
+        let stat = self.eager.is_some() && number % 2 == 1;
+        let turn = number / 2;
+        let (name, module) = if stat {
+            (STAT, self.count_faults(turn)?)
+        } else {
+            (COUNT, self.count_calls(turn)?)
         };
         module.unload()?;
         ftrace::expect_no_callback(name)?;
