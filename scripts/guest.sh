@@ -17,7 +17,7 @@ root=$TACKLE_CACHE/guest-$(key "$list" "$DEBIAN_SUITE" "$0" "$TACKLE_TOP/scripts
 init=$TACKLE_TOP/qemu-test/init
 
 # The modules that the way to the root needs; a kernel that has one built in is fine.
-early_modules="virtio_pci virtio_blk squashfs overlay 9p 9pnet_virtio"
+early_modules="virtio_pci virtio_blk squashfs overlay"
 
 make_root() {
 	local image=$1 dir=$1.root

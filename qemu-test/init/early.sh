@@ -28,17 +28,6 @@ case " $(cat /proc/cmdline) " in
 	;;
 esac
 
-# share NAME FOLDER MODE CACHE: mounts a folder of the host, as QEMU or UML offers it.
-# UML is the host, and has no use for a cache.
-share() {
-	path=$(tr ' ' '\n' </proc/cmdline | sed -n "s/^tackle\.$1=//p")
-	if [ -n "$path" ]; then
-		mount -t hostfs -o "$3,$path" none "$2"
-	else
-		mount -t 9p -o "$3,cache=$4,trans=virtio,version=9p2000.L" "$1" "$2"
-	fi || stop "no folder $1"
-}
-
 disk=/dev/vd
 [ -b ${disk}a ] || disk=/dev/ubd
 mkdir -p /lower /upper /new
@@ -47,10 +36,11 @@ mount -t tmpfs -o size=50% upper /upper
 mkdir /upper/data /upper/work
 mount -t overlay -o lowerdir=/lower,upperdir=/upper/data,workdir=/upper/work root /new ||
 	stop "no overlay"
-mkdir -p /new/lib/modules /new/tackle /new/results
+mkdir -p /new/lib/modules /new/tackle
 mount -t squashfs -o ro ${disk}b /new/lib/modules || stop "no modules image"
-share tackle /new/tackle ro loose
-share results /new/results rw none
+# User Mode Linux has the payload in a folder of the host. The others mount a disk, later on.
+payload=$(tr ' ' '\n' </proc/cmdline | sed -n 's/^tackle\.tackle=//p')
+[ -z "$payload" ] || mount -t hostfs -o "ro,$payload" none /new/tackle || stop "no payload"
 cp /guest-init /new/sbin/tackle-init
 cp /bin/busybox /new/sbin/poweroff
 umount /proc

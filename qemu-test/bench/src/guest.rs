@@ -4,11 +4,11 @@
 
 use anyhow::{bail, Context, Result};
 use serde::Deserialize;
+use tackle_qemu::accel::Accel;
 use tackle_qemu::boot::Booter;
 use tackle_qemu::console::Watch;
 use tackle_qemu::follow::{Listener, Mood};
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::Accel;
 use tackle_qemu::session::Session;
 use tackle_qemu::tail::Lines;
 use tackle_qemu::ui::Ui;

@@ -7,8 +7,9 @@ use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 use serde::{Deserialize, Serialize};
+use tackle_qemu::accel::Accel;
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::{Accel, PROGRAM};
+use tackle_qemu::qemu::PROGRAM;
 
 /// Ends the name of a commit that the checkout differs from.
 const DIRTY: &str = "-dirty";

@@ -3,8 +3,8 @@
 //! Where records come from: each means of measuring is a [`Source`].
 
 use anyhow::{Context, Result};
+use tackle_qemu::accel::Accel;
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::Accel;
 use tackle_qemu::session::Session;
 
 use crate::guest::Guest;

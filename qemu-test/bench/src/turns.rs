@@ -4,8 +4,8 @@
 //! and where what else goes on in a guest is part of what is measured.
 
 use anyhow::Result;
+use tackle_qemu::accel::Accel;
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::Accel;
 use tackle_qemu::session::Session;
 
 use crate::guest::boot;

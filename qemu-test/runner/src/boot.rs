@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Boots: QEMU started and followed to its end.
+//! Starts a guest, from a template or by booting it, and follows it to its end.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result};
 
+use crate::accel::Accel;
 use crate::follow::{follow, End, Limits, Listener};
-use crate::interrupt::Interrupt;
+use crate::interrupt::{Interrupt, Interrupted};
 use crate::kernel::Kernel;
 use crate::process::{command, create, Running};
-use crate::qemu::{Accel, Console, Files, Machine};
+use crate::qemu::{Console, Files, Machine, Shape};
 use crate::report::TestResult;
 use crate::suite::Guest;
+use crate::template::Templates;
 use crate::tracker::Tracker;
 use crate::uml;
+use crate::vm::{Host, Vm};
+use crate::work::Work;
 
 /// CPUs of a guest that runs no suite, one for each NUMA node.
 pub const CPUS: u32 = 2;
@@ -31,12 +36,14 @@ pub struct Booter<'a> {
     pub limits: Limits,
     /// How often a suite that repeats itself is to do so.
     pub rounds: Option<u32>,
+    /// Where guests start from, if they are not to boot.
+    pub templates: Option<&'a Templates>,
     /// Whether the user wants to stop.
     pub interrupt: &'a Interrupt,
 }
 
 impl Booter<'_> {
-    /// Boots `kernel` with the words `run` for the guest program and tells
+    /// Starts a guest of `kernel` with the words `run` for the guest program and tells
     /// `listener` what it prints. Returns the end and QEMU's stderr.
     ///
     /// # Errors
@@ -48,36 +55,31 @@ impl Booter<'_> {
         dir: &Path,
         listener: &mut dyn Listener,
     ) -> Result<(End, String)> {
-        self.boot_on(self.accel, CPUS, kernel, run, dir, listener)
+        let shape = Shape {
+            kernel,
+            accel: self.accel,
+            cpus: self.accel.cpus(CPUS),
+            parameters: &[],
+        };
+        self.boot_shape(shape, run, dir, listener)
     }
 
-    fn boot_on(
+    fn boot_shape(
         &self,
-        accel: Accel,
-        cpus: u32,
-        kernel: &Kernel,
+        shape: Shape<'_>,
         run: &str,
         dir: &Path,
         listener: &mut dyn Listener,
     ) -> Result<(End, String)> {
         let files = Files::create(dir)?;
-        let machine = Machine {
-            kernel,
-            accel,
-            cpus: accel.cpus(cpus),
-            run,
+        let work = Work {
             rounds: self.rounds,
-            console: Console::File,
+            ..Work::new(run)
         };
-        let mut guest = guest_command(&machine, &self.qemu, &files)?;
-        guest
-            .stdin(Stdio::null())
-            .stdout(create(&files.console)?)
-            .stderr(create(&files.stderr)?);
-        let mut child = Running::start(guest)?;
+        let mut guest = self.start(shape, &work, dir, Console::File)?;
         let (console, second) = (&files.console, Some(files.second.as_path()));
         let end = follow(
-            &mut child,
+            guest.child(),
             console,
             second,
             &self.limits,
@@ -86,6 +88,84 @@ impl Booter<'_> {
         )?;
         let stderr = fs::read(&files.stderr).context("cannot read QEMU's messages")?;
         Ok((end, String::from_utf8_lossy(&stderr).into_owned()))
+    }
+
+    /// Starts a guest of this shape, from its template if there is one or one can be made.
+    /// Its logs go into the folder `dir`.
+    ///
+    /// # Errors
+    /// When a file cannot be written, QEMU not started, or the user interrupts.
+    pub fn start<'s>(
+        &'s self,
+        shape: Shape<'s>,
+        work: &Work,
+        dir: &Path,
+        console: Console,
+    ) -> Result<Started<'s>> {
+        let host = self.host(shape.kernel, dir, console);
+        if let Some(vm) = self.restore(&host, shape, work, dir)? {
+            return Ok(Started::Restored(Box::new(vm)));
+        }
+        let files = Files::create(dir)?;
+        let machine = Machine {
+            shape,
+            work,
+            payload: &host.payload,
+            console,
+            control: None,
+            incoming: false,
+        };
+        let mut command = guest_command(&machine, &self.qemu, &files)?;
+        if console == Console::Terminal {
+            return Ok(Started::Booted(Running::start_interactive(command)?));
+        }
+        // User Mode Linux has its console there.
+        command
+            .stdin(Stdio::null())
+            .stdout(create(&files.console)?)
+            .stderr(create(&files.stderr)?);
+        Ok(Started::Booted(Running::start(command)?))
+    }
+
+    /// What starts a guest of `kernel` that has its logs in the folder `dir`.
+    pub fn host(&self, kernel: &Kernel, dir: &Path, console: Console) -> Host<'_> {
+        Host {
+            qemu: self.qemu.clone(),
+            payload: payload(kernel, dir),
+            console,
+            interrupt: self.interrupt,
+        }
+    }
+
+    fn restore<'s>(
+        &'s self,
+        host: &Host<'s>,
+        shape: Shape<'s>,
+        work: &Work,
+        dir: &Path,
+    ) -> Result<Option<Vm<'s>>> {
+        let Some(templates) = self.templates.filter(|_| shape.accel.can_be_saved()) else {
+            return Ok(None);
+        };
+        let scratch = dir.join("template");
+        let Some(state) = templates.find(host, shape, &self.limits, &scratch)? else {
+            return Ok(None);
+        };
+        let restored = Vm::restore(host.clone(), shape, Files::create(dir)?, &state)
+            .and_then(|vm| vm.give(work).map(|()| vm));
+        match restored {
+            Ok(vm) => Ok(Some(vm)),
+            Err(error) if error.is::<Interrupted>() => Err(error),
+            Err(error) => {
+                templates.discard(&shape, &state, &error);
+                // The guest that boots instead begins its logs anew.
+                let files = Files::create(dir)?;
+                for log in [&files.console, &files.second] {
+                    create(log)?;
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// Boots `kernel` for one suite; `tell` hears each result as it comes in.
@@ -106,15 +186,21 @@ impl Booter<'_> {
     ) -> Result<Vec<TestResult>> {
         let mut tracker = Tracker::new(suite.name, &kernel.name, &mut *tell);
         let accel = self.accel.for_suite(suite);
+        let shape = Shape {
+            kernel,
+            accel,
+            cpus: accel.cpus(suite.cpus),
+            parameters: suite.parameters,
+        };
         let run = format!("run,{}", suite.name);
-        let (end, stderr) = self.boot_on(accel, suite.cpus, kernel, &run, dir, &mut tracker)?;
+        let (end, stderr) = self.boot_shape(shape, &run, dir, &mut tracker)?;
         let Some(reason) = self.boots_again(end, &mut tracker) else {
             return Ok(tracker.finish(end, &stderr));
         };
         let mut tracker = Tracker::new(suite.name, &kernel.name, tell);
         tracker.figure(&format!("booted twice, as the first boot was a {reason}"));
         let dir = dir.join("again");
-        let (end, stderr) = self.boot_on(accel, suite.cpus, kernel, &run, &dir, &mut tracker)?;
+        let (end, stderr) = self.boot_shape(shape, &run, &dir, &mut tracker)?;
         Ok(tracker.finish(end, &stderr))
     }
 
@@ -129,12 +215,42 @@ impl Booter<'_> {
     }
 }
 
+/// A guest that was started.
+pub enum Started<'a> {
+    /// It boots.
+    Booted(Running),
+    /// It goes on from a template.
+    Restored(Box<Vm<'a>>),
+}
+
+impl Started<'_> {
+    /// QEMU.
+    pub fn child(&mut self) -> &mut Running {
+        match self {
+            Self::Booted(child) => child,
+            Self::Restored(vm) => &mut vm.child,
+        }
+    }
+}
+
+/// The payload's image under a name that stays with this guest: a build may replace the one
+/// in the kernel's folder at any time.
+fn payload(kernel: &Kernel, dir: &Path) -> PathBuf {
+    let (image, link) = (kernel.payload_image(), dir.join("payload.img"));
+    // A folder on another file system cannot have a link to it.
+    let linked = fs::create_dir_all(dir).and_then(|()| match fs::hard_link(&image, &link) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        outcome => outcome,
+    });
+    linked.map_or(image, |()| link)
+}
+
 /// The command that starts a guest, which is left in its folder for use by hand.
 ///
 /// # Errors
 /// When a path is not UTF-8, or the file cannot be written.
 pub fn guest_command(machine: &Machine<'_>, qemu: &Path, files: &Files) -> Result<Command> {
-    let (program, args) = match machine.accel {
+    let (program, args) = match machine.shape.accel {
         Accel::Uml | Accel::TimeTravel => (Path::new(uml::PROGRAM), uml::args(machine, files)?),
         _ => (qemu, machine.args(files)?),
     };

@@ -3,28 +3,35 @@
 //! The command line.
 
 use std::collections::HashSet;
+use std::env;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{bail, Result};
 use clap::{value_parser, Args, Parser, Subcommand};
 
-use crate::accel::Probe;
+use crate::accel::Accel;
 use crate::boot::Booter;
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
-use crate::qemu::{Accel, PROGRAM};
+use crate::probe::Probe;
+use crate::qemu::PROGRAM;
 use crate::report::{Summary, TestResult, Verdict};
 use crate::rundir::RunDir;
+use crate::saved::Saved;
 use crate::session::{Session, Wishes};
 use crate::suite::{select, Guest, Suite};
+use crate::template::Templates;
+use crate::times::Times;
 use crate::ui::{print_line, Ui};
-use crate::{checks, demo, host, pool, rig, shell};
+use crate::{checks, demo, host, pool, rig, saved, shell};
 
 /// Boots kernels in QEMU and runs what the checkout has built in them.
 ///
 /// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent
 /// (30 with KVM, 120 with TCG) and may take in all (900). A kernel with KASAN has
-/// four times as long.
+/// four times as long. TACKLE_CACHE names the folder in which guests are saved when they have
+/// booted, to start the next ones from; without it each guest boots.
 #[derive(Debug, Parser)]
 #[command(name = "tackle-qemu", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -103,7 +110,8 @@ impl Cli {
             }),
             Command::Shell(args) => args.run(interrupt, |session, kernel| {
                 let accel = accel(session, kernel)?;
-                shell::run(session, PROGRAM.into(), accel, kernel)
+                let booter = session.booter(accel, kernel, None)?;
+                shell::run(session, &booter, kernel)
             }),
         }
     }
@@ -127,13 +135,24 @@ impl One {
 impl Place {
     fn session(&self, interrupt: Interrupt) -> Result<Session> {
         let wishes = Wishes::from_env()?;
+        let (ui, dir) = (Ui::new(), RunDir::create(&self.build)?);
+        let cache = cache();
+        let templates = cache.as_ref().map(|cache| cache.join("templates"));
         Ok(Session {
             interrupt,
-            ui: Ui::new(),
-            dir: RunDir::create(&self.build)?,
             wishes,
+            templates: templates.map(|templates| Templates::new(templates, ui.clone())),
+            times: Times::load(cache.as_deref().unwrap_or(dir.cache())),
+            ui,
+            dir,
         })
     }
+}
+
+/// The cache folder, where there is one.
+fn cache() -> Option<PathBuf> {
+    let cache = env::var_os("TACKLE_CACHE").filter(|cache| !cache.is_empty());
+    cache.map(PathBuf::from)
 }
 
 fn check_kernels(suites: &[Suite], kernels: &[Kernel]) -> Result<()> {
@@ -197,27 +216,41 @@ fn test(
     kernels: &[Kernel],
     rounds: Option<u32>,
 ) -> Result<Summary> {
-    let mut summary = Summary::new();
-    let mut tell = |result: &TestResult| {
-        session.ui.print(&result.render());
-        summary.add(result.clone());
+    let accel = match kernels {
+        [first, ..] if suites.iter().any(|suite| suite.boots()) => accel(session, first)?,
+        _ => Accel::Tcg,
     };
-    if suites.contains(&Suite::Checks) {
-        session.ui.step("checks");
-        checks::run(session, &mut tell)?;
-    }
-    if suites.contains(&Suite::Host) {
-        session.ui.step("host: cargo test");
-        host::run(session, &mut tell)?;
-    }
-    if suites.iter().any(|suite| suite.boots()) {
-        let accel = accel(session, &kernels[0])?;
-        let booter = |kernel: &Kernel| session.booter(accel, kernel, rounds);
-        let work = |boot: Boot<'_>, tell: &mut dyn FnMut(&TestResult)| match boot {
-            Boot::Suite(suite, kernel) => guest(session, &booter(kernel)?, kernel, suite, tell),
-            Boot::Trap(trap) => rig::spring(session, &booter, kernels, trap, tell),
-        };
-        pool::run(boots(suites, kernels), pool::workers(), work, &mut tell)?;
+    let booter = |kernel: &Kernel| session.booter(accel, kernel, rounds);
+    let work = |job: Job<'_>, tell: &mut dyn FnMut(Told)| {
+        let start = Instant::now();
+        let mut result = |result: &TestResult| tell(Told::Result(result.clone()));
+        let result: &mut dyn FnMut(&TestResult) = &mut result;
+        match job {
+            Job::Checks => checks::run(session, result).map(|_| ())?,
+            Job::Host => host::run(session, result).map(|_| ())?,
+            Job::Suite(suite, kernel) => guest(session, &booter(kernel)?, kernel, suite, result)?,
+            Job::Trap(trap) => rig::spring(session, &booter, kernels, trap, result)?,
+            Job::Saved(test) => result(&saved(session, &booter(&kernels[0])?, &kernels[0], test)?),
+        }
+        let time = start.elapsed();
+        session.times.note(&job.name(accel), time);
+        let (suite, place) = job.cell(kernels)?;
+        tell(Told::Took(suite, place, time));
+        Ok(())
+    };
+    let mut summary = Summary::new();
+    let mut jobs = jobs(suites, kernels);
+    session.times.sort(&mut jobs, |job| job.name(accel));
+    pool::run(jobs, pool::workers(), work, &mut |told| match told {
+        Told::Result(result) => {
+            session.ui.print(&result.render());
+            summary.add(result);
+        }
+        Told::Took(suite, place, time) => summary.took(suite, &place, time),
+    })?;
+    // A run whose times are lost is as good a run.
+    if let Err(error) = session.times.save() {
+        session.ui.note(&format!("{error:#}"));
     }
     session.ui.clear();
     session
@@ -226,23 +259,82 @@ fn test(
     Ok(summary)
 }
 
-/// A guest to boot.
-enum Boot<'a> {
-    Suite(Guest, &'a Kernel),
-    Trap(&'a rig::Trap),
+/// What a job tells of itself.
+enum Told {
+    Result(TestResult),
+    /// The time that the suite took at the place.
+    Took(&'static str, String, Duration),
 }
 
-/// What the suites boot, in this order.
-fn boots<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Boot<'a>> {
-    let boots = |suite: &Suite| match *suite {
-        Suite::Guest(suite) => {
-            let boots = kernels.iter().map(|kernel| Boot::Suite(suite, kernel));
-            boots.collect()
+/// A part of a run, which runs beside others.
+enum Job<'a> {
+    Checks,
+    Host,
+    Suite(Guest, &'a Kernel),
+    Trap(&'static rig::Trap),
+    /// On the first kernel.
+    Saved(&'static Saved),
+}
+
+impl Job<'_> {
+    /// Its name among the times of the last run.
+    fn name(&self, accel: Accel) -> String {
+        match self {
+            Self::Checks => "checks".to_owned(),
+            Self::Host => "host".to_owned(),
+            Self::Suite(suite, kernel) => {
+                format!("{} {} {}", suite.name, kernel.name, accel.name())
+            }
+            Self::Trap(trap) => format!("rig {} {}", trap.suite.name, accel.name()),
+            Self::Saved(test) => format!("rig {} {}", test.name, accel.name()),
         }
-        Suite::Rig => rig::TRAPS.iter().map(Boot::Trap).collect(),
-        Suite::Checks | Suite::Host => Vec::new(),
+    }
+
+    /// The suite and the place where its time is listed.
+    fn cell(&self, kernels: &[Kernel]) -> Result<(&'static str, String)> {
+        Ok(match self {
+            Self::Checks => ("checks", host::PLACE.to_owned()),
+            Self::Host => ("host", host::PLACE.to_owned()),
+            Self::Suite(suite, kernel) => (suite.name, kernel.name.clone()),
+            Self::Trap(trap) => {
+                let place = trap.place(kernels)?.unwrap_or(&kernels[0]);
+                ("rig", place.name.clone())
+            }
+            Self::Saved(_) => ("rig", kernels[0].name.clone()),
+        })
+    }
+}
+
+/// What the suites consist of. Suites of the guest run longer on kernels with checkers, which
+/// the user names last.
+fn jobs<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Job<'a>> {
+    let jobs = |suite: &Suite| match *suite {
+        Suite::Checks => vec![Job::Checks],
+        Suite::Host => vec![Job::Host],
+        Suite::Guest(suite) => {
+            let kernels = kernels.iter().rev();
+            kernels.map(|kernel| Job::Suite(suite, kernel)).collect()
+        }
+        Suite::Rig => {
+            let traps = rig::TRAPS.iter().map(Job::Trap);
+            traps.chain(saved::TESTS.iter().map(Job::Saved)).collect()
+        }
     };
-    suites.iter().flat_map(boots).collect()
+    suites.iter().flat_map(jobs).collect()
+}
+
+/// Runs a test of saved guests.
+fn saved(
+    session: &Session,
+    booter: &Booter<'_>,
+    kernel: &Kernel,
+    test: &Saved,
+) -> Result<TestResult> {
+    session
+        .ui
+        .step(&format!("rig: {} ({})", test.name, kernel.name));
+    let dir = format!("{}/rig/{}", kernel.name, test.name);
+    test.test(booter, kernel, &session.dir.subdir(dir)?, &session.ui)
 }
 
 /// Boots `kernel` for one suite, unless it lacks what the suite needs.

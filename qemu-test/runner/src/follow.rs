@@ -39,6 +39,8 @@ pub enum End {
     TimedOut(Duration),
     /// It was killed because it did not end after a panic.
     Stuck,
+    /// The listener has heard all that it wanted ([`Mood::Over`]); the process still runs.
+    Over,
 }
 
 impl End {
@@ -46,6 +48,7 @@ impl End {
     pub fn fault(self) -> Option<String> {
         match self {
             Self::Exited(status) if status.success() => None,
+            Self::Over => None,
             Self::Exited(status) => Some(format!("ended with {status}")),
             Self::Silent(limit) => Some(format!("hang: no output for {} s", limit.as_secs_f64())),
             Self::TimedOut(limit) => {
@@ -65,6 +68,8 @@ pub enum Mood {
     Testing,
     /// The kernel has panicked.
     Dying,
+    /// All that was wanted has been heard.
+    Over,
 }
 
 impl Mood {
@@ -93,7 +98,8 @@ pub trait Listener {
     }
 }
 
-/// Follows `child` until it ends or a limit is reached; in the latter case it is killed.
+/// Follows `child` until it ends, the listener has heard enough, or a limit is reached; in the
+/// last case it is killed.
 ///
 /// # Errors
 /// [`Interrupted`](crate::interrupt::Interrupted), what reading the files
@@ -129,6 +135,9 @@ pub fn follow(
             return Ok(End::Exited(status));
         }
         let mood = listener.mood();
+        if mood == Mood::Over {
+            return Ok(End::Over);
+        }
         if mood == Mood::Dying && dying.is_none() {
             dying = Some(Instant::now());
         }

@@ -57,9 +57,15 @@ impl Kernel {
         self.dir.join("modules.img")
     }
 
-    /// The directory that the guest sees as `/tackle`.
+    /// The directory that a guest under User Mode Linux sees as `/tackle`: modules, programs
+    /// and test data.
     pub fn payload(&self) -> PathBuf {
         self.dir.join("payload")
+    }
+
+    /// The same as a file system image, for guests of QEMU.
+    pub fn payload_image(&self) -> PathBuf {
+        self.dir.join("payload.img")
     }
 
     /// The options that it was built with.
@@ -88,6 +94,7 @@ impl Kernel {
             self.root(),
             self.modules(),
             self.payload(),
+            self.payload_image(),
             self.config(),
         ] {
             self.require(&path)?;
@@ -130,6 +137,7 @@ mod tests {
             "root.img",
             "modules.img",
             "payload",
+            "payload.img",
             "config",
         ] {
             let error = kernel.check().unwrap_err().to_string();

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Several guests at once: most of a guest's time under TCG is one busy CPU, or none
-//! while the kernel waits for a grace period, and the host has others.
+//! Does several jobs at once, as guests wait for much of their time.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -11,14 +10,14 @@ use std::thread::{available_parallelism, scope};
 
 use anyhow::Result;
 
-use crate::report::TestResult;
+/// More guests take more memory (up to 2 GiB each) than they save time.
+const MOST: usize = 3;
 
-/// More guests take more memory (2 GiB each) than they save time.
-const MOST: usize = 2;
-
-/// How many guests to run at once on this host.
+/// How many jobs to do at once on this host: one more than it has processors. A guest that
+/// waits (for a grace period, or for the next try of a live patch's transition) leaves a
+/// processor to another one.
 pub fn workers() -> usize {
-    available_parallelism().map_or(1, NonZero::get).min(MOST)
+    (available_parallelism().map_or(1, NonZero::get) + 1).min(MOST)
 }
 
 /// Does the jobs in this order, `workers` at a time. `tell` hears, in the calling thread,
@@ -26,16 +25,16 @@ pub fn workers() -> usize {
 ///
 /// # Errors
 /// The first error of a job; those that have not begun by then never do.
-pub fn run<J: Send>(
+pub fn run<J: Send, T: Send>(
     jobs: impl IntoIterator<Item = J>,
     workers: usize,
-    work: impl Fn(J, &mut dyn FnMut(&TestResult)) -> Result<()> + Sync,
-    tell: &mut dyn FnMut(&TestResult),
+    work: impl Fn(J, &mut dyn FnMut(T)) -> Result<()> + Sync,
+    tell: &mut dyn FnMut(T),
 ) -> Result<()> {
     let queue: Mutex<VecDeque<J>> = Mutex::new(jobs.into_iter().collect());
     let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
     let take = || lock().pop_front();
-    let (told, results) = channel::<TestResult>();
+    let (told, results) = channel::<T>();
     scope(|scope| {
         let threads: Vec<_> = (0..workers.max(1))
             .map(|_| {
@@ -45,8 +44,8 @@ pub fn run<J: Send>(
                     let told = told;
                     while let Some(job) = take() {
                         // The receiver outlives the threads.
-                        let mut tell = |result: &TestResult| {
-                            let _ = told.send(result.clone());
+                        let mut tell = |result| {
+                            let _ = told.send(result);
                         };
                         work(job, &mut tell).inspect_err(|_| lock().clear())?;
                     }
@@ -55,13 +54,13 @@ pub fn run<J: Send>(
             })
             .collect();
         drop(told);
-        results.iter().for_each(|result| tell(&result));
+        results.iter().for_each(tell);
         let end = |thread: std::thread::ScopedJoinHandle<'_, Result<()>>| {
             thread
                 .join()
                 .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
         };
-        // All are waited for, whatever the first one says.
+        // All threads have ended before the first error is returned.
         let ends: Vec<_> = threads.into_iter().map(end).collect();
         ends.into_iter().collect()
     })
@@ -74,19 +73,6 @@ mod tests {
 
     use anyhow::bail;
 
-    use crate::report::Verdict;
-
-    fn result(name: &str) -> TestResult {
-        TestResult {
-            suite: "s".into(),
-            name: name.into(),
-            place: "p".into(),
-            verdict: Verdict::Passed,
-            time: None,
-            figures: Vec::new(),
-        }
-    }
-
     #[test]
     fn every_job_is_done_once_and_heard() {
         let mut heard = Vec::new();
@@ -94,21 +80,21 @@ mod tests {
             0..20,
             3,
             |job, tell| {
-                tell(&result(&job.to_string()));
+                tell(job);
                 Ok(())
             },
-            &mut |result| heard.push(result.name.parse::<u32>().unwrap()),
+            &mut |job| heard.push(job),
         )
         .unwrap();
         heard.sort_unstable();
-        assert_eq!(heard, (0..20).collect::<Vec<_>>());
+        assert!(heard.into_iter().eq(0..20));
     }
 
     #[test]
     fn jobs_run_side_by_side() {
         // Neither gets past it without the other.
         let both = Barrier::new(2);
-        let work = |(), _: &mut dyn FnMut(&TestResult)| {
+        let work = |(), _: &mut dyn FnMut(())| {
             both.wait();
             Ok(())
         };
@@ -125,10 +111,10 @@ mod tests {
                 if job == "bad" {
                     bail!("it was {job}");
                 }
-                tell(&result(job));
+                tell(job);
                 Ok(())
             },
-            &mut |result| heard.push(result.name.clone()),
+            &mut |job| heard.push(job),
         )
         .unwrap_err();
         assert_eq!(error.to_string(), "it was bad");

@@ -6,17 +6,17 @@
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{Context, Result};
 use tempfile::NamedTempFile;
 
+use crate::accel::Accel;
 use crate::boot::Booter;
 use crate::follow::{End, Limits, Listener};
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
-use crate::qemu::Accel;
+use crate::qemu::version;
 
 /// How long the probe's boot may take; with hardware it takes two or three seconds.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -70,7 +70,7 @@ impl Probe<'_> {
     /// # Errors
     /// When QEMU cannot be run at all, a file not written, or the user interrupts.
     pub fn choose(&self, kernel: &Kernel) -> Result<Choice> {
-        let version = self.version()?;
+        let version = version(&self.qemu)?;
         if let Err(error) = OpenOptions::new().read(true).write(true).open(self.device) {
             return Ok(Choice::tcg(format!("{}: {error}", self.device.display())));
         }
@@ -94,20 +94,6 @@ impl Probe<'_> {
         Ok(choice)
     }
 
-    fn version(&self) -> Result<String> {
-        let output = Command::new(&self.qemu).arg("--version").output();
-        let output = output.with_context(|| format!("cannot run {}", self.qemu.display()))?;
-        if !output.status.success() {
-            bail!(
-                "{} --version ended with {}",
-                self.qemu.display(),
-                output.status
-            );
-        }
-        let text = String::from_utf8_lossy(&output.stdout);
-        Ok(text.lines().next().unwrap_or_default().to_owned())
-    }
-
     fn boot(&self, kernel: &Kernel) -> Result<Choice> {
         let limits = Limits {
             silence: LIMIT,
@@ -119,6 +105,7 @@ impl Probe<'_> {
             accel: Accel::Kvm,
             limits,
             rounds: None,
+            templates: None,
             interrupt: self.interrupt,
         };
         let mut console = Collect::default();
@@ -146,7 +133,7 @@ impl Probe<'_> {
             End::Silent(limit) | End::TimedOut(limit) => {
                 Choice::tcg(format!("a guest did not come up in {} s", limit.as_secs()))
             }
-            End::Stuck => Choice::tcg("a guest died while it booted"),
+            End::Stuck | End::Over => Choice::tcg("a guest died while it booted"),
         })
     }
 }

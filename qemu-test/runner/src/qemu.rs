@@ -3,14 +3,31 @@
 //! The virtual machine: QEMU's command line.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 
+use crate::accel::Accel;
+use crate::control::Control;
 use crate::kernel::Kernel;
-use crate::suite::Guest;
+use crate::work::Work;
 
 /// The program, looked up in PATH.
 pub const PROGRAM: &str = "qemu-system-x86_64";
+
+/// What the program says of its version.
+///
+/// # Errors
+/// When it cannot be run.
+pub fn version(qemu: &Path) -> Result<String> {
+    let output = Command::new(qemu).arg("--version").output();
+    let output = output.with_context(|| format!("cannot run {}", qemu.display()))?;
+    if !output.status.success() {
+        bail!("{} --version ended with {}", qemu.display(), output.status);
+    }
+    let text = String::from_utf8_lossy(&output.stdout);
+    Ok(text.lines().next().unwrap_or_default().to_owned())
+}
 
 /// Guest memory per NUMA node, in MiB.
 const NODE_MEMORY: u32 = 1024;
@@ -18,111 +35,13 @@ const NODE_MEMORY: u32 = 1024;
 /// NUMA nodes; the CPUs are split evenly. A machine with one CPU has one node.
 pub const NODES: u32 = 2;
 
-/// What executes the guest's instructions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accel {
-    /// The hardware.
-    Kvm,
-    /// QEMU's translator, some 20 times slower.
-    Tcg,
-    /// The translator with all CPUs in one thread, in turn. A CPU that waits for another
-    /// one makes way for it, where with a thread each it would take the host's time that
-    /// the other one lacks; with as many guests at once as the host has CPUs that is a fifth
-    /// of all. And code is patched while nobody runs it: with a thread a CPU, two were once
-    /// seen to trap on an `int3` of the kernel's text poking that memory no longer held.
-    TcgInTurn,
-    /// The translator with a clock that counts instructions: a guest's nanosecond is one
-    /// of them, the same in every run. One CPU is all that there can be.
-    Icount,
-    /// No machine at all: the kernel is a process of the host ([`uml`](crate::uml)).
-    Uml,
-    /// The same with a clock that leaps from one timer to the next, and stands still while
-    /// anything is computed: nothing takes time but waiting. So a network's packets meet the
-    /// delays that its links and queues make, and no others, however busy the host is.
-    TimeTravel,
-}
-
-impl Accel {
-    /// Its name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kvm => "kvm",
-            Self::Tcg => "tcg",
-            Self::TcgInTurn => "tcg, one thread",
-            Self::Icount => "tcg, icount",
-            Self::Uml => "uml",
-            Self::TimeTravel => "uml, time-travel=inf-cpu",
-        }
-    }
-
-    /// What runs a guest of this suite.
-    pub fn for_suite(self, suite: Guest) -> Self {
-        if self == Self::Tcg && !suite.at_once {
-            return Self::TcgInTurn;
-        }
-        self
-    }
-
-    /// How many of the wanted CPUs a guest gets.
-    pub fn cpus(self, wanted: u32) -> u32 {
-        match self {
-            Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
-            Self::Icount | Self::Uml | Self::TimeTravel => 1,
-        }
-    }
-
-    /// QEMU's arguments that choose it; none where there is no QEMU.
-    pub fn args(self) -> &'static [&'static str] {
-        match self {
-            Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
-            Self::Tcg => &["-accel", "tcg,thread=multi", "-cpu", "max"],
-            Self::TcgInTurn => &["-accel", "tcg,thread=single", "-cpu", "max"],
-            Self::Icount => &[
-                "-accel",
-                "tcg",
-                "-icount",
-                "shift=0,sleep=off",
-                "-cpu",
-                "max",
-            ],
-            Self::Uml | Self::TimeTravel => &[],
-        }
-    }
-
-    /// Kernel parameters: under TCG a CPU may stand still for as long as the
-    /// host is busy, which is no fault of the guest, and none of the timer that it
-    /// checks when it boots.
-    ///
-    /// Without no5lvl a kernel with KASAN now and then reports a "wild-memory-access"
-    /// in its first milliseconds: identify_cpu() clears what it knows of the CPU and
-    /// finds it out anew, and for an interrupt meanwhile KASAN takes all addresses
-    /// of five-level paging for wrong ones.
-    fn parameters(self) -> &'static [&'static str] {
-        match self {
-            Self::Kvm => &["no5lvl"],
-            Self::Tcg | Self::TcgInTurn => &[
-                "no5lvl",
-                "watchdog_thresh=60",
-                "rcupdate.rcu_cpu_stall_timeout=120",
-                "sysctl.kernel.hung_task_timeout_secs=600",
-                "no_timer_check",
-            ],
-            // Its clock leaps ahead while the guest waits for its disk.
-            Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
-            Self::Uml | Self::TimeTravel => &[],
-        }
-    }
-}
-
 /// Where the guest's console (ttyS0) leads.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
     /// Into the file [`Files::console`].
     File,
-    /// To the terminal of the runner, control characters included; the
-    /// terminal's rows and columns where they are known, as a serial line does
-    /// not tell them.
-    Terminal(Option<(u16, u16)>),
+    /// To the terminal of the runner, control characters included.
+    Terminal,
 }
 
 /// The files of one boot, all in one directory.
@@ -136,52 +55,53 @@ pub struct Files {
     pub stderr: PathBuf,
     /// The command line, to boot the same by hand.
     pub command: PathBuf,
-    /// The directory that the guest sees as `/results`.
-    pub results: PathBuf,
+    /// Where User Mode Linux keeps its pid file and socket.
+    pub uml: PathBuf,
 }
 
 impl Files {
-    /// Makes the directories.
+    /// Makes the directory, if there is none.
     ///
     /// # Errors
-    /// When they cannot be made.
+    /// When it cannot be made.
     pub fn create(dir: &Path) -> Result<Self> {
-        let results = dir.join("results");
-        std::fs::create_dir_all(&results)
-            .with_context(|| format!("cannot make {}", results.display()))?;
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         Ok(Self {
             console: dir.join("console.log"),
             second: dir.join("ktap.log"),
             stderr: dir.join("qemu.stderr"),
             command: dir.join("qemu.command"),
-            results,
+            uml: dir.join("uml"),
         })
     }
 }
 
-/// One machine.
-#[derive(Clone, Debug)]
-pub struct Machine<'a> {
+/// What a guest is, whatever it is to do: guests of one shape can start from one template.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape<'a> {
     /// What to boot.
     pub kernel: &'a Kernel,
     /// What runs it.
     pub accel: Accel,
     /// The number of CPUs: 1, or a multiple of 2, as each of two nodes has as many.
     pub cpus: u32,
-    /// The words for the guest program, separated by commas.
-    pub run: &'a str,
-    /// How often a suite that repeats itself does so; its own number when `None`.
-    pub rounds: Option<u32>,
-    /// Where the console leads.
-    pub console: Console,
+    /// Kernel parameters besides those of every guest.
+    pub parameters: &'static [&'static str],
 }
 
-impl Machine<'_> {
-    /// QEMU's arguments.
+impl Shape<'_> {
+    /// How messages call it.
+    pub fn name(&self) -> String {
+        let parameters = self.parameters.iter().map(|word| format!(", {word}"));
+        let parameters: String = parameters.collect();
+        format!("{}, {} CPUs{parameters}", self.kernel.name, self.cpus)
+    }
+
+    /// QEMU's arguments for it: those that are the same for all guests of the shape.
     ///
     /// # Errors
-    /// When a path is not UTF-8.
-    pub fn args(&self, files: &Files) -> Result<Vec<String>> {
+    /// When a path is not UTF-8, or the kernel's config cannot be read.
+    pub fn args(&self) -> Result<Vec<String>> {
         let mut args = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
         add(self.accel.args());
@@ -221,79 +141,114 @@ impl Machine<'_> {
             "-global",
             "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
         ]);
+        if self.has_generation_id()? {
+            add(&["-device", "vmgenid,guid=auto"]);
+        }
         add(&["-kernel", text(&self.kernel.image())?]);
         add(&["-initrd", text(&self.kernel.initramfs())?]);
+        Ok(args)
+    }
+
+    /// Whether the kernel makes new random state when it is restored. It does so when the
+    /// machine's generation ID has changed (`drivers/virt/vmgenid.c`).
+    ///
+    /// # Errors
+    /// As [`Kernel::has`].
+    pub fn has_generation_id(&self) -> Result<bool> {
+        self.kernel.has("CONFIG_VMGENID")
+    }
+
+    /// The kernel parameters for every guest of the shape.
+    ///
+    /// # Errors
+    /// As [`Kernel::has`].
+    pub fn parameters(&self) -> Result<Vec<String>> {
+        // An oops becomes a panic, a panic a reboot, and with -no-reboot the
+        // reboot ends QEMU: the log then ends with the whole report. A warning
+        // lets the guest go on: the test that was running is failed anyway.
+        let mut words = vec![
+            "console=ttyS0",
+            "printk.devkmsg=on",
+            "oops=panic",
+            "panic=-1",
+        ];
+        words.extend(self.accel.parameters());
+        // SLUB's checks, without the stacks of who allocated and freed each object: KASAN
+        // has those as well, and to take them twice is a twelfth of such a kernel's time.
+        if self.kernel.has("CONFIG_SLUB_DEBUG_ON")? && self.kernel.has("CONFIG_KASAN")? {
+            words.push("slab_debug=FZP");
+        }
+        words.extend(self.parameters);
+        Ok(words.into_iter().map(str::to_owned).collect())
+    }
+}
+
+/// One machine.
+#[derive(Clone, Debug)]
+pub struct Machine<'a> {
+    /// What it is.
+    pub shape: Shape<'a>,
+    /// What the kernel's command line asks of the guest.
+    pub work: &'a Work,
+    /// The file system image that the guest mounts on `/tackle`.
+    pub payload: &'a Path,
+    /// Where the console leads.
+    pub console: Console,
+    /// The way to QEMU's monitor and into ttyS1, for a guest that is saved or restored.
+    pub control: Option<&'a Control>,
+    /// Whether QEMU waits for the state of a saved guest instead of booting the kernel.
+    pub incoming: bool,
+}
+
+impl Machine<'_> {
+    /// QEMU's arguments.
+    ///
+    /// # Errors
+    /// As [`Shape::args`].
+    pub fn args(&self, files: &Files) -> Result<Vec<String>> {
+        let mut args = self.shape.args()?;
+        let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
         add(&["-append", &self.parameters()?]);
+        // Appending: a guest that is restored goes on with its files.
         let console = match self.console {
-            Console::File => format!("file,id=console,path={}", option(&files.console)?),
-            Console::Terminal(_) => "stdio,id=console,signal=off".to_owned(),
+            Console::File => format!("file,id=console,path={},append=on", option(&files.console)?),
+            Console::Terminal => "stdio,id=console,signal=off".to_owned(),
         };
         add(&["-chardev", &console, "-serial", "chardev:console"]);
-        add(&[
-            "-chardev",
-            &format!("file,id=second,path={}", option(&files.second)?),
-        ]);
-        add(&["-serial", "chardev:second"]);
-        // The order makes them vda and vdb. Nobody writes to them: no need for locks, over
-        // which guests that start at the same moment were seen to fail.
-        for image in [self.kernel.root(), self.kernel.modules()] {
+        let mut second = format!("file,id=second,path={},append=on", option(&files.second)?);
+        if let Some(control) = self.control {
+            second += &format!(",input-path={}", option(&control.pipe())?);
+            let socket = option(&control.monitor())?;
+            add(&["-qmp", &format!("unix:{socket},server=on,wait=off")]);
+        }
+        add(&["-chardev", &second, "-serial", "chardev:second"]);
+        // The order makes them vda, vdb and vdc. Nobody writes to them: no need for locks,
+        // over which guests that start at the same moment were seen to fail.
+        let kernel = self.shape.kernel;
+        for image in [&kernel.root(), &kernel.modules(), self.payload] {
             add(&[
                 "-drive",
                 &format!(
                     "if=virtio,format=raw,readonly=on,file.locking=off,file.filename={}",
-                    option(&image)?
+                    option(image)?
                 ),
             ]);
         }
-        for (tag, path, mode) in [
-            ("tackle", self.kernel.payload(), ",readonly=on"),
-            ("results", files.results.clone(), ""),
-        ] {
-            let path = option(&path)?;
-            add(&[
-                "-virtfs",
-                &format!("local,path={path},mount_tag={tag},security_model=none{mode}"),
-            ]);
+        if self.incoming {
+            add(&["-incoming", "defer"]);
         }
         Ok(args)
     }
 
     fn parameters(&self) -> Result<String> {
-        // An oops becomes a panic, a panic a reboot, and with -no-reboot the
-        // reboot ends QEMU: the log then ends with the whole report. A warning
-        // lets the guest go on: the test that was running is failed anyway.
-        let mut words: Vec<String> = [
-            "console=ttyS0",
-            "printk.devkmsg=on",
-            "oops=panic",
-            "panic=-1",
-        ]
-        .iter()
-        .chain(self.accel.parameters())
-        .map(|word| (*word).to_owned())
-        .collect();
-        // SLUB's checks, without the stacks of who allocated and freed each object: KASAN
-        // has those as well, and to take them twice is a twelfth of such a kernel's time.
-        if self.kernel.has("CONFIG_SLUB_DEBUG_ON")? && self.kernel.has("CONFIG_KASAN")? {
-            words.push("slab_debug=FZP".to_owned());
-        }
-        // Switched on, KUnit runs the tests of a module that is loaded, and taints the
-        // kernel before.
-        if self.run.split(',').any(|word| word == "kunit") {
-            words.extend(["kunit.enable=1", "kunit.autorun=1"].map(str::to_owned));
-        }
-        words.push(format!("tackle.run={}", self.run));
-        words.extend(self.rounds.map(|rounds| format!("tackle.rounds={rounds}")));
-        match self.console {
-            Console::File => words.push("loglevel=7".to_owned()),
+        let mut words = self.shape.parameters()?;
+        words.extend(self.work.words());
+        let level = match self.console {
+            Console::File => 7,
             // Somebody types there: warnings and worse only.
-            Console::Terminal(size) => {
-                words.push("loglevel=5".to_owned());
-                words.extend(
-                    size.map(|(rows, columns)| format!("tackle.tty=rows={rows},cols={columns}")),
-                );
-            }
-        }
+            Console::Terminal => 5,
+        };
+        words.push(format!("loglevel={level}"));
         Ok(words.join(" "))
     }
 }
@@ -312,7 +267,15 @@ fn option(path: &Path) -> Result<String> {
 mod tests {
     use super::*;
 
-    fn args_for(config: &str, accel: Accel, cpus: u32, console: Console) -> Vec<String> {
+    use crate::work::WAIT;
+
+    fn args_for(
+        config: &str,
+        accel: Accel,
+        cpus: u32,
+        console: Console,
+        control: Option<&Control>,
+    ) -> Vec<String> {
         let dir = tempfile::tempdir().unwrap();
         let kernel = Kernel {
             name: "k".into(),
@@ -321,20 +284,32 @@ mod tests {
         let files = Files::create(dir.path()).unwrap();
         std::fs::create_dir(&kernel.dir).unwrap();
         std::fs::write(kernel.config(), config).unwrap();
+        let work = match control {
+            Some(_) => Work::new(WAIT),
+            None => Work {
+                rounds: Some(7),
+                ..Work::new("run,hooks")
+            },
+        };
         Machine {
-            kernel: &kernel,
-            accel,
-            cpus,
-            run: "run,hooks",
-            rounds: Some(7),
+            shape: Shape {
+                kernel: &kernel,
+                accel,
+                cpus,
+                parameters: &["kunit.enable=1"],
+            },
+            work: &work,
+            payload: &kernel.payload_image(),
             console,
+            control,
+            incoming: control.is_some(),
         }
         .args(&files)
         .unwrap()
     }
 
     fn args(accel: Accel, cpus: u32, console: Console) -> Vec<String> {
-        args_for("", accel, cpus, console)
+        args_for("", accel, cpus, console, None)
     }
 
     fn values<'a>(args: &'a [String], name: &str) -> Vec<&'a str> {
@@ -346,19 +321,11 @@ mod tests {
     }
 
     #[test]
-    fn cpus_take_turns_but_where_they_are_to_meet() {
-        let suite = Guest::new("one");
-        assert_eq!(Accel::Tcg.for_suite(suite), Accel::TcgInTurn);
-        assert_eq!(Accel::Tcg.for_suite(suite.at_once()), Accel::Tcg);
-        assert_eq!(Accel::Kvm.for_suite(suite), Accel::Kvm);
-    }
-
-    #[test]
     fn one_checker_takes_the_stacks_of_objects() {
         let slub = "CONFIG_SLUB_DEBUG_ON=y\n";
         let both = format!("{slub}CONFIG_KASAN=y\n");
         for (config, spares) in [("", false), (slub, false), (both.as_str(), true)] {
-            let args = args_for(config, Accel::Tcg, 2, Console::File);
+            let args = args_for(config, Accel::Tcg, 2, Console::File, None);
             let append = values(&args, "-append")[0];
             assert_eq!(append.contains(" slab_debug=FZP "), spares, "{append}");
         }
@@ -392,7 +359,7 @@ mod tests {
         let drives = values(&args, "-drive");
         assert!(drives[0].ends_with("/a,,b/root.img"), "{drives:?}");
         assert!(drives[1].ends_with("/a,,b/modules.img"), "{drives:?}");
-        assert!(values(&args, "-virtfs")[0].contains("/a,,b/payload,mount_tag=tackle"));
+        assert!(drives[2].ends_with("/a,,b/payload.img"), "{drives:?}");
     }
 
     #[test]
@@ -406,6 +373,7 @@ mod tests {
             "oops=panic",
             "panic=-1",
             "watchdog_thresh=60",
+            "kunit.enable=1",
         ] {
             assert!(
                 append.split(' ').any(|found| found == word),
@@ -417,8 +385,21 @@ mod tests {
 
     #[test]
     fn a_shell_has_the_terminal() {
-        let args = args(Accel::Tcg, 2, Console::Terminal(Some((40, 132))));
+        let args = args(Accel::Tcg, 2, Console::Terminal);
         assert!(values(&args, "-chardev")[0].contains("stdio,id=console,signal=off"));
-        assert!(values(&args, "-append")[0].ends_with(" tackle.tty=rows=40,cols=132"));
+        assert!(values(&args, "-append")[0].ends_with(" loglevel=5"));
+    }
+
+    #[test]
+    fn a_guest_that_is_restored_has_a_monitor_and_waits_for_its_state() {
+        let control = Control::create().unwrap();
+        let config = "CONFIG_VMGENID=y\n";
+        let args = args_for(config, Accel::Tcg, 2, Console::File, Some(&control));
+        assert!(values(&args, "-append")[0].contains("tackle.run=wait"));
+        assert_eq!(values(&args, "-incoming"), ["defer"]);
+        assert_eq!(values(&args, "-device"), ["vmgenid,guid=auto"]);
+        let socket = control.monitor();
+        assert!(values(&args, "-qmp")[0].contains(socket.to_str().unwrap()));
+        assert!(values(&args, "-chardev")[1].contains(",input-path="));
     }
 }

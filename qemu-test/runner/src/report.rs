@@ -2,9 +2,16 @@
 
 //! Test results and their sum.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
+
+/// The number of tests in the list of the slowest ones.
+const SLOWEST: usize = 10;
+
+/// A faster test is in no list of slow ones.
+const SLOW: Duration = Duration::from_secs(1);
 
 /// Why a test failed, as far as the runner can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +141,8 @@ impl Counts {
 #[derive(Debug, Default)]
 pub struct Summary {
     results: Vec<TestResult>,
+    /// How long each suite took at each place.
+    times: BTreeMap<(String, String), Duration>,
 }
 
 impl Summary {
@@ -145,6 +154,11 @@ impl Summary {
     /// Adds a result.
     pub fn add(&mut self, result: TestResult) {
         self.results.push(result);
+    }
+
+    /// Adds to the time that a suite took at a place.
+    pub fn took(&mut self, suite: &str, place: &str, time: Duration) {
+        *self.times.entry((suite.into(), place.into())).or_default() += time;
     }
 
     /// The sum over everything.
@@ -162,8 +176,8 @@ impl Summary {
         counts.failed == 0 && counts.passed > 0
     }
 
-    /// The table of suites by kernel (passed/failed/skipped) and the reasons
-    /// for the skips; without the last line.
+    /// The table of suites by kernel (passed/failed/skipped, and the time), the slowest tests,
+    /// and the reasons for the skips; without the last line.
     pub fn table(&self) -> String {
         let mut suites: Vec<&str> = Vec::new();
         let mut places: Vec<&str> = Vec::new();
@@ -188,13 +202,14 @@ impl Summary {
                 places
                     .iter()
                     .map(|place| match cells.get(&(*suite, *place)) {
-                        Some(c) => format!("{}/{}/{}", c.passed, c.failed, c.skipped),
+                        Some(c) => self.cell(c, suite, place),
                         None => "-".to_owned(),
                     }),
             );
             rows.push(row);
         }
         let mut text = align(&rows);
+        text += &self.slowest();
         for result in &self.results {
             if let Verdict::Skipped(reason) = &result.verdict {
                 let reason = if reason.is_empty() {
@@ -209,6 +224,42 @@ impl Summary {
             }
         }
         text
+    }
+
+    fn cell(&self, counts: &Counts, suite: &str, place: &str) -> String {
+        let Counts {
+            passed,
+            failed,
+            skipped,
+        } = counts;
+        let time = self.times.get(&(suite.to_owned(), place.to_owned()));
+        let time = time.map(|time| format!(" in {} s", time.as_secs()));
+        format!("{passed}/{failed}/{skipped}{}", time.unwrap_or_default())
+    }
+
+    /// The slowest tests, where some took a second or more.
+    fn slowest(&self) -> String {
+        let timed = self.results.iter().filter_map(|result| {
+            let time = result.time.filter(|time| *time >= SLOW)?;
+            Some((time, result))
+        });
+        let mut timed: Vec<_> = timed.collect();
+        timed.sort_by_key(|(time, _)| Reverse(*time));
+        let rows = timed.iter().take(SLOWEST).map(|(time, result)| {
+            let TestResult {
+                suite, name, place, ..
+            } = result;
+            let seconds = time.as_secs_f64();
+            vec![
+                format!("{suite}/{name} ({place})"),
+                format!("{seconds:.1} s"),
+            ]
+        });
+        let rows: Vec<_> = rows.collect();
+        if rows.is_empty() {
+            return String::new();
+        }
+        format!("\nthe slowest tests\n{}", align(&rows))
     }
 
     /// The last line of a run.
@@ -295,11 +346,18 @@ mod tests {
         ));
         assert_eq!(summary.last_line(), "1 passed, 1 failed, 1 skipped");
         assert!(!summary.is_success());
+        summary.took("hooks", "stock", Duration::from_millis(1500));
+        summary.took("hooks", "stock", Duration::from_millis(1500));
         assert_eq!(
             summary.table(),
-            "passed/failed/skipped  stock  debug\n\
-             hooks                  1/1/0  -\n\
-             numa                   -      0/0/1\n\
+            "passed/failed/skipped  stock         debug\n\
+             hooks                  1/1/0 in 3 s  -\n\
+             numa                   -             0/0/1\n\
+             \n\
+             the slowest tests\n\
+             hooks/a (stock)  1.2 s\n\
+             numa/b (debug)   1.2 s\n\
+             hooks/c (stock)  1.2 s\n\
              skipped numa/b (debug): why\n"
         );
     }

@@ -7,12 +7,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::accel::Accel;
 use crate::boot::Booter;
 use crate::follow::Limits;
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
-use crate::qemu::{Accel, PROGRAM};
+use crate::qemu::PROGRAM;
 use crate::rundir::RunDir;
+use crate::template::Templates;
+use crate::times::Times;
 use crate::ui::Ui;
 
 /// What a boot may take in all: several times what the longest suite takes. What hangs is
@@ -32,6 +35,10 @@ pub struct Session {
     pub dir: RunDir,
     /// Limits from the environment.
     pub wishes: Wishes,
+    /// Where guests start from, if they are not to boot.
+    pub templates: Option<Templates>,
+    /// How long the parts of a run took the last time.
+    pub times: Times,
 }
 
 impl Session {
@@ -45,6 +52,7 @@ impl Session {
             accel,
             limits: self.wishes.limits(accel, kernel, rounds)?,
             rounds,
+            templates: self.templates.as_ref(),
             interrupt: &self.interrupt,
         })
     }

@@ -3,18 +3,18 @@
 //! `shell`: the guest's console on the user's terminal.
 
 use std::io::stdin;
-use std::path::PathBuf;
 use std::thread::sleep;
 
 use anyhow::{bail, Context, Result};
 use nix::sys::termios::{tcgetattr, tcsetattr, SetArg, Termios};
 use terminal_size::{terminal_size, Height, Width};
 
-use crate::boot::{guest_command, CPUS};
+use crate::boot::{Booter, CPUS};
 use crate::kernel::Kernel;
-use crate::process::{Running, POLL};
-use crate::qemu::{Accel, Console, Files, Machine};
+use crate::process::POLL;
+use crate::qemu::{Console, Shape};
 use crate::session::Session;
+use crate::work::Work;
 
 /// Puts the terminal back as it was: QEMU makes it raw, and when it is killed
 /// it leaves it so.
@@ -39,30 +39,30 @@ impl Drop for Terminal {
 ///
 /// # Errors
 /// When QEMU cannot be started or fails, or a signal comes.
-pub fn run(session: &Session, qemu: PathBuf, accel: Accel, kernel: &Kernel) -> Result<()> {
+pub fn run(session: &Session, booter: &Booter<'_>, kernel: &Kernel) -> Result<()> {
     let dir = session.dir.subdir(format!("{}/shell", kernel.name))?;
-    let files = Files::create(&dir)?;
     let size = terminal_size().map(|(Width(columns), Height(rows))| (rows, columns));
-    let machine = Machine {
-        kernel,
-        accel,
-        cpus: CPUS,
-        run: "shell",
-        rounds: None,
-        console: Console::Terminal(size),
+    let work = Work {
+        terminal: size,
+        ..Work::new("shell")
     };
-    let command = guest_command(&machine, &qemu, &files)?;
+    let shape = Shape {
+        kernel,
+        accel: booter.accel,
+        cpus: booter.accel.cpus(CPUS),
+        parameters: &[],
+    };
     session.ui.note(&format!(
         "booting {} ({}); leave with exit or ctrl-d",
         kernel.name,
-        accel.name()
+        booter.accel.name()
     ));
     // Dropped in reverse: QEMU is gone before the terminal is put back.
     let _terminal = Terminal::save();
-    let mut child = Running::start_interactive(command)?;
+    let mut guest = booter.start(shape, &work, &dir, Console::Terminal)?;
     loop {
         session.interrupt.check()?;
-        if let Some(status) = child.try_wait().context("cannot wait for QEMU")? {
+        if let Some(status) = guest.child().try_wait().context("cannot wait for QEMU")? {
             if !status.success() {
                 bail!("qemu ended with {status}");
             }

@@ -18,6 +18,8 @@ pub struct Guest {
     /// Whether its CPUs run at the same moment under TCG, too, and not in turn: what it
     /// looks for is what they do to each other. It must not patch code that they run.
     pub at_once: bool,
+    /// Kernel parameters that it needs.
+    pub parameters: &'static [&'static str],
 }
 
 impl Guest {
@@ -28,6 +30,7 @@ impl Guest {
             cpus: 2,
             needs: None,
             at_once: false,
+            parameters: &[],
         }
     }
 
@@ -50,6 +53,11 @@ impl Guest {
             at_once: true,
             ..self
         }
+    }
+
+    /// The same with these kernel parameters.
+    pub const fn with(self, parameters: &'static [&'static str]) -> Self {
+        Self { parameters, ..self }
     }
 
     /// Why it cannot run on `kernel`, if it cannot.
@@ -78,7 +86,11 @@ pub const GUEST: &[Guest] = &[
     Guest::new("rcodel"),
     Guest::new("rfq_codel"),
     Guest::new("fault"),
-    Guest::new("kunit").needing("CONFIG_KUNIT"),
+    // Switched on, KUnit runs the tests of a module that is loaded, and taints the kernel
+    // before.
+    Guest::new("kunit")
+        .needing("CONFIG_KUNIT")
+        .with(&["kunit.enable=1", "kunit.autorun=1"]),
 ];
 
 /// What can be asked for with `--suite`.

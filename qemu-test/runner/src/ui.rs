@@ -9,7 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// The user's terminal. With a terminal on stderr the current step is a spinner
 /// with the time it has taken; without one it is a plain line.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Ui {
     bar: Option<ProgressBar>,
 }

@@ -8,7 +8,8 @@ use anyhow::{Context, Result};
 use nix::sched::{sched_getaffinity, CpuSet};
 use nix::unistd::Pid;
 
-use crate::qemu::{text, Accel, Console, Files, Machine};
+use crate::accel::Accel;
+use crate::qemu::{text, Console, Files, Machine};
 
 /// The program that starts it: a shell, to open the descriptor of the second serial line.
 pub const PROGRAM: &str = "sh";
@@ -30,8 +31,7 @@ const MEMORY: u32 = 256;
 /// # Errors
 /// When a path is not UTF-8, or the kernel does not tell which processors there are.
 pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
-    let Machine { kernel, run, .. } = machine;
-    let results = text(&files.results)?;
+    let kernel = machine.shape.kernel;
     let mut args = vec![
         "-c".to_owned(),
         SCRIPT.to_owned(),
@@ -45,11 +45,10 @@ pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
         format!("ubd0r={}", text(&kernel.root())?),
         format!("ubd1r={}", text(&kernel.modules())?),
         format!("tackle.tackle={}", text(&kernel.payload())?),
-        format!("tackle.results={results}"),
-        format!("tackle.run={run}"),
         // Its pid file and socket.
-        format!("uml_dir={results}/"),
+        format!("uml_dir={}/", text(&files.uml)?),
     ];
+    args.extend(machine.work.words());
     let words = [
         "console=ttyS0",
         "printk.devkmsg=on",
@@ -60,9 +59,9 @@ pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
     ];
     let (console, level) = match machine.console {
         Console::File => ("ssl0=null,fd:1", "loglevel=7"),
-        Console::Terminal(_) => ("ssl0=fd:0,fd:1", "loglevel=5"),
+        Console::Terminal => ("ssl0=fd:0,fd:1", "loglevel=5"),
     };
-    let clock = match machine.accel {
+    let clock = match machine.shape.accel {
         Accel::TimeTravel => Some("time-travel=inf-cpu"),
         _ => None,
     };
@@ -82,6 +81,8 @@ fn processor() -> Result<usize> {
 mod tests {
     use super::*;
     use crate::kernel::Kernel;
+    use crate::qemu::Shape;
+    use crate::work::Work;
 
     fn args_on(accel: Accel) -> Vec<String> {
         let kernel = Kernel {
@@ -91,12 +92,17 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::create(dir.path()).unwrap();
         let machine = Machine {
-            kernel: &kernel,
-            accel,
-            cpus: 1,
-            run: "bench,qdisc",
-            rounds: None,
+            shape: Shape {
+                kernel: &kernel,
+                accel,
+                cpus: 1,
+                parameters: &[],
+            },
+            work: &Work::new("bench,qdisc"),
+            payload: &kernel.payload_image(),
             console: Console::File,
+            control: None,
+            incoming: false,
         };
         args(&machine, &files).unwrap()
     }

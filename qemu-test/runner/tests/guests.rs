@@ -345,3 +345,62 @@ fn the_children_of_qemu_end_with_it() {
         std::thread::sleep(Duration::from_millis(20));
     }
 }
+
+/// A suite of one test.
+const ONE: &str = r"say 'KTAP version 1'; say '1..1'; say '  KTAP version 1'; say '  1..1'
+    say '  # begin one'; say '  ok 1 one'; say 'ok 1 hooks'";
+
+/// A guest that counts its boots in the file `boots`, and does `wait` where it is to wait for
+/// work.
+fn guest_that_waits(wait: &str) -> Fake {
+    Fake::new(&format!(
+        r#"echo "$words" >>"$dir/boots"
+        if [ "$words" = wait ]; then {wait}; exit; fi
+        {ONE}"#
+    ))
+    .config("CONFIG_VMGENID=y\n")
+    .templates()
+    .silence(HANG)
+}
+
+fn boots(fake: &Fake) -> Vec<String> {
+    let boots = std::fs::read_to_string(fake.dir().join("boots")).unwrap();
+    boots.lines().map(str::to_owned).collect()
+}
+
+/// A guest that cannot be saved boots instead; nothing of the attempt is left but the lock.
+#[test]
+fn a_guest_that_cannot_be_saved_boots() {
+    for wait in [
+        // It dies before it waits.
+        "exit 1",
+        "log 'Kernel panic - not syncing: no root'; exit 0",
+        // It never waits.
+        "sleep 600",
+        // It dies while it is saved.
+        "say 'tackle: ready'; sleep 0.3; exit 1",
+    ] {
+        let fake = guest_that_waits(wait);
+        let results = fake.suite();
+        assert_eq!(names(&results), ["one"], "{wait}");
+        assert_eq!(results[0].verdict, Verdict::Passed, "{wait}");
+        assert_eq!(boots(&fake), ["wait", "run,hooks"], "{wait}");
+        let left = std::fs::read_dir(fake.template_dir()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert!(
+            left.len() == 1 && left[0].to_string_lossy().ends_with(".lock"),
+            "{wait}: {left:?}"
+        );
+        // It is not tried again in the same run.
+        fake.suite();
+        assert_eq!(boots(&fake), ["wait", "run,hooks", "run,hooks"], "{wait}");
+    }
+}
+
+#[test]
+fn a_kernel_that_would_share_random_numbers_boots() {
+    let fake = guest_that_waits("exit 1").config("");
+    let results = fake.suite();
+    assert_eq!(results[0].verdict, Verdict::Passed);
+    assert_eq!(boots(&fake), ["run,hooks"]);
+}

@@ -8,8 +8,8 @@ use std::fs;
 use std::path::Path;
 
 use fake::Fake;
-use tackle_qemu::accel::{Choice, Probe};
-use tackle_qemu::qemu::Accel;
+use tackle_qemu::accel::Accel;
+use tackle_qemu::probe::{Choice, Probe};
 
 fn choose(fake: &Fake, device: &Path) -> Choice {
     let probe = Probe {

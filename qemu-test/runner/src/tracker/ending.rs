@@ -65,7 +65,7 @@ impl Tracker<'_> {
             }
             End::Silent(_) => (Cause::Hang, reason, recent),
             End::TimedOut(_) => (Cause::Limit, reason, recent),
-            End::Stuck => (Cause::Crash, format!("the guest {reason}"), recent),
+            End::Stuck | End::Over => (Cause::Crash, format!("the guest {reason}"), recent),
         };
         Some(Failure::new(cause, reason).with(details))
     }

@@ -12,21 +12,24 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
+use tackle_qemu::accel::Accel;
 use tackle_qemu::boot::Booter;
 use tackle_qemu::follow::Limits;
 use tackle_qemu::interrupt::Interrupt;
 use tackle_qemu::kernel::Kernel;
-use tackle_qemu::qemu::{Accel, PROGRAM};
+use tackle_qemu::qemu::PROGRAM;
 use tackle_qemu::report::TestResult;
 use tackle_qemu::suite::Guest;
+use tackle_qemu::template::Templates;
+use tackle_qemu::ui::Ui;
 use tempfile::TempDir;
 
 const HEAD: &str = r#"#!/bin/sh
 for arg; do
     case $arg in
     --version) echo 'QEMU emulator version 0 (fake)'; exit 0 ;;
-    file,id=console,path=*) console=${arg##*path=} ;;
-    file,id=second,path=*) second=${arg##*path=} ;;
+    file,id=console,path=*) console=${arg#*,path=} console=${console%%,append=*} ;;
+    file,id=second,path=*) second=${arg#*,path=} second=${second%%,append=*} ;;
     *tackle.run=*) words=${arg##*tackle.run=} words=${words%% *} ;;
     kvm) accel=kvm ;;
     tcg,*) accel=tcg ;;
@@ -57,6 +60,7 @@ pub struct Fake {
     dir: TempDir,
     limits: Limits,
     pub interrupt: Interrupt,
+    templates: Option<Templates>,
 }
 
 impl Fake {
@@ -71,6 +75,7 @@ impl Fake {
             "initramfs.img",
             "root.img",
             "modules.img",
+            "payload.img",
             "config",
         ] {
             fs::write(kernel.join(file), "").unwrap();
@@ -86,6 +91,7 @@ impl Fake {
             dir,
             limits,
             interrupt: Interrupt::new(),
+            templates: None,
         }
     }
 
@@ -99,6 +105,17 @@ impl Fake {
     pub fn config(self, text: &str) -> Self {
         fs::write(self.dir().join("kernel/config"), text).unwrap();
         self
+    }
+
+    /// Has its guests start from templates, as far as that goes.
+    pub fn templates(mut self) -> Self {
+        self.templates = Some(Templates::new(self.template_dir(), Ui::new()));
+        self
+    }
+
+    /// Where these are.
+    pub fn template_dir(&self) -> PathBuf {
+        self.dir().join("templates")
     }
 
     pub fn total(mut self, limit: Duration) -> Self {
@@ -128,6 +145,7 @@ impl Fake {
             accel: Accel::Tcg,
             limits: self.limits,
             rounds: None,
+            templates: self.templates.as_ref(),
             interrupt: &self.interrupt,
         }
     }

@@ -3,9 +3,9 @@
 //! Coming and going under load: modules, qdiscs, patches and hooks, each again
 //! and again while every processor calls what they change.
 //!
-//! The number of rounds is `tackle.rounds=` on the kernel's command line. It is
-//! that of the last test, where all go on side by side; each alone has a twentieth,
-//! which tells whose fault a failure is.
+//! The number of rounds is in the environment (`TACKLE_ROUNDS`). It is that of the last
+//! test, in which all kinds run side by side. Each kind alone has a twentieth of it: this
+//! tells whose fault a failure is.
 
 mod crowd;
 mod hooks;
@@ -24,7 +24,7 @@ use self::modules::Modules;
 use self::patches::Patches;
 use self::qdiscs::Qdiscs;
 use crate::suite::{list, Context, Suite};
-use crate::sys::{debugfs, module, wait_often};
+use crate::sys::{module, wait_often};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -39,26 +39,25 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// Rounds where the command line does not say.
+/// Rounds where the environment does not say.
 const ROUNDS: u32 = 12;
 
 /// How long anything in a round may take to happen. Emulated processors that
 /// are all busy are slow.
 const LIMIT: Duration = Duration::from_secs(100);
 
-/// The rounds that the command line asks for.
+/// The rounds that the runner asks for.
 pub(super) fn rounds() -> Result<u32> {
-    parse_rounds(&debugfs::read("/proc/cmdline")?)
+    parse_rounds(&std::env::var("TACKLE_ROUNDS").unwrap_or_default())
 }
 
-fn parse_rounds(cmdline: &str) -> Result<u32> {
-    let mut words = cmdline.split_whitespace();
-    let Some(number) = words.find_map(|word| word.strip_prefix("tackle.rounds=")) else {
+fn parse_rounds(number: &str) -> Result<u32> {
+    if number.is_empty() {
         return Ok(ROUNDS);
-    };
+    }
     number
         .parse()
-        .with_context(|| format!("tackle.rounds={number} is not a number of rounds"))
+        .with_context(|| format!("TACKLE_ROUNDS={number} is not a number of rounds"))
 }
 
 /// Rounds of one kind by itself.
@@ -112,10 +111,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_come_from_the_command_line() {
-        assert_eq!(parse_rounds("a tackle.rounds=7 b").unwrap(), 7);
-        assert_eq!(parse_rounds("tackle.run=run,stress").unwrap(), ROUNDS);
-        let error = parse_rounds("tackle.rounds=many").unwrap_err().to_string();
+    fn rounds_come_from_the_runner() {
+        assert_eq!(parse_rounds("7").unwrap(), 7);
+        assert_eq!(parse_rounds("").unwrap(), ROUNDS);
+        let error = parse_rounds("many").unwrap_err().to_string();
         assert!(error.contains("many"), "{error}");
     }
 }

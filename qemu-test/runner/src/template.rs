@@ -1,0 +1,402 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Templates: guests that were saved in the cache folder when they had booted, so that the
+//! next ones of the same shape start from there.
+//!
+//! A template is a folder with the guest's state and the state's length. It is made beside
+//! its place and renamed, so it is there whole or not at all. Its name has a hash of all
+//! that made it.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{bail, ensure, Context, Result};
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use sha2::{Digest, Sha256};
+
+use crate::accel::Accel;
+use crate::follow::{follow, End, Limits, Listener, Mood};
+use crate::interrupt::{Interrupt, Interrupted};
+use crate::process::POLL;
+use crate::qemu::{version, Console, Files, Shape};
+use crate::tail::Lines;
+use crate::ui::Ui;
+use crate::vm::{Host, Vm};
+use crate::work::READY;
+
+/// Templates that are kept, those that were used last. One takes 0.2 to 1 GB.
+const KEPT: usize = 10;
+
+/// Younger leftovers may be another run's work.
+const STALE: Duration = Duration::from_secs(3 * 3600);
+
+/// The templates of a cache folder.
+#[derive(Debug)]
+pub struct Templates {
+    dir: PathBuf,
+    ui: Ui,
+    /// What was found out in this run, by a template's name. Whoever makes one holds its lock.
+    known: Mutex<HashMap<String, Arc<Mutex<Option<Found>>>>>,
+}
+
+/// What a run knows of a template.
+#[derive(Clone, Debug)]
+enum Found {
+    /// It is there.
+    Whole(PathBuf),
+    /// It cannot be made or used: guests boot.
+    None,
+}
+
+impl Templates {
+    /// Templates in the folder `dir`, which need not exist.
+    pub fn new(dir: PathBuf, ui: Ui) -> Self {
+        Self {
+            dir,
+            ui,
+            known: Mutex::default(),
+        }
+    }
+
+    /// The saved state for guests of this shape; it is made if there is none. `scratch` is a
+    /// folder for the logs of the guest that is saved. `None` when guests of the shape have
+    /// to boot; the user is told why, once.
+    ///
+    /// # Errors
+    /// [`Interrupted`](crate::interrupt::Interrupted).
+    pub fn find(
+        &self,
+        host: &Host<'_>,
+        shape: Shape<'_>,
+        limits: &Limits,
+        scratch: &Path,
+    ) -> Result<Option<PathBuf>> {
+        let shape = shape_of_template(shape);
+        let outcome = self.name(host, &shape).and_then(|name| {
+            let slot = self.slot(&name);
+            let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(found) = &*slot {
+                return Ok(found.clone());
+            }
+            let found = self.find_or_make(&name, host, shape, limits, scratch);
+            let found = found.map(Found::Whole);
+            *slot = Some(found.as_ref().map_or(Found::None, Clone::clone));
+            found
+        });
+        match outcome {
+            Ok(Found::Whole(state)) => Ok(Some(state)),
+            Ok(Found::None) => Ok(None),
+            Err(error) if error.is::<Interrupted>() => Err(error),
+            Err(error) => {
+                self.tell(&shape, &error);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Removes a template from which a guest could not be started; the user is told why.
+    pub fn discard(&self, shape: &Shape<'_>, state: &Path, error: &anyhow::Error) {
+        self.tell(shape, error);
+        let Some(folder) = state.parent() else { return };
+        // If it stays, the next run finds it as unusable as this one.
+        let _ = fs::remove_dir_all(folder);
+        if let Some(name) = folder.file_name() {
+            let slot = self.slot(&name.to_string_lossy());
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found::None);
+        }
+    }
+
+    fn tell(&self, shape: &Shape<'_>, error: &anyhow::Error) {
+        self.ui.note(&format!(
+            "template ({}): {error:#}; guests boot instead",
+            shape.name()
+        ));
+    }
+
+    fn slot(&self, name: &str) -> Arc<Mutex<Option<Found>>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.entry(name.to_owned()).or_default().clone()
+    }
+
+    fn find_or_make(
+        &self,
+        name: &str,
+        host: &Host<'_>,
+        shape: Shape<'_>,
+        limits: &Limits,
+        scratch: &Path,
+    ) -> Result<PathBuf> {
+        let folder = self.dir.join(name);
+        if let Some(state) = whole(&folder) {
+            return Ok(state);
+        }
+        fs::create_dir_all(&self.dir)
+            .with_context(|| format!("cannot make {}", self.dir.display()))?;
+        let _lock = self.lock(name, &shape, host.interrupt)?;
+        // Another run may have made it meanwhile.
+        if let Some(state) = whole(&folder) {
+            return Ok(state);
+        }
+        if folder.exists() {
+            let text = "the saved state is not whole; it is made again";
+            self.ui
+                .note(&format!("template ({}): {text}", shape.name()));
+        }
+        let start = Instant::now();
+        self.ui
+            .step(&format!("template ({}): booting", shape.name()));
+        let partial = tempfile::Builder::new()
+            .prefix(&format!("{name}.partial."))
+            .tempdir_in(&self.dir)
+            .with_context(|| format!("cannot make a folder in {}", self.dir.display()))?;
+        let state = partial.path().join(STATE);
+        make(host, shape, limits, scratch, &state)?;
+        let length = fs::metadata(&state).context("the saved state")?.len();
+        fs::write(partial.path().join(LENGTH), length.to_string())
+            .context("cannot write the state's length")?;
+        // What is there is not whole.
+        let _ = fs::remove_dir_all(&folder);
+        fs::rename(partial.path(), &folder).context("cannot rename the template")?;
+        // It is in its place: nothing is left to remove.
+        let _ = partial.keep();
+        self.prune();
+        self.ui.note(&format!(
+            "template ({}): made, {:.0} s",
+            shape.name(),
+            start.elapsed().as_secs_f64()
+        ));
+        whole(&folder).context("the template is gone")
+    }
+
+    /// Waits for another run that makes the same template.
+    fn lock(&self, name: &str, shape: &Shape<'_>, interrupt: &Interrupt) -> Result<Flock<File>> {
+        let path = self.dir.join(format!("{name}.lock"));
+        let mut file =
+            File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+        let mut told = false;
+        loop {
+            interrupt.check()?;
+            file = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(lock),
+                Err((file, Errno::EWOULDBLOCK)) => file,
+                Err((_, errno)) => bail!("cannot lock {}: {errno}", path.display()),
+            };
+            if !told {
+                let text = "waiting for another run that makes it";
+                self.ui
+                    .step(&format!("template ({}): {text}", shape.name()));
+                told = true;
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Removes what was not used for the longest time, and leftovers of runs that crashed.
+    fn prune(&self) {
+        let Ok(entries) = fs::read_dir(&self.dir) else {
+            return;
+        };
+        let age = |path: &Path| {
+            let time = fs::metadata(path.join(LENGTH)).or_else(|_| fs::metadata(path));
+            let time = time.and_then(|data| data.modified());
+            let age = |time| SystemTime::now().duration_since(time).unwrap_or_default();
+            time.map_or(Duration::ZERO, age)
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        let (partial, mut all): (Vec<_>, Vec<_>) = paths
+            .filter(|path| path.is_dir())
+            .partition(|path| path.to_string_lossy().contains(".partial."));
+        all.sort_by_key(|path| age(path));
+        let stale = partial.into_iter().filter(|path| age(path) > STALE);
+        for path in all.into_iter().skip(KEPT).chain(stale) {
+            // What cannot be removed now can be the next time.
+            let _ = fs::remove_dir_all(path);
+        }
+    }
+
+    /// The template's name: the kernel's, and a hash of all that makes the guest.
+    fn name(&self, host: &Host<'_>, shape: &Shape<'_>) -> Result<String> {
+        ensure!(
+            shape.has_generation_id()?,
+            "the kernel has no CONFIG_VMGENID, so restored guests would share random numbers"
+        );
+        let mut hash = Sha256::new();
+        let mut add = |text: &str| {
+            hash.update(text);
+            hash.update([0]);
+        };
+        add(&version(&host.qemu)?);
+        for word in shape.args()?.iter().chain(&shape.parameters()?) {
+            add(word);
+        }
+        let kernel = shape.kernel;
+        for path in [
+            kernel.image(),
+            kernel.initramfs(),
+            kernel.root(),
+            kernel.modules(),
+        ] {
+            add(&identity(&path)?);
+        }
+        // The guest has learnt the size of the disk that it does not read yet.
+        add(&fs::metadata(&host.payload)
+            .with_context(|| format!("cannot read {}", host.payload.display()))?
+            .len()
+            .to_string());
+        if shape.accel == Accel::Kvm {
+            add(&processor()?);
+        }
+        let hash = format!("{:x}", hash.finalize());
+        let hash = &hash[..12];
+        Ok(format!("{}-{hash}", kernel.name))
+    }
+}
+
+const STATE: &str = "state";
+const LENGTH: &str = "length";
+
+/// CPUs that take turns and CPUs that do not are the same machine; with turns, code that is
+/// patched while the kernel boots runs nowhere.
+fn shape_of_template(shape: Shape<'_>) -> Shape<'_> {
+    let accel = match shape.accel {
+        Accel::Tcg => Accel::TcgInTurn,
+        accel => accel,
+    };
+    Shape { accel, ..shape }
+}
+
+/// The state in `folder`, if it is as long as it was when it was saved. It then counts as used.
+fn whole(folder: &Path) -> Option<PathBuf> {
+    let (state, length) = (folder.join(STATE), folder.join(LENGTH));
+    let wanted: u64 = fs::read_to_string(&length).ok()?.parse().ok()?;
+    let is = fs::metadata(&state).ok()?.len();
+    if is != wanted {
+        return None;
+    }
+    let used = File::options().append(true).open(&length);
+    // A cache that cannot be written is still of use.
+    let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
+    Some(state)
+}
+
+/// What tells a file from another one of the same name, without reading it.
+fn identity(path: &Path) -> Result<String> {
+    let read = || -> io::Result<String> {
+        let (path, data) = (path.canonicalize()?, fs::metadata(path)?);
+        let time = (data.mtime(), data.mtime_nsec());
+        Ok(format!("{} {} {time:?}", path.display(), data.len()))
+    };
+    read().with_context(|| format!("cannot read {}", path.display()))
+}
+
+/// The processor that a guest under KVM has learnt of.
+fn processor() -> Result<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
+    let told = |line: &&str| {
+        ["model name", "microcode", "flags"]
+            .iter()
+            .any(|key| line.starts_with(key))
+    };
+    Ok(text.lines().filter(told).take(3).collect())
+}
+
+/// Boots a guest until it waits for work, and saves it.
+fn make(
+    host: &Host<'_>,
+    shape: Shape<'_>,
+    limits: &Limits,
+    scratch: &Path,
+    state: &Path,
+) -> Result<()> {
+    let files = Files::create(scratch)?;
+    let host = Host {
+        console: Console::File,
+        ..host.clone()
+    };
+    let mut vm = Vm::boot(host.clone(), shape, files)?;
+    let mut ready = Ready::default();
+    let (console, second) = (vm.files.console.clone(), vm.files.second.clone());
+    let end = follow(
+        &mut vm.child,
+        &console,
+        Some(&second),
+        limits,
+        host.interrupt,
+        &mut ready,
+    )?;
+    if end != End::Over {
+        let fault = end.fault().unwrap_or_else(|| "it powered off".to_owned());
+        bail!("the guest did not boot: {fault}");
+    }
+    vm.save(state)
+}
+
+/// Waits for the line [`READY`].
+#[derive(Default)]
+struct Ready {
+    lines: Lines,
+    seen: bool,
+}
+
+impl Listener for Ready {
+    fn heard(&mut self, _console: &[u8], second: &[u8]) -> Result<()> {
+        self.seen |= self.lines.push(second).iter().any(|line| line == READY);
+        Ok(())
+    }
+
+    fn mood(&self) -> Mood {
+        if self.seen {
+            Mood::Over
+        } else {
+            Mood::Normal
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_is_whole_or_none() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(whole(dir.path()), None);
+        fs::write(dir.path().join(STATE), "12345").unwrap();
+        assert_eq!(whole(dir.path()), None);
+        fs::write(dir.path().join(LENGTH), "6").unwrap();
+        assert_eq!(whole(dir.path()), None, "truncated");
+        fs::write(dir.path().join(LENGTH), "5").unwrap();
+        assert_eq!(whole(dir.path()), Some(dir.path().join(STATE)));
+    }
+
+    #[test]
+    fn those_that_were_used_last_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let hour = Duration::from_secs(3600);
+        let make = |name: &str, age: Duration| {
+            let path = dir.path().join(name);
+            fs::create_dir(&path).unwrap();
+            let file = File::create(path.join(LENGTH)).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        };
+        for number in 0..KEPT + 2 {
+            make(
+                &format!("k-{number}"),
+                hour * u32::try_from(number).unwrap(),
+            );
+        }
+        make("k-9.partial.1", hour);
+        make("k-9.partial.2", hour * 4);
+        Templates::new(dir.path().to_owned(), Ui::new()).prune();
+        let there = |name: &str| dir.path().join(name).exists();
+        assert!(there("k-0") && there(&format!("k-{}", KEPT - 1)));
+        assert!(!there(&format!("k-{KEPT}")) && !there(&format!("k-{}", KEPT + 1)));
+        assert!(there("k-9.partial.1") && !there("k-9.partial.2"));
+    }
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How long each part of a run took the last time, to begin with the longest ones: at the
+//! end of a run no processor then waits for a long part that another one began late.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::NamedTempFile;
+
+/// The times of a cache folder, in seconds, by the names of the parts.
+#[derive(Debug)]
+pub struct Times {
+    path: PathBuf,
+    seconds: Mutex<BTreeMap<String, f64>>,
+}
+
+impl Times {
+    /// Reads the file `times.json` in `folder`. Without a file, or with one that makes no
+    /// sense, no time is known.
+    pub fn load(folder: &Path) -> Self {
+        let path = folder.join("times.json");
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        Self {
+            path,
+            seconds: Mutex::new(serde_json::from_str(&text).unwrap_or_default()),
+        }
+    }
+
+    /// Sorts parts by their last time, the longest first. Parts that never ran come before
+    /// all others, in their order.
+    pub fn sort<T>(&self, parts: &mut [T], name: impl Fn(&T) -> String) {
+        let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = |part: &T| seconds.get(&name(part)).copied().unwrap_or(f64::INFINITY);
+        parts.sort_by(|a, b| last(b).total_cmp(&last(a)));
+    }
+
+    /// Notes how long a part took.
+    pub fn note(&self, name: &str, time: Duration) {
+        let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        seconds.insert(name.to_owned(), time.as_secs_f64().round());
+    }
+
+    /// Writes the file. Of two runs that write at once, the last one's times stay.
+    ///
+    /// # Errors
+    /// When that fails; the message names the file.
+    pub fn save(&self) -> Result<()> {
+        let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
+        let write = || -> Result<()> {
+            let folder = self.path.parent().unwrap_or(Path::new("."));
+            fs::create_dir_all(folder)?;
+            let mut file = NamedTempFile::new_in(folder)?;
+            writeln!(file, "{}", serde_json::to_string_pretty(&*seconds)?)?;
+            file.persist(&self.path)?;
+            Ok(())
+        };
+        write().with_context(|| format!("cannot write {}", self.path.display()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sorted(times: &Times, parts: &[&'static str]) -> Vec<&'static str> {
+        let mut parts = parts.to_vec();
+        times.sort(&mut parts, |part| (*part).to_owned());
+        parts
+    }
+
+    #[test]
+    fn the_longest_and_the_unknown_come_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let times = Times::load(dir.path());
+        assert_eq!(sorted(&times, &["b", "a"]), ["b", "a"]);
+        times.note("short", Duration::from_secs(2));
+        times.note("long", Duration::from_secs(20));
+        times.save().unwrap();
+        let times = Times::load(dir.path());
+        assert_eq!(
+            sorted(&times, &["short", "long", "new", "newer"]),
+            ["new", "newer", "long", "short"]
+        );
+    }
+
+    #[test]
+    fn nonsense_is_no_time() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("times.json"), "{\"a\": ").unwrap();
+        let times = Times::load(dir.path());
+        assert_eq!(sorted(&times, &["a", "b"]), ["a", "b"]);
+    }
+}
