@@ -31,17 +31,25 @@ runner-kernels = $(foreach k,$(1),--kernel $(k)=$(call kernel-dir,$(k))) --build
 demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
 	@$(TOOLBOX) $(RUNNER) demo $(call runner-kernels,$(FLAVOUR))
 
+# The kernels behind the first one are made while the first tests run.
 .PHONY: test
-test: $(addprefix boot-,$(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress and netlink_fuzz; KEEP=1: keep logs)
+test: boot-$(firstword $(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress and netlink_fuzz; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
 	 TACKLE_KERNEL_RUSTC="scripts/rustc.sh $(call kernel-dir,$(firstword $(KERNELS)))" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
 	 $(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) \
+		$(foreach k,$(filter-out $(firstword $(KERNELS)),$(KERNELS)),\
+			--make '$(k)=scripts/boot.sh $(k) $(call kernel-dir,$(k))') \
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
+	@# Quietly: the last line is the sum of the tests.
+	@$(TOOLBOX) scripts/crates.sh keep 2>/dev/null || true
+
+# Also on the kernel with PREEMPT_RT, unless the user names the kernels.
+STRESS := $(if $(filter command,$(firstword $(origin KERNELS))),$(KERNELS),$(KERNELS) rt)
 
 .PHONY: stress
-stress: $(addprefix boot-,$(KERNELS)) ## all comes and goes under load, and random netlink messages (KERNELS=debug; ROUNDS=n instead of 1000)
-	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(KERNELS)) --suite stress \
+stress: $(addprefix boot-,$(STRESS)) ## all comes and goes under load, and random netlink messages (KERNELS=debug; ROUNDS=n instead of 1000)
+	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(STRESS)) --suite stress \
 		--suite netlink_fuzz --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: fresh

@@ -14,7 +14,8 @@
 name=$1 folder=$2 build=$TACKLE_TOP/build
 shift 2
 "$(dirname "$0")/peers.sh" "$folder" "$build/bench/peers"
-cp "$build"/bench/peers/*.ko "$build"/bench/peers/*.bpf.o "$folder/config" "$folder/payload/"
+"$(dirname "$0")/payload.sh" "$folder" "$folder"/payload/* "$build"/bench/peers/*.ko \
+	"$build"/bench/peers/*.bpf.o "$folder/config"
 start=$SECONDS
 cargo_shown benchmarks build --release --locked -p tackle-bench
 say "benchmarks: built, $((SECONDS - start)) s"

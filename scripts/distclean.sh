@@ -11,5 +11,7 @@ if grep -qF " $TACKLE_CACHE/" /proc/mounts; then
 fi
 find "$TACKLE_CACHE" -mindepth 1 -maxdepth 1 \
 	\( -name 'toolbox-*' -o -name 'linux-*' -o -name 'stock-*' -o -name 'guest-*' \
-	-o -name 'patched-*' -o -name 'debug-*' -o -name cargo -o -name .roomy \) -exec rm -rf --one-file-system {} +
+	-o -name 'patched-*' -o -name 'debug-*' -o -name 'rt-*' -o -name 'uml-*' \
+	-o -name 'crates-*' -o -name templates -o -name times.json -o -name bench \
+	-o -name cargo -o -name .roomy -o -name .resolve.lock \) -exec rm -rf --one-file-system {} +
 rmdir --ignore-fail-on-non-empty "$TACKLE_CACHE"

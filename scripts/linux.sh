@@ -4,7 +4,7 @@
 # The pinned Linux from Debian's archive: binary packages and source. In the toolbox.
 #
 #	linux.sh		makes it and prints its folder
-#	linux.sh rt		the same with PREEMPT_RT, without the source, which has both
+#	linux.sh rt		the kernel with PREEMPT_RT, binaries only: the source is the same
 #	linux.sh rt-release	prints the release of that one
 #	linux.sh resolve	chooses another version if the pinned one is gone
 #	linux.sh pin		moves the pin in scripts/versions to the newest version
@@ -19,7 +19,7 @@
 . "$TACKLE_TOP/scripts/mirror.sh"
 
 linux=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE")
-rt_release=${LINUX_RELEASE%-amd64}-rt-amd64
+rt_release=${LINUX_RELEASE%%-*}-rt-amd64
 rt=$TACKLE_CACHE/linux-rt-$(key "$LINUX_VERSION" "$rt_release")
 
 # newest: the newest version in the archive, as scripts/versions has it.
@@ -77,6 +77,12 @@ release_of() {
 	done
 }
 
+# alone: waits for other runs: apt has one lock, and they can use what the first one chose.
+alone() {
+	exec 9>"$TACKLE_CACHE/.resolve.lock"
+	flock 9
+}
+
 # lists: fetches the archive's lists.
 lists() {
 	# Old lists would name versions that cannot be downloaded any more.
@@ -87,9 +93,7 @@ resolve() {
 	local version release=''
 	# What is in the cache needs no archive.
 	[ ! -d "$linux" ] || return 0
-	# One run at a time: apt has one lock, and the others can use what the first one chose.
-	exec 9>"$TACKLE_CACHE/.resolve.lock"
-	flock 9
+	alone
 	lists
 	! complete "$LINUX_VERSION" "$LINUX_RELEASE" || return 0
 	for version in $(versions "linux-source-$LINUX_SERIES"); do
@@ -132,6 +136,7 @@ fetch() {
 # fetch_rt DIR: the kernel of the pinned version with PREEMPT_RT.
 fetch_rt() {
 	local dir=$1 packages
+	alone
 	lists
 	mapfile -t packages < <(binaries "$rt_release")
 	has "${packages[0]}" "$LINUX_VERSION" ||

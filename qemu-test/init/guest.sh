@@ -38,10 +38,16 @@ value() {
 	tr ' ' '\n' <$words | sed -n "s/^tackle\.$1=//p"
 }
 
-# forks: how often the kernel has made new random state, because it was started from a
-# saved guest.
-forks() {
-	dmesg | grep -c 'crng reseeded due to virtual machine fork'
+# Marks this place in the kernel's log: what counts comes after it.
+mark() {
+	marks=$((marks + 1))
+	echo "tackle: mark $marks" >/dev/kmsg
+}
+
+# Whether the kernel has made new random state since the mark.
+is_reseeded() {
+	dmesg | sed "1,/tackle: mark $marks\$/d" |
+		grep -q 'crng reseeded due to virtual machine fork'
 }
 
 # wake SECONDS: what a guest does first when it was started from a saved one. SECONDS is the
@@ -49,7 +55,7 @@ forks() {
 wake() {
 	date -s "@$1" >/dev/null
 	tries=0
-	until [ "$(forks)" -gt "$forks" ]; do
+	until is_reseeded; do
 		tries=$((tries + 1))
 		if [ $tries -gt 300 ]; then
 			echo "tackle: the kernel has not made new random state" >/dev/kmsg
@@ -57,13 +63,14 @@ wake() {
 		fi
 		sleep 0.1
 	done
-	forks=$(forks)
+	mark
 	tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
 }
 
 run=$(value run)
 if [ "$run" = wait ]; then
-	forks=0
+	marks=0
+	mark
 	echo 'tackle: ready' >&3
 	read -r line <&3
 	echo "$line" >$words
@@ -94,7 +101,8 @@ orders)
 		'wake '*) wake "${order#wake }" ;;
 		*) sh -c "$order" </dev/null ;;
 		esac
-		echo "tackle: order ended with $?"
+		# On a line of its own, whatever the command printed.
+		printf '\ntackle: order ended with %d\n' $?
 	done <&3 >&3 2>&3
 	;;
 *)

@@ -86,6 +86,8 @@ impl Booter<'_> {
             self.interrupt,
             listener,
         )?;
+        // It has the size of a whole payload, in each folder of logs that is kept.
+        let _ = fs::remove_file(dir.join(PAYLOAD));
         let stderr = fs::read(&files.stderr).context("cannot read QEMU's messages")?;
         Ok((end, String::from_utf8_lossy(&stderr).into_owned()))
     }
@@ -233,10 +235,13 @@ impl Started<'_> {
     }
 }
 
+/// The name of the link to the payload in a guest's folder.
+const PAYLOAD: &str = "payload.img";
+
 /// The payload's image under a name that stays with this guest: a build may replace the one
 /// in the kernel's folder at any time.
 fn payload(kernel: &Kernel, dir: &Path) -> PathBuf {
-    let (image, link) = (kernel.payload_image(), dir.join("payload.img"));
+    let (image, link) = (kernel.payload_image(), dir.join(PAYLOAD));
     // A folder on another file system cannot have a link to it.
     let linked = fs::create_dir_all(dir).and_then(|()| match fs::hard_link(&image, &link) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),

@@ -5,31 +5,29 @@
 use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::{bail, Result};
 use clap::{value_parser, Args, Parser, Subcommand};
 
 use crate::accel::Accel;
-use crate::boot::Booter;
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
 use crate::probe::Probe;
 use crate::qemu::PROGRAM;
-use crate::report::{Summary, TestResult, Verdict};
+use crate::report::Summary;
 use crate::rundir::RunDir;
-use crate::saved::Saved;
 use crate::session::{Session, Wishes};
-use crate::suite::{select, Guest, Suite};
+use crate::suite::{select, Suite};
 use crate::template::Templates;
+use crate::testrun::{self, Make, Plan};
 use crate::times::Times;
 use crate::ui::{print_line, Ui};
-use crate::{checks, demo, host, pool, rig, saved, shell};
+use crate::{demo, shell};
 
 /// Boots kernels in QEMU and runs what the checkout has built in them.
 ///
 /// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent
-/// (30 with KVM, 120 with TCG) and may take in all (900). A kernel with KASAN has
+/// (30 with KVM, 120 with TCG) and may take in all (3600). A kernel with KASAN has
 /// four times as long. TACKLE_CACHE names the folder in which guests are saved when they have
 /// booted, to start the next ones from; without it each guest boots.
 #[derive(Debug, Parser)]
@@ -54,6 +52,9 @@ struct Test {
     /// A kernel and the directory with its files; repeat for several
     #[arg(long = "kernel", value_name = "NAME=DIR")]
     kernels: Vec<Kernel>,
+    /// A shell command that makes a kernel while other parts run; not the first one's
+    #[arg(long = "make", value_name = "NAME=COMMAND")]
+    makes: Vec<Make>,
     /// A suite to run instead of all: one of the guest's, host, checks or rig; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
@@ -95,9 +96,9 @@ impl Cli {
         match self.command {
             Command::Test(args) => {
                 let suites = select(&args.suites)?;
-                check_kernels(&suites, &args.kernels)?;
+                check_kernels(&suites, &args.kernels, &args.makes)?;
                 let session = args.place.session(interrupt)?;
-                let outcome = test(&session, &suites, &args.kernels, args.rounds);
+                let outcome = args.run(&session, &suites);
                 session.ui.clear();
                 let summary = end(session, args.place.keep, outcome, Summary::is_success)?;
                 print_line(&summary.last_line());
@@ -114,6 +115,23 @@ impl Cli {
                 shell::run(session, &booter, kernel)
             }),
         }
+    }
+}
+
+impl Test {
+    fn run(&self, session: &Session, suites: &[Suite]) -> Result<Summary> {
+        let accel = match &self.kernels[..] {
+            [first, ..] if suites.iter().any(|suite| suite.boots()) => accel(session, first)?,
+            _ => Accel::Tcg,
+        };
+        let plan = Plan {
+            suites,
+            kernels: &self.kernels,
+            makes: &self.makes,
+            rounds: self.rounds,
+            accel,
+        };
+        testrun::run(session, &plan)
     }
 }
 
@@ -155,7 +173,7 @@ fn cache() -> Option<PathBuf> {
     cache.map(PathBuf::from)
 }
 
-fn check_kernels(suites: &[Suite], kernels: &[Kernel]) -> Result<()> {
+fn check_kernels(suites: &[Suite], kernels: &[Kernel], makes: &[Make]) -> Result<()> {
     if kernels.is_empty() {
         if let Some(suite) = suites.iter().find(|suite| suite.boots()) {
             bail!("suite {} needs a kernel: --kernel NAME=DIR", suite.name());
@@ -165,8 +183,22 @@ fn check_kernels(suites: &[Suite], kernels: &[Kernel]) -> Result<()> {
     if let Some(twice) = kernels.iter().find(|kernel| !names.insert(&kernel.name)) {
         bail!("kernel {} is given twice", twice.name);
     }
+    let later = |kernel: &&Kernel| makes.iter().any(|make| make.kernel == kernel.name);
+    for make in makes {
+        if !kernels
+            .iter()
+            .skip(1)
+            .any(|kernel| kernel.name == make.kernel)
+        {
+            bail!(
+                "--make {}: there is no such kernel behind the first one",
+                make.kernel
+            );
+        }
+    }
     if suites.iter().any(|suite| suite.boots()) {
-        kernels.iter().try_for_each(Kernel::check)?;
+        let mut there = kernels.iter().filter(|kernel| !later(kernel));
+        there.try_for_each(Kernel::check)?;
     }
     Ok(())
 }
@@ -210,165 +242,6 @@ fn accel(session: &Session, kernel: &Kernel) -> Result<Accel> {
     Ok(choice.accel)
 }
 
-fn test(
-    session: &Session,
-    suites: &[Suite],
-    kernels: &[Kernel],
-    rounds: Option<u32>,
-) -> Result<Summary> {
-    let accel = match kernels {
-        [first, ..] if suites.iter().any(|suite| suite.boots()) => accel(session, first)?,
-        _ => Accel::Tcg,
-    };
-    let booter = |kernel: &Kernel| session.booter(accel, kernel, rounds);
-    let work = |job: Job<'_>, tell: &mut dyn FnMut(Told)| {
-        let start = Instant::now();
-        let mut result = |result: &TestResult| tell(Told::Result(result.clone()));
-        let result: &mut dyn FnMut(&TestResult) = &mut result;
-        match job {
-            Job::Checks => checks::run(session, result).map(|_| ())?,
-            Job::Host => host::run(session, result).map(|_| ())?,
-            Job::Suite(suite, kernel) => guest(session, &booter(kernel)?, kernel, suite, result)?,
-            Job::Trap(trap) => rig::spring(session, &booter, kernels, trap, result)?,
-            Job::Saved(test) => result(&saved(session, &booter(&kernels[0])?, &kernels[0], test)?),
-        }
-        let time = start.elapsed();
-        session.times.note(&job.name(accel), time);
-        let (suite, place) = job.cell(kernels)?;
-        tell(Told::Took(suite, place, time));
-        Ok(())
-    };
-    let mut summary = Summary::new();
-    let mut jobs = jobs(suites, kernels);
-    session.times.sort(&mut jobs, |job| job.name(accel));
-    pool::run(jobs, pool::workers(), work, &mut |told| match told {
-        Told::Result(result) => {
-            session.ui.print(&result.render());
-            summary.add(result);
-        }
-        Told::Took(suite, place, time) => summary.took(suite, &place, time),
-    })?;
-    // A run whose times are lost is as good a run.
-    if let Err(error) = session.times.save() {
-        session.ui.note(&format!("{error:#}"));
-    }
-    session.ui.clear();
-    session
-        .ui
-        .print(&format!("\n{}", summary.table().trim_end()));
-    Ok(summary)
-}
-
-/// What a job tells of itself.
-enum Told {
-    Result(TestResult),
-    /// The time that the suite took at the place.
-    Took(&'static str, String, Duration),
-}
-
-/// A part of a run, which runs beside others.
-enum Job<'a> {
-    Checks,
-    Host,
-    Suite(Guest, &'a Kernel),
-    Trap(&'static rig::Trap),
-    /// On the first kernel.
-    Saved(&'static Saved),
-}
-
-impl Job<'_> {
-    /// Its name among the times of the last run.
-    fn name(&self, accel: Accel) -> String {
-        match self {
-            Self::Checks => "checks".to_owned(),
-            Self::Host => "host".to_owned(),
-            Self::Suite(suite, kernel) => {
-                format!("{} {} {}", suite.name, kernel.name, accel.name())
-            }
-            Self::Trap(trap) => format!("rig {} {}", trap.suite.name, accel.name()),
-            Self::Saved(test) => format!("rig {} {}", test.name, accel.name()),
-        }
-    }
-
-    /// The suite and the place where its time is listed.
-    fn cell(&self, kernels: &[Kernel]) -> Result<(&'static str, String)> {
-        Ok(match self {
-            Self::Checks => ("checks", host::PLACE.to_owned()),
-            Self::Host => ("host", host::PLACE.to_owned()),
-            Self::Suite(suite, kernel) => (suite.name, kernel.name.clone()),
-            Self::Trap(trap) => {
-                let place = trap.place(kernels)?.unwrap_or(&kernels[0]);
-                ("rig", place.name.clone())
-            }
-            Self::Saved(_) => ("rig", kernels[0].name.clone()),
-        })
-    }
-}
-
-/// What the suites consist of. Suites of the guest run longer on kernels with checkers, which
-/// the user names last.
-fn jobs<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Job<'a>> {
-    let jobs = |suite: &Suite| match *suite {
-        Suite::Checks => vec![Job::Checks],
-        Suite::Host => vec![Job::Host],
-        Suite::Guest(suite) => {
-            let kernels = kernels.iter().rev();
-            kernels.map(|kernel| Job::Suite(suite, kernel)).collect()
-        }
-        Suite::Rig => {
-            let traps = rig::TRAPS.iter().map(Job::Trap);
-            traps.chain(saved::TESTS.iter().map(Job::Saved)).collect()
-        }
-    };
-    suites.iter().flat_map(jobs).collect()
-}
-
-/// Runs a test of saved guests.
-fn saved(
-    session: &Session,
-    booter: &Booter<'_>,
-    kernel: &Kernel,
-    test: &Saved,
-) -> Result<TestResult> {
-    session
-        .ui
-        .step(&format!("rig: {} ({})", test.name, kernel.name));
-    let dir = format!("{}/rig/{}", kernel.name, test.name);
-    test.test(booter, kernel, &session.dir.subdir(dir)?, &session.ui)
-}
-
-/// Boots `kernel` for one suite, unless it lacks what the suite needs.
-fn guest(
-    session: &Session,
-    booter: &Booter<'_>,
-    kernel: &Kernel,
-    suite: Guest,
-    tell: &mut dyn FnMut(&TestResult),
-) -> Result<()> {
-    if let Some(reason) = suite.lacks(kernel)? {
-        tell(&TestResult {
-            suite: suite.name.to_owned(),
-            name: "(suite)".to_owned(),
-            place: kernel.name.clone(),
-            verdict: Verdict::Skipped(reason),
-            time: None,
-            figures: Vec::new(),
-        });
-        return Ok(());
-    }
-    session.ui.step(&format!(
-        "{} ({}, {})",
-        suite.name,
-        kernel.name,
-        booter.accel.for_suite(suite).name()
-    ));
-    let dir = session
-        .dir
-        .subdir(format!("{}/{}", kernel.name, suite.name))?;
-    booter.suite(kernel, suite, &dir, tell)?;
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -381,16 +254,21 @@ mod tests {
 
     #[test]
     fn kernels_are_needed_where_something_boots() {
-        assert!(check_kernels(&[Suite::Host, Suite::Checks], &[]).is_ok());
-        let error = check_kernels(&[Suite::Host, Suite::Rig], &[])
+        assert!(check_kernels(&[Suite::Host, Suite::Checks], &[], &[]).is_ok());
+        let error = check_kernels(&[Suite::Host, Suite::Rig], &[], &[])
             .unwrap_err()
             .to_string();
         assert!(error.contains("rig"), "{error}");
         let kernel: Kernel = "a=b".parse().unwrap();
         let twice = [kernel.clone(), kernel];
-        let error = check_kernels(&[Suite::Host], &twice)
+        let error = check_kernels(&[Suite::Host], &twice, &[])
             .unwrap_err()
             .to_string();
         assert!(error.contains("twice"), "{error}");
+        let make: Make = "a=true".parse().unwrap();
+        let error = check_kernels(&[Suite::Host], &twice[..1], &[make])
+            .unwrap_err()
+            .to_string();
+        assert!(error.contains("--make a"), "{error}");
     }
 }

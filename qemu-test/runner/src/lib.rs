@@ -43,6 +43,7 @@ pub mod shell;
 pub mod suite;
 pub mod tail;
 pub mod template;
+pub mod testrun;
 pub mod times;
 pub mod tracker;
 pub mod ui;

@@ -6,6 +6,7 @@
 //! file has a fixed place for each page of memory, and holes for the pages that are zero:
 //! it is as large as the memory that the guest has used.
 
+use std::fmt;
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -27,6 +28,18 @@ const LIMIT: Duration = Duration::from_secs(120);
 const BANDWIDTH: u64 = 1 << 40;
 
 type Connection = Qmp<Stream<BufReader<UnixStream>, UnixStream>>;
+
+/// The error that QEMU could not load a file: it is not a whole one, or that of another machine.
+#[derive(Debug)]
+pub struct Refused(String);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "qemu refuses the saved state: {}", self.0)
+    }
+}
+
+impl std::error::Error for Refused {}
 
 /// A connection to the monitor of a running QEMU.
 pub struct Monitor {
@@ -81,22 +94,28 @@ impl Monitor {
             detach: None,
             resume: None,
         })?;
-        self.wait_for_migration(interrupt)
+        match self.wait_for_migration(interrupt)? {
+            Some(reason) => bail!("qemu: {reason}"),
+            None => Ok(()),
+        }
     }
 
     /// Loads the guest from the file `path`. QEMU must have been started with
-    /// `-incoming defer` and the machine that was saved. The guest stands still still.
+    /// `-incoming defer` and the machine that was saved. The guest is still paused then.
     ///
     /// # Errors
-    /// When the file is not a whole one or is that of another machine, and
-    /// [`Interrupted`](crate::interrupt::Interrupted).
+    /// [`Refused`] when the file is not a whole one or is that of another machine; when QEMU
+    /// does not answer, and [`Interrupted`](crate::interrupt::Interrupted).
     pub fn load(&mut self, path: &Path, interrupt: &Interrupt) -> Result<()> {
         self.run(&qmp::migrate_incoming {
             uri: Some(uri(path)?),
             channels: None,
             exit_on_error: Some(false),
         })?;
-        self.wait_for_migration(interrupt)
+        match self.wait_for_migration(interrupt)? {
+            Some(reason) => Err(Refused(reason).into()),
+            None => Ok(()),
+        }
     }
 
     /// Lets the guest run.
@@ -125,16 +144,17 @@ impl Monitor {
         self.connection.execute(command).map_err(failed)
     }
 
-    fn wait_for_migration(&mut self, interrupt: &Interrupt) -> Result<()> {
+    /// Waits for the end; the reason if it failed.
+    fn wait_for_migration(&mut self, interrupt: &Interrupt) -> Result<Option<String>> {
         let start = Instant::now();
         loop {
             interrupt.check()?;
             let info = self.run(&qmp::query_migrate {})?;
             match info.status {
-                Some(MigrationStatus::completed) => return Ok(()),
+                Some(MigrationStatus::completed) => return Ok(None),
                 Some(MigrationStatus::failed | MigrationStatus::cancelled) => {
                     let reason = info.error_desc.unwrap_or_else(|| "no reason given".into());
-                    bail!("qemu: {reason}");
+                    return Ok(Some(reason));
                 }
                 _ if start.elapsed() >= LIMIT => bail!("qemu takes longer than {LIMIT:?}"),
                 _ => sleep(POLL / 10),

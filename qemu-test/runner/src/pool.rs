@@ -4,8 +4,9 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
 
 use anyhow::Result;
@@ -20,20 +21,44 @@ pub fn workers() -> usize {
     (available_parallelism().map_or(1, NonZero::get) + 1).min(MOST)
 }
 
-/// Does the jobs in this order, `workers` at a time. `tell` hears, in the calling thread,
-/// what the jobs tell.
+/// Does the jobs in this order, `workers` at a time. A job that `is_ready` refuses waits, and
+/// those behind it go first; it is asked again whenever a job has ended. `tell` hears, in the
+/// calling thread, what the jobs tell.
 ///
 /// # Errors
 /// The first error of a job; those that have not begun by then never do.
 pub fn run<J: Send, T: Send>(
     jobs: impl IntoIterator<Item = J>,
     workers: usize,
+    is_ready: impl Fn(&J) -> bool + Sync,
     work: impl Fn(J, &mut dyn FnMut(T)) -> Result<()> + Sync,
     tell: &mut dyn FnMut(T),
 ) -> Result<()> {
     let queue: Mutex<VecDeque<J>> = Mutex::new(jobs.into_iter().collect());
     let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
-    let take = || lock().pop_front();
+    let changed = Condvar::new();
+    // When no job runs, nothing can make a waiting job ready. It is started anyway, and fails
+    // with what it lacks.
+    let busy = AtomicUsize::new(0);
+    let take = || {
+        let mut queue = lock();
+        loop {
+            let ready = queue.iter().position(&is_ready);
+            let ready = ready.or((busy.load(Ordering::SeqCst) == 0).then_some(0));
+            if queue.is_empty() || ready.is_some() {
+                let job = queue.remove(ready.unwrap_or_default());
+                busy.fetch_add(usize::from(job.is_some()), Ordering::SeqCst);
+                return job;
+            }
+            queue = changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    };
+    // The lock is held, so that nobody who is about to wait misses it.
+    let ended = || {
+        let _queue = lock();
+        busy.fetch_sub(1, Ordering::SeqCst);
+        changed.notify_all();
+    };
     let (told, results) = channel::<T>();
     scope(|scope| {
         let threads: Vec<_> = (0..workers.max(1))
@@ -47,6 +72,8 @@ pub fn run<J: Send, T: Send>(
                         let mut tell = |result| {
                             let _ = told.send(result);
                         };
+                        // Also when the job panics: the others must not wait for it.
+                        let _ended = AtEnd(&ended);
                         work(job, &mut tell).inspect_err(|_| lock().clear())?;
                     }
                     Ok(())
@@ -66,6 +93,15 @@ pub fn run<J: Send, T: Send>(
     })
 }
 
+/// Calls a function when it is dropped.
+struct AtEnd<'a>(&'a dyn Fn());
+
+impl Drop for AtEnd<'_> {
+    fn drop(&mut self) {
+        self.0();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -79,6 +115,7 @@ mod tests {
         run(
             0..20,
             3,
+            |_| true,
             |job, tell| {
                 tell(job);
                 Ok(())
@@ -98,7 +135,7 @@ mod tests {
             both.wait();
             Ok(())
         };
-        run([(), ()], 2, work, &mut |_| {}).unwrap();
+        run([(), ()], 2, |()| true, work, &mut |()| {}).unwrap();
     }
 
     #[test]
@@ -107,6 +144,7 @@ mod tests {
         let error = run(
             ["good", "bad", "never"],
             1,
+            |_| true,
             |job, tell| {
                 if job == "bad" {
                     bail!("it was {job}");
@@ -119,5 +157,34 @@ mod tests {
         .unwrap_err();
         assert_eq!(error.to_string(), "it was bad");
         assert_eq!(heard, ["good"]);
+    }
+
+    #[test]
+    fn a_job_waits_for_what_it_needs() {
+        for workers in [1, 3] {
+            let made = AtomicUsize::new(0);
+            let mut heard = Vec::new();
+            let is_ready = |job: &&str| *job != "user" || made.load(Ordering::SeqCst) == 1;
+            let work = |job, tell: &mut dyn FnMut(_)| {
+                if job == "maker" {
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    made.store(1, Ordering::SeqCst);
+                }
+                tell(job);
+                Ok(())
+            };
+            let jobs = ["user", "maker", "other"];
+            run(jobs, workers, is_ready, work, &mut |job| heard.push(job)).unwrap();
+            let place = |name| heard.iter().position(|job| *job == name).unwrap();
+            assert!(place("maker") < place("user"), "{heard:?}");
+        }
+        // Nothing will ever make it ready.
+        let mut heard = 0;
+        let work = |job, tell: &mut dyn FnMut(_)| {
+            tell(job);
+            Ok(())
+        };
+        run(["user"], 2, |_| false, work, &mut |_| heard += 1).unwrap();
+        assert_eq!(heard, 1);
     }
 }

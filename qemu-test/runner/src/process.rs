@@ -70,6 +70,19 @@ impl Running {
         self.child.try_wait()
     }
 
+    /// Asks the child and what it started to end (SIGTERM), and waits for at most 10 s: what it
+    /// started in groups of their own is for it to end.
+    pub fn end(&mut self) {
+        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
+        let start = Instant::now();
+        // An error means that it is gone already.
+        let _ = killpg(pid, Signal::SIGTERM);
+        while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < KILL_WAIT {
+            sleep(Duration::from_millis(5));
+        }
+        self.kill();
+    }
+
     /// Kills the child and what it started, and waits until it is gone, at most
     /// 10 s: a process stuck in the kernel must not take the runner with it.
     pub fn kill(&mut self) {

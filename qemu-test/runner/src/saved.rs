@@ -69,7 +69,6 @@ struct Place<'a> {
     booter: &'a Booter<'a>,
     shape: Shape<'a>,
     dir: &'a Path,
-    ui: &'a Ui,
 }
 
 impl Saved {
@@ -77,13 +76,7 @@ impl Saved {
     ///
     /// # Errors
     /// [`Interrupted`]; all else is a failed test.
-    pub fn test(
-        &self,
-        booter: &Booter<'_>,
-        kernel: &Kernel,
-        dir: &Path,
-        ui: &Ui,
-    ) -> Result<TestResult> {
+    pub fn test(&self, booter: &Booter<'_>, kernel: &Kernel, dir: &Path) -> Result<TestResult> {
         let start = Instant::now();
         let shape = Shape {
             kernel,
@@ -93,14 +86,12 @@ impl Saved {
         };
         let (mut figures, mut time) = (Vec::new(), None);
         let verdict = if shape.accel.can_be_saved() && shape.has_generation_id()? {
-            let place = Place {
-                booter,
-                shape,
-                dir,
-                ui,
-            };
+            let place = Place { booter, shape, dir };
             let outcome = (self.run)(&place);
             time = Some(start.elapsed());
+            // They are large, and of no use to anybody who reads the logs.
+            let _ = fs::remove_dir_all(dir.join("templates"));
+            let _ = fs::remove_file(dir.join("saved"));
             match outcome {
                 Ok(found) => {
                     figures = found;
@@ -128,9 +119,9 @@ impl<'a> Place<'a> {
         self.booter.limits.silence
     }
 
-    /// Templates of this test alone.
+    /// Templates of this test alone. What goes wrong on purpose is not for the user.
     fn templates(&self, dir: &Path) -> Templates {
-        Templates::new(dir.to_owned(), self.ui.clone())
+        Templates::new(dir.to_owned(), Ui::silent())
     }
 
     fn find(&self, templates: &Templates, scratch: &str) -> Result<Option<PathBuf>> {
@@ -225,7 +216,6 @@ fn crashes_are_restored(place: &Place<'_>) -> Result<Vec<String>> {
         .count();
     let wanted = CRASHES - CRASHES / HANG_EVERY;
     ensure!(panics == wanted, "expected {wanted} panics, got {panics}");
-    fs::remove_file(&saved).context("the saved guest")?;
     times.sort_unstable();
     let seconds = |time: &Duration| time.as_secs_f64();
     let (median, worst) = (&times[times.len() / 2], &times[times.len() - 1]);
@@ -272,7 +262,7 @@ fn a_bad_template_is_not_used(place: &Place<'_>) -> Result<Vec<String>> {
     let again = place.find(&place.templates(&dir), "truncated")?;
     ensure!(again.as_ref() == Some(&state), "it was not made again");
     ensure!(
-        fs::metadata(&state)?.len() >= length / 2 * 2,
+        fs::metadata(&state)?.len() > length / 2,
         "it is as short as before"
     );
 

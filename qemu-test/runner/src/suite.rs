@@ -6,7 +6,7 @@ use anyhow::{bail, Result};
 
 use crate::kernel::Kernel;
 
-/// A suite of the guest program; each has a boot of its own.
+/// A suite of the guest program; each has a guest of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guest {
     /// Its name there.
@@ -72,8 +72,8 @@ impl Guest {
     }
 }
 
-/// The suites of the guest program that belong to an ordinary run. Those that take
-/// longest come first: others run beside them.
+/// The suites of the guest program that belong to an ordinary run. The longest come first, for
+/// the first run: later ones know how long each took.
 pub const GUEST: &[Guest] = &[
     Guest::new("stress").on_cpus(4),
     Guest::new("netlink_fuzz").at_once(),
@@ -86,8 +86,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("rcodel"),
     Guest::new("rfq_codel"),
     Guest::new("fault"),
-    // Switched on, KUnit runs the tests of a module that is loaded, and taints the kernel
-    // before.
+    // With KUnit on, loading a module with tests taints the kernel and runs them.
     Guest::new("kunit")
         .needing("CONFIG_KUNIT")
         .with(&["kunit.enable=1", "kunit.autorun=1"]),

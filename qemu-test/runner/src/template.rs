@@ -7,7 +7,7 @@
 //! its place and renamed, so it is there whole or not at all. Its name has a hash of all
 //! that made it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -21,8 +21,10 @@ use nix::fcntl::{Flock, FlockArg};
 use sha2::{Digest, Sha256};
 
 use crate::accel::Accel;
+use crate::console::Watch;
 use crate::follow::{follow, End, Limits, Listener, Mood};
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::monitor::Refused;
 use crate::process::POLL;
 use crate::qemu::{version, Console, Files, Shape};
 use crate::tail::Lines;
@@ -31,7 +33,7 @@ use crate::vm::{Host, Vm};
 use crate::work::READY;
 
 /// Templates that are kept, those that were used last. One takes 0.2 to 1 GB.
-const KEPT: usize = 10;
+const KEPT: usize = 16;
 
 /// Younger leftovers may be another run's work.
 const STALE: Duration = Duration::from_secs(3 * 3600);
@@ -43,6 +45,8 @@ pub struct Templates {
     ui: Ui,
     /// What was found out in this run, by a template's name. Whoever makes one holds its lock.
     known: Mutex<HashMap<String, Arc<Mutex<Option<Found>>>>>,
+    /// The lines that the user has been told.
+    told: Mutex<HashSet<String>>,
 }
 
 /// What a run knows of a template.
@@ -61,6 +65,7 @@ impl Templates {
             dir,
             ui,
             known: Mutex::default(),
+            told: Mutex::default(),
         }
     }
 
@@ -81,8 +86,11 @@ impl Templates {
         let outcome = self.name(host, &shape).and_then(|name| {
             let slot = self.slot(&name);
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(found) = &*slot {
-                return Ok(found.clone());
+            match &*slot {
+                // Another run may have removed it since.
+                Some(Found::Whole(state)) if !state.exists() => {}
+                Some(found) => return Ok(found.clone()),
+                None => {}
             }
             let found = self.find_or_make(&name, host, shape, limits, scratch);
             let found = found.map(Found::Whole);
@@ -100,10 +108,13 @@ impl Templates {
         }
     }
 
-    /// Removes a template from which a guest could not be started; the user is told why.
+    /// Tells the user why a guest could not be started from a template. If QEMU refused the
+    /// template itself, it is removed, and no guest of this run is started from it.
     pub fn discard(&self, shape: &Shape<'_>, state: &Path, error: &anyhow::Error) {
         self.tell(shape, error);
-        let Some(folder) = state.parent() else { return };
+        let Some(folder) = state.parent().filter(|_| error.is::<Refused>()) else {
+            return;
+        };
         // If it stays, the next run finds it as unusable as this one.
         let _ = fs::remove_dir_all(folder);
         if let Some(name) = folder.file_name() {
@@ -113,10 +124,14 @@ impl Templates {
     }
 
     fn tell(&self, shape: &Shape<'_>, error: &anyhow::Error) {
-        self.ui.note(&format!(
+        let line = format!(
             "template ({}): {error:#}; guests boot instead",
             shape.name()
-        ));
+        );
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.insert(line.clone()) {
+            self.ui.note(&line);
+        }
     }
 
     fn slot(&self, name: &str) -> Arc<Mutex<Option<Found>>> {
@@ -157,7 +172,12 @@ impl Templates {
             .with_context(|| format!("cannot make a folder in {}", self.dir.display()))?;
         let state = partial.path().join(STATE);
         make(host, shape, limits, scratch, &state)?;
-        let length = fs::metadata(&state).context("the saved state")?.len();
+        // On the disk before its length is: a power cut must not leave holes in it.
+        let length = File::open(&state)
+            .and_then(|file| file.sync_all().map(|()| file))
+            .and_then(|file| file.metadata())
+            .context("the saved state")?
+            .len();
         fs::write(partial.path().join(LENGTH), length.to_string())
             .context("cannot write the state's length")?;
         // What is there is not whole.
@@ -166,6 +186,7 @@ impl Templates {
         // It is in its place: nothing is left to remove.
         let _ = partial.keep();
         self.prune();
+        self.ui.clear();
         self.ui.note(&format!(
             "template ({}): made, {:.0} s",
             shape.name(),
@@ -216,7 +237,8 @@ impl Templates {
         let stale = partial.into_iter().filter(|path| age(path) > STALE);
         for path in all.into_iter().skip(KEPT).chain(stale) {
             // What cannot be removed now can be the next time.
-            let _ = fs::remove_dir_all(path);
+            let _ = fs::remove_dir_all(&path);
+            let _ = fs::remove_file(path.with_extension("lock"));
         }
     }
 
@@ -231,6 +253,7 @@ impl Templates {
             hash.update(text);
             hash.update([0]);
         };
+        add(FORMAT);
         add(&version(&host.qemu)?);
         for word in shape.args()?.iter().chain(&shape.parameters()?) {
             add(word);
@@ -258,11 +281,15 @@ impl Templates {
     }
 }
 
+/// To be changed with what makes a template and is not part of a shape: the disks and serial
+/// lines of [`Machine`](crate::qemu::Machine), and what the guest waits for.
+const FORMAT: &str = "1";
+
 const STATE: &str = "state";
 const LENGTH: &str = "length";
 
-/// CPUs that take turns and CPUs that do not are the same machine; with turns, code that is
-/// patched while the kernel boots runs nowhere.
+/// A template that was made with one thread of the translator can be restored with several. It is
+/// made with one, so that no CPU runs code that the booting kernel is patching.
 fn shape_of_template(shape: Shape<'_>) -> Shape<'_> {
     let accel = match shape.accel {
         Accel::Tcg => Accel::TcgInTurn,
@@ -295,15 +322,18 @@ fn identity(path: &Path) -> Result<String> {
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The processor that a guest under KVM has learnt of.
+/// The processor that a guest under KVM has learnt of, and the kernel that lends it.
 fn processor() -> Result<String> {
     let text = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
-    let told = |line: &&str| {
-        ["model name", "microcode", "flags"]
-            .iter()
-            .any(|key| line.starts_with(key))
-    };
-    Ok(text.lines().filter(told).take(3).collect())
+    let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel")?;
+    let keys = ["model name", "microcode", "flags"];
+    let told = |line: &&str| keys.iter().any(|key| line.starts_with(key));
+    Ok(text
+        .lines()
+        .filter(told)
+        .take(keys.len())
+        .chain([release.trim()])
+        .collect())
 }
 
 /// Boots a guest until it waits for work, and saves it.
@@ -330,6 +360,11 @@ fn make(
         host.interrupt,
         &mut ready,
     )?;
+    // What the kernel reports while it boots, no test would see.
+    ready
+        .console
+        .finish(&Ui::silent())
+        .context("while it booted")?;
     if end != End::Over {
         let fault = end.fault().unwrap_or_else(|| "it powered off".to_owned());
         bail!("the guest did not boot: {fault}");
@@ -340,12 +375,14 @@ fn make(
 /// Waits for the line [`READY`].
 #[derive(Default)]
 struct Ready {
+    console: Watch,
     lines: Lines,
     seen: bool,
 }
 
 impl Listener for Ready {
-    fn heard(&mut self, _console: &[u8], second: &[u8]) -> Result<()> {
+    fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()> {
+        self.console.heard(console);
         self.seen |= self.lines.push(second).iter().any(|line| line == READY);
         Ok(())
     }
@@ -354,7 +391,7 @@ impl Listener for Ready {
         if self.seen {
             Mood::Over
         } else {
-            Mood::Normal
+            self.console.mood()
         }
     }
 }

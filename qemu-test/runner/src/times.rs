@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long each part of a run took the last time, to begin with the longest ones: at the
-//! end of a run no processor then waits for a long part that another one began late.
+//! How long each part of a run took the last time. A run begins with the longest parts: one that
+//! started last would run alone at the end.
 
 use std::collections::BTreeMap;
 use std::fs;

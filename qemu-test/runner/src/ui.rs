@@ -12,6 +12,8 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 #[derive(Clone, Debug)]
 pub struct Ui {
     bar: Option<ProgressBar>,
+    /// Whether nothing is shown at all.
+    is_silent: bool,
 }
 
 impl Ui {
@@ -19,6 +21,15 @@ impl Ui {
     pub fn new() -> Self {
         Self {
             bar: stderr().is_terminal().then(bar),
+            is_silent: false,
+        }
+    }
+
+    /// One that shows nothing.
+    pub fn silent() -> Self {
+        Self {
+            bar: None,
+            is_silent: true,
         }
     }
 
@@ -31,6 +42,7 @@ impl Ui {
                 bar.set_message(what.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(100));
             }
+            None if self.is_silent => {}
             None => eprintln!("{what}"),
         }
     }
@@ -64,6 +76,7 @@ impl Ui {
     fn above(&self, print: impl FnOnce()) {
         match &self.bar {
             Some(bar) => bar.suspend(print),
+            None if self.is_silent => {}
             None => print(),
         }
     }

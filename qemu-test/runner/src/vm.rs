@@ -67,8 +67,8 @@ impl<'a> Vm<'a> {
         Self::start(host, shape, files, false)
     }
 
-    /// Starts a guest from the file `saved`, which [`save`](Self::save) wrote. It stands still
-    /// until [`give`](Self::give) or [`order`](Self::order).
+    /// Starts a guest from the file `saved`, which [`save`](Self::save) wrote. It waits for
+    /// work ([`give`](Self::give)), or for an order.
     ///
     /// # Errors
     /// When QEMU cannot be started, or the file is not a whole one or is that of another
@@ -136,7 +136,8 @@ impl<'a> Vm<'a> {
     /// When it does not, and as for [`answer`](Self::answer).
     pub fn take_orders(&mut self, silence: Duration) -> Result<()> {
         self.give(&Work::new(ORDERS))?;
-        // Of the lines that say that it waits, those before it was saved are not in these logs.
+        // It said that it waits before it was saved, which is not in this log. That it carries
+        // out an order shows that it listens.
         self.order("true")?;
         match self.answer(silence)? {
             Answer::Done(0, _) => Ok(()),
@@ -158,7 +159,7 @@ impl<'a> Vm<'a> {
     /// When the log cannot be read, and [`Interrupted`](crate::interrupt::Interrupted).
     pub fn answer(&mut self, silence: Duration) -> Result<Answer> {
         let mut heard = Instant::now();
-        let mut told = Vec::new();
+        let mut told: Vec<String> = Vec::new();
         loop {
             self.host.interrupt.check()?;
             // Asked before reading: what was written before the end is then read.
@@ -170,6 +171,10 @@ impl<'a> Vm<'a> {
             let more = !bytes.is_empty();
             for line in self.lines.push(&bytes) {
                 if let Some(status) = line.strip_prefix(ENDED) {
+                    // The guest ends the command's last line, if the command did not.
+                    if told.last().is_some_and(String::is_empty) {
+                        told.pop();
+                    }
                     return Ok(Answer::Done(status.parse().unwrap_or(-1), told));
                 }
                 if line != READY {

@@ -57,11 +57,10 @@ const SLEEPS: &[&str] = &[
     "wait_for_completion*",
 ];
 
-/// What waits in a kernel with PREEMPT_RT alone: spin locks are locks to sleep on there
+/// Functions that sleep only under PREEMPT_RT, where a `spinlock_t` is a sleeping lock
 /// (`include/linux/spinlock_rt.h`). In other kernels a handler may have a spin lock of its own.
 const SLEEPS_UNDER_RT: &[&str] = &[
     "__local_bh_disable_ip",
-    "kernel::sync::lock::spinlock::*",
     "rt_read_lock*",
     "rt_spin_lock*",
     "rt_write_lock*",
@@ -145,11 +144,7 @@ mod tests {
 
     #[test]
     fn spin_locks_are_slept_on_under_rt() {
-        for name in [
-            "rt_spin_lock",
-            "rust_helper_spin_lock",
-            "<kernel::sync::lock::spinlock::SpinLockBackend as kernel::sync::lock::Backend>::lock",
-        ] {
+        for name in ["rt_spin_lock", "rust_helper_spin_lock"] {
             assert_eq!(why(name, true), Some(Why::Sleeps), "{name}");
             assert_eq!(why(name, false), None, "{name}");
         }
