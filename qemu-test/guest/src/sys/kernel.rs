@@ -16,9 +16,10 @@ pub fn has_kasan() -> bool {
     *FOUND
 }
 
-/// Whether it has PREEMPT_RT (`kernel/ksysfs.c`).
+/// Whether it has PREEMPT_RT, as `uname -v` tells (`init/Makefile` of the kernel).
 pub fn is_rt() -> bool {
-    fs::read_to_string("/sys/kernel/realtime").is_ok_and(|text| text.trim() == "1")
+    let version = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
+    version.split_whitespace().any(|word| word == "PREEMPT_RT")
 }
 
 /// Whether it was built with our patches (`scripts/flavour.sh`).
