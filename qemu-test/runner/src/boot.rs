@@ -105,11 +105,8 @@ impl Booter<'_> {
         console: Console,
     ) -> Result<Started<'s>> {
         let host = self.host(shape.kernel, dir, console);
-        if let Some(vm) = self.restore(&host, shape, work, dir)? {
-            return Ok(Started::Restored(Box::new(vm)));
-        }
         let files = Files::create(dir)?;
-        let machine = Machine {
+        let mut machine = Machine {
             shape,
             work,
             payload: &host.payload,
@@ -117,6 +114,13 @@ impl Booter<'_> {
             control: None,
             incoming: false,
         };
+        if let Some(vm) = self.restore(&host, shape, work, dir)? {
+            // By hand the guest is booted: what this one was restored with is soon gone.
+            let payload = shape.kernel.payload_image();
+            machine.payload = &payload;
+            guest_command(&machine, &self.qemu, &files)?;
+            return Ok(Started::Restored(Box::new(vm)));
+        }
         let mut command = guest_command(&machine, &self.qemu, &files)?;
         if console == Console::Terminal {
             return Ok(Started::Booted(Running::start_interactive(command)?));
