@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Shares the compiled crates of others among checkouts: each has its own build/cargo, but
-# nine tenths of what is compiled there are the same everywhere. In the toolbox.
+# Shares compiled crates among checkouts: those of others, which are the same in all of
+# them. Each checkout has its own build/cargo. In the toolbox.
 #
 #	crates.sh take		copies them from the cache, if this checkout has none yet
 #	crates.sh keep		copies them into the cache, if it has none of this version

@@ -10,7 +10,6 @@ use tackle_qemu::interrupt::{Interrupt, Interrupted};
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::rundir::RunDir;
 use tackle_qemu::session::{Session, Wishes};
-use tackle_qemu::times::Times;
 use tackle_qemu::ui::{print_line, Ui};
 
 use crate::compare::{changes, LIMIT};
@@ -75,7 +74,6 @@ impl Cli {
             interrupt: Interrupt::on_signals()?,
             ui: Ui::new(),
             dir: RunDir::create(&self.build)?,
-            times: Times::load(&self.build),
             wishes: Wishes::from_env()?,
             // What is measured must not depend on how often a guest was started before.
             templates: None,

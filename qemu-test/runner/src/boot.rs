@@ -24,7 +24,7 @@ use crate::vm::{Host, Vm};
 use crate::work::Work;
 
 /// CPUs of a guest that runs no suite, one for each NUMA node.
-pub const CPUS: u32 = 2;
+const CPUS: u32 = 2;
 
 /// What a boot needs besides the kernel.
 pub struct Booter<'a> {
@@ -55,13 +55,17 @@ impl Booter<'_> {
         dir: &Path,
         listener: &mut dyn Listener,
     ) -> Result<(End, String)> {
-        let shape = Shape {
+        self.boot_shape(self.shape(kernel), run, dir, listener)
+    }
+
+    /// What a guest of `kernel` is that runs no suite.
+    pub fn shape<'k>(&self, kernel: &'k Kernel) -> Shape<'k> {
+        Shape {
             kernel,
             accel: self.accel,
             cpus: self.accel.cpus(CPUS),
             parameters: &[],
-        };
-        self.boot_shape(shape, run, dir, listener)
+        }
     }
 
     fn boot_shape(
@@ -106,22 +110,21 @@ impl Booter<'_> {
     ) -> Result<Started<'s>> {
         let host = self.host(shape.kernel, dir, console);
         let files = Files::create(dir)?;
-        let mut machine = Machine {
+        let restored = self.restore(&host, shape, work, dir, &files)?;
+        // The link to the payload goes with the guest; by hand it is booted with the image.
+        let image = shape.kernel.payload_image();
+        let machine = Machine {
             shape,
             work,
-            payload: &host.payload,
+            payload: restored.as_ref().map_or(&host.payload, |_| &image),
             console,
             control: None,
             incoming: false,
         };
-        if let Some(vm) = self.restore(&host, shape, work, dir)? {
-            // By hand the guest is booted: what this one was restored with is soon gone.
-            let payload = shape.kernel.payload_image();
-            machine.payload = &payload;
-            guest_command(&machine, &self.qemu, &files)?;
+        let mut command = guest_command(&machine, &self.qemu, &files)?;
+        if let Some(vm) = restored {
             return Ok(Started::Restored(Box::new(vm)));
         }
-        let mut command = guest_command(&machine, &self.qemu, &files)?;
         if console == Console::Terminal {
             return Ok(Started::Booted(Running::start_interactive(command)?));
         }
@@ -149,6 +152,7 @@ impl Booter<'_> {
         shape: Shape<'s>,
         work: &Work,
         dir: &Path,
+        files: &Files,
     ) -> Result<Option<Vm<'s>>> {
         let Some(templates) = self.templates.filter(|_| shape.accel.can_be_saved()) else {
             return Ok(None);
@@ -157,7 +161,7 @@ impl Booter<'_> {
         let Some(state) = templates.find(host, shape, &self.limits, &scratch)? else {
             return Ok(None);
         };
-        let restored = Vm::restore(host.clone(), shape, Files::create(dir)?, &state)
+        let restored = Vm::restore(host.clone(), shape, files.clone(), &state)
             .and_then(|vm| vm.give(work).map(|()| vm));
         match restored {
             Ok(vm) => Ok(Some(vm)),
@@ -165,7 +169,6 @@ impl Booter<'_> {
             Err(error) => {
                 templates.discard(&shape, &state, &error);
                 // The guest that boots instead begins its logs anew.
-                let files = Files::create(dir)?;
                 for log in [&files.console, &files.second] {
                     create(log)?;
                 }

@@ -130,6 +130,7 @@ impl Test {
             makes: &self.makes,
             rounds: self.rounds,
             accel,
+            times: &Times::load(cache().as_deref().unwrap_or(session.dir.cache())),
         };
         testrun::run(session, &plan)
     }
@@ -154,13 +155,11 @@ impl Place {
     fn session(&self, interrupt: Interrupt) -> Result<Session> {
         let wishes = Wishes::from_env()?;
         let (ui, dir) = (Ui::new(), RunDir::create(&self.build)?);
-        let cache = cache();
-        let templates = cache.as_ref().map(|cache| cache.join("templates"));
+        let templates = cache().map(|cache| cache.join("templates"));
         Ok(Session {
             interrupt,
             wishes,
             templates: templates.map(|templates| Templates::new(templates, ui.clone())),
-            times: Times::load(cache.as_deref().unwrap_or(dir.cache())),
             ui,
             dir,
         })

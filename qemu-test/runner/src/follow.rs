@@ -98,6 +98,17 @@ pub trait Listener {
     }
 }
 
+/// Keeps what the console shows.
+#[derive(Debug, Default)]
+pub struct Collect(pub Vec<u8>);
+
+impl Listener for Collect {
+    fn heard(&mut self, console: &[u8], _second: &[u8]) -> Result<()> {
+        self.0.extend_from_slice(console);
+        Ok(())
+    }
+}
+
 /// Follows `child` until it ends, the listener has heard enough, or a limit is reached; in the
 /// last case it is killed.
 ///

@@ -24,7 +24,7 @@ use crate::qemu::text;
 /// How long QEMU may take for one step. A host that is busy with other things takes seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Bytes per second, above what any disk does: the guest stands still meanwhile.
+/// Bytes per second, more than any disk writes. The guest is paused, so nothing is to be spared.
 const BANDWIDTH: u64 = 1 << 40;
 
 type Connection = Qmp<Stream<BufReader<UnixStream>, UnixStream>>;
@@ -66,7 +66,7 @@ impl Monitor {
             if let Some(status) = qemu.try_wait()? {
                 bail!("qemu ended with {status}");
             }
-            sleep(Duration::from_millis(5));
+            sleep(POLL / 10);
         };
         stream.set_read_timeout(Some(LIMIT))?;
         let mut reader = BufReader::new(stream.try_clone()?);
@@ -81,7 +81,7 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Saves the guest into the new file `path`. The guest stands still from then on.
+    /// Saves the guest into the new file `path`. The guest is paused from then on.
     ///
     /// # Errors
     /// When QEMU cannot write the file (the disk is full, for example), and

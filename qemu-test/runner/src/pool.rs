@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 use std::num::NonZero;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::sync::{Condvar, Mutex, PoisonError};
 use std::thread::{available_parallelism, scope};
@@ -21,9 +20,9 @@ pub fn workers() -> usize {
     (available_parallelism().map_or(1, NonZero::get) + 1).min(MOST)
 }
 
-/// Does the jobs in this order, `workers` at a time. A job that `is_ready` refuses waits, and
-/// those behind it go first; it is asked again whenever a job has ended. `tell` hears, in the
-/// calling thread, what the jobs tell.
+/// Does the jobs in this order, `workers` at a time. A job for which `is_ready` is false waits,
+/// and those behind it go first. Whenever a job has ended, `is_ready` is asked again. `tell`
+/// hears, in the calling thread, what the jobs tell.
 ///
 /// # Errors
 /// The first error of a job; those that have not begun by then never do.
@@ -34,29 +33,29 @@ pub fn run<J: Send, T: Send>(
     work: impl Fn(J, &mut dyn FnMut(T)) -> Result<()> + Sync,
     tell: &mut dyn FnMut(T),
 ) -> Result<()> {
-    let queue: Mutex<VecDeque<J>> = Mutex::new(jobs.into_iter().collect());
-    let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
+    let queue = Mutex::new(Queue {
+        jobs: jobs.into_iter().collect::<VecDeque<J>>(),
+        busy: 0,
+    });
     let changed = Condvar::new();
-    // When no job runs, nothing can make a waiting job ready. It is started anyway, and fails
-    // with what it lacks.
-    let busy = AtomicUsize::new(0);
+    let lock = || queue.lock().unwrap_or_else(PoisonError::into_inner);
     let take = || {
         let mut queue = lock();
         loop {
-            let ready = queue.iter().position(&is_ready);
-            let ready = ready.or((busy.load(Ordering::SeqCst) == 0).then_some(0));
-            if queue.is_empty() || ready.is_some() {
-                let job = queue.remove(ready.unwrap_or_default());
-                busy.fetch_add(usize::from(job.is_some()), Ordering::SeqCst);
+            let ready = queue.jobs.iter().position(&is_ready);
+            // When no job runs, nothing can make a waiting job ready. It is started anyway, and
+            // fails with what it lacks.
+            let ready = ready.or((queue.busy == 0).then_some(0));
+            if queue.jobs.is_empty() || ready.is_some() {
+                let job = queue.jobs.remove(ready.unwrap_or_default());
+                queue.busy += usize::from(job.is_some());
                 return job;
             }
             queue = changed.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     };
-    // The lock is held, so that nobody who is about to wait misses it.
     let ended = || {
-        let _queue = lock();
-        busy.fetch_sub(1, Ordering::SeqCst);
+        lock().busy -= 1;
         changed.notify_all();
     };
     let (told, results) = channel::<T>();
@@ -74,7 +73,7 @@ pub fn run<J: Send, T: Send>(
                         };
                         // Also when the job panics: the others must not wait for it.
                         let _ended = AtEnd(&ended);
-                        work(job, &mut tell).inspect_err(|_| lock().clear())?;
+                        work(job, &mut tell).inspect_err(|_| lock().jobs.clear())?;
                     }
                     Ok(())
                 })
@@ -93,6 +92,12 @@ pub fn run<J: Send, T: Send>(
     })
 }
 
+/// The jobs that nobody has begun, and how many are being done.
+struct Queue<J> {
+    jobs: VecDeque<J>,
+    busy: usize,
+}
+
 /// Calls a function when it is dropped.
 struct AtEnd<'a>(&'a dyn Fn());
 
@@ -105,6 +110,7 @@ impl Drop for AtEnd<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::sync::Barrier;
 
     use anyhow::bail;

@@ -4,19 +4,18 @@
 //! (nested and para-virtual hosts), so the answer is a real boot.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tempfile::NamedTempFile;
+use anyhow::Result;
 
 use crate::accel::Accel;
 use crate::boot::Booter;
-use crate::follow::{End, Limits, Listener};
+use crate::follow::{Collect, End, Limits};
 use crate::interrupt::Interrupt;
 use crate::kernel::Kernel;
 use crate::qemu::version;
+use crate::rundir::replace;
 
 /// How long the probe's boot may take; with hardware it takes two or three seconds.
 const LIMIT: Duration = Duration::from_secs(15);
@@ -84,13 +83,8 @@ impl Probe<'_> {
             return Ok(choice);
         }
         let choice = self.boot(kernel)?;
-        let save = || -> Result<()> {
-            let mut file = NamedTempFile::new_in(self.cache)?;
-            writeln!(file, "{key}\n{}", choice.why.as_deref().unwrap_or_default())?;
-            file.persist(&path)?;
-            Ok(())
-        };
-        save().with_context(|| format!("cannot write {}", path.display()))?;
+        let why = choice.why.as_deref().unwrap_or_default();
+        replace(&path, &format!("{key}\n{why}\n"))?;
         Ok(choice)
     }
 
@@ -151,16 +145,6 @@ fn recall(text: &str, key: &str) -> Option<Choice> {
         },
         why => Choice::tcg(why),
     })
-}
-
-#[derive(Default)]
-struct Collect(Vec<u8>);
-
-impl Listener for Collect {
-    fn heard(&mut self, console: &[u8], _second: &[u8]) -> Result<()> {
-        self.0.extend_from_slice(console);
-        Ok(())
-    }
 }
 
 #[cfg(test)]

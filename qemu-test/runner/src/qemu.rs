@@ -222,8 +222,8 @@ impl Machine<'_> {
             add(&["-qmp", &format!("unix:{socket},server=on,wait=off")]);
         }
         add(&["-chardev", &second, "-serial", "chardev:second"]);
-        // The order makes them vda, vdb and vdc. Nobody writes to them: no need for locks,
-        // over which guests that start at the same moment were seen to fail.
+        // The order makes them vda, vdb and vdc. They are read-only and need no locks. With
+        // locks, guests that started at the same moment were seen to fail.
         let kernel = self.shape.kernel;
         for image in [&kernel.root(), &kernel.modules(), self.payload] {
             add(&[

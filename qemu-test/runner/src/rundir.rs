@@ -3,10 +3,27 @@
 //! The directory for the logs and results of one run.
 
 use std::fs;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
+
+/// Writes a file as a whole: who reads it meanwhile finds the old text or the new one.
+///
+/// # Errors
+/// When that fails; the message names the file.
+pub fn replace(path: &Path, text: &str) -> Result<()> {
+    let write = || -> Result<()> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        fs::create_dir_all(folder)?;
+        let mut file = NamedTempFile::new_in(folder)?;
+        file.write_all(text.as_bytes())?;
+        file.persist(path)?;
+        Ok(())
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}
 
 /// A fresh directory; it is removed when dropped unless it was kept.
 #[derive(Debug)]

@@ -9,11 +9,11 @@ use std::path::{Path, PathBuf};
 use std::thread::scope;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{ensure, Context, Result};
 use nix::mount::{mount, umount, MsFlags};
 
-use crate::boot::{Booter, CPUS};
-use crate::follow::{End, Listener};
+use crate::boot::Booter;
+use crate::follow::{Collect, End};
 use crate::interrupt::Interrupted;
 use crate::kernel::Kernel;
 use crate::qemu::{Console, Files, Shape};
@@ -26,7 +26,7 @@ use crate::work::now;
 /// How often a guest is crashed and restored.
 const CRASHES: usize = 100;
 
-/// Of so many crashes, one is a hang instead.
+/// Every so many rounds, the guest hangs instead of crashing.
 const HANG_EVERY: usize = 20;
 
 /// How long a guest that hangs on purpose is waited for.
@@ -78,12 +78,7 @@ impl Saved {
     /// [`Interrupted`]; all else is a failed test.
     pub fn test(&self, booter: &Booter<'_>, kernel: &Kernel, dir: &Path) -> Result<TestResult> {
         let start = Instant::now();
-        let shape = Shape {
-            kernel,
-            accel: booter.accel,
-            cpus: booter.accel.cpus(CPUS),
-            parameters: &[],
-        };
+        let shape = booter.shape(kernel);
         let (mut figures, mut time) = (Vec::new(), None);
         let verdict = if shape.accel.can_be_saved() && shape.has_generation_id()? {
             let place = Place { booter, shape, dir };
@@ -156,13 +151,8 @@ fn siblings_differ(place: &Place<'_>) -> Result<Vec<String>> {
     for name in ["one", "other"] {
         let before = now();
         let mut vm = place.guest(&templates, name)?;
-        let mut ask = |command: &str| {
-            vm.order(command)?;
-            match vm.answer(place.silence())? {
-                Answer::Done(0, lines) => Ok(lines.join(" ")),
-                answer => bail!("{command}: {answer:?}"),
-            }
-        };
+        let mut ask =
+            |command: &str| -> Result<String> { Ok(vm.obey(command, place.silence())?.join(" ")) };
         let all: Result<Vec<String>> = SELF.iter().map(|(_, command)| ask(command)).collect();
         selves.push(all?);
         let time: u64 = ask("date +%s")?.trim().parse().context("date")?;
@@ -185,8 +175,8 @@ fn siblings_differ(place: &Place<'_>) -> Result<Vec<String>> {
 fn crashes_are_restored(place: &Place<'_>) -> Result<Vec<String>> {
     let templates = place.templates(&place.dir.join("templates"));
     let mut vm = place.guest(&templates, "guest")?;
-    vm.order("echo kept >/run/kept")?;
-    ensure!(vm.answer(place.silence())? == Answer::Done(0, vec![]));
+    let lines = vm.obey("echo kept >/run/kept", place.silence())?;
+    ensure!(lines.is_empty(), "{lines:?}");
     let saved = place.dir.join("saved");
     vm.snapshot(&saved)?;
     let mut times = Vec::new();
@@ -204,11 +194,9 @@ fn crashes_are_restored(place: &Place<'_>) -> Result<Vec<String>> {
         }
         let start = Instant::now();
         vm = vm.return_to(&saved, place.silence())?;
-        vm.order("cat /run/kept")?;
-        let answer = vm.answer(place.silence())?;
+        let lines = vm.obey("cat /run/kept", place.silence())?;
         times.push(start.elapsed());
-        let kept = Answer::Done(0, vec!["kept".to_owned()]);
-        ensure!(answer == kept, "round {round}: {answer:?}");
+        ensure!(lines == ["kept"], "round {round}: {lines:?}");
     }
     let log = fs::read(&vm.files.console).context("the console")?;
     let panics = String::from_utf8_lossy(&log)
@@ -228,20 +216,12 @@ fn crashes_are_restored(place: &Place<'_>) -> Result<Vec<String>> {
 
 /// Starts a guest by way of these templates, and tells whether it did its work.
 fn works(place: &Place<'_>, templates: &Templates, name: &str) -> Result<bool> {
-    #[derive(Default)]
-    struct Console(Vec<u8>);
-    impl Listener for Console {
-        fn heard(&mut self, console: &[u8], _second: &[u8]) -> Result<()> {
-            self.0.extend_from_slice(console);
-            Ok(())
-        }
-    }
     let booter = Booter {
         qemu: place.booter.qemu.clone(),
         templates: Some(templates),
         ..*place.booter
     };
-    let mut console = Console::default();
+    let mut console = Collect::default();
     let dir = place.dir.join(name);
     let (end, _) = booter.boot(place.shape.kernel, "list", &dir, &mut console)?;
     let good = matches!(end, End::Exited(status) if status.success());

@@ -15,7 +15,6 @@ use crate::kernel::Kernel;
 use crate::qemu::PROGRAM;
 use crate::rundir::RunDir;
 use crate::template::Templates;
-use crate::times::Times;
 use crate::ui::Ui;
 
 /// What a boot may take in all: several times what the longest suite takes. What hangs is
@@ -37,8 +36,6 @@ pub struct Session {
     pub wishes: Wishes,
     /// Where guests start from, if they are not to boot.
     pub templates: Option<Templates>,
-    /// How long the parts of a run took the last time.
-    pub times: Times,
 }
 
 impl Session {

@@ -9,10 +9,10 @@ use anyhow::{bail, Context, Result};
 use nix::sys::termios::{tcgetattr, tcsetattr, SetArg, Termios};
 use terminal_size::{terminal_size, Height, Width};
 
-use crate::boot::{Booter, CPUS};
+use crate::boot::Booter;
 use crate::kernel::Kernel;
 use crate::process::POLL;
-use crate::qemu::{Console, Shape};
+use crate::qemu::Console;
 use crate::session::Session;
 use crate::work::Work;
 
@@ -46,12 +46,6 @@ pub fn run(session: &Session, booter: &Booter<'_>, kernel: &Kernel) -> Result<()
         terminal: size,
         ..Work::new("shell")
     };
-    let shape = Shape {
-        kernel,
-        accel: booter.accel,
-        cpus: booter.accel.cpus(CPUS),
-        parameters: &[],
-    };
     session.ui.note(&format!(
         "booting {} ({}); leave with exit or ctrl-d",
         kernel.name,
@@ -59,7 +53,7 @@ pub fn run(session: &Session, booter: &Booter<'_>, kernel: &Kernel) -> Result<()
     ));
     // Dropped in reverse: QEMU is gone before the terminal is put back.
     let _terminal = Terminal::save();
-    let mut guest = booter.start(shape, &work, &dir, Console::Terminal)?;
+    let mut guest = booter.start(booter.shape(kernel), &work, &dir, Console::Terminal)?;
     loop {
         session.interrupt.check()?;
         if let Some(status) = guest.child().try_wait().context("cannot wait for QEMU")? {

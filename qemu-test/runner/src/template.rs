@@ -43,20 +43,15 @@ const STALE: Duration = Duration::from_secs(3 * 3600);
 pub struct Templates {
     dir: PathBuf,
     ui: Ui,
-    /// What was found out in this run, by a template's name. Whoever makes one holds its lock.
+    /// What this run knows of each template, by its name. The thread that makes a template holds
+    /// the lock of its entry.
     known: Mutex<HashMap<String, Arc<Mutex<Option<Found>>>>>,
     /// The lines that the user has been told.
     told: Mutex<HashSet<String>>,
 }
 
-/// What a run knows of a template.
-#[derive(Clone, Debug)]
-enum Found {
-    /// It is there.
-    Whole(PathBuf),
-    /// It cannot be made or used: guests boot.
-    None,
-}
+/// What a run knows of a template: its state, or that it cannot be made or used.
+type Found = Option<PathBuf>;
 
 impl Templates {
     /// Templates in the folder `dir`, which need not exist.
@@ -88,24 +83,21 @@ impl Templates {
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             match &*slot {
                 // Another run may have removed it since.
-                Some(Found::Whole(state)) if !state.exists() => {}
+                Some(Some(state)) if !state.exists() => {}
                 Some(found) => return Ok(found.clone()),
                 None => {}
             }
             let found = self.find_or_make(&name, host, shape, limits, scratch);
-            let found = found.map(Found::Whole);
-            *slot = Some(found.as_ref().map_or(Found::None, Clone::clone));
-            found
+            *slot = Some(found.as_ref().ok().cloned());
+            found.map(Some)
         });
-        match outcome {
-            Ok(Found::Whole(state)) => Ok(Some(state)),
-            Ok(Found::None) => Ok(None),
-            Err(error) if error.is::<Interrupted>() => Err(error),
-            Err(error) => {
-                self.tell(&shape, &error);
-                Ok(None)
+        outcome.or_else(|error| {
+            if error.is::<Interrupted>() {
+                return Err(error);
             }
-        }
+            self.tell(&shape, &error);
+            Ok(None)
+        })
     }
 
     /// Tells the user why a guest could not be started from a template. If QEMU refused the
@@ -119,7 +111,7 @@ impl Templates {
         let _ = fs::remove_dir_all(folder);
         if let Some(name) = folder.file_name() {
             let slot = self.slot(&name.to_string_lossy());
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(Found::None);
+            *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(None);
         }
     }
 

@@ -5,7 +5,7 @@
 //! A kernel may still be built when the run begins. The jobs that need it wait; lints, host
 //! tests, and guests of other kernels go on.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,7 @@ use crate::saved::Saved;
 use crate::session::Session;
 use crate::suite::{Guest, Suite};
 use crate::tail::Lines;
+use crate::times::Times;
 use crate::{checks, host, pool, rig, saved};
 
 /// A kernel that is built during the run.
@@ -56,6 +57,8 @@ pub struct Plan<'a> {
     pub rounds: Option<u32>,
     /// What runs the guests.
     pub accel: Accel,
+    /// How long the jobs took the last time.
+    pub times: &'a Times,
 }
 
 /// Runs the plan, and tells each result as it comes.
@@ -69,21 +72,16 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
         makes,
         rounds,
         accel,
+        times,
     } = *plan;
-    let made = Mutex::new(BTreeSet::new());
-    let lock = || made.lock().unwrap_or_else(PoisonError::into_inner);
-    let is_made = |kernel: &Kernel| {
-        let is_late = makes.iter().any(|make| make.kernel == kernel.name);
-        !is_late || lock().contains(&kernel.name)
-    };
+    // The kernels that are still to be made; the first one of them is next.
+    let late: VecDeque<&str> = makes.iter().map(|make| make.kernel.as_str()).collect();
+    let late = Mutex::new(late);
+    let lock = || late.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_made = |kernel: &Kernel| !lock().contains(&kernel.name.as_str());
     let is_ready = |job: &Job<'_>| match job {
         // One build at a time: it uses all processors.
-        Job::Make(make) => {
-            let before = makes.iter().take_while(|other| *other != *make);
-            before
-                .into_iter()
-                .all(|other| lock().contains(&other.kernel))
-        }
+        Job::Make(make) => lock().front() == Some(&make.kernel.as_str()),
         Job::Checks | Job::Host | Job::Saved(_) => true,
         Job::Suite(_, kernel) => is_made(kernel),
         Job::Trap(_) => kernels.iter().all(is_made),
@@ -100,8 +98,7 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
                 kernel
                     .context("a kernel that is made is one of the run's")?
                     .check()?;
-                lock().insert(make.kernel.clone());
-                return Ok(());
+                lock().pop_front();
             }
             Job::Checks => checks::run(session, result).map(|_| ())?,
             Job::Host => host::run(session, result).map(|_| ())?,
@@ -110,14 +107,14 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
             Job::Saved(test) => result(&saved(session, &booter(&kernels[0])?, &kernels[0], test)?),
         }
         let time = start.elapsed();
-        session.times.note(&job.name(accel), time);
+        times.note(&job.name(accel), time);
         let (suite, place) = job.cell(kernels)?;
         tell(Told::Took(suite, place, time));
         Ok(())
     };
     let mut summary = Summary::new();
     let mut jobs = jobs(suites, kernels);
-    session.times.sort(&mut jobs, |job| job.name(accel));
+    times.sort(&mut jobs, |job| job.name(accel));
     let jobs = makes.iter().map(Job::Make).chain(jobs);
     pool::run(
         jobs,
@@ -133,7 +130,7 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
         },
     )?;
     // A run whose times are lost is as good a run.
-    if let Err(error) = session.times.save() {
+    if let Err(error) = times.save() {
         session.ui.note(&format!("{error:#}"));
     }
     session.ui.clear();

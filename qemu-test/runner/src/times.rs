@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-use tempfile::NamedTempFile;
+use anyhow::Result;
+
+use crate::rundir::replace;
 
 /// The times of a cache folder, in seconds, by the names of the parts.
 #[derive(Debug)]
@@ -52,15 +52,8 @@ impl Times {
     /// When that fails; the message names the file.
     pub fn save(&self) -> Result<()> {
         let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
-        let write = || -> Result<()> {
-            let folder = self.path.parent().unwrap_or(Path::new("."));
-            fs::create_dir_all(folder)?;
-            let mut file = NamedTempFile::new_in(folder)?;
-            writeln!(file, "{}", serde_json::to_string_pretty(&*seconds)?)?;
-            file.persist(&self.path)?;
-            Ok(())
-        };
-        write().with_context(|| format!("cannot write {}", self.path.display()))
+        let text = serde_json::to_string_pretty(&*seconds)?;
+        replace(&self.path, &format!("{text}\n"))
     }
 }
 

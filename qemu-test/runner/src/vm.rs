@@ -138,10 +138,20 @@ impl<'a> Vm<'a> {
         self.give(&Work::new(ORDERS))?;
         // It said that it waits before it was saved, which is not in this log. That it carries
         // out an order shows that it listens.
-        self.order("true")?;
+        self.obey("true", silence).map(|_| ())
+    }
+
+    /// Has a guest that takes orders run a shell command that must succeed. Returns the lines
+    /// that it printed.
+    ///
+    /// # Errors
+    /// When the command fails, the guest ends or is silent, and as for
+    /// [`answer`](Self::answer).
+    pub fn obey(&mut self, command: &str, silence: Duration) -> Result<Vec<String>> {
+        self.order(command)?;
         match self.answer(silence)? {
-            Answer::Done(0, _) => Ok(()),
-            answer => bail!("the guest takes no orders: {answer:?}"),
+            Answer::Done(0, lines) => Ok(lines),
+            answer => bail!("{command}: {answer:?}"),
         }
     }
 
@@ -190,7 +200,7 @@ impl<'a> Vm<'a> {
         }
     }
 
-    /// Saves the guest into the new file `path`, where it stands still from then on.
+    /// Saves the guest into the new file `path`, which is paused from then on.
     ///
     /// # Errors
     /// When QEMU cannot write the file, and [`Interrupted`](crate::interrupt::Interrupted).
@@ -233,10 +243,7 @@ impl<'a> Vm<'a> {
         {}
         let mut vm = Self::restore(host, shape, files, saved)?;
         vm.second = second;
-        vm.order(&format!("wake {}", now()))?;
-        match vm.answer(silence)? {
-            Answer::Done(0, _) => Ok(vm),
-            answer => bail!("the guest does not wake up: {answer:?}"),
-        }
+        vm.obey(&format!("wake {}", now()), silence)?;
+        Ok(vm)
     }
 }
