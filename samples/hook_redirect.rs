@@ -37,8 +37,8 @@ fn cmdline(
     m: Pointer<'_, *mut seq_file>,
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
-    let result = original.call();
-    if let Some(m) = m.get() {
+    let result = original.call_keeping();
+    if let Some(m) = m.get(&original) {
         seq_print!(m, "this has been redirected\n");
     }
     result

@@ -30,11 +30,11 @@ tackle::livepatch! {
 }
 
 fn cmdline(
-    _: Original<'_, CmdlineProcShow>,
+    original: Original<'_, CmdlineProcShow>,
     m: Pointer<'_, *mut seq_file>,
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
-    if let Some(m) = m.get() {
+    if let Some(m) = m.get(&original) {
         seq_print!(m, "this has been live patched\n");
     }
     0

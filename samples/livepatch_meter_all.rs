@@ -61,12 +61,12 @@ fn show(
     m: Pointer<'_, *mut seq_file>,
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
-    let result = original.call();
-    if let Some(file) = m.get() {
-        if let Some(largest) = LARGEST.get(m.private()) {
+    let result = original.call_keeping();
+    if let Some(file) = m.get(&original) {
+        if let Some(largest) = LARGEST.get(m.private(&original)) {
             seq_print!(file, "largest {}\n", largest.load(Relaxed));
         }
-        if let Some(readings) = READINGS.get(m.private()) {
+        if let Some(readings) = READINGS.get(m.private(&original)) {
             seq_print!(file, "readings {}\n", readings.load(Relaxed));
         }
     }

@@ -52,8 +52,8 @@ fn show(
     m: Pointer<'_, *mut seq_file>,
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
-    let result = original.call();
-    if let (Some(file), Some(largest)) = (m.get(), LARGEST.get(m.private())) {
+    let result = original.call_keeping();
+    if let (Some(file), Some(largest)) = (m.get(&original), LARGEST.get(m.private(&original))) {
         seq_print!(file, "largest {}\n", largest.load(Relaxed));
     }
     result

@@ -11,13 +11,11 @@ use tackle::{function::Pointer, livepatch::Original};
 mod livepatch_log;
 use livepatch_log::Log;
 
-tackle::header!(mod test_klp_h = "qemu-test/rig/test_klp");
+tackle::header! {
+    mod busy_h = "qemu-test/rig/test_klp_callbacks_busy";
 
-tackle::function! {
     /// Runs for as long as its module's parameter `block_transition` is set.
-    BusyWork: fn busymod_work_func(*mut work_struct);
-    header: test_klp_h;
-    module: c"test_klp_callbacks_busy";
+    BusyWork: fn busymod_work_func(*mut work_struct), replaceable;
 }
 
 tackle::livepatch! {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A live patch of all functions of `livepatch_target`, that calls each of them.
-
-#![forbid(unsafe_code)]
+//!
+//! It says at which positions two of them are, which takes `unsafe`.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::{
@@ -10,30 +10,24 @@ use kernel::{
     ffi::{c_char, c_int, c_void},
     seq_print,
 };
-use tackle::{function::Pointer, livepatch::Original};
+use tackle::{
+    function::{position, Pointer},
+    livepatch::Original,
+};
 
-tackle::header!(mod target_h = "qemu-test/rig/livepatch_target");
+tackle::header! {
+    mod target_h = "qemu-test/rig/livepatch_target";
 
-/// Declares functions of `livepatch_target`.
-macro_rules! functions {
-    ($($type:ident: $name:ident($($argument:ty),*) $(-> $return:ty)?, $position:literal;)*) => {$(
-        tackle::function! {
-            $type: fn $name($($argument),*) $(-> $return)?;
-            header: target_h;
-            module: c"livepatch_target";
-            position: $position;
-        }
-    )*};
-}
-
-functions! {
-    Depth: livepatch_target_depth(c_int) -> c_int, 0;
-    Mix: livepatch_target_mix(u8, i16, u32, i64, bool, *const c_char) -> i64, 0;
-    Flag: livepatch_target_flag() -> bool, 1;
-    Same: livepatch_target_pointer(*mut c_void) -> *mut c_void, 1;
-    Note: livepatch_target_note(), 1;
-    Twin: livepatch_target_twin() -> c_int, 2;
-    Show: livepatch_target_show(*mut seq_file, *mut c_void) -> c_int, 0;
+    Depth: fn livepatch_target_depth(c_int) -> c_int, replaceable;
+    Mix: fn livepatch_target_mix(u8, i16, u32, i64, bool, *const c_char) -> i64, replaceable;
+    // SAFETY: There is one.
+    Flag: fn livepatch_target_flag() -> bool, replaceable, position = unsafe { position(1) };
+    Same: fn livepatch_target_pointer(*mut c_void) -> *mut c_void, replaceable;
+    Note: fn livepatch_target_note(), replaceable;
+    // SAFETY: There are two, and both have this prototype.
+    Twin: fn livepatch_target_twin() -> c_int, replaceable, position = unsafe { position(2) };
+    Show: fn livepatch_target_show(*mut seq_file, *mut c_void) -> c_int,
+        replaceable, keeps_arguments;
 }
 
 tackle::livepatch! {
@@ -113,8 +107,8 @@ fn show(
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
     CALLS.store(0, Relaxed);
-    let result = original.call();
-    if let Some(m) = m.get() {
+    let result = original.call_keeping();
+    if let Some(m) = m.get(&original) {
         seq_print!(m, "calls {}\n", CALLS.load(Relaxed));
     }
     result

@@ -31,11 +31,11 @@ tackle::livepatch! {
 }
 
 fn meminfo(
-    _: Original<'_, MeminfoProcShow>,
+    original: Original<'_, MeminfoProcShow>,
     m: Pointer<'_, *mut seq_file>,
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
-    if let Some(m) = m.get() {
+    if let Some(m) = m.get(&original) {
         seq_print!(m, "livepatch_meminfo: this has been live patched\n");
     }
     0

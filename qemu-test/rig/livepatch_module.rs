@@ -11,13 +11,11 @@ use kernel::{
 };
 use tackle::{function::Pointer, livepatch::Original};
 
-tackle::header!(mod test_klp_h = "qemu-test/rig/test_klp");
+tackle::header! {
+    mod target_h = "qemu-test/rig/test_klp_mod_target";
 
-tackle::function! {
     /// Prints `/proc/test_klp_mod_target`.
-    Show: fn test_klp_mod_target_show(*mut seq_file, *mut c_void) -> c_int;
-    header: test_klp_h;
-    module: c"test_klp_mod_target";
+    Show: fn test_klp_mod_target_show(*mut seq_file, *mut c_void) -> c_int, replaceable;
 }
 
 tackle::livepatch! {
@@ -29,11 +27,11 @@ tackle::livepatch! {
 }
 
 fn show(
-    _: Original<'_, Show>,
+    original: Original<'_, Show>,
     m: Pointer<'_, *mut seq_file>,
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
-    if let Some(m) = m.get() {
+    if let Some(m) = m.get(&original) {
         seq_print!(m, "livepatch_module: this has been live patched\n");
     }
     0

@@ -8,24 +8,35 @@
 
 #include <linux/seq_file.h>
 #include <linux/types.h>
+#include <tackle/function.h>
+
+#define TACKLE_MODULE "livepatch_target"
 
 /* n, by calling itself n times. */
 int livepatch_target_depth(int n);
+TACKLE_REPLACEABLE(livepatch_target_depth);
 /* The sum of all, of *f for what f points to. */
 s64 livepatch_target_mix(u8 a, s16 b, u32 c, s64 d, bool e, const char *f);
+TACKLE_REPLACEABLE(livepatch_target_mix);
 /* False. */
 bool livepatch_target_flag(void);
+TACKLE_REPLACEABLE(livepatch_target_flag);
 /* What it gets. */
 void *livepatch_target_pointer(void *pointer);
+TACKLE_REPLACEABLE(livepatch_target_pointer);
 /* Counts its calls. */
 void livepatch_target_note(void);
+TACKLE_REPLACEABLE(livepatch_target_note);
 /*
  * 1 and 2: there are two of them, static in their files, in the order of this module's
  * object files.
  */
 int livepatch_target_twin(void);
+TACKLE_REPLACEABLE(livepatch_target_twin);
 int livepatch_target_twins(void);
 /* Prints what all the others return. */
 int livepatch_target_show(struct seq_file *m, void *v);
+TACKLE_REPLACEABLE(livepatch_target_show);
+TACKLE_KEEPS_ARGUMENTS(livepatch_target_show);
 
 #endif

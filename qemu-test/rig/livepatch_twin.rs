@@ -7,11 +7,10 @@
 use kernel::ffi::c_int;
 use tackle::livepatch::Original;
 
-tackle::header!(mod target_h = "qemu-test/rig/livepatch_target");
-tackle::function! {
-    Twin: fn livepatch_target_twin() -> c_int;
-    header: crate::target_h;
-    module: c"livepatch_target";
+tackle::header! {
+    mod target_h = "qemu-test/rig/livepatch_target";
+
+    Twin: fn livepatch_target_twin() -> c_int, replaceable;
 }
 
 tackle::livepatch! {

@@ -8,6 +8,7 @@
 #include <linux/cgroup.h>
 #include <linux/fprobe.h>
 #include <linux/ftrace.h>
+#include <linux/glob.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
 #include <linux/livepatch.h>
@@ -46,6 +47,7 @@ const size_t RUST_CONST_HELPER_PID_MAX_LIMIT = PID_MAX_LIMIT;
 const size_t RUST_CONST_HELPER_KSYM_SYMBOL_LEN = KSYM_SYMBOL_LEN;
 const unsigned long RUST_CONST_HELPER_HARDIRQ_MASK = HARDIRQ_MASK;
 const unsigned long RUST_CONST_HELPER_NMI_MASK = NMI_MASK;
+const unsigned long RUST_CONST_HELPER_PREEMPT_MASK = PREEMPT_MASK;
 const unsigned long RUST_CONST_HELPER_SOFTIRQ_OFFSET = SOFTIRQ_OFFSET;
 
 /* rust/helpers/ftrace.c */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/ftrace.h>
+#include <linux/kdebug.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
 #include <linux/rcupdate.h>
@@ -11,6 +12,46 @@
 
 /* Whether a CPU is in a handler, for each context that can interrupt another. */
 DEFINE_PER_CPU(u8[4], tackle_ftrace_active);
+
+/* The task that oopsed in a handler on this CPU, and has not left it therefore. */
+static DEFINE_PER_CPU(struct task_struct *, tackle_ftrace_oopsed);
+
+static int notrace tackle_ftrace_die(struct notifier_block *block, unsigned long event,
+				     void *data)
+{
+	if (event == DIE_OOPS && __this_cpu_read(tackle_ftrace_active[0]))
+		__this_cpu_write(tackle_ftrace_oopsed, current);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block tackle_ftrace_die_block = {
+	.notifier_call = tackle_ftrace_die,
+};
+
+int rust_helper_ftrace_watch_oopses(void)
+{
+	return register_die_notifier(&tackle_ftrace_die_block);
+}
+
+void rust_helper_ftrace_ignore_oopses(void)
+{
+	unregister_die_notifier(&tackle_ftrace_die_block);
+}
+
+/*
+ * Whether the handler that this CPU seems to be in is that of a task which oopsed. alone says
+ * that no handler can be running. Then the CPU is in none any more.
+ */
+bool rust_helper_ftrace_handler_is_dead(bool alone)
+{
+	struct task_struct *oopsed = __this_cpu_read(tackle_ftrace_oopsed);
+
+	/* The task itself may call hooked functions on its way out. */
+	if (!alone && (!oopsed || oopsed == current))
+		return false;
+	__this_cpu_write(tackle_ftrace_oopsed, NULL);
+	return true;
+}
 
 void rust_helper___preempt_schedule_notrace(void)
 {

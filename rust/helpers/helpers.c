@@ -2,7 +2,8 @@
 /*
  * C wrappers for what bindgen cannot see: inline functions and macros.
  *
- * One file a C header, sorted, as in the kernel's own rust/helpers/.
+ * One file a C header, sorted, as in the kernel's own rust/helpers/. None of them can be
+ * traced (Kbuild), since handlers call them.
  */
 
 #include "net/inet_ecn.c"
@@ -14,9 +15,13 @@
 #include "cgroup.c"
 #include "fault-inject.c"
 #include "ftrace.c"
-#include "kunit.c"
+#ifdef __BINDGEN__
+#include "kunit.c" /* an object of its own: tests hook its functions */
+#endif
+#include "module.c"
 #include "nodemask.c"
 #include "percpu.c"
 #include "random.c"
 #include "sched.c"
 #include "skbuff.c"
+#include "sort.c"

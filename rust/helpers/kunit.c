@@ -37,10 +37,15 @@ struct sk_buff *rust_helper_kunit_alloc_message(u32 room)
 	return alloc_skb(room, GFP_KERNEL);
 }
 
-/* For hooks: nobody but a test calls it. */
+/* For hooks: nobody but a test calls these. */
 int rust_helper_kunit_twice(int n)
 {
 	return 2 * n;
+}
+
+int rust_helper_kunit_half(int n)
+{
+	return n / 2;
 }
 
 static atomic_t kunit_packets = ATOMIC_INIT(0);

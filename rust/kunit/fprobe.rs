@@ -119,10 +119,9 @@ mod tests {
 
     #[test]
     fn each_step_can_fail_and_leaves_nothing() -> Result {
-        // The second is to find the function, the third to hook it.
         let points = [
-            &fault::REGISTER_KPROBE,
-            &fault::REGISTER_FPROBE,
+            &fault::ALLOC_PERCPU,
+            &fault::SYMBOL_LOOKUP,
             &fault::REGISTER_FPROBE,
         ];
         let hook = fail_each(

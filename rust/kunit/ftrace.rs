@@ -207,8 +207,7 @@ mod tests {
     #[test]
     fn each_step_can_fail_and_leaves_nothing() -> Result {
         let points = [
-            &fault::REGISTER_KPROBE,
-            &fault::REGISTER_FPROBE,
+            &fault::SYMBOL_LOOKUP,
             &fault::FTRACE_SITE_ALLOC,
             &fault::FTRACE_SET_FILTER,
             &fault::REGISTER_FTRACE_FUNCTION,

@@ -168,8 +168,7 @@ mod tests {
         let points = [
             &fault::ALLOC_PERCPU,
             &fault::ALLOC_PERCPU,
-            &fault::REGISTER_KPROBE,
-            &fault::REGISTER_FPROBE,
+            &fault::SYMBOL_LOOKUP,
             &fault::FTRACE_SET_FILTER,
             &fault::REGISTER_FTRACE_FUNCTION,
         ];

@@ -13,26 +13,14 @@ tackle::function! {
     VfsRead: fn vfs_read(*mut file, *mut c_char, usize, *mut loff_t) -> isize;
 }
 
-/// Stands in for the header of a module.
-mod header {
-    pub(super) use kernel::bindings::kfree as renamed;
-}
-
-tackle::function! {
-    /// A function that another header declares, in a module.
-    Renamed: fn renamed(*const kernel::ffi::c_void);
-    header: header;
-    module: c"some_module";
-    position: 2;
-}
-
 #[kunit_tests(tackle_function)]
 mod tests {
-    use super::{Renamed, VfsRead};
+    use super::VfsRead;
     use kernel::prelude::*;
     use tackle::{
         expect_eq,
         function::{Function, Value},
+        kunit::Twice,
     };
 
     #[test]
@@ -40,9 +28,8 @@ mod tests {
         expect_eq!(VfsRead::NAME, c"vfs_read");
         expect_eq!(VfsRead::MODULE, None);
         expect_eq!(VfsRead::POSITION, 0);
-        expect_eq!(Renamed::NAME, c"renamed");
-        expect_eq!(Renamed::MODULE, Some(c"some_module"));
-        expect_eq!(Renamed::POSITION, 2);
+        expect_eq!(Twice::NAME, c"rust_helper_kunit_twice");
+        expect_eq!(Twice::MODULE, Some(c"tackle"));
         Ok(())
     }
 

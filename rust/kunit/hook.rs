@@ -4,6 +4,7 @@
 
 use core::hint::black_box;
 use kernel::{
+    ffi::c_int,
     prelude::*,
     sync::{
         atomic::{Atomic, Relaxed},
@@ -14,23 +15,22 @@ use tackle::{
     expect_eq,
     fault::Point,
     ftrace::{Call, Handler, Registration},
-    kunit::{counts, Faults},
-    numa,
+    kunit::{counts, half, Faults},
 };
 
-/// A function that only [`numa::is_online`] calls, with the node that it is asked for.
-pub(crate) const FUNCTION: &CStr = c"tackle:rust_helper_node_online";
+/// A function that only [`half`] calls.
+pub(crate) const FUNCTION: &CStr = c"tackle:rust_helper_kunit_half";
 
-/// Calls [`FUNCTION`] with each of `nodes`.
-pub(crate) fn call(nodes: impl IntoIterator<Item = usize>) {
-    nodes.into_iter().for_each(call_one);
+/// Calls [`FUNCTION`] with each of `numbers`.
+pub(crate) fn call(numbers: impl IntoIterator<Item = c_int>) {
+    numbers.into_iter().for_each(call_one);
 }
 
 /// Calls [`FUNCTION`] from one place: the call can be neither copied to where this is called
 /// from, nor, since its result is used, become a jump that returns there.
 #[inline(never)]
-fn call_one(node: usize) {
-    black_box(numa::is_online(node));
+fn call_one(n: c_int) {
+    black_box(half(n));
 }
 
 /// What a handler has seen.

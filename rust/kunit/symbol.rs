@@ -23,9 +23,9 @@ mod tests {
     #[test]
     fn a_modules_function_is_found_by_its_module() -> Result {
         expect_eq!(lookup(FUNCTION).is_ok(), true);
-        expect_eq!(lookup(c"tackle_kunit:rust_helper_node_online"), Err(ENOENT));
+        expect_eq!(lookup(c"tackle_kunit:rust_helper_kunit_half"), Err(ENOENT));
         expect_eq!(
-            lookup(c"no_such_module:rust_helper_node_online"),
+            lookup(c"no_such_module:rust_helper_kunit_half"),
             Err(ENOENT)
         );
         Ok(())
@@ -39,7 +39,7 @@ mod tests {
     }
 
     #[test]
-    fn what_kprobes_keep_off_is_found() -> Result {
+    fn a_function_without_kprobes_is_found() -> Result {
         expect_eq!(
             lookup(c"get_kprobe").is_ok_and(|address| address != 0),
             true
@@ -65,7 +65,7 @@ mod tests {
         let _faults = Faults::next(1);
         expect_eq!(lookup(c"schedule"), Err(ENOMEM));
         expect_eq!(lookup(c"schedule").is_ok(), true);
-        expect_eq!(fault::REGISTER_KPROBE.check(), Ok(()));
+        expect_eq!(fault::SYMBOL_LOOKUP.check(), Ok(()));
         Ok(())
     }
 }

@@ -118,8 +118,10 @@ pub static QDISC_BACKLOGS_ALLOC: Point = Point::new("qdisc_backlogs_alloc", ENOM
 pub static QDISC_HISTOGRAM_ALLOC: Point = Point::new("qdisc_histogram_alloc", ENOMEM);
 /// `tcf_block_get()`.
 pub static TCF_BLOCK_GET: Point = Point::new("tcf_block_get", ENOMEM);
-/// `register_kprobe()`, by which a function's address is found.
+/// `register_kprobe()`, by which the library finds functions of the kernel when it is loaded.
 pub static REGISTER_KPROBE: Point = Point::new("register_kprobe", ENOMEM);
+/// Memory for the look-up of a symbol.
+pub static SYMBOL_LOOKUP: Point = Point::new("symbol_lookup", ENOMEM);
 /// `alloc_percpu()`.
 pub static ALLOC_PERCPU: Point = Point::new("alloc_percpu", ENOMEM);
 /// Memory for what the hooks on a function share.
@@ -153,6 +155,7 @@ static POINTS: &[&Point] = &[
     &QDISC_HISTOGRAM_ALLOC,
     &TCF_BLOCK_GET,
     &REGISTER_KPROBE,
+    &SYMBOL_LOOKUP,
     &ALLOC_PERCPU,
     &FTRACE_SITE_ALLOC,
     &FTRACE_SET_FILTER,

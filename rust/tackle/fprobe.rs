@@ -8,7 +8,8 @@
 
 use crate::{
     bindings, fault,
-    ftrace::{Call, Target},
+    ftrace::{attach_single, detach_single, Call, Inside, Single, Target},
+    percpu::Counter,
 };
 use core::{
     marker::PhantomPinned,
@@ -19,6 +20,7 @@ use kernel::{
     error::to_result,
     ffi::{c_int, c_ulong, c_void},
     prelude::*,
+    sync::atomic::{Atomic, Relaxed},
     types::Opaque,
 };
 
@@ -55,8 +57,8 @@ pub trait Handler: Send + Sync + 'static {
     ///
     /// # Context
     ///
-    /// That of the function's caller, which can be any: see
-    /// [`ftrace::Handler::entry`](crate::ftrace::Handler::entry). Preemption is disabled.
+    /// That of [`ftrace::Handler::entry`](crate::ftrace::Handler::entry): no handler runs
+    /// within another one of the same context.
     fn entry(&self, call: &Call) -> Option<Self::Data>;
 
     /// Called when that call has returned. A call that is in progress when the hook goes is
@@ -80,17 +82,21 @@ struct Entry<D> {
 /// A hook on the entries and exits of one kernel function, from when it is initialised until
 /// it is dropped.
 ///
+/// It follows the function's module ([`Targets`](crate::ftrace::Targets)).
+///
 /// Dropping it returns only when no CPU can still be in the handler. It may sleep, for tens of
 /// milliseconds.
 ///
 /// # Invariants
 ///
-/// Once initialised, `probe` is registered, and part of this.
+/// `probe` is registered, and part of this, while `armed` is set.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Handler> {
     handler: T,
     id: u64,
-    // After the others: from the moment that it is initialised, the handler is called.
+    missed: Counter,
+    /// Changed under the lock of the hooks alone.
+    armed: Atomic<bool>,
     #[pin]
     probe: Opaque<bindings::fprobe>,
     #[pin]
@@ -99,11 +105,23 @@ pub struct Registration<T: Handler> {
 
 // SAFETY: The functions of fprobe may be called from any thread, and `T` is `Send`.
 unsafe impl<T: Handler> Send for Registration<T> {}
-// SAFETY: A shared reference gives access to the handler alone, and `T` is `Sync`.
+// SAFETY: A shared reference gives access to the handler and to counters, and `T` is `Sync`.
+// Whoever uses `probe` otherwise has the lock of the hooks.
 unsafe impl<T: Handler> Sync for Registration<T> {}
 
-/// The [`Entry::id`] of the last registration.
-static LAST_ID: AtomicU64 = AtomicU64::new(0);
+/// The [`Entry::id`] of the next registration. The first one is random, so that no fprobe of
+/// others has data that begins with it.
+static NEXT_ID: AtomicU64 = AtomicU64::new(0);
+
+fn next_id() -> u64 {
+    if NEXT_ID.load(Ordering::Relaxed) == 0 {
+        // SAFETY: May be called in any context.
+        let first = unsafe { bindings::get_random_u64() } | 1;
+        // If this fails, somebody else has set it.
+        let _ = NEXT_ID.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
+    }
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
 
 impl<T: Handler> Registration<T> {
     const DATA_SIZE: usize = {
@@ -127,27 +145,22 @@ impl<T: Handler> Registration<T> {
         target: impl Into<Target<'a>> + 'a,
         handler: T,
     ) -> impl PinInit<Self, Error> + 'a {
+        const { assert!(Self::DATA_SIZE > 0) };
         try_pin_init!(Self {
             handler,
-            id: LAST_ID.fetch_add(1, Ordering::Relaxed) + 1,
-            // INVARIANT: It is registered on success.
-            probe <- Opaque::try_ffi_init(|probe: *mut bindings::fprobe| {
-                let mut address = target.into().resolve()?;
-                // SAFETY: `probe` points at uninitialised memory for a `struct fprobe`.
-                unsafe {
-                    probe.write(bindings::fprobe {
-                        entry_data_size: Self::DATA_SIZE,
-                        entry_handler: Some(Self::entry),
-                        exit_handler: Some(Self::exit),
-                        ..pin_init::zeroed()
-                    })
-                };
-                fault::REGISTER_FPROBE.check()?;
-                // SAFETY: `probe` is valid and stays in its place until `PinnedDrop`. The
-                // addresses are read before the function returns.
-                to_result(unsafe { bindings::register_fprobe_ips(probe, &mut address, 1) })
-            }),
+            id: next_id(),
+            missed: Counter::new()?,
+            armed: Atomic::new(false),
+            probe: Opaque::uninit(),
             _pin: PhantomPinned,
+        })
+        .pin_chain(|this| {
+            let this = this.as_ref().get_ref();
+            // SAFETY: The fields of an fprobe may be zero, and nobody uses it yet.
+            unsafe { this.probe.get().write(pin_init::zeroed()) };
+            let code = Self::entry as *const () as usize;
+            // SAFETY: `this` is pinned, and `drop` detaches it.
+            unsafe { attach_single(target.into(), this, code) }
         })
     }
 
@@ -156,12 +169,12 @@ impl<T: Handler> Registration<T> {
         &self.handler
     }
 
-    /// Returns how many calls the handler has not seen for want of room on a task's shadow
-    /// stack.
+    /// Returns how many calls the handler has not seen: they came from within a handler of the
+    /// same context, or there was no room on a task's shadow stack.
     pub fn missed(&self) -> u64 {
-        // SAFETY: By the type invariants it is initialised. The kernel counts without a lock.
+        // SAFETY: `new` has initialised it. The kernel counts without a lock.
         let missed = unsafe { ptr::read_volatile(&raw const (*self.probe.get()).nmissed) };
-        missed as u64
+        self.missed.sum() + missed as u64
     }
 
     /// # Safety
@@ -185,6 +198,11 @@ impl<T: Handler> Registration<T> {
     ) -> c_int {
         // SAFETY: By the function's requirements.
         let this = unsafe { Self::of(probe) };
+        let Ok(_inside) = Inside::enter() else {
+            this.missed.increment();
+            // The exit is left out.
+            return 1;
+        };
         // SAFETY: fprobe passes the registers of the function's entry.
         let call = unsafe { Call::from_regs(entry_ip, ret_ip, fregs) };
         let Some(data) = this.handler.entry(&call) else {
@@ -224,6 +242,9 @@ impl<T: Handler> Registration<T> {
         }
         // SAFETY: `entry` has written it for this registration.
         let data = unsafe { (*entry).data };
+        let Ok(_inside) = Inside::enter() else {
+            return this.missed.increment();
+        };
         let ret = Return {
             entry_ip,
             // SAFETY: fprobe passes the registers of the function's return.
@@ -233,10 +254,47 @@ impl<T: Handler> Registration<T> {
     }
 }
 
+impl<T: Handler> Single for Registration<T> {
+    fn arm(&self, address: usize) -> Result {
+        if self.armed.load(Relaxed) {
+            return Ok(());
+        }
+        let probe = self.probe.get();
+        // SAFETY: It is not registered, and the lock of the hooks keeps others from it. The
+        // count of missed calls goes on.
+        unsafe {
+            let nmissed = (*probe).nmissed;
+            probe.write(bindings::fprobe {
+                entry_data_size: Self::DATA_SIZE,
+                entry_handler: Some(Self::entry),
+                exit_handler: Some(Self::exit),
+                nmissed,
+                ..pin_init::zeroed()
+            })
+        };
+        fault::REGISTER_FPROBE.check()?;
+        let mut address = address;
+        // SAFETY: `probe` is valid and stays in its place until `PinnedDrop`. The address is
+        // read before the function returns.
+        to_result(unsafe { bindings::register_fprobe_ips(probe, &mut address, 1) })?;
+        // INVARIANT: Just registered.
+        self.armed.store(true, Relaxed);
+        Ok(())
+    }
+
+    fn disarm(&self) {
+        if self.armed.load(Relaxed) {
+            // SAFETY: By the type invariants it is registered. Waits until no CPU is in a
+            // handler.
+            unsafe { bindings::unregister_fprobe(self.probe.get()) };
+            self.armed.store(false, Relaxed);
+        }
+    }
+}
+
 #[pinned_drop]
 impl<T: Handler> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants it is registered. Waits until no CPU is in a handler.
-        unsafe { bindings::unregister_fprobe(self.probe.get()) };
+        detach_single(self.as_ref().get_ref());
     }
 }

@@ -11,28 +11,35 @@
 //! users of ftrace (the function tracer, BPF, live patches) may be on the same function: then
 //! ftrace's list function calls each.
 
+mod batch;
 mod context;
 mod direct;
 mod divert;
-mod modules;
+mod follow;
+mod group;
 mod ops;
 mod redirect;
 mod site;
+mod skip;
 mod slot;
 mod target;
 mod typed;
+mod wanted;
+mod within;
 
 pub use crate::function::MAX_ARGUMENTS;
+pub use batch::{disarm_all, Batch, BatchError, HookRef};
+pub(crate) use context::{Inside, OopsNotifier};
 pub use direct::{Direct, DirectHandler};
 pub use divert::{Override, Overriding};
-pub(crate) use modules::Notifier;
+pub(crate) use follow::{attach_single, detach_single, Notifier, Single};
 pub use redirect::Redirect;
 #[doc(hidden)]
 pub use redirect::{InReplacement, Place};
 
 use crate::bindings;
 use core::marker::PhantomPinned;
-use kernel::{prelude::*, sync::atomic::Relaxed};
+use kernel::prelude::*;
 use slot::{Header, Hook, Node};
 pub use target::{Pattern, Target, Targets};
 #[doc(hidden)]
@@ -46,10 +53,7 @@ pub use typed::{Arguments, Typed, TypedHandler};
 /// To be called once, before [`library::ready`](crate::library::ready).
 pub(crate) unsafe fn init() {
     // SAFETY: By the function's requirements.
-    unsafe {
-        site::init();
-        modules::init();
-    }
+    unsafe { follow::init() };
 }
 
 /// The length of the `call __fentry__` at a function's entry, in bytes.
@@ -61,6 +65,9 @@ pub struct Call {
     ip: usize,
     parent_ip: usize,
 }
+
+// SAFETY: A handler has a reference to its call only before the function's first instruction.
+unsafe impl<'a> crate::function::Running<'a> for Call {}
 
 impl Call {
     /// The call whose function goes on at `next_ip`.
@@ -148,14 +155,14 @@ pub trait Handler: Send + Sync + 'static {
     fn entry(&self, call: &Call);
 }
 
-/// A hook on one kernel function, from when it is initialised until it is dropped.
+/// A hook on kernel functions, from when it is initialised until it is dropped.
 ///
 /// Dropping it returns only when no CPU and no preempted task can still be in the
-/// trampoline or the handler. It may sleep, for tens of milliseconds.
+/// trampoline or the handler. It may sleep, for tens of milliseconds. [`disarm_all`] removes
+/// many hooks in the time of one.
 ///
-/// # Invariants
-///
-/// Once initialised, `hook` is on a function.
+/// If it is never dropped (`mem::forget`), the library takes the hook off when the module
+/// that has its handler is unloaded.
 #[pin_data(PinnedDrop)]
 pub struct Registration<T: Handler> {
     #[pin]
@@ -167,8 +174,9 @@ pub struct Registration<T: Handler> {
 impl<T: Handler> Registration<T> {
     /// Creates an initialiser that hooks the kernel functions `targets`.
     ///
-    /// Hooks with the same targets share an ops and its trampoline. A hook on several functions
-    /// meets one that is on some of them through ftrace's list function.
+    /// Hooks with the same targets share an ops and its trampoline. If a hook on several
+    /// functions meets one that is on some of them, ftrace calls both through its list
+    /// function.
     ///
     /// # Errors
     ///
@@ -187,17 +195,21 @@ impl<T: Handler> Registration<T> {
         targets: impl Into<Targets<'a>> + 'a,
         handler: T,
     ) -> impl PinInit<Self, Error> + 'a {
+        Self::disarmed(handler).pin_chain(|this| {
+            // SAFETY: `this` is pinned, and `drop` detaches it.
+            unsafe { follow::attach(&targets.into(), this.node()) }
+        })
+    }
+
+    /// Creates an initialiser of a hook that is on no function yet. A [`Batch`] puts many of
+    /// them on their functions at once.
+    pub fn disarmed(handler: T) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             hook: Hook {
                 header: Header::new(),
                 handler,
             },
             _pin: PhantomPinned,
-        })
-        .pin_chain(|this| {
-            // INVARIANT: The hook is there on success; else `this` is dropped.
-            // SAFETY: `this` is pinned, and `drop` detaches it.
-            unsafe { modules::attach(&targets.into(), this.node()) }
         })
     }
 
@@ -213,7 +225,7 @@ impl<T: Handler> Registration<T> {
     /// Returns how many calls the handler has not seen, since they came from within a handler
     /// of the same context.
     pub fn missed(&self) -> u64 {
-        self.hook.header.missed.load(Relaxed)
+        self.hook.header.missed.get()
     }
 
     /// Returns the number of the trampoline that the function's entry calls while no other
@@ -224,13 +236,13 @@ impl<T: Handler> Registration<T> {
     ///
     /// May sleep.
     pub fn trampoline(&self) -> Option<usize> {
-        site::trampoline(&self.node())
+        follow::trampoline(&self.node())
     }
 }
 
 #[pinned_drop]
 impl<T: Handler> PinnedDrop for Registration<T> {
     fn drop(self: Pin<&mut Self>) {
-        modules::detach(self.node());
+        follow::detach(self.node());
     }
 }

@@ -2,21 +2,28 @@
 
 //! Kernel functions as types: a name with the C prototype that belongs to it.
 //!
-//! Hooks and live patches know a function by its name alone, and the machine passes
-//! anything in its registers. A [`Function`] ties the name to a prototype, so that what
-//! takes the function's arguments, or its place, is held against it by the compiler.
+//! Hooks and live patches know a function by its name alone, and its arguments come in
+//! registers, as bare numbers. A [`Function`] ties the name to a prototype, so that the compiler
+//! compares a handler or a replacement with that.
 //!
-//! [`function!`](crate::function) declares one that a C header declares, too: bindgen has
-//! read that header, and a prototype that differs from it does not compile. Of a function
-//! that is static in its C file no header tells; the library vouches for those that it has,
-//! each by an `unsafe impl`.
+//! # What safe code can declare
+//!
+//! - [`function!`](crate::function): a function that a header of the kernel declares. bindgen
+//!   has read that header; a prototype that differs from it does not compile.
+//! - [`header!`](crate::header): the functions of a C header of this checkout, and what the
+//!   header says about them (`include/tackle/function.h`).
+//! - [`targets`]: functions that are static in their C files, for which the library vouches.
+//!
+//! All else is a promise of the module's author, which the compiler cannot check: that a
+//! function is at a certain position or in a certain module, and that it may be replaced
+//! ([`position`], [`in_module`], [`assume_replaceable`]). These are `unsafe`, and a module with
+//! `#![forbid(unsafe_code)]` cannot make them.
 //!
 //! # What a prototype does not say
 //!
 //! A C function promises its callers more than types: what it returns, what it fills in,
-//! what it frees. Whoever takes its place has to keep that up, as in C. The types see to
-//! it that values are of the right kind, and that Rust code cannot make up a pointer or
-//! keep one after the call.
+//! what it frees. Safe code can only skip or replace a function that is [`Replaceable`], for
+//! which somebody has checked that the kernel's memory safety does not depend on it.
 
 use core::{fmt, marker::PhantomData};
 use kernel::{bindings::seq_file, ffi::c_void, prelude::*, seq_file::SeqFile};
@@ -63,6 +70,66 @@ pub unsafe trait Function: 'static {
     /// Which of the symbols of that name it is, counted from 1 in the order of
     /// `/proc/kallsyms`. With 0 there must be no other.
     const POSITION: usize = 0;
+}
+
+/// A function that safe code may skip or replace.
+///
+/// # Safety
+///
+/// The kernel stays memory safe whatever safe code does in the place of the function, and
+/// whatever value of the function's type it returns. A pointer that it returns is null or one
+/// of the arguments.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` may not be skipped or replaced by safe code",
+    note = "nobody has vouched that the kernel stays memory safe without this function: see `tackle::function::Replaceable`"
+)]
+pub unsafe trait Replaceable: Function {}
+
+/// A function that does not free what its arguments point to.
+///
+/// # Safety
+///
+/// As above, for each of its arguments that is a pointer.
+pub unsafe trait KeepsArguments: Function {}
+
+/// A promise about a function, which [`function!`](crate::function) takes.
+#[doc(hidden)]
+pub struct Promise<T>(T);
+
+impl<T: Copy> Promise<T> {
+    /// Returns what is promised.
+    pub const fn get(&self) -> T {
+        self.0
+    }
+}
+
+/// Promises which of several symbols of its name a function is, counted from 1 in the order of
+/// `/proc/kallsyms`.
+///
+/// # Safety
+///
+/// The symbol at this position has the prototype that is declared with this.
+pub const unsafe fn position(n: usize) -> Promise<usize> {
+    Promise(n)
+}
+
+/// Promises which module a function is in.
+///
+/// # Safety
+///
+/// Each module of this name that has a symbol of the function's name has it with the prototype
+/// that is declared with this.
+pub const unsafe fn in_module(name: &'static CStr) -> Promise<&'static CStr> {
+    Promise(name)
+}
+
+/// Promises that a function may be skipped or replaced.
+///
+/// # Safety
+///
+/// As for [`Replaceable`].
+pub const unsafe fn assume_replaceable() -> Promise<()> {
+    Promise(())
 }
 
 /// The type of a C function that takes and returns [`Value`]s.
@@ -178,19 +245,32 @@ impl<P: Value> fmt::Debug for Pointer<'_, P> {
     }
 }
 
+/// Proof that a call has not returned, and that the function has freed nothing yet: a
+/// [`Call`](crate::ftrace::Call) in a handler, an [`Original`] in a replacement.
+///
+/// # Safety
+///
+/// While safe code has a reference to such a value, what the arguments of the call point to is
+/// still there.
+pub unsafe trait Running<'a> {}
+
 impl<'a> Pointer<'a, *mut seq_file> {
-    /// Returns the file that is being printed; [`None`] for a null pointer.
+    /// Returns the file that is being printed, while the call is `running`; [`None`] for a
+    /// null pointer.
+    ///
+    /// A replacement has to do this before [`Original::call`], which may free the file. If the
+    /// function is known to keep it, there is [`Original::call_keeping`].
     #[inline]
-    pub fn get(self) -> Option<&'a SeqFile> {
+    pub fn get<'b>(self, _running: &'b impl Running<'a>) -> Option<&'b SeqFile> {
         // SAFETY: By the type invariants C code passed the pointer, or it is null. A
         // `seq_file` is made for one open file and locked (`seq_file::lock`) from before it
-        // is passed on to be printed to until the call is over, by which time `'a` is, too.
+        // is passed on to be printed to until the call is over, which it is not during `'b`.
         (!self.is_null()).then(|| unsafe { SeqFile::from_raw(self.0) })
     }
 
     /// Returns what the file stands for: the field `private`. Null for a null pointer.
     #[inline]
-    pub fn private(self) -> Pointer<'a, *mut c_void> {
+    pub fn private(self, _running: &impl Running<'a>) -> Pointer<'a, *mut c_void> {
         if self.is_null() {
             return Pointer::null();
         }
@@ -203,9 +283,8 @@ impl<'a> Pointer<'a, *mut seq_file> {
 /// Declares a kernel function as a type that is a [`Function`].
 ///
 /// The prototype is written in bindgen's words and compared with what bindgen makes of the
-/// C header: if it is another one, this does not compile. Nobody compares a header with a
-/// function that is static in its C file, or whose file does not include it; there it is as
-/// right as who has written it.
+/// kernel's header: if they differ, this does not compile. Nobody compares a header with a C
+/// file that does not include it.
 ///
 /// ```ignore
 /// use kernel::bindings::{file, loff_t};
@@ -216,15 +295,18 @@ impl<'a> Pointer<'a, *mut seq_file> {
 /// }
 /// ```
 ///
-/// `header` names another module than `kernel::bindings` that has bindgen's declaration, such
-/// as [`header!`](crate::header) makes; `module` the kernel module that the function is in, if it is in one;
-/// `position` which of several symbols of its name it is:
+/// The function is one of the kernel proper, and there is no other symbol of that name. What
+/// differs from this is a promise, and takes `unsafe`:
 ///
 /// ```ignore
 /// tackle::function! {
-///     Mean: fn sensor_mean(u32, u32) -> u32;
-///     header: sensor_h;
-///     module: c"sensor";
+///     Sync: fn vfs_fsync(*mut file, c_int) -> c_int;
+///     // SAFETY: ...
+///     module: unsafe { tackle::function::in_module(c"ext4") };
+///     // SAFETY: ...
+///     position: unsafe { tackle::function::position(2) };
+///     // SAFETY: ...
+///     replaceable: unsafe { tackle::function::assume_replaceable() };
 /// }
 /// ```
 #[macro_export]
@@ -232,9 +314,9 @@ macro_rules! function {
     (
         $(#[$meta:meta])*
         $vis:vis $type:ident: fn $name:ident($($argument:ty),* $(,)?) $(-> $return:ty)?;
-        $(header: $header:path;)?
         $(module: $module:expr;)?
         $(position: $position:expr;)?
+        $(replaceable: $replaceable:expr;)?
     ) => {
         $(#[$meta])*
         $vis struct $type;
@@ -243,61 +325,158 @@ macro_rules! function {
             type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
 
             // Only the types are looked at: this makes no reference to the symbol.
-            const _: Prototype = $crate::__declared!($name $(, $header)?);
+            const _: Prototype = $crate::function::kernel_bindings::$name;
 
-            // SAFETY: The C header that declares the function is included where it is
-            // defined, so that the C compiler has compared the two; or else its author has.
-            // Above ours has compared `Prototype` with what the header says.
+            // SAFETY: The kernel's header, which the C file of the function includes, declares
+            // it with this prototype: above, the compiler has compared the two. The rest is
+            // what the author has promised.
             unsafe impl $crate::function::Function for $type {
                 type Prototype = Prototype;
                 const NAME: &'static ::core::ffi::CStr =
                     ::kernel::c_str!(::core::stringify!($name));
-                $(const MODULE: Option<&'static ::core::ffi::CStr> = Some($module);)?
-                $(const POSITION: usize = $position;)?
+                $(const MODULE: Option<&'static ::core::ffi::CStr> = {
+                    const MODULE: $crate::function::Promise<&'static ::core::ffi::CStr> = $module;
+                    Some(MODULE.get())
+                };)?
+                $(const POSITION: usize = {
+                    const POSITION: $crate::function::Promise<usize> = $position;
+                    POSITION.get()
+                };)?
             }
+
+            $(
+                const _: $crate::function::Promise<()> = $replaceable;
+
+                // SAFETY: The author has promised it.
+                unsafe impl $crate::function::Replaceable for $type {}
+            )?
         };
     };
 }
 
-/// Declares a module with what bindgen makes of a C header of this checkout.
+/// Declares a module with what bindgen makes of a C header of this checkout, and functions of
+/// that header as types.
 ///
-/// `header` is the header's path without `.h`; `Kbuild` lists the headers.
+/// The header's path is given without `.h`; `Kbuild` lists the headers. The header defines
+/// `TACKLE_MODULE`, the module that has its functions (`include/tackle/function.h`).
 ///
 /// ```ignore
-/// tackle::header!(mod meter_h = "samples/livepatch_meter");
+/// tackle::header! {
+///     mod meter_h = "samples/livepatch_meter";
+///
+///     /// Computes the average of the average so far and a new reading.
+///     pub(crate) Average: fn livepatch_meter_average(u32, u32) -> u32, replaceable;
+///
+///     /// Frees a meter.
+///     pub(crate) Free: fn livepatch_meter_free(*mut meter_h::meter);
+/// }
 /// ```
+///
+/// With `replaceable` and `keeps_arguments` the type is a
+/// [`Replaceable`](function::Replaceable) and a [`KeepsArguments`](function::KeepsArguments).
+/// This compiles only if the header says so, by `TACKLE_REPLACEABLE` and
+/// `TACKLE_KEEPS_ARGUMENTS`. `position = unsafe { .. }` is as for
+/// [`function!`](crate::function).
 #[macro_export]
 macro_rules! header {
-    ($vis:vis mod $name:ident = $header:literal) => {
+    (
+        $vis:vis mod $header:ident = $path:literal;
+        $(
+            $(#[$meta:meta])*
+            $type_vis:vis $type:ident: fn $name:ident($($argument:ty),* $(,)?) $(-> $return:ty)?
+                $(, $mark:ident $(= $value:expr)?)*;
+        )*
+    ) => {
         #[allow(
             dead_code,
             improper_ctypes,
             missing_docs,
             non_camel_case_types,
+            non_upper_case_globals,
             unreachable_pub,
             unused_imports,
             clippy::all
         )]
-        $vis mod $name {
+        $vis mod $header {
             ::core::include!(::core::concat!(
                 ::core::env!("TACKLE_OBJ"),
                 "/",
-                $header,
+                $path,
                 "_h.rs"
             ));
         }
+
+        $(
+            $(#[$meta])*
+            $type_vis struct $type;
+
+            const _: () = {
+                type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
+
+                // Only the types are looked at: this makes no reference to the symbol.
+                const _: Prototype = $header::$name;
+
+                // SAFETY: The header, which the C file of the function includes, declares it
+                // with this prototype: above, the compiler has compared the two. It names the
+                // module. The position is what the author has promised.
+                unsafe impl $crate::function::Function for $type {
+                    type Prototype = Prototype;
+                    const NAME: &'static ::core::ffi::CStr =
+                        ::kernel::c_str!(::core::stringify!($name));
+                    const MODULE: Option<&'static ::core::ffi::CStr> = {
+                        match ::core::ffi::CStr::from_bytes_with_nul($header::TACKLE_MODULE) {
+                            Ok(module) => Some(module),
+                            Err(_) => panic!("TACKLE_MODULE is no string"),
+                        }
+                    };
+                    const POSITION: usize = $crate::__position!($($mark $(= $value)?),*);
+                }
+
+                $($crate::__vouched!($header, $name, $type, $mark);)*
+            };
+        )*
     };
 }
 
-/// A function as bindgen has declared it, for [`function!`](crate::function).
+/// The position among what [`header!`](crate::header) is told of a function.
 #[doc(hidden)]
 #[macro_export]
-macro_rules! __declared {
-    ($name:ident) => {
-        ::kernel::bindings::$name
+macro_rules! __position {
+    () => {
+        0
     };
-    ($name:ident, $header:path) => {{
-        use $header as header;
-        header::$name
+    (position = $position:expr $(, $($rest:tt)*)?) => {{
+        const POSITION: $crate::function::Promise<usize> = $position;
+        POSITION.get()
     }};
+    ($mark:ident $(, $($rest:tt)*)?) => {
+        $crate::__position!($($($rest)*)?)
+    };
 }
+
+/// Implements a trait that a header vouches for.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __vouched {
+    ($header:ident, $name:ident, $type:ident, position) => {};
+    ($header:ident, $name:ident, $type:ident, replaceable) => {
+        $crate::__vouched!($header, $name, $type, replaceable, Replaceable);
+    };
+    ($header:ident, $name:ident, $type:ident, keeps_arguments) => {
+        $crate::__vouched!($header, $name, $type, keeps_arguments, KeepsArguments);
+    };
+    ($header:ident, $name:ident, $type:ident, $mark:ident, $trait:ident) => {
+        ::kernel::macros::paste! {
+            // The header has this constant if it has the mark.
+            const _: u32 = $header::[<tackle_ $mark _ $name>];
+        }
+
+        // SAFETY: The author of the header vouches for it.
+        unsafe impl $crate::function::$trait for $type {}
+    };
+}
+
+/// The kernel's bindings, for [`function!`](crate::function): under a path that no module can
+/// make up.
+#[doc(hidden)]
+pub use kernel::bindings as kernel_bindings;

@@ -17,7 +17,7 @@ mod qdisc;
 mod user;
 
 pub use fault::{counts, Faults};
-pub use function::{twice, Twice};
+pub use function::{half, twice, Twice};
 pub use netlink::{Ack, Message, Request};
 pub use qdisc::{packets, Counts, Packet, Standalone};
 pub use user::written;

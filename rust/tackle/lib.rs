@@ -10,6 +10,8 @@
 //! ftrace, kprobes or live patching the files that stand on it are left out.
 
 mod bindings;
+#[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
+mod call_at;
 mod library;
 
 pub mod debugfs;
@@ -31,7 +33,7 @@ pub mod numa;
 pub mod param;
 #[cfg(not(CONFIG_UML))]
 pub mod percpu;
-#[cfg(CONFIG_KPROBES)]
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod symbol;
 pub mod task;
 pub mod time;

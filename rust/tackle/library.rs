@@ -5,6 +5,11 @@
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use crate::ftrace;
 use crate::{debugfs, fault};
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+use core::{
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 use kernel::{
     prelude::*,
     sync::atomic::{Acquire, Atomic, Relaxed, Release},
@@ -28,29 +33,46 @@ pub(crate) fn ready() -> Result {
     }
 }
 
-/// The library's directories in debugfs, and its ear for modules: what `tackle.ko` keeps, and drops when it goes.
+/// What `tackle.ko` holds while it is loaded: its directories in debugfs, and that it is told
+/// of modules and of oopses.
 ///
 /// There is one at most.
 pub struct Library {
     // Dropped in this order.
     #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
     _modules: Pin<KBox<ftrace::Notifier>>,
+    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+    _oopses: ftrace::OopsNotifier,
     _fault: fault::Files,
     _root: debugfs::Root,
 }
 
+/// The module of the library, while it is loaded.
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+static MODULE: AtomicPtr<kernel::bindings::module> = AtomicPtr::new(ptr::null_mut());
+
+/// Keeps the library loaded until reboot.
+///
+/// To be called while somebody uses it.
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+pub(crate) fn keep() {
+    // SAFETY: It is null, or that of the library, which is loaded.
+    unsafe { crate::bindings::__module_get(MODULE.load(Ordering::Relaxed)) };
+}
+
 impl Library {
-    /// Sets the library up.
+    /// Sets the library up. `module` is that of the library.
     ///
     /// # Errors
     ///
     /// - `EBUSY`: that was done before.
+    /// - `ENOENT`: the kernel lacks a function that the library needs; the log names it.
     /// - `ENOMEM`.
     ///
     /// # Context
     ///
     /// May sleep.
-    pub fn new() -> Result<Self> {
+    pub fn new(#[allow(unused)] module: &'static ThisModule) -> Result<Self> {
         if CLAIMED.cmpxchg(false, true, Relaxed).is_err() {
             return Err(EBUSY);
         }
@@ -63,12 +85,19 @@ impl Library {
             #[cfg(CONFIG_LIVEPATCH)]
             crate::livepatch::init();
         }
+        #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+        {
+            MODULE.store(module.as_ptr(), Ordering::Relaxed);
+            crate::symbol::init()?;
+        }
         READY.store(true, Release);
 
         let root = debugfs::Root::new()?;
         Ok(Self {
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             _modules: KBox::pin_init(ftrace::Notifier::new(), GFP_KERNEL)?,
+            #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+            _oopses: ftrace::OopsNotifier::new()?,
             _fault: fault::Files::new()?,
             _root: root,
         })

@@ -23,9 +23,9 @@ struct TackleModule {
 }
 
 impl kernel::Module for TackleModule {
-    fn init(_module: &'static ThisModule) -> Result<Self> {
+    fn init(module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
-            _library: Library::new()?,
+            _library: Library::new(module)?,
         })
     }
 }

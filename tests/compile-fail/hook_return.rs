@@ -4,23 +4,18 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{
-    bindings::{file, loff_t},
-    ffi::c_char,
-    prelude::*,
+use kernel::prelude::*;
+use tackle::{
+    ftrace::{Arguments, Call, Override, Overriding},
+    function::targets::Getpid,
 };
-use tackle::ftrace::{Arguments, Call, Override, Overriding};
-
-tackle::function! {
-    VfsRead: fn vfs_read(*mut file, *mut c_char, usize, *mut loff_t) -> isize;
-}
 
 struct Fail;
 
 // The mark has to stay on its line.
 #[rustfmt::skip]
-impl Override<VfsRead> for Fail {
-    fn entry<'a>(&self, _: &'a Call, _: Arguments<'a, VfsRead>) -> Option<bool> { //~ ERROR expected `isize`, found `bool`
+impl Override<Getpid> for Fail {
+    fn entry<'a>(&self, _: &'a Call, _: Arguments<'a, Getpid>) -> Option<bool> { //~ ERROR incompatible type for trait
         Some(false)
     }
 }

@@ -50,11 +50,10 @@ tackle::string_param! {
     static KIND: StringParam<16> = "kind", "ops (default), direct, exit, skip or redirect";
 }
 
-tackle::header!(mod tracee_h = "qemu-test/bench/modules/bench_tracee");
-tackle::function! {
-    Tracee: fn tracee();
-    header: crate::tracee_h;
-    module: c"bench_tracee";
+tackle::header! {
+    mod tracee_h = "qemu-test/bench/modules/bench_tracee";
+
+    Tracee: fn tracee(), replaceable;
 }
 
 const TRACEE: &CStr = c"bench_tracee:tracee";

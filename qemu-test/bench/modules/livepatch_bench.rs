@@ -16,7 +16,7 @@ use kernel::{
     prelude::*,
     time::{Instant, Monotonic},
 };
-use tackle::{function::Function, livepatch::Original};
+use tackle::{function::Replaceable, livepatch::Original};
 
 module! {
     type: LivepatchBench,
@@ -32,8 +32,6 @@ module! {
     },
 }
 tackle::modinfo!("livepatch=Y");
-
-tackle::header!(mod others_h = "qemu-test/bench/modules/bench_others");
 
 /// Declares the functions with these numbers, and a patch of the first and one of all.
 macro_rules! patches {
@@ -60,13 +58,12 @@ macro_rules! patches {
         }
     };
     (functions $($number:literal)*) => {
-        paste! {$(
-            tackle::function! {
-                [<Other $number>]: fn [<bench_other_ $number>](u32) -> u32;
-                header: others_h;
-                module: c"bench_others";
+        paste! {
+            tackle::header! {
+                mod others_h = "qemu-test/bench/modules/bench_others";
+                $([<Other $number>]: fn [<bench_other_ $number>](u32) -> u32, replaceable;)*
             }
-        )*}
+        }
     };
 }
 
@@ -83,7 +80,7 @@ patches! {
     090 091 092 093 094 095 096 097 098 099
 }
 
-fn patched<F: Function>(_: Original<'_, F>, n: u32) -> u32 {
+fn patched<F: Replaceable>(_: Original<'_, F>, n: u32) -> u32 {
     n
 }
 

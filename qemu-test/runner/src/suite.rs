@@ -77,6 +77,7 @@ impl Guest {
 pub const GUEST: &[Guest] = &[
     Guest::new("stress").on_cpus(4),
     Guest::new("netlink_fuzz").at_once(),
+    Guest::new("every_function").on_cpus(4),
     Guest::new("load"),
     Guest::new("hooks"),
     Guest::new("tackle_hooks"),

@@ -3,6 +3,10 @@
 //! Where a handler runs: with preemption disabled, and not within another handler of the
 //! same context.
 //!
+//! An oops in a handler kills the task before it has left the handler. `rust/helpers/ftrace.c`
+//! notes that task when the kernel reports the oops, so that the next handler on the CPU can
+//! run.
+//!
 //! C headers: [`arch/x86/include/asm/preempt.h`](srctree/arch/x86/include/asm/preempt.h),
 //! [`include/linux/trace_recursion.h`](srctree/include/linux/trace_recursion.h). What ftrace
 //! does for ops with `FTRACE_OPS_FL_RECURSION` takes three times as many instructions.
@@ -13,46 +17,78 @@
 
 use crate::bindings;
 use core::{arch::asm, marker::PhantomData};
+use kernel::{error::to_result, prelude::*};
 
-/// What in the preemption count tells them apart, as `interrupt_context_level()` does.
+/// The bits of the preemption count by which `interrupt_context_level()` tells the levels.
 const INTERRUPT: u32 =
     (bindings::NMI_MASK | bindings::HARDIRQ_MASK | bindings::SOFTIRQ_OFFSET) as u32;
 
-/// Being in a handler. There is one at most for each CPU and level.
+/// A handler's run on this CPU. There is one at most for each CPU and level.
 ///
 /// # Invariants
 ///
 /// Preemption is disabled since before `level` was found, and this CPU's
 /// `tackle_ftrace_active[level]` was 0 and is 1.
-pub(super) struct Inside {
+pub(crate) struct Inside {
     level: usize,
     // Of this CPU.
     _not_send: PhantomData<*mut ()>,
 }
 
 impl Inside {
-    /// Enters; `None` from within a handler of the same context.
+    /// Enters; fails within a handler of the same context.
     ///
-    /// An interrupt that comes in a handler passes for that handler's context until it has
+    /// An interrupt that comes in a handler counts as that handler's context until it has
     /// told the preemption count that it is one: what it calls before that is missed.
     #[inline(always)]
-    pub(super) fn enter() -> Option<Self> {
+    pub(crate) fn enter() -> core::result::Result<Self, Missed> {
         let count = disable_preemption();
         let level = if count & INTERRUPT == 0 {
             0
         } else {
             interrupt_level(count)
         };
-        if !set_active(level) {
-            enable_preemption();
-            return None;
+        if !set_active(level) && !is_stale(level, count) {
+            return Err(Missed(PhantomData));
         }
-        // INVARIANT: It was 0.
-        Some(Self {
+        // INVARIANT: It was 0, or nobody's, and is 1.
+        Ok(Self {
             level,
             _not_send: PhantomData,
         })
     }
+}
+
+/// A call that no handler sees, since it came from within one.
+///
+/// # Invariants
+///
+/// Preemption is disabled.
+pub(crate) struct Missed(PhantomData<*mut ()>);
+
+impl Drop for Missed {
+    #[inline(always)]
+    fn drop(&mut self) {
+        enable_preemption();
+    }
+}
+
+/// Returns whether the `tackle_ftrace_active[level]` of this CPU is that of a handler which
+/// never returned: its task oopsed and was killed. `count` is the preemption count, in which
+/// the caller has disabled preemption once.
+///
+/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+#[cold]
+#[inline(never)]
+extern "rust-cold" fn is_stale(level: usize, count: u32) -> bool {
+    if level != 0 {
+        // An oops in an interrupt is a panic.
+        return false;
+    }
+    // Another handler would have disabled preemption, too.
+    let alone = count & bindings::PREEMPT_MASK as u32 == 1;
+    // SAFETY: Preemption is disabled, so this is about one CPU.
+    unsafe { bindings::ftrace_handler_is_dead(alone) }
 }
 
 impl Drop for Inside {
@@ -163,4 +199,27 @@ fn clear_active(level: usize) {
             options(nostack, preserves_flags),
         )
     };
+}
+
+/// The registration by which the library is told of oopses.
+pub(crate) struct OopsNotifier(());
+
+impl OopsNotifier {
+    /// Registers it.
+    ///
+    /// # Errors
+    ///
+    /// None that the kernel has today.
+    pub(crate) fn new() -> Result<Self> {
+        // SAFETY: There is one at most: the library has it.
+        to_result(unsafe { bindings::ftrace_watch_oopses() })?;
+        Ok(Self(()))
+    }
+}
+
+impl Drop for OopsNotifier {
+    fn drop(&mut self) {
+        // SAFETY: `new` has registered it.
+        unsafe { bindings::ftrace_ignore_oopses() };
+    }
 }

@@ -7,7 +7,7 @@
 
 use super::{
     context::Inside,
-    ops::{self, Kind, TiedOps},
+    ops::{self, Kind, Plan, SingleOps},
     Target, MAX_ARGUMENTS,
 };
 use crate::{bindings, fault};
@@ -16,11 +16,11 @@ use kernel::{error::to_result, prelude::*};
 
 /// What runs at the entry of a function that is hooked directly.
 pub trait DirectHandler: 'static {
-    /// Called at each entry of the function with the registers that hold its first six
-    /// arguments ([`Call::argument`](super::Call::argument)) and the address in its caller
-    /// that it will return to.
+    /// Called at each entry of the function, with the registers of its first six arguments
+    /// ([`Call::argument`](super::Call::argument)) and the address in its caller that it will
+    /// return to.
     ///
-    /// What it counts is in statics: there is no place for a handler of its own.
+    /// It keeps its data in statics: there is no value of the handler.
     ///
     /// # Context
     ///
@@ -35,15 +35,15 @@ pub trait DirectHandler: 'static {
 /// are direct, too. With other users of ftrace there, such as a
 /// [`Registration`](super::Registration), ftrace calls all through its list function.
 ///
-/// When the function's module goes, the hook lets go of it for good.
+/// It follows the function's module ([`Targets`](super::Targets)).
 ///
 /// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
-/// may sleep, for tens of milliseconds.
-///
+/// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
+/// own, it never returns: the function goes on to call the handler.
 #[pin_data]
 pub struct Direct<T: DirectHandler> {
     #[pin]
-    ops: TiedOps<Entry<T>>,
+    ops: SingleOps<Entry<T>>,
 }
 
 impl<T: DirectHandler> Direct<T> {
@@ -61,7 +61,7 @@ impl<T: DirectHandler> Direct<T> {
     pub fn new<'a>(target: impl Into<Target<'a>> + 'a) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
             // SAFETY: `enter` saves the registers of any function, and any thread may call it.
-            ops <- unsafe { TiedOps::new(pin_init::zeroed(), || target.into().resolve()) },
+            ops <- unsafe { SingleOps::new(Plan::empty(), Entry::<T>::address(), target) },
         })
     }
 }
@@ -82,11 +82,12 @@ impl<T: DirectHandler> Kind for Entry<T> {
         to_result(unsafe { bindings::register_ftrace_direct(ops, Self::address()) })
     }
 
-    unsafe fn unregister(ops: *mut bindings::ftrace_ops) {
+    unsafe fn unregister(ops: *mut bindings::ftrace_ops) -> Result {
         // SAFETY: By the function's requirements. Other than for a callback, ftrace does not
         // wait until nobody is in what was called.
-        unsafe { bindings::unregister_ftrace_direct(ops, Self::address(), false) };
+        to_result(unsafe { bindings::unregister_ftrace_direct(ops, Self::address(), false) })?;
         ops::synchronize();
+        Ok(())
     }
 }
 
@@ -106,7 +107,7 @@ unsafe extern "rust-cold" fn enter<T: DirectHandler>(
     a5: usize,
     parent_ip: usize,
 ) {
-    if let Some(_inside) = Inside::enter() {
+    if let Ok(_inside) = Inside::enter() {
         T::entry([a0, a1, a2, a3, a4, a5], parent_ip);
     }
 }

@@ -4,12 +4,12 @@
 
 use super::{
     context::Inside,
-    ops::{Plain, TiedOps},
-    Arguments, Call, Target,
+    ops::{Plain, Plan, SingleOps},
+    skip, Arguments, Call, Target,
 };
 use crate::{
     bindings,
-    function::{Function, Prototype, Returned, Value},
+    function::{Function, Prototype, Replaceable, Returned, Value},
     percpu::Counter,
 };
 use core::marker::{PhantomData, PhantomPinned};
@@ -19,13 +19,12 @@ use kernel::{
 };
 
 /// Decides about calls of `F`: a type that implements this.
-pub trait Override<F: Function>: Send + Sync + 'static {
-    /// Called at each entry of the function. With a value, the function is not called, and its
+pub trait Override<F: Replaceable>: Send + Sync + 'static {
+    /// Called at each entry of the function. With a value, the function is skipped, and its
     /// caller gets the value as what it returns; with [`None`], it goes on.
     ///
-    /// Whoever skips a function has to do what its callers rely on. That is why the kernel
-    /// lists those for which an errno will do (`ALLOW_ERROR_INJECTION`); nothing here checks
-    /// that a function is among them.
+    /// To skip a [`Replaceable`] function leaves the kernel memory safe. It can still be wrong:
+    /// callers may rely on what the function does.
     ///
     /// # Context
     ///
@@ -34,29 +33,28 @@ pub trait Override<F: Function>: Send + Sync + 'static {
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>>;
 }
 
-extern "C" {
-    /// Returns to the caller of the function in whose place it runs; see `trampolines.S`.
-    fn tackle_ftrace_just_return();
-}
-
 /// A hook on `F` that can skip it, from when it is initialised until it is dropped.
 ///
 /// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: there can be one such
 /// on a function, live patches included. While it is there, ftrace cannot be switched off.
 ///
-/// When the function's module goes, the hook lets go of it for good.
+/// It follows the function's module ([`Targets`](super::Targets)).
 ///
 /// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
-/// may sleep, for tens of milliseconds.
+/// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
+/// own, it never returns: the function goes on to call the handler.
+///
+/// A BPF program may be on the same function. After 128 different values were returned by
+/// skipped functions of the whole kernel, further values are lost where that is so.
 ///
 /// # Invariants
 ///
 /// Once initialised, `ops` is registered for `F`, and has this one's address.
 #[pin_data]
-pub struct Overriding<F: Function, H: Override<F>> {
+pub struct Overriding<F: Replaceable, H: Override<F>> {
     // Dropped in this order.
     #[pin]
-    ops: TiedOps<Plain>,
+    ops: SingleOps<Plain>,
     handler: H,
     skipped: Counter,
     missed: Counter,
@@ -65,7 +63,7 @@ pub struct Overriding<F: Function, H: Override<F>> {
     _pin: PhantomPinned,
 }
 
-impl<F: Function, H: Override<F>> Overriding<F, H> {
+impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
     /// Creates an initialiser that hooks the function `F`.
     ///
     /// # Errors
@@ -85,9 +83,10 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
             // SAFETY: `this` is pinned, so that it stays where it is. The rest of it is
             // dropped after the ops.
             ops <- unsafe {
-                TiedOps::new(
+                SingleOps::new(
                     diverting(Self::callback, this.as_ptr().cast()),
-                    || Target::of::<F>().resolve(),
+                    Self::callback as *const () as usize,
+                    Target::of::<F>(),
                 )
             },
             _function: PhantomData,
@@ -126,7 +125,7 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
         // SAFETY: As above.
         let (handler, skipped, missed) =
             unsafe { (&(*this).handler, &(*this).skipped, &(*this).missed) };
-        let Some(_inside) = Inside::enter() else {
+        let Ok(_inside) = Inside::enter() else {
             return missed.increment();
         };
         // SAFETY: ftrace passes the registers of the function's entry.
@@ -140,23 +139,8 @@ impl<F: Function, H: Override<F>> Overriding<F, H> {
         if let Some(value) = value {
             skipped.increment();
             // SAFETY: The registers are this callback's to change (`IPMODIFY`).
-            unsafe { skip(fregs, value) };
+            unsafe { skip::skip(fregs, value) };
         }
-    }
-}
-
-/// Has the function return `value` at once. Not inlined: modules do not get to see the symbol.
-///
-/// # Safety
-///
-/// `fregs` is what ftrace passes to a callback that may change them.
-#[inline(never)]
-unsafe fn skip(fregs: *mut bindings::ftrace_regs, value: usize) {
-    // SAFETY: By the function's requirements. The function in whose place this goes on returns
-    // what is in the register, to its caller.
-    unsafe {
-        (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ax = value;
-        go_on_at(fregs, tackle_ftrace_just_return as *const () as usize);
     }
 }
 
@@ -164,7 +148,8 @@ unsafe fn skip(fregs: *mut bindings::ftrace_regs, value: usize) {
 ///
 /// # Safety
 ///
-/// As for [`skip`]. The code at `ip` is right for a call of the function.
+/// `fregs` is what ftrace passes to a callback that may change them. The code at `ip` is right
+/// for a call of the function.
 pub(super) unsafe fn go_on_at(fregs: *mut bindings::ftrace_regs, ip: usize) {
     // SAFETY: By the function's requirements.
     unsafe { (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ip = ip };
@@ -173,13 +158,11 @@ pub(super) unsafe fn go_on_at(fregs: *mut bindings::ftrace_regs, ip: usize) {
 type Callback =
     unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
-/// An ops whose `callback` may change where a function goes on.
-pub(super) fn diverting(callback: Callback, private: *mut c_void) -> bindings::ftrace_ops {
-    bindings::ftrace_ops {
+/// The plan of an ops whose `callback` may change where a function goes on.
+pub(super) fn diverting(callback: Callback, private: *mut c_void) -> Plan {
+    Plan {
         func: Some(callback),
         private,
-        // CAST: Bits of a long.
-        flags: (bindings::FTRACE_OPS_FL_IPMODIFY | bindings::FTRACE_OPS_FL_PERMANENT) as c_ulong,
-        ..pin_init::zeroed()
+        flags: bindings::FTRACE_OPS_FL_IPMODIFY | bindings::FTRACE_OPS_FL_PERMANENT,
     }
 }

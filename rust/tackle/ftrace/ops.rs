@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An ops and its filter: from when it is registered until nobody is in it any more.
+//! An ops and its filter: from when it is registered with ftrace until nobody is in it.
 
-use super::modules::{self, Tie};
+use super::follow::{self, Single};
 use crate::{bindings, fault};
 use core::marker::{PhantomData, PhantomPinned};
 use kernel::{
     error::to_result,
+    ffi::{c_ulong, c_void},
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
+    time::{delay::fsleep, Delta},
     types::Opaque,
 };
 
@@ -22,13 +24,18 @@ pub(super) trait Kind: 'static {
     /// until [`Kind::unregister`] has returned. What it has called is right for its functions.
     unsafe fn register(ops: *mut bindings::ftrace_ops) -> Result;
 
-    /// Takes `ops` off. When this returns, no CPU and no preempted task can still be in what
-    /// it has called. May sleep. The filter is left.
+    /// Takes `ops` off. When this has succeeded, no CPU and no preempted task can still be in
+    /// what it has called. May sleep. The filter is left.
+    ///
+    /// # Errors
+    ///
+    /// `ENODEV`: ftrace has switched itself off after a fault of its own. The functions still
+    /// call what they have called.
     ///
     /// # Safety
     ///
     /// [`Kind::register`] has registered it.
-    unsafe fn unregister(ops: *mut bindings::ftrace_ops);
+    unsafe fn unregister(ops: *mut bindings::ftrace_ops) -> Result;
 }
 
 /// An ops whose callback is called through ftrace's trampoline, or one of its own.
@@ -41,11 +48,11 @@ impl Kind for Plain {
         to_result(unsafe { bindings::register_ftrace_function(ops) })
     }
 
-    unsafe fn unregister(ops: *mut bindings::ftrace_ops) {
+    unsafe fn unregister(ops: *mut bindings::ftrace_ops) -> Result {
         // SAFETY: By the function's requirements. ftrace waits until neither its trampoline
         // nor its callback is in use any more: the ops is not core kernel data, hence dynamic
         // (`FTRACE_OPS_FL_DYNAMIC`).
-        unsafe { bindings::unregister_ftrace_function(ops) };
+        to_result(unsafe { bindings::unregister_ftrace_function(ops) })
     }
 }
 
@@ -71,20 +78,11 @@ pub(super) unsafe fn register<K: Kind>(
     ops: *mut bindings::ftrace_ops,
     addresses: &mut [usize],
 ) -> Result {
-    let count = c_uint::try_from(addresses.len())?;
-    let result = fault::FTRACE_SET_FILTER
-        .check()
-        .and_then(|()| {
-            // SAFETY: By the function's requirements; there are `count` addresses. Neither
-            // removes nor resets a filter.
-            to_result(unsafe {
-                bindings::ftrace_set_filter_ips(ops, addresses.as_mut_ptr(), count, 0, 0)
-            })
-        })
-        .and_then(|()| {
-            // SAFETY: By the function's requirements.
-            unsafe { K::register(ops) }
-        });
+    // SAFETY: By the function's requirements.
+    let result = unsafe { change_filter(ops, addresses, false) }.and_then(|()| {
+        // SAFETY: By the function's requirements.
+        unsafe { K::register(ops) }
+    });
     if result.is_err() {
         // SAFETY: `ops` is not registered, so nobody uses its filter.
         unsafe { bindings::ftrace_free_filter(ops) };
@@ -92,27 +90,108 @@ pub(super) unsafe fn register<K: Kind>(
     result
 }
 
+/// Adds the functions at `addresses` to the filter of `ops`, or removes them from it. If `ops`
+/// is registered, it is on the functions of the filter when this returns.
+///
+/// # Errors
+///
+/// Those of ftrace. The filter is as it was.
+///
+/// # Safety
+///
+/// `ops` points at a `struct ftrace_ops`. If it is registered, other functions remain in its
+/// filter.
+pub(super) unsafe fn change_filter(
+    ops: *mut bindings::ftrace_ops,
+    addresses: &mut [usize],
+    remove: bool,
+) -> Result {
+    fault::FTRACE_SET_FILTER.check()?;
+    let count = c_uint::try_from(addresses.len())?;
+    // SAFETY: By the function's requirements; there are `count` addresses. It does not reset
+    // the filter.
+    to_result(unsafe {
+        bindings::ftrace_set_filter_ips(ops, addresses.as_mut_ptr(), count, remove.into(), 0)
+    })
+}
+
 /// Takes `ops` off as [`Kind::unregister`], and frees its filter.
+///
+/// # Errors
+///
+/// As [`Kind::unregister`]. The filter is left.
 ///
 /// # Safety
 ///
 /// [`register`] has registered it, as this kind.
-pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) {
+pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Result {
     // SAFETY: By the function's requirements; then nobody uses the filter.
     unsafe {
-        K::unregister(ops);
+        K::unregister(ops)?;
         bindings::ftrace_free_filter(ops);
+    }
+    Ok(())
+}
+
+/// As [`unregister`] of a [`Plain`] ops with a trampoline of ours, but does not wait: a CPU or
+/// a preempted task may still be in the trampoline and the callback. The caller waits by
+/// [`synchronize`], once for many ops.
+///
+/// # Errors
+///
+/// As [`Kind::unregister`].
+///
+/// # Safety
+///
+/// As for [`unregister`]. Nobody else uses `ops`.
+pub(super) unsafe fn unregister_without_waiting(ops: *mut bindings::ftrace_ops) -> Result {
+    // SAFETY: By the function's requirements `ops` is registered, and its flags are changed by
+    // ftrace only while somebody registers, changes or unregisters it. Without this flag
+    // ftrace neither waits nor frees a trampoline, and this one has none of ftrace's.
+    unsafe { (*ops).flags &= !(bindings::FTRACE_OPS_FL_DYNAMIC as c_ulong) };
+    // SAFETY: By the function's requirements.
+    unsafe { unregister::<Plain>(ops) }
+}
+
+/// What an ops is made from, each time that it is registered.
+pub(super) struct Plan {
+    pub(super) func: bindings::ftrace_func_t,
+    pub(super) private: *mut c_void,
+    pub(super) flags: c_uint,
+}
+
+impl Plan {
+    /// The plan of an ops that ftrace sets up by itself.
+    pub(super) const fn empty() -> Self {
+        Self {
+            func: None,
+            private: core::ptr::null_mut(),
+            flags: 0,
+        }
+    }
+
+    fn ops(&self) -> bindings::ftrace_ops {
+        bindings::ftrace_ops {
+            func: self.func,
+            private: self.private,
+            // CAST: Bits of a long.
+            flags: self.flags as c_ulong,
+            ..pin_init::zeroed()
+        }
     }
 }
 
-/// An ops on one function, which lets go of that for good when its module goes.
+/// An ops on one function, which it leaves when the function's module goes, and returns to
+/// when the module comes again.
 ///
 /// # Invariants
 ///
-/// `ops` is registered, as a `K`, while `armed` is set.
+/// `ops` is registered, as a `K`, while `address` is not 0.
 #[pin_data(PinnedDrop)]
-pub(super) struct TiedOps<K: Kind> {
-    armed: Atomic<bool>,
+pub(super) struct SingleOps<K: Kind> {
+    plan: Plan,
+    /// Of the function's entry; changed by [`follow`] alone, under its lock.
+    address: Atomic<usize>,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
     _kind: PhantomData<fn() -> K>,
@@ -120,69 +199,89 @@ pub(super) struct TiedOps<K: Kind> {
     _pin: PhantomPinned,
 }
 
-// SAFETY: ftrace's functions may be called from any thread; `TiedOps::new` wants the same of
+// SAFETY: ftrace's functions may be called from any thread; `SingleOps::new` wants the same of
 // what the ops has called.
-unsafe impl<K: Kind> Send for TiedOps<K> {}
-// SAFETY: A shared reference gives access to `disarm`, of which one does its work.
-unsafe impl<K: Kind> Sync for TiedOps<K> {}
+unsafe impl<K: Kind> Send for SingleOps<K> {}
+// SAFETY: Whoever uses `ops` has taken the lock of `follow`.
+unsafe impl<K: Kind> Sync for SingleOps<K> {}
 
-impl<K: Kind> TiedOps<K> {
-    /// Creates an initialiser that registers `ops` for the function at the address that
-    /// `target` returns.
+impl<K: Kind> SingleOps<K> {
+    /// Creates an initialiser that registers an ops made by `plan` for the function `target`.
+    /// `code` is the address of a function that it has called.
     ///
     /// # Errors
     ///
-    /// Those of `target`, `ENODEV` without the library, `ENOMEM`, and what ftrace returns.
+    /// Those of [`follow::attach_single`].
     ///
     /// # Safety
     ///
-    /// What `ops` has called is right for that function, on any thread, until this has been
-    /// dropped.
-    pub(super) unsafe fn new(
-        ops: bindings::ftrace_ops,
-        target: impl FnOnce() -> Result<usize>,
-    ) -> impl PinInit<Self, Error> {
+    /// What the ops has called is right for each function that `target` names, on any thread,
+    /// until this has been dropped.
+    pub(super) unsafe fn new<'a>(
+        plan: Plan,
+        code: usize,
+        target: impl Into<super::Target<'a>> + 'a,
+    ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
-            armed: Atomic::new(false),
-            ops: Opaque::new(ops),
+            plan,
+            address: Atomic::new(0),
+            ops: Opaque::uninit(),
             _kind: PhantomData,
             _pin: PhantomPinned,
         } ? Error)
         .pin_chain(move |this| {
-            let address = target()?;
-            let this = this.as_ref().get_ref();
-            let arm = || {
-                // SAFETY: The ops is not registered, and pinned until `drop`. The rest is the
-                // function's requirement.
-                unsafe { register::<K>(this.ops.get(), &mut [address]) }?;
-                // INVARIANT: Just registered.
-                this.armed.store(true, Relaxed);
-                Ok(())
-            };
-            // SAFETY: `this` is pinned, and `drop` unties it.
-            unsafe { modules::tie(address, this, arm) }
+            // SAFETY: `this` is pinned, and `drop` detaches it.
+            unsafe { follow::attach_single(target.into(), this.as_ref().get_ref(), code) }
         })
+    }
+
+    /// Returns the address of the function's entry; 0 while its module is missing.
+    #[inline]
+    pub(super) fn address(&self) -> usize {
+        self.address.load(Relaxed)
     }
 
     /// Takes the ops off, if it is on its function still. When this returns, no CPU and no
     /// preempted task can still be in what it has called. May sleep.
     pub(super) fn release(&self) {
-        modules::untie(self);
-        self.disarm();
+        follow::detach_single(self);
     }
 }
 
-impl<K: Kind> Tie for TiedOps<K> {
-    fn disarm(&self) {
-        if self.armed.xchg(false, Relaxed) {
-            // SAFETY: By the type invariants, and `armed` lets one do this.
-            unsafe { unregister::<K>(self.ops.get()) };
+impl<K: Kind> Single for SingleOps<K> {
+    fn arm(&self, address: usize) -> Result {
+        if self.address() != 0 {
+            return Ok(());
         }
+        let ops = self.ops.get();
+        // SAFETY: By the type invariants it is not registered, and `follow` calls one at a
+        // time, so that nobody uses it. It is pinned until `drop`.
+        unsafe { ops.write(self.plan.ops()) };
+        // Before it is called: who is in a replacement looks here.
+        self.address.store(address, Relaxed);
+        // SAFETY: As above, and by the requirements of `new`.
+        unsafe { register::<K>(ops, &mut [address]) }
+            .inspect_err(|_| self.address.store(0, Relaxed))
+    }
+
+    fn disarm(&self) {
+        if self.address() == 0 {
+            return;
+        }
+        // SAFETY: By the type invariants.
+        while unsafe { unregister::<K>(self.ops.get()) }.is_err() {
+            // The function goes on to call what is about to be freed.
+            pr_emerg!(
+                "ftrace has switched itself off, and a hook cannot be removed: this task waits until reboot\n"
+            );
+            fsleep(Delta::from_secs(3600));
+        }
+        self.address.store(0, Relaxed);
     }
 }
 
 #[pinned_drop]
-impl<K: Kind> PinnedDrop for TiedOps<K> {
+impl<K: Kind> PinnedDrop for SingleOps<K> {
     fn drop(self: Pin<&mut Self>) {
         self.release();
     }

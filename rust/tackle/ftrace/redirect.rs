@@ -10,12 +10,12 @@
 
 use super::{
     divert::{diverting, go_on_at},
-    ops::{self, Plain, TiedOps},
+    ops::{self, Plain, SingleOps},
     Target,
 };
 use crate::{
     bindings,
-    function::{Function, Replacement, Slot},
+    function::{Function, Replaceable, Replacement, Slot},
     percpu::Counter,
 };
 use core::{
@@ -65,7 +65,7 @@ impl Place {
     #[inline]
     pub unsafe fn old_func(&'static self) -> *mut c_void {
         // SAFETY: As in `enter`.
-        let function = unsafe { (*self.0.load(Ordering::Relaxed)).function };
+        let function = unsafe { (*self.0.load(Ordering::Relaxed)).ops.address() };
         // CAST: An address.
         function as *mut c_void
     }
@@ -117,24 +117,27 @@ impl Drop for InReplacement {
 /// a function, live patches included. While it is there, ftrace cannot be switched off. Calls
 /// are redirected wherever they come from, handlers and the replacement itself included.
 ///
-/// When the function's module goes, the redirection lets go of it for good.
+/// It follows the function's module ([`Targets`](crate::ftrace::Targets)).
 ///
 /// Dropping it returns only when no task is in the replacement any more, however long that
-/// sleeps. So the replacement itself must not be what drops it.
+/// sleeps, and logs each ten seconds that it waits. So the replacement itself must not be what
+/// drops it. If a task never comes back from the replacement, because the function ends tasks
+/// (`do_exit()`), the drop never returns. Nor does it if ftrace has switched itself off after a
+/// fault of its own.
 ///
 /// # Invariants
 ///
-/// - Once initialised, `ops` is registered for the function at `function`, and has that go on
-///   in a replacement that looks for this at the place of `claim`.
-/// - Whoever is in that has incremented `entered`, or has yet to do so and has not slept since
-///   the function's entry; and has not incremented `left`, or will not sleep before it is out.
+/// - While `ops` is registered, it makes its function go on in a replacement, which looks for
+///   this at the place of `claim`.
+/// - A task increments `entered` in the replacement before it can sleep there. When it has
+///   incremented `left`, it does not sleep before it has left the replacement.
 #[pin_data(PinnedDrop)]
 pub struct Redirect {
     // Dropped in this order.
     #[pin]
-    ops: TiedOps<Plain>,
+    ops: SingleOps<Plain>,
     claim: Claim,
-    function: usize,
+    name: &'static CStr,
     entered: Counter,
     left: Counter,
     #[pin]
@@ -148,7 +151,7 @@ impl Redirect {
     ///
     /// `S` is for `place` alone.
     #[doc(hidden)]
-    pub unsafe fn new<F: Function, S: Slot, H: Replacement<F, S>>(
+    pub unsafe fn new<F: Replaceable, S: Slot, H: Replacement<F, S>>(
         place: &'static Place,
         _replacement: H,
     ) -> impl PinInit<Self, Error> {
@@ -156,13 +159,16 @@ impl Redirect {
             entered: Counter::new()?,
             left: Counter::new()?,
             claim: Claim::new(place, this.as_ptr())?,
-            function: Target::of::<F>().resolve()?,
+            name: <F as Function>::NAME,
             // After the others: from then on they are used.
             // SAFETY: The replacement has the type of `F`, by the requirements of `Function`.
             // It finds this, which is pinned, and `drop` waits until nobody is in it.
             ops <- unsafe {
-                let address = *function;
-                TiedOps::new(diverting(callback, H::ENTRY), move || Ok(address))
+                SingleOps::new(
+                    diverting(callback, H::ENTRY),
+                    H::ENTRY.addr(),
+                    Target::of::<F>(),
+                )
             },
             _pin: PhantomPinned,
         })
@@ -182,8 +188,17 @@ impl PinnedDrop for Redirect {
         // All have left whose increments are seen, and nobody comes any more: a sum that is
         // too small is of those who have just left.
         let entered = self.entered.sum();
+        let mut waited_ms: u64 = 0;
         while self.left.sum() != entered {
             fsleep(Delta::from_millis(1));
+            waited_ms += 1;
+            if waited_ms % 10_000 == 0 {
+                let tasks = entered.wrapping_sub(self.left.sum());
+                pr_warn!(
+                    "{}: waiting for {tasks} calls to return from the replacement\n",
+                    self.name
+                );
+            }
         }
         // The last ones are out of its code, too.
         ops::synchronize();
@@ -250,7 +265,9 @@ macro_rules! redirect {
             }
         }
 
+        // Outside of `unsafe`: it is the module's code.
+        let replacement = $replacement;
         // SAFETY: `Here` is for `PLACE`.
-        unsafe { $crate::ftrace::Redirect::new::<$function, Here, _>(&PLACE, $replacement) }
+        unsafe { $crate::ftrace::Redirect::new::<$function, Here, _>(&PLACE, replacement) }
     }};
 }

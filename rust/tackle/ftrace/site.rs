@@ -1,115 +1,313 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which hooks are on which function.
+//! Keeps which hooks are on which functions, and registers them with ftrace.
 //!
-//! ftrace calls a single ops straight from the function's entry. A second ops on the same
-//! function costs the detour through its list function, which asks each ops of the system
-//! whether it is interested. So the hooks on one function share an ops, that of their *site*:
-//! its trampoline runs them one after the other, in the order in which they came.
+//! ftrace calls a single ops straight from the function's entry. With a second ops on the same
+//! function it calls its list function instead, which asks each ops of the system whether it
+//! wants this function. So the hooks on one function share an ops, which belongs to a *site*.
+//! The site's trampoline runs them one after the other, in the order in which they came.
+//!
+//! A site has one [`Spot`] with its chain of hooks, or several, each with hooks of its own
+//! ([`Table`]). All its functions are of one part of the kernel ([`Within`]), so that it goes
+//! as a whole when a module goes.
 
 use super::{
+    group::Table,
     ops::{self, Plain},
     slot::{self, Chain, Node, Pool, Slot},
-    Call, Targets,
+    wanted::Places,
+    within::Within,
+    Call,
 };
 use crate::{bindings, fault, library};
 use core::{marker::PhantomPinned, ops::Deref, ptr};
 use kernel::{ffi::c_ulong, prelude::*, types::Opaque};
 
-kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
-    unsafe(uninit) static SITES: Mutex<Sites> = Sites {
-        pool: Pool::new(),
-        sites: KVec::new(),
-    };
-}
+/// From how many spots on a site has several: below, each function gets the faster trampoline
+/// that serves it alone.
+const GROUP_FROM: usize = 16;
 
-/// Initialises what this file keeps.
-///
-/// # Safety
-///
-/// To be called once, before [`library::ready`].
-pub(super) unsafe fn init() {
-    // SAFETY: By the function's requirements.
-    unsafe { SITES.init() };
-}
-
-struct Sites {
+/// The hooks on all functions.
+pub(super) struct Sites {
     pool: Pool,
     sites: KVec<Pin<KBox<Site>>>,
 }
 
-/// Puts the hook of `node` on the functions `targets`, if it is on none.
-///
-/// # Errors
-///
-/// `ENODEV` without the library, those of [`Targets::resolve`], and what ftrace returns.
-///
-/// # Safety
-///
-/// The hook stays valid until [`detach`] has returned.
-pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
-    library::ready()?;
-    let addresses = targets.resolve()?;
-    let mut sites = SITES.lock();
-    let Sites { pool, sites } = &mut *sites;
-    if sites.iter().any(|site| site.has(&node)) {
-        return Ok(());
-    }
-    if let Some(site) = sites.iter_mut().find(|site| site.addresses == addresses) {
-        return site.as_mut().add(node);
-    }
-    fault::FTRACE_SITE_ALLOC.check()?;
-    sites.reserve(1, GFP_KERNEL)?;
-    let slot = match pool.take() {
-        Some(slot) => SiteSlot::Pool(slot),
-        None => SiteSlot::Own(KBox::new(Slot::new(), GFP_KERNEL)?),
-    };
-    let pooled = slot.pooled();
-    let site = KBox::pin_init(Site::new(addresses, slot, node), GFP_KERNEL).inspect_err(|_| {
-        if let Some(slot) = pooled {
-            pool.put(slot);
-        }
-    })?;
-    Ok(sites.push_within_capacity(site)?)
+/// Hooks that an existing spot gets.
+struct Change {
+    site: usize,
+    spot: usize,
+    nodes: KVec<Node>,
 }
 
-/// Takes the hook of `node` off its functions, if [`attach`] has put it on one.
-///
-/// When this returns, no CPU and no preempted task can still be in the hook. It may sleep,
-/// for tens of milliseconds.
-pub(super) fn detach(node: Node) {
-    if library::ready().is_err() {
-        return;
-    }
-    let mut sites = SITES.lock();
-    let Sites { pool, sites } = &mut *sites;
-    let Some(index) = sites.iter().position(|site| site.has(&node)) else {
-        return;
-    };
-    if sites[index].chain.hooks().len() > 1 {
-        return sites[index].as_mut().remove(node);
-    }
-    if let Ok(site) = sites.remove(index) {
-        let slot = site.slot.pooled();
-        // Its trampoline is free for others when nobody is in it any more.
-        drop(site);
-        if let Some(slot) = slot {
-            pool.put(slot);
+/// A change that cannot fail any more.
+struct Ready {
+    site: usize,
+    spot: usize,
+    chain: Chain,
+    spare: Chain,
+}
+
+/// Functions that have no spot yet, and their hooks.
+struct Fresh {
+    within: Within,
+    spots: KVec<(KVec<usize>, KVec<Node>)>,
+}
+
+impl Sites {
+    pub(super) const fn new() -> Self {
+        Self {
+            pool: Pool::new(),
+            sites: KVec::new(),
         }
     }
-    if sites.is_empty() {
-        // Nobody drops a static: the library may go before the next hook comes.
-        *sites = KVec::new();
+
+    /// Puts hooks on functions; all, or on an error none.
+    ///
+    /// It waits for a grace period if one of the functions has a hook already.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and what ftrace returns.
+    ///
+    /// # Safety
+    ///
+    /// The hooks stay valid until [`Sites::detach`] has taken them off all functions.
+    pub(super) unsafe fn attach(&mut self, hooks: KVec<(Places, Node)>) -> Result {
+        let mut fresh = KVec::new();
+        let mut changes = KVec::new();
+        for (places, node) in hooks {
+            match self.spot_of(&places) {
+                Some((site, spot)) => add_change(&mut changes, site, spot, node)?,
+                None => add_fresh(&mut fresh, places, node)?,
+            }
+        }
+        let mut changes = self.prepare(changes)?;
+        let before = self.sites.len();
+        let result = fresh
+            .into_iter()
+            .try_for_each(|Fresh { within, spots }| self.register_all(&within, spots));
+        if result.is_err() {
+            let added = self.sites.len() - before;
+            self.remove_last(added);
+            return result;
+        }
+        if !changes.is_empty() {
+            for change in &mut changes {
+                let site = self.sites[change.site].as_mut();
+                site.replace_chain(change.spot, change);
+            }
+            // Then the old chains, which are in `changes` now, are nobody's.
+            ops::synchronize();
+        }
+        Ok(())
+    }
+
+    /// Takes hooks off all functions, or off those of one part of the kernel. `is_gone` says
+    /// which hooks these are.
+    ///
+    /// When this returns, no CPU and no preempted task can still be in such a hook. It may
+    /// sleep for a grace period.
+    pub(super) fn detach(&mut self, within: Option<&Within>, is_gone: impl Fn(&Node) -> bool) {
+        let mut changed = false;
+        let mut kept = 0;
+        for index in 0..self.sites.len() {
+            let site = self.sites[index].as_mut();
+            if within.is_some_and(|within| *within != site.within) || !site.has(&is_gone) {
+                self.sites.swap(kept, index);
+                kept += 1;
+            } else if !site.has(|node| !is_gone(node)) {
+                // Nothing is left: it goes below.
+            } else {
+                site.withdraw(&is_gone);
+                changed = true;
+                self.sites.swap(kept, index);
+                kept += 1;
+            }
+        }
+        let empty = self.sites.len() - kept;
+        if empty > 0 {
+            self.remove_last(empty);
+        } else if changed {
+            ops::synchronize();
+        }
+        if self.sites.is_empty() {
+            // Nobody drops a static: the library may go before the next hook comes.
+            self.sites = KVec::new();
+        }
+    }
+
+    /// Returns the number of the trampoline that runs the hook of `node`, if it is ours.
+    pub(super) fn trampoline(&self, node: &Node) -> Option<usize> {
+        let mut sites = self.sites.iter();
+        let site = sites.find(|site| site.has(|other| other.is(node)))?;
+        site.slot.pooled().map(slot::index)
+    }
+
+    /// Finds the spot of exactly these functions, and its site.
+    fn spot_of(&self, places: &Places) -> Option<(usize, usize)> {
+        self.sites.iter().enumerate().find_map(|(index, site)| {
+            if site.within != places.within {
+                return None;
+            }
+            let is_it =
+                |spot: &Spot| spot.addresses == places.addresses && !spot.chain.hooks().is_empty();
+            Some((index, site.spots.iter().position(is_it)?))
+        })
+    }
+
+    /// Makes the chains that the spots get.
+    fn prepare(&self, changes: KVec<Change>) -> Result<KVec<Ready>> {
+        let mut ready = KVec::with_capacity(changes.len(), GFP_KERNEL)?;
+        for Change { site, spot, nodes } in changes {
+            fault::FTRACE_SITE_ALLOC.check()?;
+            let old = self.sites[site].spots[spot].chain.hooks();
+            let room = old.len() + nodes.len();
+            let mut chain = Chain::with_room(room)?;
+            chain.set(Iterator::chain(old.iter(), &nodes));
+            let ready_one = Ready {
+                site,
+                spot,
+                chain,
+                spare: Chain::with_room(room)?,
+            };
+            ready.push(ready_one, GFP_KERNEL)?;
+        }
+        Ok(ready)
+    }
+
+    /// Registers sites for functions of one part of the kernel: one for all, or when there are
+    /// few, one for each.
+    fn register_all(&mut self, within: &Within, spots: KVec<(KVec<usize>, KVec<Node>)>) -> Result {
+        let mut made = KVec::with_capacity(spots.len(), GFP_KERNEL)?;
+        let is_group = spots.len() >= GROUP_FROM;
+        for (addresses, nodes) in spots {
+            made.push(Spot::new(addresses, &nodes)?, GFP_KERNEL)?;
+            if !is_group {
+                self.register(within.try_clone()?, core::mem::take(&mut made))?;
+            }
+        }
+        if is_group {
+            self.register(within.try_clone()?, made)?;
+        }
+        Ok(())
+    }
+
+    /// Registers a site.
+    fn register(&mut self, within: Within, spots: KVec<Spot>) -> Result {
+        fault::FTRACE_SITE_ALLOC.check()?;
+        self.sites.reserve(1, GFP_KERNEL)?;
+        let slot = match self.pool.take() {
+            Some(slot) => SiteSlot::Pool(slot),
+            None => SiteSlot::Own(KBox::new(Slot::new(), GFP_KERNEL)?),
+        };
+        let pooled = slot.pooled();
+        let site =
+            KBox::pin_init(Site::new(within, spots, slot), GFP_KERNEL).inspect_err(|_| {
+                if let Some(slot) = pooled {
+                    self.pool.put(slot);
+                }
+            })?;
+        Ok(self.sites.push_within_capacity(site)?)
+    }
+
+    /// Takes the last `count` sites off their functions, waits for one grace period, and frees
+    /// them.
+    fn remove_last(&mut self, count: usize) {
+        let first = self.sites.len() - count;
+        let mut stuck = false;
+        for site in &mut self.sites[first..] {
+            let site = site.as_mut().project();
+            // SAFETY: By the type invariants it is registered. `remove_last` is the only one
+            // that takes it off, and then forgets it.
+            let result = unsafe {
+                match site.slot {
+                    SiteSlot::Pool(_) => ops::unregister_without_waiting(site.ops.get()),
+                    SiteSlot::Own(_) => ops::unregister::<Plain>(site.ops.get()),
+                }
+            };
+            *site.is_registered = result.is_err();
+            if result.is_err() {
+                stuck = true;
+                site.slot.run_many();
+            }
+        }
+        ops::synchronize();
+        if stuck {
+            for site in self.sites[first..].iter().filter(|site| site.is_registered) {
+                site.slot.run_nothing();
+            }
+            ops::synchronize();
+        }
+        for _ in 0..count {
+            let Some(site) = self.sites.pop() else {
+                return;
+            };
+            if site.is_registered {
+                // ftrace has switched itself off: the functions call the trampoline until
+                // reboot. It and the site stay, and so does the library.
+                library::keep();
+                core::mem::forget(site);
+            } else if let Some(slot) = site.slot.pooled() {
+                drop(site);
+                self.pool.put(slot);
+            }
+        }
     }
 }
 
-/// The number of the trampoline that runs the hook of `node`, if it is one of ours.
-pub(super) fn trampoline(node: &Node) -> Option<usize> {
-    library::ready().ok()?;
-    let sites = SITES.lock();
-    let site = sites.sites.iter().find(|site| site.has(node))?;
-    site.slot.pooled().map(slot::index)
+fn add_change(changes: &mut KVec<Change>, site: usize, spot: usize, node: Node) -> Result {
+    let same = |change: &&mut Change| change.site == site && change.spot == spot;
+    if let Some(change) = changes.iter_mut().find(same) {
+        return Ok(change.nodes.push(node, GFP_KERNEL)?);
+    }
+    let mut nodes = KVec::new();
+    nodes.push(node, GFP_KERNEL)?;
+    Ok(changes.push(Change { site, spot, nodes }, GFP_KERNEL)?)
+}
+
+fn add_fresh(fresh: &mut KVec<Fresh>, places: Places, node: Node) -> Result {
+    let Places { within, addresses } = places;
+    let index = match fresh.iter().position(|other| other.within == within) {
+        Some(index) => index,
+        None => {
+            let spots = KVec::new();
+            fresh.push(Fresh { within, spots }, GFP_KERNEL)?;
+            fresh.len() - 1
+        }
+    };
+    let spots = &mut fresh[index].spots;
+    if let Some((_, nodes)) = spots.iter_mut().find(|(other, _)| *other == addresses) {
+        return Ok(nodes.push(node, GFP_KERNEL)?);
+    }
+    let mut nodes = KVec::new();
+    nodes.push(node, GFP_KERNEL)?;
+    Ok(spots.push((addresses, nodes), GFP_KERNEL)?)
+}
+
+/// Functions that have the same hooks.
+///
+/// # Invariants
+///
+/// `spare` has room for all hooks of `chain` but one. Nobody runs it, except for a grace
+/// period after a change, during which the lock of the sites is held.
+struct Spot {
+    addresses: KVec<usize>,
+    chain: Chain,
+    spare: Chain,
+}
+
+impl Spot {
+    fn new(addresses: KVec<usize>, nodes: &[Node]) -> Result<Self> {
+        let mut chain = Chain::with_room(nodes.len())?;
+        chain.set(nodes.iter());
+        // INVARIANT: There is room for as many.
+        Ok(Self {
+            addresses,
+            chain,
+            spare: Chain::with_room(nodes.len())?,
+        })
+    }
 }
 
 /// One of the pool's slots with a trampoline of ours, or else one for ftrace's.
@@ -138,20 +336,20 @@ impl Deref for SiteSlot {
     }
 }
 
-/// A function with hooks, or several that have the same hooks.
+/// An ops, and the functions that it is on.
 ///
 /// # Invariants
 ///
-/// - `ops` is registered with ftrace for the functions at `addresses`; its `private` points at
-///   `slot`.
-/// - `slot` runs `chain`, which has the hooks. Nobody runs `spare`, which has room for all of
-///   them but one.
-#[pin_data(PinnedDrop)]
+/// - `ops` is registered with ftrace while `is_registered`, and its `private` points at `slot`.
+///   Its filter has the functions of all spots with hooks.
+/// - `slot` runs the chain of the only spot, or `table`, which has the chains of all spots.
+#[pin_data]
 struct Site {
-    addresses: KVec<usize>,
+    within: Within,
+    spots: KVec<Spot>,
+    table: Option<Table>,
     slot: SiteSlot,
-    chain: Chain,
-    spare: Chain,
+    is_registered: bool,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
     #[pin]
@@ -163,92 +361,127 @@ struct Site {
 unsafe impl Send for Site {}
 
 impl Site {
-    /// Creates an initialiser that hooks the functions at `addresses`.
-    fn new(addresses: KVec<usize>, slot: SiteSlot, node: Node) -> impl PinInit<Self, Error> {
-        let chain = || -> Result<Chain> {
-            let mut chain = Chain::new();
-            chain.reserve(1)?;
-            chain.set([&node].into_iter());
-            slot.set(&chain);
-            Ok(chain)
-        };
-        let chain = chain();
-        // INVARIANT: On success the ops is registered. It and the slot stay in their places.
+    /// Creates an initialiser that hooks the functions of `spots`.
+    fn new(within: Within, spots: KVec<Spot>, slot: SiteSlot) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            addresses,
-            chain: chain?,
-            spare: Chain::new(),
-            ops <- Opaque::try_ffi_init({
-                let private = ptr::from_ref::<Slot>(&slot);
-                let trampoline = slot.pooled().map_or(0, slot::trampoline);
-                move |ops: *mut bindings::ftrace_ops| {
-                    // SAFETY: `ops` points at uninitialised memory for a `struct ftrace_ops`.
-                    // With a trampoline that is not its own, ftrace neither changes nor frees
-                    // it (`arch_ftrace_update_trampoline()`).
-                    unsafe {
-                        ops.write(bindings::ftrace_ops {
-                            func: Some(callback),
-                            private: private.cast_mut().cast(),
-                            trampoline,
-                            ..pin_init::zeroed()
-                        })
-                    };
-                    // SAFETY: `ops` is valid and not registered; ftrace initialises the rest
-                    // of it by itself. It stays in its place until `PinnedDrop`.
-                    unsafe { ops::register::<Plain>(ops, addresses) }
+            within,
+            table: match &spots[..] {
+                [spot] => {
+                    slot.run_chain(&spot.chain);
+                    None
                 }
-            }),
+                _ => {
+                    let table = table(&spots)?;
+                    Some(table)
+                }
+            },
+            spots,
             slot,
+            is_registered: false,
+            ops: Opaque::uninit(),
             _pin: PhantomPinned,
+        } ? Error)
+        .pin_chain(|this| {
+            let site = this.project();
+            if let Some(table) = site.table {
+                site.slot.run_table(table);
+            }
+            let callback: Callback = match site.table {
+                Some(_) => grouped_callback,
+                None => callback,
+            };
+            let mut addresses = KVec::new();
+            for spot in &*site.spots {
+                addresses.extend_from_slice(&spot.addresses, GFP_KERNEL)?;
+            }
+            let ops = site.ops.get();
+            // SAFETY: It has memory for a `struct ftrace_ops`. With a trampoline that is not
+            // its own, ftrace neither changes nor frees it (`arch_ftrace_update_trampoline()`).
+            unsafe {
+                ops.write(bindings::ftrace_ops {
+                    func: Some(callback),
+                    private: ptr::from_ref::<Slot>(site.slot).cast_mut().cast(),
+                    trampoline: site.slot.pooled().map_or(0, slot::trampoline),
+                    ..pin_init::zeroed()
+                })
+            };
+            // SAFETY: `ops` is valid and not registered; ftrace initialises the rest of it by
+            // itself. It and the slot stay in their places until the site is removed.
+            unsafe { ops::register::<Plain>(ops, &mut addresses) }?;
+            // INVARIANT: Just registered.
+            *site.is_registered = true;
+            Ok(())
         })
     }
 
-    fn has(&self, node: &Node) -> bool {
-        self.chain.hooks().iter().any(|other| other.is(node))
+    fn has(&self, is: impl Fn(&Node) -> bool) -> bool {
+        let mut spots = self.spots.iter();
+        spots.any(|spot| spot.chain.hooks().iter().any(&is))
     }
 
-    /// Adds a hook behind the others.
-    fn add(self: Pin<&mut Self>, node: Node) -> Result {
+    /// Gives a spot its new chain, and the change its old one, which CPUs may still run.
+    fn replace_chain(self: Pin<&mut Self>, spot: usize, change: &mut Ready) {
         let site = self.project();
-        fault::FTRACE_SITE_ALLOC.check()?;
-        site.spare.reserve(site.chain.hooks().len() + 1)?;
-        let hooks = site.chain.hooks().iter();
-        site.spare.set(Iterator::chain(hooks, [&node]));
-        Self::swap(site.slot, site.chain, site.spare);
-        Ok(())
+        let spot = &mut site.spots[spot];
+        core::mem::swap(&mut spot.chain, &mut change.chain);
+        core::mem::swap(&mut spot.spare, &mut change.spare);
+        publish(site.slot, site.table.as_ref(), spot);
     }
 
-    /// Removes one of several hooks.
-    fn remove(self: Pin<&mut Self>, node: Node) {
+    /// Takes hooks off, but not the last ones. CPUs may still run them.
+    fn withdraw(self: Pin<&mut Self>, is_gone: impl Fn(&Node) -> bool) {
         let site = self.project();
-        let hooks = site.chain.hooks().iter();
-        // There is room, by the type invariants.
-        site.spare.set(hooks.filter(|other| !other.is(&node)));
-        Self::swap(site.slot, site.chain, site.spare);
-    }
-
-    /// Has `spare` be run in the place of `chain`, and waits until nobody runs that.
-    fn swap(slot: &Slot, chain: &mut Chain, spare: &mut Chain) {
-        slot.set(spare);
-        ops::synchronize();
-        core::mem::swap(chain, spare);
+        for spot in &mut *site.spots {
+            if !spot.chain.hooks().iter().any(&is_gone) {
+                continue;
+            }
+            // There is room, by the type invariants.
+            let hooks = spot.chain.hooks().iter();
+            spot.spare.set(hooks.filter(|node| !is_gone(node)));
+            core::mem::swap(&mut spot.chain, &mut spot.spare);
+            publish(site.slot, site.table.as_ref(), spot);
+            if spot.chain.hooks().is_empty() {
+                // SAFETY: By the type invariants; another spot has hooks, and its functions
+                // are in the filter. If it fails, the functions go on to run a chain without
+                // hooks.
+                let _ = unsafe { ops::change_filter(site.ops.get(), &mut spot.addresses, true) };
+            }
+        }
     }
 }
 
-#[pinned_drop]
-impl PinnedDrop for Site {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants the ops is registered.
-        unsafe { ops::unregister::<Plain>(self.ops.get()) };
+/// Makes the table of the chains of `spots`.
+fn table(spots: &[Spot]) -> Result<Table> {
+    let mut table = Table::new(spots.iter().map(|spot| spot.addresses.len()).sum())?;
+    for spot in spots {
+        for &address in &spot.addresses {
+            table.add(address, &spot.chain);
+        }
+    }
+    Ok(table)
+}
+
+/// Makes the functions of `spot` run its chain.
+fn publish(slot: &Slot, table: Option<&Table>, spot: &Spot) {
+    match table {
+        None => slot.run_chain(&spot.chain),
+        Some(table) => {
+            for &address in &spot.addresses {
+                table.set(address, &spot.chain);
+            }
+        }
     }
 }
+
+type Callback =
+    unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
 /// What ftrace calls where it cannot call the trampoline: the function has other ops, or the
 /// trampoline is ftrace's own.
 ///
 /// # Safety
 ///
-/// Called by ftrace alone, with the `ops` of a site.
+/// Called by ftrace alone, with the `ops` of a site without a table.
 unsafe extern "C" fn callback(
     ip: c_ulong,
     parent_ip: c_ulong,
@@ -261,4 +494,23 @@ unsafe extern "C" fn callback(
     let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
     // SAFETY: Called in the place of the trampoline.
     unsafe { slot.run(&call) };
+}
+
+/// As [`callback`], for a site with a table.
+///
+/// # Safety
+///
+/// Called by ftrace alone, with the `ops` of a site with a table.
+unsafe extern "C" fn grouped_callback(
+    ip: c_ulong,
+    parent_ip: c_ulong,
+    ops: *mut bindings::ftrace_ops,
+    fregs: *mut bindings::ftrace_regs,
+) {
+    // SAFETY: As in `callback`.
+    let slot = unsafe { &*(*ops).private.cast::<Slot>() };
+    // SAFETY: As in `callback`.
+    let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
+    // SAFETY: Called in the place of the trampoline.
+    unsafe { slot.run_grouped(&call) };
 }

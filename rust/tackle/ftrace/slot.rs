@@ -3,16 +3,18 @@
 //! What a trampoline calls: the pool of the trampolines in `trampolines.S`, and the chain of
 //! hooks behind each.
 
-use super::{context::Inside, Call, Handler};
+use super::{
+    context::{Inside, Missed},
+    group::Table,
+    Call, Handler,
+};
 use core::{
+    arch::asm,
     cell::UnsafeCell,
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-};
+use kernel::{ffi::c_void, prelude::*};
 
 /// How many trampolines there are; as in `trampolines.S`. A function that is hooked while
 /// all are in use gets ftrace's.
@@ -31,14 +33,41 @@ type Step = unsafe extern "C" fn(*const Node, *const Call);
 /// What the library needs to know of a hook, whatever its handler is.
 pub(super) struct Header {
     /// Calls that the handler has not seen, since they came from within a handler.
-    pub(super) missed: Atomic<u64>,
+    pub(super) missed: Missings,
 }
 
 impl Header {
     pub(super) fn new() -> Self {
         Self {
-            missed: Atomic::new(0),
+            missed: Missings(UnsafeCell::new(0)),
         }
+    }
+}
+
+/// A counter of missed calls.
+pub(super) struct Missings(UnsafeCell<u64>);
+
+// SAFETY: All accesses are of one instruction each, and changes are locked.
+unsafe impl Sync for Missings {}
+
+impl Missings {
+    /// Counts one. Not by the kernel's atomic type, whose operations are functions that may
+    /// be hooked.
+    #[inline(always)]
+    fn increment(&self) {
+        // SAFETY: Increments a word that all change by such instructions only.
+        unsafe {
+            asm!(
+                "lock inc qword ptr [{count}]",
+                count = in(reg) self.0.get(),
+                options(nostack),
+            )
+        };
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        // SAFETY: An aligned word is read at once.
+        unsafe { self.0.get().read_volatile() }
     }
 }
 
@@ -113,10 +142,28 @@ impl Node {
         }
     }
 
-    /// Whether both are nodes of the same hook.
+    /// Returns whether both are nodes of the same hook.
     pub(super) fn is(&self, other: &Self) -> bool {
         ptr::eq(self.hook, other.hook)
     }
+
+    /// Returns the address of the hook.
+    pub(super) fn address(&self) -> usize {
+        self.hook.addr()
+    }
+
+    /// Returns the address of a function that is part of the hook.
+    pub(super) fn code(&self) -> usize {
+        self.steps.next as *const () as usize
+    }
+}
+
+/// The chain without hooks.
+static NO_HOOKS: Node = Node::END;
+
+/// Returns the first node of the chain without hooks.
+pub(super) fn no_hooks() -> *mut Node {
+    ptr::from_ref(&NO_HOOKS).cast_mut()
 }
 
 /// The hooks of a function, in the order in which they are run.
@@ -128,22 +175,30 @@ impl Node {
 pub(super) struct Chain(KVec<Node>);
 
 impl Chain {
-    pub(super) const fn new() -> Self {
-        Self(KVec::new())
+    /// Creates a chain with room for this many hooks.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn with_room(hooks: usize) -> Result<Self> {
+        Ok(Self(KVec::with_capacity(hooks + 1, GFP_KERNEL)?))
     }
 
-    /// The hooks.
+    /// Returns the hooks.
     pub(super) fn hooks(&self) -> &[Node] {
         self.0.split_last().map_or(&[], |(_end, hooks)| hooks)
     }
 
-    /// Makes room for this many hooks.
-    pub(super) fn reserve(&mut self, hooks: usize) -> Result {
-        self.0.clear();
-        Ok(self.0.reserve(hooks + 1, GFP_KERNEL)?)
+    /// Returns the first node.
+    pub(super) fn first(&self) -> *mut Node {
+        if self.0.is_empty() {
+            no_hooks()
+        } else {
+            self.0.as_ptr().cast_mut()
+        }
     }
 
-    /// Puts `hooks` in the place of what is there; there has to be room for them.
+    /// Puts `hooks` in the place of what is there. The caller has made room for them.
     pub(super) fn set<'a>(&mut self, hooks: impl Iterator<Item = &'a Node>) {
         self.0.clear();
         for node in hooks {
@@ -151,12 +206,13 @@ impl Chain {
                 step: node.steps.next,
                 ..*node
             };
-            // The caller has seen to the room.
-            let _ = self.0.push_within_capacity(node);
+            let pushed = self.0.push_within_capacity(node);
+            debug_assert!(pushed.is_ok());
         }
         if let Some(last) = self.0.last_mut() {
             last.step = last.steps.last;
-            let _ = self.0.push_within_capacity(Node::END);
+            let pushed = self.0.push_within_capacity(Node::END);
+            debug_assert!(pushed.is_ok());
         }
     }
 }
@@ -165,14 +221,17 @@ impl Chain {
 ///
 /// # Invariants
 ///
-/// While the trampoline can be called, `chain` points at the nodes of a [`Chain`] that is not
-/// empty, and `enter` is [`many`] or the `lone` of the first node.
+/// While the trampoline can be called, one of these holds:
+///
+/// - `target` points at the nodes of a [`Chain`], and `enter` is [`many`], or the `lone` of
+///   the first node.
+/// - `target` points at a [`Table`], and `enter` is [`grouped`].
 #[repr(C)]
 pub(super) struct Slot {
     // First: the trampoline reads it.
     enter: UnsafeCell<Enter>,
     // Not the kernel's type: its loads are calls, for which all registers would be saved.
-    chain: AtomicPtr<Node>,
+    target: AtomicPtr<c_void>,
 }
 
 // SAFETY: `enter` is written and read as a whole, the latter by the trampoline alone.
@@ -184,47 +243,93 @@ impl Slot {
     pub(super) const fn new() -> Self {
         Self {
             enter: UnsafeCell::new(many),
-            chain: AtomicPtr::new(ptr::null_mut()),
+            target: AtomicPtr::new(ptr::null_mut()),
         }
     }
 
-    /// Has the trampoline run `chain`, which is not empty.
+    /// Makes the trampoline run `chain`.
     ///
-    /// What it ran before is in use until a grace period of RCU tasks has passed, and so may
-    /// be the [`Steps::lone`] of a hook that was the only one: until then the first hook must
-    /// stay the first.
-    pub(super) fn set(&self, chain: &Chain) {
+    /// A CPU may still see what `enter` was before, until a grace period of RCU tasks has
+    /// passed. That may be the [`Steps::lone`] of the first hook, which reads the first node
+    /// of this chain. So until then a chain with one hook must be followed by one that begins
+    /// with the same hook.
+    pub(super) fn run_chain(&self, chain: &Chain) {
         let enter = match chain.hooks() {
             [hook] => hook.steps.lone,
             _ => many,
         };
-        self.chain
-            .store(chain.0.as_ptr().cast_mut(), Ordering::Release);
+        self.set(chain.first().cast(), enter);
+    }
+
+    /// Makes the trampoline run, for each function, the chain that `table` has for it.
+    pub(super) fn run_table(&self, table: &Table) {
+        self.set(ptr::from_ref(table).cast_mut().cast(), grouped);
+    }
+
+    /// Makes the trampoline run no hook.
+    ///
+    /// The caller calls [`Slot::run_many`] before, and waits for a grace period of RCU tasks
+    /// between the two.
+    pub(super) fn run_nothing(&self) {
+        self.set(no_hooks().cast(), many);
+    }
+
+    /// Makes the trampoline run its chain by the function that serves any chain.
+    pub(super) fn run_many(&self) {
+        self.set(self.target.load(Ordering::Relaxed), many);
+    }
+
+    fn set(&self, target: *mut c_void, enter: Enter) {
+        self.target.store(target, Ordering::Release);
         // SAFETY: The address is valid. An aligned store of a word is one store; it cannot be
-        // seen before the chain that it is for (x86 keeps the order of stores).
+        // seen before the target that it is for (x86 keeps the order of stores).
         unsafe { self.enter.get().write_volatile(enter) };
     }
 
+    /// The first node of the chain.
     #[inline(always)]
-    fn first(&self) -> *const Node {
-        self.chain.load(Ordering::Acquire)
+    fn chain(&self) -> *const Node {
+        self.target.load(Ordering::Acquire).cast()
     }
 
     /// Runs the chain for `call`, or notes in each hook that it has missed the call.
     ///
     /// # Safety
     ///
-    /// Called from the trampoline of this slot, or in its place.
+    /// Called from the trampoline of this slot, or in its place. The slot has a chain.
     #[inline(always)]
     pub(super) unsafe fn run(&self, call: &Call) {
         match Inside::enter() {
-            Some(_inside) => {
-                let first = self.first();
+            Ok(_inside) => {
+                let first = self.chain();
                 // SAFETY: By the type invariants `first` is a node; whoever takes it from the
                 // chain waits until preemption was enabled on every CPU.
                 unsafe { ((*first).step)(first, call) };
             }
-            None => missed(self),
+            Err(context) => missed(self, context),
+        }
+    }
+
+    /// As [`Slot::run`], for a slot that has a table.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Slot::run`], but the slot has a table.
+    #[inline(always)]
+    pub(super) unsafe fn run_grouped(&self, call: &Call) {
+        // SAFETY: By the type invariants. Preemption is disabled where it is used, and
+        // whoever frees the table waits until it was enabled on every CPU.
+        let first = || unsafe { (*self.target.load(Ordering::Acquire).cast::<Table>()).find(call) };
+        match Inside::enter() {
+            Ok(_inside) => {
+                let first = first();
+                // SAFETY: As in `run`.
+                unsafe { ((*first).step)(first, call) };
+            }
+            Err(_context) => {
+                // SAFETY: As above.
+                unsafe { note_missed(first()) };
+            }
         }
     }
 }
@@ -250,6 +355,27 @@ unsafe extern "rust-cold" fn many(
     unsafe { slot.run(&call) };
 }
 
+/// What the trampoline of several functions with different hooks calls.
+///
+/// # Safety
+///
+/// Called by a trampoline alone, with its slot, which has a table.
+unsafe extern "rust-cold" fn grouped(
+    a0: usize,
+    a1: usize,
+    a2: usize,
+    a3: usize,
+    a4: usize,
+    a5: usize,
+    slot: &Slot,
+    next_ip: usize,
+    parent_ip: usize,
+) {
+    let call = Call::new([a0, a1, a2, a3, a4, a5], next_ip, parent_ip);
+    // SAFETY: By the function's requirements.
+    unsafe { slot.run_grouped(&call) };
+}
+
 /// What the trampoline of a function with one hook calls.
 ///
 /// # Safety
@@ -267,28 +393,39 @@ unsafe extern "rust-cold" fn lone<T: Handler>(
     parent_ip: usize,
 ) {
     match Inside::enter() {
-        Some(_inside) => {
+        Ok(_inside) => {
             // SAFETY: By the function's requirements.
-            let hook = unsafe { &*(*slot.first()).hook.cast::<Hook<T>>() };
+            let hook = unsafe { &*(*slot.chain()).hook.cast::<Hook<T>>() };
             let call = Call::new([a0, a1, a2, a3, a4, a5], next_ip, parent_ip);
             hook.handler.entry(&call);
         }
-        None => missed(slot),
+        Err(context) => missed(slot, context),
     }
 }
 
-/// Notes in each hook of a slot that it has missed a call.
+/// Notes in each hook of a slot's chain that it has missed a call.
 ///
 /// "rust-cold": its callers need not save their registers for what hardly ever happens.
 #[cold]
 #[inline(never)]
-extern "rust-cold" fn missed(slot: &Slot) {
-    let _guard = kernel::sync::rcu::read_lock();
-    let mut node = slot.first();
-    // SAFETY: By the type invariants of `Slot` each node is valid up to the end, whose `hook`
-    // is null. They are not freed within an RCU critical section.
+extern "rust-cold" fn missed(slot: &Slot, context: Missed) {
+    // SAFETY: By the type invariants of `Slot`. `context` keeps preemption disabled, and
+    // whoever takes nodes from a chain waits until it was enabled on every CPU.
+    unsafe { note_missed(slot.chain()) };
+    drop(context);
+}
+
+/// Notes in each hook of a chain that it has missed a call. It takes no lock and calls
+/// nothing: any function may be hooked, and a call from here would be missed again.
+///
+/// # Safety
+///
+/// `node` is the first of a chain that stays as long as preemption is disabled, which it is.
+unsafe fn note_missed(mut node: *const Node) {
+    // SAFETY: By the function's requirements each node is valid up to the end, whose `hook`
+    // is null.
     while let Some(header) = unsafe { (*node).hook.as_ref() } {
-        header.missed.fetch_add(1, Relaxed);
+        header.missed.increment();
         // SAFETY: The end is another.
         node = unsafe { node.add(1) };
     }

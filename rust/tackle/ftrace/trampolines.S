@@ -51,11 +51,40 @@ SYM_ENTRY(tackle_ftrace_trampolines, SYM_L_GLOBAL, SYM_A_NONE)
 	.set	index, index + 1
 	.endr
 
+/* Fails to assemble if a trampoline is longer than its place. */
+	.org	tackle_ftrace_trampolines + SLOTS * TRAMPOLINE_SIZE, 0xcc
+
 /*
- * Takes the place of a function that is skipped. What it returns is in %rax, and nobody
- * jumps here: ftrace's trampoline returns to it.
+ * What takes the place of a function that is skipped: returns a value (skip.rs). A BPF
+ * trampoline may call it indirectly, hence the ENDBR.
  */
+
+/* As in skip.rs. */
+#define STUBS 128
+#define STUB_SIZE 32
+
+.macro RETURN_STUB index:req
+	.noaltmacro
+	.balign STUB_SIZE
+SYM_START(tackle_ftrace_return_\index, SYM_L_LOCAL, SYM_A_NONE)
+	ENDBR
+	movq	(tackle_ftrace_return_values + \index * 8)(%rip), %rax
+	RET
+SYM_FUNC_END(tackle_ftrace_return_\index)
+.endm
+
+	.balign STUB_SIZE
+SYM_ENTRY(tackle_ftrace_return_stubs, SYM_L_GLOBAL, SYM_A_NONE)
+	.set	index, 0
+	.rept	STUBS
+	.altmacro
+	RETURN_STUB %index
+	.set	index, index + 1
+	.endr
+
+	.org	tackle_ftrace_return_stubs + STUBS * STUB_SIZE, 0xcc
+
+/* The same for a value that has no stub: it is in %rax. */
 SYM_FUNC_START(tackle_ftrace_just_return)
-	ANNOTATE_NOENDBR
 	RET
 SYM_FUNC_END(tackle_ftrace_just_return)

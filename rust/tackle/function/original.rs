@@ -2,23 +2,10 @@
 
 //! The function that a replacement has taken the place of.
 
-use super::{Function, Prototype, Registers, Returned, Value};
-use crate::bindings;
+use super::{Function, KeepsArguments, Prototype, Registers, Returned, Running, Value};
+use crate::{bindings, call_at::call_at};
 use core::marker::PhantomData;
 use kernel::ffi::c_void;
-
-extern "C" {
-    /// See `rust/helpers/call_original.S`.
-    fn tackle_call_original(
-        a: usize,
-        b: usize,
-        c: usize,
-        d: usize,
-        e: usize,
-        f: usize,
-        target: *mut c_void,
-    ) -> usize;
-}
 
 /// The call that a replacement got, to be made of the function `F` itself.
 ///
@@ -54,8 +41,9 @@ impl<'a, F: Function> Original<'a, F> {
     /// Calls the function with the arguments that its caller passed, and returns what it
     /// returns.
     ///
-    /// This goes past the function's entry, where it would be redirected again, and where tracers have seen this call already. What the function itself calls
-    /// is redirected as ever: when it calls itself, that is a call of the replacement.
+    /// This goes past the function's entry, where it would be redirected again, and where
+    /// tracers have seen this call already. What the function itself calls is redirected as
+    /// ever: when it calls itself, that is a call of the replacement.
     ///
     /// It can be done once: the function may have freed what its arguments point to.
     ///
@@ -64,6 +52,25 @@ impl<'a, F: Function> Original<'a, F> {
     /// That of the replacement.
     #[inline]
     pub fn call(self) -> Returned<'a, F> {
+        self.call_once()
+    }
+
+    /// As [`Original::call`], for a function that keeps what its arguments point to: the
+    /// replacement may use them afterwards.
+    ///
+    /// # Context
+    ///
+    /// That of the replacement.
+    #[inline]
+    pub fn call_keeping(&self) -> Returned<'a, F>
+    where
+        F: KeepsArguments,
+    {
+        self.call_once()
+    }
+
+    #[inline]
+    fn call_once(&self) -> Returned<'a, F> {
         let result = call(self.registers, self.function);
         let result = <F::Prototype as Prototype>::Return::from_register(result);
         // SAFETY: The function has returned it, and by the type invariants `'a` is over
@@ -72,16 +79,19 @@ impl<'a, F: Function> Original<'a, F> {
     }
 }
 
-/// Calls the function at `function` behind its entry. One place for all, so that nothing
-/// of this is in patches.
+// SAFETY: Only `call` can have the function free what its arguments point to, and it takes the
+// value. The caller of the function keeps them until then.
+unsafe impl<'a, F: Function> Running<'a> for Original<'a, F> {}
+
+/// Calls the function at `function` behind its entry. There is one copy of this, in
+/// `tackle.ko`: a live patch contains none of it.
 ///
 /// To be called with what is in an [`Original`].
 #[inline(never)]
 fn call(registers: &Registers, function: *mut c_void) -> usize {
-    let &[a, b, c, d, e, f] = registers;
     // SAFETY: By the type invariants of `Original` the function is redirected, so its entry
     // is a call of ftrace's, which leaves all as it finds it but the instruction pointer.
     // The function's module stays while it is called. The arguments are those that its
     // caller meant for it; further registers it does not look at.
-    unsafe { tackle_call_original(a, b, c, d, e, f, bindings::ftrace_behind_entry(function)) }
+    unsafe { call_at(bindings::ftrace_behind_entry(function), *registers) }
 }

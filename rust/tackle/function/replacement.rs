@@ -2,7 +2,7 @@
 
 //! Rust functions that take the place of kernel functions.
 
-use super::{Function, Original, Registers, Value};
+use super::{Function, Original, Registers, Replaceable, Value};
 use core::{arch::asm, mem};
 use kernel::ffi::c_void;
 
@@ -50,8 +50,8 @@ pub unsafe trait Slot: 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot take the place of `{F}`: it has another signature"
 )]
-pub trait Replacement<F: Function, S: Slot, P = <F as Function>::Prototype>:
-    Copy + 'static
+pub trait Replacement<F: Replaceable, S: Slot, P = <F as Function>::Prototype>:
+    Copy + Send + Sync + 'static
 {
     /// The function of the C prototype `P` that calls this one.
     #[doc(hidden)]
@@ -76,10 +76,10 @@ macro_rules! replacements {
         /// Called by the redirection of `F` alone. A value of `H` exists.
         unsafe extern "C" fn $entry<F, S, H, $($argument,)* R>($($name: $argument),*) -> R
         where
-            F: Function<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
+            F: Replaceable<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
             S: Slot,
             H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::View<'a>,
-            H: Copy + 'static,
+            H: Copy + Send + Sync + 'static,
             $($argument: Value,)*
             R: Value,
         {
@@ -103,10 +103,10 @@ macro_rules! replacements {
         impl<F, S, H, $($argument,)* R> Replacement<F, S, unsafe extern "C" fn($($argument),*) -> R>
             for H
         where
-            F: Function<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
+            F: Replaceable<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
             S: Slot,
             H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::View<'a>,
-            H: Copy + 'static,
+            H: Copy + Send + Sync + 'static,
             $($argument: Value,)*
             R: Value,
         {

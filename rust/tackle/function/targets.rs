@@ -2,7 +2,7 @@
 
 //! Functions that no header declares, with the prototypes that their C files give them.
 
-use super::Function;
+use super::{Function, KeepsArguments, Replaceable};
 use kernel::{
     bindings::{pt_regs, seq_file},
     ffi::{c_int, c_long, c_void},
@@ -18,6 +18,13 @@ unsafe impl Function for CmdlineProcShow {
     const NAME: &'static CStr = c"cmdline_proc_show";
 }
 
+// SAFETY: It prints to a file, and nobody relies on what is printed. `seq_read_iter()` and
+// `traverse()` in `fs/seq_file.c` take any result.
+unsafe impl Replaceable for CmdlineProcShow {}
+
+// SAFETY: It prints to the file, whose owner is `seq_read_iter()`; the other argument is none.
+unsafe impl KeepsArguments for CmdlineProcShow {}
+
 /// `meminfo_proc_show()` in `fs/proc/meminfo.c`, which prints `/proc/meminfo`.
 pub struct MeminfoProcShow;
 
@@ -26,6 +33,13 @@ unsafe impl Function for MeminfoProcShow {
     type Prototype = unsafe extern "C" fn(*mut seq_file, *mut c_void) -> c_int;
     const NAME: &'static CStr = c"meminfo_proc_show";
 }
+
+// SAFETY: It prints to a file, and nobody relies on what is printed. `seq_read_iter()` and
+// `traverse()` in `fs/seq_file.c` take any result.
+unsafe impl Replaceable for MeminfoProcShow {}
+
+// SAFETY: It prints to the file, whose owner is `seq_read_iter()`; the other argument is none.
+unsafe impl KeepsArguments for MeminfoProcShow {}
 
 /// The system call `getpid()` as programs of 64 bits make it, in `kernel/sys.c`.
 pub struct Getpid;
@@ -36,3 +50,6 @@ unsafe impl Function for Getpid {
     type Prototype = unsafe extern "C" fn(*const pt_regs) -> c_long;
     const NAME: &'static CStr = c"__x64_sys_getpid";
 }
+
+// SAFETY: It changes nothing, and its result goes to user space.
+unsafe impl Replaceable for Getpid {}

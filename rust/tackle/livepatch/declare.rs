@@ -27,19 +27,26 @@ macro_rules! patch {
         $vis static $patch: $crate::livepatch::Patch = {
             static OBJECTS: $crate::livepatch::Objects<{
                 [$($crate::__unit!($([$function])*)),+].len()
-            }> = $crate::livepatch::Objects::new([$({
-                static FUNCS: $crate::livepatch::Funcs<{
-                    <[()]>::len(&[$($crate::__unit!([$function])),*])
-                }> = $crate::livepatch::Funcs::new(
-                    $crate::__module!($($module)?),
-                    $crate::__funcs!([$($function => $replacement;)*] [] []),
-                );
-                $crate::livepatch::Object::new(&FUNCS) $(.callbacks::<$callbacks>())?
-            }),+]);
+            }> = {
+                let objects = [$({
+                    static FUNCS: $crate::livepatch::Funcs<{
+                        <[()]>::len(&[$($crate::__unit!([$function])),*])
+                    }> = $crate::livepatch::Funcs::new(
+                        $crate::__module!($($module)?),
+                        $crate::__funcs!([$($function => $replacement;)*] [] []),
+                    );
+                    // SAFETY: `FUNCS` is for this object alone.
+                    let object = unsafe { $crate::livepatch::Object::new(&FUNCS) };
+                    object $(.callbacks::<$callbacks>())?
+                }),+];
+                // SAFETY: The objects were made here, for this list.
+                unsafe { $crate::livepatch::Objects::new(objects) }
+            };
             const STATES: &[$crate::livepatch::State] = &[$($($state),*)?];
             static ALL_STATES: $crate::livepatch::States<{ STATES.len() }> =
                 $crate::livepatch::States::new([$($($state),*)?]);
-            $crate::livepatch::Patch::new(&OBJECTS, &ALL_STATES)
+            // SAFETY: Both are for this patch alone.
+            unsafe { $crate::livepatch::Patch::new(&OBJECTS, &ALL_STATES) }
         };
     };
 }
@@ -91,7 +98,10 @@ macro_rules! __funcs {
                     FUNCS.old_func(<[()]>::len(&[$($before),*]))
                 }
             }
-            $crate::livepatch::Func::new::<$function, Here, _>($replacement)
+            // Outside of `unsafe`: it is the module's code.
+            let replacement = $replacement;
+            // SAFETY: `Here` tells where this one is.
+            unsafe { $crate::livepatch::Func::new::<$function, Here, _>(replacement) }
         },])
     };
 }

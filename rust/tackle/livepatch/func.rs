@@ -4,7 +4,7 @@
 
 use crate::{
     bindings,
-    function::{Function, Replacement, Slot},
+    function::{Replaceable, Replacement, Slot},
 };
 use core::{cell::UnsafeCell, ptr};
 use kernel::{ffi::c_void, prelude::*};
@@ -24,8 +24,14 @@ pub struct Func {
 
 impl Func {
     /// Replaces `F` with `replacement`, which has to be a function, not a pointer to one.
+    ///
+    /// # Safety
+    ///
+    /// `S` tells where this very function is, in the [`Funcs`] that this becomes a part of.
     #[doc(hidden)]
-    pub const fn new<F: Function, S: Slot, H: Replacement<F, S>>(_replacement: H) -> Self {
+    pub const unsafe fn new<F: Replaceable, S: Slot, H: Replacement<F, S>>(
+        _replacement: H,
+    ) -> Self {
         // INVARIANT: By the safety requirements of `Function`.
         Self {
             name: F::NAME,

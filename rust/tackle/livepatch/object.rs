@@ -81,7 +81,11 @@ pub struct Object {
 
 impl Object {
     /// Creates the object whose functions are `funcs`.
-    pub const fn new<const N: usize>(funcs: &'static Funcs<N>) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// No other object has these functions.
+    pub const unsafe fn new<const N: usize>(funcs: &'static Funcs<N>) -> Self {
         let mut object: bindings::klp_object = pin_init::zeroed();
         let module;
         (object.funcs, module) = funcs.parts();
@@ -133,7 +137,11 @@ impl<const N: usize> Objects<N> {
     /// # Panics
     ///
     /// When evaluated, which is at compile time: an object is there twice.
-    pub const fn new(list: [Object; N]) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// No other list has these objects.
+    pub const unsafe fn new(list: [Object; N]) -> Self {
         let mut objects: [bindings::klp_object; N] = [pin_init::zeroed(); N];
         let mut i = 0;
         while i < N {

@@ -31,8 +31,12 @@ unsafe impl Sync for Patch {}
 
 impl Patch {
     /// Creates a patch of `objects` that modifies `states`.
+    ///
+    /// # Safety
+    ///
+    /// No other patch has these objects and states.
     #[doc(hidden)]
-    pub const fn new<const N: usize, const M: usize>(
+    pub const unsafe fn new<const N: usize, const M: usize>(
         objects: &'static Objects<N>,
         states: &'static States<M>,
     ) -> Self {

@@ -3,6 +3,7 @@
 //! The suites, one file each.
 
 mod codel_family;
+mod every_function;
 mod fault;
 mod hooks;
 mod kunit;
@@ -30,6 +31,7 @@ pub const ALL: &[&Suite] = &[
     &fault::SUITE,
     &tools::SUITE,
     &load::SUITE,
+    &every_function::SUITE,
     &netlink_fuzz::SUITE,
     &kunit::SUITE,
     &stress::SUITE,

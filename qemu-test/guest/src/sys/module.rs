@@ -39,6 +39,7 @@ pub const CLIENTS: [&str; 8] = [
 /// for tests of live patching.
 pub const RIG: &[&str] = &[
     "bench_tracee",
+    "hook_all",
     "hook_exclusive",
     "hook_redirect",
     "hook_stress",

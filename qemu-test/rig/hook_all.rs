@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks on the functions whose addresses are written to a file: one hook for all, or one for
+//! each. The handlers take the RCU read lock, read the clock and count.
+//!
+//! ```sh
+//! cd /sys/kernel/debug/tackle/hook_all
+//! echo each ffffffff81000000 ffffffff81000100 > arm
+//! cat armed calls missed
+//! echo > arm
+//! ```
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{rcu, Arc, Mutex},
+    uaccess::UserSliceReader,
+};
+use tackle::{
+    debugfs::{self, Scope},
+    ftrace::{self, Batch, Call, Handler, Registration},
+    percpu::Counter,
+    time,
+};
+
+module! {
+    type: HookAll,
+    name: "hook_all",
+    authors: ["The Tackle developers"],
+    description: "Hooks on any functions",
+    license: "GPL",
+}
+
+/// What all hooks count together.
+struct Counts {
+    calls: Counter,
+    /// Handlers that read a clock of 0.
+    no_clock: Counter,
+}
+
+struct Counting(Arc<Counts>);
+
+impl Handler for Counting {
+    fn entry(&self, _call: &Call) {
+        let _guard = rcu::read_lock();
+        if time::mono_fast_ns() == 0 {
+            self.0.no_clock.increment();
+        }
+        self.0.calls.increment();
+    }
+}
+
+type Hook = Pin<KBox<Registration<Counting>>>;
+
+#[pin_data]
+struct Hooks {
+    counts: Arc<Counts>,
+    #[pin]
+    armed: Mutex<KVVec<Hook>>,
+}
+
+impl Hooks {
+    fn new() -> Result<impl PinInit<Self, Error>> {
+        let counts = Counts {
+            calls: Counter::new()?,
+            no_clock: Counter::new()?,
+        };
+        let counts = Arc::new(counts, GFP_KERNEL)?;
+        Ok(try_pin_init!(Self {
+            counts,
+            armed <- new_mutex!(KVVec::new()),
+        }))
+    }
+
+    fn counting(&self) -> Counting {
+        Counting(self.counts.clone())
+    }
+
+    /// Replaces the hooks by those that a line asks for.
+    fn arm(&self, reader: &mut UserSliceReader) -> Result {
+        let mut text = KVVec::from_elem(0u8, reader.len(), GFP_KERNEL)?;
+        reader.read_slice(&mut text)?;
+        let text = core::str::from_utf8(&text)?;
+        let mut words = text.split_ascii_whitespace();
+        let kind = words.next();
+        let mut addresses = KVVec::new();
+        for word in words {
+            let address = usize::from_str_radix(word, 16).map_err(|_| EINVAL)?;
+            addresses.push(address, GFP_KERNEL)?;
+        }
+        let mut armed = self.armed.lock();
+        ftrace::disarm_all(armed.iter().map(|hook| hook.as_ref().hook()))?;
+        armed.clear();
+        *armed = match kind {
+            None => KVVec::new(),
+            Some("each") => self.each(&addresses)?,
+            Some("one") => self.one(&addresses)?,
+            Some(_) => return Err(EINVAL),
+        };
+        Ok(())
+    }
+
+    /// One hook on all these functions.
+    fn one(&self, addresses: &[usize]) -> Result<KVVec<Hook>> {
+        let hook = Registration::new(addresses, self.counting());
+        let mut hooks = KVVec::new();
+        hooks.push(KBox::pin_init(hook, GFP_KERNEL)?, GFP_KERNEL)?;
+        Ok(hooks)
+    }
+
+    /// A hook on each of these functions.
+    fn each(&self, addresses: &[usize]) -> Result<KVVec<Hook>> {
+        let mut hooks = KVVec::with_capacity(addresses.len(), GFP_KERNEL)?;
+        for _ in addresses {
+            let hook = KBox::pin_init(Registration::disarmed(self.counting()), GFP_KERNEL)?;
+            hooks.push(hook, GFP_KERNEL)?;
+        }
+        let mut batch = Batch::new();
+        for (address, hook) in addresses.chunks(1).zip(&hooks) {
+            batch.add(address, hook.as_ref().hook())?;
+        }
+        batch.arm().inspect_err(|error| {
+            let address = error.index.and_then(|index| addresses.get(index));
+            pr_err!("{address:x?}: {}\n", ftrace::reason(error.error));
+        })?;
+        Ok(hooks)
+    }
+}
+
+struct HookAll {
+    files: Pin<KBox<Scope<Hooks>>>,
+}
+
+impl kernel::Module for HookAll {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let root = debugfs::root()?;
+        let files = root.scope(Hooks::new()?, c"hook_all", |hooks, dir| {
+            dir.write_only_callback_file(c"arm", hooks, &|hooks, line| hooks.arm(line));
+            dir.read_callback_file(c"armed", hooks, &|hooks, f| {
+                writeln!(f, "{}", hooks.armed.lock().len())
+            });
+            dir.read_callback_file(c"calls", hooks, &|hooks, f| {
+                writeln!(f, "{}", hooks.counts.calls.sum())
+            });
+            dir.read_callback_file(c"no_clock", hooks, &|hooks, f| {
+                writeln!(f, "{}", hooks.counts.no_clock.sum())
+            });
+            dir.read_callback_file(c"missed", hooks, &|hooks, f| {
+                let hooks = hooks.armed.lock();
+                writeln!(f, "{}", hooks.iter().map(|hook| hook.missed()).sum::<u64>())
+            });
+        });
+        Ok(Self {
+            files: KBox::pin_init(files, GFP_KERNEL)?,
+        })
+    }
+}
+
+impl Drop for HookAll {
+    /// In one grace period, instead of one for each hook.
+    fn drop(&mut self) {
+        let hooks = self.files.armed.lock();
+        if let Err(error) = ftrace::disarm_all(hooks.iter().map(|hook| hook.as_ref().hook())) {
+            pr_err!("{}\n", ftrace::reason(error));
+        }
+    }
+}

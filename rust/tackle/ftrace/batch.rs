@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Adds or removes many hooks in the time that one takes.
+
+use super::{follow, slot::Node, wanted::Wanted, Handler, Registration, Targets};
+use core::marker::PhantomData;
+use kernel::prelude::*;
+
+/// A reference to a hook of any handler.
+#[derive(Clone, Copy)]
+pub struct HookRef<'a> {
+    node: Node,
+    _hook: PhantomData<&'a ()>,
+}
+
+impl<T: Handler> Registration<T> {
+    /// Returns a reference to the hook, for a [`Batch`] or [`disarm_all`].
+    pub fn hook(self: Pin<&Self>) -> HookRef<'_> {
+        HookRef {
+            node: self.node(),
+            _hook: PhantomData,
+        }
+    }
+}
+
+/// Hooks that are added at once.
+///
+/// ```ignore
+/// let mut batch = Batch::new();
+/// for (name, hook) in &hooks {
+///     batch.add(&**name, hook.as_ref().hook())?;
+/// }
+/// batch.arm()?;
+/// ```
+///
+/// From 16 functions on that had no hook before, they share one `ftrace_ops`, whose
+/// trampoline looks up the hooks of the called function.
+pub struct Batch<'a> {
+    hooks: KVec<(Wanted, Node)>,
+    _hooks: PhantomData<&'a ()>,
+}
+
+/// Why a [`Batch`] was not armed.
+#[derive(Debug)]
+pub struct BatchError {
+    /// Which hook the error is about, counted from zero; [`None`] if it is about all.
+    pub index: Option<usize>,
+    /// One of the errors of [`Registration::new`], or `EBUSY`: the hook is armed already.
+    pub error: Error,
+}
+
+impl From<BatchError> for Error {
+    fn from(error: BatchError) -> Self {
+        error.error
+    }
+}
+
+impl Default for Batch<'_> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<'a> Batch<'a> {
+    /// Creates an empty batch.
+    pub const fn new() -> Self {
+        Self {
+            hooks: KVec::new(),
+            _hooks: PhantomData,
+        }
+    }
+
+    /// Adds a hook that was made by [`Registration::disarmed`], or was disarmed.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn add<'b>(&mut self, targets: impl Into<Targets<'b>>, hook: HookRef<'a>) -> Result {
+        let wanted = Wanted::new(&targets.into())?;
+        Ok(self.hooks.push((wanted, hook.node), GFP_KERNEL)?)
+    }
+
+    /// Puts all hooks on their functions; on an error, none.
+    ///
+    /// # Errors
+    ///
+    /// A [`BatchError`] names the hook and one of the errors of [`Registration::new`].
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn arm(self) -> core::result::Result<(), BatchError> {
+        // SAFETY: The hooks outlive `'a` and are pinned, and their `drop` detaches them.
+        unsafe { follow::attach_all(self.hooks) }
+            .map_err(|(index, error)| BatchError { index, error })
+    }
+}
+
+/// Takes hooks off their functions, those that are on any. When this returns, no CPU and no
+/// preempted task can still be in them, and dropping them takes no time.
+///
+/// # Errors
+///
+/// `ENOMEM`, `ENODEV` without the library: the hooks remain as they are.
+///
+/// # Context
+///
+/// May sleep for one grace period.
+pub fn disarm_all<'a>(hooks: impl IntoIterator<Item = HookRef<'a>>) -> Result {
+    let mut nodes = KVec::new();
+    for hook in hooks {
+        nodes.push(hook.node, GFP_KERNEL)?;
+    }
+    follow::detach_all(nodes.iter())
+}

@@ -1,0 +1,479 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keeps all hooks, so that each follows the modules whose functions it is on, and goes with
+//! the module that has its handler.
+//!
+//! A module's memory is used again for other modules, and ftrace knows functions by their
+//! addresses. So a hook leaves a function before the function's module is freed, and returns
+//! to it when the module is loaded again.
+//!
+//! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
+
+use super::{
+    site::Sites,
+    slot::Node,
+    target::Targets,
+    wanted::{Places, Wanted},
+    within::{copy, Loading, Within},
+};
+use crate::{bindings, fault, library};
+use core::{marker::PhantomPinned, ptr};
+use kernel::{
+    error::to_result,
+    ffi::{c_int, c_ulong, c_void},
+    prelude::*,
+    types::Opaque,
+};
+
+kernel::sync::global_lock! {
+    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    unsafe(uninit) static HOOKS: Mutex<Hooks> = Hooks {
+        sites: Sites::new(),
+        followers: KVec::new(),
+        loading: Loading::new(),
+    };
+}
+
+/// Initialises what this file keeps.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`].
+pub(super) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { HOOKS.init() };
+}
+
+struct Hooks {
+    sites: Sites,
+    followers: KVec<Follower>,
+    loading: Loading,
+}
+
+/// A hook of which one function can have one.
+pub(crate) trait Single: Sync {
+    /// Puts the hook on the function whose `call __fentry__` is at `address`, if it is on
+    /// none.
+    fn arm(&self, address: usize) -> Result;
+
+    /// Takes the hook off, if it is on a function. When this returns, nobody is in what it has
+    /// called. May sleep.
+    fn disarm(&self);
+}
+
+/// A hook.
+#[derive(Clone, Copy)]
+enum Hook {
+    /// One that shares sites with others.
+    Shared(Node),
+    /// One of a kind that has an ops, or an fprobe, of its own.
+    Single(*const dyn Single),
+}
+
+impl Hook {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Shared(a), Self::Shared(b)) => a.is(b),
+            (Self::Single(a), Self::Single(b)) => ptr::addr_eq(*a, *b),
+            _ => false,
+        }
+    }
+}
+
+/// A hook, and the functions that it wants to be on.
+///
+/// # Invariants
+///
+/// The hook stays valid while the list of hooks has this.
+struct Follower {
+    wanted: Wanted,
+    hook: Hook,
+    /// For a [`Hook::Single`] that is on a function: where that is.
+    within: Option<Within>,
+    /// The address of a function of the hook: that function's module must not go before the
+    /// hook has.
+    code: usize,
+}
+
+// SAFETY: Hooks may be used from any thread: a `Node` is `Send`, and a `Single` is `Sync`.
+unsafe impl Send for Follower {}
+
+impl Follower {
+    /// Puts a [`Hook::Single`] on the first of these functions, unless it is on one.
+    fn arm(&mut self, hook: *const dyn Single, all: KVec<Places>) -> Result {
+        let (None, Some(places)) = (&self.within, all.into_iter().next()) else {
+            return Ok(());
+        };
+        let address = places.addresses.first().copied().ok_or(ENOENT)?;
+        // SAFETY: By the type invariants.
+        unsafe { (*hook).arm(address) }?;
+        self.within = Some(places.within);
+        Ok(())
+    }
+
+    /// Takes a [`Hook::Single`] off its function.
+    fn disarm(&mut self, hook: *const dyn Single) {
+        if self.within.take().is_some() {
+            // SAFETY: By the type invariants.
+            unsafe { (*hook).disarm() };
+        }
+    }
+}
+
+impl Hooks {
+    /// Adds a hook to the list, and finds its functions. It is not on them yet.
+    fn add(&mut self, wanted: Wanted, hook: Hook, code: usize) -> Result<KVec<Places>> {
+        if self.followers.iter().any(|other| other.hook.is(&hook)) {
+            return Err(EBUSY);
+        }
+        let mut follower = Follower {
+            wanted,
+            hook,
+            within: None,
+            code,
+        };
+        let places = follower.wanted.find(&self.loading)?;
+        self.followers.push(follower, GFP_KERNEL)?;
+        Ok(places)
+    }
+
+    /// Removes the hooks that were added last from the list. They are on no function.
+    fn forget_last(&mut self, count: usize) {
+        for _ in 0..count {
+            drop(self.followers.pop());
+        }
+        self.shrink();
+    }
+
+    /// Puts the hook at `index` of the list on functions.
+    fn arm(&mut self, index: usize, all: KVec<Places>) -> Result {
+        let follower = &mut self.followers[index];
+        match follower.hook {
+            Hook::Shared(node) => {
+                let list = with_node(all, node)?;
+                // SAFETY: By the type invariants of `Follower`.
+                unsafe { self.sites.attach(list) }
+            }
+            Hook::Single(hook) => follower.arm(hook, all),
+        }
+    }
+
+    /// Takes hooks off all functions and out of the list; returns how many there were.
+    fn remove(&mut self, is_gone: impl Fn(&Follower) -> bool) -> usize {
+        let mut count = 0;
+        let mut nodes = NodeSet::new();
+        for follower in self.followers.iter_mut() {
+            if !is_gone(follower) {
+                continue;
+            }
+            count += 1;
+            match follower.hook {
+                Hook::Shared(node) => {
+                    if nodes.add(&node).is_err() {
+                        // Without memory for the set, this one has a grace period of its own.
+                        self.sites.detach(None, |other| other.is(&node));
+                    }
+                }
+                Hook::Single(hook) => follower.disarm(hook),
+            }
+        }
+        nodes.sort();
+        self.sites.detach(None, |node| nodes.has(node));
+        if count > 0 {
+            self.followers.retain(|follower| !is_gone(follower));
+            self.shrink();
+        }
+        count
+    }
+
+    fn shrink(&mut self) {
+        if self.followers.is_empty() {
+            // Nobody drops a static.
+            self.followers = KVec::new();
+        }
+    }
+
+    /// Puts hooks on the functions of a module that is being loaded.
+    fn come(&mut self, module: &CStr) -> Result {
+        self.loading.add(module)?;
+        for index in 0..self.followers.len() {
+            let result = match self.followers[index].wanted.find_in(module, &self.loading) {
+                Ok(places) if places.is_empty() => Ok(()),
+                Ok(places) => self.arm(index, places),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                let name = self.followers[index].wanted.name();
+                pr_warn!("{module}:{name}: {}\n", super::reason(error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes hooks off the functions of one part of the kernel, which is about to be freed.
+    fn leave(&mut self, within: &Within) {
+        self.sites.detach(Some(within), |_| true);
+        for follower in &mut self.followers {
+            if let Hook::Single(hook) = follower.hook {
+                if follower.within.as_ref().is_some_and(|own| own == within) {
+                    follower.disarm(hook);
+                }
+            }
+        }
+    }
+}
+
+/// Pairs each of these places with a hook.
+fn with_node(all: KVec<Places>, node: Node) -> Result<KVec<(Places, Node)>> {
+    let mut list = KVec::with_capacity(all.len(), GFP_KERNEL)?;
+    for places in all {
+        list.push((places, node), GFP_KERNEL)?;
+    }
+    Ok(list)
+}
+
+/// A set of nodes, by the addresses of their hooks.
+struct NodeSet(KVec<usize>);
+
+impl NodeSet {
+    fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    fn add(&mut self, node: &Node) -> Result {
+        Ok(self.0.push(node.address(), GFP_KERNEL)?)
+    }
+
+    /// To be called before [`NodeSet::has`].
+    fn sort(&mut self) {
+        // SAFETY: So many addresses are there.
+        unsafe { bindings::sort_addresses(self.0.as_mut_ptr(), self.0.len()) };
+    }
+
+    fn has(&self, node: &Node) -> bool {
+        self.0.binary_search(&node.address()).is_ok()
+    }
+}
+
+/// Puts the hook of `node` on `targets`.
+///
+/// # Errors
+///
+/// `EBUSY`: it is on some. Those of [`Wanted::find`], and what ftrace returns.
+///
+/// # Safety
+///
+/// The hook stays valid until [`detach`] has returned.
+pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
+    // SAFETY: By the function's requirements.
+    unsafe { attach_hook(targets, Hook::Shared(node), node.code()) }
+}
+
+/// Puts `hook` on the function `target`. `code` is the address of a function of the hook.
+///
+/// # Errors
+///
+/// As [`attach`].
+///
+/// # Safety
+///
+/// The hook stays valid until [`detach_single`] has returned.
+pub(crate) unsafe fn attach_single(
+    target: super::Target<'_>,
+    hook: *const dyn Single,
+    code: usize,
+) -> Result {
+    // SAFETY: By the function's requirements.
+    unsafe { attach_hook(&target.into(), Hook::Single(hook), code) }
+}
+
+/// # Safety
+///
+/// As for [`attach`].
+unsafe fn attach_hook(targets: &Targets<'_>, hook: Hook, code: usize) -> Result {
+    library::ready()?;
+    let wanted = Wanted::new(targets)?;
+    // While this is held, no module comes or goes.
+    let hooks = &mut *HOOKS.lock();
+    let places = hooks.add(wanted, hook, code)?;
+    let index = hooks.followers.len() - 1;
+    hooks
+        .arm(index, places)
+        .inspect_err(|_| hooks.forget_last(1))
+}
+
+/// Puts several hooks on their functions at once; on an error, none. The error has the index
+/// of the hook that it is about, if it is about one.
+///
+/// # Errors
+///
+/// As [`attach`].
+///
+/// # Safety
+///
+/// As for [`attach`].
+pub(super) unsafe fn attach_all(
+    list: KVec<(Wanted, Node)>,
+) -> core::result::Result<(), (Option<usize>, Error)> {
+    library::ready().map_err(|error| (None, error))?;
+    let hooks = &mut *HOOKS.lock();
+    let mut all = KVec::new();
+    let mut added = 0;
+    let mut add = |hooks: &mut Hooks, wanted, node: Node| -> Result {
+        let places = hooks.add(wanted, Hook::Shared(node), node.code())?;
+        added += 1;
+        for pair in with_node(places, node)? {
+            all.push(pair, GFP_KERNEL)?;
+        }
+        Ok(())
+    };
+    for (index, (wanted, node)) in list.into_iter().enumerate() {
+        if let Err(error) = add(hooks, wanted, node) {
+            hooks.forget_last(added);
+            return Err((Some(index), error));
+        }
+    }
+    // SAFETY: By the function's requirements.
+    unsafe { hooks.sites.attach(all) }.map_err(|error| {
+        hooks.forget_last(added);
+        (None, error)
+    })
+}
+
+/// Takes the hook of `node` off its functions, if it is on any. When this returns, no CPU and
+/// no preempted task can still be in it. May sleep for a grace period.
+pub(super) fn detach(node: Node) {
+    if library::ready().is_ok() {
+        HOOKS
+            .lock()
+            .remove(|follower| follower.hook.is(&Hook::Shared(node)));
+    }
+}
+
+/// As [`detach`], for several hooks and one grace period. If there is no memory for this, the
+/// hooks remain.
+pub(super) fn detach_all<'a>(list: impl Iterator<Item = &'a Node>) -> Result {
+    library::ready()?;
+    let mut nodes = NodeSet::new();
+    for node in list {
+        nodes.add(node)?;
+    }
+    nodes.sort();
+    HOOKS.lock().remove(|follower| match follower.hook {
+        Hook::Shared(node) => nodes.has(&node),
+        Hook::Single(_) => false,
+    });
+    Ok(())
+}
+
+/// As [`detach`], for `hook`.
+pub(crate) fn detach_single(hook: *const dyn Single) {
+    if library::ready().is_ok() {
+        HOOKS
+            .lock()
+            .remove(|follower| follower.hook.is(&Hook::Single(hook)));
+    }
+}
+
+/// The number of the trampoline that runs the hook of `node`, if it is one of ours.
+pub(super) fn trampoline(node: &Node) -> Option<usize> {
+    library::ready().ok()?;
+    HOOKS.lock().sites.trampoline(node)
+}
+
+/// The registration by which this file is told of modules.
+///
+/// # Invariants
+///
+/// Once initialised, `block` is registered.
+#[pin_data(PinnedDrop)]
+pub(crate) struct Notifier {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: The functions for notifiers may be called from any thread.
+unsafe impl Send for Notifier {}
+// SAFETY: A shared reference gives access to nothing.
+unsafe impl Sync for Notifier {}
+
+impl Notifier {
+    /// Creates an initialiser that registers it.
+    pub(crate) fn new() -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            // INVARIANT: It is registered on success.
+            block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
+                fault::REGISTER_MODULE_NOTIFIER.check()?;
+                // SAFETY: `block` points at uninitialised memory for one, which stays in its
+                // place until `PinnedDrop`.
+                unsafe {
+                    block.write(bindings::notifier_block {
+                        notifier_call: Some(notify),
+                        ..pin_init::zeroed()
+                    });
+                    to_result(bindings::register_module_notifier(block))
+                }
+            }),
+            _pin: PhantomPinned,
+        })
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Notifier {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::unregister_module_notifier(self.block.get()) };
+    }
+}
+
+/// # Safety
+///
+/// Called by the module loader alone, with the module in `data`.
+unsafe extern "C" fn notify(
+    _block: *mut bindings::notifier_block,
+    action: c_ulong,
+    data: *mut c_void,
+) -> c_int {
+    let module: *const kernel::bindings::module = data.cast();
+    // SAFETY: By the function's requirements; a module's name ends with a NUL.
+    let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
+    // CAST: An enumeration of small numbers.
+    if let Err(error) = hear(action as u32, name, module) {
+        pr_warn!(
+            "{name}: hooks do not follow this module: {}\n",
+            super::reason(error)
+        );
+    }
+    // NOTIFY_DONE
+    0
+}
+
+/// Does what follows from the news that `module`, called `name`, comes, has come or goes.
+fn hear(action: u32, name: &CStr, module: *const kernel::bindings::module) -> Result {
+    let hooks = &mut *HOOKS.lock();
+    match action {
+        bindings::module_state_MODULE_STATE_COMING => hooks.come(name)?,
+        bindings::module_state_MODULE_STATE_LIVE => {
+            hooks.loading.remove(name);
+            hooks.leave(&Within::ModuleInit(copy(name)?));
+        }
+        bindings::module_state_MODULE_STATE_GOING => {
+            hooks.loading.remove(name);
+            hooks.leave(&Within::ModuleInit(copy(name)?));
+            hooks.leave(&Within::Module(copy(name)?));
+            let is_its = |follower: &Follower| {
+                // SAFETY: The module is there while those who listen are told.
+                unsafe { bindings::within_module(follower.code, module) }
+            };
+            match hooks.remove(is_its) {
+                0 => {}
+                n => pr_warn!("{name} has gone without its {n} hooks: they are removed\n"),
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}

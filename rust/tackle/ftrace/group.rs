@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table by which one trampoline serves many functions with different hooks.
+//!
+//! To register an ops with ftrace, and to take it off, takes a walk over all of the kernel's
+//! functions each time. So hooks that are added together share one ops. Its trampoline looks
+//! the called function up here.
+
+use super::{
+    slot::{no_hooks, Chain, Node},
+    Call,
+};
+use core::sync::atomic::{AtomicPtr, Ordering};
+use kernel::prelude::*;
+
+struct Cell {
+    /// The address of the function's entry; 0 in a free cell.
+    ip: usize,
+    chain: AtomicPtr<Node>,
+}
+
+/// The chains of functions, by the addresses of the functions' entries.
+///
+/// # Invariants
+///
+/// - There is a free cell, and the number of cells is a power of two.
+/// - Each cell has the first node of a [`Chain`].
+pub(super) struct Table {
+    cells: KVVec<Cell>,
+    shift: u32,
+}
+
+impl Table {
+    /// Creates a table with room for `functions`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn new(functions: usize) -> Result<Self> {
+        // At most half of the cells are in use, so that most searches take one step.
+        let len = functions.max(1).next_power_of_two() * 2;
+        let mut cells = KVVec::with_capacity(len, GFP_KERNEL)?;
+        for _ in 0..len {
+            let chain = AtomicPtr::new(no_hooks());
+            cells.push(Cell { ip: 0, chain }, GFP_KERNEL)?;
+        }
+        // INVARIANT: All cells are free.
+        Ok(Self {
+            cells,
+            shift: usize::BITS - len.ilog2(),
+        })
+    }
+
+    /// Where the search for `ip` begins.
+    #[inline(always)]
+    fn start(&self, ip: usize) -> usize {
+        // Fibonacci hashing: the golden ratio of 64 bits.
+        ip.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift
+    }
+
+    /// Adds a function, for which there has to be room.
+    pub(super) fn add(&mut self, ip: usize, chain: &Chain) {
+        let mask = self.cells.len() - 1;
+        let mut index = self.start(ip);
+        while let Some(cell) = self.cells.get_mut(index) {
+            if cell.ip == 0 {
+                cell.ip = ip;
+                cell.chain = AtomicPtr::new(chain.first());
+                return;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    /// Makes the function at `ip`, which is in the table, run `chain`.
+    pub(super) fn set(&self, ip: usize, chain: &Chain) {
+        if let Some(cell) = self.cell(ip) {
+            cell.chain.store(chain.first(), Ordering::Release);
+        }
+    }
+
+    #[inline(always)]
+    fn cell(&self, ip: usize) -> Option<&Cell> {
+        let mask = self.cells.len() - 1;
+        let mut index = self.start(ip);
+        loop {
+            let cell = self.cells.get(index)?;
+            if cell.ip == ip {
+                return Some(cell);
+            }
+            // By the type invariants the search comes to a free cell.
+            if cell.ip == 0 {
+                return None;
+            }
+            index = (index + 1) & mask;
+        }
+    }
+
+    /// Returns the first node of the chain of the function that is called; the chain without
+    /// hooks if the table does not have it.
+    #[inline(always)]
+    pub(super) fn find(&self, call: &Call) -> *const Node {
+        match self.cell(call.ip) {
+            Some(cell) => cell.chain.load(Ordering::Acquire),
+            None => no_hooks(),
+        }
+    }
+}

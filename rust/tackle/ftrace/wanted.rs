@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions that a hook wants to be on, for as long as the hook exists: finds those that
+//! there are now, and those of a module that comes.
+
+use super::{
+    target::{Target, Targets},
+    within::{copy, Loading, Symbol, Within},
+};
+use crate::{bindings, fault, symbol};
+use core::num::NonZeroUsize;
+use kernel::{prelude::*, str::CString};
+
+/// Functions of one part of the kernel that can be hooked.
+pub(super) struct Places {
+    pub(super) within: Within,
+    /// Of the `call __fentry__` at each function's entry, in their order, each once.
+    pub(super) addresses: KVec<usize>,
+}
+
+/// One function.
+pub(super) struct One {
+    module: Option<CString>,
+    name: CString,
+    position: Option<NonZeroUsize>,
+    when_loaded: bool,
+    in_modules: bool,
+}
+
+/// All functions whose names match.
+pub(super) struct Matching {
+    pattern: CString,
+    except: Option<CString>,
+    module: Option<CString>,
+    /// Whether functions of all modules are meant.
+    in_modules: bool,
+}
+
+/// [`Targets`] with memory of their own.
+pub(super) enum Wanted {
+    /// One or several functions.
+    Named(KVec<One>),
+    /// All that match.
+    Matching(Matching),
+    /// Those that were at these addresses: a module that is loaded again may have others.
+    Addresses(KVec<usize>),
+}
+
+impl One {
+    fn new(target: &Target<'_>) -> Result<Self> {
+        let (module, name) = symbol::split(target.name)?;
+        let module = match (module, target.module) {
+            (Some(module), _) => Some(module),
+            (None, module) => module.map(copy).transpose()?,
+        };
+        Ok(Self {
+            module,
+            name: copy(name)?,
+            position: target.position,
+            when_loaded: target.when_loaded,
+            in_modules: target.in_modules,
+        })
+    }
+
+    /// Finds the function. If it is in a module, it is from now on that module's.
+    fn find(&mut self, loading: &Loading, places: &mut KVec<Places>) -> Result {
+        if self.module.is_none() {
+            let mut symbols = KVec::new();
+            symbol::each_in_vmlinux(&self.name, |address| {
+                let is_init = false;
+                Ok(symbols.push(Symbol { address, is_init }, GFP_KERNEL)?)
+            })?;
+            if !(symbols.is_empty() && self.in_modules) {
+                let symbol = self.select(&symbols)?;
+                return add(places, Within::Vmlinux, &[symbol.address]);
+            }
+            self.module = Some(self.find_module()?);
+        }
+        let module = self.module.as_deref().ok_or(ENOENT)?;
+        match self.find_in(module, loading) {
+            Ok(Some(found)) => found.add_to(places, module),
+            Ok(None) if self.when_loaded => Ok(()),
+            Ok(None) => Err(ENOENT),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Finds the function in `module`; [`None`] if that is not loaded.
+    fn find_in(&self, module: &CStr, loading: &Loading) -> Result<Option<InModule>> {
+        let Some(symbols) = loading.symbols(module, |name, _| *name == *self.name)? else {
+            return Ok(None);
+        };
+        let symbol = self.select(&symbols)?;
+        let mut found = InModule::new();
+        found.add(symbol)?;
+        Ok(Some(found))
+    }
+
+    /// Finds the one module that has a symbol of this name.
+    fn find_module(&self) -> Result<CString> {
+        let mut addresses = KVec::new();
+        symbol::all_in_modules(None, |name, address| {
+            if *name == *self.name {
+                addresses.push(address, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        let mut owner: Option<CString> = None;
+        for &address in &addresses {
+            let module = symbol::module_of(address)?.ok_or(ENOENT)?;
+            if owner.as_ref().is_some_and(|owner| **owner != *module) {
+                return Err(ENOTUNIQ);
+            }
+            owner = Some(module);
+        }
+        owner.ok_or(ENOENT)
+    }
+
+    /// Selects the symbol at the position, or the only one.
+    fn select<'a>(&self, symbols: &'a [Symbol]) -> Result<&'a Symbol> {
+        match (self.position, symbols) {
+            (None, [symbol]) => Ok(symbol),
+            (None, [_, _, ..]) => Err(ENOTUNIQ),
+            (Some(position), _) => symbols.get(position.get() - 1).ok_or(ENOENT),
+            (None, []) => Err(ENOENT),
+        }
+    }
+}
+
+impl Matching {
+    fn matches(&self, name: &CStr) -> bool {
+        let glob = |pattern: &CStr| {
+            // SAFETY: Both are strings.
+            unsafe { bindings::glob_match(pattern.as_char_ptr(), name.as_char_ptr()) }
+        };
+        glob(&self.pattern) && !self.except.as_deref().is_some_and(glob)
+    }
+
+    fn find(&mut self, loading: &Loading, places: &mut KVec<Places>) -> Result {
+        if let Some(module) = self.module.as_deref() {
+            let found = self.find_in(module, loading)?.ok_or(ENOENT)?;
+            return found.add_to(places, module);
+        }
+        let mut addresses = KVec::new();
+        symbol::all_in_vmlinux(|name, address| {
+            if self.matches(name) && symbol::ftrace_location(address).is_some() {
+                addresses.push(address, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        if !addresses.is_empty() {
+            return add(places, Within::Vmlinux, &addresses);
+        }
+        self.in_modules = true;
+        symbol::all_in_modules(None, |name, address| {
+            if self.matches(name) && symbol::ftrace_location(address).is_some() {
+                addresses.push(address, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        let mut last: Option<CString> = None;
+        for &address in &addresses {
+            // The functions of a module come one after the other.
+            let Some(module) = symbol::module_of(address)? else {
+                continue;
+            };
+            if last.as_ref().is_none_or(|last| **last != *module) {
+                if let Some(found) = self.find_in(&module, loading)? {
+                    found.add_to(places, &module)?;
+                }
+                last = Some(module);
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds the functions in `module`; [`None`] if that is not loaded.
+    fn find_in(&self, module: &CStr, loading: &Loading) -> Result<Option<InModule>> {
+        let Some(symbols) = loading.symbols(module, |name, _| self.matches(name))? else {
+            return Ok(None);
+        };
+        let mut found = InModule::new();
+        for symbol in &symbols {
+            if symbol::ftrace_location(symbol.address).is_some() {
+                found.add(symbol)?;
+            }
+        }
+        Ok(Some(found))
+    }
+}
+
+impl Wanted {
+    /// Copies `targets`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`; `ENOENT`: a name is none.
+    pub(super) fn new(targets: &Targets<'_>) -> Result<Self> {
+        fault::SYMBOL_LOOKUP.check()?;
+        let mut named = KVec::new();
+        match targets {
+            Targets::One(target) => named.push(One::new(target)?, GFP_KERNEL)?,
+            Targets::Several(targets) => {
+                for target in *targets {
+                    named.push(One::new(target)?, GFP_KERNEL)?;
+                }
+            }
+            Targets::Pattern(pattern) => {
+                return Ok(Self::Matching(Matching {
+                    pattern: copy(pattern.pattern)?,
+                    except: pattern.except.map(copy).transpose()?,
+                    module: pattern.module.map(copy).transpose()?,
+                    in_modules: false,
+                }))
+            }
+            Targets::Addresses(addresses) => {
+                let mut copy = KVec::new();
+                copy.extend_from_slice(addresses, GFP_KERNEL)?;
+                return Ok(Self::Addresses(copy));
+            }
+        }
+        Ok(Self::Named(named))
+    }
+
+    /// Finds the functions that there are now, each part of the kernel once.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOENT`: there is no such function, or none at this position, or none at all.
+    /// - `EINVAL`: it cannot be traced: it is `notrace`, or not a function.
+    /// - `ENOTUNIQ`: there are several of this name, and no position was given.
+    /// - `ENOMEM`; `ENODEV` without the library.
+    pub(super) fn find(&mut self, loading: &Loading) -> Result<KVec<Places>> {
+        let mut places = KVec::new();
+        let mut may_be_none = false;
+        match self {
+            Self::Named(named) => {
+                for one in &mut *named {
+                    one.find(loading, &mut places)?;
+                }
+                may_be_none = named.iter().any(|one| one.when_loaded);
+            }
+            Self::Matching(matching) => matching.find(loading, &mut places)?,
+            Self::Addresses(addresses) => find_addresses(addresses, loading, &mut places)?,
+        }
+        if places.is_empty() && !may_be_none {
+            return Err(ENOENT);
+        }
+        Ok(sorted(places))
+    }
+
+    /// Finds the functions of `module`, which comes.
+    ///
+    /// # Errors
+    ///
+    /// As [`Wanted::find`]; none if none is wanted of this module.
+    pub(super) fn find_in(&self, module: &CStr, loading: &Loading) -> Result<KVec<Places>> {
+        let mut places = KVec::new();
+        let mut take = |found: Option<InModule>| match found {
+            Some(found) => found.add_to(&mut places, module),
+            None => Ok(()),
+        };
+        match self {
+            Self::Named(named) => {
+                let is_its = |one: &&One| one.module.as_ref().is_some_and(|own| **own == *module);
+                for one in named.iter().filter(is_its) {
+                    take(one.find_in(module, loading)?)?;
+                }
+            }
+            Self::Matching(matching) => {
+                let own = matching.module.as_deref();
+                if matching.in_modules || own.is_some_and(|own| *own == *module) {
+                    take(matching.find_in(module, loading)?)?;
+                }
+            }
+            Self::Addresses(_) => {}
+        }
+        Ok(sorted(places))
+    }
+
+    /// Returns the name of the first function, for the log.
+    pub(super) fn name(&self) -> &CStr {
+        match self {
+            Self::Named(named) => named.first().map_or(c"", |one| &one.name),
+            Self::Matching(matching) => &matching.pattern,
+            Self::Addresses(_) => c"",
+        }
+    }
+}
+
+/// How far from a function's address its `call __fentry__` is: behind an ENDBR at most.
+const MAX_ENTRY: usize = 16;
+
+/// Finds the functions at `addresses`.
+fn find_addresses(addresses: &[usize], loading: &Loading, places: &mut KVec<Places>) -> Result {
+    for &address in addresses {
+        let location = symbol::ftrace_location(address).ok_or(EINVAL)?;
+        let Some(module) = symbol::module_of(location)? else {
+            add(places, Within::Vmlinux, &[address])?;
+            continue;
+        };
+        // Its symbol tells whether it is an init function.
+        let is_near = |_: &CStr, symbol: usize| location.wrapping_sub(symbol) < MAX_ENTRY;
+        let symbols = loading.symbols(&module, is_near)?.ok_or(ENOENT)?;
+        let found = symbols
+            .into_iter()
+            .find(|symbol| symbol::ftrace_location(symbol.address) == Some(location));
+        let mut in_module = InModule::new();
+        in_module.add(&found.ok_or(EINVAL)?)?;
+        in_module.add_to(places, &module)?;
+    }
+    Ok(())
+}
+
+/// Functions of a module.
+struct InModule {
+    core: KVec<usize>,
+    init: KVec<usize>,
+}
+
+impl InModule {
+    fn new() -> Self {
+        Self {
+            core: KVec::new(),
+            init: KVec::new(),
+        }
+    }
+
+    fn add(&mut self, symbol: &Symbol) -> Result {
+        let list = if symbol.is_init {
+            &mut self.init
+        } else {
+            &mut self.core
+        };
+        Ok(list.push(symbol.address, GFP_KERNEL)?)
+    }
+
+    fn add_to(self, places: &mut KVec<Places>, module: &CStr) -> Result {
+        add(places, Within::Module(copy(module)?), &self.core)?;
+        add(places, Within::ModuleInit(copy(module)?), &self.init)
+    }
+}
+
+/// Adds the functions at `addresses` to those of the same part of the kernel.
+///
+/// # Errors
+///
+/// `EINVAL`: one of them cannot be traced. `ENOMEM`.
+fn add(places: &mut KVec<Places>, within: Within, addresses: &[usize]) -> Result {
+    if addresses.is_empty() {
+        return Ok(());
+    }
+    let index = match places.iter().position(|other| other.within == within) {
+        Some(index) => index,
+        None => {
+            let addresses = KVec::new();
+            places.push(Places { within, addresses }, GFP_KERNEL)?;
+            places.len() - 1
+        }
+    };
+    let all = &mut places[index].addresses;
+    for &address in addresses {
+        let location = symbol::ftrace_location(address).ok_or(EINVAL)?;
+        all.push(location, GFP_KERNEL)?;
+    }
+    Ok(())
+}
+
+/// Puts the addresses in their order, each once.
+fn sorted(mut places: KVec<Places>) -> KVec<Places> {
+    for Places { addresses, .. } in &mut places {
+        // SAFETY: So many addresses are there.
+        unsafe { bindings::sort_addresses(addresses.as_mut_ptr(), addresses.len()) };
+        let mut last = None;
+        addresses.retain(|&mut address| last.replace(address) != Some(address));
+    }
+    places
+}

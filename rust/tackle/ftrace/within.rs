@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The parts of the kernel that functions belong to, and the functions of a loaded module.
+//!
+//! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
+
+use crate::{bindings, symbol};
+use kernel::{prelude::*, str::CString};
+
+/// The part of the kernel that a function belongs to. Its memory is freed as a whole.
+pub(super) enum Within {
+    /// The kernel proper.
+    Vmlinux,
+    /// A module, from when it is loaded until it is unloaded.
+    Module(CString),
+    /// The init functions of a module, which are freed when its init function has returned.
+    ModuleInit(CString),
+}
+
+impl Within {
+    /// Returns a copy.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        Ok(match self {
+            Self::Vmlinux => Self::Vmlinux,
+            Self::Module(name) => Self::Module(copy(name)?),
+            Self::ModuleInit(name) => Self::ModuleInit(copy(name)?),
+        })
+    }
+}
+
+impl PartialEq for Within {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Vmlinux, Self::Vmlinux) => true,
+            (Self::Module(a), Self::Module(b)) | (Self::ModuleInit(a), Self::ModuleInit(b)) => {
+                **a == **b
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Returns a copy of a string.
+pub(super) fn copy(name: &CStr) -> Result<CString> {
+    CString::try_from_fmt(fmt!("{}", name.to_str()?))
+}
+
+/// A symbol of a module.
+pub(super) struct Symbol {
+    pub(super) address: usize,
+    /// Whether it belongs to what is freed when the init function has returned.
+    pub(super) is_init: bool,
+}
+
+/// The modules that are being loaded, and that hooks have been told of.
+///
+/// A module has its symbols before hooks are told that it comes, and for a while after they
+/// were told that it goes. In these times nothing may be hooked there.
+pub(super) struct Loading(KVec<CString>);
+
+impl Loading {
+    pub(super) const fn new() -> Self {
+        Self(KVec::new())
+    }
+
+    /// Notes that `module` comes.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn add(&mut self, module: &CStr) -> Result {
+        let module = copy(module)?;
+        Ok(self.0.push(module, GFP_KERNEL)?)
+    }
+
+    /// Notes that `module` is loaded, or goes.
+    pub(super) fn remove(&mut self, module: &CStr) {
+        self.0.retain(|other| **other != *module);
+        if self.0.is_empty() {
+            // Nobody drops a static.
+            self.0 = KVec::new();
+        }
+    }
+
+    /// Returns the symbols of `module` that `wants` accepts by their names and addresses, in
+    /// the order of `/proc/kallsyms`; [`None`] if it is not loaded, or may not be hooked at this
+    /// time.
+    ///
+    /// The result is right as long as the caller keeps hooks from being told of modules.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(super) fn symbols(
+        &self,
+        module: &CStr,
+        mut wants: impl FnMut(&CStr, usize) -> bool,
+    ) -> Result<Option<KVec<Symbol>>> {
+        let mut symbols = KVec::new();
+        let mut state = None;
+        symbol::all_in_modules(Some(module), |name, address| {
+            if name == c"__this_module" {
+                // SAFETY: Each module has this symbol, which is its `struct module`. It is in
+                // the list of modules during this call.
+                state = Some(unsafe { (*this_module(address)).state });
+            }
+            if wants(name, address) {
+                let is_init = false;
+                symbols.push(Symbol { address, is_init }, GFP_KERNEL)?;
+            }
+            Ok(())
+        })?;
+        let usable = match state {
+            Some(bindings::module_state_MODULE_STATE_LIVE) => true,
+            Some(bindings::module_state_MODULE_STATE_COMING) => {
+                self.0.iter().any(|name| **name == *module)
+            }
+            _ => false,
+        };
+        if !usable {
+            return Ok(None);
+        }
+        symbol::all_in_modules(Some(module), |name, address| {
+            if name == c"__this_module" {
+                for symbol in &mut symbols {
+                    // SAFETY: As above.
+                    symbol.is_init = unsafe {
+                        bindings::within_module_init(symbol.address, this_module(address))
+                    };
+                }
+            }
+            Ok(())
+        })?;
+        Ok(Some(symbols))
+    }
+}
+
+/// The module whose symbol `__this_module` has this address.
+fn this_module(address: usize) -> *const kernel::bindings::module {
+    // CAST: An address.
+    address as *const _
+}
