@@ -37,7 +37,7 @@ use tackle::{
 };
 use tackle_core::numa::{capacity, Row, Slot, Table, MAX_NODES};
 
-module! {
+tackle::module! {
     type: NumaStat,
     name: "numa_stat",
     authors: ["The Tackle developers"],

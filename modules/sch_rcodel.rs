@@ -20,7 +20,7 @@ use tackle::net::{
 };
 use tackle_core::codel::{attr, Codel, Histogram, Params, Queue, Time};
 
-module! {
+tackle::module! {
     type: Module,
     name: "sch_rcodel",
     authors: ["The Tackle developers"],

@@ -29,7 +29,7 @@ use tackle_core::{
     fq_codel::{Params, Quantum, MAX_FLOWS},
 };
 
-module! {
+tackle::module! {
     type: Module,
     name: "sch_rfq_codel",
     authors: ["The Tackle developers"],

@@ -22,7 +22,7 @@ mod table;
 use kernel::prelude::*;
 use tackle::debugfs::{self, Scope};
 
-module! {
+tackle::module! {
     type: TackleHooks,
     name: "tackle_hooks",
     authors: ["The Tackle developers"],

@@ -13,3 +13,10 @@
 #include <linux/module.h>
 
 #include "exports_generated.h"
+
+/*
+ * Each module has a reference to this (rust/tackle/declare.rs). Its name stands in the log
+ * when a module was built against another build of the library.
+ */
+const char TACKLE_BUILD_SYMBOL;
+EXPORT_SYMBOL_GPL(TACKLE_BUILD_SYMBOL);

@@ -16,7 +16,7 @@ use tackle::{
     percpu,
 };
 
-module! {
+tackle::module! {
     type: HookCount,
     name: "hook_count",
     authors: ["The Tackle developers"],

@@ -21,7 +21,7 @@ use tackle::{
 };
 use tackle_core::hooks::Histogram;
 
-module! {
+tackle::module! {
     type: HookLatency,
     name: "hook_latency",
     authors: ["The Tackle developers"],

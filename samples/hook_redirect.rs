@@ -23,7 +23,7 @@ use tackle::{
     function::{targets::CmdlineProcShow, Original, Pointer},
 };
 
-module! {
+tackle::module! {
     type: HookRedirect,
     name: "hook_redirect",
     authors: ["The Tackle developers"],

@@ -18,7 +18,7 @@ use tackle::net::{
     DropReason, SkBuff, SkbList,
 };
 
-module! {
+tackle::module! {
     type: Module,
     name: "qdisc_fifo",
     authors: ["The Tackle developers"],

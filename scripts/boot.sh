@@ -12,7 +12,10 @@ flavour=$1 folder=$2
 "$here/kernel.sh" "$flavour" "$folder"
 "$here/kbuild.sh" "$folder" modules
 "$here/selftests.sh" "$folder" "$folder/selftests"
-"$here/bpf.sh" "$folder" fentry/__x64_sys_getsid 1 "$folder/selftests/fentry-getsid-1.bpf.o"
+for attach in fentry fexit; do
+	"$here/bpf.sh" "$folder" "$attach/__x64_sys_getsid" 1 \
+		"$folder/selftests/$attach-getsid-1.bpf.o"
+done
 mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko' -o -name '*.bpf.o')
 files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
 files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)

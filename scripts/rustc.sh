@@ -25,5 +25,5 @@ command=${command%% --out-dir *}
 cd "$modules"
 # The name is not that of a crate that the case would meet.
 # The kernel uses features that Rust has not made stable, and tells rustc so.
-RUSTC_BOOTSTRAP=1 TACKLE_OBJ=$modules eval "$command" --crate-name compile_fail --error-format=json \
+RUSTC_BOOTSTRAP=1 TACKLE_OBJ=$modules TACKLE_BUILD=none eval "$command" --crate-name compile_fail --error-format=json \
 	--emit=obj="'$object'" "'$file'"

@@ -14,14 +14,18 @@
 #ifndef _TACKLE_FUNCTION_H
 #define _TACKLE_FUNCTION_H
 
+#include <linux/compiler_attributes.h>
+
 /*
  * The function may be skipped or replaced: the kernel stays memory safe whatever is done in its
  * place, and whatever value of its type is returned. A pointer that is returned is NULL or one
  * of the arguments.
  */
-#define TACKLE_REPLACEABLE(function)	enum { tackle_replaceable_##function = 1 }
+#define TACKLE_REPLACEABLE(function) \
+	static const unsigned int __maybe_unused tackle_replaceable_##function = 1
 
 /* The function does not free what its arguments point to. */
-#define TACKLE_KEEPS_ARGUMENTS(function)	enum { tackle_keeps_arguments_##function = 1 }
+#define TACKLE_KEEPS_ARGUMENTS(function) \
+	static const unsigned int __maybe_unused tackle_keeps_arguments_##function = 1
 
 #endif

@@ -7,7 +7,7 @@ use tackle::{
     debugfs::{Dir, Scope, ScopedDir},
     filter::{Filter, Filtered},
     fprobe,
-    ftrace::{self, Call, Target},
+    ftrace::{self, Call, HookRef, Target},
     percpu::Counter,
     time,
 };
@@ -72,6 +72,14 @@ impl Hook {
                 Self::Return(KBox::pin_init(files, GFP_KERNEL)?)
             }
         })
+    }
+
+    /// Returns a reference to a hook at the entry.
+    pub(crate) fn entry(&self) -> Option<HookRef<'_>> {
+        match self {
+            Self::Count(hook) => Some(hook.as_ref().data().hook()),
+            Self::Latency(_) | Self::Return(_) => None,
+        }
     }
 
     /// Writes what the hook is and has counted.

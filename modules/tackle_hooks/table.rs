@@ -3,7 +3,7 @@
 //! Which hooks there are.
 
 use crate::collect::Hook;
-use core::str;
+use core::{fmt::Write, str};
 use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::UserSliceReader};
 use tackle::{
     debugfs::Dir,
@@ -131,6 +131,17 @@ impl Table {
     }
 }
 
+impl Drop for Inner {
+    /// Takes the hooks at entries off in one grace period, instead of one for each.
+    fn drop(&mut self) {
+        let entries = self.hooks.iter().filter_map(|(_, hook)| hook.entry());
+        if let Err(error) = ftrace::disarm_all(entries) {
+            // Then each goes by itself.
+            pr_warn!("{}\n", ftrace::reason(error));
+        }
+    }
+}
+
 impl Inner {
     fn position(&self, name: &CStr) -> Option<usize> {
         self.hooks.iter().position(|(other, _)| **other == *name)
@@ -156,14 +167,39 @@ impl Inner {
         }
     }
 
-    /// Notes why a request is refused with `error`.
+    /// Notes why a request is refused with `error`, in one line: what it quotes of the request
+    /// may have line breaks.
     fn refuse(&mut self, error: Error, why: fmt::Arguments<'_>) -> Result {
-        self.error = CString::try_from_fmt(why)?;
+        self.error = CString::try_from_fmt(fmt!("{}", OneLine(why)))?;
         Err(error)
     }
 
     fn accept(&mut self) -> Result {
         self.error = CString::try_from_fmt(fmt!(""))?;
         Ok(())
+    }
+}
+
+/// A text whose control characters are shown as `\n` or `\u{7f}`.
+struct OneLine<'a>(fmt::Arguments<'a>);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Escape<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+        impl Write for Escape<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                for c in text.chars() {
+                    if c.is_control() {
+                        self.0.write_fmt(format_args!("{}", c.escape_default()))?;
+                    } else {
+                        self.0.write_char(c)?;
+                    }
+                }
+                Ok(())
+            }
+        }
+
+        core::fmt::write(&mut Escape(f), self.0)
     }
 }

@@ -8,24 +8,28 @@
 //! echo each ffffffff81000000 ffffffff81000100 > arm
 //! cat armed calls missed
 //! echo > arm
+//! echo late my_module:f my_module:my_init > arm
 //! ```
+//!
+//! `late` takes names of functions, whose modules may be missing.
 
 #![forbid(unsafe_code)]
 
 use kernel::{
     new_mutex,
     prelude::*,
+    str::CString,
     sync::{rcu, Arc, Mutex},
     uaccess::UserSliceReader,
 };
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{self, Batch, Call, Handler, Registration},
+    ftrace::{self, Batch, Call, Handler, Registration, Target, Targets},
     percpu::Counter,
     time,
 };
 
-module! {
+tackle::module! {
     type: HookAll,
     name: "hook_all",
     authors: ["The Tackle developers"],
@@ -85,29 +89,38 @@ impl Hooks {
         let text = core::str::from_utf8(&text)?;
         let mut words = text.split_ascii_whitespace();
         let kind = words.next();
-        let mut addresses = KVVec::new();
-        for word in words {
-            let address = usize::from_str_radix(word, 16).map_err(|_| EINVAL)?;
-            addresses.push(address, GFP_KERNEL)?;
-        }
         let mut armed = self.armed.lock();
         ftrace::disarm_all(armed.iter().map(|hook| hook.as_ref().hook()))?;
         armed.clear();
         *armed = match kind {
             None => KVVec::new(),
-            Some("each") => self.each(&addresses)?,
-            Some("one") => self.one(&addresses)?,
+            Some("each") => self.each(&addresses(words)?)?,
+            Some("one") => self.one(&addresses(words)?[..])?,
+            Some("late") => self.late(words)?,
             Some(_) => return Err(EINVAL),
         };
         Ok(())
     }
 
     /// One hook on all these functions.
-    fn one(&self, addresses: &[usize]) -> Result<KVVec<Hook>> {
-        let hook = Registration::new(addresses, self.counting());
+    fn one<'a>(&self, targets: impl Into<Targets<'a>>) -> Result<KVVec<Hook>> {
+        let hook = Registration::new(targets.into(), self.counting());
         let mut hooks = KVVec::new();
         hooks.push(KBox::pin_init(hook, GFP_KERNEL)?, GFP_KERNEL)?;
         Ok(hooks)
+    }
+
+    /// One hook on all functions of these names, now or when their modules are loaded.
+    fn late<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<KVVec<Hook>> {
+        let mut names = KVec::new();
+        for word in words {
+            names.push(CString::try_from_fmt(fmt!("{word}"))?, GFP_KERNEL)?;
+        }
+        let mut targets = KVec::new();
+        for name in &names {
+            targets.push(Target::new(name).when_loaded(), GFP_KERNEL)?;
+        }
+        self.one(&targets[..])
     }
 
     /// A hook on each of these functions.
@@ -127,6 +140,15 @@ impl Hooks {
         })?;
         Ok(hooks)
     }
+}
+
+fn addresses<'a>(words: impl Iterator<Item = &'a str>) -> Result<KVVec<usize>> {
+    let mut addresses = KVVec::new();
+    for word in words {
+        let address = usize::from_str_radix(word, 16).map_err(|_| EINVAL)?;
+        addresses.push(address, GFP_KERNEL)?;
+    }
+    Ok(addresses)
 }
 
 struct HookAll {

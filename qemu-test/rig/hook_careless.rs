@@ -15,7 +15,7 @@ use tackle::{
     ftrace::{self, Call},
 };
 
-module! {
+tackle::module! {
     type: HookCareless,
     name: "hook_careless",
     authors: ["The Tackle developers"],

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook of a kind of which a function can have one: a direct one, or one that has
-//! `/proc/cmdline` be empty.
+//! A hook of a kind of which a function can have one: a direct one, one that leaves
+//! `/proc/cmdline` empty, or one that makes getsid() return 4242.
 //!
 //! ```sh
 //! insmod hook_exclusive.ko kind=direct function=__x64_sys_getsid
 //! insmod hook_exclusive.ko kind=skip    # of cmdline_proc_show
+//! insmod hook_exclusive.ko kind=value   # of __x64_sys_getsid
 //! cat /sys/kernel/debug/tackle/hook_exclusive/calls
 //! ```
 //!
@@ -20,10 +21,13 @@ use kernel::{
 use tackle::{
     debugfs::{self, Scope},
     ftrace::{Arguments, Call, Direct, DirectHandler, Override, Overriding, MAX_ARGUMENTS},
-    function::{targets::CmdlineProcShow, Returned},
+    function::{
+        targets::{CmdlineProcShow, Getsid},
+        Returned,
+    },
 };
 
-module! {
+tackle::module! {
     type: HookExclusive,
     name: "hook_exclusive",
     authors: ["The Tackle developers"],
@@ -33,7 +37,7 @@ module! {
 
 tackle::string_param! {
     /// The kind of the hook.
-    static KIND: StringParam<16> = "kind", "direct or skip";
+    static KIND: StringParam<16> = "kind", "direct, skip or value";
 }
 
 tackle::string_param! {
@@ -64,10 +68,22 @@ impl Override<CmdlineProcShow> for Counting {
     }
 }
 
+impl Override<Getsid> for Counting {
+    fn entry<'a>(
+        &self,
+        _call: &'a Call,
+        _arguments: Arguments<'a, Getsid>,
+    ) -> Option<Returned<'a, Getsid>> {
+        CALLS.fetch_add(1, Relaxed);
+        Some(4242)
+    }
+}
+
 /// A hook; when it is dropped, it is gone.
 enum Hook {
     Direct(#[expect(dead_code)] Pin<KBox<Direct<Counting>>>),
     Skip(#[expect(dead_code)] Pin<KBox<Overriding<CmdlineProcShow, Counting>>>),
+    Value(#[expect(dead_code)] Pin<KBox<Overriding<Getsid, Counting>>>),
 }
 
 impl Hook {
@@ -75,8 +91,9 @@ impl Hook {
         Ok(match KIND.value().to_bytes() {
             b"direct" => Self::Direct(KBox::pin_init(Direct::new(FUNCTION.value()), GFP_KERNEL)?),
             b"skip" => Self::Skip(KBox::pin_init(Overriding::new(Counting), GFP_KERNEL)?),
+            b"value" => Self::Value(KBox::pin_init(Overriding::new(Counting), GFP_KERNEL)?),
             _ => {
-                pr_err!("kind={}: direct or skip\n", KIND.value());
+                pr_err!("kind={}: direct, skip or value\n", KIND.value());
                 return Err(EINVAL);
             }
         })

@@ -35,7 +35,7 @@ use tackle::{
     ftrace::{self, Call, Handler, Registration},
 };
 
-module! {
+tackle::module! {
     type: HookStress,
     name: "hook_stress",
     authors: ["The Tackle developers"],

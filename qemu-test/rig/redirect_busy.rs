@@ -16,7 +16,7 @@ use tackle::{
     function::{targets::CmdlineProcShow, Original, Pointer},
 };
 
-module! {
+tackle::module! {
     type: RedirectBusy,
     name: "redirect_busy",
     authors: ["The Tackle developers"],

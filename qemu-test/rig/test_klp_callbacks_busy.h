@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A static function of the kernel's tools/testing/selftests/livepatch/test_modules/test_klp_callbacks_busy.c, whose
- * prototype no header has.
+ * A static function of test_klp_callbacks_busy.c in the kernel's
+ * tools/testing/selftests/livepatch/test_modules, whose prototype no header has.
  */
 
 #ifndef _TEST_KLP_CALLBACKS_BUSY_H

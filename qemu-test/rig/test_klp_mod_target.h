@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A static function of the kernel's tools/testing/selftests/livepatch/test_modules/test_klp_mod_target.c, whose
- * prototype no header has.
+ * A static function of test_klp_mod_target.c in the kernel's
+ * tools/testing/selftests/livepatch/test_modules, whose prototype no header has.
  */
 
 #ifndef _TEST_KLP_MOD_TARGET_H

@@ -8,6 +8,7 @@
 #include <kunit/test-bug.h>
 #include <linux/if_ether.h>
 #include <linux/ip.h>
+#include <linux/kmemleak.h>
 #include <linux/mman.h>
 #include <linux/rtnetlink.h>
 #include <linux/skbuff.h>
@@ -29,6 +30,12 @@ unsigned long rust_helper_kunit_user_memory(unsigned long len)
 	address = kunit_vm_mmap(test, NULL, 0, len, PROT_READ | PROT_WRITE,
 				MAP_ANONYMOUS | MAP_PRIVATE, 0);
 	return IS_ERR_VALUE(address) ? 0 : address;
+}
+
+/* Memory that a test loses on purpose. */
+void rust_helper_kunit_forget(const void *object)
+{
+	kmemleak_not_leak(object);
 }
 
 /* A message that has room for netlink attributes; NULL without memory. */

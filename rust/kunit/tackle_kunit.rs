@@ -38,7 +38,7 @@ mod shadow;
 mod skbuff;
 mod symbol;
 
-module! {
+tackle::module! {
     type: TackleKunit,
     name: "tackle_kunit",
     authors: ["The Tackle developers"],

@@ -72,11 +72,14 @@ impl Drop for Root {
     fn drop(&mut self) {
         let root = ROOT.lock().take();
         // After the lock: removing waits for those who use the files.
-        drop(root);
+        if let Some(Dir(entry)) = root {
+            Entry::remove(entry);
+        }
     }
 }
 
-/// A directory. It goes when the last handle to it and to what is in it is dropped.
+/// A directory. It goes when the last handle to it and to what is in it is dropped, and with the
+/// library at the latest.
 ///
 /// As debugfs wants it, nothing but memory can fail here: where debugfs cannot make a
 /// directory or a file, it is missing and the rest works.
@@ -210,6 +213,14 @@ pub struct Scope<T> {
     // The files have its address.
     #[pin]
     _pin: PhantomPinned,
+}
+
+impl<T> Scope<T> {
+    /// Returns the data, pinned.
+    pub fn data(self: Pin<&Self>) -> Pin<&T> {
+        // SAFETY: `data` is pinned with the scope.
+        unsafe { self.map_unchecked(|scope| &scope.data) }
+    }
 }
 
 impl<T> Deref for Scope<T> {

@@ -11,12 +11,14 @@
 //! the types that they hand to the code under test cannot be made anywhere else.
 
 mod fault;
+mod forget;
 mod function;
 mod netlink;
 mod qdisc;
 mod user;
 
 pub use fault::{counts, Faults};
+pub use forget::forget;
 pub use function::{half, twice, Twice};
 pub use netlink::{Ack, Message, Request};
 pub use qdisc::{packets, Counts, Packet, Standalone};

@@ -12,6 +12,8 @@
 mod bindings;
 #[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
 mod call_at;
+mod declare;
+mod leftover;
 mod library;
 
 pub mod debugfs;

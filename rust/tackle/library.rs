@@ -80,6 +80,7 @@ impl Library {
         // not set, without which nobody takes the locks.
         unsafe {
             debugfs::init();
+            crate::leftover::init();
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             ftrace::init();
             #[cfg(CONFIG_LIVEPATCH)]

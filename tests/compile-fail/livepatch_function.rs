@@ -13,7 +13,7 @@ tackle::function! {
 
 tackle::patch! { //~ ERROR `Unlock` may not be skipped or replaced by safe code
     static PATCH;
-    objects: [{ functions: [Unlock => nothing] }],
+    objects: [{ functions: [Unlock => nothing] }], //~ ERROR `Unlock` may not be skipped or replaced by safe code
 }
 
 fn nothing(_: Original<'_, Unlock>, _: Pointer<'_, *mut mutex>) {}

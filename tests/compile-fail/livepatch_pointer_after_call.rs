@@ -25,9 +25,9 @@ fn cmdline(
     _: Pointer<'_, *mut c_void>,
 ) -> c_int {
     let result = original.call();
-    if let Some(m) = m.get(&original) {
-        //~ ERROR borrow of moved value
-        seq_print!(m, "this has been live patched\n");
+    let file = m.get(&original); //~ ERROR borrow of moved value
+    if let Some(file) = file {
+        seq_print!(file, "this has been live patched\n");
     }
     result
 }

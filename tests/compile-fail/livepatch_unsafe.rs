@@ -17,13 +17,11 @@ tackle::patch! {
     static PATCH;
     objects: [{
         functions: [CmdlineProcShow => {
-            number(); //~ ERROR call to unsafe function
+            tackle::function::assume_replaceable(); //~ ERROR call to unsafe function
             cmdline
         }],
     }],
 }
-
-const unsafe fn number() {}
 
 fn cmdline(
     original: Original<'_, CmdlineProcShow>,

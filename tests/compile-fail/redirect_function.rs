@@ -18,5 +18,5 @@ fn nothing(_: Original<'_, Unlock>, _: Pointer<'_, *mut mutex>) {}
 
 pub fn redirect() -> Result<Pin<KBox<Redirect>>> {
     let redirect = tackle::redirect!(Unlock => nothing); //~ ERROR `Unlock` may not be skipped or replaced by safe code
-    KBox::pin_init(redirect, GFP_KERNEL)
+    KBox::pin_init(redirect, GFP_KERNEL) //~ ERROR `Unlock` may not be skipped or replaced by safe code
 }

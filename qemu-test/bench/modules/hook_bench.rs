@@ -27,7 +27,7 @@ use tackle::{
     symbol,
 };
 
-module! {
+tackle::module! {
     type: HookBench,
     name: "hook_bench",
     authors: ["The Tackle developers"],

@@ -18,7 +18,7 @@ use kernel::{
 };
 use tackle::{function::Replaceable, livepatch::Original};
 
-module! {
+tackle::module! {
     type: LivepatchBench,
     name: "livepatch_bench",
     authors: ["The Tackle developers"],

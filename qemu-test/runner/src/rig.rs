@@ -68,6 +68,17 @@ pub const TRAPS: &[Trap] = &[
         cause: Cause::Warning,
         text: &["possible circular locking dependency", "rig_inversion+"],
     },
+    // The kernel must survive these two: the test goes on, and says so at its end.
+    Trap {
+        suite: Guest::new("fail-hook-oops"),
+        cause: Cause::Crash,
+        text: &["a panic on purpose", "hooks go on after an oops"],
+    },
+    Trap {
+        suite: Guest::new("fail-ftrace-dies"),
+        cause: Cause::Warning,
+        text: &["WARNING: ", "ftrace_bug", "hooks are gone without ftrace"],
+    },
 ];
 
 impl Trap {

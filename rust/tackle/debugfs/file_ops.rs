@@ -66,6 +66,11 @@ impl<T> FileOps<T> {
         self.mode
     }
 
+    /// The module whose code the operations are.
+    pub(super) fn owner(&self) -> *const bindings::module {
+        self.ops.owner
+    }
+
     pub(super) fn as_ptr(&self) -> *const bindings::file_operations {
         self.ops
     }

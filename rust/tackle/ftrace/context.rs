@@ -48,7 +48,7 @@ impl Inside {
         } else {
             interrupt_level(count)
         };
-        if !set_active(level) && !is_stale(level, count) {
+        if !set_active(level) && !is_stale() {
             return Err(Missed(PhantomData));
         }
         // INVARIANT: It was 0, or nobody's, and is 1.
@@ -56,6 +56,14 @@ impl Inside {
             level,
             _not_send: PhantomData,
         })
+    }
+}
+
+impl Drop for Inside {
+    #[inline(always)]
+    fn drop(&mut self) {
+        clear_active(self.level);
+        enable_preemption();
     }
 }
 
@@ -73,15 +81,25 @@ impl Drop for Missed {
     }
 }
 
-/// Returns whether the `tackle_ftrace_active[level]` of this CPU is that of a handler which
-/// never returned: its task oopsed and was killed. `count` is the preemption count, in which
-/// the caller has disabled preemption once.
+/// Returns whether the `tackle_ftrace_active` of this CPU and context is that of a handler which
+/// never returned: its task oopsed and was killed. The caller has disabled preemption once.
 ///
-/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+/// "rust-cold": its callers need not save their registers for what hardly ever happens. For the
+/// same reason it reads the preemption count again, which its callers then need not keep.
 #[cold]
 #[inline(never)]
-extern "rust-cold" fn is_stale(level: usize, count: u32) -> bool {
-    if level != 0 {
+extern "rust-cold" fn is_stale() -> bool {
+    let count: u32;
+    // SAFETY: Reads this CPU's preemption count.
+    unsafe {
+        asm!(
+            "mov {value:e}, gs:[rip + {count}]",
+            count = sym bindings::__preempt_count,
+            value = out(reg) count,
+            options(nostack, preserves_flags, readonly),
+        )
+    };
+    if count & INTERRUPT != 0 {
         // An oops in an interrupt is a panic.
         return false;
     }
@@ -89,14 +107,6 @@ extern "rust-cold" fn is_stale(level: usize, count: u32) -> bool {
     let alone = count & bindings::PREEMPT_MASK as u32 == 1;
     // SAFETY: Preemption is disabled, so this is about one CPU.
     unsafe { bindings::ftrace_handler_is_dead(alone) }
-}
-
-impl Drop for Inside {
-    #[inline(always)]
-    fn drop(&mut self) {
-        clear_active(self.level);
-        enable_preemption();
-    }
 }
 
 /// `interrupt_context_level()`, for an interrupt.

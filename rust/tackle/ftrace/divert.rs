@@ -5,7 +5,8 @@
 use super::{
     context::Inside,
     ops::{Plain, Plan, SingleOps},
-    skip, Arguments, Call, Target,
+    skip::LastStub,
+    Arguments, Call, Target,
 };
 use crate::{
     bindings,
@@ -58,6 +59,7 @@ pub struct Overriding<F: Replaceable, H: Override<F>> {
     handler: H,
     skipped: Counter,
     missed: Counter,
+    stub: LastStub,
     _function: PhantomData<fn() -> F>,
     #[pin]
     _pin: PhantomPinned,
@@ -79,6 +81,7 @@ impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
             handler,
             skipped: Counter::new()?,
             missed: Counter::new()?,
+            stub: LastStub::new(),
             // After the others: from then on they are used.
             // SAFETY: `this` is pinned, so that it stays where it is. The rest of it is
             // dropped after the ops.
@@ -120,11 +123,17 @@ impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
         fregs: *mut bindings::ftrace_regs,
     ) {
         // SAFETY: By the function's requirements. Other threads share it; the handler, the
-        // counters and nothing else is looked at, which are initialised.
+        // counters and the stub are looked at and nothing else, and they are initialised.
         let this = unsafe { (*ops).private.cast::<Self>() };
         // SAFETY: As above.
-        let (handler, skipped, missed) =
-            unsafe { (&(*this).handler, &(*this).skipped, &(*this).missed) };
+        let (handler, skipped, missed, stub) = unsafe {
+            (
+                &(*this).handler,
+                &(*this).skipped,
+                &(*this).missed,
+                &(*this).stub,
+            )
+        };
         let Ok(_inside) = Inside::enter() else {
             return missed.increment();
         };
@@ -139,7 +148,7 @@ impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
         if let Some(value) = value {
             skipped.increment();
             // SAFETY: The registers are this callback's to change (`IPMODIFY`).
-            unsafe { skip::skip(fregs, value) };
+            unsafe { stub.skip(fregs, value) };
         }
     }
 }

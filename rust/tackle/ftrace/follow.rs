@@ -13,10 +13,10 @@ use super::{
     site::Sites,
     slot::Node,
     target::Targets,
-    wanted::{Places, Wanted},
+    wanted::{sort, Places, Wanted},
     within::{copy, Loading, Within},
 };
-use crate::{bindings, fault, library};
+use crate::{bindings, fault, leftover, library};
 use core::{marker::PhantomPinned, ptr};
 use kernel::{
     error::to_result,
@@ -246,8 +246,7 @@ impl NodeSet {
 
     /// To be called before [`NodeSet::has`].
     fn sort(&mut self) {
-        // SAFETY: So many addresses are there.
-        unsafe { bindings::sort_addresses(self.0.as_mut_ptr(), self.0.len()) };
+        sort(&mut self.0);
     }
 
     fn has(&self, node: &Node) -> bool {
@@ -468,6 +467,12 @@ fn hear(action: u32, name: &CStr, module: *const kernel::bindings::module) -> Re
                 // SAFETY: The module is there while those who listen are told.
                 unsafe { bindings::within_module(follower.code, module) }
             };
+            match leftover::sweep(module) {
+                0 => {}
+                n => {
+                    pr_warn!("{name} has gone without its {n} files and qdiscs: they are removed\n")
+                }
+            }
             match hooks.remove(is_its) {
                 0 => {}
                 n => pr_warn!("{name} has gone without its {n} hooks: they are removed\n"),

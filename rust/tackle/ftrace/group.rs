@@ -47,7 +47,8 @@ impl Table {
         // INVARIANT: All cells are free.
         Ok(Self {
             cells,
-            shift: usize::BITS - len.ilog2(),
+            // Not `ilog2()`: objtool does not know its panic.
+            shift: usize::BITS - len.trailing_zeros(),
         })
     }
 

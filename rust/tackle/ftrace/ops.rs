@@ -4,12 +4,14 @@
 
 use super::follow::{self, Single};
 use crate::{bindings, fault};
-use core::marker::{PhantomData, PhantomPinned};
+use core::{
+    marker::{PhantomData, PhantomPinned},
+    sync::atomic::{AtomicUsize, Ordering},
+};
 use kernel::{
     error::to_result,
     ffi::{c_ulong, c_void},
     prelude::*,
-    sync::atomic::{Atomic, Relaxed},
     time::{delay::fsleep, Delta},
     types::Opaque,
 };
@@ -190,8 +192,9 @@ impl Plan {
 #[pin_data(PinnedDrop)]
 pub(super) struct SingleOps<K: Kind> {
     plan: Plan,
-    /// Of the function's entry; changed by [`follow`] alone, under its lock.
-    address: Atomic<usize>,
+    /// Of the function's entry; changed by [`follow`] alone, under its lock. Not the kernel's
+    /// type, whose loads are calls.
+    address: AtomicUsize,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
     _kind: PhantomData<fn() -> K>,
@@ -224,7 +227,7 @@ impl<K: Kind> SingleOps<K> {
     ) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
             plan,
-            address: Atomic::new(0),
+            address: AtomicUsize::new(0),
             ops: Opaque::uninit(),
             _kind: PhantomData,
             _pin: PhantomPinned,
@@ -238,7 +241,19 @@ impl<K: Kind> SingleOps<K> {
     /// Returns the address of the function's entry; 0 while its module is missing.
     #[inline]
     pub(super) fn address(&self) -> usize {
-        self.address.load(Relaxed)
+        self.address.load(Ordering::Relaxed)
+    }
+
+    /// Returns the same, for what the ops has called.
+    ///
+    /// # Safety
+    ///
+    /// A task is in what the ops has called for its function.
+    #[inline]
+    pub(super) unsafe fn address_in_use(&self) -> usize {
+        // SAFETY: It is changed only when the function's module goes or comes. No task is in
+        // what the function calls then.
+        unsafe { *self.address.as_ptr() }
     }
 
     /// Takes the ops off, if it is on its function still. When this returns, no CPU and no
@@ -258,10 +273,10 @@ impl<K: Kind> Single for SingleOps<K> {
         // time, so that nobody uses it. It is pinned until `drop`.
         unsafe { ops.write(self.plan.ops()) };
         // Before it is called: who is in a replacement looks here.
-        self.address.store(address, Relaxed);
+        self.address.store(address, Ordering::Relaxed);
         // SAFETY: As above, and by the requirements of `new`.
         unsafe { register::<K>(ops, &mut [address]) }
-            .inspect_err(|_| self.address.store(0, Relaxed))
+            .inspect_err(|_| self.address.store(0, Ordering::Relaxed))
     }
 
     fn disarm(&self) {
@@ -276,7 +291,7 @@ impl<K: Kind> Single for SingleOps<K> {
             );
             fsleep(Delta::from_secs(3600));
         }
-        self.address.store(0, Relaxed);
+        self.address.store(0, Ordering::Relaxed);
     }
 }
 

@@ -65,7 +65,7 @@ impl Place {
     #[inline]
     pub unsafe fn old_func(&'static self) -> *mut c_void {
         // SAFETY: As in `enter`.
-        let function = unsafe { (*self.0.load(Ordering::Relaxed)).ops.address() };
+        let function = unsafe { (*self.0.load(Ordering::Relaxed)).ops.address_in_use() };
         // CAST: An address.
         function as *mut c_void
     }
@@ -120,7 +120,7 @@ impl Drop for InReplacement {
 /// It follows the function's module ([`Targets`](crate::ftrace::Targets)).
 ///
 /// Dropping it returns only when no task is in the replacement any more, however long that
-/// sleeps, and logs each ten seconds that it waits. So the replacement itself must not be what
+/// sleeps, and logs after a second, and each ten seconds, that it waits. So the replacement itself must not be what
 /// drops it. If a task never comes back from the replacement, because the function ends tasks
 /// (`do_exit()`), the drop never returns. Nor does it if ftrace has switched itself off after a
 /// fault of its own.
@@ -192,7 +192,7 @@ impl PinnedDrop for Redirect {
         while self.left.sum() != entered {
             fsleep(Delta::from_millis(1));
             waited_ms += 1;
-            if waited_ms % 10_000 == 0 {
+            if waited_ms % 10_000 == 1_000 {
                 let tasks = entered.wrapping_sub(self.left.sum());
                 pr_warn!(
                     "{}: waiting for {tasks} calls to return from the replacement\n",

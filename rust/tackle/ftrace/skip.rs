@@ -9,7 +9,7 @@
 
 use super::divert::go_on_at;
 use crate::bindings;
-use core::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
 /// How many stubs there are; as in `trampolines.S`.
 const STUBS: usize = 128;
@@ -23,71 +23,105 @@ extern "C" {
     fn tackle_ftrace_just_return();
 }
 
-/// What the stubs return.
+/// A stub.
+///
+/// # Invariants
+///
+/// `code` returns `value`, which is set once: by whoever sets `is_taken`.
+#[repr(C)]
+pub(super) struct Stub {
+    // First: the stub reads it.
+    value: AtomicUsize,
+    code: *const u8,
+    is_taken: AtomicBool,
+}
+
+// SAFETY: The address does not change.
+unsafe impl Sync for Stub {}
+
+const _: () = assert!(size_of::<Stub>() == 24, "as in trampolines.S");
+
+/// The stubs. The first one returns 0.
 #[allow(non_upper_case_globals)]
 #[no_mangle]
-static tackle_ftrace_return_values: [AtomicUsize; STUBS] = [const { AtomicUsize::new(0) }; STUBS];
+static tackle_ftrace_return_values: [Stub; STUBS] = {
+    let mut stubs = [const {
+        Stub {
+            value: AtomicUsize::new(0),
+            code: core::ptr::null(),
+            is_taken: AtomicBool::new(false),
+        }
+    }; STUBS];
+    let mut index = 0;
+    while index < STUBS {
+        // INVARIANT: That is the stub in `trampolines.S`.
+        stubs[index].code = (&raw const tackle_ftrace_return_stubs).wrapping_add(index * STUB_SIZE);
+        index += 1;
+    }
+    stubs[0].is_taken = AtomicBool::new(true);
+    stubs
+};
 
-/// Whether a stub's value is set for good: [`FREE`], [`TAKEN`] or [`SET`].
-static STATES: [AtomicU32; STUBS] = [const { AtomicU32::new(FREE) }; STUBS];
+/// The stub that a hook has used last: most hooks return few different values.
+///
+/// # Invariants
+///
+/// It is one of the stubs whose value is set.
+pub(super) struct LastStub(AtomicPtr<Stub>);
 
-const FREE: u32 = 0;
-/// Somebody is about to set the value.
-const TAKEN: u32 = 1;
-const SET: u32 = 2;
+impl LastStub {
+    pub(super) fn new() -> Self {
+        // INVARIANT: The first one has its value from the beginning.
+        Self(AtomicPtr::new(
+            (&raw const tackle_ftrace_return_values[0]).cast_mut(),
+        ))
+    }
 
-/// Makes the function return `value` at once.
-///
-/// Not inlined: modules do not get to see the symbols.
-///
-/// # Safety
-///
-/// `fregs` is what ftrace passes to a callback that may change them. The function returns a
-/// value of one register, or none.
-#[inline(never)]
-pub(super) unsafe fn skip(fregs: *mut bindings::ftrace_regs, value: usize) {
-    let ip = match stub(value) {
-        Some(index) => (&raw const tackle_ftrace_return_stubs).addr() + index * STUB_SIZE,
-        None => {
+    /// Makes the function return `value` at once.
+    ///
+    /// # Safety
+    ///
+    /// `fregs` is what ftrace passes to a callback that may change them. The function returns a
+    /// value of one register, or none.
+    #[inline(always)]
+    pub(super) unsafe fn skip(&self, fregs: *mut bindings::ftrace_regs, value: usize) {
+        // SAFETY: By the type invariants.
+        let stub = unsafe { &*self.0.load(Ordering::Acquire) };
+        if stub.value.load(Ordering::Relaxed) == value {
+            // SAFETY: By the function's requirements. The stub returns to the function's caller.
+            unsafe { go_on_at(fregs, stub.code.addr()) };
+        } else {
             // SAFETY: By the function's requirements.
-            unsafe { (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ax = value };
-            tackle_ftrace_just_return as *const () as usize
-        }
-    };
-    // SAFETY: By the function's requirements. What is there returns to the function's caller.
-    unsafe { go_on_at(fregs, ip) };
-}
-
-/// Returns the number of the stub for `value`; [`None`] when all are taken.
-#[inline(always)]
-fn stub(value: usize) -> Option<usize> {
-    // Fibonacci hashing, as in `group.rs`.
-    let first = value.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (usize::BITS - STUBS.ilog2());
-    let is_its = |index: usize| {
-        STATES[index].load(Ordering::Acquire) == SET
-            && tackle_ftrace_return_values[index].load(Ordering::Relaxed) == value
-    };
-    if is_its(first) {
-        return Some(first);
-    }
-    search(first, value, is_its)
-}
-
-/// Looks for the stub of `value` behind the first one, or takes one that is free.
-#[cold]
-fn search(first: usize, value: usize, is_its: impl Fn(usize) -> bool) -> Option<usize> {
-    for step in 0..STUBS {
-        let index = (first + step) % STUBS;
-        if is_its(index) {
-            return Some(index);
-        }
-        let free =
-            STATES[index].compare_exchange(FREE, TAKEN, Ordering::Relaxed, Ordering::Relaxed);
-        if free.is_ok() {
-            tackle_ftrace_return_values[index].store(value, Ordering::Relaxed);
-            STATES[index].store(SET, Ordering::Release);
-            return Some(index);
+            unsafe { self.search(fregs, value) };
         }
     }
-    None
+
+    /// As [`LastStub::skip`], for another value: looks for its stub, or takes one that is free.
+    /// Without one, the value is in the register of the return value.
+    ///
+    /// # Safety
+    ///
+    /// As for [`LastStub::skip`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn search(&self, fregs: *mut bindings::ftrace_regs, value: usize) {
+        let mut ip = tackle_ftrace_just_return as *const () as usize;
+        for stub in &tackle_ftrace_return_values {
+            if !stub.is_taken.swap(true, Ordering::Acquire) {
+                stub.value.store(value, Ordering::Release);
+            } else if stub.value.load(Ordering::Acquire) != value {
+                continue;
+            }
+            ip = stub.code.addr();
+            // INVARIANT: Its value is set.
+            self.0
+                .store((&raw const *stub).cast_mut(), Ordering::Release);
+            break;
+        }
+        // SAFETY: By the function's requirements.
+        unsafe {
+            (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ax = value;
+            go_on_at(fregs, ip);
+        }
+    }
 }

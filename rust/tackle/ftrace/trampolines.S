@@ -68,7 +68,7 @@ SYM_ENTRY(tackle_ftrace_trampolines, SYM_L_GLOBAL, SYM_A_NONE)
 	.balign STUB_SIZE
 SYM_START(tackle_ftrace_return_\index, SYM_L_LOCAL, SYM_A_NONE)
 	ENDBR
-	movq	(tackle_ftrace_return_values + \index * 8)(%rip), %rax
+	movq	(tackle_ftrace_return_values + \index * 24)(%rip), %rax
 	RET
 SYM_FUNC_END(tackle_ftrace_return_\index)
 .endm
@@ -86,5 +86,6 @@ SYM_ENTRY(tackle_ftrace_return_stubs, SYM_L_GLOBAL, SYM_A_NONE)
 
 /* The same for a value that has no stub: it is in %rax. */
 SYM_FUNC_START(tackle_ftrace_just_return)
+	ENDBR
 	RET
 SYM_FUNC_END(tackle_ftrace_just_return)

@@ -293,21 +293,41 @@ const MAX_ENTRY: usize = 16;
 
 /// Finds the functions at `addresses`.
 fn find_addresses(addresses: &[usize], loading: &Loading, places: &mut KVec<Places>) -> Result {
+    let mut modules: KVec<(CString, KVec<usize>)> = KVec::new();
     for &address in addresses {
         let location = symbol::ftrace_location(address).ok_or(EINVAL)?;
         let Some(module) = symbol::module_of(location)? else {
-            add(places, Within::Vmlinux, &[address])?;
+            add(places, Within::Vmlinux, &[location])?;
             continue;
         };
-        // Its symbol tells whether it is an init function.
-        let is_near = |_: &CStr, symbol: usize| location.wrapping_sub(symbol) < MAX_ENTRY;
+        if let Some((_, list)) = modules.iter_mut().find(|(name, _)| **name == *module) {
+            list.push(location, GFP_KERNEL)?;
+            continue;
+        }
+        let mut list = KVec::new();
+        list.push(location, GFP_KERNEL)?;
+        modules.push((module, list), GFP_KERNEL)?;
+    }
+    for (module, mut locations) in modules {
+        sort(&mut locations);
+        // The symbols tell which are init functions.
+        let is_near = |_: &CStr, symbol: usize| {
+            let next = locations.partition_point(|&location| location < symbol);
+            let next = locations.get(next);
+            next.is_some_and(|location| location - symbol < MAX_ENTRY)
+        };
         let symbols = loading.symbols(&module, is_near)?.ok_or(ENOENT)?;
-        let found = symbols
-            .into_iter()
-            .find(|symbol| symbol::ftrace_location(symbol.address) == Some(location));
-        let mut in_module = InModule::new();
-        in_module.add(&found.ok_or(EINVAL)?)?;
-        in_module.add_to(places, &module)?;
+        let mut found = InModule::new();
+        for symbol in &symbols {
+            let location = symbol::ftrace_location(symbol.address);
+            if location.is_some_and(|location| locations.binary_search(&location).is_ok()) {
+                found.add(symbol)?;
+            }
+        }
+        if found.is_empty() {
+            return Err(EINVAL);
+        }
+        found.add_to(places, &module)?;
     }
     Ok(())
 }
@@ -324,6 +344,10 @@ impl InModule {
             core: KVec::new(),
             init: KVec::new(),
         }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.core.is_empty() && self.init.is_empty()
     }
 
     fn add(&mut self, symbol: &Symbol) -> Result {
@@ -366,11 +390,16 @@ fn add(places: &mut KVec<Places>, within: Within, addresses: &[usize]) -> Result
     Ok(())
 }
 
+/// Sorts addresses.
+pub(super) fn sort(addresses: &mut [usize]) {
+    // SAFETY: So many addresses are there.
+    unsafe { bindings::sort_addresses(addresses.as_mut_ptr(), addresses.len()) };
+}
+
 /// Puts the addresses in their order, each once.
 fn sorted(mut places: KVec<Places>) -> KVec<Places> {
     for Places { addresses, .. } in &mut places {
-        // SAFETY: So many addresses are there.
-        unsafe { bindings::sort_addresses(addresses.as_mut_ptr(), addresses.len()) };
+        sort(addresses);
         let mut last = None;
         addresses.retain(|&mut address| last.replace(address) != Some(address));
     }

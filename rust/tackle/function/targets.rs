@@ -53,3 +53,15 @@ unsafe impl Function for Getpid {
 
 // SAFETY: It changes nothing, and its result goes to user space.
 unsafe impl Replaceable for Getpid {}
+
+/// The system call `getsid()` as programs of 64 bits make it, in `kernel/sys.c`.
+pub struct Getsid;
+
+// SAFETY: Made by `SYSCALL_DEFINE1(getsid, pid_t, pid)`; else as above.
+unsafe impl Function for Getsid {
+    type Prototype = unsafe extern "C" fn(*const pt_regs) -> c_long;
+    const NAME: &'static CStr = c"__x64_sys_getsid";
+}
+
+// SAFETY: It changes nothing, and its result goes to user space.
+unsafe impl Replaceable for Getsid {}

@@ -160,7 +160,7 @@ macro_rules! livepatch {
         $(, shadows: [$($shadow:expr),* $(,)?])?
         $(, params: $params:tt)? $(,)?
     ) => {
-        ::kernel::prelude::module! {
+        $crate::module! {
             type: LivePatch,
             name: $name,
             authors: $authors,

@@ -6,7 +6,8 @@
 //! 100 for each of the rounds of the suite `stress`, so that an ordinary run takes a sample,
 //! and `make stress` all of them. The random seed is in the report; `TACKLE_SEED` sets it.
 
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
 
@@ -92,17 +93,18 @@ impl Drop for Load {
     }
 }
 
-/// Puts hooks on functions, waits for a call of one of them, and lets them stay for a while.
-fn hook(kind: &str, addresses: &[String]) -> Result<u64> {
-    let before: u64 = debugfs::value(file("calls"))?;
+/// Puts hooks on functions.
+fn arm(kind: &str, addresses: &[String]) -> Result<()> {
     let line = format!("{kind} {}", addresses.join(" "));
     debugfs::write(file("arm"), &line)?.with_context(|| {
         let (first, last) = (addresses.first(), addresses.last());
-        format!(
-            "cannot hook {} functions, {first:?} to {last:?}",
-            addresses.len()
-        )
-    })?;
+        let count = addresses.len();
+        format!("cannot hook {count} functions, {first:?} to {last:?}")
+    })
+}
+
+/// Waits until the hooks have seen a call, and a while longer; returns how many they have seen.
+fn stay(before: u64) -> Result<u64> {
     let seen = || debugfs::value::<u64>(file("calls")).map(|calls| calls - before);
     wait_often(
         "a call of a hooked function",
@@ -110,7 +112,7 @@ fn hook(kind: &str, addresses: &[String]) -> Result<u64> {
         Duration::from_secs(100),
         || Ok((seen()? > 0).then_some(())),
     )?;
-    std::thread::sleep(STAY);
+    sleep(STAY);
     seen()
 }
 
@@ -128,6 +130,7 @@ fn end(stack: module::Stack, context: &mut Context<'_>, calls: u64) -> Result<()
     stack.unload()
 }
 
+/// Hooks come and go while the functions are called.
 fn one_hook_on_each(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let sample = Sample::new()?;
@@ -135,7 +138,9 @@ fn one_hook_on_each(context: &mut Context<'_>) -> Result<()> {
     let load = Load::new()?;
     let mut calls = 0;
     for (number, batch) in sample.addresses.chunks(BATCH).enumerate() {
-        calls += hook("each", batch)?;
+        let before = debugfs::value(file("calls"))?;
+        arm("each", batch)?;
+        calls += stay(before)?;
         if number % 10 == 9 {
             context.note(format!("{} functions", (number + 1) * BATCH))?;
         }
@@ -144,13 +149,23 @@ fn one_hook_on_each(context: &mut Context<'_>) -> Result<()> {
     end(stack, context, calls)
 }
 
+/// The load begins when all functions are hooked: what patches them would take too long else,
+/// on emulated processors.
 fn one_hook_on_all(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let sample = Sample::new()?;
     sample.tell(context)?;
+    let start = Instant::now();
+    arm("one", &sample.addresses)?;
+    let took = start.elapsed().as_secs_f32();
+    context.note(format!("hooked in {took:.1} s"))?;
     let load = Load::new()?;
-    let calls = hook("one", &sample.addresses)?;
-    // They are busy: what removes a hook must come through.
+    let before = debugfs::value(file("calls"))?;
+    let mut calls = 0;
+    for _ in 0..10 {
+        calls = stay(before)?;
+        context.note(format!("{calls} calls"))?;
+    }
     drop(load);
     end(stack, context, calls)
 }

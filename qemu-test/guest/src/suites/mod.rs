@@ -3,6 +3,7 @@
 //! The suites, one file each.
 
 mod codel_family;
+mod debugfs_fuzz;
 mod every_function;
 mod fault;
 mod hooks;
@@ -14,6 +15,7 @@ mod numa;
 mod rcodel;
 mod rfq_codel;
 mod rig;
+mod soundness;
 mod stress;
 mod tackle_hooks;
 mod tools;
@@ -24,6 +26,7 @@ use crate::suite::Suite;
 pub const ALL: &[&Suite] = &[
     &hooks::SUITE,
     &tackle_hooks::SUITE,
+    &soundness::SUITE,
     &livepatch::SUITE,
     &numa::SUITE,
     &rcodel::SUITE,
@@ -32,6 +35,7 @@ pub const ALL: &[&Suite] = &[
     &tools::SUITE,
     &load::SUITE,
     &every_function::SUITE,
+    &debugfs_fuzz::SUITE,
     &netlink_fuzz::SUITE,
     &kunit::SUITE,
     &stress::SUITE,
@@ -42,4 +46,6 @@ pub const ALL: &[&Suite] = &[
     &rig::LEAK,
     &rig::USE_AFTER_FREE,
     &rig::INVERSION,
+    &rig::HOOK_OOPS,
+    &rig::FTRACE_DIES,
 ];

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::{getsid, Pid};
 
 use crate::clean::clean;
 use crate::suite::{list, Context, Suite};
-use crate::sys::{debugfs, module};
+use crate::sys::{cmd, debugfs, module};
 
 /// Does what it is told to while it is loaded, and does not stay.
 const MODULE: &str = "rig_bug";
@@ -66,6 +68,20 @@ pub const INVERSION: Suite = Suite {
     tests: list![inversion],
 };
 
+/// A panic in the handler of a hook, which kills a task; other hooks go on.
+pub const HOOK_OOPS: Suite = Suite {
+    name: "fail-hook-oops",
+    by_name_only: true,
+    tests: list![handler_panics],
+};
+
+/// A fault of ftrace, which switches itself off; hooks can go all the same.
+pub const FTRACE_DIES: Suite = Suite {
+    name: "fail-ftrace-dies",
+    by_name_only: true,
+    tests: list![ftrace_dies],
+};
+
 fn wrong_sum(_: &mut Context<'_>) -> Result<()> {
     let online = debugfs::read("/sys/devices/system/cpu/online")?;
     ensure!(online.is_empty(), "expected no processor, got {online}");
@@ -99,4 +115,63 @@ fn use_after_free(_: &mut Context<'_>) -> Result<()> {
 
 fn inversion(_: &mut Context<'_>) -> Result<()> {
     module::expect_refusal(MODULE, "what=inversion", Errno::ECANCELED)
+}
+
+/// The task that oopsed never leaves the handler. No other hook may miss a call on its CPU for
+/// that, with preemption disabled or not.
+fn handler_panics(context: &mut Context<'_>) -> Result<()> {
+    debugfs::set("/proc/sys/kernel/panic_on_oops", "0")?;
+    let mut cpus = CpuSet::new();
+    cpus.set(0)?;
+    sched_setaffinity(Pid::from_raw(0), &cpus)?;
+    let stack = module::stack("hook_oops", "function=cmdline_proc_show")?;
+    let twin = module::load("rig_twin_a", "")?;
+    let other = module::load("hook_count", "function=rig_twin_a:rig_twin_call")?;
+    let oopses = debugfs::tackle("hook_oops/calls");
+    let calls = debugfs::tackle("hook_count/calls");
+    for (parameter, round) in [("call_atomic", 1), ("call", 2)] {
+        debugfs::set(debugfs::tackle("hook_oops/panic"), "1")?;
+        let killed = cmd::output("cat /proc/cmdline");
+        let seen: u64 = debugfs::value(&oopses)?;
+        ensure!(
+            seen == round,
+            "expected {round} panics, got {seen}: {killed:?}"
+        );
+        let before: u64 = debugfs::value(&calls)?;
+        debugfs::set(
+            format!("/sys/module/rig_twin_a/parameters/{parameter}"),
+            "10",
+        )?;
+        let seen = debugfs::value::<u64>(&calls)? - before;
+        ensure!(seen == 10, "{parameter}: expected 10 calls, got {seen}");
+    }
+    other.unload()?;
+    twin.unload()?;
+    stack.unload()?;
+    context.note("fail-hook-oops: hooks go on after an oops")
+}
+
+/// The function goes on to call a trampoline, which must call no handler that is gone.
+fn ftrace_dies(context: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let hook = module::load("hook_count", "function=__x64_sys_getsid")?;
+    let calls = || debugfs::value::<u64>(debugfs::tackle("hook_count/calls"));
+    getsid(None)?;
+    ensure!(calls()? > 0, "no call seen");
+    // Whether it is refused or not, ftrace has seen it.
+    if let Ok(module) = module::insmod("rig_mcount", "")? {
+        module.leave();
+    }
+    module::expect_refusal("hook_latency", "function=vfs_read", Errno::ENODEV)?;
+    hook.unload()?;
+    for _ in 0..1000 {
+        getsid(None)?;
+    }
+    let answer = module::rmmod_once(module::LIBRARY);
+    ensure!(
+        answer == Err(Errno::EAGAIN),
+        "the library is still called, and rmmod says {answer:?}"
+    );
+    library.leave();
+    context.note("fail-ftrace-dies: hooks are gone without ftrace")
 }

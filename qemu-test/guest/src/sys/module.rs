@@ -38,9 +38,12 @@ pub const CLIENTS: [&str; 8] = [
 /// Modules of the rig, the benchmarks and samples that the suites load, and the kernel's own
 /// for tests of live patching.
 pub const RIG: &[&str] = &[
+    "bench_others",
     "bench_tracee",
     "hook_all",
     "hook_exclusive",
+    "hook_forget",
+    "hook_oops",
     "hook_redirect",
     "hook_stress",
     "kprobe_bench",
@@ -62,6 +65,9 @@ pub const RIG: &[&str] = &[
     "livepatch_twin",
     "redirect_busy",
     "rig_busy",
+    "rig_mcount",
+    "rig_twin_a",
+    "rig_twin_b",
     "test_klp_atomic_replace",
     "test_klp_callbacks_busy",
     "test_klp_callbacks_mod",

@@ -3,9 +3,9 @@
 //! Kinds of qdiscs, made known to the kernel.
 
 use super::{ops::Ops, Qdisc};
-use crate::{bindings, fault};
+use crate::{bindings, fault, leftover};
 use core::{marker::PhantomData, mem::ManuallyDrop};
-use kernel::{error::to_result, prelude::*, types::Opaque};
+use kernel::{error::to_result, ffi::c_void, prelude::*, types::Opaque};
 
 /// A kind of qdisc that users can create, until this is dropped.
 ///
@@ -45,10 +45,32 @@ impl<T: Qdisc> Registration<T> {
         // and not used any more (`drop`).
         to_result(unsafe { bindings::register_qdisc(ops.get()) })?;
         // INVARIANT: Registered just now.
-        Ok(Self {
+        let this = Self {
             ops: ManuallyDrop::new(ops),
             _kind: PhantomData,
-        })
+        };
+        let ops = this.ops.get();
+        // SAFETY: `withdraw` is for registered ops, and `drop` calls `remove` first. On an error
+        // `this` is dropped.
+        unsafe { leftover::add((*ops).owner, ops.addr(), ops.cast(), withdraw) }?;
+        Ok(this)
+    }
+}
+
+/// Takes a kind of qdisc from the kernel, and waits until nobody finds it by name any more.
+///
+/// # Safety
+///
+/// `ops` are registered. RTNL is not held.
+unsafe fn withdraw(ops: *mut c_void) {
+    // SAFETY: By the function's requirements. Who has found the ops holds a reference to the
+    // module (a qdisc, or the system's default kind), or RTNL, or is in an RCU read-side critical
+    // section. The latter two end here.
+    unsafe {
+        bindings::unregister_qdisc(ops.cast());
+        bindings::rtnl_lock();
+        bindings::rtnl_unlock();
+        kernel::bindings::synchronize_rcu();
     }
 }
 
@@ -56,18 +78,10 @@ impl<T: Qdisc> Drop for Registration<T> {
     /// Takes RTNL, and waits for an RCU grace period.
     fn drop(&mut self) {
         let ops = self.ops.get();
-        // SAFETY: By the type invariants. From then on nobody finds the ops by name.
-        unsafe { bindings::unregister_qdisc(ops) };
-
-        // Who has found them holds a reference to the module (a qdisc, or the system's
-        // default kind), or RTNL, or is in an RCU read-side critical section. The latter
-        // two end here.
-        // SAFETY: RTNL is not held: modules are loaded and unloaded without it.
-        unsafe {
-            bindings::rtnl_lock();
-            bindings::rtnl_unlock();
-            kernel::bindings::synchronize_rcu();
-        }
+        leftover::remove(ops.addr());
+        // SAFETY: By the type invariants. RTNL is not held: modules are loaded and unloaded
+        // without it.
+        unsafe { withdraw(ops.cast()) };
         // SAFETY: `owner` is the module that this code runs for.
         let references = unsafe { kernel::bindings::module_refcount((*ops).owner) };
         // While a module is being unloaded there are none. Else there may be users: leave

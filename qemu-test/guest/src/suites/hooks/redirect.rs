@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use super::READ;
 use crate::suite::Context;
 use crate::sys::livepatch::{cmdline, Patch};
-use crate::sys::{cmd, debugfs, ftrace, module, wait_for};
+use crate::sys::{cmd, debugfs, ftrace, kmsg, module, wait_for};
 
 const MODULE: &str = "hook_redirect";
 const BUSY: &str = "redirect_busy";
@@ -93,6 +93,7 @@ pub fn hooks_see_redirected_calls(_: &mut Context<'_>) -> Result<()> {
 pub fn waits_for_whoever_sleeps_in_it(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let busy = module::load(BUSY, "")?;
+    let mut log = kmsg::Cursor::now()?;
     let reader = cmd::start("cat /proc/cmdline")?;
     let stack = format!("/proc/{}/stack", reader.0.id());
     let mark = format!("[{BUSY}]");
@@ -106,13 +107,21 @@ pub fn waits_for_whoever_sleeps_in_it(_: &mut Context<'_>) -> Result<()> {
             let leaves = |line: &str| line.starts_with(BUSY) && line.contains("Unloading");
             Ok(modules.lines().any(leaves).then_some(()))
         });
-        // However long it waits: an end before the reader's is a failure.
-        thread::sleep(Duration::from_millis(500));
+        // It says whom it waits for. An end before the reader's is a failure.
+        let told = wait_for("a word on what it waits for", LIMIT, || {
+            let records = log.read()?;
+            let told = |text: &str| text.contains("cmdline_proc_show: waiting for 1 calls");
+            Ok(records
+                .iter()
+                .any(|record| told(&record.text))
+                .then_some(()))
+        });
         let early = unload.is_finished();
         // Kills it, whatever went wrong: the thread waits for that.
         drop(reader);
         let unloaded = unload.join();
         waits?;
+        told?;
         ensure!(!early, "the module went while a task was in it");
         unloaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })?;

@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Random lines, and lines mutated from valid ones, to all that root can write: the files `add`
+//! and `del` of `tackle_hooks`, the fault attribute, and module parameters.
+//!
+//! Nothing that is written may make the kernel report trouble. When a hook is refused, `error`
+//! has a line that says why; when it is accepted, `error` is empty. There are 100 lines for each
+//! of the rounds of the suite `stress`. The random seed is in the report; `TACKLE_SEED` sets it.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{ensure, Context as _, Result};
+use fastrand::Rng;
+
+use super::stress::rounds;
+use crate::suite::{list, Context, Suite};
+use crate::sys::{cmd, debugfs, module};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "debugfs_fuzz",
+    by_name_only: false,
+    tests: list![
+        lines_for_hooks,
+        values_of_the_fault_attribute,
+        module_parameters
+    ],
+};
+
+/// Of a hundred lines, how many each test writes.
+const HOOKS: u32 = 80;
+const FAULTS: u32 = 15;
+const PARAMETERS: u32 = 5;
+
+/// How many hooks there may be at a time.
+const MOST: usize = 24;
+
+fn seed() -> Result<u64> {
+    match std::env::var("TACKLE_SEED") {
+        Ok(seed) => seed.parse().context("TACKLE_SEED is no number"),
+        Err(_) => Ok(fastrand::u64(..)),
+    }
+}
+
+fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
+    of[rng.usize(..of.len())]
+}
+
+/// What stands in the place of a number: mostly such numbers as make a difference.
+fn number(rng: &mut Rng) -> String {
+    match rng.u8(..8) {
+        0 => rng.u64(..).to_string(),
+        1 => format!("-{}", rng.u32(..)),
+        2 => format!("{:#x}", rng.u64(..)),
+        _ => pick(
+            rng,
+            &[
+                "0",
+                "1",
+                "-1",
+                "2",
+                "100",
+                "4194304",
+                "2147483647",
+                "2147483648",
+                "4294967295",
+                "4294967296",
+                "18446744073709551615",
+                "18446744073709551616",
+                "1e3",
+                "0x",
+                " 1",
+                "+1",
+                "1 ",
+                "",
+                "1,2",
+                "0-",
+                "-",
+                "Y",
+                "n",
+                "true",
+            ],
+        )
+        .to_string(),
+    }
+}
+
+/// Changes some bytes of a line, or none.
+fn mutate(rng: &mut Rng, line: &mut Vec<u8>) {
+    for _ in 0..rng.u8(..6).saturating_sub(2) {
+        let at = rng.usize(..=line.len());
+        match rng.u8(..7) {
+            0 => line.insert(at, rng.u8(..)),
+            1 => line.insert(at, b" \n\t\0:=,*/.%"[rng.usize(..11)]),
+            2 if at < line.len() => line[at] = rng.u8(..),
+            3 => line.truncate(at),
+            4 if at < line.len() => drop(line.remove(at)),
+            5 => {
+                let again = line.clone();
+                line.extend(again);
+            }
+            6 if rng.u8(..8) == 0 => {
+                let more = rng.usize(..5000);
+                line.extend(std::iter::repeat_n(b'x', more));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Writes bytes to a file of the kernel; returns whether it took them.
+fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    match file.write(bytes) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error().is_some() => Ok(false),
+        Err(error) => Err(error).context("a write without an errno"),
+    }
+}
+
+struct Hooks {
+    functions: Vec<String>,
+    groups: Vec<&'static str>,
+}
+
+impl Hooks {
+    fn file(name: &str) -> PathBuf {
+        debugfs::tackle("hooks").join(name)
+    }
+
+    fn new() -> Result<Self> {
+        let path = "/sys/kernel/tracing/available_filter_functions";
+        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        let first = |line: &str| line.split_whitespace().next().map(str::to_string);
+        Ok(Self {
+            functions: text.lines().filter_map(first).collect(),
+            groups: vec!["/", "/a", "", "..", "/../..", "/nothing/here"],
+        })
+    }
+
+    fn function(&self, rng: &mut Rng) -> String {
+        match rng.u8(..10) {
+            0..=3 => self.functions[rng.usize(..self.functions.len())].clone(),
+            _ => pick(
+                rng,
+                &[
+                    "vfs_read",
+                    "cmdline_proc_show",
+                    "__x64_sys_getsid",
+                    "console_show",
+                    "tackle_no_such",
+                    "init_task",
+                    "rig_twin_a:rig_twin_call",
+                    "rig_twin_call",
+                    "ext4:ext4_sync_file",
+                    "nothing:at_all",
+                    ":",
+                    "a:",
+                    ":a",
+                    "a:b:c",
+                    "*",
+                    "",
+                    "__rcu_read_lock",
+                    "schedule",
+                    "kfree",
+                ],
+            )
+            .to_string(),
+        }
+    }
+
+    fn option(&self, rng: &mut Rng) -> String {
+        let key = pick(
+            rng,
+            &[
+                "name", "pid", "tgid", "tree", "cgroup", "cpu", "position", "nothing", "",
+            ],
+        );
+        let value = match key {
+            "name" => pick(rng, &["a", "b", "add", "..", "/", "a/b", "x.y", ""]).to_string(),
+            "cgroup" => pick(rng, &self.groups).to_string(),
+            "cpu" => pick(
+                rng,
+                &["0", "0-1", "1,0", "0-", "99999", "1-0", ",", "0,0,0,0"],
+            )
+            .into(),
+            _ => number(rng),
+        };
+        format!("{key}={value}")
+    }
+
+    fn line(&self, rng: &mut Rng) -> Vec<u8> {
+        let kind = pick(rng, &["count", "count", "latency", "return", "other", ""]);
+        let mut line = format!("{} {kind}", self.function(rng));
+        for _ in 0..rng.u8(..4) {
+            line.push(' ');
+            line.push_str(&self.option(rng));
+        }
+        let mut line = line.into_bytes();
+        mutate(rng, &mut line);
+        line
+    }
+
+    /// Writes a line, and compares the answer with what `error` says.
+    fn request(&self, file: &str, line: &[u8]) -> Result<bool> {
+        let taken = write(&Self::file(file), line)?;
+        let error = debugfs::read(Self::file("error"))?;
+        let shown = String::from_utf8_lossy(line);
+        let shown: String = shown.chars().take(200).collect();
+        // The kernel does not pass on a write of nothing.
+        if !line.is_empty() {
+            ensure!(
+                taken == error.is_empty(),
+                "{file} '{}': taken is {taken}, error is '{error}'",
+                shown.escape_debug()
+            );
+        }
+        ensure!(
+            error.lines().count() <= 1,
+            "{file} '{}': more than a line: '{error}'",
+            shown.escape_debug()
+        );
+        Ok(taken)
+    }
+
+    fn names() -> Result<Vec<String>> {
+        let list = debugfs::read(Self::file("list"))?;
+        let first = |line: &str| line.split_whitespace().next().map(str::to_string);
+        Ok(list.lines().filter_map(first).collect())
+    }
+}
+
+fn lines_for_hooks(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack("tackle_hooks", "")?;
+    let twin = module::load("rig_twin_a", "")?;
+    let seed = seed()?;
+    context.note(format!("seed {seed}"))?;
+    let mut rng = Rng::with_seed(seed);
+    let hooks = Hooks::new()?;
+    let (mut taken, mut removed, lines) = (0u32, 0u32, rounds()? * HOOKS);
+    for number in 0..lines {
+        let names = Hooks::names()?;
+        if names.len() >= MOST || (rng.u8(..16) == 0 && !names.is_empty()) {
+            let name = &names[rng.usize(..names.len())];
+            ensure!(
+                hooks.request("del", name.as_bytes())?,
+                "cannot remove {name}"
+            );
+            removed += 1;
+        } else if rng.u8(..8) == 0 {
+            let mut line = names.first().cloned().unwrap_or_default().into_bytes();
+            mutate(&mut rng, &mut line);
+            removed += u32::from(hooks.request("del", &line)?);
+        } else {
+            taken += u32::from(hooks.request("add", &hooks.line(&mut rng))?);
+        }
+        if number % 2000 == 1999 {
+            context.note(format!("{} lines, {taken} hooks", number + 1))?;
+        }
+    }
+    context.note(format!(
+        "{lines} lines, {taken} hooks added, {removed} removed"
+    ))?;
+    twin.unload()?;
+    stack.unload()
+}
+
+/// With such values hooks are added, too: then some steps fail.
+fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack("tackle_hooks", "")?;
+    let seed = seed()?;
+    context.note(format!("seed {seed}"))?;
+    let mut rng = Rng::with_seed(seed);
+    let files = [
+        "probability",
+        "interval",
+        "times",
+        "space",
+        "verbose",
+        "verbose_ratelimit_interval_ms",
+        "verbose_ratelimit_burst",
+        "task-filter",
+    ];
+    let file = |name: &str| debugfs::tackle("fail_setup").join(name);
+    // What it was.
+    let before: Vec<String> = files
+        .iter()
+        .map(|name| debugfs::read(file(name)))
+        .collect::<Result<_>>()?;
+    let (mut taken, lines) = (0u32, rounds()? * FAULTS);
+    for _ in 0..lines {
+        let mut line = number(&mut rng).into_bytes();
+        mutate(&mut rng, &mut line);
+        taken += u32::from(write(&file(pick(&mut rng, &files)), &line)?);
+        if rng.u8(..8) == 0 {
+            // One in eight with failures that are not too many to tell.
+            debugfs::set(file("verbose"), "0")?;
+            let _ = write(&Hooks::file("add"), b"vfs_read count name=a")?;
+            let _ = write(&Hooks::file("del"), b"a")?;
+        }
+    }
+    for (name, value) in files.iter().zip(&before) {
+        debugfs::set(file(name), value)?;
+    }
+    context.note(format!("{lines} values, {taken} taken"))?;
+    stack.unload()
+}
+
+fn module_parameters(context: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let seed = seed()?;
+    context.note(format!("seed {seed}"))?;
+    let mut rng = Rng::with_seed(seed);
+    let hooks = Hooks::new()?;
+    let (mut loaded, lines) = (0u32, rounds()? * PARAMETERS);
+    for _ in 0..lines {
+        let (name, key) =
+            [("hook_count", "function"), ("hook_latency", "function")][rng.usize(..2)];
+        let value = hooks.function(&mut rng);
+        let mut line = format!("{key}={value}").into_bytes();
+        mutate(&mut rng, &mut line);
+        // A parameter is a string.
+        line.retain(|&byte| byte != 0);
+        let path = module::file(name);
+        let object = std::fs::File::open(&path)?;
+        let text = std::ffi::CString::new(line)?;
+        let flags = nix::kmod::ModuleInitFlags::empty();
+        if nix::kmod::finit_module(&object, &text, flags).is_ok() {
+            loaded += 1;
+            cmd::run(&format!("rmmod {name}"))?;
+        }
+    }
+    context.note(format!("{lines} loads, {loaded} succeeded"))?;
+    library.unload()
+}

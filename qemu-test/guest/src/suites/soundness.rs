@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks that once crashed the kernel, or ran where they should not.
+
+use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+use nix::unistd::getsid;
+
+use crate::suite::{list, skip, Context, Suite};
+use crate::sys::{bpf, cmd, debugfs, ftrace, kmsg, livepatch, module};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "soundness",
+    by_name_only: false,
+    tests: list![
+        hooks_on_what_missed_calls_use,
+        helpers_cannot_be_traced,
+        a_name_must_be_the_only_one,
+        a_hook_leaves_a_module_that_goes,
+        a_hook_follows_its_module,
+        a_hook_on_an_init_function_leaves_it,
+        exit_hooks_follow_their_module,
+        a_direct_hook_follows_its_module,
+        forgotten_hooks_go_with_their_module,
+        a_skipped_call_returns_its_value_beside_bpf,
+        a_module_of_another_build_is_refused,
+        a_thousand_hooks_at_once,
+    ],
+};
+
+const HOOKS: &str = "tackle_hooks";
+const ALL: &str = "hook_all";
+const TWIN_A: &str = "rig_twin_a";
+const TWIN_B: &str = "rig_twin_b";
+const FUNCTION: &str = "rig_twin_call";
+
+fn hooks(file: &str) -> PathBuf {
+    debugfs::tackle("hooks").join(file)
+}
+
+fn all(file: &str) -> PathBuf {
+    debugfs::tackle(ALL).join(file)
+}
+
+/// Adds a hook by a line.
+fn add(line: &str) -> Result<()> {
+    debugfs::write(hooks("add"), line)?.with_context(|| {
+        let reason = debugfs::read(hooks("error")).unwrap_or_default();
+        format!("'{line}': {reason}")
+    })
+}
+
+/// Calls the function of one of the twins.
+fn call(twin: &str, times: u32) -> Result<()> {
+    let file = format!("/sys/module/{twin}/parameters/call");
+    debugfs::set(file, &times.to_string())
+}
+
+fn expect_calls(file: PathBuf, expected: u64, when: &str) -> Result<()> {
+    let calls: u64 = debugfs::value(file)?;
+    ensure!(
+        calls == expected,
+        "{when}: expected {expected} calls, got {calls}"
+    );
+    Ok(())
+}
+
+/// The address of a module's function, as hexadecimal digits.
+fn address(module: &str, function: &str) -> Result<String> {
+    let text = std::fs::read_to_string("/proc/kallsyms").context("cannot read kallsyms")?;
+    let (symbol, owner) = (format!(" {function}\t"), format!("[{module}]"));
+    let line = text
+        .lines()
+        .find(|line| line.contains(&symbol) && line.ends_with(&owner))
+        .with_context(|| format!("no {function} in {module}"))?;
+    Ok(line.split(' ').next().unwrap_or_default().to_string())
+}
+
+/// A missed call used to take the RCU read lock, which is such a function: without end.
+fn hooks_on_what_missed_calls_use(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    for function in ["__rcu_read_lock", "irq_enter_rcu", "vfs_read"] {
+        add(&format!("{function} count"))?;
+    }
+    cmd::run("stress-ng --quiet --cpu 2 --io 2 --timeout 5s")?;
+    let missed: u64 = debugfs::value(hooks("__rcu_read_lock_count/missed"))?;
+    let calls: u64 = debugfs::value(hooks("__rcu_read_lock_count/calls"))?;
+    ensure!(calls > 0, "no call seen, {missed} missed");
+    stack.unload()
+}
+
+/// What handlers call must not be hooked itself.
+fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let path = "/sys/kernel/tracing/available_filter_functions";
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let ours = |line: &&str| line.ends_with("[tackle]");
+    // Those are for tests to hook.
+    let odd: Vec<&str> = text
+        .lines()
+        .filter(ours)
+        .filter(|line| !line.contains("kunit"))
+        .collect();
+    ensure!(odd.is_empty(), "these can be traced: {odd:?}");
+    library.unload()
+}
+
+/// A name of two symbols is no name of one function, also if only one of them can be traced;
+/// positions count all of them, as live patches do.
+fn a_name_must_be_the_only_one(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    let path = "/sys/kernel/tracing/available_filter_functions";
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let traceable: Vec<&str> = text.lines().filter(|line| !line.contains(' ')).collect();
+    let kallsyms = std::fs::read_to_string("/proc/kallsyms").context("cannot read kallsyms")?;
+    let mut count = std::collections::HashMap::new();
+    for line in kallsyms.lines().filter(|line| !line.contains('[')) {
+        *count
+            .entry(line.split(' ').nth(2).unwrap_or_default())
+            .or_insert(0) += 1;
+    }
+    let mut traced = std::collections::HashMap::new();
+    for name in &traceable {
+        *traced.entry(*name).or_insert(0) += 1;
+    }
+    let mut names: Vec<_> = traced
+        .iter()
+        .filter(|(name, traced)| **traced == 1 && count.get(*name) == Some(&2))
+        .map(|(name, _)| *name)
+        .collect();
+    names.sort_unstable();
+    let name = names.first().context("no name of two symbols")?;
+    let refused = |line: &str, errno: Errno| -> Result<()> {
+        let answer = debugfs::write(hooks("add"), line)?;
+        ensure!(
+            answer == Err(errno),
+            "'{line}': expected {errno}, got {answer:?}"
+        );
+        Ok(())
+    };
+    refused(&format!("{name} count"), Errno::ENOTUNIQ)?;
+    refused(&format!("{name} count position=3"), Errno::ENOENT)?;
+    let mut right = 0;
+    for position in [1, 2] {
+        match debugfs::write(
+            hooks("add"),
+            &format!("{name} count position={position} name=at{position}"),
+        )? {
+            Ok(()) => right += 1,
+            Err(errno) => ensure!(errno == Errno::EINVAL, "{name} {position}: {errno}"),
+        }
+    }
+    ensure!(right == 1, "{name}: expected one position, got {right}");
+    stack.unload()
+}
+
+/// A hook made for an address used to fire for whatever function came there next.
+fn a_hook_leaves_a_module_that_goes(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(ALL, "")?;
+    let first = module::load(TWIN_A, "")?;
+    let before = address(TWIN_A, FUNCTION)?;
+    debugfs::set(all("arm"), &format!("one {before}"))?;
+    call(TWIN_A, 3)?;
+    expect_calls(all("calls"), 3, "the first module")?;
+    first.unload()?;
+    let second = module::load(TWIN_B, "")?;
+    let after = address(TWIN_B, FUNCTION)?;
+    context.note(format!("the functions are at {before} and {after}"))?;
+    call(TWIN_B, 5)?;
+    expect_calls(all("calls"), 3, "another module in its place")?;
+    ftrace::expect_bare(FUNCTION)?;
+    second.unload()?;
+    // That was an address; it says nothing about the module that comes back.
+    let again = module::load(TWIN_A, "")?;
+    call(TWIN_A, 5)?;
+    expect_calls(all("calls"), 3, "the first module again")?;
+    again.unload()?;
+    stack.unload()
+}
+
+/// Several names, of which the modules come and go.
+fn a_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(ALL, "")?;
+    let line = format!("late {TWIN_A}:{FUNCTION} {TWIN_B}:{FUNCTION}");
+    debugfs::set(all("arm"), &line)?;
+    let mut expected = 0;
+    for _ in 0..3 {
+        let first = module::load(TWIN_A, "")?;
+        call(TWIN_A, 3)?;
+        expected += 3;
+        expect_calls(all("calls"), expected, "the first module")?;
+        let second = module::load(TWIN_B, "")?;
+        call(TWIN_A, 2)?;
+        call(TWIN_B, 5)?;
+        expected += 7;
+        expect_calls(all("calls"), expected, "both modules")?;
+        first.unload()?;
+        call(TWIN_B, 1)?;
+        expected += 1;
+        expect_calls(all("calls"), expected, "the second module")?;
+        second.unload()?;
+        ftrace::expect_bare(FUNCTION)?;
+    }
+    // A bare name that is found in a module belongs to that from then on.
+    let first = module::load(TWIN_A, "")?;
+    debugfs::set(all("arm"), &format!("late {FUNCTION}"))?;
+    first.unload()?;
+    let second = module::load(TWIN_B, "")?;
+    call(TWIN_B, 5)?;
+    expect_calls(all("calls"), expected, "a module that was not meant")?;
+    let first = module::load(TWIN_A, "")?;
+    call(TWIN_A, 2)?;
+    expect_calls(all("calls"), expected + 2, "the module that was meant")?;
+    first.unload()?;
+    second.unload()?;
+    stack.unload()
+}
+
+/// The memory of init functions is used again at once.
+fn a_hook_on_an_init_function_leaves_it(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(ALL, "")?;
+    debugfs::set(all("arm"), &format!("late {TWIN_A}:init_module"))?;
+    for round in 1..=3 {
+        let first = module::load(TWIN_A, "")?;
+        expect_calls(all("calls"), round, "the module was loaded")?;
+        ftrace::expect_bare("init_module")?;
+        let second = module::load(TWIN_B, "")?;
+        expect_calls(all("calls"), round, "another module was loaded")?;
+        second.unload()?;
+        first.unload()?;
+    }
+    stack.unload()
+}
+
+fn exit_hooks_follow_their_module(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    let first = module::load(TWIN_A, "")?;
+    add(&format!("{TWIN_A}:{FUNCTION} latency name=latency"))?;
+    add(&format!("{FUNCTION} return name=return"))?;
+    let mut expected = 0;
+    let mut first = Some(first);
+    for _ in 0..3 {
+        let module = match first.take() {
+            Some(module) => module,
+            None => module::load(TWIN_A, "")?,
+        };
+        call(TWIN_A, 4)?;
+        expected += 4;
+        for name in ["latency", "return"] {
+            expect_calls(hooks(name).join("calls"), expected, name)?;
+        }
+        module.unload()?;
+        ftrace::expect_bare(FUNCTION)?;
+    }
+    stack.unload()
+}
+
+fn a_direct_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let first = module::load(TWIN_A, "")?;
+    let direct = module::load(
+        "hook_exclusive",
+        &format!("kind=direct function={TWIN_A}:{FUNCTION}"),
+    )?;
+    let calls = || debugfs::tackle("hook_exclusive/calls");
+    call(TWIN_A, 2)?;
+    expect_calls(calls(), 2, "the module")?;
+    first.unload()?;
+    let second = module::load(TWIN_B, "")?;
+    call(TWIN_B, 3)?;
+    expect_calls(calls(), 2, "another module")?;
+    let first = module::load(TWIN_A, "")?;
+    call(TWIN_A, 4)?;
+    expect_calls(calls(), 6, "the module again")?;
+    direct.unload()?;
+    call(TWIN_A, 1)?;
+    second.unload()?;
+    first.unload()?;
+    library.unload()
+}
+
+/// Their code is in the module's memory.
+fn forgotten_hooks_go_with_their_module(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let twin = module::load(TWIN_A, "")?;
+    let log = kmsg::Cursor::now()?;
+    let forget = module::load("hook_forget", "")?;
+    call(TWIN_A, 3)?;
+    debugfs::read(debugfs::tackle("hook_forget/file"))?;
+    forget.unload()?;
+    for function in [FUNCTION, "__x64_sys_getpid", "meminfo_proc_show"] {
+        ftrace::expect_bare(function)?;
+    }
+    call(TWIN_A, 3)?;
+    debugfs::read("/proc/meminfo")?;
+    let file = debugfs::tackle("hook_forget/file");
+    ensure!(!file.exists(), "{} is there", file.display());
+    log_has(log, "hook_forget has gone without its 5 hooks")?;
+    twin.unload()?;
+    library.unload()
+}
+
+fn log_has(mut log: kmsg::Cursor, text: &str) -> Result<()> {
+    let records = log.read()?;
+    let found = records.iter().any(|record| record.text.contains(text));
+    ensure!(found, "the log lacks '{text}': {records:?}");
+    Ok(())
+}
+
+/// A BPF trampoline uses the register of the return value.
+fn a_skipped_call_returns_its_value_beside_bpf(_: &mut Context<'_>) -> Result<()> {
+    if !bpf::has_btf("vmlinux") {
+        return skip("the kernel has no BTF, which fentry programs need");
+    }
+    let session = || getsid(None).map(nix::unistd::Pid::as_raw);
+    let own = session()?;
+    let expect = |what: &str, expected: i32| -> Result<()> {
+        let got = session()?;
+        ensure!(got == expected, "{what}: expected {expected}, got {got}");
+        Ok(())
+    };
+    let library = module::load(module::LIBRARY, "")?;
+    for program in ["fentry-getsid", "fexit-getsid"] {
+        let hook = module::load("hook_exclusive", "kind=value")?;
+        expect("the hook alone", 4242)?;
+        let attached = bpf::Attached::load(program, 1)?;
+        expect(&format!("the hook, then {program}"), 4242)?;
+        hook.unload()?;
+        expect(program, own)?;
+        let hook = module::load("hook_exclusive", "kind=value")?;
+        expect(&format!("{program}, then the hook"), 4242)?;
+        drop(attached);
+        expect("the hook alone again", 4242)?;
+        hook.unload()?;
+        expect("nothing", own)?;
+    }
+    library.unload()
+}
+
+/// What a module needs of the library has another layout in another build.
+fn a_module_of_another_build_is_refused(_: &mut Context<'_>) -> Result<()> {
+    const MARK: &[u8] = b"tackle_of_another_build__build_this_module_again__";
+    let library = module::load(module::LIBRARY, "")?;
+    let mut object = std::fs::read(module::file("hook_count"))?;
+    let at = object.windows(MARK.len()).position(|part| part == MARK);
+    let at = at.context("the module does not say which build it needs")? + MARK.len();
+    // Another number in the symbol's name.
+    object[at] = if object[at] == b'0' { b'1' } else { b'0' };
+    let path = "/run/other_build.ko";
+    std::fs::write(path, &object)?;
+    let log = kmsg::Cursor::now()?;
+    let loaded = cmd::output(&format!("insmod {path} function=vfs_read"))?;
+    std::fs::remove_file(path)?;
+    ensure!(loaded.code != 0, "it was loaded");
+    log_has(
+        log,
+        "Unknown symbol tackle_of_another_build__build_this_module_again__",
+    )?;
+    library.unload()
+}
+
+/// One request for many hooks takes the time of one.
+fn a_thousand_hooks_at_once(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(ALL, "")?;
+    let others = module::load("bench_others", "")?;
+    let text = std::fs::read_to_string("/proc/kallsyms").context("cannot read kallsyms")?;
+    let addresses: Vec<&str> = text
+        .lines()
+        .filter(|line| line.contains(" bench_other_") && line.ends_with("[bench_others]"))
+        .filter_map(|line| line.split(' ').next())
+        .collect();
+    ensure!(
+        addresses.len() == 1000,
+        "expected 1000 functions, got {}",
+        addresses.len()
+    );
+    let line = format!("each {}", addresses.join(" "));
+    for _ in 0..3 {
+        let start = Instant::now();
+        debugfs::set(all("arm"), &line)?;
+        let added = start.elapsed();
+        let armed: u64 = debugfs::value(all("armed"))?;
+        ensure!(armed == 1000, "expected 1000 hooks, got {armed}");
+        let start = Instant::now();
+        debugfs::set(all("arm"), "\n")?;
+        let removed = start.elapsed();
+        context.note(format!(
+            "soundness: 1000 hooks on 1000 functions: added in {} ms, removed in {} ms",
+            added.as_millis(),
+            removed.as_millis()
+        ))?;
+        ftrace::expect_bare("bench_other_000")?;
+        sleep(Duration::from_millis(10));
+    }
+    // With the module gone first.
+    debugfs::set(all("arm"), &line)?;
+    others.unload()?;
+    livepatch::cmdline()?;
+    stack.unload()
+}

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A module that never drops its hooks and its file: a hook of each kind, on functions of the kernel
+//! and of `rig_twin_a`, which has to be loaded.
+//!
+//! ```sh
+//! insmod rig_twin_a.ko
+//! insmod hook_forget.ko
+//! rmmod hook_forget
+//! echo 1 > /sys/module/rig_twin_a/parameters/call
+//! ```
+
+#![forbid(unsafe_code)]
+
+use kernel::prelude::*;
+use tackle::{
+    debugfs, fprobe,
+    ftrace::{Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding, Registration},
+    function::{targets::Getpid, Original, Pointer, Returned},
+};
+
+tackle::module! {
+    type: HookForget,
+    name: "hook_forget",
+    authors: ["The Tackle developers"],
+    description: "Hooks that are never dropped",
+    license: "GPL",
+}
+
+const FUNCTION: &CStr = c"rig_twin_a:rig_twin_call";
+
+/// Never drops `hook`. On kernels with kmemleak that does not report it.
+fn forget<T>(hook: Pin<KBox<T>>) {
+    #[cfg(CONFIG_KUNIT = "y")]
+    tackle::kunit::forget(hook);
+    #[cfg(not(CONFIG_KUNIT = "y"))]
+    core::mem::forget(hook);
+}
+
+struct Nothing;
+
+impl Handler for Nothing {
+    fn entry(&self, _call: &Call) {}
+}
+
+impl DirectHandler for Nothing {
+    fn entry(_arguments: [usize; 6], _parent_ip: usize) {}
+}
+
+impl fprobe::Handler for Nothing {
+    type Data = ();
+
+    fn entry(&self, _call: &Call) -> Option<()> {
+        Some(())
+    }
+
+    fn exit(&self, _ret: &fprobe::Return, (): ()) {}
+}
+
+impl Override<Getpid> for Nothing {
+    fn entry<'a>(
+        &self,
+        _call: &'a Call,
+        _arguments: Arguments<'a, Getpid>,
+    ) -> Option<Returned<'a, Getpid>> {
+        None
+    }
+}
+
+fn meminfo(
+    original: Original<'_, tackle::function::targets::MeminfoProcShow>,
+    _: Pointer<'_, *mut kernel::bindings::seq_file>,
+    _: Pointer<'_, *mut kernel::ffi::c_void>,
+) -> kernel::ffi::c_int {
+    original.call()
+}
+
+struct HookForget;
+
+impl kernel::Module for HookForget {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let hook = Registration::new(FUNCTION, Nothing);
+        forget(KBox::pin_init(hook, GFP_KERNEL)?);
+        let exit = fprobe::Registration::new(FUNCTION, Nothing);
+        forget(KBox::pin_init(exit, GFP_KERNEL)?);
+        let direct = Direct::<Nothing>::new(FUNCTION);
+        forget(KBox::pin_init(direct, GFP_KERNEL)?);
+        let skip = Overriding::<Getpid, _>::new(Nothing);
+        forget(KBox::pin_init(skip, GFP_KERNEL)?);
+        let redirect = tackle::redirect!(tackle::function::targets::MeminfoProcShow => meminfo);
+        forget(KBox::pin_init(redirect, GFP_KERNEL)?);
+        let root = debugfs::root()?;
+        let files = root.scope(Nothing, c"hook_forget", |nothing, dir| {
+            dir.read_callback_file(c"file", nothing, &|_: &Nothing, f| writeln!(f, "nothing"));
+        });
+        forget(KBox::pin_init(files, GFP_KERNEL)?);
+        Ok(Self)
+    }
+}

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A module with a wrong entry in __mcount_loc: a place that has no call of ftrace. When it is
+ * loaded, ftrace warns and switches itself off until reboot.
+ */
+
+#include <linux/module.h>
+
+/* Where ftrace is told to find a call. */
+asm(".pushsection .text\n"
+    "rig_mcount_place:\n"
+    "	ud2\n"
+    "	ud2\n"
+    "	ud2\n"
+    ".popsection\n"
+    ".pushsection __mcount_loc, \"a\", @progbits\n"
+    "	.quad rig_mcount_place\n"
+    ".popsection\n");
+
+static int __init rig_mcount_init(void)
+{
+	return 0;
+}
+
+static void __exit rig_mcount_exit(void)
+{
+}
+
+module_init(rig_mcount_init);
+module_exit(rig_mcount_exit);
+
+MODULE_DESCRIPTION("A module with a wrong entry in __mcount_loc");
+MODULE_AUTHOR("The Tackle developers");
+MODULE_LICENSE("GPL");

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Memory that a test loses on purpose.
+
+use crate::bindings;
+use core::pin::Pin;
+use kernel::prelude::*;
+
+/// Never drops `value`. kmemleak does not report it.
+pub fn forget<T>(value: Pin<KBox<T>>) {
+    // SAFETY: It is the address of an allocation.
+    unsafe { bindings::kunit_forget((&raw const *value).cast()) };
+    core::mem::forget(value);
+}
