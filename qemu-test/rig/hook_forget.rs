@@ -75,6 +75,15 @@ fn meminfo(
     original.call()
 }
 
+/// Makes the file. Not where it is used: symbols with long names have warnings.
+fn file() -> Result<Pin<KBox<debugfs::Scope<Nothing>>>> {
+    let root = debugfs::root()?;
+    let files = root.scope(Nothing, c"hook_forget", |nothing, dir| {
+        dir.read_callback_file(c"file", nothing, &|_: &Nothing, f| writeln!(f, "nothing"));
+    });
+    KBox::pin_init(files, GFP_KERNEL)
+}
+
 struct HookForget;
 
 impl kernel::Module for HookForget {
@@ -89,11 +98,7 @@ impl kernel::Module for HookForget {
         forget(KBox::pin_init(skip, GFP_KERNEL)?);
         let redirect = tackle::redirect!(tackle::function::targets::MeminfoProcShow => meminfo);
         forget(KBox::pin_init(redirect, GFP_KERNEL)?);
-        let root = debugfs::root()?;
-        let files = root.scope(Nothing, c"hook_forget", |nothing, dir| {
-            dir.read_callback_file(c"file", nothing, &|_: &Nothing, f| writeln!(f, "nothing"));
-        });
-        forget(KBox::pin_init(files, GFP_KERNEL)?);
+        forget(file()?);
         Ok(Self)
     }
 }

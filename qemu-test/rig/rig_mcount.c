@@ -7,15 +7,8 @@
 #include <linux/module.h>
 
 /* Where ftrace is told to find a call. */
-asm(".pushsection .text\n"
-    "rig_mcount_place:\n"
-    "	ud2\n"
-    "	ud2\n"
-    "	ud2\n"
-    ".popsection\n"
-    ".pushsection __mcount_loc, \"a\", @progbits\n"
-    "	.quad rig_mcount_place\n"
-    ".popsection\n");
+asm(".pushsection .text; rig_mcount_place: ud2; ud2; ud2; .popsection");
+asm(".pushsection __mcount_loc, \"a\", @progbits; .quad rig_mcount_place; .popsection");
 
 static int __init rig_mcount_init(void)
 {

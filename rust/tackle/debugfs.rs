@@ -115,7 +115,7 @@ impl Dir {
     /// # Context
     ///
     /// The initialiser may sleep.
-    pub fn scope<'a, T: 'a, E: 'a, F>(
+    pub fn scope<'a, T: 'static, E: 'a, F>(
         &'a self,
         data: impl PinInit<T, E> + 'a,
         name: &'a CStr,
@@ -130,7 +130,7 @@ impl Dir {
     }
 
     /// As [`Dir::scope`], for files that are in this directory itself.
-    pub fn files<'a, T: 'a, E: 'a, F>(
+    pub fn files<'a, T: 'static, E: 'a, F>(
         &'a self,
         data: impl PinInit<T, E> + 'a,
         init: F,
@@ -143,7 +143,7 @@ impl Dir {
         })
     }
 
-    fn fill<'a, T: 'a, E: 'a, F>(
+    fn fill<'a, T: 'static, E: 'a, F>(
         &'a self,
         data: impl PinInit<T, E> + 'a,
         init: F,

@@ -141,6 +141,10 @@ pub fn reason(error: Error) -> &'static str {
 
 /// What runs at the entry of a hooked function.
 pub trait Handler: Send + Sync + 'static {
+    /// Whether it is for one function, whose prototype it knows.
+    #[doc(hidden)]
+    const IS_TYPED: bool = false;
+
     /// Called at each entry of the function, before its first instruction.
     ///
     /// # Context

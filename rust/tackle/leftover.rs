@@ -76,15 +76,19 @@ pub(crate) fn remove(group: usize) {
 /// To be called when the exit function of `owner` has returned, and its memory is still there.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub(crate) fn sweep(owner: *const module) -> usize {
-    let all = &mut ALL.lock().0;
-    let before = all.len();
-    all.retain(|entry| {
-        let is_left = entry.owner == owner;
-        if is_left {
-            // SAFETY: By the requirements of `add`; it goes from the list.
-            unsafe { (entry.withdraw)(entry.what) };
-        }
-        !is_left
-    });
-    before - all.len()
+    let mut count = 0;
+    loop {
+        let mut all = ALL.lock();
+        let Some(index) = all.0.iter().position(|entry| entry.owner == owner) else {
+            return count;
+        };
+        let Ok(entry) = all.0.remove(index) else {
+            return count;
+        };
+        // Without the lock: it may wait for users, who may take it.
+        drop(all);
+        // SAFETY: By the requirements of `add`; it has gone from the list.
+        unsafe { (entry.withdraw)(entry.what) };
+        count += 1;
+    }
 }

@@ -130,9 +130,9 @@ macro_rules! modinfo {
 /// ```
 #[macro_export]
 macro_rules! string_param {
-    ($(#[$meta:meta])* $vis:vis static $ident:ident: StringParam<$len:literal> =
+    ($(#[doc = $doc:literal])* $vis:vis static $ident:ident: StringParam<$len:literal> =
      $name:literal, $description:literal;) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         $vis static $ident: $crate::param::StringParam<$len> = $crate::param::StringParam::new();
 
         const _: () = {

@@ -300,7 +300,7 @@ pub(crate) fn split(name: &CStr) -> Result<(Option<CString>, &CStr)> {
 ///
 /// # Errors
 ///
-/// `ENOMEM`.
+/// `EINVAL`: no symbol is at or before the address. `ENOMEM`.
 ///
 /// # Context
 ///
@@ -312,6 +312,10 @@ pub(crate) fn module_of(address: usize) -> Result<Option<CString>> {
     let len = unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr(), address) };
     // `function [module]`, and perhaps more in the brackets.
     let text = text.get(..len as usize).unwrap_or_default();
+    if text.starts_with(b"0x") {
+        // An address without a symbol.
+        return Err(EINVAL);
+    }
     let Some(bracket) = text.iter().position(|&byte| byte == b'[') else {
         return Ok(None);
     };

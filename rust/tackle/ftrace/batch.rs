@@ -10,6 +10,7 @@ use kernel::prelude::*;
 #[derive(Clone, Copy)]
 pub struct HookRef<'a> {
     node: Node,
+    is_typed: bool,
     _hook: PhantomData<&'a ()>,
 }
 
@@ -18,6 +19,7 @@ impl<T: Handler> Registration<T> {
     pub fn hook(self: Pin<&Self>) -> HookRef<'_> {
         HookRef {
             node: self.node(),
+            is_typed: T::IS_TYPED,
             _hook: PhantomData,
         }
     }
@@ -74,8 +76,13 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// - `EPERM`: the hook knows the prototype of its function, and is for that one only.
+    /// - `ENOENT`, `EINVAL`: a name is empty, or not UTF-8.
+    /// - `ENOMEM`.
     pub fn add<'b>(&mut self, targets: impl Into<Targets<'b>>, hook: HookRef<'a>) -> Result {
+        if hook.is_typed {
+            return Err(EPERM);
+        }
         let wanted = Wanted::new(&targets.into())?;
         Ok(self.hooks.push((wanted, hook.node), GFP_KERNEL)?)
     }

@@ -45,8 +45,8 @@ pub trait Override<F: Replaceable>: Send + Sync + 'static {
 /// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
 /// own, it never returns: the function goes on to call the handler.
 ///
-/// A BPF program may be on the same function. After 128 different values were returned by
-/// skipped functions of the whole kernel, further values are lost where that is so.
+/// Skipped functions of the whole kernel can return 128 different values until `tackle.ko` is
+/// unloaded. A function that is to return another one goes on.
 ///
 /// # Invariants
 ///
@@ -146,9 +146,10 @@ impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
             .entry(&call, arguments)
             .map(|value| Return::<F>::from_view(value).into_register());
         if let Some(value) = value {
-            skipped.increment();
             // SAFETY: The registers are this callback's to change (`IPMODIFY`).
-            unsafe { stub.skip(fregs, value) };
+            if unsafe { stub.skip(fregs, value) } {
+                skipped.increment();
+            }
         }
     }
 }

@@ -14,7 +14,7 @@ use super::{
     slot::Node,
     target::Targets,
     wanted::{sort, Places, Wanted},
-    within::{copy, Loading, Within},
+    within::{Loading, Within},
 };
 use crate::{bindings, fault, leftover, library};
 use core::{marker::PhantomPinned, ptr};
@@ -171,14 +171,14 @@ impl Hooks {
                 Hook::Shared(node) => {
                     if nodes.add(&node).is_err() {
                         // Without memory for the set, this one has a grace period of its own.
-                        self.sites.detach(None, |other| other.is(&node));
+                        self.sites.detach(|_| true, |other| other.is(&node));
                     }
                 }
                 Hook::Single(hook) => follower.disarm(hook),
             }
         }
         nodes.sort();
-        self.sites.detach(None, |node| nodes.has(node));
+        self.sites.detach(|_| true, |node| nodes.has(node));
         if count > 0 {
             self.followers.retain(|follower| !is_gone(follower));
             self.shrink();
@@ -210,12 +210,12 @@ impl Hooks {
         Ok(())
     }
 
-    /// Takes hooks off the functions of one part of the kernel, which is about to be freed.
-    fn leave(&mut self, within: &Within) {
-        self.sites.detach(Some(within), |_| true);
+    /// Takes hooks off the functions of parts of the kernel that are about to be freed.
+    fn leave(&mut self, is_freed: impl Fn(&Within) -> bool) {
+        self.sites.detach(&is_freed, |_| true);
         for follower in &mut self.followers {
             if let Hook::Single(hook) = follower.hook {
-                if follower.within.as_ref().is_some_and(|own| own == within) {
+                if follower.within.as_ref().is_some_and(&is_freed) {
                     follower.disarm(hook);
                 }
             }
@@ -440,45 +440,44 @@ unsafe extern "C" fn notify(
     // SAFETY: By the function's requirements; a module's name ends with a NUL.
     let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
     // CAST: An enumeration of small numbers.
-    if let Err(error) = hear(action as u32, name, module) {
-        pr_warn!(
-            "{name}: hooks do not follow this module: {}\n",
-            super::reason(error)
-        );
+    match action as u32 {
+        bindings::module_state_MODULE_STATE_COMING => {
+            if let Err(error) = HOOKS.lock().come(name) {
+                pr_warn!(
+                    "{name}: hooks do not follow this module: {}\n",
+                    super::reason(error)
+                );
+            }
+        }
+        bindings::module_state_MODULE_STATE_LIVE => {
+            let hooks = &mut *HOOKS.lock();
+            hooks.loading.remove(name);
+            hooks.leave(|within| within.is_init_of(name));
+        }
+        bindings::module_state_MODULE_STATE_GOING => go(name, module),
+        _ => {}
     }
     // NOTIFY_DONE
     0
 }
 
-/// Does what follows from the news that `module`, called `name`, comes, has come or goes.
-fn hear(action: u32, name: &CStr, module: *const kernel::bindings::module) -> Result {
-    let hooks = &mut *HOOKS.lock();
-    match action {
-        bindings::module_state_MODULE_STATE_COMING => hooks.come(name)?,
-        bindings::module_state_MODULE_STATE_LIVE => {
-            hooks.loading.remove(name);
-            hooks.leave(&Within::ModuleInit(copy(name)?));
-        }
-        bindings::module_state_MODULE_STATE_GOING => {
-            hooks.loading.remove(name);
-            hooks.leave(&Within::ModuleInit(copy(name)?));
-            hooks.leave(&Within::Module(copy(name)?));
-            let is_its = |follower: &Follower| {
-                // SAFETY: The module is there while those who listen are told.
-                unsafe { bindings::within_module(follower.code, module) }
-            };
-            match leftover::sweep(module) {
-                0 => {}
-                n => {
-                    pr_warn!("{name} has gone without its {n} files and qdiscs: they are removed\n")
-                }
-            }
-            match hooks.remove(is_its) {
-                0 => {}
-                n => pr_warn!("{name} has gone without its {n} hooks: they are removed\n"),
-            }
-        }
-        _ => {}
+/// Does what has to be done before `module`, called `name`, is freed. Nothing here can fail.
+fn go(name: &CStr, module: *const kernel::bindings::module) {
+    let mut hooks = HOOKS.lock();
+    hooks.loading.remove(name);
+    hooks.leave(|within| within.is_of(name));
+    let is_its = |follower: &Follower| {
+        // SAFETY: The module is there while those who listen are told.
+        unsafe { bindings::within_module(follower.code, module) }
+    };
+    let count = hooks.remove(is_its);
+    drop(hooks);
+    if count > 0 {
+        pr_warn!("{name} has gone without its {count} hooks: they are removed\n");
     }
-    Ok(())
+    // Without the lock: it waits for those who use the files.
+    match leftover::sweep(module) {
+        0 => {}
+        n => pr_warn!("{name} has gone without its {n} files and qdiscs: they are removed\n"),
+    }
 }

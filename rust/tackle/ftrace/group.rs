@@ -80,6 +80,13 @@ impl Table {
         }
     }
 
+    /// Makes all functions run no hook.
+    pub(super) fn clear(&self) {
+        for cell in &self.cells {
+            cell.chain.store(no_hooks(), Ordering::Release);
+        }
+    }
+
     #[inline(always)]
     fn cell(&self, ip: usize) -> Option<&Cell> {
         let mask = self.cells.len() - 1;

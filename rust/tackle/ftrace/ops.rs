@@ -135,9 +135,10 @@ pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Resu
     Ok(())
 }
 
-/// As [`unregister`] of a [`Plain`] ops with a trampoline of ours, but does not wait: a CPU or
-/// a preempted task may still be in the trampoline and the callback. The caller waits by
-/// [`synchronize`], once for many ops.
+/// As [`Kind::unregister`] of a [`Plain`] ops with a trampoline of ours, but does not wait: a CPU
+/// or a preempted task may still be in the trampoline and the callback, and ftrace's list
+/// function may still read the filter. The caller waits by [`synchronize`], once for many ops,
+/// and then frees the filters ([`free_filter`]).
 ///
 /// # Errors
 ///
@@ -152,7 +153,17 @@ pub(super) unsafe fn unregister_without_waiting(ops: *mut bindings::ftrace_ops) 
     // ftrace neither waits nor frees a trampoline, and this one has none of ftrace's.
     unsafe { (*ops).flags &= !(bindings::FTRACE_OPS_FL_DYNAMIC as c_ulong) };
     // SAFETY: By the function's requirements.
-    unsafe { unregister::<Plain>(ops) }
+    unsafe { Plain::unregister(ops) }
+}
+
+/// Frees the filter of `ops`.
+///
+/// # Safety
+///
+/// It was unregistered, and nobody is any more where it may have been used.
+pub(super) unsafe fn free_filter(ops: *mut bindings::ftrace_ops) {
+    // SAFETY: By the function's requirements.
+    unsafe { bindings::ftrace_free_filter(ops) };
 }
 
 /// What an ops is made from, each time that it is registered.

@@ -13,7 +13,7 @@
 
 use super::{
     group::Table,
-    ops::{self, Plain},
+    ops::{self, Kind, Plain},
     slot::{self, Chain, Node, Pool, Slot},
     wanted::Places,
     within::Within,
@@ -103,17 +103,21 @@ impl Sites {
         Ok(())
     }
 
-    /// Takes hooks off all functions, or off those of one part of the kernel. `is_gone` says
+    /// Takes hooks off functions. `is_meant` says for which parts of the kernel, and `is_gone`
     /// which hooks these are.
     ///
     /// When this returns, no CPU and no preempted task can still be in such a hook. It may
     /// sleep for a grace period.
-    pub(super) fn detach(&mut self, within: Option<&Within>, is_gone: impl Fn(&Node) -> bool) {
+    pub(super) fn detach(
+        &mut self,
+        is_meant: impl Fn(&Within) -> bool,
+        is_gone: impl Fn(&Node) -> bool,
+    ) {
         let mut changed = false;
         let mut kept = 0;
         for index in 0..self.sites.len() {
             let site = self.sites[index].as_mut();
-            if within.is_some_and(|within| *within != site.within) || !site.has(&is_gone) {
+            if !is_meant(&site.within) || !site.has(&is_gone) {
                 self.sites.swap(kept, index);
                 kept += 1;
             } else if !site.has(|node| !is_gone(node)) {
@@ -179,16 +183,23 @@ impl Sites {
     /// Registers sites for functions of one part of the kernel: one for all, or when there are
     /// few, one for each.
     fn register_all(&mut self, within: &Within, spots: KVec<(KVec<usize>, KVec<Node>)>) -> Result {
-        let mut made = KVec::with_capacity(spots.len(), GFP_KERNEL)?;
-        let is_group = spots.len() >= GROUP_FROM;
+        // In a table each function has one chain. Those of several functions may overlap.
+        let is_one = |(addresses, _): &&(KVec<usize>, KVec<Node>)| addresses.len() == 1;
+        let is_group = spots.iter().filter(is_one).count() >= GROUP_FROM;
+        let mut group = KVec::new();
         for (addresses, nodes) in spots {
-            made.push(Spot::new(addresses, &nodes)?, GFP_KERNEL)?;
-            if !is_group {
-                self.register(within.try_clone()?, core::mem::take(&mut made))?;
+            let is_member = is_group && addresses.len() == 1;
+            let spot = Spot::new(addresses, &nodes)?;
+            if is_member {
+                group.push(spot, GFP_KERNEL)?;
+                continue;
             }
+            let mut alone = KVec::new();
+            alone.push(spot, GFP_KERNEL)?;
+            self.register(within.try_clone()?, alone)?;
         }
-        if is_group {
-            self.register(within.try_clone()?, made)?;
+        if !group.is_empty() {
+            self.register(within.try_clone()?, group)?;
         }
         Ok(())
     }
@@ -223,20 +234,28 @@ impl Sites {
             let result = unsafe {
                 match site.slot {
                     SiteSlot::Pool(_) => ops::unregister_without_waiting(site.ops.get()),
-                    SiteSlot::Own(_) => ops::unregister::<Plain>(site.ops.get()),
+                    SiteSlot::Own(_) => Plain::unregister(site.ops.get()),
                 }
             };
             *site.is_registered = result.is_err();
             if result.is_err() {
                 stuck = true;
-                site.slot.run_many();
+                match site.table {
+                    None => site.slot.run_many(),
+                    Some(table) => table.clear(),
+                }
             }
         }
         ops::synchronize();
-        if stuck {
-            for site in self.sites[first..].iter().filter(|site| site.is_registered) {
+        for site in &self.sites[first..] {
+            if !site.is_registered {
+                // SAFETY: It was unregistered above, and nobody uses it any more.
+                unsafe { ops::free_filter(site.ops.get()) };
+            } else if site.table.is_none() {
                 site.slot.run_nothing();
             }
+        }
+        if stuck {
             ops::synchronize();
         }
         for _ in 0..count {

@@ -19,8 +19,6 @@ const STUB_SIZE: usize = 32;
 extern "C" {
     /// The first of the stubs; the others follow it.
     static tackle_ftrace_return_stubs: u8;
-    /// Returns to the caller what is in the register of the return value.
-    fn tackle_ftrace_just_return();
 }
 
 /// A stub.
@@ -77,51 +75,48 @@ impl LastStub {
         ))
     }
 
-    /// Makes the function return `value` at once.
+    /// Makes the function return `value` at once; false if there is no stub for the value. Then
+    /// the function goes on.
     ///
     /// # Safety
     ///
     /// `fregs` is what ftrace passes to a callback that may change them. The function returns a
     /// value of one register, or none.
     #[inline(always)]
-    pub(super) unsafe fn skip(&self, fregs: *mut bindings::ftrace_regs, value: usize) {
+    pub(super) unsafe fn skip(&self, fregs: *mut bindings::ftrace_regs, value: usize) -> bool {
         // SAFETY: By the type invariants.
         let stub = unsafe { &*self.0.load(Ordering::Acquire) };
         if stub.value.load(Ordering::Relaxed) == value {
             // SAFETY: By the function's requirements. The stub returns to the function's caller.
             unsafe { go_on_at(fregs, stub.code.addr()) };
+            true
         } else {
             // SAFETY: By the function's requirements.
-            unsafe { self.search(fregs, value) };
+            unsafe { self.search(fregs, value) }
         }
     }
 
     /// As [`LastStub::skip`], for another value: looks for its stub, or takes one that is free.
-    /// Without one, the value is in the register of the return value.
     ///
     /// # Safety
     ///
     /// As for [`LastStub::skip`].
     #[cold]
     #[inline(never)]
-    unsafe fn search(&self, fregs: *mut bindings::ftrace_regs, value: usize) {
-        let mut ip = tackle_ftrace_just_return as *const () as usize;
+    unsafe fn search(&self, fregs: *mut bindings::ftrace_regs, value: usize) -> bool {
         for stub in &tackle_ftrace_return_values {
             if !stub.is_taken.swap(true, Ordering::Acquire) {
                 stub.value.store(value, Ordering::Release);
             } else if stub.value.load(Ordering::Acquire) != value {
                 continue;
             }
-            ip = stub.code.addr();
             // INVARIANT: Its value is set.
             self.0
                 .store((&raw const *stub).cast_mut(), Ordering::Release);
-            break;
+            // SAFETY: By the function's requirements.
+            unsafe { go_on_at(fregs, stub.code.addr()) };
+            return true;
         }
-        // SAFETY: By the function's requirements.
-        unsafe {
-            (*fregs.cast::<bindings::__arch_ftrace_regs>()).regs.ax = value;
-            go_on_at(fregs, ip);
-        }
+        false
     }
 }

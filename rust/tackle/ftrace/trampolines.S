@@ -83,9 +83,3 @@ SYM_ENTRY(tackle_ftrace_return_stubs, SYM_L_GLOBAL, SYM_A_NONE)
 	.endr
 
 	.org	tackle_ftrace_return_stubs + STUBS * STUB_SIZE, 0xcc
-
-/* The same for a value that has no stub: it is in %rax. */
-SYM_FUNC_START(tackle_ftrace_just_return)
-	ENDBR
-	RET
-SYM_FUNC_END(tackle_ftrace_just_return)

@@ -46,6 +46,8 @@ impl<F, H> Typed<F, H> {
 }
 
 impl<F: Function, H: TypedHandler<F>> Handler for Typed<F, H> {
+    const IS_TYPED: bool = true;
+
     #[inline]
     fn entry(&self, call: &Call) {
         // SAFETY: By the type invariants this is a call of `F`, which is not over before its

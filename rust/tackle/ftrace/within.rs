@@ -18,6 +18,19 @@ pub(super) enum Within {
 }
 
 impl Within {
+    /// Returns whether it is part of the module `name`.
+    pub(super) fn is_of(&self, name: &CStr) -> bool {
+        match self {
+            Self::Vmlinux => false,
+            Self::Module(own) | Self::ModuleInit(own) => **own == *name,
+        }
+    }
+
+    /// Returns whether it is the init functions of the module `name`.
+    pub(super) fn is_init_of(&self, name: &CStr) -> bool {
+        matches!(self, Self::ModuleInit(own) if **own == *name)
+    }
+
     /// Returns a copy.
     ///
     /// # Errors
@@ -135,6 +148,10 @@ impl Loading {
             }
             Ok(())
         })?;
+        if state == Some(bindings::module_state_MODULE_STATE_LIVE) {
+            // Its init functions have symbols for a while after hooks were told that they go.
+            symbols.retain(|symbol| !symbol.is_init);
+        }
         Ok(Some(symbols))
     }
 }

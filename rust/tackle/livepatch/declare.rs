@@ -14,7 +14,7 @@
 #[macro_export]
 macro_rules! patch {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         $vis:vis static $patch:ident;
         objects: [$({
             $(module: $module:expr,)?
@@ -23,7 +23,7 @@ macro_rules! patch {
         }),+ $(,)?]
         $(, states: [$($state:expr),* $(,)?])? $(,)?
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         $vis static $patch: $crate::livepatch::Patch = {
             static OBJECTS: $crate::livepatch::Objects<{
                 [$($crate::__unit!($([$function])*)),+].len()

@@ -60,7 +60,7 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: the patch was enabled before, or a function is redirected by somebody
+    /// - `EBUSY`: this was called before, whatever came of it; or a function is redirected by somebody
     ///   else: a kprobe with a `post_handler`, a hook; or ftrace is switched off.
     /// - `EINVAL`: the module is not marked as a live patch (`livepatch!` does that); a
     ///   function is not in its object, or its name stands for several; or the states do
@@ -83,16 +83,13 @@ impl Patch {
             (*patch).mod_ = module.as_ptr();
             (*patch).replace = replace;
         }
-        let result = fault::KLP_ENABLE_PATCH.check().and_then(|()| {
-            // SAFETY: By the type invariants the patch and what it points at are valid, and
-            // they are static; the core holds the module, and with it the code, while it
-            // uses them.
-            to_result(unsafe { bindings::klp_enable_patch(patch) })
-        });
-        if result.is_err() {
-            // The core has let go of the structures, or has not begun to use them.
-            self.enabled.store(false, Release);
-        }
-        result
+        fault::KLP_ENABLE_PATCH
+            .check()
+            .inspect_err(|_| self.enabled.store(false, Release))?;
+        // `enabled` stays set, whatever comes of it: after a failure the core leaves pointers to
+        // freed names in the structures, which another attempt would free once more.
+        // SAFETY: By the type invariants the patch and what it points at are valid, and they are
+        // static; the core holds the module, and with it the code, while it uses them.
+        to_result(unsafe { bindings::klp_enable_patch(patch) })
     }
 }
