@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module that never drops its hooks and its file: a hook of each kind, on functions of the kernel
-//! and of `rig_twin_a`, which has to be loaded.
+//! A module that never drops its hooks and its file. There is a hook of each kind, on functions of
+//! the kernel and of `rig_twin_a`, which has to be loaded.
 //!
 //! ```sh
 //! insmod rig_twin_a.ko

@@ -81,7 +81,7 @@ pub unsafe trait Function: 'static {
 /// of the arguments.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may not be skipped or replaced by safe code",
-    note = "nobody has vouched that the kernel stays memory safe without this function: see `tackle::function::Replaceable`"
+    note = "nobody has vouched that the kernel stays memory safe: see `Replaceable`"
 )]
 pub unsafe trait Replaceable: Function {}
 

@@ -298,7 +298,7 @@ impl<K: Kind> Single for SingleOps<K> {
         while unsafe { unregister::<K>(self.ops.get()) }.is_err() {
             // The function goes on to call what is about to be freed.
             pr_emerg!(
-                "ftrace has switched itself off, and a hook cannot be removed: this task waits until reboot\n"
+                "ftrace has switched itself off: a hook stays, and this task waits until reboot\n"
             );
             fsleep(Delta::from_secs(3600));
         }

@@ -120,10 +120,10 @@ impl Drop for InReplacement {
 /// It follows the function's module ([`Targets`](crate::ftrace::Targets)).
 ///
 /// Dropping it returns only when no task is in the replacement any more, however long that
-/// sleeps, and logs after a second, and each ten seconds, that it waits. So the replacement itself must not be what
-/// drops it. If a task never comes back from the replacement, because the function ends tasks
-/// (`do_exit()`), the drop never returns. Nor does it if ftrace has switched itself off after a
-/// fault of its own.
+/// sleeps. It logs after a second, and then each ten seconds, that it waits. So the replacement
+/// itself must not be what drops it. The drop never returns if a task does not come back from the
+/// replacement: the function ends tasks (`do_exit()`), or the replacement oopsed. Nor does it if
+/// ftrace has switched itself off after a fault of its own.
 ///
 /// # Invariants
 ///
