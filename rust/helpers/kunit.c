@@ -44,7 +44,7 @@ struct sk_buff *rust_helper_kunit_alloc_message(u32 room)
 	return alloc_skb(room, GFP_KERNEL);
 }
 
-/* For hooks: nobody but a test calls these. */
+/* Tests hook these, and only tests call them. */
 int rust_helper_kunit_twice(int n)
 {
 	return 2 * n;

@@ -106,7 +106,7 @@ pub struct Registration<T: Handler> {
 // SAFETY: The functions of fprobe may be called from any thread, and `T` is `Send`.
 unsafe impl<T: Handler> Send for Registration<T> {}
 // SAFETY: A shared reference gives access to the handler and to counters, and `T` is `Sync`.
-// Whoever uses `probe` otherwise has the lock of the hooks.
+// All other uses of `probe` are under the lock of the hooks.
 unsafe impl<T: Handler> Sync for Registration<T> {}
 
 /// The [`Entry::id`] of the next registration. The first one is random, so that no fprobe of
@@ -145,7 +145,6 @@ impl<T: Handler> Registration<T> {
         target: impl Into<Target<'a>> + 'a,
         handler: T,
     ) -> impl PinInit<Self, Error> + 'a {
-        const { assert!(Self::DATA_SIZE > 0) };
         try_pin_init!(Self {
             handler,
             id: next_id(),

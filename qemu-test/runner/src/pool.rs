@@ -22,7 +22,7 @@ pub fn workers() -> usize {
 
 /// Does the jobs in this order, `workers` at a time. A job for which `is_ready` is false waits,
 /// and those behind it go first. Whenever a job has ended, `is_ready` is asked again. `tell`
-/// hears, in the calling thread, what the jobs tell.
+/// is called in the calling thread with each message of a job.
 ///
 /// # Errors
 /// The first error of a job; those that have not begun by then never do.
@@ -92,7 +92,7 @@ pub fn run<J: Send, T: Send>(
     })
 }
 
-/// The jobs that nobody has begun, and how many are being done.
+/// The jobs that have not begun, and the number of those that run.
 struct Queue<J> {
     jobs: VecDeque<J>,
     busy: usize,

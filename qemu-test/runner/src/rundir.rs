@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::{NamedTempFile, TempDir};
 
-/// Writes a file as a whole: who reads it meanwhile finds the old text or the new one.
+/// Replaces a file at once: a reader gets the old text or the new one, never a part.
 ///
 /// # Errors
 /// When that fails; the message names the file.

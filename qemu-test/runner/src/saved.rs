@@ -26,7 +26,7 @@ use crate::work::now;
 /// How often a guest is crashed and restored.
 const CRASHES: usize = 100;
 
-/// Every so many rounds, the guest hangs instead of crashing.
+/// In one of so many rounds the guest hangs. In the others it crashes.
 const HANG_EVERY: usize = 20;
 
 /// How long a guest that hangs on purpose is waited for.

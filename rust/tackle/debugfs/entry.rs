@@ -43,7 +43,7 @@ impl Entry {
         let dentry = entry.dentry;
         // The only one removes it when it is dropped.
         if Arc::into_unique_or_drop(entry).is_none() {
-            // SAFETY: By the type invariants and as above, nobody else removes it.
+            // SAFETY: debugfs has returned it. The modules that have a handle never drop it.
             unsafe { bindings::debugfs_remove(dentry) };
         }
     }
@@ -121,7 +121,7 @@ fn note<T>(ops: &FileOps<T>, entry: *mut bindings::dentry, dentry: *mut bindings
 
 /// # Safety
 ///
-/// `dentry` is a file of debugfs, which nobody else removes.
+/// `dentry` is a file of debugfs. It is removed by this call and by no other.
 unsafe fn remove(dentry: *mut c_void) {
     // SAFETY: By the function's requirements.
     unsafe { bindings::debugfs_remove(dentry.cast()) };

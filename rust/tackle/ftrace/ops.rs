@@ -87,7 +87,7 @@ pub(super) unsafe fn register<K: Kind>(
     });
     if result.is_err() {
         // SAFETY: `ops` is not registered, so nobody uses its filter.
-        unsafe { bindings::ftrace_free_filter(ops) };
+        unsafe { free_filter(ops) };
     }
     result
 }
@@ -130,7 +130,7 @@ pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Resu
     // SAFETY: By the function's requirements; then nobody uses the filter.
     unsafe {
         K::unregister(ops)?;
-        bindings::ftrace_free_filter(ops);
+        free_filter(ops);
     }
     Ok(())
 }
@@ -160,7 +160,7 @@ pub(super) unsafe fn unregister_without_waiting(ops: *mut bindings::ftrace_ops) 
 ///
 /// # Safety
 ///
-/// It was unregistered, and nobody is any more where it may have been used.
+/// It is not registered, and nobody is any more where it may have been used.
 pub(super) unsafe fn free_filter(ops: *mut bindings::ftrace_ops) {
     // SAFETY: By the function's requirements.
     unsafe { bindings::ftrace_free_filter(ops) };

@@ -88,8 +88,10 @@ impl Sites {
             .into_iter()
             .try_for_each(|Fresh { within, spots }| self.register_all(&within, spots));
         if result.is_err() {
-            let added = self.sites.len() - before;
-            self.remove_last(added);
+            match self.sites.len() - before {
+                0 => {}
+                added => self.remove_last(added),
+            }
             return result;
         }
         if !changes.is_empty() {
@@ -495,6 +497,24 @@ fn publish(slot: &Slot, table: Option<&Table>, spot: &Spot) {
 type Callback =
     unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
+/// Reads what ftrace passes to a callback: the slot of the site, and the call.
+///
+/// # Safety
+///
+/// These are what ftrace passes, with the `ops` of a site.
+#[inline(always)]
+unsafe fn passed<'a>(
+    ip: c_ulong,
+    parent_ip: c_ulong,
+    ops: *mut bindings::ftrace_ops,
+    fregs: *mut bindings::ftrace_regs,
+) -> (&'a Slot, Call) {
+    // SAFETY: By the invariants of `Site`, whose slot outlives the registration.
+    let slot = unsafe { &*(*ops).private.cast::<Slot>() };
+    // SAFETY: ftrace passes the registers of the function's entry.
+    (slot, unsafe { Call::from_regs(ip, parent_ip, fregs) })
+}
+
 /// What ftrace calls where it cannot call the trampoline: the function has other ops, or the
 /// trampoline is ftrace's own.
 ///
@@ -507,10 +527,8 @@ unsafe extern "C" fn callback(
     ops: *mut bindings::ftrace_ops,
     fregs: *mut bindings::ftrace_regs,
 ) {
-    // SAFETY: By the invariants of `Site`, whose slot outlives the registration.
-    let slot = unsafe { &*(*ops).private.cast::<Slot>() };
-    // SAFETY: ftrace passes the registers of the function's entry.
-    let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
+    // SAFETY: By the function's requirements.
+    let (slot, call) = unsafe { passed(ip, parent_ip, ops, fregs) };
     // SAFETY: Called in the place of the trampoline.
     unsafe { slot.run(&call) };
 }
@@ -526,10 +544,8 @@ unsafe extern "C" fn grouped_callback(
     ops: *mut bindings::ftrace_ops,
     fregs: *mut bindings::ftrace_regs,
 ) {
-    // SAFETY: As in `callback`.
-    let slot = unsafe { &*(*ops).private.cast::<Slot>() };
-    // SAFETY: As in `callback`.
-    let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
+    // SAFETY: By the function's requirements.
+    let (slot, call) = unsafe { passed(ip, parent_ip, ops, fregs) };
     // SAFETY: Called in the place of the trampoline.
     unsafe { slot.run_grouped(&call) };
 }

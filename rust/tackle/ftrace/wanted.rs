@@ -71,8 +71,8 @@ impl One {
                 Ok(symbols.push(Symbol { address, is_init }, GFP_KERNEL)?)
             })?;
             if !(symbols.is_empty() && self.in_modules) {
-                let symbol = self.select(&symbols)?;
-                return add(places, Within::Vmlinux, &[symbol.address]);
+                let location = self.select(&symbols)?.location()?;
+                return add(places, Within::Vmlinux, &[location]);
             }
             self.module = Some(self.find_module()?);
         }
@@ -92,7 +92,7 @@ impl One {
         };
         let symbol = self.select(&symbols)?;
         let mut found = InModule::new();
-        found.add(symbol)?;
+        found.add(symbol.location()?, symbol.is_init)?;
         Ok(Some(found))
     }
 
@@ -143,8 +143,10 @@ impl Matching {
         }
         let mut addresses = KVec::new();
         symbol::all_in_vmlinux(|name, address| {
-            if self.matches(name) && symbol::ftrace_location(address).is_some() {
-                addresses.push(address, GFP_KERNEL)?;
+            if self.matches(name) {
+                if let Some(location) = symbol::ftrace_location(address) {
+                    addresses.push(location, GFP_KERNEL)?;
+                }
             }
             Ok(())
         })?;
@@ -181,8 +183,8 @@ impl Matching {
         };
         let mut found = InModule::new();
         for symbol in &symbols {
-            if symbol::ftrace_location(symbol.address).is_some() {
-                found.add(symbol)?;
+            if let Ok(location) = symbol.location() {
+                found.add(location, symbol.is_init)?;
             }
         }
         Ok(Some(found))
@@ -319,9 +321,11 @@ fn find_addresses(addresses: &[usize], loading: &Loading, places: &mut KVec<Plac
         let symbols = loading.symbols(&module, is_near)?.ok_or(ENOENT)?;
         let mut found = InModule::new();
         for symbol in &symbols {
-            let location = symbol::ftrace_location(symbol.address);
-            if location.is_some_and(|location| locations.binary_search(&location).is_ok()) {
-                found.add(symbol)?;
+            match symbol.location() {
+                Ok(location) if locations.binary_search(&location).is_ok() => {
+                    found.add(location, symbol.is_init)?;
+                }
+                _ => {}
             }
         }
         if found.is_empty() {
@@ -350,13 +354,13 @@ impl InModule {
         self.core.is_empty() && self.init.is_empty()
     }
 
-    fn add(&mut self, symbol: &Symbol) -> Result {
-        let list = if symbol.is_init {
+    fn add(&mut self, location: usize, is_init: bool) -> Result {
+        let list = if is_init {
             &mut self.init
         } else {
             &mut self.core
         };
-        Ok(list.push(symbol.address, GFP_KERNEL)?)
+        Ok(list.push(location, GFP_KERNEL)?)
     }
 
     fn add_to(self, places: &mut KVec<Places>, module: &CStr) -> Result {
@@ -365,29 +369,21 @@ impl InModule {
     }
 }
 
-/// Adds the functions at `addresses` to those of the same part of the kernel.
+/// Adds the functions at `locations` to those of the same part of the kernel.
 ///
 /// # Errors
 ///
-/// `EINVAL`: one of them cannot be traced. `ENOMEM`.
-fn add(places: &mut KVec<Places>, within: Within, addresses: &[usize]) -> Result {
-    if addresses.is_empty() {
+/// `ENOMEM`.
+fn add(places: &mut KVec<Places>, within: Within, locations: &[usize]) -> Result {
+    if locations.is_empty() {
         return Ok(());
     }
-    let index = match places.iter().position(|other| other.within == within) {
-        Some(index) => index,
-        None => {
-            let addresses = KVec::new();
-            places.push(Places { within, addresses }, GFP_KERNEL)?;
-            places.len() - 1
-        }
-    };
-    let all = &mut places[index].addresses;
-    for &address in addresses {
-        let location = symbol::ftrace_location(address).ok_or(EINVAL)?;
-        all.push(location, GFP_KERNEL)?;
+    if let Some(other) = places.iter_mut().find(|other| other.within == within) {
+        return Ok(other.addresses.extend_from_slice(locations, GFP_KERNEL)?);
     }
-    Ok(())
+    let mut addresses = KVec::new();
+    addresses.extend_from_slice(locations, GFP_KERNEL)?;
+    Ok(places.push(Places { within, addresses }, GFP_KERNEL)?)
 }
 
 /// Sorts addresses.

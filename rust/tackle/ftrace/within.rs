@@ -69,6 +69,17 @@ pub(super) struct Symbol {
     pub(super) is_init: bool,
 }
 
+impl Symbol {
+    /// Returns the address of the function's `call __fentry__`.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`: it cannot be traced.
+    pub(super) fn location(&self) -> Result<usize> {
+        symbol::ftrace_location(self.address).ok_or(EINVAL)
+    }
+}
+
 /// The modules that are being loaded, and that hooks have been told of.
 ///
 /// A module has its symbols before hooks are told that it comes, and for a while after they

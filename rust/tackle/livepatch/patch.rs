@@ -60,8 +60,8 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: this was called before, whatever came of it; or a function is redirected by somebody
-    ///   else: a kprobe with a `post_handler`, a hook; or ftrace is switched off.
+    /// - `EBUSY`: this was called before, with success or without; or a function is redirected by
+    ///   somebody else: a kprobe with a `post_handler`, a hook; or ftrace is switched off.
     /// - `EINVAL`: the module is not marked as a live patch (`livepatch!` does that); a
     ///   function is not in its object, or its name stands for several; or the states do
     ///   not go with those of the patches in force.

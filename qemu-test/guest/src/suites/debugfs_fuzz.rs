@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{ensure, Context as _, Result};
 use fastrand::Rng;
 
-use super::stress::rounds;
+use super::stress::{rounds, seed};
 use crate::suite::{list, Context, Suite};
-use crate::sys::{cmd, debugfs, module};
+use crate::sys::{cmd, debugfs, ftrace, module};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -36,13 +36,6 @@ const PARAMETERS: u32 = 5;
 
 /// How many hooks there may be at a time.
 const MOST: usize = 24;
-
-fn seed() -> Result<u64> {
-    match std::env::var("TACKLE_SEED") {
-        Ok(seed) => seed.parse().context("TACKLE_SEED is no number"),
-        Err(_) => Ok(fastrand::u64(..)),
-    }
-}
 
 fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
     of[rng.usize(..of.len())]
@@ -134,8 +127,7 @@ impl Hooks {
     }
 
     fn new() -> Result<Self> {
-        let path = "/sys/kernel/tracing/available_filter_functions";
-        let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+        let text = ftrace::traceable()?;
         let first = |line: &str| line.split_whitespace().next().map(str::to_string);
         Ok(Self {
             functions: text.lines().filter_map(first).collect(),

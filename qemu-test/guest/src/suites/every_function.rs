@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
 
-use super::stress::rounds;
+use super::stress::{rounds, seed};
 use crate::suite::{list, Context, Suite};
 use crate::sys::{cmd, debugfs, module, wait_often};
 
@@ -52,10 +52,7 @@ impl Sample {
         let mut addresses = addresses(&text);
         let of = addresses.len();
         ensure!(of > 1000, "{FUNCTIONS} has {of} functions only");
-        let seed = match std::env::var("TACKLE_SEED") {
-            Ok(seed) => seed.parse().context("TACKLE_SEED is no number")?,
-            Err(_) => fastrand::u64(..),
-        };
+        let seed = seed()?;
         fastrand::Rng::with_seed(seed).shuffle(&mut addresses);
         addresses.truncate(rounds()? as usize * 100);
         Ok(Self {

@@ -97,8 +97,7 @@ fn hooks_on_what_missed_calls_use(_: &mut Context<'_>) -> Result<()> {
 /// What handlers call must not be hooked itself.
 fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
-    let path = "/sys/kernel/tracing/available_filter_functions";
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let text = ftrace::traceable()?;
     let ours = |line: &&str| line.ends_with("[tackle]");
     // Those are for tests to hook.
     let odd: Vec<&str> = text
@@ -114,8 +113,7 @@ fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
 /// positions count all of them, as live patches do.
 fn a_name_must_be_the_only_one(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(HOOKS, "")?;
-    let path = "/sys/kernel/tracing/available_filter_functions";
-    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?;
+    let text = ftrace::traceable()?;
     let traceable: Vec<&str> = text.lines().filter(|line| !line.contains(' ')).collect();
     let kallsyms = std::fs::read_to_string("/proc/kallsyms").context("cannot read kallsyms")?;
     let mut count = std::collections::HashMap::new();

@@ -74,6 +74,15 @@ pub fn enabled(function: &str) -> Result<Option<Enabled>> {
         .next())
 }
 
+/// The functions that can be hooked, a line each: the name, and a module's name in brackets.
+///
+/// # Errors
+///
+/// tracefs cannot be read.
+pub fn traceable() -> Result<String> {
+    debugfs::read(Path::new(TRACING).join("available_filter_functions"))
+}
+
 fn enabled_functions() -> Result<String> {
     debugfs::read(Path::new(TRACING).join("enabled_functions"))
 }
@@ -187,7 +196,7 @@ pub fn untraceable() -> Result<&'static str> {
         "ftrace_caller",
     ];
     let symbols = functions(&debugfs::read("/proc/kallsyms")?);
-    let known = debugfs::read(Path::new(TRACING).join("available_filter_functions"))?;
+    let known = traceable()?;
     let known: HashSet<&str> = known.split_whitespace().collect();
     candidates
         .into_iter()

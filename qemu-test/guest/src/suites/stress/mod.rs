@@ -51,6 +51,14 @@ pub(super) fn rounds() -> Result<u32> {
     parse_rounds(&std::env::var("TACKLE_ROUNDS").unwrap_or_default())
 }
 
+/// The seed that the environment asks for (`TACKLE_SEED`), or a random one.
+pub(super) fn seed() -> Result<u64> {
+    match std::env::var("TACKLE_SEED") {
+        Ok(seed) => seed.parse().context("TACKLE_SEED is no number"),
+        Err(_) => Ok(fastrand::u64(..)),
+    }
+}
+
 fn parse_rounds(number: &str) -> Result<u32> {
     if number.is_empty() {
         return Ok(ROUNDS);

@@ -339,7 +339,7 @@ fn refuses_to_remove_what_is_not_there(_: &mut Context<'_>) -> Result<()> {
 
 /// A static function whose name stands twice in the kernel, where both can be traced.
 fn twins() -> Result<String> {
-    let text = fs::read_to_string(format!("{TRACING}/available_filter_functions"))?;
+    let text = ftrace::traceable()?;
     let mut counts = BTreeMap::<&str, u32>::new();
     for line in text.lines().filter(|line| !line.contains('[')) {
         *counts.entry(line).or_default() += 1;
