@@ -49,7 +49,7 @@ enter() {
 		HOME=/root LANG=C.UTF-8 TERM="${TERM:-dumb}" \
 		CARGO_HOME="$TACKLE_CACHE/cargo" CARGO_TARGET_DIR="$TACKLE_TOP/build/cargo" \
 		TACKLE_TOP="$TACKLE_TOP" TACKLE_CACHE="$TACKLE_CACHE" \
-		${CI:+CI="$CI"} ${http_proxy:+http_proxy="$http_proxy"} \
+		${http_proxy:+http_proxy="$http_proxy"} \
 		${https_proxy:+https_proxy="$https_proxy"} ${no_proxy:+no_proxy="$no_proxy"} \
 		${TACKLE_KERNEL_SRC:+TACKLE_KERNEL_SRC="$TACKLE_KERNEL_SRC"} \
 		${TACKLE_KERNEL_RUSTC:+TACKLE_KERNEL_RUSTC="$TACKLE_KERNEL_RUSTC"} \
