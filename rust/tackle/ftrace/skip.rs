@@ -85,25 +85,28 @@ impl LastStub {
     #[inline(always)]
     pub(super) unsafe fn skip(&self, fregs: *mut bindings::ftrace_regs, value: usize) -> bool {
         // SAFETY: By the type invariants.
-        let stub = unsafe { &*self.0.load(Ordering::Acquire) };
-        if stub.value.load(Ordering::Relaxed) == value {
-            // SAFETY: By the function's requirements. The stub returns to the function's caller.
-            unsafe { go_on_at(fregs, stub.code.addr()) };
-            true
+        let last = unsafe { &*self.0.load(Ordering::Acquire) };
+        // SAFETY: By the type invariants it was set, after which it does not change. An atomic
+        // load would be an instruction of its own.
+        let stub = if unsafe { *last.value.as_ptr() } == value {
+            last
         } else {
-            // SAFETY: By the function's requirements.
-            unsafe { self.search(fregs, value) }
-        }
+            match self.search(value) {
+                Some(stub) => stub,
+                None => return false,
+            }
+        };
+        // SAFETY: By the function's requirements. The stub returns to the function's caller.
+        unsafe { go_on_at(fregs, stub.code.addr()) };
+        true
     }
 
-    /// As [`LastStub::skip`], for another value: looks for its stub, or takes one that is free.
+    /// Looks for the stub of another value, or takes one that is free.
     ///
-    /// # Safety
-    ///
-    /// As for [`LastStub::skip`].
+    /// "rust-cold": the hook need not save its registers for what hardly ever happens.
     #[cold]
     #[inline(never)]
-    unsafe fn search(&self, fregs: *mut bindings::ftrace_regs, value: usize) -> bool {
+    extern "rust-cold" fn search(&self, value: usize) -> Option<&'static Stub> {
         for stub in &tackle_ftrace_return_values {
             if !stub.is_taken.swap(true, Ordering::Acquire) {
                 stub.value.store(value, Ordering::Release);
@@ -113,10 +116,8 @@ impl LastStub {
             // INVARIANT: Its value is set.
             self.0
                 .store((&raw const *stub).cast_mut(), Ordering::Release);
-            // SAFETY: By the function's requirements.
-            unsafe { go_on_at(fregs, stub.code.addr()) };
-            return true;
+            return Some(stub);
         }
-        false
+        None
     }
 }
