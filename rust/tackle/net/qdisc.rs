@@ -27,7 +27,8 @@
 //!
 //! So the state needs no lock and no atomics of its own. In C, `codel` shows its state
 //! without the lock, field by field; here a dump is consistent, and the hot path need not
-//! care who reads. A dump holds the lock for less than a microsecond.
+//! care who reads. A dump holds the lock as long as [`stats`](Qdisc::stats) takes, a dump of the
+//! classes as long as [`flow_count`](Qdisc::flow_count) and one flow take each.
 //!
 //! # What an implementation cannot get wrong
 //!
@@ -199,8 +200,11 @@ pub trait Qdisc: Sized + 'static {
         let (_, _, _) = (state, sch, config);
     }
 
-    /// Sets the state back to that of an empty queue, and purges its lists. The qdisc's own
-    /// queue is emptied afterwards. All packets that wait are counted as dropped.
+    /// Sets the state back to that of an empty queue, and purges its lists ([`Reset::purge`]). The
+    /// qdisc's own queue is emptied afterwards. All packets that wait are counted as dropped.
+    ///
+    /// If some are purged by nobody, the qdisc sends nothing any more, and the log says so: the
+    /// device may have fewer transmit queues now, and a packet says which one it is for.
     ///
     /// # Context
     ///

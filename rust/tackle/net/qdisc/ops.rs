@@ -38,6 +38,8 @@ struct Private<T: Qdisc> {
     filters: Filters,
     parked: Parked,
     ready: bool,
+    /// Packets have survived a reset. None leaves any more.
+    stale: bool,
 }
 
 /// The functions for the kind `T`; what user space sees is in `show.rs`, the flows
@@ -201,6 +203,10 @@ impl<T: Qdisc> Ops<T> {
         }
         // SAFETY: The lock is held during the call.
         unsafe { Self::parked(sch).settle(Sch::from_raw(sch)) };
+        // SAFETY: The memory is ours.
+        if unsafe { (*Self::private(sch)).stale } {
+            return ptr::null_mut();
+        }
         // SAFETY: By the function's requirements.
         let skb = unsafe { Self::take(sch, true) };
         if let Some(skb) = NonNull::new(skb) {
@@ -321,6 +327,32 @@ impl<T: Qdisc> Ops<T> {
         })
     }
 
+    /// Lets no packet leave any more: a reset has not purged some. The device may have fewer queues
+    /// now than the packets say (`queue_mapping`). They are freed with the state.
+    ///
+    /// # Safety
+    ///
+    /// As for `reset`, after `init`.
+    #[cold]
+    unsafe fn retire(sch: *mut bindings::Qdisc) {
+        // SAFETY: By the function's requirements.
+        unsafe {
+            (*Self::private(sch)).stale = true;
+            (*sch).dequeue = Some(Self::dequeue_nothing);
+        }
+        pr_err!(
+            "{}: a reset has kept packets: this qdisc sends nothing any more\n",
+            T::ID
+        );
+    }
+
+    /// # Safety
+    ///
+    /// None.
+    unsafe extern "C" fn dequeue_nothing(_sch: *mut bindings::Qdisc) -> *mut sk_buff {
+        ptr::null_mut()
+    }
+
     /// # Safety
     ///
     /// Called by C under RTNL, with the root lock held or when nobody else is left; after
@@ -335,11 +367,17 @@ impl<T: Qdisc> Ops<T> {
             let counts = unsafe { Sch::from_raw(sch) };
             parked.settle(counts);
             let waiting = parked.waiting(counts);
+            let elsewhere = u32::from(parked.waits()) + counts.own_queue_len();
             *parked = Parked::default();
             counts.count_drops(waiting);
             // SAFETY: C holds RTNL, and sets the counts to zero after the call. `'q` stands for this
             // qdisc.
-            T::reset(state, &mut unsafe { Reset::new(waiting) });
+            let mut call = unsafe { Reset::new(waiting) };
+            T::reset(state, &mut call);
+            if waiting > elsewhere + call.purged() {
+                // SAFETY: As above.
+                unsafe { Self::retire(sch) };
+            }
         }
         // SAFETY: RTNL is held; the packets are ours. C sets the counts to zero after this.
         unsafe { bindings::qdisc_reset_queue(sch) };

@@ -64,6 +64,11 @@ impl Parked {
         Some(packet)
     }
 
+    /// Whether there is one.
+    pub(super) fn waits(&self) -> bool {
+        self.waits
+    }
+
     /// The packets that wait and were not counted as sent.
     pub(super) fn waiting(&self, sch: &Sch) -> u32 {
         // SAFETY: By the invariants of `Sch` the list does not change.

@@ -4,7 +4,7 @@
 
 use crate::{
     bindings,
-    net::{SkBuff, SkbList},
+    net::{skbuff, SkBuff, SkbList},
 };
 use kernel::types::Opaque;
 
@@ -42,6 +42,20 @@ impl Sch {
     pub fn qlen(&self) -> u32 {
         // SAFETY: By the type invariants nobody writes to it.
         unsafe { (*self.raw()).q.qlen }
+    }
+
+    /// The packets that wait in the queue of the `struct Qdisc`, counted one after the other.
+    pub(super) fn own_queue_len(&self) -> u32 {
+        let mut count = 0;
+        // SAFETY: By the type invariants the queue does not change, and its packets are valid.
+        unsafe {
+            let mut skb = (*self.raw()).q.head;
+            while !skb.is_null() {
+                count += 1;
+                skb = *skbuff::next(skb);
+            }
+        }
+        count
     }
 
     /// The bytes that wait.

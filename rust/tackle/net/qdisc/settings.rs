@@ -133,6 +133,7 @@ impl Deref for Change<'_, '_> {
 /// RTNL is held.
 pub struct Reset<'q> {
     waiting: u32,
+    purged: u32,
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
 }
 
@@ -145,8 +146,14 @@ impl<'q> Reset<'q> {
         // INVARIANT: By the function's requirements.
         Self {
             waiting,
+            purged: 0,
             _qdisc: PhantomData,
         }
+    }
+
+    /// How many packets were purged.
+    pub(super) fn purged(&self) -> u32 {
+        self.purged
     }
 
     /// The packets that wait, all of which are dropped. They are counted as dropped already.
@@ -156,6 +163,7 @@ impl<'q> Reset<'q> {
 
     /// Frees the packets of a list when RTNL is released.
     pub fn purge(&mut self, list: &mut SkbList<'q>) {
+        self.purged += list.count();
         let (head, tail) = list.take();
         // SAFETY: The packets are ours, and RTNL is held. C takes null for no packets.
         unsafe { bindings::rtnl_kfree_skbs(head, tail) };
