@@ -11,7 +11,7 @@
 #[macro_export]
 macro_rules! module {
     ($($info:tt)*) => {
-        ::kernel::prelude::module! { $($info)* }
+        $crate::__private::kernel::prelude::module! { $($info)* }
         $crate::__needs_this_build!();
     };
 }
@@ -21,12 +21,12 @@ macro_rules! module {
 #[macro_export]
 macro_rules! __needs_this_build {
     () => {
-        ::core::arch::global_asm!(
+        $crate::__private::core::arch::global_asm!(
             ".pushsection .rodata",
             ".balign 8",
-            ::core::concat!(
+            $crate::__private::core::concat!(
                 ".quad tackle_of_another_build__build_this_module_again__",
-                ::core::env!("TACKLE_BUILD")
+                $crate::__private::core::env!("TACKLE_BUILD")
             ),
             ".popsection",
         );

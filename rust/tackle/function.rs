@@ -325,21 +325,21 @@ macro_rules! function {
             type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
 
             // Only the types are looked at: this makes no reference to the symbol.
-            const _: Prototype = $crate::function::kernel_bindings::$name;
+            const _: Prototype = $crate::__private::kernel::bindings::$name;
 
             // SAFETY: The kernel's header, which the C file of the function includes, declares
             // it with this prototype: above, the compiler has compared the two. The rest is
             // what the author has promised.
             unsafe impl $crate::function::Function for $type {
                 type Prototype = Prototype;
-                const NAME: &'static ::core::ffi::CStr =
-                    ::kernel::c_str!(::core::stringify!($name));
-                $(const MODULE: Option<&'static ::core::ffi::CStr> = {
-                    const MODULE: $crate::function::Promise<&'static ::core::ffi::CStr> = $module;
-                    Some(MODULE.get())
+                const NAME: $crate::function::Name = $crate::__name!($name);
+                $(const MODULE: $crate::function::Module = {
+                    const MODULE: $crate::function::Promise<$crate::function::Name> = $module;
+                    $crate::function::promised_module(MODULE)
                 };)?
-                $(const POSITION: usize = {
-                    const POSITION: $crate::function::Promise<usize> = $position;
+                $(const POSITION: $crate::function::Position = {
+                    const POSITION: $crate::function::Promise<$crate::function::Position> =
+                        $position;
                     POSITION.get()
                 };)?
             }
@@ -398,13 +398,19 @@ macro_rules! header {
             clippy::all
         )]
         $vis mod $header {
-            ::core::include!(::core::concat!(
-                ::core::env!("TACKLE_OBJ"),
+            // The words of `cmd_tackle_header` in Kbuild.
+            use $crate::__private::{core as tackle_core, kernel as tackle_kernel};
+
+            $crate::__private::core::include!($crate::__private::core::concat!(
+                $crate::__private::core::env!("TACKLE_OBJ"),
                 "/",
                 $path,
                 "_h.rs"
             ));
         }
+
+        // What Kbuild has made, and nothing else.
+        const _: () = $crate::function::check_header($path);
 
         $(
             $(#[$meta])*
@@ -414,22 +420,18 @@ macro_rules! header {
                 type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
 
                 // Only the types are looked at: this makes no reference to the symbol.
-                const _: Prototype = $header::$name;
+                const _: Prototype = self::$header::$name;
 
                 // SAFETY: The header, which the C file of the function includes, declares it
                 // with this prototype: above, the compiler has compared the two. It names the
                 // module. The position is what the author has promised.
                 unsafe impl $crate::function::Function for $type {
                     type Prototype = Prototype;
-                    const NAME: &'static ::core::ffi::CStr =
-                        ::kernel::c_str!(::core::stringify!($name));
-                    const MODULE: Option<&'static ::core::ffi::CStr> = {
-                        match ::core::ffi::CStr::from_bytes_with_nul($header::TACKLE_MODULE) {
-                            Ok(module) => Some(module),
-                            Err(_) => panic!("TACKLE_MODULE is no string"),
-                        }
-                    };
-                    const POSITION: usize = $crate::__position!($($mark $(= $value)?),*);
+                    const NAME: $crate::function::Name = $crate::__name!($name);
+                    const MODULE: $crate::function::Module =
+                        $crate::function::header_module(self::$header::TACKLE_MODULE);
+                    const POSITION: $crate::function::Position =
+                        $crate::__position!($($mark $(= $value)?),*);
                 }
 
                 $($crate::__vouched!($header, $name, $type, $mark);)*
@@ -446,7 +448,7 @@ macro_rules! __position {
         0
     };
     (position = $position:expr $(, $($rest:tt)*)?) => {{
-        const POSITION: $crate::function::Promise<usize> = $position;
+        const POSITION: $crate::function::Promise<$crate::function::Position> = $position;
         POSITION.get()
     }};
     ($mark:ident $(, $($rest:tt)*)?) => {
@@ -466,9 +468,9 @@ macro_rules! __vouched {
         $crate::__vouched!($header, $name, $type, keeps_arguments, KeepsArguments);
     };
     ($header:ident, $name:ident, $type:ident, $mark:ident, $trait:ident) => {
-        ::kernel::macros::paste! {
+        $crate::__private::kernel::macros::paste! {
             // The header has this constant if it has the mark.
-            const _: u32 = $header::[<tackle_ $mark _ $name>];
+            const _: $crate::function::Mark = self::$header::[<tackle_ $mark _ $name>];
         }
 
         // SAFETY: The author of the header vouches for it.
@@ -476,7 +478,62 @@ macro_rules! __vouched {
     };
 }
 
-/// The kernel's bindings, for [`function!`](crate::function): under a path that no module can
-/// make up.
+/// The name of a function.
 #[doc(hidden)]
-pub use kernel::bindings as kernel_bindings;
+#[macro_export]
+macro_rules! __name {
+    ($name:ident) => {
+        $crate::function::name($crate::__private::core::concat!(
+            $crate::__private::core::stringify!($name),
+            "\0"
+        ))
+    };
+}
+
+// The types of constants in macros, under paths that no module can make up.
+#[doc(hidden)]
+pub type Name = &'static CStr;
+#[doc(hidden)]
+pub type Module = Option<Name>;
+#[doc(hidden)]
+pub type Position = usize;
+#[doc(hidden)]
+pub type Mark = kernel::ffi::c_uint;
+
+/// Returns the name that is given with a NUL.
+#[doc(hidden)]
+pub const fn name(name: &'static str) -> Name {
+    match CStr::from_bytes_with_nul(name.as_bytes()) {
+        Ok(name) => name,
+        Err(_) => panic!("a name has no NUL"),
+    }
+}
+
+/// Returns the module that a function is promised to be in.
+#[doc(hidden)]
+pub const fn promised_module(promise: Promise<Name>) -> Module {
+    Some(promise.get())
+}
+
+/// Returns the module that a header names.
+#[doc(hidden)]
+pub const fn header_module(name: &'static [u8]) -> Module {
+    match CStr::from_bytes_with_nul(name) {
+        Ok(name) => Some(name),
+        Err(_) => panic!("TACKLE_MODULE is no string"),
+    }
+}
+
+/// Fails to compile if the path of a header leaves the folder that Kbuild writes to.
+#[doc(hidden)]
+pub const fn check_header(path: &str) {
+    let path = path.as_bytes();
+    let mut i = 1;
+    while i < path.len() {
+        assert!(
+            path[i] != b'.' || path[i - 1] != b'.',
+            "the header is not in this checkout"
+        );
+        i += 1;
+    }
+}

@@ -39,15 +39,15 @@ macro_rules! expect_eq {
         match (&$actual, &$expected) {
             (actual, expected) => {
                 if *actual != *expected {
-                    ::kernel::pr_err!(
+                    $crate::__private::kernel::pr_err!(
                         "{}:{}: {} is {:?}, expected {:?}\n",
-                        ::core::file!(),
-                        ::core::line!(),
-                        ::core::stringify!($actual),
+                        $crate::__private::core::file!(),
+                        $crate::__private::core::line!(),
+                        $crate::__private::core::stringify!($actual),
                         actual,
                         expected
                     );
-                    return Err(::kernel::error::code::EINVAL);
+                    return Err($crate::__private::kernel::error::code::EINVAL);
                 }
             }
         }

@@ -43,5 +43,12 @@ pub mod time;
 #[doc(hidden)]
 pub use library::Library;
 
+/// What macros use, under paths that no module can make up: a module can have crates of its own
+/// that are called `core` or `kernel`.
+#[doc(hidden)]
+pub mod __private {
+    pub use {core, kernel};
+}
+
 /// What `pr_err!` and its kin put in front of a line, as `module!` would define it.
 const __LOG_PREFIX: &[u8] = b"tackle\0";

@@ -100,6 +100,15 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
+/// Returns the name of a parameter, which is given with a NUL.
+#[doc(hidden)]
+pub const fn name(name: &'static str) -> &'static CStr {
+    match CStr::from_bytes_with_nul(name.as_bytes()) {
+        Ok(name) => name,
+        Err(_) => panic!("a parameter's name has no NUL"),
+    }
+}
+
 /// Declares a line of the module's `.modinfo` section, which `modinfo(8)` shows.
 ///
 /// ```ignore
@@ -109,7 +118,7 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
 macro_rules! modinfo {
     ($($text:expr),+) => {
         const _: () = {
-            const TEXT: &str = ::core::concat!($($text,)+ "\0");
+            const TEXT: &str = $crate::__private::core::concat!($($text,)+ "\0");
             #[link_section = ".modinfo"]
             #[used(compiler)]
             static MODINFO: [u8; TEXT.len()] = $crate::param::modinfo(TEXT);
@@ -140,16 +149,11 @@ macro_rules! string_param {
 
             #[link_section = "__param"]
             #[used(compiler)]
-            static PARAM: ::kernel::module_param::KernelParam = $crate::param::kernel_param(
-                match ::core::ffi::CStr::from_bytes_with_nul(
-                    ::core::concat!($name, "\0").as_bytes(),
-                ) {
-                    Ok(name) => name,
-                    Err(_) => panic!("a parameter's name has no NUL"),
-                },
+            static PARAM: $crate::__private::kernel::module_param::KernelParam = $crate::param::kernel_param(
+                $crate::param::name($crate::__private::core::concat!($name, "\0")),
                 // SAFETY: The loader makes `__this_module` before it reads the parameters,
                 // and it stays until the module is unloaded.
-                unsafe { ::core::ptr::from_ref(&::kernel::bindings::__this_module).cast_mut() },
+                unsafe { $crate::__private::core::ptr::from_ref(&$crate::__private::kernel::bindings::__this_module).cast_mut() },
                 &TARGET,
             );
         };

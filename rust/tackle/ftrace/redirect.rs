@@ -259,7 +259,7 @@ macro_rules! redirect {
             }
 
             #[inline]
-            unsafe fn old_func() -> *mut ::kernel::ffi::c_void {
+            unsafe fn old_func() -> *mut $crate::__private::kernel::ffi::c_void {
                 // SAFETY: As above.
                 unsafe { PLACE.old_func() }
             }

@@ -65,10 +65,10 @@ macro_rules! __unit {
 #[macro_export]
 macro_rules! __module {
     () => {
-        None
+        $crate::__private::core::option::Option::None
     };
     ($module:expr) => {
-        Some($module)
+        $crate::__private::core::option::Option::Some($module)
     };
 }
 
@@ -94,7 +94,7 @@ macro_rules! __funcs {
                 unsafe fn enter() {}
 
                 #[inline]
-                unsafe fn old_func() -> *mut ::kernel::ffi::c_void {
+                unsafe fn old_func() -> *mut $crate::__private::kernel::ffi::c_void {
                     FUNCS.old_func(<[()]>::len(&[$($before),*]))
                 }
             }
@@ -182,12 +182,14 @@ macro_rules! livepatch {
             _shadows: $crate::livepatch::Shadows,
         }
 
-        impl ::kernel::Module for LivePatch {
-            fn init(module: &'static ::kernel::ThisModule) -> ::kernel::error::Result<Self> {
+        impl $crate::__private::kernel::Module for LivePatch {
+            fn init(
+                module: &'static $crate::__private::kernel::ThisModule,
+            ) -> $crate::__private::kernel::error::Result<Self> {
                 static SHADOWS: &[&dyn $crate::livepatch::AnyShadow] = &[$($($shadow),*)?];
                 let shadows = $crate::livepatch::Shadows::register(SHADOWS)?;
                 LIVEPATCH.enable(module, false $(|| $replace)?)?;
-                Ok(Self { _shadows: shadows })
+                $crate::__private::core::result::Result::Ok(Self { _shadows: shadows })
             }
         }
     };
