@@ -19,8 +19,9 @@ mod collect;
 #[path = "tackle_hooks/table.rs"]
 mod table;
 
-use kernel::prelude::*;
-use tackle::debugfs::{self, Scope};
+use kernel::{prelude::*, sync::Arc};
+use table::Table;
+use tackle::debugfs::{self, File};
 
 tackle::module! {
     type: TackleHooks,
@@ -32,20 +33,25 @@ tackle::module! {
 
 /// The files, and the hooks that were added through them. When they are dropped, all is gone.
 struct TackleHooks {
-    _files: Pin<KBox<Scope<table::Table>>>,
+    _files: [Pin<KBox<File<Arc<Table>>>>; 4],
 }
 
 impl kernel::Module for TackleHooks {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let dir = debugfs::root()?.subdir(c"hooks")?;
-        let files = dir.files(table::Table::new(dir.clone()), |table, files| {
-            files.write_only_callback_file(c"add", table, &|table, line| table.add(line));
-            files.write_only_callback_file(c"del", table, &|table, line| table.del(line));
-            files.read_callback_file(c"error", table, &|table, f| table.show_error(f));
-            files.read_callback_file(c"list", table, &|table, f| table.show_list(f));
-        });
+        let table = Arc::pin_init(Table::new(dir.clone()), GFP_KERNEL)?;
+        let add = dir.write_callback_file(c"add", table.clone(), &|table, line| table.add(line));
+        let del = dir.write_callback_file(c"del", table.clone(), &|table, line| table.del(line));
+        let error =
+            dir.read_callback_file(c"error", table.clone(), &|table, f| table.show_error(f));
+        let list = dir.read_callback_file(c"list", table.clone(), &|table, f| table.show_list(f));
         Ok(Self {
-            _files: KBox::pin_init(files, GFP_KERNEL)?,
+            _files: [
+                KBox::pin_init(add, GFP_KERNEL)?,
+                KBox::pin_init(del, GFP_KERNEL)?,
+                KBox::pin_init(error, GFP_KERNEL)?,
+                KBox::pin_init(list, GFP_KERNEL)?,
+            ],
         })
     }
 }

@@ -80,9 +80,9 @@ fi
 name=${1:?flavour.sh NAME}
 flavour "$name"
 linux=$("$(dirname "$0")/linux.sh")
-mapfile -t series < <(find "$patches" -name '*.patch' | sort)
+# What the patches change, and not what they say about it.
+series=$(find "$patches" -name '*.patch' | sort | xargs -r sed -n '/^diff --git /,/^-- $/p')
 kernel=$TACKLE_CACHE/$name-$(key "$LINUX_VERSION" "$0" "${fragments[@]}" \
-	"$TACKLE_TOP/scripts/packages/toolbox" \
-	"$(dirname "$0")/patches.sh" "${series[@]}")
+	"$TACKLE_TOP/scripts/packages/toolbox" "$(dirname "$0")/patches.sh" "$series")
 step "kernel $name (about 1 GB, 15 minutes on two cores)" "$kernel" "$0" build "$name" "$linux/source"
 echo "$kernel"

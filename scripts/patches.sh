@@ -77,7 +77,7 @@ check() {
 	list "$series" | while read -r patch; do
 		quietly "$repository/.git/log" "checkpatch.pl --strict: $(basename "$patch")" \
 			perl "$source/scripts/checkpatch.pl" --root="$source" --strict --no-summary \
-			--quiet --ignore UNKNOWN_COMMIT_ID "$patch"
+			--quiet --ignore UNKNOWN_COMMIT_ID "$(realpath "$patch")"
 	done
 	rm -rf "$repository"
 }

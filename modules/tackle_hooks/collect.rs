@@ -162,7 +162,7 @@ impl fprobe::Handler for Collect<Values> {
 }
 
 /// What the files that all hooks have are made from.
-trait Collecting: Sync + 'static {
+trait Collecting: Send + Sync + 'static {
     type What;
 
     fn collect(&self) -> &Collect<Self::What>;
@@ -197,7 +197,7 @@ where
 }
 
 /// Makes the files that all hooks have.
-fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data>) {
+fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data, '_>) {
     files.read_callback_file(c"function", hook, &|hook: &H, f| {
         f.write_fmt(fmt!("{}\n", &*hook.collect().function))
     });

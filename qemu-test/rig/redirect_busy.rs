@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A redirection of `/proc/cmdline` to a replacement in which whoever reads the file sleeps
-//! until a signal comes.
+//! until a signal comes. With `how=forget` it is never dropped.
 
 #![forbid(unsafe_code)]
 
@@ -24,6 +24,11 @@ tackle::module! {
     license: "GPL",
 }
 
+tackle::string_param! {
+    /// What becomes of the redirection.
+    static HOW: StringParam<8> = "how", "forget: it is never dropped";
+}
+
 fn busy(
     _: Original<'_, CmdlineProcShow>,
     _: Pointer<'_, *mut seq_file>,
@@ -37,14 +42,26 @@ fn busy(
 
 /// What is dropped when the module goes.
 struct RedirectBusy {
-    _redirect: Pin<KBox<Redirect>>,
+    _redirect: Option<Pin<KBox<Redirect>>>,
+}
+
+/// Never drops `redirect`. On kernels with kmemleak that does not report it.
+fn forget(redirect: Pin<KBox<Redirect>>) {
+    #[cfg(CONFIG_KUNIT = "y")]
+    tackle::kunit::forget(redirect);
+    #[cfg(not(CONFIG_KUNIT = "y"))]
+    core::mem::forget(redirect);
 }
 
 impl kernel::Module for RedirectBusy {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let redirect = KBox::pin_init(tackle::redirect!(CmdlineProcShow => busy), GFP_KERNEL)?;
+        if HOW.value() == c"forget" {
+            forget(redirect);
+            return Ok(Self { _redirect: None });
+        }
         Ok(Self {
-            _redirect: redirect,
+            _redirect: Some(redirect),
         })
     }
 }

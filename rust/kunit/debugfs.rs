@@ -7,7 +7,6 @@ use kernel::prelude::*;
 #[kunit_tests(tackle_debugfs)]
 mod tests {
     use crate::hook::Seen;
-    use core::convert::Infallible;
     use kernel::{
         prelude::*,
         sync::Arc,
@@ -104,7 +103,7 @@ mod tests {
     fn data_lives_as_long_as_its_files() -> Result {
         let (seen, root) = (Seen::new()?, root()?);
         let data = Data(seen.clone());
-        let scope = root.scope::<_, Infallible, _>(data, c"kunit", |data, dir| {
+        let scope = root.scope(data, c"kunit", |data, dir| {
             dir.read_callback_file(c"file", data, &|_, f| f.write_str("text\n"));
         });
         let scope: Pin<KBox<Scope<Data>>> = KBox::pin_init(scope, GFP_KERNEL)?;

@@ -5,42 +5,57 @@
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h). Needs a kernel
 //! with `CONFIG_DEBUG_FS`.
 //!
-//! The names and the shape are those of [`kernel::debugfs`], less what no module uses. The
-//! difference is why this exists: a file that somebody has open keeps its module loaded
-//! (`rmmod` then says that it is in use), as `.owner = THIS_MODULE` does in C. The kernel's
-//! own crate leaves the owner out, so that closing a file after its module has gone reads
-//! the module's freed memory (`full_proxy_release()` in `fs/debugfs/file.c`).
+//! The names and the shape are those of [`kernel::debugfs`], less what no module uses. A file
+//! that somebody has open keeps its module loaded (`rmmod` then says that it is in use), as
+//! `.owner = THIS_MODULE` does in C. Of Linux 7.3, `kernel::debugfs` leaves the owner out, so
+//! that closing a file after its module has gone reads the module's freed memory. Therefore
+//! `own` makes the files there. A kernel with the patch "rust: debugfs: let files keep their
+//! module loaded" (`scripts/patches`) makes them itself; Kbuild finds out.
+//!
+//! What a module never drops (`mem::forget`) is removed when the module is unloaded.
 
-mod entry;
-mod file_ops;
+mod node;
 mod number;
+#[cfg(not(tackle_kernel_debugfs))]
+mod own;
 
+pub(crate) use node::{init, sweep};
 pub use number::{read_bool, read_i64, read_u64};
 
 use crate::library;
-use core::{
-    cell::Cell,
-    marker::{PhantomData, PhantomPinned},
-    ops::Deref,
-};
-use entry::Entry;
-use file_ops::FileOps;
-use kernel::{fmt, prelude::*, sync::Arc, uaccess::UserSliceReader};
+use core::{ops::Deref, ptr};
+use kernel::{bindings, fmt, prelude::*, sync::Arc, uaccess::UserSliceReader};
+use node::Node;
 
-kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
-    unsafe(uninit) static ROOT: Mutex<Option<Dir>> = None;
-}
+/// The kernel's own files.
+#[cfg(tackle_kernel_debugfs)]
+mod layer {
+    use super::OWNER;
+    pub(super) use kernel::debugfs::{File, Scope};
+    use kernel::{module::ModuleMetadata, prelude::*, ThisModule};
 
-/// Initialises the lock of this file.
-///
-/// # Safety
-///
-/// To be called once, before [`library::ready`].
-pub(crate) unsafe fn init() {
-    // SAFETY: By the function's requirements.
-    unsafe { ROOT.init() };
+    /// The module that this code is compiled into.
+    pub enum Local {}
+
+    impl ModuleMetadata for Local {
+        const NAME: &'static CStr = c"tackle";
+
+        // SAFETY: It is that of the module that the constant is compiled into.
+        const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(OWNER) };
+    }
+
+    pub(super) type Dir = kernel::debugfs::Dir<Local>;
+    /// A directory that is being filled with files over data that lives for `'data`.
+    pub type ScopedDir<'data, 'dir> = kernel::debugfs::ScopedDir<'data, 'dir, Local>;
 }
+#[cfg(not(tackle_kernel_debugfs))]
+use own as layer;
+
+pub use layer::ScopedDir;
+
+/// The module that the constant is compiled into: in generic and inlined functions, that of the
+/// caller.
+const OWNER: *mut bindings::module = &raw mut bindings::__this_module;
 
 /// Returns the project's directory, `/sys/kernel/debug/tackle`.
 ///
@@ -53,7 +68,127 @@ pub(crate) unsafe fn init() {
 /// May sleep.
 pub fn root() -> Result<Dir> {
     library::ready()?;
-    ROOT.lock().clone().ok_or(ENODEV)
+    node::root()
+}
+
+/// A directory. It goes when the last handle to it and to what is in it is dropped, and with the
+/// library at the latest.
+///
+/// As debugfs wants it, nothing but memory and names can fail here: where debugfs cannot make
+/// a directory or a file, it is missing and the rest works.
+#[derive(Clone)]
+pub struct Dir {
+    // Dropped in this order: when the name is free, debugfs has it no more.
+    dir: layer::Dir,
+    node: Arc<Node>,
+}
+
+impl Dir {
+    /// Makes the directory `name` in this one.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: there is something of this name.
+    /// - `ENOMEM`.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    // Inlined for the owner.
+    #[inline(always)]
+    pub fn subdir(&self, name: &CStr) -> Result<Dir> {
+        self.subdir_of(OWNER, name)
+    }
+
+    /// Makes a directory that `owner` will drop.
+    #[doc(hidden)]
+    pub fn subdir_of(&self, owner: *const bindings::module, name: &CStr) -> Result<Dir> {
+        Ok(Dir {
+            node: Node::new(owner, Some(self.node.clone()), name)?,
+            dir: self.dir.subdir(name),
+        })
+    }
+
+    /// Creates an initialiser for a directory `name` in this one, together with the data
+    /// that its files show and change. `init` makes the files.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: there is something of this name.
+    /// - `ENOMEM`.
+    /// - Those of `data`.
+    ///
+    /// # Context
+    ///
+    /// The initialiser may sleep.
+    pub fn scope<'a, T: 'a, E: 'a, F>(
+        &'a self,
+        data: impl PinInit<T, E> + 'a,
+        name: &'a CStr,
+        init: F,
+    ) -> impl PinInit<Scope<T>, Error> + 'a
+    where
+        Error: From<E>,
+        F: for<'data, 'dir> FnOnce(&'data T, &'dir ScopedDir<'data, 'dir>) + 'a,
+    {
+        try_pin_init!(Scope {
+            node: Node::new(OWNER, Some(self.node.clone()), name)?,
+            scope <- self.dir.scope(data, name, init),
+        })
+    }
+
+    /// Creates an initialiser for a read-only file, together with the data that `f` writes as
+    /// text.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dir::scope`].
+    ///
+    /// # Context
+    ///
+    /// The initialiser may sleep.
+    pub fn read_callback_file<'a, T, E: 'a, F>(
+        &'a self,
+        name: &'a CStr,
+        data: impl PinInit<T, E> + 'a,
+        f: &'static F,
+    ) -> impl PinInit<File<T>, Error> + 'a
+    where
+        Error: From<E>,
+        T: Send + Sync + 'static,
+        F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync,
+    {
+        try_pin_init!(File {
+            node: Node::new(OWNER, Some(self.node.clone()), name)?,
+            file <- self.dir.read_callback_file(name, data, f),
+        })
+    }
+
+    /// Creates an initialiser for a write-only file, together with its data. `w` takes each write.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Dir::scope`].
+    ///
+    /// # Context
+    ///
+    /// The initialiser may sleep.
+    pub fn write_callback_file<'a, T, E: 'a, W>(
+        &'a self,
+        name: &'a CStr,
+        data: impl PinInit<T, E> + 'a,
+        w: &'static W,
+    ) -> impl PinInit<File<T>, Error> + 'a
+    where
+        Error: From<E>,
+        T: Send + Sync + 'static,
+        W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync,
+    {
+        try_pin_init!(File {
+            node: Node::new(OWNER, Some(self.node.clone()), name)?,
+            file <- self.dir.write_callback_file(name, data, w),
+        })
+    }
 }
 
 /// The project's directory, from when it is made until it is dropped.
@@ -63,163 +198,44 @@ impl Root {
     /// Makes the directory.
     pub(crate) fn new() -> Result<Self> {
         let root = Self(());
-        *ROOT.lock() = Some(Dir::new(c"tackle", None)?);
+        node::set_root(Dir {
+            node: Node::new(ptr::null(), None, NAME)?,
+            dir: layer::Dir::new(NAME),
+        });
         Ok(root)
     }
 }
 
+/// The directory's name.
+const NAME: &CStr = c"tackle";
+
 impl Drop for Root {
+    /// No module uses the library any more: those that have a handle to the directory have
+    /// forgotten that (`mem::forget`), and do not drop it.
     fn drop(&mut self) {
-        let root = ROOT.lock().take();
-        // After the lock: removing waits for those who use the files.
-        if let Some(Dir(entry)) = root {
-            Entry::remove(entry);
-        }
+        node::clear();
+        // SAFETY: The name is a string, and the directory's parent is the root of debugfs.
+        unsafe { bindings::debugfs_lookup_and_remove(NAME.as_char_ptr(), ptr::null_mut()) };
     }
 }
 
-/// A directory. It goes when the last handle to it and to what is in it is dropped, and with the
-/// library at the latest.
-///
-/// As debugfs wants it, nothing but memory can fail here: where debugfs cannot make a
-/// directory or a file, it is missing and the rest works.
-#[derive(Clone)]
-pub struct Dir(Arc<Entry>);
-
-impl Dir {
-    fn new(name: &CStr, parent: Option<&Dir>) -> Result<Self> {
-        let entry = Entry::dir(name, parent.map(|dir| dir.0.clone()));
-        Ok(Self(Arc::new(entry, GFP_KERNEL)?))
-    }
-
-    /// Makes the directory `name` in this one.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    ///
-    /// # Context
-    ///
-    /// May sleep.
-    pub fn subdir(&self, name: &CStr) -> Result<Dir> {
-        Dir::new(name, Some(self))
-    }
-
-    /// Creates an initialiser for a directory `name` in this one, together with the data
-    /// that its files show and change. `init` makes the files.
-    ///
-    /// # Errors
-    ///
-    /// Those of `data`.
-    ///
-    /// # Context
-    ///
-    /// The initialiser may sleep.
-    pub fn scope<'a, T: 'static, E: 'a, F>(
-        &'a self,
-        data: impl PinInit<T, E> + 'a,
-        name: &'a CStr,
-        init: F,
-    ) -> impl PinInit<Scope<T>, E> + 'a
-    where
-        F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
-    {
-        self.fill(data, init, |parent| {
-            Place::Own(Entry::dir(name, Some(parent)))
-        })
-    }
-
-    /// As [`Dir::scope`], for files that are in this directory itself.
-    pub fn files<'a, T: 'static, E: 'a, F>(
-        &'a self,
-        data: impl PinInit<T, E> + 'a,
-        init: F,
-    ) -> impl PinInit<Scope<T>, E> + 'a
-    where
-        F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
-    {
-        self.fill(data, init, |parent| {
-            Place::In(parent, Cell::new(KVec::new()))
-        })
-    }
-
-    fn fill<'a, T: 'static, E: 'a, F>(
-        &'a self,
-        data: impl PinInit<T, E> + 'a,
-        init: F,
-        place: impl FnOnce(Arc<Entry>) -> Place + 'a,
-    ) -> impl PinInit<Scope<T>, E> + 'a
-    where
-        F: for<'data> FnOnce(&'data T, &ScopedDir<'data>) + 'a,
-    {
-        try_pin_init!(Scope {
-            files: None,
-            data <- data,
-            _pin: PhantomPinned,
-        } ? E)
-        .pin_chain(move |scope| {
-            let scope = scope.project();
-            let dir = ScopedDir {
-                place: place(self.0.clone()),
-                _data: PhantomData,
-            };
-            init(&scope.data, &dir);
-            // INVARIANT: The files refer to `data`, or to what is static.
-            *scope.files = Some(dir.place.filled());
-            Ok(())
-        })
-    }
-}
-
-/// Where files are being made.
-enum Place {
-    /// In a directory of their own.
-    Own(Entry),
-    /// In one that has others, too.
-    In(Arc<Entry>, Cell<KVec<Entry>>),
-}
-
-impl Place {
-    fn filled(self) -> Files {
-        match self {
-            Self::Own(dir) => Files::Dir(dir),
-            Self::In(_, files) => Files::Single(files.into_inner()),
-        }
-    }
-}
-
-/// What removes files when it is dropped.
-enum Files {
-    /// Those of a directory, with it.
-    Dir(#[expect(dead_code, reason = "it is there to be dropped")] Entry),
-    /// Each by itself.
-    Single(#[expect(dead_code, reason = "they are there to be dropped")] KVec<Entry>),
-}
-
-/// Files and the data behind them, as long as it lives.
+/// Files and the data behind them.
 ///
 /// Dropping it removes the files first, which waits for readers and writers, and then
 /// drops the data. It may sleep.
-///
-/// # Invariants
-///
-/// The files refer to nothing that is dropped before `files`.
 #[pin_data]
 pub struct Scope<T> {
-    // Dropped in this order.
-    files: Option<Files>,
+    // Dropped in this order: when the name is free, debugfs has it no more.
     #[pin]
-    data: T,
-    // The files have its address.
-    #[pin]
-    _pin: PhantomPinned,
+    scope: layer::Scope<T>,
+    node: Arc<Node>,
 }
 
 impl<T> Scope<T> {
     /// Returns the data, pinned.
     pub fn data(self: Pin<&Self>) -> Pin<&T> {
-        // SAFETY: `data` is pinned with the scope.
-        unsafe { self.map_unchecked(|scope| &scope.data) }
+        // SAFETY: The layer pins it with its scope, which is pinned with this one.
+        unsafe { Pin::new_unchecked(&*self.get_ref().scope) }
     }
 }
 
@@ -227,69 +243,23 @@ impl<T> Deref for Scope<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.data
+        &self.scope
     }
 }
 
-/// A directory that is being filled with files over data that lives for `'data`.
-///
-/// The callbacks `F` and `W` are function items or closures that capture nothing, which is
-/// checked at build time. They run in the context of the system call, with no lock held,
-/// and on several CPUs at once when several tasks use the file.
-pub struct ScopedDir<'data> {
-    place: Place,
-    // Invariant: data that lives shorter will not do, nor will this pass for one.
-    _data: PhantomData<fn(&'data ()) -> &'data ()>,
+/// A file and the data behind it. Dropped as a [`Scope`].
+#[pin_data]
+pub struct File<T> {
+    // Dropped in this order: when the name is free, debugfs has it no more.
+    #[pin]
+    file: layer::File<T>,
+    node: Arc<Node>,
 }
 
-impl<'data> ScopedDir<'data> {
-    /// Makes a read-only file whose text `f` writes.
-    pub fn read_callback_file<T, F>(&self, name: &CStr, data: &'data T, f: &'static F)
-    where
-        T: Sync + 'static,
-        F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Sync,
-    {
-        self.create(name, data, FileOps::<T>::read_only(f));
-    }
+impl<T> Deref for File<T> {
+    type Target = T;
 
-    /// Makes a file that is read through `f` and written through `w`.
-    pub fn read_write_callback_file<T, F, W>(
-        &self,
-        name: &CStr,
-        data: &'data T,
-        f: &'static F,
-        w: &'static W,
-    ) where
-        T: Sync + 'static,
-        F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Sync,
-        W: Fn(&T, &mut UserSliceReader) -> Result + Sync,
-    {
-        self.create(name, data, FileOps::<T>::read_write(f, w));
-    }
-
-    /// Makes a write-only file; `w` takes each write.
-    pub fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, w: &'static W)
-    where
-        T: Sync + 'static,
-        W: Fn(&T, &mut UserSliceReader) -> Result + Sync,
-    {
-        self.create(name, data, FileOps::<T>::write_only(w));
-    }
-
-    fn create<T: Sync + 'static>(&self, name: &CStr, data: &'data T, ops: FileOps<T>) {
-        // SAFETY: `'data` is any lifetime to the one who fills the directory, so `data` is
-        // static or part of the scope's data, which outlives the scope's files.
-        unsafe {
-            match &self.place {
-                Place::Own(dir) => dir.create_file(name, data, ops),
-                Place::In(dir, files) => {
-                    let file = Entry::file(name, dir.clone(), data, ops);
-                    // Without memory the file is removed again.
-                    let mut list = files.replace(KVec::new());
-                    let _ = list.push(file, GFP_KERNEL);
-                    files.set(list);
-                }
-            }
-        }
+    fn deref(&self) -> &T {
+        &self.file
     }
 }

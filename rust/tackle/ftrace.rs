@@ -15,7 +15,7 @@ mod batch;
 mod context;
 mod direct;
 mod divert;
-mod follow;
+pub(crate) mod follow;
 mod group;
 mod ops;
 mod redirect;
@@ -32,7 +32,7 @@ pub use batch::{disarm_all, Batch, BatchError, HookRef};
 pub(crate) use context::{Inside, OopsNotifier};
 pub use direct::{Direct, DirectHandler};
 pub use divert::{Override, Overriding};
-pub(crate) use follow::{attach_single, detach_single, Notifier, Single};
+pub(crate) use follow::{attach_single, detach_single, Single};
 pub use redirect::Redirect;
 #[doc(hidden)]
 pub use redirect::{InReplacement, Place};

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Withdraws what a module has registered with the kernel and never dropped (`mem::forget`), when
-//! the module is unloaded: the kernel would go on to call its code.
+//! Kinds of qdiscs that a module has registered: what it has never dropped (`mem::forget`) is
+//! unregistered when the module is unloaded, since the kernel would go on to call its code.
 //!
-//! This is for files and kinds of qdiscs. Hooks are in a list of their own
-//! (`ftrace/follow.rs`).
+//! Hooks are in a list of their own (`ftrace/follow.rs`), as are files (`debugfs/node.rs`).
 
+use crate::going;
 use kernel::{bindings::module, ffi::c_void, prelude::*};
 
 kernel::sync::global_lock! {
@@ -23,20 +23,49 @@ pub(crate) unsafe fn init() {
     unsafe { ALL.init() };
 }
 
-/// Something that is registered.
-struct Registered {
-    owner: *const module,
-    group: usize,
-    what: *mut c_void,
-    withdraw: unsafe fn(*mut c_void),
+/// What has become of something.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    Registered,
+    /// Its owner unregisters it.
+    Dropped,
+    /// It is unregistered. Those who have references to the module may use its memory.
+    Left,
 }
 
-struct All(KVec<Registered>);
+/// Something that was registered.
+struct Entry {
+    owner: *const module,
+    what: *mut c_void,
+    withdraw: unsafe fn(*mut c_void),
+    free: unsafe fn(*mut c_void),
+    state: State,
+}
 
-// SAFETY: By the requirements of `add`, any thread may withdraw it.
+struct All(KVec<Entry>);
+
+// SAFETY: By the requirements of `add`, any thread may withdraw and free it.
 unsafe impl Send for All {}
 
-/// Notes that code of `owner` is called by way of `what`, a part of `group`.
+impl All {
+    fn set(&mut self, what: *mut c_void, state: State) {
+        if let Some(entry) = self.0.iter_mut().find(|entry| entry.what == what) {
+            entry.state = state;
+        }
+    }
+
+    fn take(&mut self, is_it: impl Fn(&Entry) -> bool) -> Option<Entry> {
+        let index = self.0.iter().position(is_it)?;
+        let entry = self.0.remove(index).ok();
+        if self.0.is_empty() {
+            // Nobody drops a static.
+            self.0 = KVec::new();
+        }
+        entry
+    }
+}
+
+/// Notes that code of `owner` is called by way of `what`.
 ///
 /// # Errors
 ///
@@ -44,51 +73,64 @@ unsafe impl Send for All {}
 ///
 /// # Safety
 ///
-/// Until [`remove`] was called for the group, any thread may call `withdraw` with `what`, once.
-/// Then the kernel does not call the code any more.
+/// `withdraw` may be called with `what` by any thread, until [`start_drop`] is called. Then the
+/// kernel does not come to it any more. `free` may be called by any thread after [`leave`], when
+/// nobody has a reference to `owner`.
 pub(crate) unsafe fn add(
     owner: *const module,
-    group: usize,
     what: *mut c_void,
     withdraw: unsafe fn(*mut c_void),
+    free: unsafe fn(*mut c_void),
 ) -> Result {
-    let entry = Registered {
+    let entry = Entry {
         owner,
-        group,
         what,
         withdraw,
+        free,
+        state: State::Registered,
     };
+    going::note(owner)?;
     Ok(ALL.lock().0.push(entry, GFP_KERNEL)?)
 }
 
-/// Forgets a group: its owner withdraws it.
-pub(crate) fn remove(group: usize) {
-    let all = &mut ALL.lock().0;
-    all.retain(|entry| entry.group != group);
-    if all.is_empty() {
-        // Nobody drops a static.
-        *all = KVec::new();
-    }
+/// Notes that the owner of `what` is about to unregister it.
+pub(crate) fn start_drop(what: *mut c_void) {
+    ALL.lock().set(what, State::Dropped);
 }
 
-/// Withdraws all that `owner` has left behind; returns how much that was.
+/// Forgets `what`, which its owner frees.
+pub(crate) fn remove(what: *mut c_void) {
+    ALL.lock().take(|entry| entry.what == what);
+}
+
+/// Leaves `what`, which is unregistered, to be freed when nobody uses its owner any more.
+pub(crate) fn leave(what: *mut c_void) {
+    ALL.lock().set(what, State::Left);
+}
+
+/// Unregisters all that `owner` has not dropped; returns how much that was. It is not freed.
 ///
 /// To be called when the exit function of `owner` has returned, and its memory is still there.
-#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub(crate) fn sweep(owner: *const module) -> usize {
+    let is_its = |entry: &Entry| entry.owner == owner && entry.state == State::Registered;
     let mut count = 0;
     loop {
-        let mut all = ALL.lock();
-        let Some(index) = all.0.iter().position(|entry| entry.owner == owner) else {
-            return count;
-        };
-        let Ok(entry) = all.0.remove(index) else {
-            return count;
-        };
         // Without the lock: it may wait for users, who may take it.
-        drop(all);
+        let entry = ALL.lock().take(is_its);
+        let Some(entry) = entry else {
+            return count;
+        };
         // SAFETY: By the requirements of `add`; it has gone from the list.
         unsafe { (entry.withdraw)(entry.what) };
         count += 1;
+    }
+}
+
+/// Frees what `owner` has left. Nobody has a reference to it any more.
+pub(crate) fn free(owner: *const module) {
+    let is_its = |entry: &Entry| entry.owner == owner && entry.state == State::Left;
+    while let Some(entry) = ALL.lock().take(is_its) {
+        // SAFETY: By the requirements of `add`; it has gone from the list.
+        unsafe { (entry.free)(entry.what) };
     }
 }

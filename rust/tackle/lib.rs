@@ -13,6 +13,7 @@ mod bindings;
 #[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
 mod call_at;
 mod declare;
+mod going;
 mod leftover;
 mod library;
 

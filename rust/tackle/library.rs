@@ -3,8 +3,10 @@
 //! What the library holds from when its module is loaded until it is unloaded.
 
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+use crate::bindings;
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use crate::ftrace;
-use crate::{debugfs, fault};
+use crate::{debugfs, fault, going};
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use core::{
     ptr,
@@ -39,8 +41,7 @@ pub(crate) fn ready() -> Result {
 /// There is one at most.
 pub struct Library {
     // Dropped in this order.
-    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
-    _modules: Pin<KBox<ftrace::Notifier>>,
+    _modules: Pin<KBox<going::Notifier>>,
     #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
     _oopses: ftrace::OopsNotifier,
     _fault: fault::Files,
@@ -57,7 +58,7 @@ static MODULE: AtomicPtr<kernel::bindings::module> = AtomicPtr::new(ptr::null_mu
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub(crate) fn keep() {
     // SAFETY: It is null, or that of the library, which is loaded.
-    unsafe { crate::bindings::__module_get(MODULE.load(Ordering::Relaxed)) };
+    unsafe { bindings::__module_get(MODULE.load(Ordering::Relaxed)) };
 }
 
 impl Library {
@@ -80,6 +81,7 @@ impl Library {
         // not set, without which nobody takes the locks.
         unsafe {
             debugfs::init();
+            going::init();
             crate::leftover::init();
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             ftrace::init();
@@ -95,8 +97,7 @@ impl Library {
 
         let root = debugfs::Root::new()?;
         Ok(Self {
-            #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
-            _modules: KBox::pin_init(ftrace::Notifier::new(), GFP_KERNEL)?,
+            _modules: KBox::pin_init(going::Notifier::new(), GFP_KERNEL)?,
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             _oopses: ftrace::OopsNotifier::new()?,
             _fault: fault::Files::new()?,

@@ -48,3 +48,4 @@ pub use shadow::AnyShadow;
 pub use state::States;
 
 pub(crate) use shadow::init;
+pub(crate) use shadow::sweep;

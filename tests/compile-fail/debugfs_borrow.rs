@@ -9,6 +9,8 @@ use tackle::debugfs;
 
 pub fn file(number: &u32) -> Result {
     let root = debugfs::root()?;
-    let files = root.scope(number, c"borrowed", |_, _| ()); //~ ERROR borrowed data escapes outside of function
+    let files = root.scope((), c"borrowed", |(), dir| {
+        dir.read_callback_file(c"number", number, &|_, _| Ok(())); //~ ERROR borrowed data escapes outside of function
+    });
     KBox::pin_init(files, GFP_KERNEL).map(drop)
 }

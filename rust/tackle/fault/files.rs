@@ -4,10 +4,7 @@
 
 use super::{log, random, ATTR, NAME, POINTS};
 use crate::debugfs::{self, read_bool, read_i64, read_u64, Scope, ScopedDir};
-use core::{
-    convert::Infallible,
-    sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering},
-};
+use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU64, Ordering};
 use kernel::{
     fmt,
     prelude::*,
@@ -24,12 +21,12 @@ impl Files {
         // Here the module is being loaded, in the context of a task.
         random::seed();
         let root = debugfs::root()?;
-        let dir = root.scope::<_, Infallible, _>((), NAME, |(), dir| fill(dir));
+        let dir = root.scope((), NAME, |(), dir| fill(dir));
         Ok(Self(KBox::pin_init(dir, GFP_KERNEL)?))
     }
 }
 
-fn fill(dir: &ScopedDir<'_>) {
+fn fill(dir: &ScopedDir<'_, '_>) {
     dir.read_write_callback_file(c"probability", &ATTR.probability, &show_ul, &set_ul);
     dir.read_write_callback_file(c"interval", &ATTR.interval, &show_ul, &set_ul);
     dir.read_write_callback_file(c"times", &ATTR.times, &show_atomic_t, &set_atomic_t);

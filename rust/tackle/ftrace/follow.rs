@@ -16,13 +16,11 @@ use super::{
     wanted::{sort, Places, Wanted},
     within::{Loading, Within},
 };
-use crate::{bindings, fault, leftover, library};
-use core::{marker::PhantomPinned, ptr};
+use crate::{bindings, library};
+use core::ptr;
 use kernel::{
-    error::to_result,
-    ffi::{c_int, c_ulong, c_void},
     prelude::*,
-    types::Opaque,
+    time::{delay::fsleep, Delta},
 };
 
 kernel::sync::global_lock! {
@@ -57,8 +55,12 @@ pub(crate) trait Single: Sync {
     fn arm(&self, address: usize) -> Result;
 
     /// Takes the hook off, if it is on a function. When this returns, nobody is in what it has
-    /// called. May sleep.
+    /// called, but for those whom [`Single::wait`] waits for. May sleep.
     fn disarm(&self);
+
+    /// After [`Single::disarm`], without the lock of the list: waits for those who sleep in what
+    /// the hook has called.
+    fn wait(&self) {}
 }
 
 /// A hook.
@@ -80,6 +82,16 @@ impl Hook {
     }
 }
 
+/// What came of a search for a hook to take off.
+enum Leaving {
+    /// There is none.
+    None,
+    /// Others wait for those who sleep in it.
+    Waiting,
+    /// It is off.
+    Started(*const dyn Single),
+}
+
 /// A hook, and the functions that it wants to be on.
 ///
 /// # Invariants
@@ -90,6 +102,8 @@ struct Follower {
     hook: Hook,
     /// For a [`Hook::Single`] that is on a function: where that is.
     within: Option<Within>,
+    /// For a [`Hook::Single`]: somebody waits for those who sleep in it.
+    is_leaving: bool,
     /// The address of a function of the hook: that function's module must not go before the
     /// hook has.
     code: usize,
@@ -99,11 +113,18 @@ struct Follower {
 unsafe impl Send for Follower {}
 
 impl Follower {
+    fn is_single(&self) -> bool {
+        matches!(self.hook, Hook::Single(_))
+    }
+
     /// Puts a [`Hook::Single`] on the first of these functions, unless it is on one.
     fn arm(&mut self, hook: *const dyn Single, all: KVec<Places>) -> Result {
         let (None, Some(places)) = (&self.within, all.into_iter().next()) else {
             return Ok(());
         };
+        if self.is_leaving {
+            return Ok(());
+        }
         let address = places.addresses.first().copied().ok_or(ENOENT)?;
         // SAFETY: By the type invariants.
         unsafe { (*hook).arm(address) }?;
@@ -130,6 +151,7 @@ impl Hooks {
             wanted,
             hook,
             within: None,
+            is_leaving: false,
             code,
         };
         let places = follower.wanted.find(&self.loading)?;
@@ -184,6 +206,28 @@ impl Hooks {
             self.shrink();
         }
         count
+    }
+
+    /// Takes a [`Hook::Single`] off its function. It stays in the list until somebody has waited
+    /// for those who sleep in it.
+    fn start_leaving(&mut self, is_gone: impl Fn(&Follower) -> bool) -> Leaving {
+        let mut result = Leaving::None;
+        for follower in &mut self.followers {
+            let Hook::Single(hook) = follower.hook else {
+                continue;
+            };
+            if !is_gone(follower) {
+                continue;
+            }
+            if follower.is_leaving {
+                result = Leaving::Waiting;
+                continue;
+            }
+            follower.disarm(hook);
+            follower.is_leaving = true;
+            return Leaving::Started(hook);
+        }
+        result
     }
 
     fn shrink(&mut self) {
@@ -365,12 +409,30 @@ pub(super) fn detach_all<'a>(list: impl Iterator<Item = &'a Node>) -> Result {
     Ok(())
 }
 
-/// As [`detach`], for `hook`.
+/// As [`detach`], for `hook`; also waits for those who sleep in it.
 pub(crate) fn detach_single(hook: *const dyn Single) {
     if library::ready().is_ok() {
-        HOOKS
-            .lock()
-            .remove(|follower| follower.hook.is(&Hook::Single(hook)));
+        remove_single(|follower| follower.hook.is(&Hook::Single(hook)));
+    }
+}
+
+/// Takes a hook that has an ops of its own off its function, and waits for those who sleep in it.
+/// Returns whether there was one.
+fn remove_single(is_gone: impl Fn(&Follower) -> bool) -> bool {
+    loop {
+        let leaving = HOOKS.lock().start_leaving(&is_gone);
+        match leaving {
+            Leaving::None => return false,
+            Leaving::Waiting => fsleep(Delta::from_millis(1)),
+            Leaving::Started(hook) => {
+                // SAFETY: It is in the list.
+                unsafe { (*hook).wait() };
+                HOOKS
+                    .lock()
+                    .remove(|follower| follower.hook.is(&Hook::Single(hook)));
+                return true;
+            }
+        }
     }
 }
 
@@ -380,89 +442,26 @@ pub(super) fn trampoline(node: &Node) -> Option<usize> {
     HOOKS.lock().sites.trampoline(node)
 }
 
-/// The registration by which this file is told of modules.
-///
-/// # Invariants
-///
-/// Once initialised, `block` is registered.
-#[pin_data(PinnedDrop)]
-pub(crate) struct Notifier {
-    #[pin]
-    block: Opaque<bindings::notifier_block>,
-    #[pin]
-    _pin: PhantomPinned,
-}
-
-// SAFETY: The functions for notifiers may be called from any thread.
-unsafe impl Send for Notifier {}
-// SAFETY: A shared reference gives access to nothing.
-unsafe impl Sync for Notifier {}
-
-impl Notifier {
-    /// Creates an initialiser that registers it.
-    pub(crate) fn new() -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            // INVARIANT: It is registered on success.
-            block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
-                fault::REGISTER_MODULE_NOTIFIER.check()?;
-                // SAFETY: `block` points at uninitialised memory for one, which stays in its
-                // place until `PinnedDrop`.
-                unsafe {
-                    block.write(bindings::notifier_block {
-                        notifier_call: Some(notify),
-                        ..pin_init::zeroed()
-                    });
-                    to_result(bindings::register_module_notifier(block))
-                }
-            }),
-            _pin: PhantomPinned,
-        })
+/// Puts hooks on the functions of a module that is being loaded.
+pub(crate) fn come(module: &CStr) {
+    if let Err(error) = HOOKS.lock().come(module) {
+        pr_warn!(
+            "{module}: hooks do not follow this module: {}\n",
+            super::reason(error)
+        );
     }
 }
 
-#[pinned_drop]
-impl PinnedDrop for Notifier {
-    fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::unregister_module_notifier(self.block.get()) };
-    }
+/// Takes hooks off the init functions of a module, which are about to be freed.
+pub(crate) fn init_is_over(module: &CStr) {
+    let hooks = &mut *HOOKS.lock();
+    hooks.loading.remove(module);
+    hooks.leave(|within| within.is_init_of(module));
 }
 
-/// # Safety
-///
-/// Called by the module loader alone, with the module in `data`.
-unsafe extern "C" fn notify(
-    _block: *mut bindings::notifier_block,
-    action: c_ulong,
-    data: *mut c_void,
-) -> c_int {
-    let module: *const kernel::bindings::module = data.cast();
-    // SAFETY: By the function's requirements; a module's name ends with a NUL.
-    let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
-    // CAST: An enumeration of small numbers.
-    match action as u32 {
-        bindings::module_state_MODULE_STATE_COMING => {
-            if let Err(error) = HOOKS.lock().come(name) {
-                pr_warn!(
-                    "{name}: hooks do not follow this module: {}\n",
-                    super::reason(error)
-                );
-            }
-        }
-        bindings::module_state_MODULE_STATE_LIVE => {
-            let hooks = &mut *HOOKS.lock();
-            hooks.loading.remove(name);
-            hooks.leave(|within| within.is_init_of(name));
-        }
-        bindings::module_state_MODULE_STATE_GOING => go(name, module),
-        _ => {}
-    }
-    // NOTIFY_DONE
-    0
-}
-
-/// Does what has to be done before `module`, called `name`, is freed. Nothing here can fail.
-fn go(name: &CStr, module: *const kernel::bindings::module) {
+/// Takes hooks off the functions of `module`, called `name`, and removes the hooks that are the
+/// module's own; returns how many these were. Nothing here can fail.
+pub(crate) fn go(name: &CStr, module: *const kernel::bindings::module) -> usize {
     let mut hooks = HOOKS.lock();
     hooks.loading.remove(name);
     hooks.leave(|within| within.is_of(name));
@@ -470,14 +469,11 @@ fn go(name: &CStr, module: *const kernel::bindings::module) {
         // SAFETY: The module is there while those who listen are told.
         unsafe { bindings::within_module(follower.code, module) }
     };
-    let count = hooks.remove(is_its);
+    let mut count = hooks.remove(|follower| !follower.is_single() && is_its(follower));
     drop(hooks);
-    if count > 0 {
-        pr_warn!("{name} has gone without its {count} hooks: they are removed\n");
+    // Without the lock: those who sleep in a replacement may take it.
+    while remove_single(is_its) {
+        count += 1;
     }
-    // Without the lock: it waits for those who use the files.
-    match leftover::sweep(module) {
-        0 => {}
-        n => pr_warn!("{name} has gone without its {n} files and qdiscs: they are removed\n"),
-    }
+    count
 }

@@ -236,6 +236,22 @@ impl<K: Kind> SingleOps<K> {
         code: usize,
         target: impl Into<super::Target<'a>> + 'a,
     ) -> impl PinInit<Self, Error> + 'a {
+        // SAFETY: By the function's requirements.
+        unsafe { Self::idle(plan) }.pin_chain(move |this| {
+            // SAFETY: `this` is pinned, and `drop` detaches it.
+            unsafe { follow::attach_single(target.into(), this.as_ref().get_ref(), code) }
+        })
+    }
+
+    /// Creates an initialiser of an ops that is on no function. Somebody else attaches it, as a
+    /// [`Single`] of their own.
+    ///
+    /// # Safety
+    ///
+    /// What the ops has called is right for each function that it is put on, on any thread,
+    /// until it is off.
+    pub(super) unsafe fn idle(plan: Plan) -> impl PinInit<Self, Error> {
+        // INVARIANT: The address is 0.
         try_pin_init!(Self {
             plan,
             address: AtomicUsize::new(0),
@@ -243,10 +259,6 @@ impl<K: Kind> SingleOps<K> {
             _kind: PhantomData,
             _pin: PhantomPinned,
         } ? Error)
-        .pin_chain(move |this| {
-            // SAFETY: `this` is pinned, and `drop` detaches it.
-            unsafe { follow::attach_single(target.into(), this.as_ref().get_ref(), code) }
-        })
     }
 
     /// Returns the address of the function's entry; 0 while its module is missing.
@@ -265,12 +277,6 @@ impl<K: Kind> SingleOps<K> {
         // SAFETY: It is changed only when the function's module goes or comes. No task is in
         // what the function calls then.
         unsafe { *self.address.as_ptr() }
-    }
-
-    /// Takes the ops off, if it is on its function still. When this returns, no CPU and no
-    /// preempted task can still be in what it has called. May sleep.
-    pub(super) fn release(&self) {
-        follow::detach_single(self);
     }
 }
 
@@ -309,6 +315,6 @@ impl<K: Kind> Single for SingleOps<K> {
 #[pinned_drop]
 impl<K: Kind> PinnedDrop for SingleOps<K> {
     fn drop(self: Pin<&mut Self>) {
-        self.release();
+        follow::detach_single(self.as_ref().get_ref());
     }
 }

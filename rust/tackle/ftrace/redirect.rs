@@ -10,6 +10,7 @@
 
 use super::{
     divert::{diverting, go_on_at},
+    follow::{self, Single},
     ops::{self, Plain, SingleOps},
     Target,
 };
@@ -160,17 +161,15 @@ impl Redirect {
             left: Counter::new()?,
             claim: Claim::new(place, this.as_ptr())?,
             name: <F as Function>::NAME,
-            // After the others: from then on they are used.
-            // SAFETY: The replacement has the type of `F`, by the requirements of `Function`.
-            // It finds this, which is pinned, and `drop` waits until nobody is in it.
-            ops <- unsafe {
-                SingleOps::new(
-                    diverting(callback, H::ENTRY),
-                    H::ENTRY.addr(),
-                    Target::of::<F>(),
-                )
-            },
+            // SAFETY: The replacement has the type of `F`, by the requirements of `Function`. It
+            // finds this, which is pinned.
+            ops <- unsafe { SingleOps::idle(diverting(callback, H::ENTRY)) },
             _pin: PhantomPinned,
+        })
+        .pin_chain(|this| {
+            let this = this.as_ref().get_ref();
+            // SAFETY: It is pinned, and `drop` detaches it.
+            unsafe { follow::attach_single(Target::of::<F>(), this, H::ENTRY.addr()) }
         })
     }
 
@@ -180,11 +179,17 @@ impl Redirect {
     }
 }
 
-#[pinned_drop]
-impl PinnedDrop for Redirect {
-    fn drop(self: Pin<&mut Self>) {
-        // When this returns, whoever will be in the replacement has incremented `entered`.
-        self.ops.release();
+impl Single for Redirect {
+    fn arm(&self, address: usize) -> Result {
+        self.ops.arm(address)
+    }
+
+    /// When this returns, whoever will be in the replacement has incremented `entered`.
+    fn disarm(&self) {
+        self.ops.disarm();
+    }
+
+    fn wait(&self) {
         // All have left whose increments are seen, and nobody comes any more: a sum that is
         // too small is of those who have just left.
         let entered = self.entered.sum();
@@ -202,6 +207,13 @@ impl PinnedDrop for Redirect {
         }
         // The last ones are out of its code, too.
         ops::synchronize();
+    }
+}
+
+#[pinned_drop]
+impl PinnedDrop for Redirect {
+    fn drop(self: Pin<&mut Self>) {
+        follow::detach_single(self.as_ref().get_ref());
     }
 }
 

@@ -3,7 +3,7 @@
 //! A patch, as the livepatch core knows it.
 
 use super::{Objects, States};
-use crate::{bindings, fault};
+use crate::{bindings, fault, going};
 use core::cell::UnsafeCell;
 use kernel::{
     error::to_result,
@@ -77,6 +77,7 @@ impl Patch {
         if self.enabled.cmpxchg(false, true, Acquire).is_err() {
             return Err(EBUSY);
         }
+        going::note(module.as_ptr()).inspect_err(|_| self.enabled.store(false, Release))?;
         let patch = self.patch.get();
         // SAFETY: `enabled` was not set: nobody else knows the structure.
         unsafe {

@@ -41,6 +41,7 @@ mod registry;
 pub use node::ShadowRef;
 pub use portable::Portable;
 pub(crate) use registry::init;
+pub(crate) use registry::sweep;
 pub use registry::{AnyShadow, Shadows};
 
 use crate::function::{Pointer, Value};
@@ -107,7 +108,8 @@ impl<T: Send + Sync> Shadow<T> {
         // CAST: Widens.
         let id = OURS | id as c_ulong;
         Self {
-            link: Link::new(id, shared, TypeId::of::<T>),
+            // SAFETY: Variables of this id are nodes of `T`.
+            link: unsafe { Link::new(id, shared, TypeId::of::<T>, drop_all::<T>) },
             _value: PhantomData,
         }
     }
@@ -231,10 +233,12 @@ impl<T: Send + Sync> Shadow<T> {
     /// Any but an NMI, as far as the `Drop` of `T` is concerned that this may run.
     pub fn free(&'static self, object: impl Into<Key>) {
         let key = object.into();
-        self.drop_all(registry::take(&self.link, |id, destructor| {
+        let gone = registry::take(&self.link, |id, destructor| {
             // SAFETY: The kind is open, so `destructor` gets variables of ours.
             unsafe { bindings::klp_shadow_free(key.as_ptr(), id, destructor) };
-        }));
+        });
+        // SAFETY: They are nodes of `T`, the kind having been open, with a reference each.
+        unsafe { drop_all::<T>(gone) };
     }
 
     /// Frees the variables of all structures: `klp_shadow_free_all()`.
@@ -243,21 +247,26 @@ impl<T: Send + Sync> Shadow<T> {
     ///
     /// As [`free`](Self::free). Interrupts are off while it looks for them.
     pub fn free_all(&'static self) {
-        self.drop_all(registry::take(&self.link, |id, destructor| {
+        let gone = registry::take(&self.link, |id, destructor| {
             // SAFETY: As in `free`.
             unsafe { bindings::klp_shadow_free_all(id, destructor) };
-        }));
+        });
+        // SAFETY: As in `free`.
+        unsafe { drop_all::<T>(gone) };
     }
+}
 
-    /// Drops the references of variables that were taken from the core.
-    fn drop_all(&self, mut next: *mut Header) {
-        while let Some(header) = NonNull::new(next) {
-            // SAFETY: The list holds nodes of `T`, the kind having been open, with the
-            // reference of each.
-            unsafe {
-                next = (*header.as_ptr()).next;
-                drop(ShadowRef::<T>::from_raw(header.as_ptr()));
-            }
+/// Drops the references of variables that were taken from the core.
+///
+/// # Safety
+///
+/// The list at `next` holds nodes of `T`, with a reference each.
+unsafe fn drop_all<T>(mut next: *mut Header) {
+    while let Some(header) = NonNull::new(next) {
+        // SAFETY: By the function's requirements.
+        unsafe {
+            next = (*header.as_ptr()).next;
+            drop(ShadowRef::<T>::from_raw(header.as_ptr()));
         }
     }
 }

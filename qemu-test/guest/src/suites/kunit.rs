@@ -20,7 +20,7 @@ macro_rules! suites {
         pub const SUITE: Suite = Suite {
             name: "kunit",
             by_name_only: false,
-            tests: list![every_suite_has_run, $($name),+],
+            tests: list![the_kernels_own_have_run, every_suite_has_run, $($name),+],
         };
 
         const NAMES: &[&str] = &[$(stringify!($name)),+];
@@ -53,6 +53,23 @@ suites![
     tackle_skbuff,
     tackle_symbol,
 ];
+
+/// The suites of our patches, in the kernel itself, which runs them when it boots.
+const KERNELS_OWN: [&str; 1] = ["rust_kernel_debugfs"];
+
+fn the_kernels_own_have_run(context: &mut Context<'_>) -> Result<()> {
+    let records = Cursor::oldest()?.read()?;
+    let found = runs(records.iter().map(|record| record.text.as_str()));
+    for name in KERNELS_OWN {
+        let run = found.iter().find(|run| run.name == name);
+        let run = run.with_context(|| format!("{name} has not run"))?;
+        context.parts(&run.cases)?;
+        if let Some(complaint) = run.complaint() {
+            bail!("{name}: {complaint}");
+        }
+    }
+    Ok(())
+}
 
 /// What came of the one time that the module was loaded.
 static RUNS: OnceLock<Vec<Run>> = OnceLock::new();

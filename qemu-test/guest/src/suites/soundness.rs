@@ -13,6 +13,14 @@ use nix::unistd::getsid;
 use crate::suite::{list, skip, Context, Suite};
 use crate::sys::{bpf, cmd, debugfs, ftrace, kmsg, livepatch, module};
 
+mod leaving;
+
+use leaving::{
+    a_failed_init_waits_for_its_users, a_forgotten_redirection_waits_for_sleepers,
+    an_open_file_keeps_its_module, packets_do_not_leave_after_a_reset,
+    the_kernels_own_files_keep_their_module, what_is_forgotten_goes_with_its_module,
+};
+
 /// The suite.
 pub const SUITE: Suite = Suite {
     name: "soundness",
@@ -30,6 +38,12 @@ pub const SUITE: Suite = Suite {
         a_skipped_call_returns_its_value_beside_bpf,
         a_module_of_another_build_is_refused,
         a_thousand_hooks_at_once,
+        a_failed_init_waits_for_its_users,
+        what_is_forgotten_goes_with_its_module,
+        packets_do_not_leave_after_a_reset,
+        a_forgotten_redirection_waits_for_sleepers,
+        an_open_file_keeps_its_module,
+        the_kernels_own_files_keep_their_module,
     ],
 };
 

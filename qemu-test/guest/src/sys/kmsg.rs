@@ -51,13 +51,25 @@ impl Cursor {
     ///
     /// The log cannot be read, for which root's rights are needed.
     pub fn now() -> Result<Self> {
-        let mut file = OpenOptions::new()
+        let mut this = Self::oldest()?;
+        this.0
+            .seek(SeekFrom::End(0))
+            .context("cannot seek the log")?;
+        Ok(this)
+    }
+
+    /// The oldest message that the log has.
+    ///
+    /// # Errors
+    ///
+    /// See [`now`](Self::now).
+    pub fn oldest() -> Result<Self> {
+        OpenOptions::new()
             .read(true)
             .custom_flags(OFlag::O_NONBLOCK.bits())
             .open(LOG)
-            .with_context(|| format!("cannot open {LOG}"))?;
-        file.seek(SeekFrom::End(0)).context("cannot seek the log")?;
-        Ok(Self(file))
+            .map(Self)
+            .with_context(|| format!("cannot open {LOG}"))
     }
 
     /// The messages since the last call, or since the cursor was made.

@@ -47,6 +47,7 @@ pub const RIG: &[&str] = &[
     "hook_redirect",
     "hook_stress",
     "kprobe_bench",
+    "left_behind",
     "livepatch_calls",
     "livepatch_callbacks",
     "livepatch_callbacks2",

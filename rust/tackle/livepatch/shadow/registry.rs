@@ -53,6 +53,7 @@ pub(super) struct Link {
     id: c_ulong,
     shared: bool,
     value: fn() -> TypeId,
+    drop_all: unsafe fn(*mut Header),
     open: Atomic<bool>,
     next: UnsafeCell<*const Link>,
 }
@@ -62,12 +63,22 @@ unsafe impl Sync for Link {}
 
 impl Link {
     /// Creates the link, in no list, of the kind `id` with the type that `value` tells.
-    pub(super) const fn new(id: c_ulong, shared: bool, value: fn() -> TypeId) -> Self {
+    ///
+    /// # Safety
+    ///
+    /// `drop_all` may be called with a list of nodes of that type, to drop the reference of each.
+    pub(super) const unsafe fn new(
+        id: c_ulong,
+        shared: bool,
+        value: fn() -> TypeId,
+        drop_all: unsafe fn(*mut Header),
+    ) -> Self {
         // INVARIANT: It is not open.
         Self {
             id,
             shared,
             value,
+            drop_all,
             open: Atomic::new(false),
             next: UnsafeCell::new(ptr::null()),
         }
@@ -111,9 +122,16 @@ impl Link {
         Ok(())
     }
 
-    /// Takes the link out of the list, and returns the variables that go with it, taken from
-    /// the core: those of its id, if no other link has that.
-    fn unregister(&'static self) -> *mut Header {
+    /// Takes the link out of the list, and drops the variables that go with it: those of its id,
+    /// if no other link has that.
+    fn unregister(&self) {
+        let gone = self.take_off();
+        // SAFETY: By the requirements of `new`: variables of this id are of this type.
+        unsafe { (self.drop_all)(gone) };
+    }
+
+    /// As [`Link::unregister`]; returns the variables, taken from the core.
+    fn take_off(&self) -> *mut Header {
         let mut first = REGISTRY.lock();
         {
             let _taking = TAKING.lock();
@@ -184,8 +202,7 @@ impl<T: Send + Sync> AnyShadow for Shadow<T> {
     }
 
     fn unregister(&'static self) {
-        let gone = self.link.unregister();
-        self.drop_all(gone);
+        self.link.unregister();
     }
 }
 
@@ -221,4 +238,35 @@ impl Drop for Shadows {
     fn drop(&mut self) {
         self.0.iter().for_each(|shadow| shadow.unregister());
     }
+}
+
+/// Unregisters the kinds of `module` that are registered still (`mem::forget`), and drops their
+/// variables; returns how many kinds there were.
+///
+/// To be called when the exit function of `module` has returned, and its memory is still there.
+pub(crate) fn sweep(module: *const kernel::bindings::module) -> usize {
+    let mut count = 0;
+    while let Some(link) = first_of(module) {
+        // SAFETY: It is in a static of the module.
+        unsafe { (*link).unregister() };
+        count += 1;
+    }
+    count
+}
+
+/// Returns a kind in the list that is in `module`.
+fn first_of(module: *const kernel::bindings::module) -> Option<*const Link> {
+    let first = REGISTRY.lock();
+    let mut place = first.0;
+    // SAFETY: What is in the list is valid and does not change while it is locked. The module is
+    // there.
+    unsafe {
+        while let Some(link) = place.as_ref() {
+            if bindings::within_module(place.addr(), module) {
+                return Some(place);
+            }
+            place = *link.next.get();
+        }
+    }
+    None
 }

@@ -50,9 +50,9 @@ impl<T: Qdisc> Registration<T> {
             _kind: PhantomData,
         };
         let ops = this.ops.get();
-        // SAFETY: `withdraw` is for registered ops, and `drop` calls `remove` first. On an error
-        // `this` is dropped.
-        unsafe { leftover::add((*ops).owner, ops.addr(), ops.cast(), withdraw) }?;
+        // SAFETY: `withdraw` is for registered ops, and `drop` calls `start_drop` first; `free` is
+        // for what `drop` has left. On an error `this` is dropped.
+        unsafe { leftover::add((*ops).owner, ops.cast(), withdraw, free) }?;
         Ok(this)
     }
 }
@@ -74,21 +74,34 @@ unsafe fn withdraw(ops: *mut c_void) {
     }
 }
 
+/// Frees the memory of ops.
+///
+/// # Safety
+///
+/// `ops` is the box of a [`Registration`] that was dropped. Nobody uses it any more.
+unsafe fn free(ops: *mut c_void) {
+    // SAFETY: By the function's requirements.
+    drop(unsafe { KBox::<Opaque<bindings::Qdisc_ops>>::from_raw(ops.cast()) });
+}
+
 impl<T: Qdisc> Drop for Registration<T> {
     /// Takes RTNL, and waits for an RCU grace period.
     fn drop(&mut self) {
         let ops = self.ops.get();
-        leftover::remove(ops.addr());
+        leftover::start_drop(ops.cast());
         // SAFETY: By the type invariants. RTNL is not held: modules are loaded and unloaded
         // without it.
         unsafe { withdraw(ops.cast()) };
         // SAFETY: `owner` is the module that this code runs for.
         let references = unsafe { kernel::bindings::module_refcount((*ops).owner) };
-        // While a module is being unloaded there are none. Else there may be users: leave
-        // them the ops.
-        if references <= 0 {
-            // SAFETY: Not used again; nobody else uses them, as said above.
-            unsafe { ManuallyDrop::drop(&mut self.ops) };
+        // While a module is being unloaded there are none. Else there may be qdiscs, which use
+        // the ops.
+        if references > 0 {
+            leftover::leave(ops.cast());
+            return;
         }
+        leftover::remove(ops.cast());
+        // SAFETY: Not used again; nobody else uses them, as said above.
+        unsafe { ManuallyDrop::drop(&mut self.ops) };
     }
 }

@@ -3,9 +3,8 @@
 //! A directory or file of debugfs, as the owner of its dentry.
 
 use super::file_ops::FileOps;
-use crate::leftover;
 use core::ptr;
-use kernel::{bindings, error::from_err_ptr, ffi::c_void, prelude::*, sync::Arc};
+use kernel::{bindings, prelude::*, sync::Arc};
 
 /// A directory, removed with everything in it when dropped, or a file.
 ///
@@ -37,17 +36,6 @@ impl Entry {
         }
     }
 
-    /// Removes the library's own directory. No module uses the library any more: others that have
-    /// a handle to it have forgotten that (`mem::forget`), and do not drop it.
-    pub(super) fn remove(entry: Arc<Self>) {
-        let dentry = entry.dentry;
-        // The only one removes it when it is dropped.
-        if Arc::into_unique_or_drop(entry).is_none() {
-            // SAFETY: debugfs has returned it. The modules that have a handle never drop it.
-            unsafe { bindings::debugfs_remove(dentry) };
-        }
-    }
-
     /// Makes the file `name`, which goes with this directory.
     ///
     /// # Safety
@@ -55,8 +43,7 @@ impl Entry {
     /// `data` outlives this entry.
     pub(super) unsafe fn create_file<T>(&self, name: &CStr, data: &T, ops: FileOps<T>) {
         // SAFETY: By the function's requirement. The file goes with the directory.
-        let dentry = unsafe { self.file_dentry(name, data, &ops) };
-        note(&ops, self.dentry, dentry);
+        unsafe { self.file_dentry(name, data, &ops) };
     }
 
     /// Makes the file `name` in `parent`.
@@ -72,7 +59,6 @@ impl Entry {
     ) -> Self {
         // SAFETY: By the function's requirement.
         let dentry = unsafe { parent.file_dentry(name, data, &ops) };
-        note(&ops, dentry, dentry);
         // INVARIANT: It was just made, and the parent is kept.
         Self {
             dentry,
@@ -105,31 +91,8 @@ impl Entry {
     }
 }
 
-/// Notes that the file `dentry` must go before the module whose code its operations are. `entry`
-/// is the dentry of the [`Entry`] that it goes with.
-fn note<T>(ops: &FileOps<T>, entry: *mut bindings::dentry, dentry: *mut bindings::dentry) {
-    let Ok(file) = from_err_ptr(dentry) else {
-        return;
-    };
-    // SAFETY: debugfs removes a file from any thread. The entry forgets it first (`drop`).
-    let noted = unsafe { leftover::add(ops.owner(), entry.addr(), file.cast(), remove) };
-    if noted.is_err() {
-        // SAFETY: It was just made.
-        unsafe { bindings::debugfs_remove(file) };
-    }
-}
-
-/// # Safety
-///
-/// `dentry` is a file of debugfs. It is removed by this call and by no other.
-unsafe fn remove(dentry: *mut c_void) {
-    // SAFETY: By the function's requirements.
-    unsafe { bindings::debugfs_remove(dentry.cast()) };
-}
-
 impl Drop for Entry {
     fn drop(&mut self) {
-        leftover::remove(self.dentry.addr());
         // SAFETY: By the type invariants; debugfs ignores an error pointer.
         unsafe { bindings::debugfs_remove(self.dentry) };
     }

@@ -2,6 +2,7 @@
 
 //! From the VFS' calls to the callbacks of a file.
 
+use crate::debugfs::OWNER;
 use core::{marker::PhantomData, ptr::NonNull};
 use kernel::{
     bindings,
@@ -66,11 +67,6 @@ impl<T> FileOps<T> {
         self.mode
     }
 
-    /// The module whose code the operations are.
-    pub(super) fn owner(&self) -> *const bindings::module {
-        self.ops.owner
-    }
-
     pub(super) fn as_ptr(&self) -> *const bindings::file_operations {
         self.ops
     }
@@ -79,7 +75,7 @@ impl<T> FileOps<T> {
 /// What every file has. The owner is the module that this constant is compiled into, so
 /// that the operations are there as long as a file is open.
 const BASE: bindings::file_operations = bindings::file_operations {
-    owner: &raw mut bindings::__this_module,
+    owner: OWNER,
     release: Some(bindings::single_release),
     ..pin_init::zeroed()
 };

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What modules leave behind, and who uses them when they go.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use crate::suite::{skip, Context};
+use crate::sys::dummy::Dummy;
+use crate::sys::{cmd, debugfs, ftrace, kmsg, module, wait_for};
+
+const MODULE: &str = "left_behind";
+const BUSY: &str = "redirect_busy";
+/// For what takes a moment.
+const LIMIT: Duration = Duration::from_secs(30);
+
+fn file() -> std::path::PathBuf {
+    debugfs::tackle(MODULE)
+}
+
+/// Whether `module` is being unloaded, or its init function has failed.
+fn leaves(module: &str) -> Result<bool> {
+    let modules = debugfs::read("/proc/modules")?;
+    let leaves = |line: &str| line.starts_with(module) && line.contains("Unloading");
+    Ok(modules.lines().any(leaves))
+}
+
+/// Waits until the log has `text`.
+fn told(log: &mut kmsg::Cursor, text: &str) -> Result<()> {
+    wait_for(&format!("'{text}' in the log"), LIMIT, || {
+        let records = log.read()?;
+        let told = records.iter().any(|record| record.text.contains(text));
+        Ok(told.then_some(()))
+    })
+}
+
+/// The module loader frees a module whose init function fails, whoever uses it.
+pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let device = Dummy::new("left0", 61)?;
+    let mut log = kmsg::Cursor::now()?;
+    let answer = thread::scope(|scope| {
+        let insmod = scope.spawn(|| module::insmod(MODULE, "how=fail"));
+        let users = || -> Result<_> {
+            wait_for("the module's file", LIMIT, || {
+                Ok(file().exists().then_some(()))
+            })?;
+            let open = OpenOptions::new().write(true).open(file())?;
+            cmd::run("tc qdisc add dev left0 root left_behind")?;
+            Ok(open)
+        };
+        // Whatever goes wrong: the thread waits for the write, and for the end of all users.
+        let open = users();
+        let mut early = true;
+        let mut tell = || -> Result<()> {
+            OpenOptions::new()
+                .write(true)
+                .open(file())?
+                .write_all(b"1")?;
+            wait_for("the module on its way out", LIMIT, || {
+                Ok(leaves(MODULE)?.then_some(()))
+            })?;
+            told(&mut log, "waiting for 2 users of it")?;
+            early = insmod.is_finished();
+            Ok(())
+        };
+        let result = tell();
+        let open = open.map(drop);
+        let deleted = cmd::run("tc qdisc del dev left0 root");
+        let answer = insmod.join();
+        open.and(result)?;
+        deleted?;
+        ensure!(!early, "the module went while somebody used it");
+        answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    ensure!(
+        answer.as_ref().err() == Some(&Errno::EIO),
+        "expected EIO, got {answer:?}"
+    );
+    ensure!(!module::is_loaded(MODULE)?, "the module is there");
+    let kind = cmd::output("tc qdisc add dev left0 root left_behind")?;
+    ensure!(kind.code != 0, "its kind of qdisc is there");
+    drop(device);
+    library.unload()
+}
+
+/// What a module never drops has its code.
+pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let device = Dummy::new("left0", 61)?;
+    // A second time: nothing of the first one is in the way.
+    for _ in 0..2 {
+        let mut log = kmsg::Cursor::now()?;
+        let forget = module::load(MODULE, "how=forget")?;
+        debugfs::set(file(), "1")?;
+        cmd::run("tc qdisc add dev left0 root left_behind")?;
+        cmd::run("tc qdisc del dev left0 root")?;
+        forget.unload()?;
+        ensure!(!file().exists(), "its file is there");
+        let kind = cmd::output("tc qdisc add dev left0 root left_behind")?;
+        ensure!(kind.code != 0, "its kind of qdisc is there");
+        let records = log.read()?;
+        for what in ["files", "kinds of qdiscs", "kinds of shadow variables"] {
+            let text = format!("{MODULE} has gone without its 1 {what}");
+            ensure!(
+                records.iter().any(|record| record.text.contains(&text)),
+                "the log lacks '{text}': {records:?}"
+            );
+        }
+    }
+    drop(device);
+    library.unload()
+}
+
+/// The device may have fewer queues after a reset than a packet says that waited through it.
+pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let device = Dummy::new("left0", 61)?;
+    let forget = module::load(MODULE, "how=forget")?;
+    cmd::run("tc qdisc add dev left0 root left_behind")?;
+    device.send(3)?;
+    let mut log = kmsg::Cursor::now()?;
+    cmd::run("ip link set left0 down")?;
+    cmd::run("ip link set left0 up")?;
+    told(&mut log, "left_behind: a reset has kept packets")?;
+    device.send(3)?;
+    cmd::run("tc qdisc del dev left0 root")?;
+    forget.unload()?;
+    drop(device);
+    library.unload()
+}
+
+/// A task that sleeps in a replacement returns to its code.
+pub fn a_forgotten_redirection_waits_for_sleepers(_: &mut Context<'_>) -> Result<()> {
+    const FUNCTION: &str = "cmdline_proc_show";
+    let library = module::load(module::LIBRARY, "")?;
+    let busy = module::load(BUSY, "how=forget")?;
+    let mut log = kmsg::Cursor::now()?;
+    let reader = cmd::start("cat /proc/cmdline")?;
+    let stack = format!("/proc/{}/stack", reader.0.id());
+    let mark = format!("[{BUSY}]");
+    wait_for("a task in the replacement", LIMIT, || {
+        Ok(debugfs::read(&stack)?.contains(&mark).then_some(()))
+    })?;
+    thread::scope(|scope| {
+        let unload = scope.spawn(|| busy.unload());
+        let told = told(&mut log, "cmdline_proc_show: waiting for 1 calls");
+        let early = unload.is_finished();
+        // Kills it, whatever went wrong: the thread waits for that.
+        drop(reader);
+        let unloaded = unload.join();
+        told?;
+        ensure!(!early, "the module went while a task was in it");
+        unloaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    ftrace::expect_bare(FUNCTION)?;
+    library.unload()
+}
+
+/// `release` of an open file is the module's code.
+pub fn an_open_file_keeps_its_module(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack("hook_count", "function=vfs_read")?;
+    let open = OpenOptions::new()
+        .read(true)
+        .open(debugfs::tackle("hook_count/calls"))?;
+    let answer = module::rmmod_once("hook_count");
+    ensure!(
+        answer == Err(Errno::EAGAIN),
+        "expected a refusal, got {answer:?}"
+    );
+    drop(open);
+    stack.unload()
+}
+
+/// As above, for the files of `kernel::debugfs` itself, which our patch is about.
+pub fn the_kernels_own_files_keep_their_module(_: &mut Context<'_>) -> Result<()> {
+    const SAMPLE: &str = "rust_debugfs_scoped";
+    if cmd::output(&format!("modinfo {SAMPLE}"))?.code != 0 {
+        return skip("the kernel has no rust_debugfs_scoped.ko");
+    }
+    cmd::run(&format!("modprobe {SAMPLE}"))?;
+    let open = OpenOptions::new()
+        .write(true)
+        .open("/sys/kernel/debug/rust_scoped_debugfs/control/create")
+        .context("cannot open the sample's file")?;
+    let answer = module::rmmod_once(SAMPLE);
+    drop(open);
+    ensure!(
+        answer == Err(Errno::EAGAIN),
+        "expected a refusal, got {answer:?}"
+    );
+    cmd::run(&format!("rmmod {SAMPLE}"))?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A module with a file, a kind of qdisc and a kind of shadow variable, which it leaves behind:
+//! with `how=forget` it never drops them; with `how=fail` its init function fails as soon as
+//! somebody has written to the file.
+//!
+//! ```sh
+//! insmod left_behind.ko how=fail &
+//! exec 3>/sys/kernel/debug/tackle/left_behind
+//! tc qdisc add dev eth0 root left_behind
+//! echo >&3
+//! ```
+
+#![forbid(unsafe_code)]
+
+use kernel::{
+    prelude::*,
+    sync::atomic::{Atomic, Relaxed},
+    time::{delay::fsleep, Delta},
+};
+use tackle::{
+    debugfs::{self, File},
+    livepatch::{AnyShadow, Shadow, Shadows},
+    net::{
+        netlink::{ExtAck, Nest, Nested},
+        qdisc::{Dequeue, Enqueue, Outcome, Qdisc, Registration, Sch, Setup},
+        DropReason, SkBuff, SkbList,
+    },
+};
+
+tackle::module! {
+    type: LeftBehind,
+    name: "left_behind",
+    authors: ["The Tackle developers"],
+    description: "Leaves a file, a kind of qdisc and a kind of shadow variable behind",
+    license: "GPL",
+}
+
+tackle::string_param! {
+    /// What becomes of them.
+    static HOW: StringParam<8> = "how", "forget or fail";
+}
+
+static WRITTEN: Atomic<bool> = Atomic::new(false);
+
+static SHADOW: Shadow<u32> = Shadow::new(0x1eff);
+static SHADOWS: &[&dyn AnyShadow] = &[&SHADOW];
+
+/// A qdisc that keeps its first packets for ever, through resets, too.
+struct Keep;
+
+#[vtable]
+impl Qdisc for Keep {
+    const ID: &'static CStr = c"left_behind";
+    type State<'q> = SkbList<'q>;
+    type Config = ();
+    type Stats = [u8; 0];
+
+    fn parse(_options: Nested<'_>, _ack: &mut ExtAck<'_>) -> Result {
+        Err(EINVAL)
+    }
+
+    fn init<'q>((): (), setup: &mut Setup<'_>) -> impl PinInit<SkbList<'q>, Error> {
+        setup.set_limit(10);
+        Ok(SkbList::new())
+    }
+
+    fn enqueue<'q, 'call>(
+        list: Pin<&mut SkbList<'q>>,
+        sch: &mut Enqueue<'q, 'call>,
+        packet: SkBuff<'call>,
+    ) -> Outcome<'call> {
+        if sch.qlen() < sch.limit() {
+            sch.push_to(list.get_mut(), packet)
+        } else {
+            sch.reject(packet, DropReason::OverLimit)
+        }
+    }
+
+    fn dequeue<'q, 'call>(
+        _: Pin<&mut SkbList<'q>>,
+        _sch: &mut Dequeue<'q, 'call>,
+    ) -> Option<SkBuff<'call>> {
+        None
+    }
+
+    fn dump(_: &SkbList<'_>, _sch: &Sch, _options: &mut Nest<'_>) -> Result {
+        Ok(())
+    }
+
+    fn stats(_: &SkbList<'_>, _sch: &Sch) -> [u8; 0] {
+        []
+    }
+}
+
+/// Never drops `what`. On kernels with kmemleak that does not report it.
+fn forget<T>(what: Pin<KBox<T>>) {
+    #[cfg(CONFIG_KUNIT = "y")]
+    tackle::kunit::forget(what);
+    #[cfg(not(CONFIG_KUNIT = "y"))]
+    core::mem::forget(what);
+}
+
+struct LeftBehind;
+
+impl kernel::Module for LeftBehind {
+    fn init(_module: &'static ThisModule) -> Result<Self> {
+        let root = debugfs::root()?;
+        let kind: Pin<KBox<_>> = KBox::new(Registration::<Keep>::new()?, GFP_KERNEL)?.into();
+        let shadows: Pin<KBox<_>> = KBox::new(Shadows::register(SHADOWS)?, GFP_KERNEL)?.into();
+        drop(SHADOW.alloc(&WRITTEN, Ok::<_, Error>(1), GFP_KERNEL)?);
+        let file = root.write_callback_file(c"left_behind", Ok::<_, Error>(()), &|(), _| {
+            WRITTEN.store(true, Relaxed);
+            Ok(())
+        });
+        let file: Pin<KBox<File<()>>> = KBox::pin_init(file, GFP_KERNEL)?;
+        if HOW.value() == c"forget" {
+            forget(kind);
+            forget(shadows);
+            forget(file);
+            return Ok(Self);
+        }
+        while !WRITTEN.load(Relaxed) {
+            if current!().signal_pending() {
+                return Err(EINTR);
+            }
+            fsleep(Delta::from_millis(10));
+        }
+        Err(EIO)
+    }
+}

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The names of all directories and files, and the removal of those that a module never drops.
+
+use super::Dir;
+use crate::going;
+use core::ptr;
+use kernel::{bindings, prelude::*, str::CString, sync::Arc};
+
+kernel::sync::global_lock! {
+    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    unsafe(uninit) static ALL: Mutex<All> = All { root: None, nodes: KVec::new() };
+}
+
+/// Initialises the lock of this file.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`](crate::library::ready).
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { ALL.init() };
+}
+
+/// What there is.
+struct All {
+    root: Option<Dir>,
+    nodes: KVec<Listed>,
+}
+
+/// The path of something, and the module that is to drop it.
+struct Listed {
+    owner: *const bindings::module,
+    path: Arc<Path>,
+}
+
+// SAFETY: The owner is an address to compare.
+unsafe impl Send for Listed {}
+
+/// Sets the project's directory.
+pub(super) fn set_root(root: Dir) {
+    ALL.lock().root = Some(root);
+}
+
+/// Drops the project's directory, and forgets all that is in it.
+pub(super) fn clear() {
+    let root = ALL.lock().root.take();
+    // Without the lock, which it takes.
+    drop(root);
+    // What was never dropped has a reference to the root. Nobody drops a static.
+    ALL.lock().nodes = KVec::new();
+}
+
+/// Returns the project's directory.
+pub(super) fn root() -> Result<Dir> {
+    ALL.lock().root.clone().ok_or(ENODEV)
+}
+
+/// The path of a directory or a file.
+struct Path {
+    name: CString,
+    parent: Option<Arc<Path>>,
+}
+
+impl Path {
+    fn parent(&self) -> *const Self {
+        self.parent
+            .as_ref()
+            .map_or(ptr::null(), |parent| &raw const **parent)
+    }
+
+    fn is_in(&self, parent: &Self) -> bool {
+        ptr::eq(self.parent(), parent)
+    }
+
+    fn is_like(&self, other: &Self) -> bool {
+        self.parent() == other.parent() && *self.name == *other.name
+    }
+
+    /// Returns a reference to what debugfs has here, or null.
+    fn dentry(&self) -> *mut bindings::dentry {
+        let parent = match &self.parent {
+            None => ptr::null_mut(),
+            Some(parent) => match parent.dentry() {
+                dentry if dentry.is_null() => return dentry,
+                dentry => dentry,
+            },
+        };
+        // SAFETY: The name is a string; `parent` is null for the root of debugfs, or a directory
+        // to which there is a reference, which ends here.
+        unsafe {
+            let dentry = bindings::debugfs_lookup(self.name.as_char_ptr(), parent);
+            bindings::dput(parent);
+            dentry
+        }
+    }
+}
+
+/// The right to a path: nothing else has it while this is there, so that what debugfs has at the
+/// path was made with it.
+pub(super) struct Node {
+    path: Arc<Path>,
+    _parent: Option<Arc<Node>>,
+}
+
+impl Node {
+    /// Takes the name for a directory or a file that `owner` is to drop.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: it is taken.
+    /// - `ENOMEM`.
+    pub(super) fn new(
+        owner: *const bindings::module,
+        parent: Option<Arc<Node>>,
+        name: &CStr,
+    ) -> Result<Arc<Self>> {
+        if !owner.is_null() {
+            going::note(owner)?;
+        }
+        let path = Path {
+            name: CString::try_from(name)?,
+            parent: parent.as_ref().map(|parent| parent.path.clone()),
+        };
+        let path = Arc::new(path, GFP_KERNEL)?;
+        let node = Self {
+            path: path.clone(),
+            _parent: parent,
+        };
+        // Dropped without the lock, which it takes.
+        let node = Arc::new(node, GFP_KERNEL)?;
+        let nodes = &mut ALL.lock().nodes;
+        if nodes.iter().any(|other| path.is_like(&other.path)) {
+            return Err(EEXIST);
+        }
+        nodes.push(Listed { owner, path }, GFP_KERNEL)?;
+        Ok(node)
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        let nodes = &mut ALL.lock().nodes;
+        nodes.retain(|other| !Arc::ptr_eq(&other.path, &self.path));
+        if nodes.is_empty() {
+            // Nobody drops a static.
+            *nodes = KVec::new();
+        }
+    }
+}
+
+/// Removes what `owner` has not dropped; returns how much that was.
+///
+/// To be called when the exit function of `owner` has returned, and its memory is still there.
+pub(crate) fn sweep(owner: *const bindings::module) -> usize {
+    let mut count = 0;
+    while let Some(path) = ALL.lock().take(owner) {
+        // SAFETY: It is null, or a reference. That is kept for ever: a module to which the owner
+        // has given the handle would remove it once more, which does nothing while it is there.
+        unsafe { bindings::debugfs_remove(path.dentry()) };
+        count += 1;
+    }
+    count
+}
+
+impl All {
+    /// Takes something of `owner` off the list, what is in a directory before the directory.
+    fn take(&mut self, owner: *const bindings::module) -> Option<Arc<Path>> {
+        let is_last = |listed: &Listed| {
+            let mut others = self.nodes.iter();
+            listed.owner == owner && !others.any(|other| other.path.is_in(&listed.path))
+        };
+        let index = self.nodes.iter().position(is_last)?;
+        Some(self.nodes.remove(index).ok()?.path)
+    }
+}
