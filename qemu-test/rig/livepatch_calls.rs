@@ -11,7 +11,7 @@ use kernel::{
     seq_print,
 };
 use tackle::{
-    function::{position, Pointer},
+    function::{position, Pointer, Returned},
     livepatch::Original,
 };
 
@@ -79,13 +79,10 @@ fn flag(original: Original<'_, Flag>) -> bool {
     !original.call()
 }
 
-fn same<'a>(
-    original: Original<'a, Same>,
-    pointer: Pointer<'a, *mut c_void>,
-) -> Pointer<'a, *mut c_void> {
+fn same<'a>(original: Original<'a, Same>, pointer: Pointer<'a, *mut c_void>) -> Returned<'a, Same> {
     let returned = original.call();
     if returned.address() == pointer.address() {
-        pointer
+        pointer.into()
     } else {
         Pointer::null()
     }

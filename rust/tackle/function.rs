@@ -151,7 +151,8 @@ pub trait Prototype: Copy + sealed::Sealed + 'static {
 }
 
 /// What a call of `F` returns, as Rust code sees it.
-pub type Returned<'a, F> = <<<F as Function>::Prototype as Prototype>::Return as Value>::View<'a>;
+pub type Returned<'a, F> =
+    <<<F as Function>::Prototype as Prototype>::Return as Value>::Returned<'a>;
 
 mod sealed {
     pub trait Sealed {}
@@ -197,20 +198,39 @@ prototypes! {
 /// `P` is the pointer's C type, `*mut T` or `*const T`. Safe code can look where it points
 /// and hand it on as what the call returns, but not make up another one.
 ///
+/// With [`Returning`] as `K` it is one that a function has returned or is to return: null,
+/// or made from an argument by `into()`.
+///
 /// # Invariants
 ///
-/// It is null, or came from C code as an argument or a result of this type.
-pub struct Pointer<'a, P>(P, PhantomData<&'a ()>);
+/// It is null, or came from C code: as an argument, or else, if `K` is [`Returning`], as a result
+/// of this type.
+pub struct Pointer<'a, P, K = Argument>(P, PhantomData<(&'a (), K)>);
 
-impl<P: Copy> Clone for Pointer<'_, P> {
+/// Of a [`Pointer`]: it is an argument.
+#[derive(Clone, Copy)]
+pub enum Argument {}
+
+/// Of a [`Pointer`]: it is what a function returns.
+#[derive(Clone, Copy)]
+pub enum Returning {}
+
+impl<P: Copy, K> Clone for Pointer<'_, P, K> {
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<P: Copy> Copy for Pointer<'_, P> {}
+impl<P: Copy, K> Copy for Pointer<'_, P, K> {}
 
-impl<P: Copy> Pointer<'_, P> {
+impl<'a, P> From<Pointer<'a, P>> for Pointer<'a, P, Returning> {
+    fn from(argument: Pointer<'a, P>) -> Self {
+        // INVARIANT: It came from C code.
+        Self(argument.0, PhantomData)
+    }
+}
+
+impl<P: Copy, K> Pointer<'_, P, K> {
     /// Returns the pointer as C has it. To use it takes `unsafe`.
     #[inline]
     pub fn as_ptr(self) -> P {
@@ -218,7 +238,7 @@ impl<P: Copy> Pointer<'_, P> {
     }
 }
 
-impl<P: Value> Pointer<'_, P> {
+impl<P: Value, K> Pointer<'_, P, K> {
     /// Returns where it points, as a number.
     #[inline]
     pub fn address(self) -> usize {
@@ -239,7 +259,7 @@ impl<P: Value> Pointer<'_, P> {
     }
 }
 
-impl<P: Value> fmt::Debug for Pointer<'_, P> {
+impl<P: Value, K> fmt::Debug for Pointer<'_, P, K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:#x}", self.address())
     }

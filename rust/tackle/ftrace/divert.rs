@@ -144,7 +144,7 @@ impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
         type Return<F> = <<F as Function>::Prototype as Prototype>::Return;
         let value = handler
             .entry(&call, arguments)
-            .map(|value| Return::<F>::from_view(value).into_register());
+            .map(|value| Return::<F>::from_returned(value).into_register());
         if let Some(value) = value {
             // SAFETY: The registers are this callback's to change (`IPMODIFY`).
             if unsafe { stub.skip(fregs, value) } {

@@ -75,7 +75,7 @@ impl<'a, F: Function> Original<'a, F> {
         let result = <F::Prototype as Prototype>::Return::from_register(result);
         // SAFETY: The function has returned it, and by the type invariants `'a` is over
         // before the call is that it was returned to.
-        unsafe { result.view() }
+        unsafe { result.returned() }
     }
 }
 

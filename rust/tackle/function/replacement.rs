@@ -36,7 +36,7 @@ pub unsafe trait Slot: 'static {
 }
 
 /// What can take the place of `F`: a safe `fn` of an [`Original`] and the arguments of `F`,
-/// as [`Value::View`] shows them, that returns what `F` returns.
+/// as [`Value::View`] shows them, that returns what `F` returns ([`Value::Returned`]).
 ///
 /// For `int mean(int a, struct thing *t)` this is
 ///
@@ -78,7 +78,7 @@ macro_rules! replacements {
         where
             F: Replaceable<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
             S: Slot,
-            H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::View<'a>,
+            H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::Returned<'a>,
             H: Copy + Send + Sync + 'static,
             $($argument: Value,)*
             R: Value,
@@ -94,7 +94,7 @@ macro_rules! replacements {
             let result = unsafe {
                 replacement(Original::new(&registers, S::old_func()), $($name.view()),*)
             };
-            let result = R::from_view(result);
+            let result = R::from_returned(result);
             drop(inside);
             keep_frame();
             result
@@ -105,7 +105,7 @@ macro_rules! replacements {
         where
             F: Replaceable<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
             S: Slot,
-            H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::View<'a>,
+            H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::Returned<'a>,
             H: Copy + Send + Sync + 'static,
             $($argument: Value,)*
             R: Value,

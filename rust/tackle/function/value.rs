@@ -2,7 +2,7 @@
 
 //! The types that C functions take and return in one general register.
 
-use super::Pointer;
+use super::{Pointer, Returning};
 use core::marker::PhantomData;
 use kernel::ffi::{c_char, c_int};
 
@@ -18,6 +18,9 @@ pub unsafe trait Value: Copy + 'static {
     /// [`Pointer`].
     type View<'a>;
 
+    /// The same for what a function returns.
+    type Returned<'a>;
+
     /// Takes the value from a register, of which the upper bits may be anything.
     fn from_register(register: usize) -> Self;
 
@@ -28,12 +31,18 @@ pub unsafe trait Value: Copy + 'static {
     ///
     /// # Safety
     ///
-    /// C code passed the value as an argument or a result of a call that is not over
-    /// before `'a` is.
+    /// C code passed the value as an argument of a call that is not over before `'a` is.
     unsafe fn view<'a>(self) -> Self::View<'a>;
 
-    /// Returns the value that a view shows.
-    fn from_view(view: Self::View<'_>) -> Self;
+    /// As [`Value::view`], for what a function has returned.
+    ///
+    /// # Safety
+    ///
+    /// C code returned the value, to a call that is not over before `'a` is.
+    unsafe fn returned<'a>(self) -> Self::Returned<'a>;
+
+    /// Returns the value that is to be returned.
+    fn from_returned(returned: Self::Returned<'_>) -> Self;
 }
 
 macro_rules! integers {
@@ -42,6 +51,7 @@ macro_rules! integers {
         // results may rely on an extension to 32 bits, which the cast makes.
         unsafe impl Value for $type {
             type View<'a> = Self;
+    type Returned<'a> = Self;
 
             #[inline]
             fn from_register(register: usize) -> Self {
@@ -61,8 +71,13 @@ macro_rules! integers {
             }
 
             #[inline]
-            fn from_view(view: Self) -> Self {
-                view
+            unsafe fn returned<'a>(self) -> Self::Returned<'a> {
+                self
+            }
+
+            #[inline]
+            fn from_returned(returned: Self) -> Self {
+                returned
             }
         }
     )*};
@@ -80,6 +95,7 @@ const _: () = {
 // SAFETY: The lower eight bits are 0 or 1.
 unsafe impl Value for bool {
     type View<'a> = Self;
+    type Returned<'a> = Self;
 
     #[inline]
     fn from_register(register: usize) -> Self {
@@ -98,14 +114,20 @@ unsafe impl Value for bool {
     }
 
     #[inline]
-    fn from_view(view: Self) -> Self {
-        view
+    unsafe fn returned<'a>(self) -> Self::Returned<'a> {
+        self
+    }
+
+    #[inline]
+    fn from_returned(returned: Self) -> Self {
+        returned
     }
 }
 
 // SAFETY: There is nothing in the register.
 unsafe impl Value for () {
     type View<'a> = Self;
+    type Returned<'a> = Self;
 
     #[inline]
     fn from_register(_: usize) -> Self {}
@@ -119,7 +141,10 @@ unsafe impl Value for () {
     unsafe fn view<'a>(self) -> Self::View<'a> {}
 
     #[inline]
-    fn from_view((): Self) -> Self {}
+    unsafe fn returned<'a>(self) -> Self::Returned<'a> {}
+
+    #[inline]
+    fn from_returned((): Self) -> Self {}
 }
 
 macro_rules! pointers {
@@ -128,6 +153,7 @@ macro_rules! pointers {
         // to, and does not outlive the call.
         unsafe impl<T: 'static> Value for $pointer {
             type View<'a> = Pointer<'a, Self>;
+            type Returned<'a> = Pointer<'a, Self, Returning>;
 
             #[inline]
             fn from_register(register: usize) -> Self {
@@ -148,8 +174,14 @@ macro_rules! pointers {
             }
 
             #[inline]
-            fn from_view(view: Pointer<'_, Self>) -> Self {
-                view.0
+            unsafe fn returned<'a>(self) -> Self::Returned<'a> {
+                // INVARIANT: By the function's requirements.
+                Pointer(self, PhantomData)
+            }
+
+            #[inline]
+            fn from_returned(returned: Pointer<'_, Self, Returning>) -> Self {
+                returned.0
             }
         }
     )*};

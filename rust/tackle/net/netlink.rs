@@ -59,7 +59,11 @@ impl ExtAck<'_> {
     }
 }
 
-/// Which attributes there are, and of which type: those with the numbers below `N`.
+/// How many attributes a request can have: a table of them is on the stack.
+pub const MAX_ATTRIBUTES: usize = 64;
+
+/// Which attributes there are, and of which type: those with the numbers below `N`, which is at
+/// most [`MAX_ATTRIBUTES`].
 #[repr(transparent)]
 pub struct Policy<const N: usize>([nla_policy; N]);
 
@@ -69,6 +73,7 @@ unsafe impl<const N: usize> Sync for Policy<N> {}
 impl<const N: usize> Policy<N> {
     /// Knows no attributes: all are ignored.
     pub const fn new() -> Self {
+        const { assert!(N > 0 && N <= MAX_ATTRIBUTES) };
         Self([pin_init::zeroed(); N])
     }
 
@@ -133,7 +138,6 @@ impl<'a> Nested<'a> {
         policy: &Policy<N>,
         ack: &mut ExtAck<'_>,
     ) -> Result<Attributes<'a, N>> {
-        const { assert!(N > 0 && N <= u16::MAX as usize) };
         let mut table: [*mut nlattr; N] = [ptr::null_mut(); N];
         // SAFETY: `table` and `policy` have one entry more than the highest number; the
         // attribute and the acknowledgement are valid by the type invariants.
