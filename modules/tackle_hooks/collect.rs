@@ -4,6 +4,7 @@
 
 use kernel::{fmt, prelude::*, str::CString};
 use tackle::{
+    btf::{self, ReturnType},
     debugfs::{Dir, Scope, ScopedDir},
     filter::{Filter, Filtered},
     fprobe,
@@ -11,7 +12,7 @@ use tackle::{
     percpu::Counter,
     time,
 };
-use tackle_core::hooks::{Histogram, Kind, Request, Values, MAX_VALUES};
+use tackle_core::hooks::{Histogram, Kind, Request, Returns, Values, MAX_VALUES};
 
 type OnEntry<T> = ftrace::Registration<Filtered<Collect<T>>>;
 type OnExit<T> = fprobe::Registration<Filtered<Collect<T>>>;
@@ -21,12 +22,12 @@ type WithFiles<T> = Pin<KBox<Scope<T>>>;
 pub(crate) enum Hook {
     Count(WithFiles<OnEntry<()>>),
     Latency(WithFiles<OnExit<Histogram>>),
-    Return(WithFiles<OnExit<Values>>),
+    Return(WithFiles<OnExit<Returned>>),
 }
 
 impl Hook {
-    /// Hooks the function that `request` asks for, behind `filter`; its files are in `dir`, in a directory
-    /// `name`.
+    /// Hooks the function that `request` asks for, behind `filter`; its files are in `dir`, in a
+    /// directory `name`. `returns` is the type of what the function returns.
     ///
     /// # Errors
     ///
@@ -34,6 +35,7 @@ impl Hook {
     pub(crate) fn new(
         request: &Request<'_>,
         filter: Filter,
+        returns: Returns,
         dir: &Dir,
         name: &CStr,
     ) -> Result<Self> {
@@ -61,12 +63,19 @@ impl Hook {
                 Self::Latency(KBox::pin_init(files, GFP_KERNEL)?)
             }
             Kind::Return => {
-                let collect = Filtered::new(filter, Collect::new(request, Values::new())?);
+                let returned = Returned {
+                    values: Values::new(),
+                    returns,
+                };
+                let collect = Filtered::new(filter, Collect::new(request, returned)?);
                 let hook = fprobe::Registration::new(target, collect);
                 let files = dir.scope(hook, name, |hook, files| {
                     common(hook, files);
                     files.read_callback_file(c"values", hook, &|hook, f| {
                         values(&hook.collect().what, f)
+                    });
+                    files.read_callback_file(c"returns", hook, &|hook, f| {
+                        writeln!(f, "{}", hook.collect().what.returns)
                     });
                 });
                 Self::Return(KBox::pin_init(files, GFP_KERNEL)?)
@@ -98,7 +107,8 @@ impl Hook {
             }
             Self::Return(hook) => {
                 line(&***hook, f)?;
-                f.write_str(" trampoline=fgraph")
+                let returns = hook.collect().what.returns;
+                f.write_fmt(format_args!(" trampoline=fgraph returns={returns}"))
             }
         }
     }
@@ -147,7 +157,32 @@ impl fprobe::Handler for Collect<Histogram> {
     }
 }
 
-impl fprobe::Handler for Collect<Values> {
+/// What a function has returned.
+pub(crate) struct Returned {
+    values: Values,
+    returns: Returns,
+}
+
+/// The type of what the function of `request` returns: what the line says, or BTF. Where neither
+/// knows it, or a hook does not ask, the whole register as a signed number. [`None`] if it returns
+/// nothing, or what is not in one register.
+///
+/// # Errors
+///
+/// `ENOMEM`.
+pub(crate) fn returns(request: &Request<'_>) -> Result<Option<Returns>> {
+    if request.kind != Kind::Return || request.returns.is_some() {
+        return Ok(Some(request.returns.unwrap_or(Returns::Signed(8))));
+    }
+    let function = CString::try_from_fmt(fmt!("{}", request.function))?;
+    Ok(match btf::return_type(&function) {
+        Some(ReturnType::Known(returns)) => Some(returns),
+        Some(ReturnType::Nothing | ReturnType::Other) => None,
+        None => Some(Returns::Signed(8)),
+    })
+}
+
+impl fprobe::Handler for Collect<Returned> {
     type Data = ();
 
     fn entry(&self, _call: &Call) -> Option<()> {
@@ -156,8 +191,9 @@ impl fprobe::Handler for Collect<Values> {
     }
 
     fn exit(&self, ret: &fprobe::Return, (): ()) {
-        // CAST: The same bits: most functions return a signed number or an errno.
-        self.what.add(ret.value() as i64);
+        let Returned { values, returns } = &self.what;
+        // CAST: A register.
+        values.add(returns.value(ret.value() as u64));
     }
 }
 
@@ -230,11 +266,12 @@ fn histogram(histogram: &Histogram, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn values(values: &Values, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn values(returned: &Returned, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Returned { values, returns } = returned;
     let mut sorted = [(0, 0); MAX_VALUES];
     let len = values.sorted(&mut sorted);
     for (value, count) in sorted.iter().take(len) {
-        f.write_fmt(fmt!("{value} {count}\n"))?;
+        f.write_fmt(format_args!("{} {count}\n", returns.show(*value)))?;
     }
     match values.other() {
         0 => Ok(()),

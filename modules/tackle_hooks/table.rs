@@ -2,7 +2,7 @@
 
 //! Which hooks there are.
 
-use crate::collect::Hook;
+use crate::collect::{self, Hook};
 use core::{fmt::Write, str};
 use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::UserSliceReader};
 use tackle::{
@@ -75,7 +75,14 @@ impl Table {
                 return inner.refuse(error, format_args!("{function}{}: {why}", request.filter));
             }
         };
-        match Hook::new(&request, filter, &self.dir, &name) {
+        let Some(returns) = collect::returns(&request)? else {
+            let function = request.function;
+            return inner.refuse(
+                EINVAL,
+                fmt!("{function} returns nothing that one register holds: count its calls, or say with returns= what it is"),
+            );
+        };
+        match Hook::new(&request, filter, returns, &self.dir, &name) {
             Ok(hook) => {
                 inner.hooks.push_within_capacity((name, hook))?;
                 inner.accept()

@@ -5,6 +5,8 @@
  * What is taken from them is named in bindgen_parameters. Sorted.
  */
 
+#include <linux/bpf.h>
+#include <linux/btf.h>
 #include <linux/cgroup.h>
 #include <linux/fprobe.h>
 #include <linux/ftrace.h>

@@ -17,6 +17,8 @@ mod going;
 mod leftover;
 mod library;
 
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+pub mod btf;
 pub mod debugfs;
 pub mod fault;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]

@@ -53,6 +53,8 @@ static ON_EACH_MATCH: Unexported = Unexported::new(c"kallsyms_on_each_match_symb
 static ON_EACH: Unexported = Unexported::new(c"kallsyms_on_each_symbol");
 static MODULE_ON_EACH: Unexported = Unexported::new(c"module_kallsyms_on_each_symbol");
 static FTRACE_LOCATION: Unexported = Unexported::new(c"ftrace_location");
+#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
+static BTF_PUT: Unexported = Unexported::new(c"btf_put");
 
 /// Finds the functions that the others here call.
 ///
@@ -64,7 +66,14 @@ static FTRACE_LOCATION: Unexported = Unexported::new(c"ftrace_location");
 ///
 /// May sleep; takes the kprobes' mutex.
 pub(crate) fn init() -> Result {
-    for function in [&ON_EACH_MATCH, &ON_EACH, &MODULE_ON_EACH, &FTRACE_LOCATION] {
+    for function in [
+        &ON_EACH_MATCH,
+        &ON_EACH,
+        &MODULE_ON_EACH,
+        &FTRACE_LOCATION,
+        #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
+        &BTF_PUT,
+    ] {
         let address = address_by_kprobe(function.name)
             .inspect_err(|_| pr_err!("the kernel has no function {}\n", function.name))?;
         function.address.store(address, Relaxed);
@@ -236,6 +245,19 @@ pub(crate) fn ftrace_location(address: usize) -> Option<usize> {
     match unsafe { call_at(function, [address, 0, 0, 0, 0, 0]) } {
         0 => None,
         location => Some(location),
+    }
+}
+
+/// Gives a reference to a BTF back.
+///
+/// # Safety
+///
+/// The caller has the reference.
+#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
+pub(crate) unsafe fn btf_put(btf: *mut bindings::btf) {
+    if let Ok(function) = BTF_PUT.address() {
+        // SAFETY: `void btf_put(struct btf *btf)`; by the function's requirements.
+        unsafe { call_at(function, [btf.addr(), 0, 0, 0, 0, 0]) };
     }
 }
 

@@ -4,10 +4,12 @@
 
 mod histogram;
 mod request;
+mod returns;
 mod values;
 
 pub use histogram::{Bucket, Histogram, BUCKETS};
 pub use request::{
     CpuList, Filter, HookName, Kind, Request, RequestError, LINE_LEN, MAX_CPU_RANGES, NAME_LEN,
 };
+pub use returns::{Returns, Shown, MAX_ERRNO};
 pub use values::{Values, MAX_VALUES};

@@ -87,10 +87,10 @@ fn a_hook_is_one_line() {
 #[test]
 fn options_become_filters() {
     let words =
-        "vfs_read return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 --position 2";
+        "vfs_read return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 --position 2 --returns ptr";
     assert_eq!(
         request(words).line().unwrap(),
-        "vfs_read return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2"
+        "vfs_read return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2 returns=ptr"
     );
     for wrong in [
         "f guess",
@@ -193,6 +193,7 @@ fn returned_values_keep_their_order() {
     let fake = fake();
     let hook = folder(&fake).join("vfs_read_count");
     put(hook.join("values"), "0 9\n-22 3\nother 1\n");
+    put(hook.join("returns"), "s32\n");
     let reading = Hooks::open(&fake.roots)
         .unwrap()
         .read("vfs_read_count")
@@ -202,7 +203,7 @@ fn returned_values_keep_their_order() {
         .iter()
         .map(|bar| (bar.label.as_str(), bar.count))
         .collect();
-    assert_eq!(bars, [("0", 9), ("-22", 3), ("other", 1)]);
+    assert_eq!(bars, [("0", 9), ("-22 (-EINVAL)", 3), ("other", 1)]);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 //! The line by which a person asks for a hook.
 
+use super::Returns;
 use core::{
     fmt::{self, Write as _},
     num::NonZeroUsize,
@@ -138,6 +139,8 @@ pub struct Request<'a> {
     pub filter: Filter<'a>,
     /// Which of several functions of that name, counted from 1 by their addresses.
     pub position: Option<NonZeroUsize>,
+    /// The type of what the function returns, where the line says so.
+    pub returns: Option<Returns>,
 }
 
 /// Why a line is no request. What it displays says what is allowed.
@@ -159,13 +162,13 @@ impl fmt::Display for RequestError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str(
-                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [tree=N] [cgroup=PATH] [cpu=LIST] [position=N]'",
+                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [tree=N] [cgroup=PATH] [cpu=LIST] [position=N] [returns=TYPE]'",
             ),
             Self::Kind(word) => {
                 write!(f, "'{word}' is no kind of hook: count, latency or return")
             }
             Self::Option(word) => {
-                write!(f, "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu= or position=")
+                write!(f, "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu=, position= or returns=")
             }
             Self::Value(word, allowed) => write!(f, "'{word}': expected {allowed}"),
             Self::Twice(word) => write!(f, "'{word}': this option stands there twice"),
@@ -195,6 +198,7 @@ impl<'a> Request<'a> {
             name: None,
             filter: Filter::default(),
             position: None,
+            returns: None,
         };
         for word in words {
             request.option(word)?;
@@ -230,6 +234,15 @@ impl<'a> Request<'a> {
                 number(value).and_then(|n: usize| NonZeroUsize::new(n)),
                 "a position, counted from 1",
             ),
+            "returns" => {
+                let returns = Returns::parse(value).filter(|_| self.kind == Kind::Return);
+                set(
+                    &mut self.returns,
+                    word,
+                    returns,
+                    "of a 'return' hook s8, s16, s32, s64, u8, u16, u32, u64, bool or ptr",
+                )
+            }
             _ => Err(RequestError::Option(word)),
         }
     }
@@ -316,6 +329,13 @@ mod tests {
     }
 
     #[test]
+    fn a_type_of_what_is_returned() {
+        let request = Request::parse("f return returns=u16").unwrap();
+        assert_eq!(request.returns, Some(Returns::Unsigned(2)));
+        assert_eq!(Request::parse("f return").unwrap().returns, None);
+    }
+
+    #[test]
     fn the_shortest_line() {
         let request = Request::parse("vfs_read count").unwrap();
         assert_eq!((request.function, request.kind), ("vfs_read", Kind::Count));
@@ -348,6 +368,11 @@ mod tests {
             ("f count cpu=1,", "expected a list"),
             ("f count cpu=0,1,2,3,4,5,6,7,8", "at most 8"),
             ("f count position=0", "counted from 1"),
+            (
+                "f return returns=int",
+                "'returns=int': expected of a 'return' hook s8,",
+            ),
+            ("f latency returns=s32", "expected of a 'return' hook"),
             ("f count name=", "expected a name"),
             ("f count name=a/b", "expected a name"),
             ("f count name=..", "expected a name"),

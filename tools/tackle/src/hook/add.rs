@@ -44,6 +44,9 @@ pub struct Request {
     /// Which of several functions of this name, from 1
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub position: Option<u32>,
+    /// The type of what the function returns [default: what BTF says]
+    #[arg(long, value_name = "TYPE", value_parser = ["s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "bool", "ptr"])]
+    pub returns: Option<String>,
 }
 
 impl Request {
@@ -71,6 +74,8 @@ impl Request {
             words.push(format!("cpu={cpus}"));
         }
         words.extend(self.position.map(|position| format!("position={position}")));
+        let returns = self.returns.as_ref();
+        words.extend(returns.map(|returns| format!("returns={returns}")));
         Ok(words.join(" "))
     }
 }

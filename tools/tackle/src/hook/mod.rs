@@ -3,6 +3,7 @@
 //! The hooks of the module `tackle_hooks`, in `/sys/kernel/debug/tackle/hooks`.
 
 pub mod add;
+pub mod errno;
 pub mod numbers;
 pub mod reading;
 pub mod screen;
@@ -38,6 +39,8 @@ pub struct Hook {
     pub missed: u64,
     /// What its function calls: a symbol, `ftrace` or `fgraph` (`Documentation/hooks.rst`).
     pub trampoline: Option<String>,
+    /// The type of what its function returns, where it counts that.
+    pub returns: Option<String>,
     /// Which calls it looks at: `pid`, `tgid`, `cpu`, ...
     pub filters: BTreeMap<String, String>,
 }
@@ -59,6 +62,7 @@ impl Hook {
                 "calls" => hook.calls = value.parse().ok()?,
                 "missed" => hook.missed = value.parse().ok()?,
                 "trampoline" => hook.trampoline = Some(value.to_owned()),
+                "returns" => hook.returns = Some(value.to_owned()),
                 _ => drop(hook.filters.insert(key.to_owned(), value.to_owned())),
             }
         }

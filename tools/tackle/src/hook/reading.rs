@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
+use super::errno::described;
 use super::numbers::time;
 use super::Hooks;
 use crate::files;
@@ -79,19 +80,21 @@ impl Hooks {
     }
 }
 
-/// A hook's file of bars, and how to read its lines.
-type Lines = (&'static str, fn(&str) -> Option<Bar>);
-
-const BARS: [Lines; 2] = [("histogram", bucket), ("values", value)];
-
+/// Reads a hook's bars, if it has some.
 fn bars(folder: &Path) -> Result<Vec<Bar>> {
-    for (file, parse) in BARS {
-        if let Some(text) = files::read(&folder.join(file))? {
-            let bar = |line| parse(line).with_context(|| format!("{file} has '{line}'"));
-            return text.lines().map(bar).collect();
-        }
+    let lines = |file: &str, parse: &dyn Fn(&str) -> Option<Bar>| {
+        let Some(text) = files::read(&folder.join(file))? else {
+            return Ok(None);
+        };
+        let bar = |line| parse(line).with_context(|| format!("{file} has '{line}'"));
+        text.lines().map(bar).collect::<Result<Vec<_>>>().map(Some)
+    };
+    if let Some(bars) = lines("histogram", &bucket)? {
+        return Ok(bars);
     }
-    Ok(Vec::new())
+    let returns = files::read(&folder.join("returns"))?.unwrap_or_default();
+    let bars = lines("values", &|line| value(line, &returns))?;
+    Ok(bars.unwrap_or_default())
 }
 
 /// `LOW HIGH COUNT`, in nanoseconds; the last bucket there can be has a HIGH that is no
@@ -108,10 +111,10 @@ fn bucket(line: &str) -> Option<Bar> {
 }
 
 /// `VALUE COUNT`, or `other COUNT`.
-fn value(line: &str) -> Option<Bar> {
+fn value(line: &str, returns: &str) -> Option<Bar> {
     let (label, count) = line.split_once(' ')?;
     Some(Bar {
-        label: label.to_owned(),
+        label: described(label, returns),
         count: count.trim().parse().ok()?,
     })
 }

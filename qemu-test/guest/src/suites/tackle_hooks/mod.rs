@@ -17,7 +17,7 @@ use nix::unistd::{getpid, getsid, gettid, Pid};
 
 use self::{beside::*, filters::*};
 use crate::suite::{list, Context, Suite};
-use crate::sys::{cmd, debugfs, expect_errno, ftrace, livepatch, module};
+use crate::sys::{bpf, cmd, debugfs, expect_errno, ftrace, livepatch, module};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -33,6 +33,7 @@ pub const SUITE: Suite = Suite {
         refuses_to_look_at_nobody,
         measures_latency,
         tells_return_values,
+        return_values_have_their_types,
         hooks_of_a_function_share_an_ops,
         lists_what_there_is,
         refuses_bad_lines,
@@ -209,6 +210,42 @@ fn tells_return_values(_: &mut Context<'_>) -> Result<()> {
         .with_context(|| text.clone())?;
     let expected = [(i64::from(own.as_raw()), 5), (-(Errno::ESRCH as i64), 1)];
     expect("values", values, expected.into())?;
+    stack.unload()
+}
+
+/// The register of an `int` or a `bool` has anything in its upper bits.
+fn return_values_have_their_types(context: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(MODULE, "")?;
+    let (me, has_btf) = (gettid(), bpf::has_btf("vmlinux"));
+    let missing = || std::fs::File::open("/no/such/file").map(drop);
+    let text = |name: &str, file: &str| debugfs::read(path(&format!("{name}/{file}")));
+    // Of what BTF says, and of what the line says.
+    let mut ways = vec![(" returns=s32", " returns=ptr")];
+    ways.extend(has_btf.then_some(("", "")));
+    for (int, pointer) in ways {
+        add(&format!("link_path_walk return name=int pid={me}{int}"))?;
+        add(&format!("do_file_open return name=ptr pid={me}{pointer}"))?;
+        for _ in 0..3 {
+            ensure!(missing().is_err(), "there is /no/such/file");
+        }
+        std::fs::File::open("/proc/self/stat").context("cannot open")?;
+        let values = (text("int", "values")?, text("ptr", "values")?);
+        context.note(format!("{values:?}"))?;
+        ensure!(values.0.lines().any(|line| line == "-2 3"), "{values:?}");
+        ensure!(values.1.lines().any(|line| line == "-2 3"), "{values:?}");
+        ensure!(
+            values.1.lines().any(|line| line.starts_with("pointer ")),
+            "{values:?}"
+        );
+        let types = (text("int", "returns")?, text("ptr", "returns")?);
+        expect("types", types, ("s32".into(), "ptr".into()))?;
+        debugfs::set(path("del"), "int")?;
+        debugfs::set(path("del"), "ptr")?;
+    }
+    // `fput()` returns nothing.
+    let answer = debugfs::write(path("add"), "fput return name=none")?;
+    let expected = if has_btf { Err(Errno::EINVAL) } else { Ok(()) };
+    expect("a hook on what returns nothing", answer, expected)?;
     stack.unload()
 }
 
