@@ -2,11 +2,12 @@
 
 //! A module with a file, a kind of qdisc and a kind of shadow variable, which it leaves behind:
 //! with `how=forget` it never drops them; with `how=fail` its init function fails as soon as
-//! somebody has written to the file.
+//! somebody has written to the file. With `how=late` it forgets them and fails, while whoever
+//! writes to the file makes a directory with another file, and forgets that.
 //!
 //! ```sh
 //! insmod left_behind.ko how=fail &
-//! exec 3>/sys/kernel/debug/tackle/left_behind
+//! exec 3>/sys/kernel/debug/tackle/left_behind/file
 //! tc qdisc add dev eth0 root left_behind
 //! echo >&3
 //! ```
@@ -19,7 +20,7 @@ use kernel::{
     time::{delay::fsleep, Delta},
 };
 use tackle::{
-    debugfs::{self, File},
+    debugfs::{self, File, Scope},
     livepatch::{AnyShadow, Shadow, Shadows},
     net::{
         netlink::{ExtAck, Nest, Nested},
@@ -38,7 +39,7 @@ tackle::module! {
 
 tackle::string_param! {
     /// What becomes of them.
-    static HOW: StringParam<8> = "how", "forget or fail";
+    static HOW: StringParam<8> = "how", "forget, fail or late";
 }
 
 static WRITTEN: Atomic<bool> = Atomic::new(false);
@@ -46,7 +47,10 @@ static WRITTEN: Atomic<bool> = Atomic::new(false);
 static SHADOW: Shadow<u32> = Shadow::new(0x1eff);
 static SHADOWS: &[&dyn AnyShadow] = &[&SHADOW];
 
-/// A qdisc that keeps its first packets for ever, through resets, too.
+/// How many packets wait for ever, through resets, too.
+const KEPT: u32 = 3;
+
+/// A qdisc that keeps some packets.
 struct Keep;
 
 #[vtable]
@@ -78,10 +82,13 @@ impl Qdisc for Keep {
     }
 
     fn dequeue<'q, 'call>(
-        _: Pin<&mut SkbList<'q>>,
-        _sch: &mut Dequeue<'q, 'call>,
+        list: Pin<&mut SkbList<'q>>,
+        sch: &mut Dequeue<'q, 'call>,
     ) -> Option<SkBuff<'call>> {
-        None
+        if list.count() <= KEPT {
+            return None;
+        }
+        sch.pop_from(list.get_mut())
     }
 
     fn dump(_: &SkbList<'_>, _sch: &Sch, _options: &mut Nest<'_>) -> Result {
@@ -101,6 +108,21 @@ fn forget<T>(what: Pin<KBox<T>>) {
     core::mem::forget(what);
 }
 
+/// Somebody writes to the file.
+fn write() -> Result {
+    WRITTEN.store(true, Relaxed);
+    if HOW.value() == c"late" {
+        // Meanwhile the module's init function fails.
+        fsleep(Delta::from_millis(500));
+        let dir = debugfs::root()?.subdir(c"left_late")?;
+        let file = dir.write_callback_file(c"file", Ok::<_, Error>(()), &|(), _| Ok(()));
+        let file: Pin<KBox<File<()>>> = KBox::pin_init(file, GFP_KERNEL)?;
+        forget(file);
+        forget(KBox::new(dir.clone(), GFP_KERNEL)?.into());
+    }
+    Ok(())
+}
+
 struct LeftBehind;
 
 impl kernel::Module for LeftBehind {
@@ -109,15 +131,16 @@ impl kernel::Module for LeftBehind {
         let kind: Pin<KBox<_>> = KBox::new(Registration::<Keep>::new()?, GFP_KERNEL)?.into();
         let shadows: Pin<KBox<_>> = KBox::new(Shadows::register(SHADOWS)?, GFP_KERNEL)?.into();
         drop(SHADOW.alloc(&WRITTEN, Ok::<_, Error>(1), GFP_KERNEL)?);
-        let file = root.write_callback_file(c"left_behind", Ok::<_, Error>(()), &|(), _| {
-            WRITTEN.store(true, Relaxed);
-            Ok(())
+        let files = root.scope(Ok::<_, Error>(()), c"left_behind", |(), dir| {
+            dir.write_only_callback_file(c"file", &(), &|(), _| write());
         });
-        let file: Pin<KBox<File<()>>> = KBox::pin_init(file, GFP_KERNEL)?;
-        if HOW.value() == c"forget" {
+        let files: Pin<KBox<Scope<()>>> = KBox::pin_init(files, GFP_KERNEL)?;
+        if HOW.value() != c"fail" {
             forget(kind);
             forget(shadows);
-            forget(file);
+            forget(files);
+        }
+        if HOW.value() == c"forget" {
             return Ok(Self);
         }
         while !WRITTEN.load(Relaxed) {

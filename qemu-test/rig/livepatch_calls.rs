@@ -21,11 +21,11 @@ tackle::header! {
     Depth: fn livepatch_target_depth(c_int) -> c_int, replaceable;
     Mix: fn livepatch_target_mix(u8, i16, u32, i64, bool, *const c_char) -> i64, replaceable;
     // SAFETY: There is one.
-    Flag: fn livepatch_target_flag() -> bool, replaceable, position = unsafe { position(1) };
+    Flag: fn livepatch_target_flag() -> bool = unsafe { position(1) }, replaceable;
     Same: fn livepatch_target_pointer(*mut c_void) -> *mut c_void, replaceable;
     Note: fn livepatch_target_note(), replaceable;
     // SAFETY: There are two, and both have this prototype.
-    Twin: fn livepatch_target_twin() -> c_int, replaceable, position = unsafe { position(2) };
+    Twin: fn livepatch_target_twin() -> c_int = unsafe { position(2) }, replaceable;
     Show: fn livepatch_target_show(*mut seq_file, *mut c_void) -> c_int,
         replaceable, keeps_arguments;
 }

@@ -35,7 +35,7 @@ mod layer {
     use kernel::{module::ModuleMetadata, prelude::*, ThisModule};
 
     /// The module that this code is compiled into.
-    pub enum Local {}
+    pub(super) enum Local {}
 
     impl ModuleMetadata for Local {
         const NAME: &'static CStr = c"tackle";
@@ -45,13 +45,10 @@ mod layer {
     }
 
     pub(super) type Dir = kernel::debugfs::Dir<Local>;
-    /// A directory that is being filled with files over data that lives for `'data`.
-    pub type ScopedDir<'data, 'dir> = kernel::debugfs::ScopedDir<'data, 'dir, Local>;
+    pub(super) type ScopedDir<'data, 'dir> = kernel::debugfs::ScopedDir<'data, 'dir, Local>;
 }
 #[cfg(not(tackle_kernel_debugfs))]
 use own as layer;
-
-pub use layer::ScopedDir;
 
 /// The module that the constant is compiled into: in generic and inlined functions, that of the
 /// caller.
@@ -89,6 +86,8 @@ impl Dir {
     /// # Errors
     ///
     /// - `EEXIST`: there is something of this name.
+    /// - `ENOENT`: this directory was removed with the module that had made it.
+    /// - `ENAMETOOLONG`: it is more than 16 directories deep.
     /// - `ENOMEM`.
     ///
     /// # Context
@@ -114,8 +113,7 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: there is something of this name.
-    /// - `ENOMEM`.
+    /// - Those of [`Dir::subdir`].
     /// - Those of `data`.
     ///
     /// # Context
@@ -129,16 +127,17 @@ impl Dir {
     ) -> impl PinInit<Scope<T>, Error> + 'a
     where
         Error: From<E>,
-        F: for<'data, 'dir> FnOnce(&'data T, &'dir ScopedDir<'data, 'dir>) + 'a,
+        F: for<'data, 'dir> FnOnce(&'data T, &ScopedDir<'data, 'dir>) + 'a,
     {
         try_pin_init!(Scope {
             node: Node::new(OWNER, Some(self.node.clone()), name)?,
-            scope <- self.dir.scope(data, name, init),
+            scope <- self.dir.scope(data, name, |data, dir| init(data, &ScopedDir(dir))),
         })
     }
 
     /// Creates an initialiser for a read-only file, together with the data that `f` writes as
-    /// text.
+    /// text. `f` makes nothing in this directory: removing the file waits for it, with the
+    /// directory locked.
     ///
     /// # Errors
     ///
@@ -165,6 +164,9 @@ impl Dir {
     }
 
     /// Creates an initialiser for a write-only file, together with its data. `w` takes each write.
+    /// While the file may be removed, it makes nothing in this directory: removing the file waits
+    /// for it, with the directory locked. (It may in a module that is being used: an open file keeps
+    /// that loaded.)
     ///
     /// # Errors
     ///
@@ -191,12 +193,70 @@ impl Dir {
     }
 }
 
+/// A directory that is being filled with files over data that lives for `'data`.
+///
+/// The callbacks `F` and `W` are function items or closures that capture nothing, which is
+/// checked at build time. They run in the context of the system call, with no lock held,
+/// and on several CPUs at once when several tasks use the file.
+pub struct ScopedDir<'data, 'dir>(&'dir layer::ScopedDir<'data, 'dir>);
+
+impl<'data> ScopedDir<'data, '_> {
+    /// Makes a read-only file whose text `f` writes.
+    pub fn read_callback_file<T, F>(&self, name: &CStr, data: &'data T, f: &'static F)
+    where
+        T: Send + Sync + 'static,
+        F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync,
+    {
+        self.0.read_callback_file(name, data, f);
+    }
+
+    /// Makes a file that is read through `f` and written through `w`.
+    pub fn read_write_callback_file<T, F, W>(
+        &self,
+        name: &CStr,
+        data: &'data T,
+        f: &'static F,
+        w: &'static W,
+    ) where
+        T: Send + Sync + 'static,
+        F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync,
+        W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync,
+    {
+        self.0.read_write_callback_file(name, data, f, w);
+    }
+
+    /// Makes a write-only file; `w` takes each write.
+    pub fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, w: &'static W)
+    where
+        T: Send + Sync + 'static,
+        W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync,
+    {
+        self.0.write_only_callback_file(name, data, w);
+    }
+}
+
 /// The project's directory, from when it is made until it is dropped.
 pub(crate) struct Root(());
 
 impl Root {
     /// Makes the directory.
+    ///
+    /// # Errors
+    ///
+    /// - `EEXIST`: somebody else has made it.
+    /// - `ENOMEM`.
     pub(crate) fn new() -> Result<Self> {
+        // SAFETY: The name is a string, and the parent is the root of debugfs. What is found is
+        // a reference, or null.
+        let is_there = unsafe {
+            let dentry = bindings::debugfs_lookup(NAME.as_char_ptr(), ptr::null_mut());
+            bindings::dput(dentry);
+            !dentry.is_null()
+        };
+        if is_there {
+            pr_err!("somebody else has made {NAME} in debugfs\n");
+            return Err(EEXIST);
+        }
         let root = Self(());
         node::set_root(Dir {
             node: Node::new(ptr::null(), None, NAME)?,

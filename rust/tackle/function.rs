@@ -342,16 +342,15 @@ macro_rules! function {
         $vis struct $type;
 
         const _: () = {
-            type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
-
             // Only the types are looked at: this makes no reference to the symbol.
-            const _: Prototype = $crate::__private::kernel::bindings::$name;
+            const _: unsafe extern "C" fn($($argument),*) $(-> $return)? =
+                $crate::__private::kernel::bindings::$name;
 
             // SAFETY: The kernel's header, which the C file of the function includes, declares
             // it with this prototype: above, the compiler has compared the two. The rest is
             // what the author has promised.
             unsafe impl $crate::function::Function for $type {
-                type Prototype = Prototype;
+                type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
                 const NAME: $crate::function::Name = $crate::__name!($name);
                 $(const MODULE: $crate::function::Module = {
                     const MODULE: $crate::function::Promise<$crate::function::Name> = $module;
@@ -395,8 +394,12 @@ macro_rules! function {
 /// With `replaceable` and `keeps_arguments` the type is a
 /// [`Replaceable`](function::Replaceable) and a [`KeepsArguments`](function::KeepsArguments).
 /// This compiles only if the header says so, by `TACKLE_REPLACEABLE` and
-/// `TACKLE_KEEPS_ARGUMENTS`. `position = unsafe { .. }` is as for
-/// [`function!`](crate::function).
+/// `TACKLE_KEEPS_ARGUMENTS`. Which of several functions of a name is meant stands behind the
+/// prototype, as a promise:
+///
+/// ```ignore
+///     Twin: fn twin() -> c_int = unsafe { tackle::function::position(2) }, replaceable;
+/// ```
 #[macro_export]
 macro_rules! header {
     (
@@ -404,7 +407,7 @@ macro_rules! header {
         $(
             $(#[$meta:meta])*
             $type_vis:vis $type:ident: fn $name:ident($($argument:ty),* $(,)?) $(-> $return:ty)?
-                $(, $mark:ident $(= $value:expr)?)*;
+                $(= $position:expr)? $(, $mark:ident)*;
         )*
     ) => {
         #[allow(
@@ -436,66 +439,45 @@ macro_rules! header {
             $(#[$meta])*
             $type_vis struct $type;
 
+            // No item in here has a name: `$header` is the module above.
             const _: () = {
-                type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
-
                 // Only the types are looked at: this makes no reference to the symbol.
-                const _: Prototype = self::$header::$name;
+                const _: unsafe extern "C" fn($($argument),*) $(-> $return)? = $header::$name;
 
                 // SAFETY: The header, which the C file of the function includes, declares it
                 // with this prototype: above, the compiler has compared the two. It names the
                 // module. The position is what the author has promised.
                 unsafe impl $crate::function::Function for $type {
-                    type Prototype = Prototype;
+                    type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
                     const NAME: $crate::function::Name = $crate::__name!($name);
                     const MODULE: $crate::function::Module =
-                        $crate::function::header_module(self::$header::TACKLE_MODULE);
-                    const POSITION: $crate::function::Position =
-                        $crate::__position!($($mark $(= $value)?),*);
+                        $crate::function::header_module($header::TACKLE_MODULE);
+                    $(const POSITION: $crate::function::Position = {
+                        const POSITION: $crate::function::Promise<$crate::function::Position> =
+                            $position;
+                        POSITION.get()
+                    };)?
                 }
 
-                $($crate::__vouched!($header, $name, $type, $mark);)*
+                $(
+                    $crate::__private::kernel::macros::paste! {
+                        // The header has this constant if it has the mark.
+                        const _: $crate::function::Mark = $header::[<tackle_ $mark _ $name>];
+                    }
+
+                    // SAFETY: The author of the header vouches for it. Not in a macro of its own,
+                    // which a module could call.
+                    unsafe impl $crate::function::vouched::$mark for $type {}
+                )*
             };
         )*
     };
 }
 
-/// The position among what [`header!`](crate::header) is told of a function.
+/// The traits that a header vouches for, by the names of the marks.
 #[doc(hidden)]
-#[macro_export]
-macro_rules! __position {
-    () => {
-        0
-    };
-    (position = $position:expr $(, $($rest:tt)*)?) => {{
-        const POSITION: $crate::function::Promise<$crate::function::Position> = $position;
-        POSITION.get()
-    }};
-    ($mark:ident $(, $($rest:tt)*)?) => {
-        $crate::__position!($($($rest)*)?)
-    };
-}
-
-/// Implements a trait that a header vouches for.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __vouched {
-    ($header:ident, $name:ident, $type:ident, position) => {};
-    ($header:ident, $name:ident, $type:ident, replaceable) => {
-        $crate::__vouched!($header, $name, $type, replaceable, Replaceable);
-    };
-    ($header:ident, $name:ident, $type:ident, keeps_arguments) => {
-        $crate::__vouched!($header, $name, $type, keeps_arguments, KeepsArguments);
-    };
-    ($header:ident, $name:ident, $type:ident, $mark:ident, $trait:ident) => {
-        $crate::__private::kernel::macros::paste! {
-            // The header has this constant if it has the mark.
-            const _: $crate::function::Mark = self::$header::[<tackle_ $mark _ $name>];
-        }
-
-        // SAFETY: The author of the header vouches for it.
-        unsafe impl $crate::function::$trait for $type {}
-    };
+pub mod vouched {
+    pub use super::{KeepsArguments as keeps_arguments, Replaceable as replaceable};
 }
 
 /// The name of a function.

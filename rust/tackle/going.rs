@@ -53,17 +53,19 @@ pub(crate) fn note(module: *const kernel::bindings::module) -> Result {
     Ok(())
 }
 
-/// Returns whether that was noted, and forgets it.
-fn was_used(module: *const kernel::bindings::module) -> bool {
+/// Returns whether that was noted.
+fn is_used(module: *const kernel::bindings::module) -> bool {
+    USED.lock().0.contains(&module)
+}
+
+/// Forgets that it was noted.
+fn forget(module: *const kernel::bindings::module) {
     let used = &mut USED.lock().0;
-    let before = used.len();
     used.retain(|other| *other != module);
-    let after = used.len();
     if used.is_empty() {
         // Nobody drops a static.
         *used = KVec::new();
     }
-    after < before
 }
 
 /// The registration by which this file is told of modules.
@@ -96,6 +98,9 @@ impl Notifier {
                 unsafe {
                     block.write(bindings::notifier_block {
                         notifier_call: Some(notify),
+                        // Before kprobes, which gives up the probes of a module that goes: those
+                        // that are waited for here may come to them.
+                        priority: c_int::MAX,
                         ..pin_init::zeroed()
                     });
                     to_result(bindings::register_module_notifier(block))
@@ -147,47 +152,67 @@ unsafe extern "C" fn notify(
 ///
 /// The exit function of `module` has returned, or its init function has failed.
 unsafe fn go(name: &CStr, module: *mut kernel::bindings::module) {
-    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
-    tell_left(name, follow::go(name, module), "hooks");
-    tell_left(name, debugfs::sweep(module), "files");
-    tell_left(name, leftover::sweep(module), "kinds of qdiscs");
-    // SAFETY: By the function's requirements.
-    unsafe { wait_for_users(name, module) };
-    leftover::free(module);
-    // When no patch is in force any more that uses them.
-    #[cfg(CONFIG_LIVEPATCH)]
-    tell_left(name, livepatch::sweep(module), "kinds of shadow variables");
+    // Code of the module may run until nobody uses it: a task in a replacement, in a file, in a
+    // qdisc; and then the `Drop` of shadow variables. It may register more, and forget that.
+    loop {
+        #[allow(unused_mut)]
+        let mut count = 0;
+        #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+        {
+            count += told(name, follow::go(name, module), "hooks");
+        }
+        count += told(name, debugfs::sweep(module), "files");
+        count += told(name, leftover::sweep(module), "kinds of qdiscs");
+        // SAFETY: By the function's requirements.
+        let waited = unsafe { wait_for_users(name, module) };
+        leftover::free(module);
+        // When no patch is in force any more that uses them.
+        #[cfg(CONFIG_LIVEPATCH)]
+        {
+            count += told(name, livepatch::sweep(module), "kinds of shadow variables");
+        }
+        if count == 0 && !waited {
+            break;
+        }
+    }
+    forget(module);
 }
 
-fn tell_left(name: &CStr, count: usize, what: &str) {
+/// Returns `count`, and says what it is the number of, unless it is 0.
+fn told(name: &CStr, count: usize, what: &str) -> usize {
     if count > 0 {
         pr_warn!("{name} has gone without its {count} {what}: they are removed\n");
     }
+    count
 }
 
-/// Waits until nobody has a reference to a module whose init function has failed: the module loader
-/// frees it nevertheless.
+/// Waits until nobody has a reference to a module that is about to be freed; returns whether
+/// somebody had one.
 ///
 /// A qdisc, an open file or a live patch has such a reference. A module that is unloaded has none.
+/// If its init function has failed, the module loader frees it nevertheless.
+///
+/// Meanwhile others can load and unload modules, unless somebody (un)registers a module notifier:
+/// then all wait.
 ///
 /// # Safety
 ///
 /// `module` is there.
-unsafe fn wait_for_users(name: &CStr, module: *mut kernel::bindings::module) {
-    if !was_used(module) {
-        return;
+unsafe fn wait_for_users(name: &CStr, module: *mut kernel::bindings::module) -> bool {
+    if !is_used(module) {
+        return false;
     }
     let mut waited_ms: u64 = 0;
     loop {
         // SAFETY: By the function's requirements.
         let count = unsafe { kernel::bindings::module_refcount(module) };
         if count <= 0 {
-            return;
+            return waited_ms > 0;
         }
         fsleep(Delta::from_millis(10));
         waited_ms += 10;
         if waited_ms % 10_000 == 1_000 {
-            pr_warn!("{name}: its init function has failed: waiting for {count} users of it\n");
+            pr_warn!("{name} is about to be freed: waiting for {count} users of it\n");
         }
     }
 }

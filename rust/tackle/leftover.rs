@@ -26,9 +26,9 @@ pub(crate) unsafe fn init() {
 /// What has become of something.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
+    /// Its owner registers or unregisters it.
+    Busy,
     Registered,
-    /// Its owner unregisters it.
-    Dropped,
     /// It is unregistered. Those who have references to the module may use its memory.
     Left,
 }
@@ -65,7 +65,7 @@ impl All {
     }
 }
 
-/// Notes that code of `owner` is called by way of `what`.
+/// Notes that code of `owner` is about to be called by way of `what`.
 ///
 /// # Errors
 ///
@@ -73,9 +73,9 @@ impl All {
 ///
 /// # Safety
 ///
-/// `withdraw` may be called with `what` by any thread, until [`start_drop`] is called. Then the
-/// kernel does not come to it any more. `free` may be called by any thread after [`leave`], when
-/// nobody has a reference to `owner`.
+/// From [`registered`] to [`start_drop`], `withdraw` may be called with `what` by any thread. Then
+/// the kernel does not come to it any more. `free` may be called by any thread after [`leave`],
+/// when nobody has a reference to `owner`.
 pub(crate) unsafe fn add(
     owner: *const module,
     what: *mut c_void,
@@ -87,15 +87,20 @@ pub(crate) unsafe fn add(
         what,
         withdraw,
         free,
-        state: State::Registered,
+        state: State::Busy,
     };
     going::note(owner)?;
     Ok(ALL.lock().0.push(entry, GFP_KERNEL)?)
 }
 
+/// Notes that the owner of `what` has registered it.
+pub(crate) fn registered(what: *mut c_void) {
+    ALL.lock().set(what, State::Registered);
+}
+
 /// Notes that the owner of `what` is about to unregister it.
 pub(crate) fn start_drop(what: *mut c_void) {
-    ALL.lock().set(what, State::Dropped);
+    ALL.lock().set(what, State::Busy);
 }
 
 /// Forgets `what`, which its owner frees.
@@ -129,7 +134,11 @@ pub(crate) fn sweep(owner: *const module) -> usize {
 /// Frees what `owner` has left. Nobody has a reference to it any more.
 pub(crate) fn free(owner: *const module) {
     let is_its = |entry: &Entry| entry.owner == owner && entry.state == State::Left;
-    while let Some(entry) = ALL.lock().take(is_its) {
+    loop {
+        let entry = ALL.lock().take(is_its);
+        let Some(entry) = entry else {
+            return;
+        };
         // SAFETY: By the requirements of `add`; it has gone from the list.
         unsafe { (entry.free)(entry.what) };
     }

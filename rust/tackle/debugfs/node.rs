@@ -32,6 +32,8 @@ struct All {
 struct Listed {
     owner: *const bindings::module,
     path: Arc<Path>,
+    /// [`sweep`] removes it.
+    is_swept: bool,
 }
 
 // SAFETY: The owner is an address to compare.
@@ -56,6 +58,9 @@ pub(super) fn root() -> Result<Dir> {
     ALL.lock().root.clone().ok_or(ENODEV)
 }
 
+/// How many directories deep files may be.
+const MAX_DEPTH: usize = 16;
+
 /// The path of a directory or a file.
 struct Path {
     name: CString,
@@ -75,6 +80,10 @@ impl Path {
 
     fn is_like(&self, other: &Self) -> bool {
         self.parent() == other.parent() && *self.name == *other.name
+    }
+
+    fn depth(&self) -> usize {
+        self.parent.as_ref().map_or(0, |parent| parent.depth() + 1)
     }
 
     /// Returns a reference to what debugfs has here, or null.
@@ -109,6 +118,8 @@ impl Node {
     /// # Errors
     ///
     /// - `EEXIST`: it is taken.
+    /// - `ENOENT`: the parent was removed with the module that had made it.
+    /// - `ENAMETOOLONG`: it is more than [`MAX_DEPTH`] directories deep.
     /// - `ENOMEM`.
     pub(super) fn new(
         owner: *const bindings::module,
@@ -122,6 +133,9 @@ impl Node {
             name: CString::try_from(name)?,
             parent: parent.as_ref().map(|parent| parent.path.clone()),
         };
+        if path.depth() > MAX_DEPTH {
+            return Err(ENAMETOOLONG);
+        }
         let path = Arc::new(path, GFP_KERNEL)?;
         let node = Self {
             path: path.clone(),
@@ -130,22 +144,31 @@ impl Node {
         // Dropped without the lock, which it takes.
         let node = Arc::new(node, GFP_KERNEL)?;
         let nodes = &mut ALL.lock().nodes;
-        if nodes.iter().any(|other| path.is_like(&other.path)) {
-            return Err(EEXIST);
+        let mut parent_is_there = path.parent.is_none();
+        for other in nodes.iter() {
+            if path.is_like(&other.path) {
+                return Err(EEXIST);
+            }
+            parent_is_there |= path.is_in(&other.path) && !other.is_swept;
         }
-        nodes.push(Listed { owner, path }, GFP_KERNEL)?;
+        if !parent_is_there {
+            return Err(ENOENT);
+        }
+        let listed = Listed {
+            owner,
+            path,
+            is_swept: false,
+        };
+        nodes.push(listed, GFP_KERNEL)?;
         Ok(node)
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        let nodes = &mut ALL.lock().nodes;
-        nodes.retain(|other| !Arc::ptr_eq(&other.path, &self.path));
-        if nodes.is_empty() {
-            // Nobody drops a static.
-            *nodes = KVec::new();
-        }
+        // What is being swept has the name until it is gone.
+        ALL.lock()
+            .remove(|other| Arc::ptr_eq(&other.path, &self.path) && !other.is_swept);
     }
 }
 
@@ -154,23 +177,40 @@ impl Drop for Node {
 /// To be called when the exit function of `owner` has returned, and its memory is still there.
 pub(crate) fn sweep(owner: *const bindings::module) -> usize {
     let mut count = 0;
-    while let Some(path) = ALL.lock().take(owner) {
+    loop {
+        let path = ALL.lock().start_sweep(owner);
+        let Some(path) = path else {
+            return count;
+        };
+        // Without the lock, which those may take who use the file. The name is taken until the
+        // end, so that nothing else is found by it.
         // SAFETY: It is null, or a reference. That is kept for ever: a module to which the owner
-        // has given the handle would remove it once more, which does nothing while it is there.
+        // has given the handle may remove it once more, for which it has to be there.
         unsafe { bindings::debugfs_remove(path.dentry()) };
+        ALL.lock().remove(|other| Arc::ptr_eq(&other.path, &path));
         count += 1;
     }
-    count
 }
 
 impl All {
-    /// Takes something of `owner` off the list, what is in a directory before the directory.
-    fn take(&mut self, owner: *const bindings::module) -> Option<Arc<Path>> {
+    /// Marks something of `owner` as swept, what is in a directory before the directory.
+    fn start_sweep(&mut self, owner: *const bindings::module) -> Option<Arc<Path>> {
         let is_last = |listed: &Listed| {
             let mut others = self.nodes.iter();
-            listed.owner == owner && !others.any(|other| other.path.is_in(&listed.path))
+            listed.owner == owner
+                && !listed.is_swept
+                && !others.any(|other| other.path.is_in(&listed.path))
         };
         let index = self.nodes.iter().position(is_last)?;
-        Some(self.nodes.remove(index).ok()?.path)
+        self.nodes[index].is_swept = true;
+        Some(self.nodes[index].path.clone())
+    }
+
+    fn remove(&mut self, is_gone: impl Fn(&Listed) -> bool) {
+        self.nodes.retain(|listed| !is_gone(listed));
+        if self.nodes.is_empty() {
+            // Nobody drops a static.
+            self.nodes = KVec::new();
+        }
     }
 }

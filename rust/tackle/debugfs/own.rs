@@ -154,13 +154,9 @@ impl<T> Deref for File<T> {
 }
 
 /// A directory that is being filled with files over data that lives for `'data`.
-///
-/// The callbacks `F` and `W` are function items or closures that capture nothing, which is
-/// checked at build time. They run in the context of the system call, with no lock held,
-/// and on several CPUs at once when several tasks use the file.
-pub struct ScopedDir<'data, 'dir> {
+pub(super) struct ScopedDir<'data, 'dir> {
     entry: &'dir Entry,
-    // Invariant: data that lives shorter will not do, nor will this pass for one.
+    // Of this lifetime, no shorter and no longer one.
     _data: PhantomData<fn(&'data ()) -> &'data ()>,
 }
 
@@ -173,7 +169,7 @@ impl<'data, 'dir> ScopedDir<'data, 'dir> {
     }
 
     /// Makes a read-only file whose text `f` writes.
-    pub fn read_callback_file<T, F>(&self, name: &CStr, data: &'data T, f: &'static F)
+    pub(super) fn read_callback_file<T, F>(&self, name: &CStr, data: &'data T, f: &'static F)
     where
         T: Send + Sync + 'static,
         F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Send + Sync,
@@ -182,7 +178,7 @@ impl<'data, 'dir> ScopedDir<'data, 'dir> {
     }
 
     /// Makes a file that is read through `f` and written through `w`.
-    pub fn read_write_callback_file<T, F, W>(
+    pub(super) fn read_write_callback_file<T, F, W>(
         &self,
         name: &CStr,
         data: &'data T,
@@ -197,7 +193,7 @@ impl<'data, 'dir> ScopedDir<'data, 'dir> {
     }
 
     /// Makes a write-only file; `w` takes each write.
-    pub fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, w: &'static W)
+    pub(super) fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, w: &'static W)
     where
         T: Send + Sync + 'static,
         W: Fn(&T, &mut UserSliceReader) -> Result + Send + Sync,

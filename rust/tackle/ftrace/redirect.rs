@@ -72,8 +72,12 @@ impl Place {
     }
 }
 
-/// A redirection's being at a place, until it is dropped.
-struct Claim(&'static Place);
+/// A redirection's being at a place, until it is given up or dropped.
+///
+/// # Invariants
+///
+/// Null, or a place that has the redirection. The place is there as long as its module.
+struct Claim(AtomicPtr<Place>);
 
 impl Claim {
     /// # Errors
@@ -86,15 +90,24 @@ impl Claim {
             .0
             .compare_exchange(ptr::null_mut(), redirect, set, failed)
         {
-            Ok(_) => Ok(Self(place)),
+            Ok(_) => Ok(Self(AtomicPtr::new(ptr::from_ref(place).cast_mut()))),
             Err(_) => Err(EBUSY),
+        }
+    }
+
+    /// Gives the place up. Nobody is in the replacement any more.
+    fn give_up(&self) {
+        let place = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: By the type invariants.
+        if let Some(place) = unsafe { place.as_ref() } {
+            place.0.store(ptr::null_mut(), Ordering::Release);
         }
     }
 }
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.0 .0.store(ptr::null_mut(), Ordering::Release);
+        self.give_up();
     }
 }
 
@@ -207,6 +220,8 @@ impl Single for Redirect {
         }
         // The last ones are out of its code, too.
         ops::synchronize();
+        // The place is in the module of the replacement, which may be about to go.
+        self.claim.give_up();
     }
 }
 

@@ -5,7 +5,10 @@
 use super::{Ack, Message, Request};
 use crate::{
     bindings,
-    net::qdisc::{ops::Ops, Qdisc},
+    net::qdisc::{
+        ops::{Ops, Tables},
+        Qdisc,
+    },
 };
 use core::{
     marker::PhantomData,
@@ -92,7 +95,7 @@ pub struct Counts {
 pub struct Standalone<T: Qdisc> {
     sch: NonNull<bindings::Qdisc>,
     // C keeps a pointer to it.
-    _ops: KBox<Opaque<bindings::Qdisc_ops>>,
+    _ops: KBox<Opaque<Tables>>,
     _kind: PhantomData<T>,
 }
 
@@ -108,9 +111,9 @@ impl<T: Qdisc> Standalone<T> {
     ///
     /// May sleep; takes RTNL. So do the other methods that do not move packets.
     pub fn new(ack: &mut Ack) -> Result<Self> {
-        let ops = KBox::new(Opaque::new(Ops::<T>::table()), GFP_KERNEL)?;
+        let ops = KBox::new(Opaque::new(Ops::<T>::tables()), GFP_KERNEL)?;
         // SAFETY: The ops are complete, and stay in their place until the qdisc is gone.
-        let sch = unsafe { bindings::kunit_qdisc_create(ops.get(), ack.as_mut_ptr()) };
+        let sch = unsafe { bindings::kunit_qdisc_create(ops.get().cast(), ack.as_mut_ptr()) };
         // INVARIANT: Made just now.
         Ok(Self {
             sch: NonNull::new(sch).ok_or(EINVAL)?,

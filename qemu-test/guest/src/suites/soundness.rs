@@ -11,6 +11,7 @@ use nix::errno::Errno;
 use nix::unistd::getsid;
 
 use crate::suite::{list, skip, Context, Suite};
+use crate::sys::kernel::has_our_patches;
 use crate::sys::{bpf, cmd, debugfs, ftrace, kmsg, livepatch, module};
 
 mod leaving;
@@ -18,7 +19,8 @@ mod leaving;
 use leaving::{
     a_failed_init_waits_for_its_users, a_forgotten_redirection_waits_for_sleepers,
     an_open_file_keeps_its_module, packets_do_not_leave_after_a_reset,
-    the_kernels_own_files_keep_their_module, what_is_forgotten_goes_with_its_module,
+    the_kernels_own_files_keep_their_module, what_comes_late_goes_as_well,
+    what_is_forgotten_goes_with_its_module,
 };
 
 /// The suite.
@@ -33,12 +35,14 @@ pub const SUITE: Suite = Suite {
         a_hook_follows_its_module,
         a_hook_on_an_init_function_leaves_it,
         exit_hooks_follow_their_module,
+        exit_hooks_meet_returns_of_old_ones,
         a_direct_hook_follows_its_module,
         forgotten_hooks_go_with_their_module,
         a_skipped_call_returns_its_value_beside_bpf,
         a_module_of_another_build_is_refused,
         a_thousand_hooks_at_once,
         a_failed_init_waits_for_its_users,
+        what_comes_late_goes_as_well,
         what_is_forgotten_goes_with_its_module,
         packets_do_not_leave_after_a_reset,
         a_forgotten_redirection_waits_for_sleepers,
@@ -268,6 +272,21 @@ fn exit_hooks_follow_their_module(_: &mut Context<'_>) -> Result<()> {
         }
         module.unload()?;
         ftrace::expect_bare(FUNCTION)?;
+    }
+    stack.unload()
+}
+
+/// The kernel has 16 places for those who want a function's return. Each task sleeps in
+/// `schedule()`, and returns when another hook has the place of the one that has seen it come.
+fn exit_hooks_meet_returns_of_old_ones(_: &mut Context<'_>) -> Result<()> {
+    if !has_our_patches() {
+        return skip("fprobe warns (the third patch in scripts/patches)");
+    }
+    let stack = module::stack(HOOKS, "")?;
+    for _ in 0..3 * 16 {
+        add("schedule latency name=sleep")?;
+        sleep(Duration::from_millis(20));
+        debugfs::set(hooks("del"), "sleep")?;
     }
     stack.unload()
 }

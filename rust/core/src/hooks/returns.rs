@@ -51,12 +51,12 @@ impl Returns {
     pub fn value(self, register: u64) -> i64 {
         // CAST: Each keeps the lower bits, and extends them by the type's sign.
         match self {
-            Self::Signed(1) => register as i8 as i64,
-            Self::Signed(2) => register as i16 as i64,
-            Self::Signed(4) => register as i32 as i64,
-            Self::Unsigned(1) => register as u8 as i64,
-            Self::Unsigned(2) => register as u16 as i64,
-            Self::Unsigned(4) => register as u32 as i64,
+            Self::Signed(1) => i64::from(register as i8),
+            Self::Signed(2) => i64::from(register as i16),
+            Self::Signed(4) => i64::from(register as i32),
+            Self::Unsigned(1) => i64::from(register as u8),
+            Self::Unsigned(2) => i64::from(register as u16),
+            Self::Unsigned(4) => i64::from(register as u32),
             Self::Bool => i64::from(register as u8 != 0),
             Self::Pointer => match register as i64 {
                 value if (-MAX_ERRNO..=0).contains(&value) => value,

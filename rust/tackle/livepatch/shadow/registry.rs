@@ -4,7 +4,7 @@
 
 use super::{destruct, Header, Shadow, TAKEN};
 use crate::{bindings, fault};
-use core::{any::TypeId, cell::UnsafeCell, ptr};
+use core::{any::TypeId, ptr};
 use kernel::{
     ffi::c_ulong,
     prelude::*,
@@ -16,7 +16,7 @@ use kernel::{
 
 kernel::sync::global_lock! {
     // SAFETY: `init` is called before any module can be loaded that uses the library.
-    unsafe(uninit) static REGISTRY: Mutex<First> = First(ptr::null());
+    unsafe(uninit) static REGISTRY: Mutex<Kinds> = Kinds { list: KVec::new(), next: 1 };
 }
 
 kernel::sync::global_lock! {
@@ -37,29 +37,127 @@ pub(crate) unsafe fn init() {
     }
 }
 
-/// The list of those that are registered.
-struct First(*const Link);
+/// Drops the references of a list of nodes.
+type DropAll = unsafe fn(*mut Header);
 
-// SAFETY: The links are static, and may be used from any thread.
-unsafe impl Send for First {}
+/// The kinds that are registered.
+struct Kinds {
+    list: KVec<Registered>,
+    /// The number of the next [`Shadows`].
+    next: u64,
+}
 
-/// A kind of shadow variable in the list.
+/// A kind that is registered.
 ///
 /// # Invariants
 ///
-/// `next` is used with `REGISTRY` locked only. While `open` is set, this is in the list;
-/// all others with its `id` there are shared, as it is, and have its type.
-pub(super) struct Link {
+/// `link` is valid: it goes from the list before its module does ([`sweep`]).
+struct Registered {
+    link: *const Link,
+    /// The number of the [`Shadows`] that it belongs to.
+    owner: u64,
+}
+
+// SAFETY: Links may be used by any thread.
+unsafe impl Send for Registered {}
+
+impl Registered {
+    fn link(&self) -> &Link {
+        // SAFETY: By the type invariants; who asks has the lock of the list.
+        unsafe { &*self.link }
+    }
+}
+
+impl Kinds {
+    /// Adds a kind to the list.
+    fn add(&mut self, link: &'static Link, owner: u64) -> Result {
+        fault::KLP_SHADOW_REGISTER.check()?;
+        for other in &self.list {
+            if ptr::eq(other.link, link) {
+                return Err(EBUSY);
+            }
+            if !other.link().goes_with(link) {
+                return Err(EEXIST);
+            }
+        }
+        self.list.push(Registered { link, owner }, GFP_KERNEL)?;
+        // INVARIANT: It is in the list, and goes with all that are.
+        link.open.store(true, Release);
+        Ok(())
+    }
+
+    /// Takes a kind out of the list, and returns the variables that go with it, taken from the
+    /// core, and what drops them: those of its id, if no other kind in the list has that.
+    fn take_off(&mut self, is_it: impl Fn(&Registered) -> bool) -> Option<(*mut Header, DropAll)> {
+        let index = self.list.iter().position(is_it)?;
+        {
+            let _taking = TAKING.lock();
+            self.list[index].link().open.store(false, Release);
+        }
+        rcu::synchronize_rcu();
+        let registered = self.list.remove(index).ok()?;
+        let (id, drop_all) = (registered.link().id, registered.link().drop_all);
+        let mut gone = ptr::null_mut();
+        if self.list.iter().all(|other| other.link().id != id) {
+            // The list is locked still: nobody has come with the id meanwhile, and nobody who
+            // had it makes variables any more, since that looks at `open` with the core's lock
+            // held, which this takes.
+            let _taking = TAKING.lock();
+            // SAFETY: All variables of the id are ours.
+            unsafe { bindings::klp_shadow_free_all(id, Some(destruct)) };
+            gone = taken();
+        }
+        if self.list.is_empty() {
+            // Nobody drops a static.
+            self.list = KVec::new();
+        }
+        Some((gone, drop_all))
+    }
+}
+
+/// Unregisters kinds, and drops the variables that go with them; returns how many kinds there
+/// were.
+fn unregister(is_it: impl Fn(&Registered) -> bool) -> usize {
+    let mut count = 0;
+    loop {
+        // Without the lock: a value's `Drop` may take it.
+        let taken = REGISTRY.lock().take_off(&is_it);
+        let Some((gone, drop_all)) = taken else {
+            return count;
+        };
+        // SAFETY: By the requirements of `Link::new`: variables of this id are of this type.
+        unsafe { drop_all(gone) };
+        count += 1;
+    }
+}
+
+/// Unregisters the kinds of `module` that are registered still (`mem::forget`), and drops their
+/// variables; returns how many kinds there were.
+///
+/// To be called when the exit function of `module` has returned, and its memory is still there.
+pub(crate) fn sweep(module: *const kernel::bindings::module) -> usize {
+    unregister(|registered| {
+        // By the code: a kind need not be in a static.
+        // CAST: An address.
+        let code = registered.link().drop_all as *const () as usize;
+        // SAFETY: The module is there.
+        unsafe { bindings::within_module(code, module) }
+    })
+}
+
+/// What a kind of shadow variable is known by.
+///
+/// # Invariants
+///
+/// While `open` is set, this is in the list; all others with its `id` there are shared, as it is,
+/// and have its type.
+pub struct Link {
     id: c_ulong,
     shared: bool,
     value: fn() -> TypeId,
-    drop_all: unsafe fn(*mut Header),
+    drop_all: DropAll,
     open: Atomic<bool>,
-    next: UnsafeCell<*const Link>,
 }
-
-// SAFETY: By the type invariants `next` is guarded; the rest is atomic or does not change.
-unsafe impl Sync for Link {}
 
 impl Link {
     /// Creates the link, in no list, of the kind `id` with the type that `value` tells.
@@ -67,11 +165,12 @@ impl Link {
     /// # Safety
     ///
     /// `drop_all` may be called with a list of nodes of that type, to drop the reference of each.
+    /// It is code of the module that has the type.
     pub(super) const unsafe fn new(
         id: c_ulong,
         shared: bool,
         value: fn() -> TypeId,
-        drop_all: unsafe fn(*mut Header),
+        drop_all: DropAll,
     ) -> Self {
         // INVARIANT: It is not open.
         Self {
@@ -80,7 +179,6 @@ impl Link {
             value,
             drop_all,
             open: Atomic::new(false),
-            next: UnsafeCell::new(ptr::null()),
         }
     }
 
@@ -97,70 +195,6 @@ impl Link {
     /// Whether both may be in the list.
     fn goes_with(&self, other: &Self) -> bool {
         self.id != other.id || (self.shared && other.shared && (self.value)() == (other.value)())
-    }
-
-    fn register(&'static self) -> Result {
-        fault::KLP_SHADOW_REGISTER.check()?;
-        let mut first = REGISTRY.lock();
-        let mut place = first.0;
-        // SAFETY: What is in the list is valid and does not change while it is locked.
-        while let Some(link) = unsafe { place.as_ref() } {
-            if ptr::eq(link, self) {
-                return Err(EBUSY);
-            }
-            if !link.goes_with(self) {
-                return Err(EEXIST);
-            }
-            // SAFETY: The list is locked.
-            place = unsafe { *link.next.get() };
-        }
-        // SAFETY: As above.
-        unsafe { *self.next.get() = first.0 };
-        first.0 = self;
-        // INVARIANT: It is in the list, and goes with all that are.
-        self.open.store(true, Release);
-        Ok(())
-    }
-
-    /// Takes the link out of the list, and drops the variables that go with it: those of its id,
-    /// if no other link has that.
-    fn unregister(&self) {
-        let gone = self.take_off();
-        // SAFETY: By the requirements of `new`: variables of this id are of this type.
-        unsafe { (self.drop_all)(gone) };
-    }
-
-    /// As [`Link::unregister`]; returns the variables, taken from the core.
-    fn take_off(&self) -> *mut Header {
-        let mut first = REGISTRY.lock();
-        {
-            let _taking = TAKING.lock();
-            self.open.store(false, Release);
-        }
-        rcu::synchronize_rcu();
-        let mut last = true;
-        let mut place: *mut *const Link = &raw mut first.0;
-        // SAFETY: `place` is the list's head or in a link of it, and the list is locked.
-        unsafe {
-            while let Some(link) = (*place).as_ref() {
-                if ptr::eq(link, self) {
-                    *place = *link.next.get();
-                } else {
-                    last &= link.id != self.id;
-                    place = link.next.get();
-                }
-            }
-        }
-        if !last {
-            return ptr::null_mut();
-        }
-        // The list is locked still: nobody has come with the id meanwhile, and nobody who
-        // had it makes variables any more, since that looks at `open` with the core's lock
-        // held, which this takes.
-        let _taking = TAKING.lock();
-        // SAFETY: All variables of the id are ours.
-        unsafe { bindings::klp_shadow_free_all(self.id, Some(destruct)) };
-        taken()
     }
 }
 
@@ -186,9 +220,7 @@ fn taken() -> *mut Header {
 /// A [`Shadow`] of any type.
 pub trait AnyShadow: Sync + sealed::Sealed {
     #[doc(hidden)]
-    fn register(&'static self) -> Result;
-    #[doc(hidden)]
-    fn unregister(&'static self);
+    fn link(&'static self) -> &'static Link;
 }
 
 mod sealed {
@@ -197,19 +229,18 @@ mod sealed {
 }
 
 impl<T: Send + Sync> AnyShadow for Shadow<T> {
-    fn register(&'static self) -> Result {
-        self.link.register()
-    }
-
-    fn unregister(&'static self) {
-        self.link.unregister();
+    fn link(&'static self) -> &'static Link {
+        &self.link
     }
 }
 
 /// Kinds of shadow variables that are registered, until this is dropped.
 ///
 /// A patch made with [`livepatch!`](crate::livepatch) has this done for it.
-pub struct Shadows(&'static [&'static dyn AnyShadow]);
+pub struct Shadows {
+    /// Of the kinds in the list that are these.
+    number: u64,
+}
 
 impl Shadows {
     /// Registers `shadows`.
@@ -218,55 +249,30 @@ impl Shadows {
     ///
     /// - `EBUSY`: one is registered already.
     /// - `EEXIST`: its id is taken by one of another type, or that is not shared.
+    /// - `ENOMEM`.
     ///
     /// # Context
     ///
     /// May sleep. So does the drop, for an RCU grace period; it may run the `Drop` of any
     /// value.
     pub fn register(shadows: &'static [&'static dyn AnyShadow]) -> Result<Self> {
-        for (i, shadow) in shadows.iter().enumerate() {
-            if let Err(error) = shadow.register() {
-                drop(Self(&shadows[..i]));
-                return Err(error);
-            }
+        let this = {
+            let kinds = &mut *REGISTRY.lock();
+            let number = kinds.next;
+            kinds.next += 1;
+            Self { number }
+        };
+        for shadow in shadows {
+            // On an error `this` is dropped.
+            REGISTRY.lock().add(shadow.link(), this.number)?;
         }
-        Ok(Self(shadows))
+        Ok(this)
     }
 }
 
 impl Drop for Shadows {
+    /// Those that were swept with their module are not there any more.
     fn drop(&mut self) {
-        self.0.iter().for_each(|shadow| shadow.unregister());
+        unregister(|registered| registered.owner == self.number);
     }
-}
-
-/// Unregisters the kinds of `module` that are registered still (`mem::forget`), and drops their
-/// variables; returns how many kinds there were.
-///
-/// To be called when the exit function of `module` has returned, and its memory is still there.
-pub(crate) fn sweep(module: *const kernel::bindings::module) -> usize {
-    let mut count = 0;
-    while let Some(link) = first_of(module) {
-        // SAFETY: It is in a static of the module.
-        unsafe { (*link).unregister() };
-        count += 1;
-    }
-    count
-}
-
-/// Returns a kind in the list that is in `module`.
-fn first_of(module: *const kernel::bindings::module) -> Option<*const Link> {
-    let first = REGISTRY.lock();
-    let mut place = first.0;
-    // SAFETY: What is in the list is valid and does not change while it is locked. The module is
-    // there.
-    unsafe {
-        while let Some(link) = place.as_ref() {
-            if bindings::within_module(place.addr(), module) {
-                return Some(place);
-            }
-            place = *link.next.get();
-        }
-    }
-    None
 }

@@ -30,22 +30,30 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// If `ready`, `state` is initialised, and pinned. The lifetime in its type stands for the
-/// qdisc; what the type is called with here has no meaning.
+/// - If `ready`, `state` is initialised, and pinned. The lifetime in its type stands for the
+///   qdisc; what the type is called with here has no meaning.
+/// - The qdisc's ops are [`Tables::retired`] if `retired`, else [`Tables::ops`].
 #[repr(C)]
 struct Private<T: Qdisc> {
     state: MaybeUninit<T::State<'static>>,
     filters: Filters,
     parked: Parked,
     ready: bool,
-    /// Packets have survived a reset. None leaves any more.
-    stale: bool,
+    retired: bool,
+}
+
+/// The ops of a kind, and those of its qdiscs that send nothing any more (`Ops::retire`).
+#[repr(C)]
+pub(crate) struct Tables {
+    /// What is registered.
+    pub(super) ops: bindings::Qdisc_ops,
+    retired: bindings::Qdisc_ops,
 }
 
 /// The functions for the kind `T`; what user space sees is in `show.rs`, the flows
 /// are in `classes.rs`.
 ///
-/// All take a qdisc that C has allocated for the ops that [`table`](Self::table) made.
+/// All take a qdisc that C has allocated for the ops that [`tables`](Self::tables) made.
 /// Those that use the state are called by C between an [`init`](Self::init) that succeeded
 /// and [`destroy`](Self::destroy), but for `reset` and `destroy`, which come after a failed
 /// `init` as well.
@@ -53,7 +61,18 @@ pub(crate) struct Ops<T>(PhantomData<T>);
 
 impl<T: Qdisc> Ops<T> {
     /// Makes the ops of the kind.
-    pub(crate) fn table() -> bindings::Qdisc_ops {
+    pub(crate) fn tables() -> Tables {
+        Tables {
+            ops: Self::table(),
+            retired: bindings::Qdisc_ops {
+                dequeue: Some(Self::dequeue_nothing),
+                peek: Some(Self::dequeue_nothing),
+                ..Self::table()
+            },
+        }
+    }
+
+    fn table() -> bindings::Qdisc_ops {
         const {
             assert!(
                 align_of::<Private<T>>() <= align_of::<c_long>(),
@@ -203,10 +222,6 @@ impl<T: Qdisc> Ops<T> {
         }
         // SAFETY: The lock is held during the call.
         unsafe { Self::parked(sch).settle(Sch::from_raw(sch)) };
-        // SAFETY: The memory is ours.
-        if unsafe { (*Self::private(sch)).stale } {
-            return ptr::null_mut();
-        }
         // SAFETY: By the function's requirements.
         let skb = unsafe { Self::take(sch, true) };
         if let Some(skb) = NonNull::new(skb) {
@@ -249,7 +264,7 @@ impl<T: Qdisc> Ops<T> {
 
             // SAFETY: Nobody else knows the qdisc.
             let mut setup = unsafe { Setup::new(sch) };
-            // SAFETY: The memory is large enough and aligned (`table`), and ours.
+            // SAFETY: The memory is large enough and aligned (`tables`), and ours.
             let private = unsafe { Self::private(sch) };
             let result = fault::QDISC_INIT_DATA.check().and_then(|()| {
                 let state = T::init(config, &mut setup);
@@ -336,9 +351,21 @@ impl<T: Qdisc> Ops<T> {
     #[cold]
     unsafe fn retire(sch: *mut bindings::Qdisc) {
         // SAFETY: By the function's requirements.
+        let private = unsafe { &mut *Self::private(sch) };
+        if private.retired {
+            return;
+        }
+        // INVARIANT: Below.
+        private.retired = true;
+        // Some parents call the function in the ops, others that in the qdisc; the kernel passes
+        // both by, if it may, when nothing waits.
+        // SAFETY: By the function's requirements. By the invariants of `Private` the ops are the
+        // first part of the tables that `tables` made.
         unsafe {
-            (*Self::private(sch)).stale = true;
+            let tables: *const Tables = (*sch).ops.cast();
+            (*sch).ops = &raw const (*tables).retired;
             (*sch).dequeue = Some(Self::dequeue_nothing);
+            (*sch).flags &= !bindings::TCQ_F_CAN_BYPASS;
         }
         pr_err!(
             "{}: a reset has kept packets: this qdisc sends nothing any more\n",

@@ -2,7 +2,10 @@
 
 //! Kinds of qdiscs, made known to the kernel.
 
-use super::{ops::Ops, Qdisc};
+use super::{
+    ops::{Ops, Tables},
+    Qdisc,
+};
 use crate::{bindings, fault, leftover};
 use core::{marker::PhantomData, mem::ManuallyDrop};
 use kernel::{error::to_result, ffi::c_void, prelude::*, types::Opaque};
@@ -17,7 +20,7 @@ use kernel::{error::to_result, ffi::c_void, prelude::*, types::Opaque};
 /// `ops` is registered.
 pub struct Registration<T: Qdisc> {
     // In a box since C keeps pointers to it; given up if somebody may still use it.
-    ops: ManuallyDrop<KBox<Opaque<bindings::Qdisc_ops>>>,
+    ops: ManuallyDrop<KBox<Opaque<Tables>>>,
     _kind: PhantomData<fn() -> T>,
 }
 
@@ -39,21 +42,27 @@ impl<T: Qdisc> Registration<T> {
     /// May sleep.
     pub fn new() -> Result<Self> {
         fault::QDISC_OPS_ALLOC.check()?;
-        let ops = KBox::new(Opaque::new(Ops::<T>::table()), GFP_KERNEL)?;
-        fault::REGISTER_QDISC.check()?;
-        // SAFETY: The ops are complete, and stay in their place until they are unregistered
-        // and not used any more (`drop`).
-        to_result(unsafe { bindings::register_qdisc(ops.get()) })?;
+        let ops = KBox::new(Opaque::new(Ops::<T>::tables()), GFP_KERNEL)?;
+        let raw = ops.get().cast();
+        // First: from when it is registered, somebody may get a reference to the module.
+        // SAFETY: `owner` is the module that this code runs for. `withdraw` is for registered ops,
+        // and `drop` calls `start_drop` first; `free` is for what `drop` has left.
+        unsafe { leftover::add((*ops.get()).ops.owner, raw, withdraw, free) }?;
+        let registered = fault::REGISTER_QDISC.check().and_then(|()| {
+            // SAFETY: The ops are complete, and stay in their place until they are unregistered
+            // and not used any more (`drop`).
+            to_result(unsafe { bindings::register_qdisc(&raw mut (*ops.get()).ops) })
+        });
+        if let Err(error) = registered {
+            leftover::remove(raw);
+            return Err(error);
+        }
+        leftover::registered(raw);
         // INVARIANT: Registered just now.
-        let this = Self {
+        Ok(Self {
             ops: ManuallyDrop::new(ops),
             _kind: PhantomData,
-        };
-        let ops = this.ops.get();
-        // SAFETY: `withdraw` is for registered ops, and `drop` calls `start_drop` first; `free` is
-        // for what `drop` has left. On an error `this` is dropped.
-        unsafe { leftover::add((*ops).owner, ops.cast(), withdraw, free) }?;
-        Ok(this)
+        })
     }
 }
 
@@ -81,7 +90,7 @@ unsafe fn withdraw(ops: *mut c_void) {
 /// `ops` is the box of a [`Registration`] that was dropped. Nobody uses it any more.
 unsafe fn free(ops: *mut c_void) {
     // SAFETY: By the function's requirements.
-    drop(unsafe { KBox::<Opaque<bindings::Qdisc_ops>>::from_raw(ops.cast()) });
+    drop(unsafe { KBox::<Opaque<Tables>>::from_raw(ops.cast()) });
 }
 
 impl<T: Qdisc> Drop for Registration<T> {
@@ -93,7 +102,7 @@ impl<T: Qdisc> Drop for Registration<T> {
         // without it.
         unsafe { withdraw(ops.cast()) };
         // SAFETY: `owner` is the module that this code runs for.
-        let references = unsafe { kernel::bindings::module_refcount((*ops).owner) };
+        let references = unsafe { kernel::bindings::module_refcount((*ops).ops.owner) };
         // While a module is being unloaded there are none. Else there may be qdiscs, which use
         // the ops.
         if references > 0 {

@@ -20,7 +20,7 @@ const BUSY: &str = "redirect_busy";
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn file() -> std::path::PathBuf {
-    debugfs::tackle(MODULE)
+    debugfs::tackle(MODULE).join("file")
 }
 
 /// Whether `module` is being unloaded, or its init function has failed.
@@ -89,6 +89,32 @@ pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
+/// Code of a module runs while it is being swept, and leaves more behind.
+pub fn what_comes_late_goes_as_well(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let answer = thread::scope(|scope| {
+        let insmod = scope.spawn(|| module::insmod(MODULE, "how=late"));
+        let written = wait_for("the module's file", LIMIT, || {
+            Ok(file().exists().then_some(()))
+        })
+        .and_then(|()| {
+            let mut open = OpenOptions::new().write(true).open(file())?;
+            Ok(open.write_all(b"1")?)
+        });
+        let answer = insmod.join();
+        written?;
+        answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })?;
+    ensure!(
+        answer.as_ref().err() == Some(&Errno::EIO),
+        "expected EIO, got {answer:?}"
+    );
+    for name in [MODULE, "left_late"] {
+        ensure!(!debugfs::tackle(name).exists(), "{name} is there");
+    }
+    library.unload()
+}
+
 /// What a module never drops has its code.
 pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
@@ -129,6 +155,18 @@ pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
     cmd::run("ip link set left0 up")?;
     told(&mut log, "left_behind: a reset has kept packets")?;
     device.send(3)?;
+    cmd::run("tc qdisc del dev left0 root")?;
+    // A parent that calls the function in the ops.
+    cmd::run("tc qdisc add dev left0 root handle 1: netem")?;
+    cmd::run("tc qdisc add dev left0 parent 1: handle 2: left_behind")?;
+    device.send(3)?;
+    cmd::run("ip link set left0 down")?;
+    cmd::run("ip link set left0 up")?;
+    told(&mut log, "left_behind: a reset has kept packets")?;
+    device.send(3)?;
+    let shown = cmd::run("tc -s qdisc show dev left0")?;
+    let of_child = shown.split("left_behind").nth(1).unwrap_or_default();
+    ensure!(of_child.contains("Sent 0 bytes 0 pkt"), "{shown}");
     cmd::run("tc qdisc del dev left0 root")?;
     forget.unload()?;
     drop(device);
