@@ -10,7 +10,7 @@
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
 use super::{
-    site::Sites,
+    sites::Sites,
     slot::Node,
     target::Targets,
     wanted::{sort, Places, Wanted},

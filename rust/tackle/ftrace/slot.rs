@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a trampoline calls: the pool of the trampolines in `trampolines.S`, and the chain of
-//! hooks behind each.
+//! What a trampoline of `trampolines.S` calls: the hooks of a chain, one after the other.
 
 use super::{
     context::{Inside, Missed},
@@ -15,12 +14,6 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 use kernel::{ffi::c_void, prelude::*};
-
-/// How many trampolines there are; as in `trampolines.S`. A function that is hooked while
-/// all are in use gets ftrace's.
-const SLOTS: usize = 256;
-/// As in `trampolines.S`.
-const TRAMPOLINE_SIZE: usize = 32;
 
 /// What a trampoline calls: the hooked function's first six arguments, the slot, where the
 /// function goes on, and where it returns to.
@@ -463,52 +456,3 @@ unsafe extern "C" fn last<T: Handler>(node: *const Node, call: *const Call) {
 ///
 /// None.
 unsafe extern "C" fn end(_node: *const Node, _call: *const Call) {}
-
-extern "C" {
-    /// The first of the trampolines; the others follow it.
-    static tackle_ftrace_trampolines: u8;
-}
-
-/// The slots of the trampolines.
-///
-/// Which are in use is `site.rs`'s to know.
-#[allow(non_upper_case_globals)]
-#[no_mangle]
-static tackle_ftrace_slots: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
-
-/// Which slots are in use.
-pub(super) struct Pool {
-    used: [bool; SLOTS],
-}
-
-impl Pool {
-    pub(super) const fn new() -> Self {
-        Self {
-            used: [false; SLOTS],
-        }
-    }
-
-    /// Takes a slot out of the pool.
-    pub(super) fn take(&mut self) -> Option<&'static Slot> {
-        let index = self.used.iter().position(|used| !used)?;
-        self.used[index] = true;
-        Some(&tackle_ftrace_slots[index])
-    }
-
-    /// Puts a slot back, whose trampoline nobody is in.
-    pub(super) fn put(&mut self, slot: &'static Slot) {
-        if let Some(used) = self.used.get_mut(index(slot)) {
-            *used = false;
-        }
-    }
-}
-
-/// The number of `slot`, which is one of the pool's, and of its trampoline.
-pub(super) fn index(slot: &'static Slot) -> usize {
-    (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<Slot>()
-}
-
-/// The address of the trampoline that works with `slot`, which is one of the pool's.
-pub(super) fn trampoline(slot: &'static Slot) -> usize {
-    (&raw const tackle_ftrace_trampolines).addr() + index(slot) * TRAMPOLINE_SIZE
-}

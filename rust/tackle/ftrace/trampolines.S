@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The trampolines of the hooks, one for each of the slots in slot.rs.
+ * The trampolines of the hooks, one for each of the slots in pool.rs.
  *
  * ftrace makes trampolines, too, but they fill in a struct ftrace_regs for any callback.
  * These leave all registers to the Rust function that the slot names: it has the calling
@@ -22,7 +22,7 @@
 #include <linux/linkage.h>
 #include <asm/nospec-branch.h>
 
-/* As in slot.rs. */
+/* As in pool.rs; the size of a slot as in slot.rs. */
 #define SLOTS 256
 #define SLOT_SIZE 16
 #define TRAMPOLINE_SIZE 32

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The pool of the trampolines in `trampolines.S`, each with its slot.
+
+use super::slot::Slot;
+use core::ptr;
+
+/// How many trampolines there are; as in `trampolines.S`. A function that is hooked while
+/// all are in use gets ftrace's.
+const SLOTS: usize = 256;
+/// As in `trampolines.S`.
+const TRAMPOLINE_SIZE: usize = 32;
+
+extern "C" {
+    /// The first of the trampolines; the others follow it.
+    static tackle_ftrace_trampolines: u8;
+}
+
+/// The slots of the trampolines.
+///
+/// `sites.rs` knows which are in use.
+#[allow(non_upper_case_globals)]
+#[no_mangle]
+static tackle_ftrace_slots: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
+
+/// Which slots are in use.
+pub(super) struct Pool {
+    used: [bool; SLOTS],
+}
+
+impl Pool {
+    pub(super) const fn new() -> Self {
+        Self {
+            used: [false; SLOTS],
+        }
+    }
+
+    /// Takes a slot out of the pool.
+    pub(super) fn take(&mut self) -> Option<&'static Slot> {
+        let index = self.used.iter().position(|used| !used)?;
+        self.used[index] = true;
+        Some(&tackle_ftrace_slots[index])
+    }
+
+    /// Puts a slot back, whose trampoline nobody is in.
+    pub(super) fn put(&mut self, slot: &'static Slot) {
+        if let Some(used) = self.used.get_mut(index(slot)) {
+            *used = false;
+        }
+    }
+}
+
+/// The number of `slot`, which is one of the pool's, and of its trampoline.
+pub(super) fn index(slot: &'static Slot) -> usize {
+    (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<Slot>()
+}
+
+/// The address of the trampoline that works with `slot`, which is one of the pool's.
+pub(super) fn trampoline(slot: &'static Slot) -> usize {
+    (&raw const tackle_ftrace_trampolines).addr() + index(slot) * TRAMPOLINE_SIZE
+}
