@@ -44,6 +44,9 @@ impl Hook {
         if let Some(position) = request.position {
             target = target.position(position);
         }
+        if request.when_loaded {
+            target = target.when_loaded();
+        }
         Ok(match request.kind {
             Kind::Count => {
                 let collect = Filtered::new(filter, Collect::new(request, ())?);

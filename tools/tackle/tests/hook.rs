@@ -87,10 +87,10 @@ fn a_hook_is_one_line() {
 #[test]
 fn options_become_filters() {
     let words =
-        "vfs_read return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 --position 2 --returns ptr";
+        "ext4:f return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 --position 2 --returns ptr --when-loaded";
     assert_eq!(
         request(words).line().unwrap(),
-        "vfs_read return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2 returns=ptr"
+        "ext4:f return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2 returns=ptr when_loaded"
     );
     for wrong in [
         "f guess",

@@ -35,6 +35,7 @@ pub const SUITE: Suite = Suite {
         a_hook_follows_its_module,
         a_hook_on_an_init_function_leaves_it,
         exit_hooks_follow_their_module,
+        hooks_may_come_before_their_module,
         exit_hooks_meet_returns_of_old_ones,
         a_direct_hook_follows_its_module,
         forgotten_hooks_go_with_their_module,
@@ -273,6 +274,34 @@ fn exit_hooks_follow_their_module(_: &mut Context<'_>) -> Result<()> {
         module.unload()?;
         ftrace::expect_bare(FUNCTION)?;
     }
+    stack.unload()
+}
+
+/// Each kind of hook, on a function and on an init function, before the module is there.
+fn hooks_may_come_before_their_module(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack(HOOKS, "")?;
+    let kinds = ["count", "latency", "return"];
+    for kind in kinds {
+        add(&format!(
+            "{TWIN_A}:{FUNCTION} {kind} name={kind} when_loaded"
+        ))?;
+        add(&format!(
+            "{TWIN_A}:init_module {kind} name=init-{kind} when_loaded"
+        ))?;
+    }
+    for round in 1..=2 {
+        let twin = module::load(TWIN_A, "")?;
+        call(TWIN_A, 3)?;
+        for kind in kinds {
+            expect_calls(hooks(kind).join("calls"), 3 * round, kind)?;
+            let init = format!("init-{kind}");
+            expect_calls(hooks(&init).join("calls"), round, &init)?;
+        }
+        twin.unload()?;
+    }
+    // Without the word it is refused.
+    let answer = debugfs::write(hooks("add"), &format!("{TWIN_A}:{FUNCTION} count"))?;
+    ensure!(answer == Err(Errno::ENOENT), "without a module: {answer:?}");
     stack.unload()
 }
 

@@ -141,6 +141,8 @@ pub struct Request<'a> {
     pub position: Option<NonZeroUsize>,
     /// The type of what the function returns, where the line says so.
     pub returns: Option<Returns>,
+    /// Whether the function's module may be missing.
+    pub when_loaded: bool,
 }
 
 /// Why a line is no request. What it displays says what is allowed.
@@ -162,13 +164,13 @@ impl fmt::Display for RequestError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str(
-                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [tree=N] [cgroup=PATH] [cpu=LIST] [position=N] [returns=TYPE]'",
+                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [tree=N] [cgroup=PATH] [cpu=LIST] [position=N] [returns=TYPE] [when_loaded]'",
             ),
             Self::Kind(word) => {
                 write!(f, "'{word}' is no kind of hook: count, latency or return")
             }
             Self::Option(word) => {
-                write!(f, "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu=, position= or returns=")
+                write!(f, "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu=, position=, returns= or when_loaded")
             }
             Self::Value(word, allowed) => write!(f, "'{word}': expected {allowed}"),
             Self::Twice(word) => write!(f, "'{word}': this option stands there twice"),
@@ -199,11 +201,27 @@ impl<'a> Request<'a> {
             filter: Filter::default(),
             position: None,
             returns: None,
+            when_loaded: false,
         };
         for word in words {
-            request.option(word)?;
+            if word == "when_loaded" {
+                request.flag(word)?;
+            } else {
+                request.option(word)?;
+            }
         }
         Ok(request)
+    }
+
+    fn flag(&mut self, word: &'a str) -> Result<(), RequestError<'a>> {
+        if self.when_loaded {
+            return Err(RequestError::Twice(word));
+        }
+        if !self.function.contains(':') {
+            return Err(RequestError::Value(word, "a function as MODULE:FUNCTION"));
+        }
+        self.when_loaded = true;
+        Ok(())
     }
 
     fn option(&mut self, word: &'a str) -> Result<(), RequestError<'a>> {
@@ -336,6 +354,16 @@ mod tests {
     }
 
     #[test]
+    fn a_module_that_may_be_missing() {
+        assert!(
+            Request::parse("m:f count when_loaded pid=1")
+                .unwrap()
+                .when_loaded
+        );
+        assert!(!Request::parse("m:f count").unwrap().when_loaded);
+    }
+
+    #[test]
     fn the_shortest_line() {
         let request = Request::parse("vfs_read count").unwrap();
         assert_eq!((request.function, request.kind), ("vfs_read", Kind::Count));
@@ -373,6 +401,12 @@ mod tests {
                 "'returns=int': expected of a 'return' hook s8,",
             ),
             ("f latency returns=s32", "expected of a 'return' hook"),
+            (
+                "f count when_loaded",
+                "'when_loaded': expected a function as MODULE:FUNCTION",
+            ),
+            ("m:f count when_loaded when_loaded", "stands there twice"),
+            ("m:f count when_loaded=1", "'when_loaded=1' is no option"),
             ("f count name=", "expected a name"),
             ("f count name=a/b", "expected a name"),
             ("f count name=..", "expected a name"),

@@ -47,6 +47,9 @@ pub struct Request {
     /// The type of what the function returns [default: what BTF says]
     #[arg(long, value_name = "TYPE", value_parser = ["s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "bool", "ptr"])]
     pub returns: Option<String>,
+    /// Wait for the function's module, if it is not loaded
+    #[arg(long)]
+    pub when_loaded: bool,
 }
 
 impl Request {
@@ -76,6 +79,7 @@ impl Request {
         words.extend(self.position.map(|position| format!("position={position}")));
         let returns = self.returns.as_ref();
         words.extend(returns.map(|returns| format!("returns={returns}")));
+        words.extend(self.when_loaded.then(|| "when_loaded".to_owned()));
         Ok(words.join(" "))
     }
 }
