@@ -257,7 +257,13 @@ impl HookCommand {
     fn run(self, roots: &Roots) -> Result<()> {
         let hooks = || Hooks::open(roots);
         match self {
-            Self::Add(request) => say(&hooks()?.add(&request)?),
+            Self::Add(request) => {
+                let added = hooks()?.add(&request)?;
+                added.names.iter().for_each(|name| say(name));
+                if let Some(warning) = added.warning {
+                    eprintln!("tackle: {warning}");
+                }
+            }
             Self::Del { names } => {
                 let hooks = hooks()?;
                 names.iter().try_for_each(|name| hooks.del(name))?;

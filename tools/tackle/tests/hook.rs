@@ -78,10 +78,61 @@ fn what_is_missing_is_told_with_its_remedy() {
 fn a_hook_is_one_line() {
     let fake = fake();
     let hooks = Hooks::open(&fake.roots).unwrap();
-    let name = hooks.add(&request("ext4:do_it.part.0 latency")).unwrap();
-    assert_eq!(name, "ext4_do_it.part.0_latency");
+    let added = hooks.add(&request("ext4:do_it.part.0 latency")).unwrap();
+    assert_eq!(added.names, ["ext4_do_it.part.0_latency"]);
+    assert_eq!(added.warning, None);
     let line = get(folder(&fake).join("add"));
     assert_eq!(line, "ext4:do_it.part.0 latency");
+}
+
+const KALLSYMS: &str = "\
+ffffffff81000000 t before
+ffffffff81000010 t show_signal.part.0
+ffffffff81000020 T both
+ffffffff81000030 t both.isra.0
+ffffffff81000040 t twice
+ffffffff81000050 t middle
+ffffffff81000060 t twice
+";
+
+#[test]
+fn clones_are_told_and_hooked() {
+    let fake = fake();
+    put(fake.roots.proc.join("kallsyms"), KALLSYMS);
+    let hooks = Hooks::open(&fake.roots).unwrap();
+    let added = hooks.add(&request("both count")).unwrap();
+    assert_eq!(added.names, ["both_count"]);
+    assert_eq!(
+        added.warning.unwrap(),
+        "calls of the clones of both are not seen: both.isra.0 (--clones)"
+    );
+    let added = hooks.add(&request("both count --clones --name b")).unwrap();
+    assert_eq!(added.names, ["b", "b.isra.0"]);
+    assert_eq!(added.warning, None);
+    let line = get(folder(&fake).join("add"));
+    assert!(line.ends_with("both.isra.0 count name=b.isra.0"), "{line}");
+    // Without the function itself.
+    let added = hooks.add(&request("show_signal count --clones")).unwrap();
+    assert_eq!(added.names, ["show_signal.part.0_count"]);
+}
+
+#[test]
+fn what_is_refused_has_its_alternatives() {
+    let fake = fake();
+    put(fake.roots.proc.join("kallsyms"), KALLSYMS);
+    let hooks = Hooks::open(&fake.roots).unwrap();
+    put(folder(&fake).join("error"), "refused\n");
+    fs::remove_file(folder(&fake).join("add")).unwrap();
+    assert_eq!(
+        error(hooks.add(&request("show_signal count"))),
+        "refused; the compiler has made clones of it: show_signal.part.0 (--clones)"
+    );
+    assert_eq!(
+        error(hooks.add(&request("twice count"))),
+        "refused; --position 1 in vmlinux between both.isra.0 and middle, \
+         or 2 in vmlinux behind middle"
+    );
+    assert_eq!(error(hooks.add(&request("before count"))), "refused");
 }
 
 #[test]

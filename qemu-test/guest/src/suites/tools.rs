@@ -39,6 +39,7 @@ pub const SUITE: Suite = Suite {
         bad_words_are_refused,
         others_than_root_are_refused,
         hooks_come_and_go,
+        clones_are_told_and_hooked,
         hooks_are_watched,
         bad_hooks_are_refused,
         no_handler_sleeps_or_allocates,

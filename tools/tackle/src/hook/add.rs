@@ -50,6 +50,9 @@ pub struct Request {
     /// Wait for the function's module, if it is not loaded
     #[arg(long)]
     pub when_loaded: bool,
+    /// Also hook the clones that the compiler has made of the function, such as f.part.0
+    #[arg(long)]
+    pub clones: bool,
 }
 
 impl Request {

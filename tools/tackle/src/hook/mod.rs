@@ -7,6 +7,7 @@ pub mod errno;
 pub mod numbers;
 pub mod reading;
 pub mod screen;
+pub mod symbols;
 pub mod watch;
 
 use std::collections::BTreeMap;
@@ -14,7 +15,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 
-use anyhow::{bail, Context, Error, Result};
+use anyhow::{anyhow, bail, Context, Error, Result};
 use serde::Serialize;
 
 use crate::files;
@@ -23,6 +24,7 @@ use crate::table::table;
 use crate::unknown::unknown;
 
 use add::Request;
+use symbols::{Found, Symbols};
 
 /// A hook, as `list` has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -83,6 +85,16 @@ impl Hook {
 #[derive(Debug)]
 pub struct Hooks {
     folder: PathBuf,
+    roots: Roots,
+}
+
+/// Hooks that were added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Added {
+    /// Their names.
+    pub names: Vec<String>,
+    /// What they do not see.
+    pub warning: Option<String>,
 }
 
 impl Hooks {
@@ -108,14 +120,75 @@ impl Hooks {
         if !folder.is_dir() {
             bail!("the module for hooks is not loaded: modprobe tackle_hooks");
         }
-        Ok(Self { folder })
+        Ok(Self {
+            folder,
+            roots: roots.clone(),
+        })
+    }
+
+    /// Adds a hook; with `clones` one on each of the compiler's clones of the function, too.
+    ///
+    /// # Errors
+    /// The module's own, where it has one to tell, with what else there is of the function's name.
+    /// Those that were added before are removed.
+    pub fn add(&self, request: &Request) -> Result<Added> {
+        let found = Symbols::read(&self.roots)?.find(&request.function);
+        if request.clones {
+            return self.add_clones(request, &found);
+        }
+        let added = self.add_one(request);
+        let clones = found.clones.join(", ");
+        match added {
+            Ok(name) => Ok(Added {
+                names: vec![name],
+                warning: (!clones.is_empty()).then(|| {
+                    format!(
+                        "calls of the clones of {} are not seen: {clones} (--clones)",
+                        request.function
+                    )
+                }),
+            }),
+            Err(error) if found.same.is_empty() && !clones.is_empty() => Err(anyhow!(
+                "{error:#}; the compiler has made clones of it: {clones} (--clones)"
+            )),
+            Err(error) if found.same.len() > 1 && request.position.is_none() => Err(anyhow!(
+                "{error:#}; --position {}",
+                found.same.join(", or ")
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn add_clones(&self, request: &Request, found: &Found) -> Result<Added> {
+        let own = (!found.same.is_empty() || found.clones.is_empty()).then(|| request.clone());
+        let clones = found.clones.iter().map(|clone| {
+            let suffix = clone.strip_prefix(&request.function).unwrap_or_default();
+            Request {
+                function: clone.clone(),
+                name: request.name.as_ref().map(|name| format!("{name}{suffix}")),
+                position: None,
+                ..request.clone()
+            }
+        });
+        let mut names: Vec<String> = Vec::new();
+        for request in own.into_iter().chain(clones) {
+            match self.add_one(&request) {
+                Ok(name) => names.push(name),
+                Err(error) => {
+                    // What it is about is the error, whatever comes of this.
+                    names.iter().for_each(|name| drop(self.del(name)));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(Added {
+            names,
+            warning: None,
+        })
     }
 
     /// Adds a hook, and returns its name.
-    ///
-    /// # Errors
-    /// The module's own, where it has one to tell.
-    pub fn add(&self, request: &Request) -> Result<String> {
+    fn add_one(&self, request: &Request) -> Result<String> {
         let line = request.line()?;
         let name = add::name(&line)?;
         files::write(&self.folder.join("add"), &line).map_err(|error| self.told(error, "add"))?;

@@ -2,13 +2,15 @@
 
 //! Tests `tackle hook add`, `del`, `list` and `watch` on the module `tackle_hooks`.
 
+use std::collections::BTreeSet;
+
 use anyhow::{ensure, Result};
 use serde_json::Value;
 
-use crate::suite::Context;
+use crate::suite::{skip, Context};
 use crate::sys::livepatch::cmdline;
 use crate::sys::tackle::{expect, expect_refusal, PROGRAM};
-use crate::sys::{cmd, module};
+use crate::sys::{cmd, ftrace, module};
 
 /// The module that takes hooks, and a function that this program calls.
 const HOOKS: &str = "tackle_hooks";
@@ -32,6 +34,32 @@ pub fn hooks_come_and_go(_: &mut Context<'_>) -> Result<()> {
     );
     cmd::run(&format!("{PROGRAM} hook del slow cmdline_proc_show_count"))?;
     expect("hook list --json", "[]")?;
+    stack.unload()
+}
+
+/// Of a function that the compiler has only made clones of.
+pub fn clones_are_told_and_hooked(context: &mut Context<'_>) -> Result<()> {
+    let kallsyms = std::fs::read_to_string("/proc/kallsyms")?;
+    let names: BTreeSet<&str> = kallsyms
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2))
+        .collect();
+    let text = ftrace::traceable()?;
+    let clone = text.lines().find_map(|line| {
+        let base = line.strip_suffix(".part.0")?;
+        let is_lone = !base.contains('.') && !names.contains(base);
+        (is_lone && text.lines().filter(|other| *other == line).count() == 1).then_some(base)
+    });
+    let Some(base) = clone else {
+        return skip("the compiler has made no clones that can be hooked");
+    };
+    let stack = module::stack(HOOKS, "")?;
+    let said = expect_refusal(&format!("{PROGRAM} hook add {base} count"), "--clones")?;
+    ensure!(said.contains(&format!("{base}.part.0")), "{said}");
+    context.note(said.trim())?;
+    let added = cmd::run(&format!("{PROGRAM} hook add {base} count --clones"))?;
+    let name = format!("{base}.part.0_count");
+    ensure!(added.lines().any(|line| line == name), "{added}");
     stack.unload()
 }
 

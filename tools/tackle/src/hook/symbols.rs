@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What else there is beside a function: others of its name, and the compiler's clones of it.
+//!
+//! A clone has the name of its function and a suffix (`.part.0`, `.isra.0`, `.constprop.0`). The
+//! function's callers may call the clone in its place.
+
+use anyhow::Result;
+
+use crate::files;
+use crate::roots::Roots;
+
+/// The suffixes of clones that can be hooked; what is `.cold` belongs to a function.
+const CLONES: [&str; 4] = ["part", "isra", "constprop", "llvm"];
+
+/// A function of `/proc/kallsyms`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Symbol {
+    address: u64,
+    name: String,
+    /// None for the kernel proper.
+    module: Option<String>,
+}
+
+impl Symbol {
+    /// The symbol of a line such as `ffffffff81000000 t name [module]`, if it is a function.
+    fn parse(line: &str) -> Option<Self> {
+        let mut words = line.split_whitespace();
+        let address = u64::from_str_radix(words.next()?, 16).ok()?;
+        words
+            .next()
+            .filter(|kind| matches!(*kind, "t" | "T" | "w" | "W"))?;
+        let name = words.next()?.to_owned();
+        let module = words.next().map(|word| word.trim_matches(['[', ']']));
+        Some(Self {
+            address,
+            name,
+            module: module.map(str::to_owned),
+        })
+    }
+}
+
+/// The functions of the kernel.
+#[derive(Debug)]
+pub struct Symbols(Vec<Symbol>);
+
+/// What there is of a function's name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The functions of exactly this name, one a line for people, in the order of their positions.
+    pub same: Vec<String>,
+    /// The names of the clones, with the module's in front if the request had that.
+    pub clones: Vec<String>,
+}
+
+impl Symbols {
+    /// Those of the kernel that is at `roots`; none if it does not show them.
+    ///
+    /// # Errors
+    /// When the file is there and cannot be read.
+    pub fn read(roots: &Roots) -> Result<Self> {
+        let text = files::read(&roots.proc.join("kallsyms"))?.unwrap_or_default();
+        Ok(Self(text.lines().filter_map(Symbol::parse).collect()))
+    }
+
+    /// What there is of `[MODULE:]FUNCTION`. Without a module, that is what is in the kernel
+    /// proper, or if there is nothing, in any module.
+    pub fn find(&self, function: &str) -> Found {
+        let (module, name) = match function.split_once(':') {
+            Some((module, name)) => (Some(module), name),
+            None => (None, function),
+        };
+        let all: Vec<_> = self.0.iter().filter(|one| is_of(&one.name, name)).collect();
+        let meant: Vec<&Symbol> = match module {
+            Some(_) => keep(&all, |one| one.module.as_deref() == module),
+            None => match keep(&all, |one| one.module.is_none()) {
+                proper if proper.is_empty() => all,
+                proper => proper,
+            },
+        };
+        let same = keep(&meant, |one| one.name == name);
+        let mut clones: Vec<_> = keep(&meant, |one| one.name != name)
+            .iter()
+            .map(|one| match module {
+                Some(module) => format!("{module}:{}", one.name),
+                None => one.name.clone(),
+            })
+            .collect();
+        clones.sort();
+        clones.dedup();
+        let same = same.iter().enumerate();
+        Found {
+            same: same.map(|(n, one)| self.describe(n + 1, one)).collect(),
+            clones,
+        }
+    }
+
+    /// `1 in ext4, between a and b`.
+    fn describe(&self, position: usize, symbol: &Symbol) -> String {
+        let here = keep(&self.0.iter().collect::<Vec<_>>(), |other| {
+            other.module == symbol.module && other.name != symbol.name
+        });
+        let before = here.iter().filter(|other| other.address < symbol.address);
+        let after = here.iter().filter(|other| other.address > symbol.address);
+        let before = before.max_by_key(|other| other.address);
+        let after = after.min_by_key(|other| other.address);
+        let place = match (before, after) {
+            (Some(before), Some(after)) => format!(" between {} and {}", before.name, after.name),
+            (Some(before), None) => format!(" behind {}", before.name),
+            (None, Some(after)) => format!(" before {}", after.name),
+            (None, None) => String::new(),
+        };
+        let module = symbol.module.as_deref().unwrap_or("vmlinux");
+        format!("{position} in {module}{place}")
+    }
+}
+
+fn keep<'a>(of: &[&'a Symbol], is_meant: impl Fn(&Symbol) -> bool) -> Vec<&'a Symbol> {
+    of.iter().copied().filter(|one| is_meant(one)).collect()
+}
+
+/// Whether `symbol` is `name` or a clone of it.
+fn is_of(symbol: &str, name: &str) -> bool {
+    let Some(suffix) = symbol.strip_prefix(name) else {
+        return false;
+    };
+    // `f.part.0.isra.0` is a clone of `f`; `f.part.0.cold` is a piece of one.
+    let mut words = suffix.split('.');
+    words.next() == Some("")
+        && suffix
+            .split('.')
+            .skip(1)
+            .all(|word| CLONES.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn symbols() -> Symbols {
+        let text = "\
+ffffffff81000000 T _stext
+ffffffff81000010 t first
+ffffffff81000020 t twice
+ffffffff81000030 t between
+ffffffff81000040 t twice
+ffffffff81000050 t show_signal.part.0
+ffffffff81000060 t show_signal.part.0.cold
+ffffffff81000070 T both
+ffffffff81000080 t both.isra.0
+ffffffff81000090 t both.constprop.1.isra.0
+ffffffff810000a0 D both.data
+ffffffffc0000000 t inner\t[ext4]
+ffffffffc0000010 t inner.part.0\t[ext4]
+ffffffffc0000020 t both\t[ext4]
+";
+        Symbols(text.lines().filter_map(Symbol::parse).collect())
+    }
+
+    #[test]
+    fn clones_are_found() {
+        let found = symbols().find("show_signal");
+        assert_eq!(found.same, [""; 0]);
+        assert_eq!(found.clones, ["show_signal.part.0"]);
+        let found = symbols().find("both");
+        assert_eq!(found.same.len(), 1);
+        assert_eq!(found.clones, ["both.constprop.1.isra.0", "both.isra.0"]);
+        assert_eq!(symbols().find("show_signal.part.0").clones, [""; 0]);
+        assert_eq!(symbols().find("show").clones, [""; 0]);
+    }
+
+    #[test]
+    fn those_of_modules_have_its_name() {
+        assert_eq!(symbols().find("ext4:inner").clones, ["ext4:inner.part.0"]);
+        assert_eq!(symbols().find("inner").clones, ["inner.part.0"]);
+        assert_eq!(symbols().find("ext4:both").clones, [""; 0]);
+        assert_eq!(symbols().find("no:inner"), Found::default());
+    }
+
+    #[test]
+    fn those_of_one_name_have_their_place() {
+        let found = symbols().find("twice");
+        assert_eq!(
+            found.same,
+            [
+                "1 in vmlinux between first and between",
+                "2 in vmlinux between between and show_signal.part.0"
+            ]
+        );
+        assert_eq!(
+            symbols().find("ext4:inner").same,
+            ["1 in ext4 before inner.part.0"]
+        );
+    }
+}
