@@ -166,22 +166,32 @@ pub(crate) struct Returned {
     returns: Returns,
 }
 
+/// What is known of what a function returns.
+pub(crate) enum Type {
+    Known(Returns),
+    /// Nothing, or a structure.
+    Other,
+    /// Its module may come later.
+    Later,
+}
+
 /// The type of what the function of `request` returns: what the line says, or BTF. Where neither
-/// knows it, or a hook does not ask, the whole register as a signed number. [`None`] if it returns
-/// nothing, or what is not in one register.
+/// knows it, or a hook does not ask, the whole register as a signed number.
 ///
 /// # Errors
 ///
 /// `ENOMEM`.
-pub(crate) fn returns(request: &Request<'_>) -> Result<Option<Returns>> {
+pub(crate) fn returns(request: &Request<'_>) -> Result<Type> {
+    const REGISTER: Returns = Returns::Signed(8);
     if request.kind != Kind::Return || request.returns.is_some() {
-        return Ok(Some(request.returns.unwrap_or(Returns::Signed(8))));
+        return Ok(Type::Known(request.returns.unwrap_or(REGISTER)));
     }
     let function = CString::try_from_fmt(fmt!("{}", request.function))?;
     Ok(match btf::return_type(&function) {
-        Some(ReturnType::Known(returns)) => Some(returns),
-        Some(ReturnType::Nothing | ReturnType::Other) => None,
-        None => Some(Returns::Signed(8)),
+        Some(ReturnType::Known(returns)) => Type::Known(returns),
+        Some(ReturnType::Nothing | ReturnType::Other) => Type::Other,
+        None if request.when_loaded => Type::Later,
+        None => Type::Known(REGISTER),
     })
 }
 

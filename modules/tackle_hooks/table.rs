@@ -75,22 +75,28 @@ impl Table {
                 return inner.refuse(error, format_args!("{function}{}: {why}", request.filter));
             }
         };
-        let Some(returns) = collect::returns(&request)? else {
-            let function = request.function;
-            return inner.refuse(
-                EINVAL,
-                fmt!("{function} returns nothing that one register holds: count its calls, or say with returns= what it is"),
-            );
+        let function = request.function;
+        let returns = match collect::returns(&request)? {
+            collect::Type::Known(returns) => returns,
+            collect::Type::Other => {
+                return inner.refuse(
+                    EINVAL,
+                    fmt!("{function} returns no number or pointer: count its calls, or say with returns= what it is"),
+                )
+            }
+            collect::Type::Later => {
+                return inner.refuse(
+                    EINVAL,
+                    fmt!("{function} is not there to tell what it returns: say it with returns="),
+                )
+            }
         };
         match Hook::new(&request, filter, returns, &self.dir, &name) {
             Ok(hook) => {
                 inner.hooks.push_within_capacity((name, hook))?;
                 inner.accept()
             }
-            Err(error) => {
-                let function = request.function;
-                inner.refuse(error, fmt!("{function}: {}", ftrace::reason(error)))
-            }
+            Err(error) => inner.refuse(error, fmt!("{function}: {}", ftrace::reason(error))),
         }
     }
 

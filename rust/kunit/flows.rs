@@ -177,7 +177,7 @@ mod tests {
         expect_eq!(next(&mut queue), None);
         queue.enqueue(Packet::new(51, 9)?);
         expect_eq!((queue.peek(), next(&mut queue)), (None, None));
-        expect_eq!(queue.counts().qlen, 1);
+        expect_eq!(counts(&queue), (0, 0, 4));
         drop(queue);
         expect_eq!(packets(), before);
         Ok(())

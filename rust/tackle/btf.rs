@@ -20,9 +20,9 @@ pub enum ReturnType {
     Other,
 }
 
-/// Returns the type of what `[MODULE:]FUNCTION` returns. [`None`] if the kernel does not know it:
-/// it has no BTF, or none of this function; or a function of the same name is there in vmlinux as
-/// well as in the module.
+/// Returns the type of what `[MODULE:]FUNCTION` returns; without a module, one of the kernel proper.
+/// [`None`] if the kernel does not know it: it has no BTF, or none of this function; or the kernel
+/// proper or another module has one of the same name, and the kernel finds that.
 ///
 /// # Context
 ///
@@ -30,18 +30,10 @@ pub enum ReturnType {
 #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
 pub fn return_type(function: &CStr) -> Option<ReturnType> {
     let (module, name) = crate::symbol::split(function).ok()?;
-    if module.is_some() {
-        let mut count = 0;
-        let found = crate::symbol::each_in_vmlinux(name, |_| {
-            count += 1;
-            Ok(())
-        });
-        // The first that is found would be that of vmlinux.
-        if found.is_err() || count > 0 {
-            return None;
-        }
-    }
     let btf = Btf::of_function(name)?;
+    if btf.name()? != module.as_deref().unwrap_or(c"vmlinux") {
+        return None;
+    }
     let function = btf.get(btf.id)?;
     // SAFETY: A BTF_KIND_FUNC has a type: its prototype.
     let prototype = btf.get(unsafe { function.__bindgen_anon_1.type_ })?;
@@ -93,6 +85,14 @@ mod types {
             Some(Self { btf, id })
         }
 
+        /// Returns the name of what this is of: `vmlinux`, or a module.
+        pub(super) fn name(&self) -> Option<&CStr> {
+            // SAFETY: By the type invariants.
+            let name = unsafe { symbol::btf_get_name(self.btf) }?;
+            // SAFETY: It is a string, and part of the BTF.
+            Some(unsafe { CStr::from_char_ptr(name.as_ptr()) })
+        }
+
         /// Returns the type of this number.
         pub(super) fn get(&self, id: u32) -> Option<&bindings::btf_type> {
             // SAFETY: By the type invariants. It checks the number. The types are there as long as
@@ -108,7 +108,7 @@ mod types {
                     return Some(ReturnType::Nothing);
                 }
                 let found = self.get(id)?;
-                let (kind, flag) = (found.info >> 24 & 0x1f, found.info >> 31 != 0);
+                let (kind, flag) = (found.info >> 24 & 0x7f, found.info >> 31 != 0);
                 // SAFETY: The member that a kind has is read as a number; each is one.
                 let (size, next) =
                     unsafe { (found.__bindgen_anon_1.size, found.__bindgen_anon_1.type_) };

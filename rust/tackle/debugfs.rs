@@ -102,10 +102,10 @@ impl Dir {
     /// Makes a directory that `owner` will drop.
     #[doc(hidden)]
     pub fn subdir_of(&self, owner: *const bindings::module, name: &CStr) -> Result<Dir> {
-        Ok(Dir {
-            node: Node::new(owner, Some(self.node.clone()), name)?,
-            dir: self.dir.subdir(name),
-        })
+        let node = Node::new(owner, Some(self.node.clone()), name)?;
+        let dir = self.dir.subdir(name);
+        node.made();
+        Ok(Dir { dir, node })
     }
 
     /// Creates an initialiser for a directory `name` in this one, together with the data
@@ -132,6 +132,10 @@ impl Dir {
         try_pin_init!(Scope {
             node: Node::new(OWNER, Some(self.node.clone()), name)?,
             scope <- self.dir.scope(data, name, |data, dir| init(data, &ScopedDir(dir))),
+        })
+        .pin_chain(|this| {
+            this.node.made();
+            Ok(())
         })
     }
 
@@ -161,6 +165,10 @@ impl Dir {
             node: Node::new(OWNER, Some(self.node.clone()), name)?,
             file <- self.dir.read_callback_file(name, data, f),
         })
+        .pin_chain(|this| {
+            this.node.made();
+            Ok(())
+        })
     }
 
     /// Creates an initialiser for a write-only file, together with its data. `w` takes each write.
@@ -189,6 +197,10 @@ impl Dir {
         try_pin_init!(File {
             node: Node::new(OWNER, Some(self.node.clone()), name)?,
             file <- self.dir.write_callback_file(name, data, w),
+        })
+        .pin_chain(|this| {
+            this.node.made();
+            Ok(())
         })
     }
 }
@@ -258,10 +270,10 @@ impl Root {
             return Err(EEXIST);
         }
         let root = Self(());
-        node::set_root(Dir {
-            node: Node::new(ptr::null(), None, NAME)?,
-            dir: layer::Dir::new(NAME),
-        });
+        let node = Node::new(ptr::null(), None, NAME)?;
+        let dir = layer::Dir::new(NAME);
+        node.made();
+        node::set_root(Dir { dir, node });
         Ok(root)
     }
 }

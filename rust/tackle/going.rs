@@ -68,15 +68,13 @@ fn forget(module: *const kernel::bindings::module) {
     }
 }
 
-/// The registration by which this file is told of modules.
-///
-/// # Invariants
-///
-/// Once initialised, `block` is registered.
+/// The registrations by which this file is told of modules.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Notifier {
     #[pin]
-    block: Opaque<bindings::notifier_block>,
+    first: Block,
+    #[pin]
+    last: Block,
     #[pin]
     _pin: PhantomPinned,
 }
@@ -90,32 +88,59 @@ impl Notifier {
     /// Creates an initialiser that registers it.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            // INVARIANT: It is registered on success.
-            block <- Opaque::try_ffi_init(|block: *mut bindings::notifier_block| {
-                fault::REGISTER_MODULE_NOTIFIER.check()?;
-                // SAFETY: `block` points at uninitialised memory for one, which stays in its
-                // place until `PinnedDrop`.
-                unsafe {
-                    block.write(bindings::notifier_block {
-                        notifier_call: Some(notify),
-                        // Before kprobes, which gives up the probes of a module that goes: those
-                        // that are waited for here may come to them.
-                        priority: c_int::MAX,
-                        ..pin_init::zeroed()
-                    });
-                    to_result(bindings::register_module_notifier(block))
-                }
-            }),
+            // Before kprobes, which gives up the probes of a module that goes: those that are
+            // waited for may come to them.
+            first <- registered(notify, c_int::MAX),
+            // Behind KUnit, whose files run code of a module that goes.
+            last <- registered(notify_last, c_int::MIN),
             _pin: PhantomPinned,
-        })
+        } ? Error)
+    }
+}
+
+type Callback = unsafe extern "C" fn(*mut bindings::notifier_block, c_ulong, *mut c_void) -> c_int;
+
+/// A notifier block, registered from when it is initialised until it is dropped.
+///
+/// # Invariants
+///
+/// Once initialised, it is registered.
+#[pin_data(PinnedDrop)]
+struct Block {
+    #[pin]
+    block: Opaque<bindings::notifier_block>,
+}
+
+fn registered(callback: Callback, priority: c_int) -> impl PinInit<Block, Error> {
+    try_pin_init!(Block {
+        // INVARIANT: It is registered on success.
+        block <- Opaque::try_ffi_init(move |block: *mut bindings::notifier_block| {
+            fault::REGISTER_MODULE_NOTIFIER.check()?;
+            // SAFETY: `block` points at uninitialised memory for one, which stays in its
+            // place until `PinnedDrop`.
+            unsafe {
+                block.write(bindings::notifier_block {
+                    notifier_call: Some(callback),
+                    priority,
+                    ..pin_init::zeroed()
+                });
+                to_result(bindings::register_module_notifier(block))
+            }
+        }),
+    })
+}
+
+#[pinned_drop]
+impl PinnedDrop for Block {
+    fn drop(self: Pin<&mut Self>) {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::unregister_module_notifier(self.block.get()) };
     }
 }
 
 #[pinned_drop]
 impl PinnedDrop for Notifier {
     fn drop(self: Pin<&mut Self>) {
-        // SAFETY: By the type invariants.
-        unsafe { bindings::unregister_module_notifier(self.block.get()) };
         // The library's own module. Nobody drops a static.
         USED.lock().0 = KVec::new();
     }
@@ -141,6 +166,29 @@ unsafe extern "C" fn notify(
         // SAFETY: By the function's requirements.
         bindings::module_state_MODULE_STATE_GOING => unsafe { go(name, module) },
         _ => {}
+    }
+    // NOTIFY_DONE
+    0
+}
+
+/// As [`notify`], after all others that are told.
+///
+/// # Safety
+///
+/// As for [`notify`].
+unsafe extern "C" fn notify_last(
+    _block: *mut bindings::notifier_block,
+    action: c_ulong,
+    data: *mut c_void,
+) -> c_int {
+    let module: *mut kernel::bindings::module = data.cast();
+    // CAST: As above.
+    if action as u32 == bindings::module_state_MODULE_STATE_GOING {
+        // SAFETY: By the function's requirements; a module's name ends with a NUL.
+        let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
+        // SAFETY: By the function's requirements.
+        unsafe { go(name, module) };
+        forget(module);
     }
     // NOTIFY_DONE
     0
@@ -172,10 +220,9 @@ unsafe fn go(name: &CStr, module: *mut kernel::bindings::module) {
             count += told(name, livepatch::sweep(module), "kinds of shadow variables");
         }
         if count == 0 && !waited {
-            break;
+            return;
         }
     }
-    forget(module);
 }
 
 /// Returns `count`, and says what it is the number of, unless it is 0.

@@ -55,6 +55,8 @@ static MODULE_ON_EACH: Unexported = Unexported::new(c"module_kallsyms_on_each_sy
 static FTRACE_LOCATION: Unexported = Unexported::new(c"ftrace_location");
 #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
 static BTF_PUT: Unexported = Unexported::new(c"btf_put");
+#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
+static BTF_GET_NAME: Unexported = Unexported::new(c"btf_get_name");
 
 /// Finds the functions that the others here call.
 ///
@@ -73,6 +75,8 @@ pub(crate) fn init() -> Result {
         &FTRACE_LOCATION,
         #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
         &BTF_PUT,
+        #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
+        &BTF_GET_NAME,
     ] {
         let address = address_by_kprobe(function.name)
             .inspect_err(|_| pr_err!("the kernel has no function {}\n", function.name))?;
@@ -259,6 +263,20 @@ pub(crate) unsafe fn btf_put(btf: *mut bindings::btf) {
         // SAFETY: `void btf_put(struct btf *btf)`; by the function's requirements.
         unsafe { call_at(function, [btf.addr(), 0, 0, 0, 0, 0]) };
     }
+}
+
+/// Returns the name of a BTF, a string.
+///
+/// # Safety
+///
+/// The caller has a reference to `btf`.
+#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
+pub(crate) unsafe fn btf_get_name(btf: *mut bindings::btf) -> Option<core::ptr::NonNull<c_char>> {
+    let function = BTF_GET_NAME.address().ok()?;
+    // SAFETY: `const char *btf_get_name(const struct btf *btf)`; by the function's requirements.
+    let name = unsafe { call_at(function, [btf.addr(), 0, 0, 0, 0, 0]) };
+    // CAST: A pointer.
+    core::ptr::NonNull::new(name as *mut c_char)
 }
 
 /// Returns the address of the symbol `name`, which may be a function or data.

@@ -32,8 +32,19 @@ struct All {
 struct Listed {
     owner: *const bindings::module,
     path: Arc<Path>,
+    state: State,
+}
+
+/// What has become of something in debugfs.
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    /// It is being made.
+    Busy,
+    There,
     /// [`sweep`] removes it.
-    is_swept: bool,
+    Swept,
+    /// Its owner has gone, but something of another module is in it.
+    Orphan,
 }
 
 // SAFETY: The owner is an address to compare.
@@ -149,7 +160,7 @@ impl Node {
             if path.is_like(&other.path) {
                 return Err(EEXIST);
             }
-            parent_is_there |= path.is_in(&other.path) && !other.is_swept;
+            parent_is_there |= path.is_in(&other.path) && other.state == State::There;
         }
         if !parent_is_there {
             return Err(ENOENT);
@@ -157,10 +168,21 @@ impl Node {
         let listed = Listed {
             owner,
             path,
-            is_swept: false,
+            state: State::Busy,
         };
         nodes.push(listed, GFP_KERNEL)?;
         Ok(node)
+    }
+}
+
+impl Node {
+    /// Notes that debugfs has made it, or has refused to: [`sweep`] would look for it too early.
+    pub(super) fn made(&self) {
+        let nodes = &mut ALL.lock().nodes;
+        let mut nodes = nodes.iter_mut();
+        if let Some(listed) = nodes.find(|other| Arc::ptr_eq(&other.path, &self.path)) {
+            listed.state = State::There;
+        }
     }
 }
 
@@ -168,7 +190,7 @@ impl Drop for Node {
     fn drop(&mut self) {
         // What is being swept has the name until it is gone.
         ALL.lock()
-            .remove(|other| Arc::ptr_eq(&other.path, &self.path) && !other.is_swept);
+            .remove(|other| Arc::ptr_eq(&other.path, &self.path) && other.state != State::Swept);
     }
 }
 
@@ -180,6 +202,7 @@ pub(crate) fn sweep(owner: *const bindings::module) -> usize {
     loop {
         let path = ALL.lock().start_sweep(owner);
         let Some(path) = path else {
+            ALL.lock().make_orphans(owner);
             return count;
         };
         // Without the lock, which those may take who use the file. The name is taken until the
@@ -197,13 +220,23 @@ impl All {
     fn start_sweep(&mut self, owner: *const bindings::module) -> Option<Arc<Path>> {
         let is_last = |listed: &Listed| {
             let mut others = self.nodes.iter();
-            listed.owner == owner
-                && !listed.is_swept
+            let is_its = listed.owner == owner && listed.state == State::There;
+            (is_its || listed.state == State::Orphan)
                 && !others.any(|other| other.path.is_in(&listed.path))
         };
         let index = self.nodes.iter().position(is_last)?;
-        self.nodes[index].is_swept = true;
+        self.nodes[index].state = State::Swept;
         Some(self.nodes[index].path.clone())
+    }
+
+    /// Leaves the directories of `owner` in which there is something of others to a later sweep.
+    fn make_orphans(&mut self, owner: *const bindings::module) {
+        for listed in &mut self.nodes {
+            if listed.owner == owner && listed.state == State::There {
+                listed.state = State::Orphan;
+                listed.owner = ptr::null();
+            }
+        }
     }
 
     fn remove(&mut self, is_gone: impl Fn(&Listed) -> bool) {

@@ -282,12 +282,12 @@ fn hooks_may_come_before_their_module(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(HOOKS, "")?;
     let kinds = ["count", "latency", "return"];
     for kind in kinds {
-        add(&format!(
-            "{TWIN_A}:{FUNCTION} {kind} name={kind} when_loaded"
-        ))?;
-        add(&format!(
-            "{TWIN_A}:init_module {kind} name=init-{kind} when_loaded"
-        ))?;
+        let line = match kind {
+            "return" => "return returns=s32 when_loaded".to_owned(),
+            _ => format!("{kind} when_loaded"),
+        };
+        add(&format!("{TWIN_A}:{FUNCTION} {line} name={kind}"))?;
+        add(&format!("{TWIN_A}:init_module {line} name=init-{kind}"))?;
     }
     for round in 1..=2 {
         let twin = module::load(TWIN_A, "")?;

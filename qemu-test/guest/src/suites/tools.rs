@@ -28,6 +28,7 @@ pub const SUITE: Suite = Suite {
     by_name_only: false,
     tests: list![
         a_patch_goes_in_and_out,
+        a_file_tells_its_module,
         a_disabled_patch_is_loaded_anew,
         a_disabled_patch_is_not_lost,
         a_patch_is_unloaded_by_its_name,
@@ -129,6 +130,31 @@ fn a_patch_goes_in_and_out(_: &mut Context<'_>) -> Result<()> {
         expect(&disable(NAME), &out_of_force(NAME))?;
         expect_cmdline(&original)?;
         expect_no_patches()
+    })
+}
+
+/// A file may have another name than its module, and be another build of what is in force.
+fn a_file_tells_its_module(_: &mut Context<'_>) -> Result<()> {
+    const FILE: &str = "/run/other-name.ko";
+    const NOTE: &[u8] = b"\x03\0\0\0GNU\0";
+    let original = cmdline()?;
+    let object = std::fs::read(module::file(NAME))?;
+    with(module::LIBRARY, NAME, || {
+        std::fs::write(FILE, &object)?;
+        let enable = format!("patch enable {FILE}");
+        expect(&enable, &in_force(NAME))?;
+        expect_cmdline(TEXT)?;
+        expect(&enable, &format!("{NAME} was in force already"))?;
+        let mut other = object.clone();
+        let note = other.windows(NOTE.len()).position(|part| part == NOTE);
+        let note = note.context("the module has no build ID")?;
+        other[note + NOTE.len()] ^= 1;
+        std::fs::write(FILE, &other)?;
+        let words = format!("{PROGRAM} {enable}");
+        expect_refusal(&words, &format!("another build of {NAME} is in force"))?;
+        expect(&disable(NAME), &out_of_force(NAME))?;
+        std::fs::remove_file(FILE)?;
+        expect_cmdline(&original)
     })
 }
 

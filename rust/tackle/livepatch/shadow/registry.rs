@@ -12,6 +12,7 @@ use kernel::{
         atomic::{Acquire, Atomic, Relaxed, Release},
         rcu,
     },
+    time::{delay::fsleep, Delta},
 };
 
 kernel::sync::global_lock! {
@@ -56,6 +57,18 @@ struct Registered {
     link: *const Link,
     /// The number of the [`Shadows`] that it belongs to.
     owner: u64,
+    /// Somebody drops its variables, which is code of its module.
+    is_leaving: bool,
+}
+
+/// What came of a search for a kind to unregister.
+enum Leaving {
+    /// There is none.
+    None,
+    /// Others are at it.
+    Waiting,
+    /// It is closed; these are its variables.
+    Started(*const Link, *mut Header),
 }
 
 // SAFETY: Links may be used by any thread.
@@ -80,25 +93,37 @@ impl Kinds {
                 return Err(EEXIST);
             }
         }
-        self.list.push(Registered { link, owner }, GFP_KERNEL)?;
+        let registered = Registered {
+            link,
+            owner,
+            is_leaving: false,
+        };
+        self.list.push(registered, GFP_KERNEL)?;
         // INVARIANT: It is in the list, and goes with all that are.
         link.open.store(true, Release);
         Ok(())
     }
 
-    /// Takes a kind out of the list, and returns the variables that go with it, taken from the
-    /// core, and what drops them: those of its id, if no other kind in the list has that.
-    fn take_off(&mut self, is_it: impl Fn(&Registered) -> bool) -> Option<(*mut Header, DropAll)> {
-        let index = self.list.iter().position(is_it)?;
+    /// Closes a kind, and takes the variables that go with it from the core: those of its id, if no
+    /// other kind in the list has that. It stays in the list until they are dropped.
+    fn start_leaving(&mut self, is_it: impl Fn(&Registered) -> bool) -> Leaving {
+        let start = |one: &Registered| is_it(one) && !one.is_leaving;
+        let Some(index) = self.list.iter().position(start) else {
+            return match self.list.iter().any(is_it) {
+                true => Leaving::Waiting,
+                false => Leaving::None,
+            };
+        };
         {
             let _taking = TAKING.lock();
             self.list[index].link().open.store(false, Release);
         }
         rcu::synchronize_rcu();
-        let registered = self.list.remove(index).ok()?;
-        let (id, drop_all) = (registered.link().id, registered.link().drop_all);
+        self.list[index].is_leaving = true;
+        let (link, id) = (self.list[index].link, self.list[index].link().id);
         let mut gone = ptr::null_mut();
-        if self.list.iter().all(|other| other.link().id != id) {
+        let has_id = |other: &Registered| other.link().id == id && !other.is_leaving;
+        if !self.list.iter().any(has_id) {
             // The list is locked still: nobody has come with the id meanwhile, and nobody who
             // had it makes variables any more, since that looks at `open` with the core's lock
             // held, which this takes.
@@ -107,27 +132,36 @@ impl Kinds {
             unsafe { bindings::klp_shadow_free_all(id, Some(destruct)) };
             gone = taken();
         }
+        Leaving::Started(link, gone)
+    }
+
+    fn remove(&mut self, link: *const Link) {
+        self.list.retain(|other| !ptr::eq(other.link, link));
         if self.list.is_empty() {
             // Nobody drops a static.
             self.list = KVec::new();
         }
-        Some((gone, drop_all))
     }
 }
 
 /// Unregisters kinds, and drops the variables that go with them; returns how many kinds there
-/// were.
+/// were. If others are at it, this waits for them.
 fn unregister(is_it: impl Fn(&Registered) -> bool) -> usize {
     let mut count = 0;
     loop {
         // Without the lock: a value's `Drop` may take it.
-        let taken = REGISTRY.lock().take_off(&is_it);
-        let Some((gone, drop_all)) = taken else {
-            return count;
-        };
-        // SAFETY: By the requirements of `Link::new`: variables of this id are of this type.
-        unsafe { drop_all(gone) };
-        count += 1;
+        let leaving = REGISTRY.lock().start_leaving(&is_it);
+        match leaving {
+            Leaving::None => return count,
+            Leaving::Waiting => fsleep(Delta::from_millis(1)),
+            Leaving::Started(link, gone) => {
+                // SAFETY: It is in the list. By the requirements of `Link::new` variables of this
+                // id are of this type.
+                unsafe { ((*link).drop_all)(gone) };
+                REGISTRY.lock().remove(link);
+                count += 1;
+            }
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::{
     bindings, fault,
     net::{
         netlink::{ExtAck, Nested},
-        SkBuff,
+        DropReason, SkBuff,
     },
 };
 use core::{
@@ -65,6 +65,7 @@ impl<T: Qdisc> Ops<T> {
         Tables {
             ops: Self::table(),
             retired: bindings::Qdisc_ops {
+                enqueue: Some(Self::enqueue_nothing),
                 dequeue: Some(Self::dequeue_nothing),
                 peek: Some(Self::dequeue_nothing),
                 ..Self::table()
@@ -364,6 +365,7 @@ impl<T: Qdisc> Ops<T> {
         unsafe {
             let tables: *const Tables = (*sch).ops.cast();
             (*sch).ops = &raw const (*tables).retired;
+            (*sch).enqueue = Some(Self::enqueue_nothing);
             (*sch).dequeue = Some(Self::dequeue_nothing);
             (*sch).flags &= !bindings::TCQ_F_CAN_BYPASS;
         }
@@ -371,6 +373,24 @@ impl<T: Qdisc> Ops<T> {
             "{}: a reset has kept packets: this qdisc sends nothing any more\n",
             T::ID
         );
+    }
+
+    /// Drops the packet. A parent that is told of one that waits would wait for it, too.
+    ///
+    /// # Safety
+    ///
+    /// As for `enqueue`.
+    unsafe extern "C" fn enqueue_nothing(
+        skb: *mut sk_buff,
+        sch: *mut bindings::Qdisc,
+        to_free: *mut *mut sk_buff,
+    ) -> c_int {
+        // SAFETY: The packet is for this qdisc.
+        let packet = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
+        // SAFETY: The lock is held during the call.
+        let mut call = unsafe { Enqueue::new(sch, Self::filters(sch), to_free, &packet) };
+        let outcome = call.reject(packet, DropReason::Generic);
+        call.finish(outcome)
     }
 
     /// # Safety

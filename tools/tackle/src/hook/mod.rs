@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use anyhow::{anyhow, bail, Context, Error, Result};
 use serde::Serialize;
@@ -80,6 +82,9 @@ impl Hook {
         words.collect::<Vec<_>>().join(" ")
     }
 }
+
+/// How long others may need to come to a function, or to go.
+const COME_AND_GO: Duration = Duration::from_secs(2);
 
 /// The files of the module.
 #[derive(Debug)]
@@ -191,8 +196,19 @@ impl Hooks {
     fn add_one(&self, request: &Request) -> Result<String> {
         let line = request.line()?;
         let name = add::name(&line)?;
-        files::write(&self.folder.join("add"), &line).map_err(|error| self.told(error, "add"))?;
-        Ok(name)
+        let start = Instant::now();
+        loop {
+            match files::write(&self.folder.join("add"), &line) {
+                Ok(()) => return Ok(name),
+                // A BPF program is just coming to the function, or going.
+                Err(error)
+                    if error.kind() == ErrorKind::WouldBlock && start.elapsed() < COME_AND_GO =>
+                {
+                    sleep(Duration::from_millis(20));
+                }
+                Err(error) => return Err(self.told(error, "add")),
+            }
+        }
     }
 
     /// Removes the hook `name`.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, Context, Result};
 use nix::errno::Errno;
 
+use super::file::{loaded_build_id, lockdown, About};
 use super::modules::{Modules, Source};
 use super::progress::Watcher;
 use super::transition::{wait, End, Wishes};
@@ -57,7 +58,10 @@ impl Change<'_> {
         // The kernel lists a disabled patch for a moment before it removes it.
         let known = self.patches.find(&name)?;
         match known.filter(|patch| patch.enabled || patch.transition) {
-            Some(patch) if !patch.transition => return Ok(format!("{name} was in force already")),
+            Some(patch) if !patch.transition => {
+                self.expect_same_build(source, &name)?;
+                return Ok(format!("{name} was in force already"));
+            }
             Some(patch) if patch.enabled => {}
             Some(_) => self.set(&name, true)?,
             None => self.load(source, &name)?,
@@ -202,12 +206,35 @@ impl Change<'_> {
                 self.unload(source, name)?;
             }
         }
-        self.modules.load(source)?;
+        self.modules
+            .load(source)
+            .map_err(|error| match lockdown(self.patches.roots) {
+                Some(mode) => error.context(format!(
+                    "the kernel is locked down ({mode}): it loads modules that are signed with a \
+                     key that it knows, and no others"
+                )),
+                None => error,
+            })?;
         if self.patches.find(name)?.is_none() {
             self.unload(source, name)?;
             bail!("the module {name} is no live patch");
         }
         Ok(())
+    }
+
+    /// Checks that a file is the module that is loaded, as far as both tell.
+    fn expect_same_build(&self, source: &Source, name: &str) -> Result<()> {
+        let Source::File(path) = source else {
+            return Ok(());
+        };
+        let loaded = loaded_build_id(self.patches.roots, name);
+        match (About::read(path).build_id, loaded) {
+            (Some(file), Some(loaded)) if file != loaded => bail!(
+                "another build of {name} is in force: disable that first (tackle patch disable \
+                 {name}), or give this one another name and replace it"
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// What the module `name` is that is loaded and whose patch, if any, the kernel does not

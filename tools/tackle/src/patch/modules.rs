@@ -9,6 +9,8 @@ use std::process::Command;
 use anyhow::{bail, Context, Result};
 use tackle_link::program;
 
+use super::file::About;
+
 /// How a user names a live patch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -41,9 +43,12 @@ impl Source {
                 if !path.is_file() {
                     bail!("{}: no such file", path.display());
                 }
+                // A compressed file is called after its module, as a rule.
                 let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                 let stem = name.split(".ko").next().unwrap_or_default();
-                Ok(stem.replace('-', "_"))
+                Ok(About::read(path)
+                    .name
+                    .unwrap_or_else(|| stem.replace('-', "_")))
             }
         }
     }
