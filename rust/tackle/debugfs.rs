@@ -173,8 +173,8 @@ impl Dir {
 
     /// Creates an initialiser for a write-only file, together with its data. `w` takes each write.
     /// While the file may be removed, it makes nothing in this directory: removing the file waits
-    /// for it, with the directory locked. (It may in a module that is being used: an open file keeps
-    /// that loaded.)
+    /// for it, with the directory locked. (It may in a module that is being used: an open file
+    /// keeps that loaded.)
     ///
     /// # Errors
     ///

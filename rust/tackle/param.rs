@@ -100,6 +100,18 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
+/// What the module loader reads of a parameter.
+#[doc(hidden)]
+pub type Param = kernel::module_param::KernelParam;
+
+/// Returns the address of a module.
+#[doc(hidden)]
+pub const fn this_module(
+    module: &'static kernel::bindings::module,
+) -> *mut kernel::bindings::module {
+    ptr::from_ref(module).cast_mut()
+}
+
 /// Returns the name of a parameter, which is given with a NUL.
 #[doc(hidden)]
 pub const fn name(name: &'static str) -> &'static CStr {
@@ -149,11 +161,13 @@ macro_rules! string_param {
 
             #[link_section = "__param"]
             #[used(compiler)]
-            static PARAM: $crate::__private::kernel::module_param::KernelParam = $crate::param::kernel_param(
+            static PARAM: $crate::param::Param = $crate::param::kernel_param(
                 $crate::param::name($crate::__private::core::concat!($name, "\0")),
                 // SAFETY: The loader makes `__this_module` before it reads the parameters,
                 // and it stays until the module is unloaded.
-                unsafe { $crate::__private::core::ptr::from_ref(&$crate::__private::kernel::bindings::__this_module).cast_mut() },
+                unsafe { $crate::param::this_module(
+                    &$crate::__private::kernel::bindings::__this_module,
+                ) },
                 &TARGET,
             );
         };

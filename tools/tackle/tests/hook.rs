@@ -137,11 +137,12 @@ fn what_is_refused_has_its_alternatives() {
 
 #[test]
 fn options_become_filters() {
-    let words =
-        "ext4:f return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 --position 2 --returns ptr --when-loaded";
+    let words = "ext4:f return --name r --pid 7 --tgid 6 --tree 1 --cgroup /a/b --cpu 0-3,6 \
+                 --position 2 --returns ptr --when-loaded";
     assert_eq!(
         request(words).line().unwrap(),
-        "ext4:f return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2 returns=ptr when_loaded"
+        "ext4:f return name=r pid=7 tgid=6 tree=1 cgroup=/a/b cpu=0-3,6 position=2 returns=ptr \
+         when_loaded"
     );
     for wrong in [
         "f guess",

@@ -39,6 +39,11 @@ const WORDS: [(&str, Returns); 10] = [
 const SOMEWHERE: i64 = 1;
 
 impl Returns {
+    /// The words that stand for one.
+    pub fn words() -> [&'static str; WORDS.len()] {
+        WORDS.map(|(word, _)| word)
+    }
+
     /// What a word stands for.
     pub fn parse(word: &str) -> Option<Self> {
         let found = WORDS.iter().find(|(name, _)| *name == word)?;

@@ -417,8 +417,8 @@ impl<T: Qdisc> Ops<T> {
             let elsewhere = u32::from(parked.waits()) + counts.own_queue_len();
             *parked = Parked::default();
             counts.count_drops(waiting);
-            // SAFETY: C holds RTNL, and sets the counts to zero after the call. `'q` stands for this
-            // qdisc.
+            // SAFETY: C holds RTNL, and sets the counts to zero after the call. `'q` stands for
+            // this qdisc.
             let mut call = unsafe { Reset::new(waiting) };
             T::reset(state, &mut call);
             if waiting > elsewhere + call.purged() {

@@ -4,6 +4,7 @@
 
 use anyhow::{anyhow, ensure, Context, Result};
 use clap::{Args, ValueEnum};
+use tackle_core::hooks::Returns;
 
 /// What a hook does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -45,7 +46,7 @@ pub struct Request {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub position: Option<u32>,
     /// The type of what the function returns [default: what BTF says]
-    #[arg(long, value_name = "TYPE", value_parser = ["s8", "s16", "s32", "s64", "u8", "u16", "u32", "u64", "bool", "ptr"])]
+    #[arg(long, value_name = "TYPE", value_parser = Returns::words())]
     pub returns: Option<String>,
     /// Wait for the function's module, if it is not loaded
     #[arg(long)]
