@@ -310,7 +310,11 @@ fn module_parameters(context: &mut Context<'_>) -> Result<()> {
     let mut rng = Rng::with_seed(seed);
     let hooks = Hooks::new()?;
     let (mut loaded, lines) = (0u32, rounds()? * PARAMETERS);
-    for _ in 0..lines {
+    for done in 1..=lines {
+        // A look at the log, before it runs over.
+        if done % 250 == 0 {
+            context.note(format!("{done} loads, {loaded} succeeded"))?;
+        }
         let (name, key) =
             [("hook_count", "function"), ("hook_latency", "function")][rng.usize(..2)];
         let value = hooks.function(&mut rng);
