@@ -21,8 +21,8 @@ pub enum ReturnType {
 }
 
 /// Returns the type of what `[MODULE:]FUNCTION` returns; without a module, one of the kernel
-/// proper. [`None`] if the kernel does not know it: it has no BTF, or none of this function; or the kernel
-/// proper or another module has one of the same name, and the kernel finds that.
+/// proper. [`None`] if the kernel does not know it: it has no BTF, or none of this function; or
+/// the kernel proper or another module has one of the same name, and the kernel finds that.
 ///
 /// # Context
 ///
