@@ -127,9 +127,7 @@ fn is_of(symbol: &str, name: &str) -> bool {
     // `f.part.0.isra.0` is a clone of `f`; `f.part.0.cold` is a piece of one.
     let mut words = suffix.split('.');
     words.next() == Some("")
-        && suffix
-            .split('.')
-            .skip(1)
+        && words
             .all(|word| CLONES.contains(&word) || word.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
