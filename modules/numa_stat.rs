@@ -31,7 +31,7 @@ use kernel::{
 };
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{Call, Handler, Registration},
+    ftrace::{Call, EntryHandler, EntryHook},
     numa::{self, HintingFault},
     task,
 };
@@ -79,7 +79,7 @@ impl Counts {
     }
 }
 
-impl Handler for Counts {
+impl EntryHandler for Counts {
     fn entry(&self, call: &Call) {
         // A kernel thread that works in the memory of a process: the kernel does not count
         // its faults.
@@ -100,7 +100,7 @@ impl Handler for Counts {
 }
 
 /// The text of `faults`.
-fn show_faults(hook: &Registration<Counts>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+fn show_faults(hook: &EntryHook<Counts>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let online = || (0..MAX_NODES).filter(|&node| numa::is_online(node));
 
     f.write_str("pid tgid comm")?;
@@ -132,7 +132,7 @@ fn show_comm(comm: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 /// A write to `reset`.
-fn reset(hook: &Registration<Counts>, reader: &mut UserSliceReader) -> Result {
+fn reset(hook: &EntryHook<Counts>, reader: &mut UserSliceReader) -> Result {
     if debugfs::read_u64(reader)? != 1 {
         return Err(EINVAL);
     }
@@ -141,7 +141,7 @@ fn reset(hook: &Registration<Counts>, reader: &mut UserSliceReader) -> Result {
 }
 
 struct NumaStat {
-    _files: Pin<KBox<Scope<Registration<Counts>>>>,
+    _files: Pin<KBox<Scope<EntryHook<Counts>>>>,
 }
 
 impl kernel::Module for NumaStat {
@@ -152,7 +152,7 @@ impl kernel::Module for NumaStat {
             return Err(EINVAL);
         };
         let root = debugfs::root()?;
-        let hook = Registration::new(HintingFault::FUNCTION, Counts::new(slots)?);
+        let hook = EntryHook::new(HintingFault::FUNCTION, Counts::new(slots)?);
         let files = root.scope(hook, c"numa_stat", |hook, dir| {
             dir.read_callback_file(c"faults", hook, &show_faults);
             dir.write_only_callback_file(c"reset", hook, &reset);

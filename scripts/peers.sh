@@ -17,9 +17,9 @@ output=$(realpath "$2")
 
 kernel_modules "$folder" "$output" samples/ftrace/ftrace-ops.c
 
-# On the function of bench_tracee.ko. An fentry program needs that module's BTF, which
+# On the function of bench_tracee.ko. An fentry or fexit program needs that module's BTF, which
 # Kbuild makes, as the kernel's own is in the build folder.
-for attach in fentry kprobe; do
+for attach in fentry fexit kprobe; do
 	for programs in 1 10; do
 		"$(dirname "$0")/bpf.sh" "$folder" "$attach/tracee" "$programs" \
 			"$output/$attach-$programs.bpf.o"

@@ -7,15 +7,17 @@ use tackle::{
     btf::{self, ReturnType},
     debugfs::{Dir, Scope, ScopedDir},
     filter::{Filter, Filtered},
-    fprobe,
-    ftrace::{self, Call, HookRef, Target},
+    ftrace::{
+        Call, EntryHandler, EntryHook, ExitHandler, ExitHook, HookRef, Mechanism, Misses, Return,
+        Target,
+    },
     percpu::Counter,
     time,
 };
 use tackle_core::hooks::{Histogram, Kind, Request, Returns, Values, MAX_VALUES};
 
-type OnEntry<T> = ftrace::Registration<Filtered<Collect<T>>>;
-type OnExit<T> = fprobe::Registration<Filtered<Collect<T>>>;
+type OnEntry<T> = EntryHook<Filtered<Collect<T>>>;
+type OnExit<T> = ExitHook<Filtered<Collect<T>>>;
 type WithFiles<T> = Pin<KBox<Scope<T>>>;
 
 /// A hook with its files.
@@ -50,13 +52,13 @@ impl Hook {
         Ok(match request.kind {
             Kind::Count => {
                 let collect = Filtered::new(filter, Collect::new(request, ())?);
-                let hook = ftrace::Registration::new(target, collect);
+                let hook = EntryHook::new(target, collect);
                 let files = dir.scope(hook, name, common);
                 Self::Count(KBox::pin_init(files, GFP_KERNEL)?)
             }
             Kind::Latency => {
                 let collect = Filtered::new(filter, Collect::new(request, Histogram::new())?);
-                let hook = fprobe::Registration::new(target, collect);
+                let hook = ExitHook::new(target, collect);
                 let files = dir.scope(hook, name, |hook, files| {
                     common(hook, files);
                     files.read_callback_file(c"histogram", hook, &|hook, f| {
@@ -71,7 +73,7 @@ impl Hook {
                     returns,
                 };
                 let collect = Filtered::new(filter, Collect::new(request, returned)?);
-                let hook = fprobe::Registration::new(target, collect);
+                let hook = ExitHook::new(target, collect);
                 let files = dir.scope(hook, name, |hook, files| {
                     common(hook, files);
                     files.read_callback_file(c"values", hook, &|hook, f| {
@@ -106,12 +108,13 @@ impl Hook {
             }
             Self::Latency(hook) => {
                 line(&***hook, f)?;
-                f.write_str(" trampoline=fgraph")
+                trampoline(hook.mechanism(), f)
             }
             Self::Return(hook) => {
                 line(&***hook, f)?;
+                trampoline(hook.mechanism(), f)?;
                 let returns = hook.collect().what.returns;
-                f.write_fmt(format_args!(" trampoline=fgraph returns={returns}"))
+                f.write_fmt(format_args!(" returns={returns}"))
             }
         }
     }
@@ -139,14 +142,14 @@ impl<T> Collect<T> {
     }
 }
 
-impl ftrace::Handler for Collect<()> {
+impl EntryHandler for Collect<()> {
     #[inline]
     fn entry(&self, _call: &Call) {
         self.calls.increment();
     }
 }
 
-impl fprobe::Handler for Collect<Histogram> {
+impl ExitHandler for Collect<Histogram> {
     /// When the call began, in nanoseconds.
     type Data = u64;
 
@@ -155,7 +158,7 @@ impl fprobe::Handler for Collect<Histogram> {
         Some(time::mono_fast_ns())
     }
 
-    fn exit(&self, _ret: &fprobe::Return, start: u64) {
+    fn exit(&self, _ret: &Return, start: u64) {
         self.what.add(time::mono_fast_ns().saturating_sub(start));
     }
 }
@@ -195,7 +198,7 @@ pub(crate) fn returns(request: &Request<'_>) -> Result<Type> {
     })
 }
 
-impl fprobe::Handler for Collect<Returned> {
+impl ExitHandler for Collect<Returned> {
     type Data = ();
 
     fn entry(&self, _call: &Call) -> Option<()> {
@@ -203,7 +206,7 @@ impl fprobe::Handler for Collect<Returned> {
         Some(())
     }
 
-    fn exit(&self, ret: &fprobe::Return, (): ()) {
+    fn exit(&self, ret: &Return, (): ()) {
         let Returned { values, returns } = &self.what;
         // CAST: A register.
         values.add(returns.value(ret.value() as u64));
@@ -215,7 +218,7 @@ trait Collecting: Send + Sync + 'static {
     type What;
 
     fn collect(&self) -> &Collect<Self::What>;
-    fn missed(&self) -> u64;
+    fn missed(&self) -> Misses;
 }
 
 impl Collecting for OnEntry<()> {
@@ -225,14 +228,14 @@ impl Collecting for OnEntry<()> {
         self.handler().handler()
     }
 
-    fn missed(&self) -> u64 {
-        ftrace::Registration::missed(self)
+    fn missed(&self) -> Misses {
+        EntryHook::missed(self)
     }
 }
 
 impl<T> Collecting for OnExit<T>
 where
-    Collect<T>: fprobe::Handler,
+    Collect<T>: ExitHandler,
 {
     type What = T;
 
@@ -240,8 +243,8 @@ where
         self.handler().handler()
     }
 
-    fn missed(&self) -> u64 {
-        fprobe::Registration::missed(self)
+    fn missed(&self) -> Misses {
+        ExitHook::missed(self)
     }
 }
 
@@ -257,7 +260,13 @@ fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data, '_>) {
         f.write_fmt(fmt!("{}\n", hook.collect().calls.sum()))
     });
     files.read_callback_file(c"missed", hook, &|hook: &H, f| {
-        f.write_fmt(fmt!("{}\n", hook.missed()))
+        f.write_fmt(fmt!("{}\n", hook.missed().total()))
+    });
+    files.read_callback_file(c"recursion", hook, &|hook: &H, f| {
+        f.write_fmt(fmt!("{}\n", hook.missed().recursion))
+    });
+    files.read_callback_file(c"no_room", hook, &|hook: &H, f| {
+        f.write_fmt(fmt!("{}\n", hook.missed().no_room))
     });
 }
 
@@ -265,11 +274,20 @@ fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data, '_>) {
 fn line<H: Collecting>(hook: &H, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let collect = hook.collect();
     let (kind, calls, missed) = (collect.kind.name(), collect.calls.sum(), hook.missed());
-    f.write_fmt(fmt!(
-        "{} {kind} calls={calls} missed={missed}",
-        &*collect.function
-    ))?;
+    f.write_fmt(fmt!("{} {kind} calls={calls} ", &*collect.function))?;
+    f.write_fmt(format_args!("{missed}"))?;
     f.write_fmt(fmt!("{}", &*collect.filter))
+}
+
+/// Writes by what means a hook at the exit is called.
+fn trampoline(mechanism: Option<Mechanism>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match mechanism {
+        Some(Mechanism::Trampoline(n)) => {
+            f.write_fmt(fmt!(" trampoline=tackle_ftrace_exit_trampoline_{n}"))
+        }
+        Some(Mechanism::Fprobe) => f.write_str(" trampoline=fgraph"),
+        None => f.write_str(" trampoline=none"),
+    }
 }
 
 fn histogram(histogram: &Histogram, f: &mut fmt::Formatter<'_>) -> fmt::Result {

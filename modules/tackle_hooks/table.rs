@@ -44,7 +44,7 @@ impl Table {
     /// - `E2BIG`: the line or the hook's name is too long.
     /// - `EINVAL`: it is no request, or the function cannot be hooked.
     /// - `EEXIST`: there is a hook of this name.
-    /// - What [`Filter::new`] and [`ftrace::Registration::new`] return.
+    /// - What [`Filter::new`] and [`ftrace::EntryHook::new`] return.
     pub(crate) fn add(&self, line: &mut UserSliceReader) -> Result {
         let mut inner = self.inner.lock();
         let text = inner.read(line)?;

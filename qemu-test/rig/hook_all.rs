@@ -24,7 +24,7 @@ use kernel::{
 };
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{self, Batch, Call, Handler, Registration, Target, Targets},
+    ftrace::{self, Batch, Call, EntryHandler, EntryHook, Target, Targets},
     percpu::Counter,
     time,
 };
@@ -46,7 +46,7 @@ struct Counts {
 
 struct Counting(Arc<Counts>);
 
-impl Handler for Counting {
+impl EntryHandler for Counting {
     fn entry(&self, _call: &Call) {
         let _guard = rcu::read_lock();
         if time::mono_fast_ns() == 0 {
@@ -56,7 +56,7 @@ impl Handler for Counting {
     }
 }
 
-type Hook = Pin<KBox<Registration<Counting>>>;
+type Hook = Pin<KBox<EntryHook<Counting>>>;
 
 #[pin_data]
 struct Hooks {
@@ -104,7 +104,7 @@ impl Hooks {
 
     /// One hook on all these functions.
     fn one<'a>(&self, targets: impl Into<Targets<'a>>) -> Result<KVVec<Hook>> {
-        let hook = Registration::new(targets.into(), self.counting());
+        let hook = EntryHook::new(targets.into(), self.counting());
         let mut hooks = KVVec::new();
         hooks.push(KBox::pin_init(hook, GFP_KERNEL)?, GFP_KERNEL)?;
         Ok(hooks)
@@ -127,7 +127,7 @@ impl Hooks {
     fn each(&self, addresses: &[usize]) -> Result<KVVec<Hook>> {
         let mut hooks = KVVec::with_capacity(addresses.len(), GFP_KERNEL)?;
         for _ in addresses {
-            let hook = KBox::pin_init(Registration::disarmed(self.counting()), GFP_KERNEL)?;
+            let hook = KBox::pin_init(EntryHook::disarmed(self.counting()), GFP_KERNEL)?;
             hooks.push(hook, GFP_KERNEL)?;
         }
         let mut batch = Batch::new();
@@ -171,7 +171,11 @@ impl kernel::Module for HookAll {
             });
             dir.read_callback_file(c"missed", hooks, &|hooks, f| {
                 let hooks = hooks.armed.lock();
-                writeln!(f, "{}", hooks.iter().map(|hook| hook.missed()).sum::<u64>())
+                writeln!(
+                    f,
+                    "{}",
+                    hooks.iter().map(|hook| hook.missed().total()).sum::<u64>()
+                )
             });
         });
         Ok(Self {

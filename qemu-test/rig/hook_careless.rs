@@ -10,10 +10,7 @@ use kernel::{
     prelude::*,
     sync::{Mutex, SpinLock},
 };
-use tackle::{
-    fprobe,
-    ftrace::{self, Call},
-};
+use tackle::ftrace::{Call, EntryHandler, EntryHook, ExitHandler, ExitHook, Return};
 
 tackle::module! {
     type: HookCareless,
@@ -32,7 +29,7 @@ fn count(calls: &Mutex<u64>) {
     *calls.lock() += 1;
 }
 
-impl ftrace::Handler for Sleeper {
+impl EntryHandler for Sleeper {
     fn entry(&self, _call: &Call) {
         count(&self.0);
     }
@@ -41,7 +38,7 @@ impl ftrace::Handler for Sleeper {
 /// Takes a spin lock. Under PREEMPT_RT that is a lock to sleep on.
 struct Spinner(Pin<KBox<SpinLock<u64>>>);
 
-impl ftrace::Handler for Spinner {
+impl EntryHandler for Spinner {
     fn entry(&self, _call: &Call) {
         *self.0.lock() += 1;
     }
@@ -50,14 +47,14 @@ impl ftrace::Handler for Spinner {
 /// Takes memory at the exit.
 struct Allocator;
 
-impl fprobe::Handler for Allocator {
+impl ExitHandler for Allocator {
     type Data = usize;
 
     fn entry(&self, call: &Call) -> Option<usize> {
         Some(call.ip())
     }
 
-    fn exit(&self, _ret: &fprobe::Return, ip: usize) {
+    fn exit(&self, _ret: &Return, ip: usize) {
         if let Ok(ips) = KVec::from_elem(ip, 100, GFP_ATOMIC) {
             pr_info!("{ips:?}\n");
         }
@@ -71,10 +68,10 @@ impl kernel::Module for HookCareless {
         // Of a function that there is not.
         let name = c"hook_careless_no_such_function";
         let sleeper = Sleeper(KBox::pin_init(new_mutex!(0), GFP_KERNEL)?);
-        KBox::pin_init(ftrace::Registration::new(name, sleeper), GFP_KERNEL)?;
+        KBox::pin_init(EntryHook::new(name, sleeper), GFP_KERNEL)?;
         let spinner = Spinner(KBox::pin_init(new_spinlock!(0), GFP_KERNEL)?);
-        KBox::pin_init(ftrace::Registration::new(name, spinner), GFP_KERNEL)?;
-        KBox::pin_init(fprobe::Registration::new(name, Allocator), GFP_KERNEL)?;
+        KBox::pin_init(EntryHook::new(name, spinner), GFP_KERNEL)?;
+        KBox::pin_init(ExitHook::new(name, Allocator), GFP_KERNEL)?;
         Err(EINVAL)
     }
 }

@@ -20,7 +20,9 @@ use kernel::{
 };
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{Arguments, Call, Direct, DirectHandler, Override, Overriding, MAX_ARGUMENTS},
+    ftrace::{
+        Arguments, Call, DirectHandler, DirectHook, OverrideHandler, OverrideHook, MAX_ARGUMENTS,
+    },
     function::{
         targets::{CmdlineProcShow, Getsid},
         Returned,
@@ -56,7 +58,7 @@ impl DirectHandler for Counting {
     }
 }
 
-impl Override<CmdlineProcShow> for Counting {
+impl OverrideHandler<CmdlineProcShow> for Counting {
     fn entry<'a>(
         &self,
         _call: &'a Call,
@@ -68,7 +70,7 @@ impl Override<CmdlineProcShow> for Counting {
     }
 }
 
-impl Override<Getsid> for Counting {
+impl OverrideHandler<Getsid> for Counting {
     fn entry<'a>(
         &self,
         _call: &'a Call,
@@ -81,17 +83,20 @@ impl Override<Getsid> for Counting {
 
 /// A hook; when it is dropped, it is gone.
 enum Hook {
-    Direct(#[expect(dead_code)] Pin<KBox<Direct<Counting>>>),
-    Skip(#[expect(dead_code)] Pin<KBox<Overriding<CmdlineProcShow, Counting>>>),
-    Value(#[expect(dead_code)] Pin<KBox<Overriding<Getsid, Counting>>>),
+    Direct(#[expect(dead_code)] Pin<KBox<DirectHook<Counting>>>),
+    Skip(#[expect(dead_code)] Pin<KBox<OverrideHook<CmdlineProcShow, Counting>>>),
+    Value(#[expect(dead_code)] Pin<KBox<OverrideHook<Getsid, Counting>>>),
 }
 
 impl Hook {
     fn new() -> Result<Self> {
         Ok(match KIND.value().to_bytes() {
-            b"direct" => Self::Direct(KBox::pin_init(Direct::new(FUNCTION.value()), GFP_KERNEL)?),
-            b"skip" => Self::Skip(KBox::pin_init(Overriding::new(Counting), GFP_KERNEL)?),
-            b"value" => Self::Value(KBox::pin_init(Overriding::new(Counting), GFP_KERNEL)?),
+            b"direct" => Self::Direct(KBox::pin_init(
+                DirectHook::new(FUNCTION.value()),
+                GFP_KERNEL,
+            )?),
+            b"skip" => Self::Skip(KBox::pin_init(OverrideHook::new(Counting), GFP_KERNEL)?),
+            b"value" => Self::Value(KBox::pin_init(OverrideHook::new(Counting), GFP_KERNEL)?),
             _ => {
                 pr_err!("kind={}: direct, skip or value\n", KIND.value());
                 return Err(EINVAL);

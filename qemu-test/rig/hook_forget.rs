@@ -14,8 +14,11 @@
 
 use kernel::prelude::*;
 use tackle::{
-    debugfs, fprobe,
-    ftrace::{Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding, Registration},
+    debugfs,
+    ftrace::{
+        Arguments, Call, DirectHandler, DirectHook, EntryHandler, EntryHook, ExitHandler, ExitHook,
+        OverrideHandler, OverrideHook, Return,
+    },
     function::{targets::Getpid, Original, Pointer, Returned},
 };
 
@@ -39,7 +42,7 @@ fn forget<T>(hook: Pin<KBox<T>>) {
 
 struct Nothing;
 
-impl Handler for Nothing {
+impl EntryHandler for Nothing {
     fn entry(&self, _call: &Call) {}
 }
 
@@ -47,17 +50,17 @@ impl DirectHandler for Nothing {
     fn entry(_arguments: [usize; 6], _parent_ip: usize) {}
 }
 
-impl fprobe::Handler for Nothing {
+impl ExitHandler for Nothing {
     type Data = ();
 
     fn entry(&self, _call: &Call) -> Option<()> {
         Some(())
     }
 
-    fn exit(&self, _ret: &fprobe::Return, (): ()) {}
+    fn exit(&self, _ret: &Return, (): ()) {}
 }
 
-impl Override<Getpid> for Nothing {
+impl OverrideHandler<Getpid> for Nothing {
     fn entry<'a>(
         &self,
         _call: &'a Call,
@@ -88,13 +91,13 @@ struct HookForget;
 
 impl kernel::Module for HookForget {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let hook = Registration::new(FUNCTION, Nothing);
+        let hook = EntryHook::new(FUNCTION, Nothing);
         forget(KBox::pin_init(hook, GFP_KERNEL)?);
-        let exit = fprobe::Registration::new(FUNCTION, Nothing);
+        let exit = ExitHook::new(FUNCTION, Nothing);
         forget(KBox::pin_init(exit, GFP_KERNEL)?);
-        let direct = Direct::<Nothing>::new(FUNCTION);
+        let direct = DirectHook::<Nothing>::new(c"__x64_sys_getppid");
         forget(KBox::pin_init(direct, GFP_KERNEL)?);
-        let skip = Overriding::<Getpid, _>::new(Nothing);
+        let skip = OverrideHook::<Getpid, _>::new(Nothing);
         forget(KBox::pin_init(skip, GFP_KERNEL)?);
         let redirect = tackle::redirect!(tackle::function::targets::MeminfoProcShow => meminfo);
         forget(KBox::pin_init(redirect, GFP_KERNEL)?);

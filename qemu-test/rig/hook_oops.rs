@@ -17,7 +17,7 @@ use kernel::{
 };
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{Call, Handler, Registration},
+    ftrace::{Call, EntryHandler, EntryHook},
 };
 
 tackle::module! {
@@ -38,7 +38,7 @@ struct Panicking {
     panic: Atomic<bool>,
 }
 
-impl Handler for Panicking {
+impl EntryHandler for Panicking {
     fn entry(&self, _call: &Call) {
         self.calls.fetch_add(1, Relaxed);
         if self.panic.xchg(false, Relaxed) {
@@ -47,14 +47,14 @@ impl Handler for Panicking {
     }
 }
 
-fn panic(hook: &Registration<Panicking>, reader: &mut UserSliceReader) -> Result {
+fn panic(hook: &EntryHook<Panicking>, reader: &mut UserSliceReader) -> Result {
     let panic = debugfs::read_bool(reader)?;
     hook.handler().panic.store(panic, Relaxed);
     Ok(())
 }
 
 struct HookOops {
-    _files: Pin<KBox<Scope<Registration<Panicking>>>>,
+    _files: Pin<KBox<Scope<EntryHook<Panicking>>>>,
 }
 
 impl kernel::Module for HookOops {
@@ -63,14 +63,16 @@ impl kernel::Module for HookOops {
             calls: Atomic::new(0),
             panic: Atomic::new(false),
         };
-        let hook = Registration::new(FUNCTION.value(), handler);
+        let hook = EntryHook::new(FUNCTION.value(), handler);
         let root = debugfs::root()?;
         let files = root.scope(hook, c"hook_oops", |hook, dir| {
             dir.write_only_callback_file(c"panic", hook, &panic);
             dir.read_callback_file(c"calls", hook, &|hook, f| {
                 writeln!(f, "{}", hook.handler().calls.load(Relaxed))
             });
-            dir.read_callback_file(c"missed", hook, &|hook, f| writeln!(f, "{}", hook.missed()));
+            dir.read_callback_file(c"missed", hook, &|hook, f| {
+                writeln!(f, "{}", hook.missed().total())
+            });
         });
         Ok(Self {
             _files: KBox::pin_init(files, GFP_KERNEL)?,

@@ -31,8 +31,7 @@ use kernel::{
 };
 use tackle::{
     debugfs::{self, Scope},
-    fprobe,
-    ftrace::{self, Call, Handler, Registration},
+    ftrace::{self, Call, EntryHandler, EntryHook, ExitHandler, ExitHook, Return},
 };
 
 tackle::module! {
@@ -74,20 +73,20 @@ impl Counter {
     }
 }
 
-impl Handler for Counter {
+impl EntryHandler for Counter {
     fn entry(&self, _call: &Call) {
         self.count();
     }
 }
 
-impl fprobe::Handler for Counter {
+impl ExitHandler for Counter {
     type Data = ();
 
     fn entry(&self, _call: &Call) -> Option<()> {
         Some(())
     }
 
-    fn exit(&self, _ret: &fprobe::Return, (): ()) {
+    fn exit(&self, _ret: &Return, (): ()) {
         self.count();
     }
 }
@@ -120,12 +119,12 @@ impl Tally {
         for function in self.functions.iter().cycle().take(HOOKS) {
             let function: &CStr = function;
             let told = |e: &Error| pr_err!("{function}: {}\n", ftrace::reason(*e));
-            let entry = Registration::new(function, Counter::new());
+            let entry = EntryHook::new(function, Counter::new());
             entries.push(
                 KBox::pin_init(entry, GFP_KERNEL).inspect_err(told)?,
                 GFP_KERNEL,
             )?;
-            let exit = fprobe::Registration::new(function, Counter::new());
+            let exit = ExitHook::new(function, Counter::new());
             exits.push(
                 KBox::pin_init(exit, GFP_KERNEL).inspect_err(told)?,
                 GFP_KERNEL,

@@ -22,6 +22,7 @@
 #include <linux/sched.h>
 #include <linux/sched/numa_balancing.h>
 #include <linux/skbuff.h>
+#include <linux/stacktrace.h>
 #include <linux/threads.h>
 #include <linux/timekeeping.h>
 #include <net/codel.h>

@@ -15,6 +15,7 @@
 #include "cgroup.c"
 #include "fault-inject.c"
 #include "ftrace.c"
+#include "ftrace-exit.c"
 #ifdef __BINDGEN__
 #include "kunit.c" /* an object of its own: tests hook its functions */
 #endif

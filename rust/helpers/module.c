@@ -16,3 +16,8 @@ bool rust_helper_within_module_init(unsigned long address, const struct module *
 {
 	return within_module_init(address, module);
 }
+
+void rust_helper_module_put(struct module *module)
+{
+	module_put(module);
+}

@@ -17,7 +17,7 @@ mod tests {
     use tackle::{
         expect_eq,
         ftrace::{
-            Call, Direct, DirectHandler, Handler, Pattern, Registration, Target, Targets,
+            Call, DirectHandler, DirectHook, EntryHandler, EntryHook, Pattern, Target, Targets,
             MAX_ARGUMENTS,
         },
         kunit::half,
@@ -29,7 +29,7 @@ mod tests {
 
     struct Count(Arc<Seen>);
 
-    impl Handler for Count {
+    impl EntryHandler for Count {
         fn entry(&self, _call: &Call) {
             self.0.calls.fetch_add(1, Relaxed);
         }
@@ -38,8 +38,8 @@ mod tests {
     fn count<'a>(
         targets: impl Into<Targets<'a>> + 'a,
         seen: &Arc<Seen>,
-    ) -> Result<Pin<KBox<Registration<Count>>>> {
-        KBox::pin_init(Registration::new(targets, Count(seen.clone())), GFP_KERNEL)
+    ) -> Result<Pin<KBox<EntryHook<Count>>>> {
+        KBox::pin_init(EntryHook::new(targets, Count(seen.clone())), GFP_KERNEL)
     }
 
     fn address() -> Result<usize> {
@@ -142,12 +142,12 @@ mod tests {
     #[test]
     fn a_direct_hook_gets_the_arguments() -> Result {
         let calls = || DIRECT[0].load(Relaxed);
-        let hook = KBox::pin_init(Direct::<Bare>::new(FUNCTION), GFP_KERNEL)?;
+        let hook = KBox::pin_init(DirectHook::<Bare>::new(FUNCTION), GFP_KERNEL)?;
         call(0..20);
         expect_eq!(calls(), 20);
         expect_eq!(DIRECT[1].load(Relaxed), 19);
         // There is one such at most, beside as many others as may be.
-        let second = KBox::pin_init(Direct::<Bare>::new(FUNCTION), GFP_KERNEL);
+        let second = KBox::pin_init(DirectHook::<Bare>::new(FUNCTION), GFP_KERNEL);
         expect_eq!(second.err(), Some(EBUSY));
         let seen = Seen::new()?;
         let other = count(FUNCTION, &seen)?;

@@ -19,7 +19,7 @@ mod tests {
     };
     use tackle::{
         expect_eq, fault,
-        ftrace::{Arguments, Call, Override, Overriding, Registration, TypedHandler},
+        ftrace::{Arguments, Call, EntryHook, OverrideHandler, OverrideHook, TypedEntryHandler},
         function::Returned,
         kunit::{twice, Twice},
     };
@@ -55,7 +55,7 @@ mod tests {
     /// Adds up the arguments.
     struct Sum(Atomic<i64>);
 
-    impl TypedHandler<Twice> for Sum {
+    impl TypedEntryHandler<Twice> for Sum {
         fn entry<'a>(&self, _call: &'a Call, (n,): Arguments<'a, Twice>) {
             self.0.fetch_add(i64::from(n), Relaxed);
         }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_number_has_its_sign() -> Result {
-        let hook = Registration::typed(Sum(Atomic::new(0)));
+        let hook = EntryHook::typed(Sum(Atomic::new(0)));
         let hook = KBox::pin_init(hook, GFP_KERNEL)?;
         let sum = || hook.handler().handler().0.load(Relaxed);
         // A C caller leaves the upper half of the register as it likes.
@@ -77,7 +77,7 @@ mod tests {
     /// Has negative numbers negated instead.
     struct Negate(Arc<Seen>);
 
-    impl Override<Twice> for Negate {
+    impl OverrideHandler<Twice> for Negate {
         fn entry<'a>(
             &self,
             _call: &'a Call,
@@ -94,8 +94,8 @@ mod tests {
         }
     }
 
-    fn negate(seen: &Arc<Seen>) -> Result<Pin<KBox<Overriding<Twice, Negate>>>> {
-        KBox::pin_init(Overriding::new(Negate(seen.clone())), GFP_KERNEL)
+    fn negate(seen: &Arc<Seen>) -> Result<Pin<KBox<OverrideHook<Twice, Negate>>>> {
+        KBox::pin_init(OverrideHook::new(Negate(seen.clone())), GFP_KERNEL)
     }
 
     #[test]
@@ -106,7 +106,7 @@ mod tests {
             expect_eq!((twice(n), twice(-n)), (2 * n, n));
         }
         expect_eq!(seen.calls(), 8);
-        expect_eq!((hook.skipped(), hook.missed()), (4, 0));
+        expect_eq!((hook.skipped(), hook.missed().total()), (4, 0));
         drop(hook);
         expect_eq!((twice(-7), seen.calls(), seen.dropped()), (-14, 8, 1));
         Ok(())
@@ -115,7 +115,7 @@ mod tests {
     /// Has calls return what the function returns, and one more.
     struct OneMore;
 
-    impl Override<Twice> for OneMore {
+    impl OverrideHandler<Twice> for OneMore {
         fn entry<'a>(
             &self,
             _call: &'a Call,
@@ -127,11 +127,11 @@ mod tests {
 
     #[test]
     fn a_call_from_within_goes_on() -> Result {
-        let hook = KBox::pin_init(Overriding::<Twice, _>::new(OneMore), GFP_KERNEL)?;
+        let hook = KBox::pin_init(OverrideHook::<Twice, _>::new(OneMore), GFP_KERNEL)?;
         for n in 1..4 {
             expect_eq!(twice(n), 2 * n + 1);
         }
-        expect_eq!((hook.skipped(), hook.missed()), (3, 3));
+        expect_eq!((hook.skipped(), hook.missed().recursion), (3, 3));
         Ok(())
     }
 

@@ -14,7 +14,7 @@ use kernel::{
 use tackle::{
     expect_eq,
     fault::Point,
-    ftrace::{Call, Handler, Registration},
+    ftrace::{Call, EntryHandler, EntryHook},
     kunit::{counts, half, Faults},
 };
 
@@ -74,7 +74,7 @@ pub(crate) struct Noting {
     more: fn(&Call),
 }
 
-impl Handler for Noting {
+impl EntryHandler for Noting {
     fn entry(&self, call: &Call) {
         self.seen.calls.fetch_add(1, Relaxed);
         self.seen.ip.store(call.ip(), Relaxed);
@@ -93,7 +93,7 @@ impl Drop for Noting {
 }
 
 /// A hook. In a box: the threads of tests have small stacks.
-pub(crate) type Hook = Pin<KBox<Registration<Noting>>>;
+pub(crate) type Hook = Pin<KBox<EntryHook<Noting>>>;
 
 /// Hooks the function `name`.
 pub(crate) fn hook(name: &CStr, seen: &Arc<Seen>) -> Result<Hook> {
@@ -103,7 +103,7 @@ pub(crate) fn hook(name: &CStr, seen: &Arc<Seen>) -> Result<Hook> {
 /// Hooks the function `name` with a handler that does `more`.
 pub(crate) fn hook_with(name: &CStr, seen: &Arc<Seen>, more: fn(&Call)) -> Result<Hook> {
     let seen = seen.clone();
-    KBox::pin_init(Registration::new(name, Noting { seen, more }), GFP_KERNEL)
+    KBox::pin_init(EntryHook::new(name, Noting { seen, more }), GFP_KERNEL)
 }
 
 /// Makes a hook whose steps pass `points`: first with each of them failing in turn, when

@@ -19,14 +19,15 @@ use kernel::prelude::*;
 
 mod codel;
 mod debugfs;
+mod exit;
 mod fault;
 mod fifo;
 mod flows;
-mod fprobe;
 mod ftrace;
 mod ftrace_kinds;
 mod ftrace_typed;
 mod function;
+mod handlers;
 mod hook;
 mod livepatch;
 mod netlink;

@@ -27,54 +27,103 @@ pub enum ReturnType {
 /// # Context
 ///
 /// May sleep.
-#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
 pub fn return_type(function: &CStr) -> Option<ReturnType> {
     let (module, name) = crate::symbol::split(function).ok()?;
-    let btf = Btf::of_function(name)?;
-    if btf.name()? != module.as_deref().unwrap_or(c"vmlinux") {
-        return None;
-    }
-    let function = btf.get(btf.id)?;
-    // SAFETY: A BTF_KIND_FUNC has a type: its prototype.
-    let prototype = btf.get(unsafe { function.__bindgen_anon_1.type_ })?;
-    // SAFETY: A BTF_KIND_FUNC_PROTO has a type: what is returned.
-    btf.what(unsafe { prototype.__bindgen_anon_1.type_ })
+    Prototype::of(module.as_deref(), name)?.return_type()
 }
 
-/// As above, for a kernel without BTF.
-#[cfg(not(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL)))]
-pub fn return_type(_function: &CStr) -> Option<ReturnType> {
-    None
+/// Returns whether the function `name` of `module`, or of the kernel proper, is known to get all
+/// its arguments in registers.
+///
+/// # Context
+///
+/// May sleep.
+#[cfg(CONFIG_FPROBE)]
+pub(crate) fn is_in_registers(module: Option<&CStr>, name: &CStr) -> bool {
+    Prototype::of(module, name).is_some_and(|prototype| prototype.is_in_registers())
 }
 
 #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-use types::Btf;
+use types::Prototype;
+
+/// The prototype of a function, which a kernel without BTF does not have.
+#[cfg(not(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL)))]
+enum Prototype {}
+
+#[cfg(not(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL)))]
+impl Prototype {
+    fn of(_module: Option<&CStr>, _name: &CStr) -> Option<Self> {
+        None
+    }
+
+    fn return_type(&self) -> Option<ReturnType> {
+        match *self {}
+    }
+
+    #[cfg(CONFIG_FPROBE)]
+    fn is_in_registers(&self) -> bool {
+        match *self {}
+    }
+}
 
 #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
 mod types {
     use super::ReturnType;
-    use crate::{bindings, symbol};
+    use crate::{bindings, call_at::call_at, symbol::Unexported};
     use core::ptr;
-    use kernel::prelude::*;
-    use tackle_core::hooks::Returns;
+    use kernel::{ffi::c_char, prelude::*};
+    use tackle_core::hooks::{calling, Returns};
+
+    static BTF_PUT: Unexported = Unexported::new(c"btf_put");
+    static BTF_GET_NAME: Unexported = Unexported::new(c"btf_get_name");
 
     /// How many names and qualifiers of a type are looked through.
     const MAX_DEPTH: usize = 64;
 
-    /// The BTF that has a function.
+    /// A type without names and qualifiers.
+    enum Type {
+        Void,
+        Pointer,
+        Bool,
+        /// A number of this many bytes, and whether it is signed.
+        Number(u32, bool),
+        /// A structure or a union of this many bytes.
+        Structure(u32),
+        /// Nothing that C passes or returns as a value.
+        Other,
+    }
+
+    impl Type {
+        /// The size in bytes.
+        fn size(&self) -> Option<usize> {
+            match *self {
+                Self::Void => Some(0),
+                Self::Pointer => Some(8),
+                Self::Bool => Some(1),
+                // CAST: 32 bits.
+                Self::Number(size, _) | Self::Structure(size) => Some(size as usize),
+                Self::Other => None,
+            }
+        }
+    }
+
+    /// The prototype of a function.
     ///
     /// # Invariants
     ///
-    /// There is a reference to `btf`, which this holds.
-    pub(super) struct Btf {
+    /// - There is a reference to `btf`, which this holds.
+    /// - `id` is that of a BTF_KIND_FUNC_PROTO.
+    pub(super) struct Prototype {
         btf: *mut bindings::btf,
-        /// The number of the function.
-        pub(super) id: u32,
+        id: u32,
     }
 
-    impl Btf {
-        /// Finds the function `name`.
-        pub(super) fn of_function(name: &CStr) -> Option<Self> {
+    impl Prototype {
+        /// Finds that of the function `name` of `module`, or of the kernel proper.
+        pub(super) fn of(module: Option<&CStr>, name: &CStr) -> Option<Self> {
+            // Without these, the reference cannot be given back.
+            BTF_PUT.find().ok()?;
+            let get_name = BTF_GET_NAME.find().ok()?;
             let mut btf = ptr::null_mut();
             // SAFETY: The name is a string; `btf` is there during the call.
             let id = unsafe {
@@ -82,30 +131,87 @@ mod types {
             };
             let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
             // INVARIANT: It was found, with a reference.
-            Some(Self { btf, id })
+            let mut this = Self { btf, id };
+            // SAFETY: `const char *btf_get_name(const struct btf *btf)`.
+            let owner = unsafe { call_at(get_name, [btf.addr(), 0, 0, 0, 0, 0]) };
+            // SAFETY: It is a string, and part of the BTF.
+            // CAST: A pointer.
+            let owner = unsafe { CStr::from_char_ptr(owner as *const c_char) };
+            if *owner != *module.unwrap_or(c"vmlinux") {
+                return None;
+            }
+            // INVARIANT: The type of a BTF_KIND_FUNC is its prototype.
+            // SAFETY: Of this kind this member is set.
+            this.id = unsafe { this.get(id)?.__bindgen_anon_1.type_ };
+            Some(this)
         }
 
-        /// Returns the name of what this is of: `vmlinux`, or a module.
-        pub(super) fn name(&self) -> Option<&CStr> {
-            // SAFETY: By the type invariants.
-            let name = unsafe { symbol::btf_get_name(self.btf) }?;
-            // SAFETY: It is a string, and part of the BTF.
-            Some(unsafe { CStr::from_char_ptr(name.as_ptr()) })
+        /// Returns the type of what the function returns; [`None`] if it is not known.
+        pub(super) fn return_type(&self) -> Option<ReturnType> {
+            Some(match self.returned()? {
+                Type::Void => ReturnType::Nothing,
+                Type::Pointer => ReturnType::Known(Returns::Pointer),
+                Type::Bool => ReturnType::Known(Returns::Bool),
+                Type::Number(bytes @ (1 | 2 | 4 | 8), is_signed) => {
+                    // CAST: A small number.
+                    let bytes = bytes as u8;
+                    ReturnType::Known(match is_signed {
+                        true => Returns::Signed(bytes),
+                        false => Returns::Unsigned(bytes),
+                    })
+                }
+                Type::Number(..) | Type::Structure(_) | Type::Other => ReturnType::Other,
+            })
+        }
+
+        /// Returns whether the function gets all its arguments in registers.
+        pub(super) fn is_in_registers(&self) -> bool {
+            let Some(prototype) = self.get(self.id) else {
+                return false;
+            };
+            // CAST: 16 bits.
+            let count = (prototype.info & 0xffff) as usize;
+            // SAFETY: A BTF_KIND_FUNC_PROTO is followed by this many parameters.
+            let parameters = unsafe {
+                core::slice::from_raw_parts(
+                    ptr::from_ref(prototype)
+                        .add(1)
+                        .cast::<bindings::btf_param>(),
+                    count,
+                )
+            };
+            // Number 0 as the last type stands for `...`.
+            let is_fixed = parameters.iter().all(|parameter| parameter.type_ != 0);
+            let sizes = || {
+                parameters
+                    .iter()
+                    .map(|parameter| self.what(parameter.type_)?.size())
+            };
+            let returned = self.returned().and_then(|returned| returned.size());
+            is_fixed
+                && sizes().all(|size| size.is_some())
+                && returned
+                    .is_some_and(|returned| calling::is_in_registers(sizes().flatten(), returned))
+        }
+
+        fn returned(&self) -> Option<Type> {
+            // SAFETY: A BTF_KIND_FUNC_PROTO has a type: what is returned.
+            self.what(unsafe { self.get(self.id)?.__bindgen_anon_1.type_ })
         }
 
         /// Returns the type of this number.
-        pub(super) fn get(&self, id: u32) -> Option<&bindings::btf_type> {
+        fn get(&self, id: u32) -> Option<&bindings::btf_type> {
             // SAFETY: By the type invariants. It checks the number. The types are there as long as
             // the BTF.
             unsafe { bindings::btf_type_by_id(self.btf, id).as_ref() }
         }
 
-        /// Tells what a value of the type of this number is.
-        pub(super) fn what(&self, mut id: u32) -> Option<ReturnType> {
+        /// Returns what the type of this number is, behind its names and qualifiers.
+        fn what(&self, mut id: u32) -> Option<Type> {
             for _ in 0..MAX_DEPTH {
                 // Number 0 is `void`.
                 if id == 0 {
-                    return Some(ReturnType::Nothing);
+                    return Some(Type::Void);
                 }
                 let found = self.get(id)?;
                 let (kind, flag) = (found.info >> 24 & 0x7f, found.info >> 31 != 0);
@@ -121,38 +227,32 @@ mod types {
                         id = next;
                         continue;
                     }
-                    bindings::BTF_KIND_PTR => ReturnType::Known(Returns::Pointer),
+                    bindings::BTF_KIND_PTR => Type::Pointer,
                     bindings::BTF_KIND_INT => {
                         // SAFETY: A BTF_KIND_INT is followed by a word about it.
                         let about = unsafe { ptr::from_ref(found).add(1).cast::<u32>().read() };
                         let encoding = about >> 24 & 0xf;
                         if encoding & bindings::BTF_INT_BOOL != 0 {
-                            ReturnType::Known(Returns::Bool)
+                            Type::Bool
                         } else {
-                            number(size, encoding & bindings::BTF_INT_SIGNED != 0)
+                            Type::Number(size, encoding & bindings::BTF_INT_SIGNED != 0)
                         }
                     }
-                    bindings::BTF_KIND_ENUM | bindings::BTF_KIND_ENUM64 => number(size, flag),
-                    _ => ReturnType::Other,
+                    bindings::BTF_KIND_ENUM | bindings::BTF_KIND_ENUM64 => Type::Number(size, flag),
+                    bindings::BTF_KIND_STRUCT | bindings::BTF_KIND_UNION => Type::Structure(size),
+                    _ => Type::Other,
                 });
             }
             None
         }
     }
 
-    impl Drop for Btf {
+    impl Drop for Prototype {
         fn drop(&mut self) {
-            // SAFETY: By the type invariants.
-            unsafe { symbol::btf_put(self.btf) };
-        }
-    }
-
-    fn number(bytes: u32, is_signed: bool) -> ReturnType {
-        // CAST: A small number.
-        match (bytes, is_signed) {
-            (1 | 2 | 4 | 8, true) => ReturnType::Known(Returns::Signed(bytes as u8)),
-            (1 | 2 | 4 | 8, false) => ReturnType::Known(Returns::Unsigned(bytes as u8)),
-            _ => ReturnType::Other,
+            if let Ok(btf_put) = BTF_PUT.find() {
+                // SAFETY: `void btf_put(struct btf *btf)`; by the type invariants.
+                unsafe { call_at(btf_put, [self.btf.addr(), 0, 0, 0, 0, 0]) };
+            }
         }
     }
 }

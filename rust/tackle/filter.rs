@@ -9,13 +9,16 @@ mod cgroup;
 mod tree;
 
 use crate::{
-    fprobe,
-    ftrace::{self, Call},
+    ftrace::{
+        Arguments, Call, EntryHandler, ExitHandler, OverrideHandler, Return, TypedEntryHandler,
+        TypedExitHandler,
+    },
+    function::{Function, Replaceable, Returned},
     task,
 };
 use cgroup::Cgroup;
 use kernel::prelude::*;
-use tackle_core::hooks::{self, CpuList};
+use tackle_core::hooks::{CpuList, FilterSpec};
 use tree::Tree;
 
 /// Says why there is no filter, for a line that names it.
@@ -53,18 +56,18 @@ impl Filter {
     /// - `ENOENT`, `ENOTDIR`: there is no such cgroup. The path is one below the root of the
     ///   current task's cgroup namespace.
     /// - `EOPNOTSUPP`: the kernel has no cgroups.
-    /// - `ENOMEM`, and those of [`ftrace::Registration::new`].
+    /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
     ///
     /// # Context
     ///
     /// May sleep, and so may the drop.
-    pub fn new(asked: &hooks::Filter<'_>) -> Result<Self> {
+    pub fn new(spec: &FilterSpec<'_>) -> Result<Self> {
         Ok(Self {
-            pid: asked.pid,
-            tgid: asked.tgid,
-            tree: asked.tree.map(Tree::new).transpose()?,
-            cgroup: asked.cgroup.map(Cgroup::new).transpose()?,
-            cpus: asked.cpus,
+            pid: spec.pid,
+            tgid: spec.tgid,
+            tree: spec.tree.map(Tree::new).transpose()?,
+            cgroup: spec.cgroup.map(Cgroup::new).transpose()?,
+            cpus: spec.cpus,
         })
     }
 
@@ -83,7 +86,8 @@ impl Filter {
     }
 }
 
-/// A handler of any kind of hook that sees the calls which its filter lets pass.
+/// A handler that sees the calls which its filter lets pass: one of hooks at the entry or the exit,
+/// with or without a prototype, or one that overrides.
 pub struct Filtered<H> {
     filter: Filter,
     handler: H,
@@ -101,7 +105,7 @@ impl<H> Filtered<H> {
     }
 }
 
-impl<H: ftrace::Handler> ftrace::Handler for Filtered<H> {
+impl<H: EntryHandler> EntryHandler for Filtered<H> {
     #[inline]
     fn entry(&self, call: &Call) {
         if self.filter.passes(call) {
@@ -110,7 +114,16 @@ impl<H: ftrace::Handler> ftrace::Handler for Filtered<H> {
     }
 }
 
-impl<H: fprobe::Handler> fprobe::Handler for Filtered<H> {
+impl<F: Function, H: TypedEntryHandler<F>> TypedEntryHandler<F> for Filtered<H> {
+    #[inline]
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) {
+        if self.filter.passes(call) {
+            self.handler.entry(call, arguments);
+        }
+    }
+}
+
+impl<H: ExitHandler> ExitHandler for Filtered<H> {
     type Data = H::Data;
 
     #[inline]
@@ -123,7 +136,37 @@ impl<H: fprobe::Handler> fprobe::Handler for Filtered<H> {
     }
 
     #[inline]
-    fn exit(&self, ret: &fprobe::Return, data: H::Data) {
+    fn exit(&self, ret: &Return, data: H::Data) {
         self.handler.exit(ret, data);
+    }
+}
+
+impl<F: Function, H: TypedExitHandler<F>> TypedExitHandler<F> for Filtered<H> {
+    type Data = H::Data;
+
+    #[inline]
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<H::Data> {
+        if self.filter.passes(call) {
+            self.handler.entry(call, arguments)
+        } else {
+            None
+        }
+    }
+
+    #[inline]
+    fn exit<'a>(&self, ret: &'a Return, value: Returned<'a, F>, data: H::Data) {
+        self.handler.exit(ret, value, data);
+    }
+}
+
+impl<F: Replaceable, H: OverrideHandler<F>> OverrideHandler<F> for Filtered<H> {
+    /// Calls that the filter does not let pass go on.
+    #[inline]
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>> {
+        if self.filter.passes(call) {
+            self.handler.entry(call, arguments)
+        } else {
+            None
+        }
     }
 }

@@ -15,6 +15,8 @@ mod batch;
 mod context;
 mod direct;
 mod divert;
+#[cfg(CONFIG_FPROBE)]
+mod exit;
 pub(crate) mod follow;
 mod group;
 mod ops;
@@ -31,10 +33,13 @@ mod within;
 
 pub use crate::function::MAX_ARGUMENTS;
 pub use batch::{disarm_all, Batch, BatchError, HookRef};
-pub(crate) use context::{Inside, OopsNotifier};
-pub use direct::{Direct, DirectHandler};
-pub use divert::{Override, Overriding};
-pub(crate) use follow::{attach_single, detach_single, Single};
+pub(crate) use context::OopsNotifier;
+pub use direct::{DirectHandler, DirectHook};
+pub use divert::{OverrideHandler, OverrideHook};
+#[cfg(CONFIG_FPROBE)]
+pub(crate) use exit::Trampolines;
+#[cfg(CONFIG_FPROBE)]
+pub use exit::{ExitHandler, ExitHook, Mechanism, Return, TypedExit, TypedExitHandler};
 pub use redirect::Redirect;
 #[doc(hidden)]
 pub use redirect::{InReplacement, Place};
@@ -43,10 +48,11 @@ use crate::bindings;
 use core::marker::PhantomPinned;
 use kernel::prelude::*;
 use slot::{Header, Hook, Node};
+pub use tackle_core::hooks::Misses;
 pub use target::{Pattern, Target, Targets};
 #[doc(hidden)]
 pub use typed::typed_hook;
-pub use typed::{Arguments, Typed, TypedHandler};
+pub use typed::{Arguments, TypedEntry, TypedEntryHandler};
 
 /// Initialises what this module keeps.
 ///
@@ -55,13 +61,18 @@ pub use typed::{Arguments, Typed, TypedHandler};
 /// To be called once, before [`library::ready`](crate::library::ready).
 pub(crate) unsafe fn init() {
     // SAFETY: By the function's requirements.
-    unsafe { follow::init() };
+    unsafe {
+        follow::init();
+        #[cfg(CONFIG_FPROBE)]
+        exit::init();
+    }
 }
 
 /// The length of the `call __fentry__` at a function's entry, in bytes.
 const MCOUNT_INSN_SIZE: usize = 5;
 
 /// One call of a hooked function, as its hook sees it at the entry.
+#[repr(C)]
 pub struct Call {
     arguments: [usize; MAX_ARGUMENTS],
     ip: usize,
@@ -141,8 +152,9 @@ pub fn reason(error: Error) -> &'static str {
     }
 }
 
-/// What runs at the entry of a hooked function.
-pub trait Handler: Send + Sync + 'static {
+/// What runs at the entry of a hooked function: a type that implements this, or a closure of a
+/// call.
+pub trait EntryHandler: Send + Sync + 'static {
     /// Whether it is for one function, whose prototype it knows.
     #[doc(hidden)]
     const IS_TYPED: bool = false;
@@ -157,8 +169,15 @@ pub trait Handler: Send + Sync + 'static {
     /// atomic variables. Preemption is disabled, and RCU is watching. What a handler itself
     /// calls is not hooked: no handler runs within another one of the same context (task,
     /// softirq, hardirq, NMI), and each that is left out for that counts it
-    /// ([`Registration::missed`]).
+    /// ([`EntryHook::missed`]).
     fn entry(&self, call: &Call);
+}
+
+impl<C: Fn(&Call) + Send + Sync + 'static> EntryHandler for C {
+    #[inline]
+    fn entry(&self, call: &Call) {
+        self(call)
+    }
 }
 
 /// A hook on kernel functions, from when it is initialised until it is dropped.
@@ -170,14 +189,14 @@ pub trait Handler: Send + Sync + 'static {
 /// If it is never dropped (`mem::forget`), the library takes the hook off when the module
 /// that has its handler is unloaded.
 #[pin_data(PinnedDrop)]
-pub struct Registration<T: Handler> {
+pub struct EntryHook<T: EntryHandler> {
     #[pin]
     hook: Hook<T>,
     #[pin]
     _pin: PhantomPinned,
 }
 
-impl<T: Handler> Registration<T> {
+impl<T: EntryHandler> EntryHook<T> {
     /// Creates an initialiser that hooks the kernel functions `targets`.
     ///
     /// Hooks with the same targets share an ops and its trampoline. If a hook on several
@@ -228,10 +247,9 @@ impl<T: Handler> Registration<T> {
         &self.hook.handler
     }
 
-    /// Returns how many calls the handler has not seen, since they came from within a handler
-    /// of the same context.
-    pub fn missed(&self) -> u64 {
-        self.hook.header.missed.get()
+    /// Returns how many calls the handler has not seen.
+    pub fn missed(&self) -> Misses {
+        Misses::by_recursion(self.hook.header.missed.get())
     }
 
     /// Returns the number of the trampoline that the function's entry calls while no other
@@ -247,7 +265,7 @@ impl<T: Handler> Registration<T> {
 }
 
 #[pinned_drop]
-impl<T: Handler> PinnedDrop for Registration<T> {
+impl<T: EntryHandler> PinnedDrop for EntryHook<T> {
     fn drop(self: Pin<&mut Self>) {
         follow::detach(self.node());
     }

@@ -91,7 +91,8 @@ impl Notifier {
             // Before kprobes, which gives up the probes of a module that goes: those that are
             // waited for may come to them.
             first <- registered(notify, c_int::MAX),
-            // Behind KUnit, whose files run code of a module that goes.
+            // Behind KUnit, whose files run code of a module that goes, and behind BPF, which
+            // reads the types of a module that comes.
             last <- registered(notify_last, c_int::MIN),
             _pin: PhantomPinned,
         } ? Error)
@@ -160,8 +161,6 @@ unsafe extern "C" fn notify(
     // CAST: An enumeration of small numbers.
     match action as u32 {
         #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
-        bindings::module_state_MODULE_STATE_COMING => follow::come(name),
-        #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
         bindings::module_state_MODULE_STATE_LIVE => follow::init_is_over(name),
         // SAFETY: By the function's requirements.
         bindings::module_state_MODULE_STATE_GOING => unsafe { go(name, module) },
@@ -182,13 +181,19 @@ unsafe extern "C" fn notify_last(
     data: *mut c_void,
 ) -> c_int {
     let module: *mut kernel::bindings::module = data.cast();
+    // SAFETY: By the function's requirements; a module's name ends with a NUL.
+    let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
     // CAST: As above.
-    if action as u32 == bindings::module_state_MODULE_STATE_GOING {
-        // SAFETY: By the function's requirements; a module's name ends with a NUL.
-        let name = unsafe { CStr::from_char_ptr((*module).name.as_ptr()) };
-        // SAFETY: By the function's requirements.
-        unsafe { go(name, module) };
-        forget(module);
+    match action as u32 {
+        // Its type information (BTF) is there.
+        #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+        bindings::module_state_MODULE_STATE_COMING => follow::come(name),
+        bindings::module_state_MODULE_STATE_GOING => {
+            // SAFETY: By the function's requirements.
+            unsafe { go(name, module) };
+            forget(module);
+        }
+        _ => {}
     }
     // NOTIFY_DONE
     0

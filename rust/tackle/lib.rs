@@ -14,6 +14,9 @@ mod bindings;
 mod call_at;
 mod declare;
 mod going;
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
+#[doc(hidden)]
+pub mod hook_module;
 mod leftover;
 mod library;
 
@@ -23,8 +26,6 @@ pub mod debugfs;
 pub mod fault;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
 pub mod filter;
-#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
-pub mod fprobe;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod ftrace;
 pub mod function;
@@ -38,6 +39,7 @@ pub mod numa;
 pub mod param;
 #[cfg(not(CONFIG_UML))]
 pub mod percpu;
+pub mod prelude;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod symbol;
 pub mod task;

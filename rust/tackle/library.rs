@@ -44,6 +44,8 @@ pub struct Library {
     _modules: Pin<KBox<going::Notifier>>,
     #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
     _oopses: ftrace::OopsNotifier,
+    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
+    _trampolines: ftrace::Trampolines,
     _fault: fault::Files,
     _root: debugfs::Root,
 }
@@ -54,11 +56,20 @@ static MODULE: AtomicPtr<kernel::bindings::module> = AtomicPtr::new(ptr::null_mu
 
 /// Keeps the library loaded until reboot.
 ///
-/// To be called while somebody uses it.
+/// To be called while a module uses it.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub(crate) fn keep() {
     // SAFETY: It is null, or that of the library, which is loaded.
     unsafe { bindings::__module_get(MODULE.load(Ordering::Relaxed)) };
+}
+
+/// Takes back what [`keep`] has done, once.
+///
+/// The caller runs code of the library, which waits for that when it is unloaded.
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
+pub(crate) fn release() {
+    // SAFETY: As above.
+    unsafe { bindings::module_put(MODULE.load(Ordering::Relaxed)) };
 }
 
 impl Library {
@@ -100,6 +111,8 @@ impl Library {
             _modules: KBox::pin_init(going::Notifier::new(), GFP_KERNEL)?,
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             _oopses: ftrace::OopsNotifier::new()?,
+            #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
+            _trampolines: ftrace::Trampolines::new(),
             _fault: fault::Files::new()?,
             _root: root,
         })

@@ -45,15 +45,32 @@ impl Counter {
     /// Any, NMIs included.
     #[inline]
     pub fn increment(&self) {
-        // SAFETY: By the type invariants this is the count of the CPU that runs the
-        // instruction, which nothing can interrupt.
+        // SAFETY: By the type invariants.
+        unsafe { increment(self.counts.get()) };
+    }
+
+    /// Adds `n`. The sum wraps around at 2^64.
+    ///
+    /// # Context
+    ///
+    /// Any, NMIs included.
+    #[inline]
+    pub fn add(&self, n: u64) {
+        // SAFETY: As in `increment`.
         unsafe {
             asm!(
-                "inc qword ptr gs:[{counts}]",
+                "add qword ptr gs:[{counts}], {n}",
                 counts = in(reg) self.counts.get(),
+                n = in(reg) n,
                 options(nostack),
             )
         };
+    }
+
+    /// Returns the address for [`increment`].
+    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+    pub(crate) fn address(&self) -> usize {
+        self.counts.get()
     }
 
     /// Returns the sum of all CPUs, which may count meanwhile.
@@ -61,6 +78,24 @@ impl Counter {
         // SAFETY: By the type invariants.
         unsafe { bindings::sum_percpu_u64(self.counts.get()) }
     }
+}
+
+/// Counts one in the counter of this [`Counter::address`].
+///
+/// # Safety
+///
+/// The counter has not been dropped.
+#[inline(always)]
+pub(crate) unsafe fn increment(counts: usize) {
+    // SAFETY: By the function's requirements this is the count of the CPU that runs the
+    // instruction, which nothing can interrupt.
+    unsafe {
+        asm!(
+            "inc qword ptr gs:[{counts}]",
+            counts = in(reg) counts,
+            options(nostack),
+        )
+    };
 }
 
 impl Drop for Counter {

@@ -8,7 +8,7 @@
 //! [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h)
 //!
 //! The kernel exports no function that does this. But a kprobe that is registered disabled
-//! arms nothing, and tells the address of its symbol. [`init`] so finds the functions that
+//! arms nothing, and gives the address of its symbol. [`init`] so finds the functions that
 //! live patching uses for its symbols, and this module calls them by their addresses.
 
 use crate::{bindings, call_at::call_at, fault};
@@ -21,25 +21,42 @@ use kernel::{
 };
 
 /// A function of the kernel that is not exported.
-struct Unexported {
+pub(crate) struct Unexported {
     name: &'static CStr,
-    /// 0 before [`init`].
+    /// 0 before [`Unexported::find`].
     address: Atomic<usize>,
 }
 
 impl Unexported {
-    const fn new(name: &'static CStr) -> Self {
+    pub(crate) const fn new(name: &'static CStr) -> Self {
         Self {
             name,
             address: Atomic::new(0),
         }
     }
 
+    /// Finds the function, unless that was done before. Returns its address as [`call_at`] wants
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT`: the kernel does not have the function. `ENOMEM`.
+    ///
+    /// # Context
+    ///
+    /// May sleep; takes the kprobes' mutex.
+    pub(crate) fn find(&self) -> Result<*mut c_void> {
+        if self.address.load(Relaxed) == 0 {
+            self.address.store(address_by_kprobe(self.name)?, Relaxed);
+        }
+        self.address()
+    }
+
     /// Returns the address as [`call_at`] wants it.
     ///
     /// # Errors
     ///
-    /// `ENODEV`: [`init`] has not run.
+    /// `ENODEV`: [`Unexported::find`] has not found it.
     fn address(&self) -> Result<*mut c_void> {
         match self.address.load(Relaxed) {
             0 => Err(ENODEV),
@@ -53,10 +70,6 @@ static ON_EACH_MATCH: Unexported = Unexported::new(c"kallsyms_on_each_match_symb
 static ON_EACH: Unexported = Unexported::new(c"kallsyms_on_each_symbol");
 static MODULE_ON_EACH: Unexported = Unexported::new(c"module_kallsyms_on_each_symbol");
 static FTRACE_LOCATION: Unexported = Unexported::new(c"ftrace_location");
-#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-static BTF_PUT: Unexported = Unexported::new(c"btf_put");
-#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-static BTF_GET_NAME: Unexported = Unexported::new(c"btf_get_name");
 
 /// Finds the functions that the others here call.
 ///
@@ -68,19 +81,10 @@ static BTF_GET_NAME: Unexported = Unexported::new(c"btf_get_name");
 ///
 /// May sleep; takes the kprobes' mutex.
 pub(crate) fn init() -> Result {
-    for function in [
-        &ON_EACH_MATCH,
-        &ON_EACH,
-        &MODULE_ON_EACH,
-        &FTRACE_LOCATION,
-        #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-        &BTF_PUT,
-        #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-        &BTF_GET_NAME,
-    ] {
-        let address = address_by_kprobe(function.name)
+    for function in [&ON_EACH_MATCH, &ON_EACH, &MODULE_ON_EACH, &FTRACE_LOCATION] {
+        function
+            .find()
             .inspect_err(|_| pr_err!("the kernel has no function {}\n", function.name))?;
-        function.address.store(address, Relaxed);
     }
     Ok(())
 }
@@ -252,33 +256,6 @@ pub(crate) fn ftrace_location(address: usize) -> Option<usize> {
     }
 }
 
-/// Gives a reference to a BTF back.
-///
-/// # Safety
-///
-/// The caller has the reference.
-#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-pub(crate) unsafe fn btf_put(btf: *mut bindings::btf) {
-    if let Ok(function) = BTF_PUT.address() {
-        // SAFETY: `void btf_put(struct btf *btf)`; by the function's requirements.
-        unsafe { call_at(function, [btf.addr(), 0, 0, 0, 0, 0]) };
-    }
-}
-
-/// Returns the name of a BTF, a string.
-///
-/// # Safety
-///
-/// The caller has a reference to `btf`.
-#[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
-pub(crate) unsafe fn btf_get_name(btf: *mut bindings::btf) -> Option<core::ptr::NonNull<c_char>> {
-    let function = BTF_GET_NAME.address().ok()?;
-    // SAFETY: `const char *btf_get_name(const struct btf *btf)`; by the function's requirements.
-    let name = unsafe { call_at(function, [btf.addr(), 0, 0, 0, 0, 0]) };
-    // CAST: A pointer.
-    core::ptr::NonNull::new(name as *mut c_char)
-}
-
 /// Returns the address of the symbol `name`, which may be a function or data.
 ///
 /// `module:name` is a module's. Without a module, this is the first symbol of that name in
@@ -336,6 +313,47 @@ pub(crate) fn split(name: &CStr) -> Result<(Option<CString>, &CStr)> {
     Ok((module, name))
 }
 
+/// A symbol of the kernel or of a module.
+pub(crate) struct Symbol {
+    pub(crate) name: CString,
+    /// [`None`] for the kernel proper.
+    pub(crate) module: Option<CString>,
+}
+
+/// Returns the last symbol that begins at `address` or before it; [`None`] if there is none.
+///
+/// # Errors
+///
+/// `ENOMEM`; `EINVAL`: the names are not UTF-8.
+///
+/// # Context
+///
+/// May sleep.
+pub(crate) fn symbol_at(address: usize) -> Result<Option<Symbol>> {
+    const LEN: usize = bindings::KSYM_SYMBOL_LEN;
+    let mut text = KVec::from_elem(0u8, LEN, GFP_KERNEL)?;
+    // SAFETY: `text` has room for what it writes: at most `KSYM_SYMBOL_LEN` bytes.
+    let len = unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr(), address) };
+    // `function [module]`, and perhaps more in the brackets.
+    let text = text.get(..len as usize).unwrap_or_default();
+    let text = core::str::from_utf8(text).map_err(|_| EINVAL)?;
+    if text.starts_with("0x") {
+        // An address without a symbol.
+        return Ok(None);
+    }
+    let (name, rest) = text.split_once(" [").unwrap_or((text, ""));
+    let module = rest
+        .split([' ', ']'])
+        .next()
+        .filter(|name| !name.is_empty());
+    Ok(Some(Symbol {
+        name: CString::try_from_fmt(fmt!("{name}"))?,
+        module: module
+            .map(|name| CString::try_from_fmt(fmt!("{name}")))
+            .transpose()?,
+    }))
+}
+
 /// Returns the name of the module that has `address`; [`None`] for the kernel proper.
 ///
 /// # Errors
@@ -346,20 +364,5 @@ pub(crate) fn split(name: &CStr) -> Result<(Option<CString>, &CStr)> {
 ///
 /// May sleep.
 pub(crate) fn module_of(address: usize) -> Result<Option<CString>> {
-    const LEN: usize = bindings::KSYM_SYMBOL_LEN;
-    let mut text = KVec::from_elem(0u8, LEN, GFP_KERNEL)?;
-    // SAFETY: `text` has room for what it writes: at most `KSYM_SYMBOL_LEN` bytes.
-    let len = unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr(), address) };
-    // `function [module]`, and perhaps more in the brackets.
-    let text = text.get(..len as usize).unwrap_or_default();
-    if text.starts_with(b"0x") {
-        // An address without a symbol.
-        return Err(EINVAL);
-    }
-    let Some(bracket) = text.iter().position(|&byte| byte == b'[') else {
-        return Ok(None);
-    };
-    let mut words = text[bracket + 1..].split(|byte| matches!(byte, b' ' | b']'));
-    let name = core::str::from_utf8(words.next().unwrap_or_default()).map_err(|_| EINVAL)?;
-    Ok(Some(CString::try_from_fmt(fmt!("{name}"))?))
+    Ok(symbol_at(address)?.ok_or(EINVAL)?.module)
 }

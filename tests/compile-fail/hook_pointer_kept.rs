@@ -6,7 +6,7 @@
 
 use kernel::{bindings::file, bindings::loff_t, ffi::c_char, prelude::*};
 use tackle::{
-    ftrace::{Arguments, Call, TypedHandler},
+    ftrace::{Arguments, Call, TypedEntryHandler},
     function::Pointer,
 };
 
@@ -16,7 +16,7 @@ tackle::function! {
 
 pub struct Keep(KBox<fn(Pointer<'static, *mut file>)>);
 
-impl TypedHandler<VfsRead> for Keep {
+impl TypedEntryHandler<VfsRead> for Keep {
     fn entry<'a>(&self, _call: &'a Call, (file, ..): Arguments<'a, VfsRead>) {
         self.0(file); //~ ERROR borrowed data escapes outside of method
     }

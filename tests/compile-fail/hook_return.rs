@@ -6,7 +6,7 @@
 
 use kernel::prelude::*;
 use tackle::{
-    ftrace::{Arguments, Call, Override, Overriding},
+    ftrace::{Arguments, Call, OverrideHandler, OverrideHook},
     function::targets::Getpid,
 };
 
@@ -14,12 +14,12 @@ struct Fail;
 
 // The mark has to stay on its line.
 #[rustfmt::skip]
-impl Override<Getpid> for Fail {
+impl OverrideHandler<Getpid> for Fail {
     fn entry<'a>(&self, _: &'a Call, _: Arguments<'a, Getpid>) -> Option<bool> { //~ ERROR incompatible type for trait
         Some(false)
     }
 }
 
 pub fn hook() -> Result {
-    KBox::pin_init(Overriding::new(Fail), GFP_KERNEL).map(drop)
+    KBox::pin_init(OverrideHook::new(Fail), GFP_KERNEL).map(drop)
 }

@@ -5,7 +5,7 @@
 #![forbid(unsafe_code)]
 
 use kernel::{bindings::mutex, prelude::*};
-use tackle::ftrace::{Arguments, Call, Override, Overriding};
+use tackle::ftrace::{Arguments, Call, OverrideHandler, OverrideHook};
 
 tackle::function! {
     Unlock: fn mutex_unlock(*mut mutex);
@@ -15,12 +15,12 @@ struct Skip;
 
 // The mark has to stay on its line.
 #[rustfmt::skip]
-impl Override<Unlock> for Skip { //~ ERROR `Unlock` may not be skipped or replaced by safe code
+impl OverrideHandler<Unlock> for Skip { //~ ERROR `Unlock` may not be skipped or replaced by safe code
     fn entry<'a>(&self, _: &'a Call, _: Arguments<'a, Unlock>) -> Option<()> {
         Some(())
     }
 }
 
 pub fn hook() -> Result {
-    KBox::pin_init(Overriding::new(Skip), GFP_KERNEL).map(drop) //~ ERROR `Unlock` may not be skipped or replaced by safe code
+    KBox::pin_init(OverrideHook::new(Skip), GFP_KERNEL).map(drop) //~ ERROR `Unlock` may not be skipped or replaced by safe code
 }

@@ -5,13 +5,13 @@
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
-use tackle::ftrace::{Call, Handler};
+use tackle::ftrace::{Call, EntryHandler};
 
 pub struct Counter(Cell<u64>);
 
 // The mark has to stay on its line.
 #[rustfmt::skip]
-impl Handler for Counter { //~ ERROR `Cell<u64>` cannot be shared between threads safely
+impl EntryHandler for Counter { //~ ERROR `Cell<u64>` cannot be shared between threads safely
     fn entry(&self, _call: &Call) {
         self.0.set(self.0.get() + 1);
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A kretprobe or an fprobe that does nothing, for measuring what a hook at a function's
- * entry and exit costs.
+ * Kretprobes or fprobes that do nothing, for measuring what hooks at a function's entry and exit
+ * cost.
  *
  *	insmod bench_tracee.ko
- *	insmod exit_bench.ko kind=fprobe
+ *	insmod exit_bench.ko kind=fprobe count=1
  *	cat /sys/kernel/debug/bench_tracee/ns
  */
 
@@ -18,6 +18,11 @@
 static char *kind = "fprobe";
 module_param(kind, charp, 0);
 MODULE_PARM_DESC(kind, "fprobe (default), fprobe-entry or kretprobe");
+
+#define COUNT_MAX 10
+static unsigned int count = 1;
+module_param(count, uint, 0);
+MODULE_PARM_DESC(count, "How many, from 1 to 10");
 
 static int fprobe_entry(struct fprobe *fp, unsigned long entry_ip, unsigned long ret_ip,
 			struct ftrace_regs *regs, void *entry_data)
@@ -35,39 +40,53 @@ static int kretprobe_nop(struct kretprobe_instance *instance, struct pt_regs *re
 	return 0;
 }
 
-static struct fprobe fprobe = {
-	.entry_handler = fprobe_entry,
-};
+static struct fprobe fprobes[COUNT_MAX];
+static struct kretprobe kretprobes[COUNT_MAX];
+static unsigned int registered;
 
-static struct kretprobe kretprobe = {
-	.kp.symbol_name = "bench_tracee:tracee",
-	.entry_handler = kretprobe_nop,
-	.handler = kretprobe_nop,
-};
+static int exit_bench_register(unsigned int n)
+{
+	if (!strcmp(kind, "kretprobe")) {
+		kretprobes[n].kp.symbol_name = "bench_tracee:tracee";
+		kretprobes[n].entry_handler = kretprobe_nop;
+		kretprobes[n].handler = kretprobe_nop;
+		return register_kretprobe(&kretprobes[n]);
+	}
+	fprobes[n].entry_handler = fprobe_entry;
+	if (!strcmp(kind, "fprobe"))
+		fprobes[n].exit_handler = fprobe_exit;
+	else if (strcmp(kind, "fprobe-entry"))
+		return -EINVAL;
+	return register_fprobe(&fprobes[n], "tracee", NULL);
+}
 
-static bool is_kretprobe;
+static void exit_bench_exit(void)
+{
+	while (registered--) {
+		if (!strcmp(kind, "kretprobe"))
+			unregister_kretprobe(&kretprobes[registered]);
+		else
+			unregister_fprobe(&fprobes[registered]);
+	}
+}
 
 static int __init exit_bench_init(void)
 {
-	is_kretprobe = !strcmp(kind, "kretprobe");
-	if (is_kretprobe)
-		return register_kretprobe(&kretprobe);
-	if (!strcmp(kind, "fprobe"))
-		fprobe.exit_handler = fprobe_exit;
-	else if (strcmp(kind, "fprobe-entry"))
+	if (count < 1 || count > COUNT_MAX)
 		return -EINVAL;
-	return register_fprobe(&fprobe, "tracee", NULL);
+	while (registered < count) {
+		int err = exit_bench_register(registered);
+
+		if (err) {
+			exit_bench_exit();
+			return err;
+		}
+		registered++;
+	}
+	return 0;
 }
 module_init(exit_bench_init);
-
-static void __exit exit_bench_exit(void)
-{
-	if (is_kretprobe)
-		unregister_kretprobe(&kretprobe);
-	else
-		unregister_fprobe(&fprobe);
-}
 module_exit(exit_bench_exit);
 
-MODULE_DESCRIPTION("A kretprobe or an fprobe that does nothing");
+MODULE_DESCRIPTION("Kretprobes or fprobes that do nothing");
 MODULE_LICENSE("GPL");

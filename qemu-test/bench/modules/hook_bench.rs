@@ -18,10 +18,9 @@
 
 use kernel::{prelude::*, str::CString};
 use tackle::{
-    fprobe,
     ftrace::{
-        self, Arguments, Call, Direct, DirectHandler, Handler, Override, Overriding, Redirect,
-        Targets,
+        self, Arguments, Call, DirectHandler, DirectHook, EntryHandler, EntryHook, ExitHook,
+        OverrideHandler, OverrideHook, Redirect, Return, Targets, TypedExit, TypedExitHandler,
     },
     function::Original,
     symbol,
@@ -60,7 +59,7 @@ const TRACEE: &CStr = c"bench_tracee:tracee";
 
 struct Nop;
 
-impl Handler for Nop {
+impl EntryHandler for Nop {
     #[inline]
     fn entry(&self, _call: &Call) {}
 }
@@ -70,19 +69,19 @@ impl DirectHandler for Nop {
     fn entry(_arguments: [usize; ftrace::MAX_ARGUMENTS], _parent_ip: usize) {}
 }
 
-impl fprobe::Handler for Nop {
+impl TypedExitHandler<Tracee> for Nop {
     type Data = ();
 
     #[inline]
-    fn entry(&self, _call: &Call) -> Option<()> {
+    fn entry(&self, _call: &Call, (): ()) -> Option<()> {
         Some(())
     }
 
     #[inline]
-    fn exit(&self, _ret: &fprobe::Return, (): ()) {}
+    fn exit(&self, _ret: &Return, (): (), (): ()) {}
 }
 
-impl Override<Tracee> for Nop {
+impl OverrideHandler<Tracee> for Nop {
     #[inline]
     fn entry(&self, _call: &Call, _arguments: Arguments<'_, Tracee>) -> Option<()> {
         Some(())
@@ -93,10 +92,10 @@ type Boxed<T> = Pin<KBox<T>>;
 
 /// A hook; when it is dropped, it is gone.
 enum Hook {
-    Ops(#[expect(dead_code)] Boxed<ftrace::Registration<Nop>>),
-    Direct(#[expect(dead_code)] Boxed<Direct<Nop>>),
-    Exit(#[expect(dead_code)] Boxed<fprobe::Registration<Nop>>),
-    Skip(#[expect(dead_code)] Boxed<Overriding<Tracee, Nop>>),
+    Ops(#[expect(dead_code)] Boxed<EntryHook<Nop>>),
+    Direct(#[expect(dead_code)] Boxed<DirectHook<Nop>>),
+    Exit(#[expect(dead_code)] Boxed<ExitHook<TypedExit<Tracee, Nop>>>),
+    Skip(#[expect(dead_code)] Boxed<OverrideHook<Tracee, Nop>>),
     Redirect(#[expect(dead_code)] Boxed<Redirect>),
 }
 
@@ -106,12 +105,9 @@ impl Hook {
     fn new() -> Result<Self> {
         Ok(match KIND.value().to_bytes() {
             b"" | b"ops" => Self::Ops(ops(TRACEE)?),
-            b"direct" => Self::Direct(KBox::pin_init(Direct::new(TRACEE), GFP_KERNEL)?),
-            b"exit" => {
-                let hook = fprobe::Registration::new(TRACEE, Nop);
-                Self::Exit(KBox::pin_init(hook, GFP_KERNEL)?)
-            }
-            b"skip" => Self::Skip(KBox::pin_init(Overriding::new(Nop), GFP_KERNEL)?),
+            b"direct" => Self::Direct(KBox::pin_init(DirectHook::new(TRACEE), GFP_KERNEL)?),
+            b"exit" => Self::Exit(KBox::pin_init(ExitHook::typed(Nop), GFP_KERNEL)?),
+            b"skip" => Self::Skip(KBox::pin_init(OverrideHook::new(Nop), GFP_KERNEL)?),
             b"redirect" => {
                 let redirect = tackle::redirect!(Tracee => replacement);
                 Self::Redirect(KBox::pin_init(redirect, GFP_KERNEL)?)
@@ -127,23 +123,23 @@ impl Hook {
     }
 }
 
-fn ops(function: &CStr) -> Result<Boxed<ftrace::Registration<Nop>>> {
-    KBox::pin_init(ftrace::Registration::new(function, Nop), GFP_KERNEL)
+fn ops(function: &CStr) -> Result<Boxed<EntryHook<Nop>>> {
+    KBox::pin_init(EntryHook::new(function, Nop), GFP_KERNEL)
         .inspect_err(|&e| pr_err!("{function}: {}\n", ftrace::reason(e)))
 }
 
 /// A hook on the function `number` of `bench_others`.
-fn other(number: u32) -> Result<Boxed<ftrace::Registration<Nop>>> {
+fn other(number: u32) -> Result<Boxed<EntryHook<Nop>>> {
     let name = CString::try_from_fmt(fmt!("bench_others:bench_other_{number:03}"))?;
     // By its address: its name would be looked for among those of all functions each time.
     let address = [symbol::lookup(&name)?];
-    let hook = ftrace::Registration::new(Targets::Addresses(&address), Nop);
+    let hook = EntryHook::new(Targets::Addresses(&address), Nop);
     KBox::pin_init(hook, GFP_KERNEL)
 }
 
 struct HookBench {
     _hooks: KVec<Hook>,
-    _irrelevant: KVVec<Boxed<ftrace::Registration<Nop>>>,
+    _irrelevant: KVVec<Boxed<EntryHook<Nop>>>,
 }
 
 impl kernel::Module for HookBench {

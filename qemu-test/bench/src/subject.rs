@@ -64,7 +64,7 @@ pub const SUBJECTS: &[Subject] = &[
         .beside("c-ops-assist"),
     RUST.hook("rust-direct", "Rust direct hook", "bench_tracee")
         .beside("c-ops"),
-    RUST.hook("rust-fprobe", "Rust fprobe", "bench_tracee")
+    RUST.hook("rust-exit", "Rust exit hook", "bench_tracee")
         .beside("fprobe"),
     RUST.hook("rust-skip", "Rust hook that skips", "bench_tracee")
         .beside("c-redirect"),
@@ -79,6 +79,7 @@ pub const SUBJECTS: &[Subject] = &[
     C.hook("kprobe-optimized", "C kprobe, by a jump", "bench_tracee"),
     C.hook("kprobe-int3", "C kprobe, by int3", "bench_tracee"),
     BPF.hook("bpf-fentry", "BPF fentry program", "bench_tracee"),
+    BPF.hook("bpf-fexit", "BPF fexit program", "bench_tracee"),
     BPF.hook("bpf-kprobe", "BPF kprobe program", "bench_tracee"),
     C.of("qdisc", "noqueue", "noqueue"),
     C.qdisc("pfifo", "pfifo (C)"),
@@ -233,6 +234,7 @@ pub const SUITES: &[Suite] = &[
                 "One on the function, and 1,000 on as many others",
             ),
             ("entry-exit", "One at the function's entry and its exit"),
+            ("entry-exit-10", "Ten at the function's entry and its exit"),
             (
                 "redirect",
                 "One that has the function return at once, or go on in another one",

@@ -82,6 +82,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("load"),
     Guest::new("hooks"),
     Guest::new("tackle_hooks"),
+    Guest::new("exit_hooks"),
     Guest::new("soundness"),
     Guest::new("livepatch"),
     Guest::new("tools"),

@@ -2,14 +2,18 @@
 
 //! Hooks that a person asks for: the line that describes one, and what hooks collect.
 
+pub mod calling;
 mod histogram;
+mod misses;
 mod request;
 mod returns;
+pub mod room;
 mod values;
 
 pub use histogram::{Bucket, Histogram, BUCKETS};
+pub use misses::Misses;
 pub use request::{
-    CpuList, Filter, HookName, Kind, Request, RequestError, LINE_LEN, MAX_CPU_RANGES, NAME_LEN,
+    CpuList, FilterSpec, HookName, Kind, Request, RequestError, LINE_LEN, MAX_CPU_RANGES, NAME_LEN,
 };
 pub use returns::{Returns, Shown, MAX_ERRNO};
 pub use values::{Values, MAX_VALUES};

@@ -4,7 +4,7 @@
 
 use crate::{
     bindings,
-    ftrace::{Arguments, Call, Registration, Typed, TypedHandler},
+    ftrace::{Arguments, Call, EntryHook, TypedEntry, TypedEntryHandler},
     function::Pointer,
     task,
 };
@@ -84,7 +84,7 @@ impl Tasks {
 /// So an ID needs no care when its task goes. The next one that has it begins here, too.
 struct Follow(Arc<Tasks>);
 
-impl TypedHandler<WakeUpNewTask> for Follow {
+impl TypedEntryHandler<WakeUpNewTask> for Follow {
     fn entry<'a>(&self, _call: &'a Call, (new,): Arguments<'a, WakeUpNewTask>) {
         if let Some(pid) = pid_of(new) {
             self.0.set(pid, self.0.has(task::pid()));
@@ -95,20 +95,20 @@ impl TypedHandler<WakeUpNewTask> for Follow {
 /// A process and its descendants.
 pub(super) struct Tree {
     tasks: Arc<Tasks>,
-    _follow: Pin<KBox<Registration<Typed<WakeUpNewTask, Follow>>>>,
+    _follow: Pin<KBox<EntryHook<TypedEntry<WakeUpNewTask, Follow>>>>,
 }
 
 impl Tree {
     /// # Errors
     ///
-    /// `ESRCH`: there is no process `tgid`. `ENOMEM`, and those of [`Registration::typed`].
+    /// `ESRCH`: there is no process `tgid`. `ENOMEM`, and those of [`EntryHook::typed`].
     pub(super) fn new(tgid: u32) -> Result<Self> {
         let tgid = i32::try_from(tgid).map_err(|_| ESRCH)?;
         let tasks = Arc::new(Tasks::new()?, GFP_KERNEL)?;
         // Before those that are there are looked for. A task that is made meanwhile is behind
         // its maker in the lists, which are walked from the front: either it is seen there,
         // or its maker was seen before it was made.
-        let follow = KBox::pin_init(Registration::typed(Follow(tasks.clone())), GFP_KERNEL)?;
+        let follow = KBox::pin_init(EntryHook::typed(Follow(tasks.clone())), GFP_KERNEL)?;
         if !tasks.add_descendants(tgid) {
             return Err(ESRCH);
         }

@@ -2,7 +2,7 @@
 
 //! Adds or removes many hooks in the time that one takes.
 
-use super::{follow, slot::Node, wanted::Wanted, Handler, Registration, Targets};
+use super::{follow, slot::Node, wanted::Wanted, EntryHandler, EntryHook, Targets};
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
@@ -14,7 +14,7 @@ pub struct HookRef<'a> {
     _hook: PhantomData<&'a ()>,
 }
 
-impl<T: Handler> Registration<T> {
+impl<T: EntryHandler> EntryHook<T> {
     /// Returns a reference to the hook, for a [`Batch`] or [`disarm_all`].
     pub fn hook(self: Pin<&Self>) -> HookRef<'_> {
         HookRef {
@@ -47,7 +47,7 @@ pub struct Batch<'a> {
 pub struct BatchError {
     /// Which hook the error is about, counted from zero; [`None`] if it is about all.
     pub index: Option<usize>,
-    /// One of the errors of [`Registration::new`], or `EBUSY`: the hook is armed already.
+    /// One of the errors of [`EntryHook::new`], or `EBUSY`: the hook is armed already.
     pub error: Error,
 }
 
@@ -72,7 +72,7 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds a hook that was made by [`Registration::disarmed`], or was disarmed.
+    /// Adds a hook that was made by [`EntryHook::disarmed`], or was disarmed.
     ///
     /// # Errors
     ///
@@ -91,7 +91,7 @@ impl<'a> Batch<'a> {
     ///
     /// # Errors
     ///
-    /// A [`BatchError`] names the hook and one of the errors of [`Registration::new`].
+    /// A [`BatchError`] names the hook and one of the errors of [`EntryHook::new`].
     ///
     /// # Context
     ///

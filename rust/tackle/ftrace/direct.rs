@@ -24,7 +24,7 @@ pub trait DirectHandler: 'static {
     ///
     /// # Context
     ///
-    /// That of [`Handler::entry`](super::Handler::entry). Calls that are left out since they
+    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that are left out since they
     /// come from within a handler are not counted.
     fn entry(arguments: [usize; MAX_ARGUMENTS], parent_ip: usize);
 }
@@ -33,7 +33,7 @@ pub trait DirectHandler: 'static {
 ///
 /// There can be one direct hook on a function, BPF's fentry and fexit programs included, which
 /// are direct, too. With other users of ftrace there, such as a
-/// [`Registration`](super::Registration), ftrace calls all through its list function.
+/// [`EntryHook`](super::EntryHook), ftrace calls all through its list function.
 ///
 /// It follows the function's module ([`Targets`](super::Targets)).
 ///
@@ -41,19 +41,19 @@ pub trait DirectHandler: 'static {
 /// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
 /// own, it never returns: the function goes on to call the handler.
 #[pin_data]
-pub struct Direct<T: DirectHandler> {
+pub struct DirectHook<T: DirectHandler> {
     #[pin]
     ops: SingleOps<Entry<T>>,
 }
 
-impl<T: DirectHandler> Direct<T> {
+impl<T: DirectHandler> DirectHook<T> {
     /// Creates an initialiser that hooks the kernel function `target`.
     ///
     /// # Errors
     ///
-    /// - `ENOENT`, `EINVAL`, `ENOTUNIQ`: as for [`Registration::new`](super::Registration::new).
+    /// - `ENOENT`, `EINVAL`, `ENOTUNIQ`: as for [`EntryHook::new`](super::EntryHook::new).
     /// - `EBUSY`: another direct hook is on it.
-    /// - `ENOMEM`, `ENODEV`: as for [`Registration::new`](super::Registration::new).
+    /// - `ENOMEM`, `ENODEV`: as for [`EntryHook::new`](super::EntryHook::new).
     ///
     /// # Context
     ///

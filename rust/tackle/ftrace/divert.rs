@@ -6,7 +6,7 @@ use super::{
     context::Inside,
     ops::{Plain, Plan, SingleOps},
     skip::LastStub,
-    Arguments, Call, Target,
+    Arguments, Call, Misses, Target,
 };
 use crate::{
     bindings,
@@ -19,8 +19,9 @@ use kernel::{
     prelude::*,
 };
 
-/// Decides about calls of `F`: a type that implements this.
-pub trait Override<F: Replaceable>: Send + Sync + 'static {
+/// Decides about calls of `F`: a type that implements this, or a closure of a call and its
+/// arguments.
+pub trait OverrideHandler<F: Replaceable>: Send + Sync + 'static {
     /// Called at each entry of the function. With a value, the function is skipped, and its
     /// caller gets the value as what it returns; with [`None`], it goes on.
     ///
@@ -29,9 +30,19 @@ pub trait Override<F: Replaceable>: Send + Sync + 'static {
     ///
     /// # Context
     ///
-    /// That of [`Handler::entry`](super::Handler::entry). Calls that come from within a
+    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that come from within a
     /// handler go on.
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>>;
+}
+
+impl<F: Replaceable, C> OverrideHandler<F> for C
+where
+    C: for<'a> Fn(&'a Call, Arguments<'a, F>) -> Option<Returned<'a, F>> + Send + Sync + 'static,
+{
+    #[inline]
+    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>> {
+        self(call, arguments)
+    }
 }
 
 /// A hook on `F` that can skip it, from when it is initialised until it is dropped.
@@ -52,7 +63,7 @@ pub trait Override<F: Replaceable>: Send + Sync + 'static {
 ///
 /// Once initialised, `ops` is registered for `F`, and has this one's address.
 #[pin_data]
-pub struct Overriding<F: Replaceable, H: Override<F>> {
+pub struct OverrideHook<F: Replaceable, H: OverrideHandler<F>> {
     // Dropped in this order.
     #[pin]
     ops: SingleOps<Plain>,
@@ -65,13 +76,13 @@ pub struct Overriding<F: Replaceable, H: Override<F>> {
     _pin: PhantomPinned,
 }
 
-impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
+impl<F: Replaceable, H: OverrideHandler<F>> OverrideHook<F, H> {
     /// Creates an initialiser that hooks the function `F`.
     ///
     /// # Errors
     ///
     /// - `EBUSY`: the function is redirected already, by a live patch or another of these.
-    /// - Those of [`Registration::new`](super::Registration::new).
+    /// - Those of [`EntryHook::new`](super::EntryHook::new).
     ///
     /// # Context
     ///
@@ -107,10 +118,9 @@ impl<F: Replaceable, H: Override<F>> Overriding<F, H> {
         self.skipped.sum()
     }
 
-    /// Returns how many calls the handler has not seen, since they came from within a handler
-    /// of the same context. They were not skipped.
-    pub fn missed(&self) -> u64 {
-        self.missed.sum()
+    /// Returns how many calls the handler has not seen. They were not skipped.
+    pub fn missed(&self) -> Misses {
+        Misses::by_recursion(self.missed.sum())
     }
 
     /// # Safety

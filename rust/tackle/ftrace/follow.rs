@@ -49,7 +49,7 @@ struct Hooks {
 }
 
 /// A hook of which one function can have one.
-pub(crate) trait Single: Sync {
+pub(super) trait Single: Sync {
     /// Puts the hook on the function whose `call __fentry__` is at `address`, if it is on
     /// none.
     fn arm(&self, address: usize) -> Result;
@@ -321,7 +321,7 @@ pub(super) unsafe fn attach(targets: &Targets<'_>, node: Node) -> Result {
 /// # Safety
 ///
 /// The hook stays valid until [`detach_single`] has returned.
-pub(crate) unsafe fn attach_single(
+pub(super) unsafe fn attach_single(
     target: super::Target<'_>,
     hook: *const dyn Single,
     code: usize,
@@ -410,7 +410,7 @@ pub(super) fn detach_all<'a>(list: impl Iterator<Item = &'a Node>) -> Result {
 }
 
 /// As [`detach`], for `hook`; also waits for those who sleep in it.
-pub(crate) fn detach_single(hook: *const dyn Single) {
+pub(super) fn detach_single(hook: *const dyn Single) {
     if library::ready().is_ok() {
         remove_single(|follower| follower.hook.is(&Hook::Single(hook)));
     }

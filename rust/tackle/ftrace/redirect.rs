@@ -264,7 +264,7 @@ unsafe extern "C" fn callback(
 ///
 /// - `EBUSY`: the function is redirected already, by a live patch or another of these; or what
 ///   this very line has made before is still there.
-/// - Those of [`Registration::new`](crate::ftrace::Registration::new).
+/// - Those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
 ///
 /// # Context
 ///

@@ -5,7 +5,7 @@
 use super::{
     context::{Inside, Missed},
     group::Table,
-    Call, Handler,
+    Call, EntryHandler,
 };
 use core::{
     arch::asm,
@@ -47,7 +47,7 @@ impl Missings {
     /// Counts one. Not by the kernel's atomic type, whose operations are functions that may
     /// be hooked.
     #[inline(always)]
-    fn increment(&self) {
+    pub(super) fn increment(&self) {
         // SAFETY: Increments a word that all change by such instructions only.
         unsafe {
             asm!(
@@ -85,7 +85,7 @@ trait HasSteps {
     const STEPS: Steps;
 }
 
-impl<T: Handler> HasSteps for T {
+impl<T: EntryHandler> HasSteps for T {
     const STEPS: Steps = Steps {
         next: step::<T>,
         last: last::<T>,
@@ -126,7 +126,7 @@ impl Node {
     };
 
     /// The node of `hook`, which the caller keeps alive as long as a chain has the node.
-    pub(super) fn new<T: Handler>(hook: *const Hook<T>) -> Self {
+    pub(super) fn new<T: EntryHandler>(hook: *const Hook<T>) -> Self {
         // INVARIANT: A `Hook` begins with its header.
         Self {
             step: T::STEPS.next,
@@ -374,7 +374,7 @@ unsafe extern "rust-cold" fn grouped(
 /// # Safety
 ///
 /// Called by a trampoline alone, with its slot, whose first node is a `Hook<T>`'s.
-unsafe extern "rust-cold" fn lone<T: Handler>(
+unsafe extern "rust-cold" fn lone<T: EntryHandler>(
     a0: usize,
     a1: usize,
     a2: usize,
@@ -427,7 +427,7 @@ unsafe fn note_missed(mut node: *const Node) {
 /// # Safety
 ///
 /// `node` is that of a `Hook<T>` in a chain, and `call` a call of the function.
-unsafe extern "C" fn step<T: Handler>(node: *const Node, call: *const Call) {
+unsafe extern "C" fn step<T: EntryHandler>(node: *const Node, call: *const Call) {
     // SAFETY: By the function's requirements.
     let (hook, call) = unsafe { (&*(*node).hook.cast::<Hook<T>>(), &*call) };
     hook.handler.entry(call);
@@ -444,7 +444,7 @@ unsafe extern "C" fn step<T: Handler>(node: *const Node, call: *const Call) {
 /// # Safety
 ///
 /// `node` is that of a `Hook<T>` in a chain, and `call` a call of the function.
-unsafe extern "C" fn last<T: Handler>(node: *const Node, call: *const Call) {
+unsafe extern "C" fn last<T: EntryHandler>(node: *const Node, call: *const Call) {
     // SAFETY: By the function's requirements.
     let (hook, call) = unsafe { (&*(*node).hook.cast::<Hook<T>>(), &*call) };
     hook.handler.entry(call);

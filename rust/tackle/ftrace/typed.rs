@@ -2,7 +2,7 @@
 
 //! Hooks that know the prototype of their function.
 
-use super::{Call, Handler, Registration, Target};
+use super::{Call, EntryHandler, EntryHook, Target};
 use crate::function::{Function, Prototype};
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -13,12 +13,12 @@ pub type Arguments<'a, F> = <<F as Function>::Prototype as Prototype>::Arguments
 
 /// What runs at the entry of `F`: a type that implements this, or a closure of a call and
 /// its arguments.
-pub trait TypedHandler<F: Function>: Send + Sync + 'static {
-    /// Called at each entry of the function, as [`Handler::entry`] and in its context.
+pub trait TypedEntryHandler<F: Function>: Send + Sync + 'static {
+    /// Called at each entry of the function, as [`EntryHandler::entry`] and in its context.
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>);
 }
 
-impl<F: Function, C> TypedHandler<F> for C
+impl<F: Function, C> TypedEntryHandler<F> for C
 where
     C: for<'a> Fn(&'a Call, Arguments<'a, F>) + Send + Sync + 'static,
 {
@@ -33,19 +33,19 @@ where
 /// # Invariants
 ///
 /// It is registered on `F` alone.
-pub struct Typed<F, H> {
+pub struct TypedEntry<F, H> {
     handler: H,
     _function: PhantomData<fn() -> F>,
 }
 
-impl<F, H> Typed<F, H> {
+impl<F, H> TypedEntry<F, H> {
     /// Returns the handler.
     pub fn handler(&self) -> &H {
         &self.handler
     }
 }
 
-impl<F: Function, H: TypedHandler<F>> Handler for Typed<F, H> {
+impl<F: Function, H: TypedEntryHandler<F>> EntryHandler for TypedEntry<F, H> {
     const IS_TYPED: bool = true;
 
     #[inline]
@@ -57,23 +57,23 @@ impl<F: Function, H: TypedHandler<F>> Handler for Typed<F, H> {
     }
 }
 
-impl<F: Function, H: TypedHandler<F>> Registration<Typed<F, H>> {
+impl<F: Function, H: TypedEntryHandler<F>> EntryHook<TypedEntry<F, H>> {
     /// Creates an initialiser that hooks the function `F`.
     ///
     /// # Errors
     ///
-    /// Those of [`Registration::new`].
+    /// Those of [`EntryHook::new`].
     ///
     /// # Context
     ///
     /// The initialiser may sleep.
     pub fn typed(handler: H) -> impl PinInit<Self, Error> {
-        // INVARIANT: Nobody else can make a `Typed`, and this one goes to `F`.
-        let handler = Typed {
+        // INVARIANT: Nobody else can make a `TypedEntry`, and this one goes to `F`.
+        let handler = TypedEntry {
             handler,
             _function: PhantomData,
         };
-        Registration::new(Target::of::<F>(), handler)
+        EntryHook::new(Target::of::<F>(), handler)
     }
 }
 
@@ -88,7 +88,7 @@ impl<F: Function, H: TypedHandler<F>> Registration<Typed<F, H>> {
 /// ```
 ///
 /// It is [`function!`](crate::function) for a function that only this hook needs, and
-/// [`Registration::typed`](crate::ftrace::Registration::typed).
+/// [`EntryHook::typed`](crate::ftrace::EntryHook::typed).
 #[macro_export]
 macro_rules! hook {
     (
@@ -102,11 +102,11 @@ macro_rules! hook {
     }};
 }
 
-/// [`Registration::typed`] for a closure: tells the compiler what its arguments are.
+/// [`EntryHook::typed`] for a closure: tells the compiler what its arguments are.
 #[doc(hidden)]
-pub fn typed_hook<F: Function, C>(handler: C) -> impl PinInit<Registration<Typed<F, C>>, Error>
+pub fn typed_hook<F: Function, C>(handler: C) -> impl PinInit<EntryHook<TypedEntry<F, C>>, Error>
 where
     C: for<'a> Fn(&'a Call, Arguments<'a, F>) + Send + Sync + 'static,
 {
-    Registration::typed(handler)
+    EntryHook::typed(handler)
 }

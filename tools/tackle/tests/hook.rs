@@ -19,7 +19,7 @@ use tackle_cli::hook::{list, screen, Hooks};
 
 const COUNT: &str = "vfs_read_count vfs_read count calls=12 missed=0 trampoline=ftrace";
 const LATENCY: &str =
-    "vfs_write_latency vfs_write latency calls=3 missed=1 pid=7 cpu=0-3 trampoline=fgraph";
+    "vfs_write_latency vfs_write latency calls=3 missed=1 recursion=1 pid=7 cpu=0-3 trampoline=fgraph";
 
 /// The command line of `tackle hook add`.
 #[derive(Debug, Parser)]
@@ -47,11 +47,13 @@ fn fake() -> Fake {
     put(folder.join("list"), &format!("{COUNT}\n{LATENCY}\n"));
     for (hook, file, text) in [
         ("vfs_read_count", "calls", "12"),
-        ("vfs_read_count", "missed", "0"),
+        ("vfs_read_count", "recursion", "0"),
+        ("vfs_read_count", "no_room", "0"),
         ("vfs_read_count", "function", "vfs_read"),
         ("vfs_read_count", "kind", "count"),
         ("vfs_write_latency", "calls", "3"),
-        ("vfs_write_latency", "missed", "1"),
+        ("vfs_write_latency", "recursion", "1"),
+        ("vfs_write_latency", "no_room", "0"),
         ("vfs_write_latency", "function", "vfs_write"),
         ("vfs_write_latency", "kind", "latency"),
         ("vfs_write_latency", "histogram", "512 1024 1\n4096 8192 20"),
@@ -208,7 +210,10 @@ fn hooks_are_listed() {
         words[1],
         ["vfs_read_count", "vfs_read", "count", "12", "0", "ftrace"]
     );
-    assert_eq!(words[2][5..], ["cpu=0-3", "pid=7", "fgraph"]);
+    assert_eq!(
+        words[2][4..],
+        ["1", "(recursion", "1)", "cpu=0-3", "pid=7", "fgraph"]
+    );
     let json = serde_json::to_value(&hooks).unwrap();
     assert_eq!(
         (json[0]["calls"].as_u64(), json[1]["missed"].as_u64()),
@@ -232,7 +237,7 @@ fn plain_lines_have_all_numbers() {
     assert_eq!(
         plain(&rows[1]),
         format!(
-            "vfs_write_latency vfs_write latency calls=3 per-second=- missed=1\n  \
+            "vfs_write_latency vfs_write latency calls=3 per-second=- missed=1 recursion=1\n  \
              \x20512 ns - 1.02 us   1  {}\n  4.10 us - 8.19 us  20  {}",
             "#".repeat(2),
             "#".repeat(40)

@@ -49,7 +49,15 @@ fn run(report: &mut Report) -> Result<()> {
         others(report, irrelevant)?;
     }
     rust(report, "nop", "rust-direct", "kind=direct")?;
-    rust(report, "entry-exit", "rust-fprobe", "kind=exit")?;
+    for (case, hooks) in [("entry-exit", 1), ("entry-exit-10", 10)] {
+        rust(
+            report,
+            case,
+            "rust-exit",
+            &format!("kind=exit hooks={hooks}"),
+        )?;
+        probes::bpf(report, case, "fexit", hooks)?;
+    }
     rust(report, "redirect", "rust-skip", "kind=skip")?;
     rust(report, "redirect", "rust-redirect", "kind=redirect")?;
     for (case, count) in [("nop", 1), ("shared-10", 10)] {
@@ -59,6 +67,18 @@ fn run(report: &mut Report) -> Result<()> {
         ("nop", "fprobe", "exit_bench", "kind=fprobe-entry"),
         ("entry-exit", "fprobe", "exit_bench", "kind=fprobe"),
         ("entry-exit", "kretprobe", "exit_bench", "kind=kretprobe"),
+        (
+            "entry-exit-10",
+            "fprobe",
+            "exit_bench",
+            "kind=fprobe count=10",
+        ),
+        (
+            "entry-exit-10",
+            "kretprobe",
+            "exit_bench",
+            "kind=kretprobe count=10",
+        ),
         ("redirect", "c-redirect", "redirect_bench", ""),
     ] {
         let hook = module::load(peer, parameters)?;

@@ -60,21 +60,28 @@ pub fn measure(report: &mut Report, case: &str, count: u32) -> Result<()> {
     for kprobe in KPROBES {
         kprobes(report, case, &kprobe, count)?;
     }
-    for (subject, object) in [("bpf-fentry", "fentry"), ("bpf-kprobe", "kprobe")] {
-        if object == "fentry" && !has_btf("bench_tracee") {
-            let reason = "the kernel has no BTF of bench_tracee";
-            skipped(report, case, subject, reason)?;
-            continue;
-        }
-        let attached = Attached::load(object, count)?;
-        ftrace::expect_enabled("tracee")?;
-        figure(report, case, subject, call()?)?;
-        drop(attached);
-        wait_for("BPF programs to be gone", LIMIT, || {
-            Ok(ftrace::enabled("tracee")?.is_none().then_some(()))
-        })?;
+    bpf(report, case, "fentry", count)?;
+    bpf(report, case, "kprobe", count)
+}
+
+/// Measures a call with `count` BPF programs on the function, attached as `attach` says.
+///
+/// # Errors
+///
+/// As [`measure`].
+pub fn bpf(report: &mut Report, case: &str, attach: &str, count: u32) -> Result<()> {
+    let subject = format!("bpf-{attach}");
+    if attach != "kprobe" && !has_btf("bench_tracee") {
+        let reason = "the kernel has no BTF of bench_tracee";
+        return skipped(report, case, &subject, reason);
     }
-    Ok(())
+    let attached = Attached::load(attach, count)?;
+    ftrace::expect_enabled("tracee")?;
+    figure(report, case, &subject, call()?)?;
+    drop(attached);
+    wait_for("BPF programs to be gone", LIMIT, || {
+        Ok(ftrace::enabled("tracee")?.is_none().then_some(()))
+    })
 }
 
 fn kprobes(report: &mut Report, case: &str, kprobe: &Kprobe, count: u32) -> Result<()> {

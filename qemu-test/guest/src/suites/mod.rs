@@ -5,6 +5,7 @@
 mod codel_family;
 mod debugfs_fuzz;
 mod every_function;
+mod exit_hooks;
 mod fault;
 mod hooks;
 mod kunit;
@@ -26,6 +27,7 @@ use crate::suite::Suite;
 pub const ALL: &[&Suite] = &[
     &hooks::SUITE,
     &tackle_hooks::SUITE,
+    &exit_hooks::SUITE,
     &soundness::SUITE,
     &livepatch::SUITE,
     &numa::SUITE,

@@ -312,11 +312,14 @@ fn exit_hooks_meet_returns_of_old_ones(_: &mut Context<'_>) -> Result<()> {
         return skip("fprobe warns (the third patch in scripts/patches)");
     }
     let stack = module::stack(HOOKS, "")?;
+    // With another direct call on the function, the hooks are fprobes.
+    let direct = module::load("hook_exclusive", "kind=direct function=schedule")?;
     for _ in 0..3 * 16 {
         add("schedule latency name=sleep")?;
         sleep(Duration::from_millis(20));
         debugfs::set(hooks("del"), "sleep")?;
     }
+    direct.unload()?;
     stack.unload()
 }
 
@@ -353,7 +356,12 @@ fn forgotten_hooks_go_with_their_module(_: &mut Context<'_>) -> Result<()> {
     call(TWIN_A, 3)?;
     debugfs::read(debugfs::tackle("hook_forget/file"))?;
     forget.unload()?;
-    for function in [FUNCTION, "__x64_sys_getpid", "meminfo_proc_show"] {
+    for function in [
+        FUNCTION,
+        "__x64_sys_getpid",
+        "__x64_sys_getppid",
+        "meminfo_proc_show",
+    ] {
         ftrace::expect_bare(function)?;
     }
     call(TWIN_A, 3)?;

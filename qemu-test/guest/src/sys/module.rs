@@ -40,8 +40,10 @@ pub const CLIENTS: [&str; 8] = [
 pub const RIG: &[&str] = &[
     "bench_others",
     "bench_tracee",
+    "first_hook",
     "hook_all",
     "hook_exclusive",
+    "hook_exit",
     "hook_forget",
     "hook_oops",
     "hook_redirect",

@@ -91,7 +91,7 @@ impl fmt::Display for CpuList {
 
 /// Whose calls a hook sees: those that all that is set agrees with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter<'a> {
+pub struct FilterSpec<'a> {
     /// A task, by its ID in the initial namespace.
     pub pid: Option<u32>,
     /// A process, by its ID in the initial namespace.
@@ -104,7 +104,7 @@ pub struct Filter<'a> {
     pub cpus: Option<CpuList>,
 }
 
-impl fmt::Display for Filter<'_> {
+impl fmt::Display for FilterSpec<'_> {
     /// As in a line, with a blank before each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(pid) = self.pid {
@@ -136,7 +136,7 @@ pub struct Request<'a> {
     /// What to call the hook, where the line says so.
     pub name: Option<&'a str>,
     /// Whose calls.
-    pub filter: Filter<'a>,
+    pub filter: FilterSpec<'a>,
     /// Which of several functions of that name, counted from 1 by their addresses.
     pub position: Option<NonZeroUsize>,
     /// The type of what the function returns, where the line says so.
@@ -198,7 +198,7 @@ impl<'a> Request<'a> {
                 _ => return Err(RequestError::Kind(kind)),
             },
             name: None,
-            filter: Filter::default(),
+            filter: FilterSpec::default(),
             position: None,
             returns: None,
             when_loaded: false,
@@ -367,7 +367,7 @@ mod tests {
     fn the_shortest_line() {
         let request = Request::parse("vfs_read count").unwrap();
         assert_eq!((request.function, request.kind), ("vfs_read", Kind::Count));
-        assert_eq!(request.filter, Filter::default());
+        assert_eq!(request.filter, FilterSpec::default());
         assert_eq!(request.filter.to_string(), "");
     }
 

@@ -120,17 +120,17 @@ fn handler(name: &str) -> Option<String> {
         "tackle::ftrace::slot::step::<",
         "tackle::ftrace::direct::enter::<",
     ];
-    let methods = [
-        ("<tackle::ftrace::divert::Overriding<", ">>::callback", ""),
-        ("<tackle::fprobe::Registration<", ">>::entry", ""),
-        ("<tackle::fprobe::Registration<", ">>::exit", " at the exit"),
+    let others = [
+        ("<tackle::ftrace::divert::OverrideHook<", ">>::callback", ""),
+        ("tackle::ftrace::exit::chain::entry::<", ">", ""),
+        ("tackle::ftrace::exit::chain::exit::<", ">", " at the exit"),
     ];
     let within = |start, end| name.strip_prefix(start)?.strip_suffix(end);
     let function = functions.iter().find_map(|start| within(start, ">"));
-    let method = methods.iter().find_map(|(start, end, place)| {
+    let other = others.iter().find_map(|(start, end, place)| {
         within(start, end).map(|handler| format!("{handler}{place}"))
     });
-    function.map(str::to_owned).or(method)
+    function.map(str::to_owned).or(other)
 }
 
 /// What a search has found.
@@ -268,12 +268,12 @@ mod tests {
             ("tackle::ftrace::slot::step::<mine::H<u8>>", "mine::H<u8>"),
             ("tackle::ftrace::direct::enter::<mine::H>", "mine::H"),
             (
-                "<tackle::ftrace::divert::Overriding<mine::F, mine::H>>::callback",
+                "<tackle::ftrace::divert::OverrideHook<mine::F, mine::H>>::callback",
                 "mine::F, mine::H",
             ),
-            ("<tackle::fprobe::Registration<mine::H>>::entry", "mine::H"),
+            ("tackle::ftrace::exit::chain::entry::<mine::H>", "mine::H"),
             (
-                "<tackle::fprobe::Registration<mine::H>>::exit",
+                "tackle::ftrace::exit::chain::exit::<mine::H>",
                 "mine::H at the exit",
             ),
         ] {
@@ -281,8 +281,8 @@ mod tests {
         }
         for name in [
             "tackle::ftrace::slot::many",
-            "<tackle::fprobe::Registration<mine::H>>::new",
-            "core::ptr::drop_in_place::<tackle::fprobe::Registration<mine::H>>",
+            "<tackle::ftrace::exit::ExitHook<mine::H>>::new",
+            "core::ptr::drop_in_place::<tackle::ftrace::exit::ExitHook<mine::H>>",
         ] {
             assert_eq!(handler(name), None, "{name}");
         }

@@ -27,6 +27,7 @@ use crate::unknown::unknown;
 
 use add::Request;
 use symbols::{Found, Symbols};
+use tackle_core::hooks::Misses;
 
 /// A hook, as `list` has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -39,9 +40,13 @@ pub struct Hook {
     pub kind: String,
     /// Calls that it has seen.
     pub calls: u64,
-    /// Calls that it could not see: they came while it was at work itself.
+    /// Calls that it has not seen, all in all.
     pub missed: u64,
-    /// What its function calls: a symbol, `ftrace` or `fgraph` (`Documentation/hooks.rst`).
+    /// Those of them that came from within a handler of a hook.
+    pub recursion: u64,
+    /// Those for which there was no room on a task's shadow stack.
+    pub no_room: u64,
+    /// What its function calls: a symbol, `ftrace`, `fgraph` or `none` (`Documentation/hooks.rst`).
     pub trampoline: Option<String>,
     /// The type of what its function returns, where it counts that.
     pub returns: Option<String>,
@@ -65,12 +70,22 @@ impl Hook {
             match key {
                 "calls" => hook.calls = value.parse().ok()?,
                 "missed" => hook.missed = value.parse().ok()?,
+                "recursion" => hook.recursion = value.parse().ok()?,
+                "no_room" => hook.no_room = value.parse().ok()?,
                 "trampoline" => hook.trampoline = Some(value.to_owned()),
                 "returns" => hook.returns = Some(value.to_owned()),
                 _ => drop(hook.filters.insert(key.to_owned(), value.to_owned())),
             }
         }
         Some(hook)
+    }
+
+    /// Calls that it has not seen, by reason.
+    pub fn misses(&self) -> Misses {
+        Misses {
+            recursion: self.recursion,
+            no_room: self.no_room,
+        }
     }
 
     /// The filters in one word each.
@@ -254,6 +269,21 @@ impl Hooks {
     }
 }
 
+/// How many calls a hook has missed, and for which reasons.
+fn missed(misses: Misses) -> String {
+    let missed = misses.total();
+    let reasons = [(misses.recursion, "recursion"), (misses.no_room, "no room")];
+    let reasons: Vec<_> = reasons
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, reason)| format!("{reason} {count}"))
+        .collect();
+    if reasons.is_empty() {
+        return missed.to_string();
+    }
+    format!("{missed} ({})", reasons.join(", "))
+}
+
 /// The hooks as a table.
 pub fn list(hooks: &[Hook]) -> String {
     let heading = [
@@ -271,7 +301,7 @@ pub fn list(hooks: &[Hook]) -> String {
             hook.function.clone(),
             hook.kind.clone(),
             hook.calls.to_string(),
-            hook.missed.to_string(),
+            missed(hook.misses()),
             hook.conditions(),
             hook.trampoline.clone().unwrap_or_default(),
         ]

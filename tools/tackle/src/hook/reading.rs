@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use tackle_core::hooks::Misses;
 
 use super::errno::described;
 use super::numbers::time;
@@ -34,8 +35,8 @@ pub struct Reading {
     pub kind: String,
     /// Calls that it has seen.
     pub calls: u64,
-    /// Calls that it could not see.
-    pub missed: u64,
+    /// Calls that it has not seen, by reason.
+    pub missed: Misses,
     /// Times in order, values with the most frequent first; none where it only counts.
     pub bars: Vec<Bar>,
 }
@@ -62,7 +63,10 @@ impl Hooks {
             function: text("function")?,
             kind: text("kind")?,
             calls: number("calls")?,
-            missed: number("missed")?,
+            missed: Misses {
+                recursion: number("recursion")?,
+                no_room: number("no_room")?,
+            },
             bars: bars(&folder)?,
         })
     }

@@ -8,6 +8,7 @@ use ratatui::text::Line;
 use ratatui::widgets::{Bar, BarChart, BarGroup, Block, Cell, Row as Cells, Table};
 use ratatui::Frame;
 
+use super::missed;
 use super::numbers::rate;
 use super::watch::Row;
 
@@ -42,7 +43,7 @@ fn counters(frame: &mut Frame<'_>, area: Rect, rows: &[Row]) {
             Cell::from(reading.kind.as_str()),
             number(reading.calls.to_string()),
             number(rate(row.rate)),
-            number(reading.missed.to_string()),
+            number(missed(reading.missed)),
         ])
     });
     let widths = [
@@ -51,7 +52,7 @@ fn counters(frame: &mut Frame<'_>, area: Rect, rows: &[Row]) {
         Constraint::Length(8),
         Constraint::Length(14),
         Constraint::Length(12),
-        Constraint::Length(8),
+        Constraint::Length(24),
     ];
     let heading = Cells::new([
         Cell::from("HOOK"),

@@ -84,7 +84,7 @@ pub fn plain(row: &Row) -> String {
         rate: rate_,
     } = row;
     let mut text = format!(
-        "{} {} {} calls={} per-second={} missed={}",
+        "{} {} {} calls={} per-second={} {}",
         reading.name,
         reading.function,
         reading.kind,

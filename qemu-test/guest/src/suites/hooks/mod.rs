@@ -2,6 +2,7 @@
 
 //! `hook_count`: a hook at the entry of any function, on its own trampoline.
 
+mod first_hook;
 mod redirect;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context as _, Result};
 use nix::errno::Errno;
 
-use self::redirect::*;
+use self::{first_hook::*, redirect::*};
 use crate::suite::{list, Context, Suite};
 use crate::suites::numa::need_balancing;
 use crate::sys::{debugfs, expect_errno, ftrace, kmsg, livepatch, module};
@@ -23,7 +24,7 @@ pub const SUITE: Suite = Suite {
     tests: list![
         counts_exactly,
         counts_calls_from_two_threads,
-        names_its_function,
+        counts_calls_of_one_process,
         has_its_own_trampoline,
         two_hooks_have_two_trampolines,
         is_gone_after_unloading,
@@ -38,6 +39,7 @@ pub const SUITE: Suite = Suite {
         one_redirection_on_a_function,
         hooks_see_redirected_calls,
         waits_for_whoever_sleeps_in_it,
+        the_page_about_a_first_hook_is_right,
     ],
 };
 
@@ -91,11 +93,21 @@ fn counts_calls_from_two_threads(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-fn names_its_function(_: &mut Context<'_>) -> Result<()> {
-    let stack = hook(CALL)?;
-    let name = debugfs::read(debugfs::tackle("hook_count/function"))?;
-    ensure!(name == CALL, "expected {CALL}, got '{name}'");
-    stack.unload()
+fn counts_calls_of_one_process(_: &mut Context<'_>) -> Result<()> {
+    let own = std::process::id();
+    for (tgid, expected) in [(own, 10), (own + 1, 0)] {
+        let stack = module::stack(MODULE, &format!("function={CALL} tgid={tgid}"))?;
+        for _ in 0..10 {
+            nix::unistd::getsid(None)?;
+        }
+        let count = calls()?;
+        ensure!(
+            count == expected,
+            "tgid={tgid}: expected {expected} calls, got {count}"
+        );
+        stack.unload()?;
+    }
+    Ok(())
 }
 
 fn has_its_own_trampoline(context: &mut Context<'_>) -> Result<()> {

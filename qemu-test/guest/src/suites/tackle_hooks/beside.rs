@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
-use super::{add, call, calls, expect, path, CALL, MODULE, READ};
+use super::{add, call, calls, exit_trampoline, expect, path, CALL, MODULE, READ};
 use crate::suite::{skip, Context};
 use crate::sys::bpf::{self, Attached};
 use crate::sys::ftrace::{self, Traced};
@@ -292,6 +292,45 @@ pub fn a_bpf_program_excludes_a_direct_hook(_: &mut Context<'_>) -> Result<()> {
     detach(program)?;
     ftrace::expect_bare(CALL)?;
     library.unload()
+}
+
+/// A function has one direct call. An exit hook that finds another one there is an fprobe.
+pub fn a_bpf_program_makes_an_exit_hook_an_fprobe(_: &mut Context<'_>) -> Result<()> {
+    needs_btf()?;
+    let stack = module::stack(MODULE, "")?;
+    let trampoline = || -> Result<String> {
+        let list = debugfs::read(path("list"))?;
+        let word = |line: &str| Some(line.split_once(" trampoline=")?.1.to_owned());
+        word(list.trim()).with_context(|| format!("no trampoline in '{list}'"))
+    };
+    add(&format!("{CALL} latency name=first"))?;
+    ensure!(
+        trampoline()?.starts_with(exit_trampoline()),
+        "alone: {}",
+        trampoline()?
+    );
+    let refusal = attach().err().context("the BPF program was attached")?;
+    let refusal = format!("{refusal:#}");
+    ensure!(
+        refusal.contains("failed to attach: Invalid argument"),
+        "expected EINVAL, got: {refusal}"
+    );
+    call(10);
+    expect("calls", calls("first")?, 10)?;
+    debugfs::set(path("del"), "first")?;
+
+    let program = attach()?;
+    add(&format!("{CALL} latency name=second"))?;
+    expect("the trampoline", trampoline()?, "fgraph".into())?;
+    call(10);
+    expect("runs of the program", bpf::runs(PROGRAM)?, 10)?;
+    expect("calls", calls("second")?, 10)?;
+    detach(program)?;
+    call(10);
+    expect("calls", calls("second")?, 20)?;
+    debugfs::set(path("del"), "second")?;
+    ftrace::expect_bare(CALL)?;
+    stack.unload()
 }
 
 /// The kernel does not let ftrace be switched off, which would disarm hooks.

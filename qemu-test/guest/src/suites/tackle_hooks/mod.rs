@@ -50,6 +50,7 @@ pub const SUITE: Suite = Suite {
         meets_a_livepatch_in_c,
         a_livepatch_in_c_excludes_a_redirect,
         a_bpf_program_excludes_a_direct_hook,
+        a_bpf_program_makes_an_exit_hook_an_fprobe,
         ftrace_stays_on,
     ],
 };
@@ -282,10 +283,20 @@ fn lists_what_there_is(_: &mut Context<'_>) -> Result<()> {
         lines.len() == 2
             && lines[0].starts_with(&first)
             && lines[1].starts_with(&format!("time {READ} latency calls="))
-            && lines[1].ends_with(" tgid=1 cpu=0,1 trampoline=fgraph"),
+            && lines[1].contains(&format!(" tgid=1 cpu=0,1 trampoline={}", exit_trampoline())),
         "unexpected: {list}"
     );
     stack.unload()
+}
+
+/// What `list` has for a hook at the exit of a function of the kernel: the name of the trampoline
+/// without its number. That needs the function's prototype.
+pub(super) fn exit_trampoline() -> &'static str {
+    if bpf::has_btf("vmlinux") {
+        "tackle_ftrace_exit_trampoline_"
+    } else {
+        "fgraph"
+    }
 }
 
 fn refuses_bad_lines(_: &mut Context<'_>) -> Result<()> {

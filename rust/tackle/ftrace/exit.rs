@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Hooks at the exit of kernel functions: Rust code that sees a call begin and return.
+//!
+//! The function's entry calls a trampoline, which calls the rest of the function and then the
+//! handlers (`trampolines.S`). Where that is not possible, the hook is an fprobe, which costs
+//! more ([`ExitHook`] says when).
+
+mod callable;
+mod chain;
+mod dead;
+mod fprobe;
+mod sites;
+mod slot;
+mod typed;
+
+use super::{
+    follow::{self, Single},
+    slot::{Header, Hook},
+    Call, Misses, Target,
+};
+use crate::bindings;
+use chain::Node;
+use core::{
+    marker::PhantomPinned,
+    sync::atomic::{AtomicU8, Ordering},
+};
+use kernel::{prelude::*, types::Opaque};
+
+pub(crate) use sites::Trampolines;
+pub use typed::{TypedExit, TypedExitHandler};
+
+/// Initialises what this module keeps.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`](crate::library::ready).
+pub(super) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { sites::init() };
+}
+
+/// The return of a hooked function, as its hook sees it.
+pub struct Return {
+    ip: usize,
+    value: usize,
+}
+
+impl Return {
+    /// Returns the address of the hooked function's entry, as [`Call::ip`] does.
+    #[inline]
+    pub fn ip(&self) -> usize {
+        self.ip
+    }
+
+    /// Returns the register of the return value.
+    ///
+    /// What is in it depends on the function's prototype: a value narrower than the register
+    /// leaves the upper bits undefined, and a function without a value all of them.
+    #[inline]
+    pub fn value(&self) -> usize {
+        self.value
+    }
+}
+
+/// What runs at the entry and the exit of a hooked function: a type that implements this, or a
+/// pair of closures. The first one gets a call and returns data or [`None`], the second one gets
+/// the return and the data.
+pub trait ExitHandler: Send + Sync + 'static {
+    /// What a call carries from its entry to its exit: at most 64 bytes, aligned as a register
+    /// at most. Both are checked at build time.
+    type Data: Copy + Send;
+
+    /// Called at each entry of the function. With [`None`], the call's exit is not seen.
+    ///
+    /// # Context
+    ///
+    /// That of [`EntryHandler::entry`](super::EntryHandler::entry): no handler runs within
+    /// another one of the same context.
+    fn entry(&self, call: &Call) -> Option<Self::Data>;
+
+    /// Called when that call has returned. If the hook is removed while a call is in progress,
+    /// its exit is not seen.
+    ///
+    /// # Context
+    ///
+    /// As for [`ExitHandler::entry`].
+    fn exit(&self, ret: &Return, data: Self::Data);
+}
+
+impl<E, X, D> ExitHandler for (E, X)
+where
+    E: Fn(&Call) -> Option<D> + Send + Sync + 'static,
+    X: Fn(&Return, D) + Send + Sync + 'static,
+    D: Copy + Send,
+{
+    type Data = D;
+
+    #[inline]
+    fn entry(&self, call: &Call) -> Option<D> {
+        (self.0)(call)
+    }
+
+    #[inline]
+    fn exit(&self, ret: &Return, data: D) {
+        (self.1)(ret, data)
+    }
+}
+
+/// By what means an exit hook is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mechanism {
+    /// By the trampoline of this number: its symbol is `tackle_ftrace_exit_trampoline_NUMBER`.
+    Trampoline(usize),
+    /// By an fprobe, which uses the function graph tracer.
+    Fprobe,
+}
+
+/// [`ExitHook::state`]: the function's module is not loaded, or the hook is removed.
+const OFF: u8 = 0;
+const BY_TRAMPOLINE: u8 = 1;
+const BY_FPROBE: u8 = 2;
+
+/// A hook on the entries and exits of one kernel function, from when it is initialised until
+/// it is dropped.
+///
+/// It follows the function's module ([`Targets`](super::Targets)).
+///
+/// # Mechanism
+///
+/// A trampoline calls the function. All exit hooks on a function share one, and 256 functions can
+/// have one. It is a direct call of ftrace, of which a function has one at most. The hook is an
+/// fprobe instead where
+///
+/// - the prototype is not known: the kernel has no type information (BTF) of the function, and
+///   the hook was not made by [`ExitHook::typed`];
+/// - an argument is passed on the stack, or there are any number of arguments;
+/// - the function never returns, as `do_exit()`;
+/// - the function has another direct call: a BPF program or a [`DirectHook`](super::DirectHook) hook;
+/// - all trampolines are in use, or the hooks on the function have more than 256 bytes of data
+///   and IDs (8 bytes each).
+///
+/// # Removal
+///
+/// Dropping it returns only when no CPU can still be in the handler. It may sleep, for tens of
+/// milliseconds. It does not wait for tasks that sleep in the function. Until these have returned
+/// or ended, the library cannot be unloaded. If such a task oopses, that is until reboot.
+///
+/// # Invariants
+///
+/// `state` says where the hook is: on a function in [`sites`], or `probe` is registered.
+#[pin_data(PinnedDrop)]
+pub struct ExitHook<T: ExitHandler> {
+    #[pin]
+    hook: Hook<T>,
+    /// Whether the prototype is known to have no argument on the stack.
+    is_typed: bool,
+    /// For an fprobe: the ID in its records.
+    id: u64,
+    /// Changed under the lock of the hooks alone. Not the kernel's type, whose loads are calls.
+    state: AtomicU8,
+    #[pin]
+    probe: Opaque<bindings::fprobe>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: The functions of ftrace and fprobe may be called from any thread, and `T` is `Send`.
+unsafe impl<T: ExitHandler> Send for ExitHook<T> {}
+// SAFETY: A shared reference gives access to the handler and to counters, and `T` is `Sync`.
+// All other uses are under the lock of the hooks.
+unsafe impl<T: ExitHandler> Sync for ExitHook<T> {}
+
+impl<T: ExitHandler> ExitHook<T> {
+    /// Creates an initialiser that hooks the kernel function `target`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`EntryHook::new`](super::EntryHook::new), and of fprobe.
+    ///
+    /// # Context
+    ///
+    /// The initialiser may sleep.
+    pub fn new<'a>(
+        target: impl Into<Target<'a>> + 'a,
+        handler: T,
+    ) -> impl PinInit<Self, Error> + 'a {
+        Self::with(target.into(), handler, false)
+    }
+
+    fn with(target: Target<'_>, handler: T, is_typed: bool) -> impl PinInit<Self, Error> + '_ {
+        // INVARIANT: It is on no function.
+        try_pin_init!(Self {
+            hook: Hook {
+                header: Header::new(),
+                handler,
+            },
+            is_typed,
+            id: chain::new_id(),
+            state: AtomicU8::new(OFF),
+            // The fields of an fprobe may be zero.
+            probe: Opaque::new(pin_init::zeroed()),
+            _pin: PhantomPinned,
+        } ? Error)
+        .pin_chain(move |this| {
+            let this = this.as_ref().get_ref();
+            let code = T::exit as *const () as usize;
+            // SAFETY: `this` is pinned, and `drop` detaches it.
+            unsafe { follow::attach_single(target, this, code) }
+        })
+    }
+
+    /// Returns the handler.
+    pub fn handler(&self) -> &T {
+        &self.hook.handler
+    }
+
+    /// Returns how many entries and exits the handler has not seen.
+    pub fn missed(&self) -> Misses {
+        Misses {
+            recursion: self.hook.header.missed.get(),
+            no_room: self.fprobe_missed(),
+        }
+    }
+
+    /// Returns by what means the hook is called; [`None`] while the function's module is not
+    /// loaded.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn mechanism(&self) -> Option<Mechanism> {
+        match self.state.load(Ordering::Relaxed) {
+            BY_TRAMPOLINE => sites::trampoline(&self.hook.header).map(Mechanism::Trampoline),
+            BY_FPROBE => Some(Mechanism::Fprobe),
+            _ => None,
+        }
+    }
+
+    /// Hooks the function at `address` by a trampoline. False: it has to be an fprobe.
+    fn arm_by_trampoline(&self, address: usize) -> Result<bool> {
+        if !callable::is_callable(address, self.is_typed)? {
+            return Ok(false);
+        }
+        // SAFETY: Just checked. `disarm` detaches the hook.
+        match unsafe { sites::attach(address, Node::new(&self.hook)) } {
+            Ok(()) => Ok(true),
+            Err(EBUSY | ENOSPC) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl<T: ExitHandler> Single for ExitHook<T> {
+    fn arm(&self, address: usize) -> Result {
+        if self.state.load(Ordering::Relaxed) != OFF {
+            return Ok(());
+        }
+        let state = if self.arm_by_trampoline(address)? {
+            BY_TRAMPOLINE
+        } else {
+            // SAFETY: By the type invariants it is not registered; `disarm` unregisters it.
+            unsafe { self.register_fprobe(address) }?;
+            BY_FPROBE
+        };
+        // INVARIANT: That is where it is.
+        self.state.store(state, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn disarm(&self) {
+        match self.state.load(Ordering::Relaxed) {
+            BY_TRAMPOLINE => sites::detach(&self.hook.header),
+            // SAFETY: By the type invariants.
+            BY_FPROBE => unsafe { self.unregister_fprobe() },
+            _ => {}
+        }
+        // INVARIANT: It is on no function.
+        self.state.store(OFF, Ordering::Relaxed);
+    }
+}
+
+#[pinned_drop]
+impl<T: ExitHandler> PinnedDrop for ExitHook<T> {
+    fn drop(self: Pin<&mut Self>) {
+        follow::detach_single(self.as_ref().get_ref());
+    }
+}

@@ -1,0 +1,403 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Keeps which exit hooks are on which functions, by trampolines of our own.
+//!
+//! A hook is off as soon as its function's chain does not have it any more. A task that sleeps in
+//! the function stays in the trampoline, and finds no hook there when it comes back. Until then
+//! the trampoline is not used for another function, and the library stays loaded.
+//!
+//! C header: [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h),
+//! `register_ftrace_direct()`
+
+use super::{
+    chain::{Chain, Node},
+    dead::DeadTasks,
+    slot::{self, Pool, Trampoline},
+};
+use crate::{
+    bindings, fault,
+    ftrace::{ops, slot::Header},
+    library,
+};
+use core::{
+    marker::PhantomPinned,
+    sync::atomic::{AtomicBool, Ordering},
+};
+use kernel::{error::to_result, ffi::c_ulong, prelude::*, types::Opaque};
+
+kernel::sync::global_lock! {
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
+    unsafe(uninit) static SITES: Mutex<Sites> = Sites {
+        pool: Pool::new(),
+        sites: KVec::new(),
+        leaving: KVec::new(),
+        dead: None,
+    };
+}
+
+kernel::sync::global_lock! {
+    /// Held while a direct call is unregistered: its address does not change meanwhile.
+    // SAFETY: As above.
+    unsafe(uninit) static SHARING: Mutex<()> = ();
+}
+
+/// Initialises the locks.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`].
+pub(super) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe {
+        SITES.init();
+        SHARING.init();
+    }
+}
+
+/// The exit hooks of all functions.
+struct Sites {
+    pool: Pool,
+    sites: KVec<Pin<KBox<Site>>>,
+    /// Trampolines that their functions do not call any more, with tasks in them. Each has a
+    /// reference to the library's module.
+    leaving: KVec<Pin<KBox<Site>>>,
+    /// There while one of the lists is not empty.
+    dead: Option<Pin<KBox<DeadTasks>>>,
+}
+
+/// A function with exit hooks.
+///
+/// # Invariants
+///
+/// - `ops` is registered with ftrace as a direct call of `trampoline` while `is_registered`.
+/// - The trampoline runs `chain`. `spare` has room for all hooks of `chain` but one.
+#[pin_data]
+struct Site {
+    /// Of the `call __fentry__` at the function's entry.
+    address: usize,
+    trampoline: Trampoline,
+    chain: Chain,
+    spare: Chain,
+    is_registered: bool,
+    #[pin]
+    ops: Opaque<bindings::ftrace_ops>,
+    #[pin]
+    _pin: PhantomPinned,
+}
+
+// SAFETY: ftrace's functions may be called from any thread.
+unsafe impl Send for Site {}
+
+impl Site {
+    /// Creates an initialiser of a site whose function is not hooked yet.
+    fn new(address: usize, trampoline: Trampoline, node: Node) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            address,
+            chain: Chain::EMPTY.with(node)?,
+            spare: Chain::with_room(1)?,
+            trampoline,
+            is_registered: false,
+            ops: Opaque::uninit(),
+            _pin: PhantomPinned,
+        } ? Error)
+    }
+
+    /// Makes the function call the trampoline, which runs the chain.
+    ///
+    /// # Errors
+    ///
+    /// Those of ftrace. `EBUSY`: the function calls somebody else's trampoline.
+    fn register(self: Pin<&mut Self>) -> Result {
+        let site = self.project();
+        site.trampoline.run(site.chain);
+        // Beside a live patch the trampoline has to be called: see `share`.
+        let mut result = Err(EAGAIN);
+        if cfg!(CONFIG_DYNAMIC_FTRACE_WITH_JMP) {
+            let direct = site.trampoline.direct_address(true);
+            // SAFETY: `ops` is part of the site, which is pinned and unregisters it.
+            result = unsafe { register(site.ops.get(), *site.address, direct) };
+        }
+        if result == Err(EAGAIN) {
+            let direct = site.trampoline.direct_address(false);
+            // SAFETY: As above.
+            result = unsafe { register(site.ops.get(), *site.address, direct) };
+        }
+        // INVARIANT: Just registered.
+        *site.is_registered = result.is_ok();
+        result
+    }
+
+    /// Makes the function not call the trampoline any more. A task may still be in it.
+    fn unregister(self: Pin<&mut Self>) {
+        let site = self.project();
+        let ops = site.ops.get();
+        let _sharing = SHARING.lock();
+        // SAFETY: By the type invariants `ops` is registered. `share` does not change the address
+        // of the direct call while `SHARING` is locked.
+        let result = to_result(unsafe {
+            bindings::unregister_ftrace_direct(ops, (*ops).direct_call, false)
+        });
+        *site.is_registered = result.is_err();
+    }
+
+    /// Takes hooks off, and makes the trampoline run the others. CPUs may still run the old chain.
+    fn withdraw(self: Pin<&mut Self>, is_gone: impl Fn(&Node) -> bool) {
+        let site = self.project();
+        // There is room, by the type invariants.
+        site.spare
+            .set(site.chain.hooks().iter().filter(|node| !is_gone(node)));
+        core::mem::swap(site.chain, site.spare);
+        site.trampoline.run(site.chain);
+    }
+}
+
+/// Initialises `ops`, and registers it as a direct call of the function at `address`.
+///
+/// # Safety
+///
+/// `ops` is not registered, and stays in its place until it is unregistered. `direct` is the
+/// address of a trampoline for the function.
+unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize, direct: usize) -> Result {
+    fault::REGISTER_FTRACE_DIRECT.check()?;
+    // SAFETY: By the function's requirements.
+    unsafe {
+        ops.write(bindings::ftrace_ops {
+            ops_func: Some(share),
+            ..pin_init::zeroed()
+        });
+        ops::change_filter(ops, &mut [address], false)?;
+        to_result(bindings::register_ftrace_direct(ops, direct))
+            .inspect_err(|_| ops::free_filter(ops))
+    }
+}
+
+/// What ftrace asks a direct call when a live patch, or another ops that changes where functions
+/// go on, is on the same function.
+///
+/// Such an ops changes the address on the stack of a trampoline that is called. A trampoline that
+/// is jumped to does not look there. So it is called as long as both are on the function.
+///
+/// # Safety
+///
+/// Called by ftrace alone, with the `ops` of a site and the lock for direct calls held.
+unsafe extern "C" fn share(
+    ops: *mut bindings::ftrace_ops,
+    _ip: c_ulong,
+    command: bindings::ftrace_ops_cmd,
+) -> c_int {
+    // SAFETY: By the function's requirements.
+    let now = unsafe { (*ops).direct_call };
+    let is_jmp = slot::is_jmp(now);
+    let next = match command {
+        // `Site::register` tries again.
+        bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_SELF if is_jmp => {
+            return EAGAIN.to_errno()
+        }
+        bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_PEER if is_jmp => {
+            slot::called(now)
+        }
+        bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_DISABLE_SHARE_IPMODIFY_PEER
+            if !is_jmp && cfg!(CONFIG_DYNAMIC_FTRACE_WITH_JMP) =>
+        {
+            slot::jumped_to(now)
+        }
+        _ => return 0,
+    };
+    // Not `lock()`: `Site::unregister` has this lock when it waits for that of direct calls.
+    let Some(_sharing) = SHARING.try_lock() else {
+        return EAGAIN.to_errno();
+    };
+    // SAFETY: `ops` is registered as a direct call, and ftrace's lock is held. `next` is an address
+    // of the same trampoline.
+    unsafe { bindings::modify_ftrace_direct_nolock(ops, next) }
+}
+
+impl Sites {
+    /// Puts a hook on the function at `address`.
+    fn attach(&mut self, address: usize, node: Node) -> Result {
+        fault::FTRACE_SITE_ALLOC.check()?;
+        let found = self.sites.iter_mut().find(|site| site.address == address);
+        if let Some(site) = found {
+            let mut chain = site.chain.with(node)?;
+            let spare = Chain::with_room(chain.hooks().len())?;
+            let site = site.as_mut().project();
+            core::mem::swap(site.chain, &mut chain);
+            *site.spare = spare;
+            site.trampoline.run(site.chain);
+            // Then no CPU runs the old chain any more.
+            ops::synchronize();
+            return Ok(());
+        }
+        self.take_back();
+        self.sites.reserve(1, GFP_KERNEL)?;
+        // So that removing hooks cannot fail.
+        self.leaving.reserve(self.sites.len() + 1, GFP_KERNEL)?;
+        if self.dead.is_none() {
+            self.dead = Some(KBox::pin_init(DeadTasks::new(), GFP_KERNEL)?);
+        }
+        let result = self.add_site(address, node);
+        self.shrink();
+        result
+    }
+
+    /// Puts a hook on a function that has none.
+    fn add_site(&mut self, address: usize, node: Node) -> Result {
+        let trampoline = self.pool.take(address)?;
+        let number = trampoline.number;
+        let site = KBox::pin_init(Site::new(address, trampoline, node), GFP_KERNEL).and_then(
+            |mut site| {
+                site.as_mut().register()?;
+                Ok(site)
+            },
+        );
+        let site = site.inspect_err(|_| self.pool.put(number))?;
+        Ok(self.sites.push_within_capacity(site)?)
+    }
+
+    /// Takes hooks off all functions. When this returns, no CPU and no preempted task can still be
+    /// in a handler of them.
+    fn detach(&mut self, is_gone: impl Fn(&Node) -> bool) {
+        let mut is_changed = false;
+        let mut kept = 0;
+        for index in 0..self.sites.len() {
+            let mut site = self.sites[index].as_mut();
+            if site.chain.hooks().iter().any(&is_gone) {
+                is_changed = true;
+                site.as_mut().withdraw(&is_gone);
+            }
+            if !site.chain.hooks().is_empty() {
+                self.sites.swap(kept, index);
+                kept += 1;
+            }
+        }
+        if !is_changed {
+            return;
+        }
+        for site in &mut self.sites[kept..] {
+            site.as_mut().unregister();
+        }
+        ops::synchronize();
+        while self.sites.len() > kept {
+            let Some(site) = self.sites.pop() else {
+                break;
+            };
+            if site.is_registered {
+                // ftrace has switched itself off: the function calls the trampoline until
+                // reboot, which runs no hook. It and the site stay, and so does the library.
+                library::keep();
+                core::mem::forget(site);
+            } else {
+                // SAFETY: It is unregistered, and a grace period has passed.
+                unsafe { ops::free_filter(site.ops.get()) };
+                self.leave(site);
+            }
+        }
+        self.shrink();
+    }
+
+    /// Puts the trampoline of a site back, at once or when the last task has left it.
+    fn leave(&mut self, site: Pin<KBox<Site>>) {
+        if site.trampoline.tasks() == 0 {
+            return self.pool.put(site.trampoline.number);
+        }
+        library::keep();
+        // There is room: `attach` has reserved it.
+        let pushed = self.leaving.push_within_capacity(site);
+        debug_assert!(pushed.is_ok());
+        // SAFETY: The library is loaded, and stops this when it is unloaded.
+        unsafe { bindings::ftrace_exit_drain_later() };
+    }
+
+    /// Puts the trampolines back that the last task has left.
+    fn take_back(&mut self) {
+        let pool = &mut self.pool;
+        self.leaving.retain(|site| {
+            let is_left = site.trampoline.tasks() == 0;
+            if is_left {
+                pool.put(site.trampoline.number);
+                library::release();
+            }
+            !is_left
+        });
+        self.shrink();
+    }
+
+    /// Frees what is not used: the library may be unloaded, and nobody drops a static.
+    fn shrink(&mut self) {
+        if self.sites.is_empty() {
+            self.sites = KVec::new();
+            if self.leaving.is_empty() {
+                self.leaving = KVec::new();
+                if let Some(dead) = self.dead.take() {
+                    DeadTasks::remove(dead);
+                }
+            }
+        }
+    }
+}
+
+/// Puts the hook of `node` on the function whose `call __fentry__` is at `address`.
+///
+/// # Errors
+///
+/// - `EBUSY`: the function calls somebody else's trampoline directly, as a BPF program's.
+/// - `ENOSPC`: all trampolines are in use, or a frame has no room for the hook's data.
+/// - `ENOMEM`, and what ftrace returns.
+///
+/// # Safety
+///
+/// The function can be called by a trampoline ([`callable`](super::callable)). The hook stays
+/// valid until [`detach`] has returned.
+pub(super) unsafe fn attach(address: usize, node: Node) -> Result {
+    USED.store(true, Ordering::Relaxed);
+    SITES.lock().attach(address, node)
+}
+
+/// Takes a hook off its function. When this returns, no CPU and no preempted task can still be in
+/// its handler. Waits for no task that sleeps in the function.
+pub(super) fn detach(hook: *const Header) {
+    SITES.lock().detach(|node| node.is_of(hook));
+}
+
+/// Returns the number of the trampoline that runs the hook.
+pub(super) fn trampoline(hook: *const Header) -> Option<usize> {
+    let sites = SITES.lock();
+    let site = sites
+        .sites
+        .iter()
+        .find(|site| site.chain.hooks().iter().any(|node| node.is_of(hook)))?;
+    Some(site.trampoline.number)
+}
+
+/// Whether a trampoline was ever used.
+static USED: AtomicBool = AtomicBool::new(false);
+
+/// Called from time to time while tasks are in trampolines that their functions do not call any
+/// more. Returns whether it has to be called again.
+#[no_mangle]
+extern "C" fn tackle_ftrace_exit_drain() -> bool {
+    let mut sites = SITES.lock();
+    sites.take_back();
+    !sites.leaving.is_empty()
+}
+
+/// What has to be done before the code of the trampolines is freed, when this is dropped.
+pub(crate) struct Trampolines(());
+
+impl Trampolines {
+    /// To be made once, by the library, which drops it when no hook is left.
+    pub(crate) fn new() -> Self {
+        Self(())
+    }
+}
+
+impl Drop for Trampolines {
+    fn drop(&mut self) {
+        // SAFETY: May sleep. Nothing is in `Sites::leaving`: it would keep the library loaded.
+        unsafe { bindings::ftrace_exit_stop_draining() };
+        if USED.load(Ordering::Relaxed) {
+            // The last tasks have counted that they leave, and have some instructions to go.
+            ops::synchronize();
+        }
+    }
+}

@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the trampolines of `trampolines.S` call, and which of them are in use.
+
+use super::{
+    chain::{self, Chain, Frame, Node},
+    ExitHandler, Return,
+};
+use crate::{
+    ftrace::{
+        context::{Inside, Missed},
+        Call, MCOUNT_INSN_SIZE,
+    },
+    percpu::{self, Counter},
+};
+use core::{
+    cell::UnsafeCell,
+    mem::offset_of,
+    ptr,
+    sync::atomic::{AtomicPtr, AtomicUsize, Ordering},
+};
+use kernel::prelude::*;
+
+/// How many trampolines there are; as in `trampolines.S`.
+const SLOTS: usize = 256;
+/// As in `trampolines.S`.
+const TRAMPOLINE_SIZE: usize = 256;
+/// From where a trampoline is jumped to up to where it is called; as in `trampolines.S`.
+const CALL_ENTRY: usize = 6;
+/// The bit of a direct call's address that says that it is jumped to (`ftrace_jmp_set()`).
+const JMP: usize = 1;
+
+extern "C" {
+    /// The first of the trampolines; the others follow it.
+    static tackle_ftrace_exit_trampolines: u8;
+}
+
+/// What a trampoline calls, at the entry and at the exit of its function.
+pub(super) type Step = unsafe extern "C" fn(*mut Frame, &Slot);
+
+/// What a trampoline works with.
+///
+/// # Invariants
+///
+/// While a task can be in the trampoline:
+///
+/// - `entered` and `left` are those of two [`Counter`]s.
+/// - `first` points at the first node of a chain.
+/// - `enter` and `leave` are [`enter_chain`] and [`leave_chain`]; or they are those of
+///   [`Node::alone`], of the first node or of one that was the only one of a chain since the last
+///   grace period. Then the first node is this one, or the end of the chain.
+#[repr(C)]
+pub(super) struct Slot {
+    // As in `trampolines.S`.
+    next_ip: UnsafeCell<usize>,
+    enter: UnsafeCell<Step>,
+    leave: UnsafeCell<Step>,
+    // Not the kernel's types: their loads are calls, for which all registers would be saved.
+    first: AtomicPtr<Node>,
+    entered: AtomicUsize,
+    left: AtomicUsize,
+    /// Of the `call __fentry__` at the function's entry.
+    ip: UnsafeCell<usize>,
+    _pad: usize,
+}
+
+// SAFETY: `enter` and `leave` are written and read as a whole, the latter by the trampoline alone.
+// `ip` and `next_ip` are written while no task is in the trampoline.
+unsafe impl Sync for Slot {}
+
+const _: () = {
+    assert!(size_of::<Slot>() == 64, "as in trampolines.S");
+    assert!(offset_of!(Slot, enter) == 8 && offset_of!(Slot, leave) == 16);
+};
+
+#[allow(non_upper_case_globals)]
+#[no_mangle]
+static tackle_ftrace_exit_slots: [Slot; SLOTS] = [const {
+    Slot {
+        next_ip: UnsafeCell::new(0),
+        enter: UnsafeCell::new(enter_chain),
+        leave: UnsafeCell::new(leave_chain),
+        first: AtomicPtr::new(ptr::null_mut()),
+        entered: AtomicUsize::new(0),
+        left: AtomicUsize::new(0),
+        ip: UnsafeCell::new(0),
+        _pad: 0,
+    }
+}; SLOTS];
+
+/// Which slots are in use.
+pub(super) struct Pool([bool; SLOTS]);
+
+impl Pool {
+    pub(super) const fn new() -> Self {
+        Self([false; SLOTS])
+    }
+
+    /// Takes a trampoline for the function whose `call __fentry__` is at `address`.
+    ///
+    /// # Errors
+    ///
+    /// - `ENOSPC`: all are in use.
+    /// - `ENOMEM`.
+    pub(super) fn take(&mut self, address: usize) -> Result<Trampoline> {
+        let (entered, left) = (Counter::new()?, Counter::new()?);
+        let number = self.0.iter().position(|used| !used).ok_or(ENOSPC)?;
+        self.0[number] = true;
+        let slot = &tackle_ftrace_exit_slots[number];
+        // SAFETY: No task is in the trampoline.
+        unsafe {
+            slot.ip.get().write(address);
+            slot.next_ip.get().write(address + MCOUNT_INSN_SIZE);
+        }
+        // INVARIANT: These are two counters.
+        slot.entered.store(entered.address(), Ordering::Relaxed);
+        slot.left.store(left.address(), Ordering::Relaxed);
+        Ok(Trampoline {
+            number,
+            entered,
+            left,
+        })
+    }
+
+    /// Puts the trampoline of this number back. No task is in it.
+    pub(super) fn put(&mut self, number: usize) {
+        self.0[number] = false;
+    }
+}
+
+/// Returns whether the address of a direct call says that it is jumped to.
+pub(super) fn is_jmp(direct: usize) -> bool {
+    direct & JMP != 0
+}
+
+/// Returns the address by which a trampoline is called, from that by which it is jumped to.
+pub(super) fn called(direct: usize) -> usize {
+    (direct & !JMP) + CALL_ENTRY
+}
+
+/// Returns the address by which a trampoline is jumped to, from that by which it is called.
+pub(super) fn jumped_to(direct: usize) -> usize {
+    direct.wrapping_sub(CALL_ENTRY) | JMP
+}
+
+/// A trampoline that is in use, with its slot.
+///
+/// # Invariants
+///
+/// The slot has these two counters, and is for this trampoline alone.
+pub(super) struct Trampoline {
+    pub(super) number: usize,
+    /// How many calls have come to the trampoline, and how many have left it. A task counts itself
+    /// before it can sleep there. When it has counted that it leaves, it does not sleep there any
+    /// more.
+    entered: Counter,
+    left: Counter,
+}
+
+impl Trampoline {
+    fn slot(&self) -> &'static Slot {
+        &tackle_ftrace_exit_slots[self.number]
+    }
+
+    /// Returns the address for `register_ftrace_direct()`: with the bit [`JMP`] if the function's
+    /// entry is to jump there.
+    pub(super) fn direct_address(&self, jmp: bool) -> usize {
+        let begin =
+            (&raw const tackle_ftrace_exit_trampolines).addr() + self.number * TRAMPOLINE_SIZE;
+        if jmp {
+            begin | JMP
+        } else {
+            called(begin)
+        }
+    }
+
+    /// Makes the trampoline run the hooks of a chain.
+    ///
+    /// A CPU may still see what was there before, until a grace period of RCU tasks has passed:
+    /// also `enter` and `leave` with the new chain. So until then a chain with one hook must be
+    /// followed by one that begins with the same hook, or has none.
+    pub(super) fn run(&self, chain: &Chain) {
+        let slot = self.slot();
+        let (enter, leave) = match chain.hooks() {
+            [hook] => (hook.alone.enter, hook.alone.leave),
+            _ => (enter_chain as Step, leave_chain as Step),
+        };
+        slot.first.store(chain.first(), Ordering::Release);
+        // SAFETY: The addresses are valid. An aligned store of a word is one store. x86 keeps the
+        // order of stores: who sees `enter` sees the chain that it is for, and so does `leave`.
+        unsafe {
+            slot.leave.get().write_volatile(leave);
+            slot.enter.get().write_volatile(enter);
+        }
+    }
+
+    /// Returns how many tasks are in the trampoline. No more can come, since the function does not
+    /// call it any more, and a grace period of RCU tasks has passed.
+    pub(super) fn tasks(&self) -> u64 {
+        let entered = self.entered.sum();
+        entered.wrapping_sub(self.left.sum())
+    }
+}
+
+impl Slot {
+    /// The first node of the chain.
+    #[inline(always)]
+    fn first(&self) -> *const Node {
+        self.first.load(Ordering::Acquire)
+    }
+
+    /// Where the function's `call __fentry__` is.
+    ///
+    /// # Safety
+    ///
+    /// A task is in the trampoline.
+    #[inline(always)]
+    unsafe fn ip(&self) -> usize {
+        // SAFETY: It is not written meanwhile.
+        unsafe { self.ip.get().read() }
+    }
+}
+
+/// Counts that a call has left its trampoline, which it will not leave by itself. `address` is one
+/// on the stack of its task. If it is none of a trampoline, this does nothing.
+///
+/// # Safety
+///
+/// The task does not return to `address`.
+pub(super) unsafe fn count_dead(address: usize) {
+    let offset = address.wrapping_sub((&raw const tackle_ftrace_exit_trampolines).addr());
+    if let Some(slot) = tackle_ftrace_exit_slots.get(offset / TRAMPOLINE_SIZE) {
+        // SAFETY: By the type invariants, since the task is in the trampoline.
+        unsafe { percpu::increment(slot.left.load(Ordering::Relaxed)) };
+    }
+}
+
+/// Counts that a call has come, and calls `run`; or counts that the hooks miss it.
+///
+/// # Safety
+///
+/// Called from a trampoline alone, with its slot and a frame on the stack.
+#[inline(always)]
+unsafe fn enter(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &mut Frame)) {
+    // SAFETY: By the function's requirements nobody else uses the frame.
+    let frame = unsafe { &mut *frame };
+    // SAFETY: By the type invariants of `Slot`.
+    unsafe { percpu::increment(slot.entered.load(Ordering::Relaxed)) };
+    match Inside::enter() {
+        Ok(_inside) => {
+            frame.is_seen = 1;
+            // SAFETY: By the type invariants of `Slot` this is a node. Who takes it from the chain
+            // waits until preemption was enabled on every CPU.
+            run(unsafe { &*slot.first() }, frame);
+        }
+        Err(context) => missed_entry(slot, frame, context),
+    }
+}
+
+/// Calls `run` when the function has returned, and counts that the call has left.
+///
+/// # Safety
+///
+/// As for [`enter`], which was called with the same frame.
+#[inline(always)]
+unsafe fn leave(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &Return, &mut Frame)) {
+    // SAFETY: By the function's requirements nobody else uses the frame.
+    let frame = unsafe { &mut *frame };
+    if frame.is_seen != 0 {
+        match Inside::enter() {
+            Ok(_inside) => {
+                let ret = Return {
+                    // SAFETY: By the function's requirements.
+                    ip: unsafe { slot.ip() },
+                    value: frame.value,
+                };
+                // SAFETY: As in `enter`.
+                run(unsafe { &*slot.first() }, &ret, frame);
+            }
+            Err(context) => missed_exit(slot, frame, context),
+        }
+    }
+    // SAFETY: By the type invariants of `Slot`.
+    unsafe { percpu::increment(slot.left.load(Ordering::Relaxed)) };
+}
+
+/// What a trampoline calls at the entry of a function with several hooks.
+///
+/// # Safety
+///
+/// As for [`enter`].
+pub(super) unsafe extern "C" fn enter_chain(frame: *mut Frame, slot: &Slot) {
+    let run = |first: &Node, frame: &mut Frame| {
+        // SAFETY: By the function's requirements.
+        frame.call.ip = unsafe { slot.ip() };
+        frame.call.parent_ip = frame.parent_ip;
+        let frame: *mut Frame = frame;
+        // SAFETY: The first node is that of a chain.
+        unsafe { (first.entry)(first, &raw const (*frame).call, frame) };
+    };
+    // SAFETY: By the function's requirements.
+    unsafe { enter(frame, slot, run) };
+}
+
+/// What a trampoline calls at the exit of a function with several hooks.
+///
+/// # Safety
+///
+/// As for [`leave`].
+pub(super) unsafe extern "C" fn leave_chain(frame: *mut Frame, slot: &Slot) {
+    // SAFETY: By the function's requirements. The first node is that of a chain.
+    unsafe {
+        leave(frame, slot, |first, ret, frame| {
+            (first.exit)(first, ret, frame)
+        })
+    };
+}
+
+/// What a trampoline calls at the entry of a function with one hook.
+///
+/// # Safety
+///
+/// As for [`enter`]. The first node is that of a `Hook<T>`, or the end of a chain.
+pub(super) unsafe extern "C" fn enter_alone<T: ExitHandler>(frame: *mut Frame, slot: &Slot) {
+    let run = |first: &Node, frame: &mut Frame| {
+        if first.is_end() {
+            return;
+        }
+        // Not in the frame: so the compiler leaves out what the handler does not look at.
+        let call = Call {
+            arguments: frame.call.arguments,
+            // SAFETY: By the function's requirements.
+            ip: unsafe { slot.ip() },
+            parent_ip: frame.parent_ip,
+        };
+        // SAFETY: By the function's requirements.
+        unsafe { first.run_entry::<T>(&call, frame) };
+    };
+    // SAFETY: By the function's requirements.
+    unsafe { enter(frame, slot, run) };
+}
+
+/// What a trampoline calls at the exit of a function with one hook.
+///
+/// # Safety
+///
+/// As for [`leave`]. The first node is that of a `Hook<T>`, or the end of a chain.
+pub(super) unsafe extern "C" fn leave_alone<T: ExitHandler>(frame: *mut Frame, slot: &Slot) {
+    // SAFETY: By the function's requirements.
+    unsafe {
+        leave(frame, slot, |first, ret, frame| {
+            first.run_exit::<T>(ret, frame)
+        })
+    };
+}
+
+/// Counts in each hook that it has missed a call.
+///
+/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+#[cold]
+#[inline(never)]
+extern "rust-cold" fn missed_entry(slot: &Slot, frame: &mut Frame, context: Missed) {
+    frame.is_seen = 0;
+    // SAFETY: By the type invariants of `Slot`. `context` keeps preemption disabled.
+    unsafe { chain::count_missed_entry(slot.first()) };
+    drop(context);
+}
+
+/// Counts in each hook that has seen the entry of a call that it has missed the exit.
+#[cold]
+#[inline(never)]
+extern "rust-cold" fn missed_exit(slot: &Slot, frame: &mut Frame, context: Missed) {
+    // SAFETY: As above; the hooks have seen the entry.
+    unsafe { chain::count_missed_exit(slot.first(), frame) };
+    drop(context);
+}

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What modules of each kind begin with: `use tackle::prelude::hook::*;`, and likewise `qdisc` and
+//! `patch`.
+//!
+//! Each has the kernel's prelude.
+
+/// For modules with hooks.
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
+pub mod hook {
+    pub use crate::{
+        debugfs::{self, Dir, Scope},
+        filter::{Filter, Filtered},
+        ftrace::{
+            self, Arguments, Call, DirectHandler, DirectHook, EntryHandler, EntryHook, ExitHandler,
+            ExitHook, OverrideHandler, OverrideHook, Pattern, Redirect, Return, Target, Targets,
+            TypedEntryHandler, TypedExitHandler,
+        },
+        function::{Original, Pointer, Returned},
+        percpu::Counter,
+        task, time,
+    };
+    pub use kernel::prelude::*;
+    pub use tackle_core::hooks::{FilterSpec, Histogram, Values};
+}
+
+/// For modules with a queueing discipline.
+pub mod qdisc {
+    pub use crate::net::{
+        netlink::{ExtAck, Nest, Nested, Policy},
+        qdisc::{
+            Change, Dequeue, Details, Enqueue, Outcome, Qdisc, Registration, Reset, Sch, Setup,
+            Verdict,
+        },
+        DropReason, SkBuff, SkbList,
+    };
+    pub use kernel::prelude::*;
+}
+
+/// For live patches.
+#[cfg(CONFIG_LIVEPATCH)]
+pub mod patch {
+    pub use crate::{
+        function::{Original, Pointer},
+        livepatch::{self, Key, Shadow},
+    };
+    pub use kernel::{ffi::*, prelude::*, seq_print};
+}
