@@ -144,7 +144,7 @@ pub fn reason(error: Error) -> &'static str {
     match error {
         ENOENT => "there is no such kernel function",
         EINVAL => "this cannot be traced",
-        EBUSY => "somebody else redirects this function, or calls directly from it",
+        EBUSY => "another user redirects this function, or calls directly from it",
         ENOMEM => "no memory for the hook",
         ENODEV => "ftrace is switched off",
         ENOTUNIQ => "there are several functions of this name: choose one by its position",

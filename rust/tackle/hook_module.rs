@@ -159,6 +159,8 @@ fn files<M: HookModule, H: HasState<M::State>>(
 /// }
 /// ```
 ///
+/// The keys are in this order, and there are all of them.
+///
 /// `state` is the type of what the handlers share, and an expression that makes it. `entry` gets a
 /// reference to it and the [`Call`](crate::ftrace::Call). Each of `files` is read from
 /// `/sys/kernel/debug/tackle/NAME/`; its function writes the text.
@@ -166,15 +168,18 @@ fn files<M: HookModule, H: HasState<M::State>>(
 /// With `data: TYPE` and `exit`, the hook is an [`ExitHook`](crate::ftrace::ExitHook): `entry`
 /// returns an `Option<TYPE>`, and `exit` gets the [`Return`](crate::ftrace::Return) and the data.
 ///
-/// The module has the parameters `function` and `tgid`: the hook sees the calls of this process, or
-/// with 0 of all. The licence is GPL, as that of the library.
+/// The module has the parameters `function` and `tgid`. With `tgid` the handlers run for the calls of
+/// one process; 0 stands for all processes. The licence is GPL, as that of the library.
 ///
 /// # Errors
 ///
-/// When the module is loaded, the log has the reason.
+/// When the module is loaded:
 ///
 /// - `EINVAL`: `function` is missing, or cannot be traced.
-/// - Those of `state`, and of [`EntryHook::new`](crate::ftrace::EntryHook::new).
+/// - Those of [`EntryHook::new`](crate::ftrace::EntryHook::new),
+///   [`ExitHook::new`](crate::ftrace::ExitHook::new) and
+///   [`Filter::new`](crate::filter::Filter::new). The log has the reason of all these.
+/// - Those of `state`.
 #[macro_export]
 macro_rules! hook_module {
     (

@@ -12,9 +12,9 @@ pub mod hook {
         debugfs::{self, Dir, Scope},
         filter::{Filter, Filtered},
         ftrace::{
-            self, Arguments, Call, DirectHandler, DirectHook, EntryHandler, EntryHook, ExitHandler,
-            ExitHook, OverrideHandler, OverrideHook, Pattern, Redirect, Return, Target, Targets,
-            TypedEntryHandler, TypedExitHandler,
+            self, Arguments, Batch, Call, DirectHandler, DirectHook, EntryHandler, EntryHook,
+            ExitHandler, ExitHook, HookRef, Mechanism, OverrideHandler, OverrideHook, Pattern,
+            Redirect, Return, Target, Targets, TypedEntryHandler, TypedExitHandler,
         },
         function::{Original, Pointer, Returned},
         percpu::Counter,

@@ -128,14 +128,14 @@ const BY_FPROBE: u8 = 2;
 ///
 /// # Mechanism
 ///
-/// A trampoline calls the function. All exit hooks on a function share one, and 256 functions can
-/// have one. It is a direct call of ftrace, of which a function has one at most. The hook is an
-/// fprobe instead where
+/// A trampoline calls the function. All exit hooks on a function share a trampoline, and there are
+/// 256. Each is a direct call of ftrace, and a function has one direct call at most. The hook is an
+/// fprobe instead if
 ///
 /// - the prototype is not known: the kernel has no type information (BTF) of the function, and
 ///   the hook was not made by [`ExitHook::typed`];
-/// - an argument is passed on the stack, or there are any number of arguments;
-/// - the function never returns, as `do_exit()`;
+/// - an argument is passed on the stack, or the function is variadic;
+/// - the function is one of those known never to return, as `do_exit()`;
 /// - the function has another direct call: a BPF program or a [`DirectHook`](super::DirectHook) hook;
 /// - all trampolines are in use, or the hooks on the function have more than 256 bytes of data
 ///   and IDs (8 bytes each).
@@ -144,7 +144,8 @@ const BY_FPROBE: u8 = 2;
 ///
 /// Dropping it returns only when no CPU can still be in the handler. It may sleep, for tens of
 /// milliseconds. It does not wait for tasks that sleep in the function. Until these have returned
-/// or ended, the library cannot be unloaded. If such a task oopses, that is until reboot.
+/// or ended, the library cannot be unloaded. If such a task oopses, the library stays loaded until
+/// reboot.
 ///
 /// # Invariants
 ///
@@ -263,7 +264,7 @@ impl<T: ExitHandler> Single for ExitHook<T> {
             unsafe { self.register_fprobe(address) }?;
             BY_FPROBE
         };
-        // INVARIANT: That is where it is.
+        // INVARIANT: The state is that of the registration.
         self.state.store(state, Ordering::Relaxed);
         Ok(())
     }

@@ -41,9 +41,9 @@ pub const SUITE: Suite = Suite {
 };
 
 const MODULE: &str = "hook_exit";
-/// How many bytes the reads have that the hook looks at.
+/// The size of the reads that the hook counts, in bytes.
 const BYTES: usize = 4242;
-/// For what takes a moment.
+/// The longest time that a test waits.
 const LIMIT: Duration = Duration::from_secs(30);
 /// Runs once for each time that `/proc/cmdline` is opened and read.
 const READ: &str = "cmdline_proc_show";
@@ -95,8 +95,8 @@ fn sees_what_is_returned(context: &mut Context<'_>) -> Result<()> {
 struct Sleeper(Kept);
 
 impl Sleeper {
-    /// Starts it. With `hooked`, waits until the hook has seen it.
-    fn start(hooked: bool) -> Result<Self> {
+    /// Starts it, and waits until the hook has seen it.
+    fn start() -> Result<Self> {
         let child = Command::new("dd")
             .args(["bs=4242", "count=1", "status=none"])
             .stdin(Stdio::piped())
@@ -104,11 +104,10 @@ impl Sleeper {
             .spawn()
             .context("cannot start dd")?;
         let this = Self(Kept(child));
-        let before = if hooked { seen()?.1 } else { 0 };
+        let before = seen()?.1;
         wait_for("a task that sleeps in the function", LIMIT, || {
             let sleeps = this.stack()?.contains("vfs_read");
-            let is_seen = !hooked || seen()?.0 > before;
-            Ok((sleeps && is_seen).then_some(()))
+            Ok((sleeps && seen()?.0 > before).then_some(()))
         })?;
         Ok(this)
     }
@@ -144,7 +143,7 @@ fn unload_soon(library: module::Loaded) -> Result<()> {
 fn a_removed_hook_waits_for_no_task(context: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let hook = hook("read")?;
-    let sleeper = Sleeper::start(true)?;
+    let sleeper = Sleeper::start()?;
     let stack = sleeper.stack()?;
     context.note(&stack)?;
     ensure!(
@@ -169,10 +168,10 @@ fn a_removed_hook_waits_for_no_task(context: &mut Context<'_>) -> Result<()> {
 fn a_new_hook_does_not_see_an_old_call_return(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let first = hook("read")?;
-    let old = Sleeper::start(true)?;
+    let old = Sleeper::start()?;
     first.unload()?;
     let second = hook("read")?;
-    let new = Sleeper::start(true)?;
+    let new = Sleeper::start()?;
     old.wake()?;
     expect("an old call has returned", seen()?, (1, 0))?;
     new.wake()?;
@@ -186,7 +185,7 @@ fn a_new_hook_does_not_see_an_old_call_return(_: &mut Context<'_>) -> Result<()>
 fn a_task_that_sleeps_there_does_not_hold_up_a_live_patch(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let hook = hook("read")?;
-    let sleeper = Sleeper::start(true)?;
+    let sleeper = Sleeper::start()?;
     // Returns when all tasks have changed over.
     let patch = Patch::load()?;
     ensure!(cmdline()?.contains(TEXT), "the patch is not in force");

@@ -26,7 +26,8 @@ pub(super) const ROOM: usize = 256;
 /// The most data of one hook, in bytes.
 pub(super) const MAX_DATA: usize = 64;
 
-/// What a trampoline keeps on the stack for a call. It begins as what was there before.
+/// What a trampoline keeps on the stack for a call. The trampoline does not clear it: a record that
+/// was not written has the bytes that were there before.
 #[repr(C)]
 pub(super) struct Frame {
     /// Whether the hooks have seen the call's entry. Else no record is valid.
@@ -257,7 +258,7 @@ impl Chain {
         let taken = || self.hooks().iter().map(|node| (node.offset, node.size));
         let offset = room::find(taken, node.size, ROOM).ok_or(ENOSPC)?;
         let mut chain = Self::with_room(self.hooks().len() + 1)?;
-        // INVARIANT: `find` returns bytes that nobody has.
+        // INVARIANT: `find` returns bytes that no other node has.
         let node = Node {
             id: new_id(),
             offset,

@@ -171,11 +171,11 @@ unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize, direct: usize
     }
 }
 
-/// What ftrace asks a direct call when a live patch, or another ops that changes where functions
-/// go on, is on the same function.
+/// The `ops_func` of the direct calls. ftrace calls it when an ops with `IPMODIFY`, as that of a live
+/// patch, comes to the function or leaves it.
 ///
-/// Such an ops changes the address on the stack of a trampoline that is called. A trampoline that
-/// is jumped to does not look there. So it is called as long as both are on the function.
+/// Such an ops changes the return address that a call pushes. A trampoline that is jumped to does
+/// not read that. So the function calls the trampoline as long as both are there.
 ///
 /// # Safety
 ///

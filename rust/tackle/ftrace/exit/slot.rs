@@ -25,7 +25,8 @@ use kernel::prelude::*;
 const SLOTS: usize = 256;
 /// As in `trampolines.S`.
 const TRAMPOLINE_SIZE: usize = 256;
-/// From where a trampoline is jumped to up to where it is called; as in `trampolines.S`.
+/// The offset of the place where a trampoline is called, from where it is jumped to; as in
+/// `trampolines.S`.
 const CALL_ENTRY: usize = 6;
 /// The bit of a direct call's address that says that it is jumped to (`ftrace_jmp_set()`).
 const JMP: usize = 1;
@@ -46,9 +47,8 @@ pub(super) type Step = unsafe extern "C" fn(*mut Frame, &Slot);
 ///
 /// - `entered` and `left` are those of two [`Counter`]s.
 /// - `first` points at the first node of a chain.
-/// - `enter` and `leave` are [`enter_chain`] and [`leave_chain`]; or they are those of
-///   [`Node::alone`], of the first node or of one that was the only one of a chain since the last
-///   grace period. Then the first node is this one, or the end of the chain.
+/// - `enter` and `leave` are [`enter_chain`] and [`leave_chain`], which run any chain; or the
+///   [`Node::alone`] of one hook. Then the chain begins with this hook, or is empty.
 #[repr(C)]
 pub(super) struct Slot {
     // As in `trampolines.S`.
@@ -64,8 +64,8 @@ pub(super) struct Slot {
     _pad: usize,
 }
 
-// SAFETY: `enter` and `leave` are written and read as a whole, the latter by the trampoline alone.
-// `ip` and `next_ip` are written while no task is in the trampoline.
+// SAFETY: `enter` and `leave` are written by one store each. The trampoline reads them by one load
+// each, and nothing else does. `ip` and `next_ip` are written while no task is in the trampoline.
 unsafe impl Sync for Slot {}
 
 const _: () = {
@@ -176,9 +176,9 @@ impl Trampoline {
 
     /// Makes the trampoline run the hooks of a chain.
     ///
-    /// A CPU may still see what was there before, until a grace period of RCU tasks has passed:
-    /// also `enter` and `leave` with the new chain. So until then a chain with one hook must be
-    /// followed by one that begins with the same hook, or has none.
+    /// Until a grace period of RCU tasks has passed, a CPU may run the old `enter` and `leave`, also
+    /// with the new chain. So until then the chain of one hook must be followed by a chain that
+    /// begins with the same hook, or by an empty one.
     pub(super) fn run(&self, chain: &Chain) {
         let slot = self.slot();
         let (enter, leave) = match chain.hooks() {
@@ -187,7 +187,7 @@ impl Trampoline {
         };
         slot.first.store(chain.first(), Ordering::Release);
         // SAFETY: The addresses are valid. An aligned store of a word is one store. x86 keeps the
-        // order of stores: who sees `enter` sees the chain that it is for, and so does `leave`.
+        // order of stores: a CPU that reads the new `enter` also reads the new `leave` and chain.
         unsafe {
             slot.leave.get().write_volatile(leave);
             slot.enter.get().write_volatile(enter);

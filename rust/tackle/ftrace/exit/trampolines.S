@@ -8,8 +8,9 @@
  * ways:
  *
  * - The function's entry jumps to it (CONFIG_DYNAMIC_FTRACE_WITH_JMP). The stack is as at a
- *   call of the function. Each return of the CPU's return stack buffer (RSB) has its call.
- * - The function's entry calls it, behind the first instruction. On the stack is where the
+ *   call of the function. Calls and returns stay paired, which the CPU's return stack buffer (RSB)
+ *   needs.
+ * - The function's entry calls its second instruction. Then the stack has the address where the
  *   function goes on. A live patch or a redirection may have changed that.
  *
  * The slot has the addresses of the Rust functions. Their arguments are the frame, which is on the

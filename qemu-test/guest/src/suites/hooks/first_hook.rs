@@ -117,5 +117,5 @@ pub fn the_page_about_a_first_hook_is_right(context: &mut Context<'_>) -> Result
     ensure!(!module::is_loaded("first_hook")?, "first_hook is loaded");
     ensure!(!module::is_loaded(module::LIBRARY)?, "tackle is loaded");
     drop((hook, library));
-    ftrace::expect_bare("vfs_read")
+    ftrace::expect_bare("vfs_write")
 }
