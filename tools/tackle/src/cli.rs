@@ -33,7 +33,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Live patches: list, put into force, put out of force
+    /// Live patches: list, check, put into force, put out of force
     #[command(subcommand)]
     Patch(PatchCommand),
     /// Hooks on kernel functions: add, remove, list, watch
@@ -71,6 +71,15 @@ enum PatchCommand {
         name: String,
         #[command(flatten)]
         wait: Wait,
+    },
+    /// Check whether the kernel would take a patch, without loading it
+    Check {
+        /// A module's file, or the name of one that is installed
+        #[arg(value_name = "FILE|NAME")]
+        patch: String,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
     },
     /// Wait for the end of a transition that is under way
     Wait {
@@ -186,6 +195,7 @@ impl PatchCommand {
             Self::Disable { name, wait } => wait.limits.change(&patches, |change| {
                 change.disable(&module_name(&name), !wait.no_wait)
             })?,
+            Self::Check { patch, json } => check_patch(roots, &patch, json)?,
             Self::Wait { name, limits } => limits.change(&patches, |change| {
                 change.wait_for(name.as_deref().map(module_name).as_deref())
             })?,
@@ -219,6 +229,26 @@ impl Limits {
         say(&done?);
         Ok(())
     }
+}
+
+/// Prints what is known of a live patch that is not loaded.
+fn check_patch(roots: &Roots, patch: &str, as_json: bool) -> Result<()> {
+    ensure!(
+        geteuid().is_root(),
+        "only root may see the addresses of functions, and the stacks of tasks"
+    );
+    let report = patch::check::check(roots, &Source::from(patch))?;
+    match as_json {
+        true => json(&report)?,
+        false => say(&patch::check::show(&report)),
+    }
+    let (name, problems) = (&report.name, report.problems());
+    ensure!(
+        problems == 0,
+        "{name} cannot be loaded, for {problems} {}",
+        if problems == 1 { "reason" } else { "reasons" }
+    );
+    Ok(())
 }
 
 /// Prints the forbidden functions that handlers in the modules `files` call.

@@ -5,6 +5,7 @@
 
 mod check;
 mod hooks;
+mod patch_check;
 mod probe;
 mod watch;
 
@@ -14,6 +15,7 @@ use anyhow::{ensure, Context as _, Result};
 
 use self::check::*;
 use self::hooks::*;
+use self::patch_check::*;
 use self::probe::*;
 use self::watch::*;
 use crate::suite::{list, Context, Suite};
@@ -37,6 +39,10 @@ pub const SUITE: Suite = Suite {
         a_signal_lets_it_through,
         waits_for_a_transition,
         one_transition_at_a_time,
+        patches_are_checked_without_loading_them,
+        other_users_of_the_function_are_named,
+        tasks_in_the_function_are_named,
+        files_that_are_no_live_patch_are_refused,
         bad_words_are_refused,
         others_than_root_are_refused,
         hooks_come_and_go,

@@ -95,6 +95,15 @@ impl Symbols {
         }
     }
 
+    /// The addresses of the symbols `name` of `module`, or of the kernel proper, in the order of
+    /// their positions.
+    pub fn addresses(&self, module: Option<&str>, name: &str) -> Vec<u64> {
+        let of = self.0.iter();
+        of.filter(|one| one.name == name && one.module.as_deref() == module)
+            .map(|one| one.address)
+            .collect()
+    }
+
     /// `1 in ext4, between a and b`.
     fn describe(&self, position: usize, symbol: &Symbol) -> String {
         let here = keep(&self.0.iter().collect::<Vec<_>>(), |other| {

@@ -4,6 +4,7 @@
 //! (`Documentation/ABI/testing/sysfs-kernel-livepatch` there).
 
 pub mod change;
+pub mod check;
 pub mod file;
 pub mod modules;
 pub mod progress;

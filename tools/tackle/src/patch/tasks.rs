@@ -91,6 +91,24 @@ fn task(tid: i32, folder: &Path) -> Result<Option<Task>> {
     }))
 }
 
+/// The tasks that are in a function now, other than those that run: a running task's stack is not
+/// shown.
+///
+/// # Errors
+/// When procfs cannot be read: only root may.
+pub fn executing(roots: &Roots, function: &str) -> Result<Vec<Task>> {
+    let mut found = Vec::new();
+    for pid in numbers(&roots.proc)? {
+        let threads = roots.proc.join(pid.to_string()).join("task");
+        for tid in numbers(&threads)? {
+            let task = task(tid, &threads.join(tid.to_string()))?;
+            let is_in = |task: &Task| task.stack.iter().any(|frame| name(frame) == function);
+            found.extend(task.filter(is_in));
+        }
+    }
+    Ok(found)
+}
+
 /// A line such as `[<0>] do_wait+0x5d/0x110`, without the address.
 fn frame(line: &str) -> String {
     let frame = line.split_once("] ").map_or(line, |(_, frame)| frame);

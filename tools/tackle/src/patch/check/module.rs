@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The file of a live patch.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{bail, ensure, Context, Result};
+use object::{Object, ObjectSection, ObjectSymbol};
+use tackle_link::program;
+
+use super::layout::{self, Replaced};
+use crate::files;
+use crate::patch::modules::Source;
+use crate::roots::Roots;
+
+/// The beginning of a symbol that only one build of `tackle.ko` has.
+const OF_ANOTHER_BUILD: &str = "tackle_of_another_build__";
+
+/// What a file says of a live patch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Module {
+    /// Its module's name.
+    pub(super) name: String,
+    /// The functions that it replaces.
+    pub(super) functions: Vec<Replaced>,
+    /// The kernel that it was built for.
+    vermagic: Option<String>,
+    /// The symbol of the build of `tackle.ko` that it needs.
+    library: Option<String>,
+}
+
+impl Module {
+    /// Reads a file, or that of an installed module.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read, or is no live patch.
+    pub(super) fn read(source: &Source) -> Result<Self> {
+        let path = match source {
+            Source::File(path) => path.clone(),
+            Source::Name(name) => installed(name)?,
+        };
+        let data = contents(&path)?;
+        Self::parse(&data).with_context(|| path.display().to_string())
+    }
+
+    fn parse(data: &[u8]) -> Result<Self> {
+        let file = object::File::parse(data).context("this is no module")?;
+        let modinfo = file.section_by_name(".modinfo");
+        let modinfo = modinfo.and_then(|section| section.data().ok());
+        let words: Vec<_> = modinfo
+            .unwrap_or_default()
+            .split(|byte| *byte == 0)
+            .map(String::from_utf8_lossy)
+            .collect();
+        let word = |key: &str| {
+            let mut values = words.iter().filter_map(|word| word.strip_prefix(key));
+            values.next().map(str::to_owned)
+        };
+        let name = word("name=").context("this is no module")?;
+        ensure!(
+            word("livepatch=").is_some(),
+            "{name} is no live patch: its modinfo lacks livepatch=Y"
+        );
+        let functions = layout::functions(&file);
+        ensure!(
+            !functions.is_empty(),
+            "{name} does not show which functions it replaces"
+        );
+        let mut symbols = file.symbols().filter_map(|symbol| symbol.name().ok());
+        Ok(Self {
+            name,
+            functions,
+            vermagic: word("vermagic="),
+            library: symbols
+                .find(|symbol| symbol.starts_with(OF_ANOTHER_BUILD))
+                .map(str::to_owned),
+        })
+    }
+
+    /// What keeps the kernel from loading the module.
+    ///
+    /// # Errors
+    /// When the kernel's files cannot be read.
+    pub(super) fn problems(&self, roots: &Roots) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        let release = files::read(&roots.proc.join("sys/kernel/osrelease"))?;
+        let built_for = self
+            .vermagic
+            .as_deref()
+            .and_then(|all| all.split(' ').next());
+        if let (Some(release), Some(built_for)) = (release, built_for) {
+            if release != built_for {
+                problems.push(format!(
+                    "it is built for {built_for}, and this is {release}"
+                ));
+            }
+        }
+        if let Some(library) = &self.library {
+            if !roots.module("tackle").exists() {
+                problems.push("it needs tackle.ko, which is not loaded".into());
+            } else if !is_symbol(roots, library)? {
+                problems.push("it is built with another tackle.ko than the one loaded".into());
+            }
+        }
+        Ok(problems)
+    }
+}
+
+/// Whether the kernel or a module has a symbol of this name.
+fn is_symbol(roots: &Roots, name: &str) -> Result<bool> {
+    let text = files::read(&roots.proc.join("kallsyms"))?.unwrap_or_default();
+    let mut names = text
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(2));
+    Ok(names.any(|other| other == name))
+}
+
+/// The file of an installed module.
+fn installed(name: &str) -> Result<PathBuf> {
+    let output = program("modinfo").args(["-n", "--", name]).output();
+    let output = output.context("cannot run modinfo")?;
+    let path = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    ensure!(
+        output.status.success() && !path.is_empty(),
+        "{name} is not installed, give its file"
+    );
+    Ok(path.into())
+}
+
+/// What is in a module's file, which may be compressed.
+fn contents(path: &Path) -> Result<Vec<u8>> {
+    let shown = path.display();
+    let unpack = match path.extension().and_then(OsStr::to_str) {
+        Some("xz") => "xz",
+        Some("zst") => "zstd",
+        Some("gz") => "gzip",
+        _ => return fs::read(path).with_context(|| format!("cannot read {shown}")),
+    };
+    let output = program(unpack).arg("-dc").arg("--").arg(path).output();
+    let output = output.with_context(|| format!("cannot run {unpack} to unpack {shown}"))?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr);
+        bail!("cannot unpack {shown}: {}", said.trim());
+    }
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::patch::check::layout::tests::patch;
+
+    fn error(data: &[u8]) -> String {
+        Module::parse(data).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_live_patch_is_read() {
+        let modinfo = "name=mine livepatch=Y vermagic=7.3.4";
+        let data = patch(&[(None, &[("vfs_read", 0)])], modinfo);
+        let module = Module::parse(&data).unwrap();
+        assert_eq!((module.name.as_str(), module.functions.len()), ("mine", 1));
+        assert_eq!(module.vermagic.as_deref(), Some("7.3.4"));
+    }
+
+    #[test]
+    fn others_are_refused() {
+        assert_eq!(error(b"no ELF"), "this is no module");
+        let data = patch(&[(None, &[("vfs_read", 0)])], "name=mine");
+        assert!(error(&data).starts_with("mine is no live patch"));
+        let data = patch(&[], "name=mine livepatch=Y");
+        assert!(error(&data).starts_with("mine does not show"));
+    }
+
+    #[test]
+    fn what_is_not_installed_is_named() {
+        let error = Module::read(&Source::from("tackle-no-such-module")).unwrap_err();
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("modinfo") || error.contains("is not installed"),
+            "{error}"
+        );
+    }
+}
