@@ -11,14 +11,11 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{prelude::*, sync::Arc};
-use tackle::net::{
-    codel::{self as uapi, Sojourn},
-    netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{Change, Dequeue, Details, Enqueue, Outcome, Qdisc, Registration, Reset, Sch, Setup},
-    DropReason, SkBuff,
+use tackle::{
+    net::codel::{self as uapi, Sojourn},
+    prelude::qdisc::*,
 };
-use tackle_core::codel::{attr, Codel, Histogram, Params, Queue, Time};
+use tackle_core::codel::{attr, Codel, Params, Queue, Time};
 
 tackle::module! {
     type: Module,
@@ -203,8 +200,8 @@ impl Qdisc for Rcodel {
         out.put_u32(attr::DROP_RESET, drops.reset)
     }
 
-    fn histogram(state: &Self) -> Option<Arc<Histogram>> {
-        state.sojourn.histogram()
+    fn unlocked_details(state: &Self) -> Option<Arc<dyn UnlockedDetails>> {
+        state.sojourn.details()
     }
 }
 

@@ -12,20 +12,21 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "sch_rfq_codel/scheduler.rs"]
+mod scheduler;
+
 use core::num::NonZeroU32;
-use kernel::{prelude::*, sync::Arc};
-use tackle::net::{
-    codel::{self, Sojourn},
-    fq_codel::{self as uapi, FqCodel, Xstats},
-    netlink::{ExtAck, Nest, Nested, Policy},
-    qdisc::{
-        Change, Dequeue, Details, Enqueue, FlowStats, Outcome, Qdisc, Registration, Reset, Sch,
-        Setup,
+use scheduler::FqCodel;
+use tackle::{
+    net::{
+        codel::{self, Sojourn},
+        fq_codel::{self as uapi, Xstats},
+        qdisc::FlowStats,
     },
-    SkBuff,
+    prelude::qdisc::*,
 };
 use tackle_core::{
-    codel::{Histogram, Time},
+    codel::Time,
     fq_codel::{Params, Quantum, MAX_FLOWS},
 };
 
@@ -241,8 +242,8 @@ impl Qdisc for RfqCodel {
         state.details(sch, out)
     }
 
-    fn histogram(state: &FqCodel<'_>) -> Option<Arc<Histogram>> {
-        state.sojourn.histogram()
+    fn unlocked_details(state: &FqCodel<'_>) -> Option<Arc<dyn UnlockedDetails>> {
+        state.sojourn.details()
     }
 
     fn flow_count(state: &FqCodel<'_>) -> u32 {

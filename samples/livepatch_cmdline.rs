@@ -11,15 +11,8 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::{
-    bindings::seq_file,
-    ffi::{c_int, c_void},
-    seq_print,
-};
-use tackle::{
-    function::{targets::CmdlineProcShow, Pointer},
-    livepatch::Original,
-};
+use kernel::bindings::seq_file;
+use tackle::{function::targets::CmdlineProcShow, prelude::patch::*};
 
 tackle::livepatch! {
     name: "livepatch_cmdline",

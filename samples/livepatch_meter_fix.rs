@@ -6,7 +6,7 @@
 
 #![forbid(unsafe_code)]
 
-use tackle::livepatch::Original;
+use tackle::prelude::patch::*;
 
 #[allow(dead_code)]
 mod livepatch_meter_functions;

@@ -8,16 +8,8 @@
 #![forbid(unsafe_code)]
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use kernel::{
-    bindings::seq_file,
-    ffi::{c_int, c_void},
-    prelude::*,
-    seq_print,
-};
-use tackle::{
-    function::Pointer,
-    livepatch::{Original, Shadow},
-};
+use kernel::bindings::seq_file;
+use tackle::prelude::patch::*;
 
 #[allow(dead_code)]
 mod livepatch_meter_functions;

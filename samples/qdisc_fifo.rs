@@ -11,12 +11,7 @@
 
 #![forbid(unsafe_code)]
 
-use kernel::prelude::*;
-use tackle::net::{
-    netlink::{ExtAck, Nest, Nested},
-    qdisc::{Dequeue, Enqueue, Outcome, Qdisc, Registration, Reset, Sch, Setup},
-    DropReason, SkBuff, SkbList,
-};
+use tackle::prelude::qdisc::*;
 
 tackle::module! {
     type: Module,

@@ -30,11 +30,11 @@ pub mod qdisc {
         netlink::{ExtAck, Nest, Nested, Policy},
         qdisc::{
             Change, Dequeue, Details, Enqueue, Outcome, Qdisc, Registration, Reset, Sch, Setup,
-            Verdict,
+            UnlockedDetails, Verdict,
         },
         DropReason, SkBuff, SkbList,
     };
-    pub use kernel::prelude::*;
+    pub use kernel::{prelude::*, sync::Arc};
 }
 
 /// For live patches.

@@ -68,10 +68,9 @@ use super::{
     SkBuff,
 };
 use kernel::{prelude::*, sync::Arc, transmute::AsBytes};
-use tackle_core::codel::Histogram;
 
 pub use dequeue::Dequeue;
-pub use details::Details;
+pub use details::{Details, UnlockedDetails};
 pub use enqueue::{Enqueue, Outcome, Verdict};
 pub use registration::Registration;
 pub use sch::Sch;
@@ -245,9 +244,9 @@ pub trait Qdisc: Sized + 'static {
         Ok(())
     }
 
-    /// Returns the histogram of sojourn times, if there is one to tell. It is read after the
-    /// lock is released, and behind the details.
-    fn histogram(state: &Self::State<'_>) -> Option<Arc<Histogram>> {
+    /// Returns statistics that are added behind the details when the lock is released: what takes
+    /// long to write, and needs no lock.
+    fn unlocked_details(state: &Self::State<'_>) -> Option<Arc<dyn UnlockedDetails>> {
         let _ = state;
         None
     }

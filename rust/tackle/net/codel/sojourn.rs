@@ -4,15 +4,21 @@
 
 use crate::{
     fault,
-    net::netlink::{Attributes, ExtAck, Nest},
+    net::{
+        netlink::{Attributes, ExtAck, Nest},
+        qdisc::{Details, UnlockedDetails},
+    },
 };
 use kernel::{prelude::*, sync::Arc};
-use tackle_core::codel::{attr::HISTOGRAM, Histogram, Time};
+use tackle_core::codel::{
+    attr::{HISTOGRAM, SOJOURN},
+    Histogram, Time,
+};
 
 /// How long the packets waited that a qdisc has sent, if its user wants to know. Off at
 /// first.
 ///
-/// Whoever shows the histogram reads it without the lock of the qdisc.
+/// The histogram is read without the lock of the qdisc.
 #[derive(Default)]
 pub struct Sojourn(Option<Arc<Histogram>>);
 
@@ -70,6 +76,12 @@ impl Sojourn {
         self.0.is_some()
     }
 
+    /// What [`Qdisc::unlocked_details`](crate::net::qdisc::Qdisc::unlocked_details) returns: the
+    /// histogram, if it is on.
+    pub fn details(&self) -> Option<Arc<dyn UnlockedDetails>> {
+        Some(self.0.clone()?)
+    }
+
     /// The histogram, if it is on.
     pub fn histogram(&self) -> Option<Arc<Histogram>> {
         self.0.clone()
@@ -85,6 +97,12 @@ impl Sojourn {
             Some(_) => options.put_u8(HISTOGRAM, 1),
             None => Ok(()),
         }
+    }
+}
+
+impl UnlockedDetails for Histogram {
+    fn put(&self, details: &mut Details) -> Result {
+        details.put_u64s(SOJOURN, self.words())
     }
 }
 

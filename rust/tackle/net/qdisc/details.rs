@@ -85,3 +85,17 @@ impl Details {
         &mut self.bytes[..self.len]
     }
 }
+
+/// Statistics that are written without the lock of the qdisc.
+pub trait UnlockedDetails: Send + Sync {
+    /// Adds them to those of the qdisc.
+    ///
+    /// # Errors
+    ///
+    /// `EMSGSIZE` when there is no room left.
+    ///
+    /// # Context
+    ///
+    /// RTNL. Packets may be enqueued and dequeued meanwhile.
+    fn put(&self, details: &mut Details) -> Result;
+}

@@ -10,7 +10,10 @@ use crate::{
 use core::{ffi::c_int, marker::PhantomData, ops::Deref, ptr::NonNull};
 use kernel::bindings::sk_buff;
 
-/// What became of a packet that was to be queued. Only doing it gives one.
+/// What became of a packet that was to be queued, for the caller in C.
+///
+/// The lengths of the parents' queues do not depend on it: `finish` corrects them by what the call
+/// has queued and taken out.
 #[must_use]
 pub struct Outcome<'call> {
     code: c_int,
@@ -18,12 +21,11 @@ pub struct Outcome<'call> {
 }
 
 impl Outcome<'_> {
-    /// The packet is in the queue, or will be when the call is over.
-    pub(in crate::net) const QUEUED: Self = Self::of(bindings::NET_XMIT_SUCCESS);
+    /// The packet is in the queue.
+    pub const QUEUED: Self = Self::of(bindings::NET_XMIT_SUCCESS);
 
-    /// The packet, or others of the same flow, were dropped. The sender hears of it; the
-    /// parents do not count the packet.
-    pub(in crate::net) const CONGESTED: Self = Self::of(bindings::NET_XMIT_CN);
+    /// The packet, or others of the same flow, were dropped: a sign of congestion for the sender.
+    pub const CONGESTED: Self = Self::of(bindings::NET_XMIT_CN);
 
     /// The packet was dropped as a filter wants it, or since none knows it: no sign of
     /// congestion.

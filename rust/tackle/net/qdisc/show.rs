@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that C calls to tell user space of a qdisc.
+//! The functions that C calls to show a qdisc to user space.
 
 use super::{lock::TreeLock, ops::Ops, Details, Qdisc};
 use crate::{bindings, net::netlink::Nest};
 use kernel::{bindings::sk_buff, error::from_result, ffi::c_int};
-use tackle_core::codel::attr::SOJOURN;
 
 impl<T: Qdisc> Ops<T> {
     /// # Safety
@@ -36,7 +35,7 @@ impl<T: Qdisc> Ops<T> {
         dump: *mut bindings::gnet_dump,
     ) -> c_int {
         from_result(|| {
-            let (mut details, histogram) = {
+            let (mut details, unlocked) = {
                 // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
                 let lock = unsafe { TreeLock::new(sch) };
                 // SAFETY: The lock is held.
@@ -44,10 +43,10 @@ impl<T: Qdisc> Ops<T> {
                 let state = state.as_ref().get_ref();
                 let mut details = Details::new(&T::stats(state, lock.sch()))?;
                 T::details(state, lock.sch(), &mut details)?;
-                (details, T::histogram(state))
+                (details, T::unlocked_details(state))
             };
-            if let Some(histogram) = histogram {
-                details.put_u64s(SOJOURN, histogram.words())?;
+            if let Some(unlocked) = unlocked {
+                unlocked.put(&mut details)?;
             }
             // SAFETY: The dump is valid.
             Ok(unsafe { copy_stats(dump, &mut details) })
