@@ -77,8 +77,8 @@ mod types {
     static BTF_PUT: Unexported = Unexported::new(c"btf_put");
     static BTF_GET_NAME: Unexported = Unexported::new(c"btf_get_name");
 
-    /// How many names and qualifiers of a type are looked through.
-    const MAX_DEPTH: usize = 64;
+    /// How many names and qualifiers of a type are looked through, and how many structures.
+    const MAX_DEPTH: usize = 16;
 
     /// A type without names and qualifiers.
     enum Type {
@@ -207,7 +207,13 @@ mod types {
         }
 
         /// Returns what the type of this number is, behind its names and qualifiers.
-        fn what(&self, mut id: u32) -> Option<Type> {
+        fn what(&self, id: u32) -> Option<Type> {
+            self.what_at(id, MAX_DEPTH)
+        }
+
+        /// As [`Prototype::what`], for a type in so many levels of structures less than
+        /// [`MAX_DEPTH`].
+        fn what_at(&self, mut id: u32, depth: usize) -> Option<Type> {
             for _ in 0..MAX_DEPTH {
                 // Number 0 is `void`.
                 if id == 0 {
@@ -239,11 +245,57 @@ mod types {
                         }
                     }
                     bindings::BTF_KIND_ENUM | bindings::BTF_KIND_ENUM64 => Type::Number(size, flag),
-                    bindings::BTF_KIND_STRUCT | bindings::BTF_KIND_UNION => Type::Structure(size),
+                    bindings::BTF_KIND_STRUCT | bindings::BTF_KIND_UNION => {
+                        // A packed structure is passed like a long one.
+                        match self.is_aligned(id, depth) {
+                            true => Type::Structure(size),
+                            false => Type::Other,
+                        }
+                    }
                     _ => Type::Other,
                 });
             }
             None
+        }
+    }
+
+    impl Prototype {
+        /// Returns whether each member of a structure or a union is at its natural alignment. To be
+        /// called for small ones: of others it looks at no more than `depth` levels.
+        fn is_aligned(&self, id: u32, depth: usize) -> bool {
+            let (Some(found), Some(depth)) = (self.get(id), depth.checked_sub(1)) else {
+                return false;
+            };
+            // SAFETY: Of this kind this member is set.
+            if unsafe { found.__bindgen_anon_1.size } > 16 {
+                return true;
+            }
+            // CAST: 16 bits.
+            let count = (found.info & 0xffff) as usize;
+            // SAFETY: A structure or a union is followed by this many members.
+            let members = unsafe {
+                core::slice::from_raw_parts(
+                    ptr::from_ref(found).add(1).cast::<bindings::btf_member>(),
+                    count,
+                )
+            };
+            let has_bitfields = found.info >> 31 != 0;
+            members.iter().all(|member| {
+                let (offset, bits) = match has_bitfields {
+                    true => (member.offset & 0xff_ffff, member.offset >> 24),
+                    false => (member.offset, 0),
+                };
+                if bits != 0 {
+                    return true;
+                }
+                match self.what_at(member.type_, depth) {
+                    // CAST: 1 to 16 bytes.
+                    Some(Type::Number(size, _)) => offset % (size * 8) == 0,
+                    Some(Type::Pointer) => offset % 64 == 0,
+                    Some(Type::Bool | Type::Structure(_)) => true,
+                    _ => false,
+                }
+            })
         }
     }
 

@@ -67,11 +67,22 @@ pub(super) fn synchronize() {
     unsafe { bindings::synchronize_rcu_tasks() };
 }
 
+/// What has become of an ops that was to be registered.
+#[must_use]
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Registered {
+    /// It is registered.
+    Yes,
+    /// ftrace has switched itself off meanwhile, after a fault of its own. Some of the functions may
+    /// call what the ops has called, until reboot.
+    Stuck,
+}
+
 /// Sets the filter of `ops` to the functions at `addresses`, and registers it.
 ///
 /// # Errors
 ///
-/// Those of ftrace. There is no filter then.
+/// Those of ftrace. There is no filter then, and nothing calls the ops.
 ///
 /// # Safety
 ///
@@ -79,17 +90,38 @@ pub(super) fn synchronize() {
 pub(super) unsafe fn register<K: Kind>(
     ops: *mut bindings::ftrace_ops,
     addresses: &mut [usize],
-) -> Result {
+) -> Result<Registered> {
     // SAFETY: By the function's requirements.
-    let result = unsafe { change_filter(ops, addresses, false) }.and_then(|()| {
+    let filter = unsafe { change_filter(ops, addresses, false) };
+    let result = match filter {
         // SAFETY: By the function's requirements.
-        unsafe { K::register(ops) }
-    });
+        Ok(()) => match unsafe { K::register(ops) } {
+            // `change_filter` fails if ftrace is switched off before.
+            Err(ENODEV) => return Ok(Registered::Stuck),
+            result => result,
+        },
+        Err(error) => Err(error),
+    };
     if result.is_err() {
-        // SAFETY: `ops` is not registered, so nobody uses its filter.
+        // SAFETY: `ops` is not registered, so that its filter is not used.
         unsafe { free_filter(ops) };
     }
-    result
+    result.map(|()| Registered::Yes)
+}
+
+/// Waits until reboot: the functions of an ops go on to call what the caller would free.
+///
+/// objtool wants to be told of each function that never returns, and knows none of other modules. So
+/// this one looks as if it could return.
+#[inline(never)]
+pub(super) fn wait_for_reboot() -> Error {
+    while core::hint::black_box(true) {
+        pr_emerg!(
+            "ftrace has switched itself off: a hook stays, and this task waits until reboot\n"
+        );
+        fsleep(Delta::from_secs(3600));
+    }
+    ENODEV
 }
 
 /// Adds the functions at `addresses` to the filter of `ops`, or removes them from it. If `ops`
@@ -292,8 +324,14 @@ impl<K: Kind> Single for SingleOps<K> {
         // Before it is called: who is in a replacement looks here.
         self.address.store(address, Ordering::Relaxed);
         // SAFETY: As above, and by the requirements of `new`.
-        unsafe { register::<K>(ops, &mut [address]) }
-            .inspect_err(|_| self.address.store(0, Ordering::Relaxed))
+        match unsafe { register::<K>(ops, &mut [address]) } {
+            Ok(Registered::Yes) => Ok(()),
+            Ok(Registered::Stuck) => Err(wait_for_reboot()),
+            Err(error) => {
+                self.address.store(0, Ordering::Relaxed);
+                Err(error)
+            }
+        }
     }
 
     fn disarm(&self) {
@@ -301,12 +339,8 @@ impl<K: Kind> Single for SingleOps<K> {
             return;
         }
         // SAFETY: By the type invariants.
-        while unsafe { unregister::<K>(self.ops.get()) }.is_err() {
-            // The function goes on to call what is about to be freed.
-            pr_emerg!(
-                "ftrace has switched itself off: a hook stays, and this task waits until reboot\n"
-            );
-            fsleep(Delta::from_secs(3600));
+        if unsafe { unregister::<K>(self.ops.get()) }.is_err() {
+            wait_for_reboot();
         }
         self.address.store(0, Ordering::Relaxed);
     }

@@ -13,7 +13,7 @@
 
 use super::{
     group::Table,
-    ops::{self, Plain},
+    ops::{self, Plain, Registered},
     pool,
     slot::{Chain, Node, Slot},
     within::Within,
@@ -88,6 +88,8 @@ pub(super) struct Site {
     pub(super) table: Option<Table>,
     pub(super) slot: SiteSlot,
     pub(super) is_registered: bool,
+    /// Whether ftrace has switched itself off while it registered `ops`.
+    pub(super) is_stuck: bool,
     #[pin]
     pub(super) ops: Opaque<bindings::ftrace_ops>,
     #[pin]
@@ -120,6 +122,7 @@ impl Site {
             spots,
             slot,
             is_registered: false,
+            is_stuck: false,
             ops: Opaque::uninit(),
             _pin: PhantomPinned,
         } ? Error)
@@ -149,9 +152,10 @@ impl Site {
             };
             // SAFETY: `ops` is valid and not registered; ftrace initialises the rest of it by
             // itself. It and the slot stay in their places until the site is removed.
-            unsafe { ops::register::<Plain>(ops, &mut addresses) }?;
+            let registered = unsafe { ops::register::<Plain>(ops, &mut addresses) }?;
             // INVARIANT: Just registered.
             *site.is_registered = true;
+            *site.is_stuck = registered == Registered::Stuck;
             Ok(())
         })
     }
@@ -174,6 +178,19 @@ impl Site {
         core::mem::swap(&mut spot.chain, chain);
         core::mem::swap(&mut spot.spare, spare);
         publish(site.slot, site.table.as_ref(), spot);
+    }
+
+    /// Makes the functions run no hook. They go on to call the trampoline. May sleep.
+    pub(super) fn run_nothing(&self) {
+        match &self.table {
+            None => self.slot.run_many(),
+            Some(table) => table.clear(),
+        }
+        ops::synchronize();
+        if self.table.is_none() {
+            self.slot.run_nothing();
+            ops::synchronize();
+        }
     }
 
     /// Takes hooks off, but not the last ones. CPUs may still run them.

@@ -215,6 +215,12 @@ impl Sites {
                     self.pool.put(slot);
                 }
             })?;
+        if site.is_stuck {
+            site.run_nothing();
+            library::keep();
+            core::mem::forget(site);
+            return Err(ENODEV);
+        }
         Ok(self.sites.push_within_capacity(site)?)
     }
 

@@ -5,6 +5,7 @@
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
@@ -17,7 +18,7 @@ use crate::sys::cmd::{self, Kept};
 use crate::sys::ftrace::{self, Traced};
 use crate::sys::kprobe::Kprobe;
 use crate::sys::livepatch::{cmdline, Patch, TEXT};
-use crate::sys::{debugfs, module, wait_for};
+use crate::sys::{debugfs, module, wait_for, wait_often};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -28,9 +29,12 @@ pub const SUITE: Suite = Suite {
         a_removed_hook_waits_for_no_task,
         a_new_hook_does_not_see_an_old_call_return,
         a_task_that_sleeps_there_does_not_hold_up_a_live_patch,
+        a_task_that_sleeps_in_a_replacement_does_not_either,
         a_task_may_end_in_a_hooked_function,
+        hooks_on_what_ending_tasks_call,
         a_live_patch_comes_second,
         a_live_patch_comes_first,
+        a_live_patch_comes_while_a_redirection_goes,
         a_redirection_comes_and_goes,
         a_skipped_call_returns,
         meets_the_function_tracer,
@@ -197,6 +201,44 @@ fn a_task_that_sleeps_there_does_not_hold_up_a_live_patch(_: &mut Context<'_>) -
     unload_soon(library)
 }
 
+/// As above, where the trampoline has called the replacement of its function.
+fn a_task_that_sleeps_in_a_replacement_does_not_either(_: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let hook = hook("cmdline")?;
+    let redirection = module::load("redirect_busy", "")?;
+    let reader = cmd::start("cat /proc/cmdline")?;
+    let stack = format!("/proc/{}/stack", reader.0.id());
+    wait_for("a task in the replacement", LIMIT, || {
+        let stack = debugfs::read(&stack)?;
+        let sleeps = stack.contains("[redirect_busy]") && stack.contains("exit_trampoline");
+        Ok(sleeps.then_some(()))
+    })?;
+    let patch = Patch::load_module("livepatch_meminfo", "")?;
+    patch.unload()?;
+    drop(reader);
+    redirection.unload()?;
+    hook.unload()?;
+    unload_soon(library)
+}
+
+/// The functions that the library itself calls when a task ends.
+fn hooks_on_what_ending_tasks_call(_: &mut Context<'_>) -> Result<()> {
+    let stack = module::stack("tackle_hooks", "")?;
+    let hooks = debugfs::tackle("hooks");
+    for function in ["do_exit", "stack_trace_save", "arch_stack_walk"] {
+        let line = format!("{function} latency name={function}");
+        debugfs::set(hooks.join("add"), &line)?;
+    }
+    for _ in 0..20 {
+        cmd::run("true")?;
+    }
+    let calls: u64 = debugfs::value(hooks.join("stack_trace_save/calls"))?;
+    let missed: u64 = debugfs::value(hooks.join("stack_trace_save/missed"))?;
+    ensure!(calls + missed >= 20, "{calls} calls and {missed} missed");
+    // The library, too: no call is taken for one that never returns.
+    stack.unload()
+}
+
 fn a_task_may_end_in_a_hooked_function(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let hook = hook("signal")?;
@@ -265,6 +307,38 @@ fn a_live_patch_comes_first(context: &mut Context<'_>) -> Result<()> {
     ten_calls("the patch first", &patched)?;
     patch.unload()?;
     ten_calls("the patch has gone", &original)?;
+    hook.unload()?;
+    ftrace::expect_bare(READ)?;
+    library.unload()
+}
+
+/// Each changes where the function goes on. Between the two the trampoline is jumped to, but only as
+/// long as the other one has not come.
+fn a_live_patch_comes_while_a_redirection_goes(_: &mut Context<'_>) -> Result<()> {
+    const C_PATCH: &str = "test_klp_livepatch";
+    let library = module::load(module::LIBRARY, "")?;
+    let original = cmdline()?;
+    let hook = hook("cmdline")?;
+    for _ in 0..5 {
+        let redirection = module::load("hook_redirect", "")?;
+        let patch = thread::scope(|scope| {
+            let unload = scope.spawn(|| redirection.unload());
+            let patch = wait_often("the redirection to go", Duration::ZERO, LIMIT, || {
+                Ok(module::insmod(C_PATCH, "")?.ok())
+            });
+            let unloaded = unload.join();
+            unloaded.unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+            patch
+        })?;
+        let patch = Patch::of(C_PATCH, patch);
+        patch.settle()?;
+        ten_calls(
+            "the patch",
+            "test_klp_livepatch: this has been live patched",
+        )?;
+        patch.unload()?;
+        ten_calls("no patch", &original)?;
+    }
     hook.unload()?;
     ftrace::expect_bare(READ)?;
     library.unload()

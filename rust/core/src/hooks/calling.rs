@@ -17,8 +17,8 @@ const MAX_IN_REGISTERS: usize = 16;
 /// Returns whether a function gets all of its arguments in registers. `arguments` are their
 /// sizes, and `returned` that of what it returns, in bytes.
 ///
-/// A structure of up to 16 bytes counts as one in registers, as for BPF's trampolines. It is
-/// passed on the stack if it is packed, which none is that the kernel passes by value.
+/// A structure of up to 16 bytes is passed in registers, unless it has a member that is not at its
+/// natural alignment. The caller gives such a structure a size above 16.
 pub fn is_in_registers(arguments: impl IntoIterator<Item = usize>, returned: usize) -> bool {
     let mut free = REGISTERS - usize::from(returned > MAX_IN_REGISTERS);
     arguments.into_iter().all(|size| {
@@ -31,21 +31,27 @@ pub fn is_in_registers(arguments: impl IntoIterator<Item = usize>, returned: usi
     })
 }
 
-/// Functions that never return: they end the task.
-const NORETURN: [&str; 14] = [
+/// Functions that do not return, at least sometimes when the task goes on: they end the task or the
+/// CPU, or leave several functions at once.
+const NORETURN: [&str; 19] = [
     "__ia32_sys_exit",
     "__ia32_sys_exit_group",
     "__kunit_abort",
     "__module_put_and_kthread_exit",
     "__x64_sys_exit",
     "__x64_sys_exit_group",
+    "arch_cpu_idle_dead",
+    "bpf_throw",
+    "cpu_startup_entry",
     "do_exit",
     "do_group_exit",
+    "do_idle",
     "do_task_dead",
     "kthread_complete_and_exit",
     "kthread_exit",
     "kunit_try_catch_throw",
     "make_task_dead",
+    "native_play_dead",
     "rewind_stack_and_make_dead",
 ];
 

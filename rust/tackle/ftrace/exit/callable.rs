@@ -17,6 +17,10 @@ use tackle_core::hooks::calling;
 ///
 /// May sleep.
 pub(super) fn is_callable(address: usize, is_typed: bool) -> Result<bool> {
+    if cfg!(CONFIG_UNWINDER_GUESS) {
+        // Tasks that end in a function could not be told from those that will return.
+        return Ok(false);
+    }
     let Some(function) = symbol::symbol_at(address)? else {
         return Ok(false);
     };

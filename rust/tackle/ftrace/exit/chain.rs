@@ -109,7 +109,7 @@ impl<T: ExitHandler> IsAlone for T {
 /// - Either `hook` points at the header of a `Hook<T>` that outlives the chain, the functions are
 ///   those of `T`, and `offset` is that of `size` bytes in a frame's room which are for this
 ///   node alone.
-/// - Or `hook` is null: the end of the chain. Its ID is in no record.
+/// - Or `hook` is null: the end of the chain.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Node {
@@ -137,8 +137,7 @@ static NO_HOOKS: Node = Node {
         enter: slot::enter_chain,
         leave: slot::leave_chain,
     },
-    // INVARIANT: `new_id` has other ones.
-    id: u64::MAX,
+    id: 0,
     offset: 0,
     size: 0,
 };
@@ -219,10 +218,11 @@ impl Node {
         // SAFETY: By the function's requirements.
         let record = unsafe { self.record::<T::Data>(frame) };
         // SAFETY: By the type invariants it is within the frame.
-        if unsafe { (*record).id } != self.id {
+        // What was there before may be any number, also the ID of the end.
+        if unsafe { (*record).id } != self.id || self.is_end() {
             return;
         }
-        // SAFETY: By the type invariants this is not the end, whose ID is in no record.
+        // SAFETY: By the type invariants, since this is not the end.
         let hook = unsafe { &*self.hook.cast::<Hook<T>>() };
         // SAFETY: A record with the ID of the node was written by the node.
         hook.handler.exit(ret, unsafe { (*record).data });

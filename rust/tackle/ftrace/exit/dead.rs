@@ -14,7 +14,7 @@
 use super::slot;
 use crate::{
     bindings,
-    ftrace::ops::{self, Plain},
+    ftrace::ops::{self, Plain, Registered},
     library, symbol,
 };
 use core::marker::PhantomPinned;
@@ -51,12 +51,18 @@ impl DeadTasks {
                 let address = symbol::ftrace_location(symbol::lookup(c"do_exit")?).ok_or(EINVAL)?;
                 // SAFETY: It has memory for an ops, which stays in its place until it is
                 // unregistered.
-                unsafe {
+                let registered = unsafe {
                     ops.write(bindings::ftrace_ops {
                         func: Some(callback),
+                        // CAST: Bits of a long.
+                        flags: bindings::FTRACE_OPS_FL_PERMANENT as c_ulong,
                         ..pin_init::zeroed()
                     });
-                    ops::register::<Plain>(ops, &mut [address])
+                    ops::register::<Plain>(ops, &mut [address])?
+                };
+                match registered {
+                    Registered::Yes => Ok(()),
+                    Registered::Stuck => Err(ops::wait_for_reboot()),
                 }
             }),
             _pin: PhantomPinned,
@@ -79,15 +85,17 @@ impl DeadTasks {
 /// Called by ftrace alone, by a task that ends.
 unsafe extern "C" fn callback(
     _ip: c_ulong,
-    _parent_ip: c_ulong,
+    parent_ip: c_ulong,
     _ops: *mut bindings::ftrace_ops,
     _fregs: *mut bindings::ftrace_regs,
 ) {
     let mut stack = [0; DEPTH];
     // SAFETY: There is room for as many addresses.
     let count = unsafe { bindings::stack_trace_save(stack.as_mut_ptr(), DEPTH as c_uint, 0) };
-    for &address in stack.iter().take(count as usize) {
-        // SAFETY: This task does not return to any address of its stack.
+    // Before that are functions that this one has called, and which return.
+    let callers = stack.iter().take(count as usize);
+    for &address in callers.skip_while(|&&address| address != parent_ip) {
+        // SAFETY: The task does not return to the callers of `do_exit()`.
         unsafe { slot::count_dead(address) };
     }
 }

@@ -16,14 +16,17 @@ use super::{
 };
 use crate::{
     bindings, fault,
-    ftrace::{ops, slot::Header},
+    ftrace::{
+        ops::{self, Registered},
+        slot::Header,
+    },
     library,
 };
 use core::{
     marker::PhantomPinned,
     sync::atomic::{AtomicBool, Ordering},
 };
-use kernel::{error::to_result, ffi::c_ulong, prelude::*, types::Opaque};
+use kernel::{error::to_result, ffi::c_ulong, new_mutex, prelude::*, sync::Mutex, types::Opaque};
 
 kernel::sync::global_lock! {
     // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
@@ -35,23 +38,14 @@ kernel::sync::global_lock! {
     };
 }
 
-kernel::sync::global_lock! {
-    /// Held while a direct call is unregistered: its address does not change meanwhile.
-    // SAFETY: As above.
-    unsafe(uninit) static SHARING: Mutex<()> = ();
-}
-
-/// Initialises the locks.
+/// Initialises the lock.
 ///
 /// # Safety
 ///
 /// To be called once, before [`library::ready`].
 pub(super) unsafe fn init() {
     // SAFETY: By the function's requirements.
-    unsafe {
-        SITES.init();
-        SHARING.init();
-    }
+    unsafe { SITES.init() };
 }
 
 /// The exit hooks of all functions.
@@ -79,6 +73,11 @@ struct Site {
     chain: Chain,
     spare: Chain,
     is_registered: bool,
+    /// Held while the direct call is unregistered: its address does not change meanwhile.
+    #[pin]
+    sharing: Mutex<()>,
+    /// Whether [`share`] is making the function jump to the trampoline.
+    becomes_jmp: AtomicBool,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
     #[pin]
@@ -97,6 +96,8 @@ impl Site {
             spare: Chain::with_room(1)?,
             trampoline,
             is_registered: false,
+            sharing <- new_mutex!(()),
+            becomes_jmp: AtomicBool::new(false),
             ops: Opaque::uninit(),
             _pin: PhantomPinned,
         } ? Error)
@@ -112,7 +113,7 @@ impl Site {
         site.trampoline.run(site.chain);
         // Beside a live patch the trampoline has to be called: see `share`.
         let mut result = Err(EAGAIN);
-        if cfg!(CONFIG_DYNAMIC_FTRACE_WITH_JMP) {
+        if CAN_JMP {
             let direct = site.trampoline.direct_address(true);
             // SAFETY: `ops` is part of the site, which is pinned and unregisters it.
             result = unsafe { register(site.ops.get(), *site.address, direct) };
@@ -122,18 +123,22 @@ impl Site {
             // SAFETY: As above.
             result = unsafe { register(site.ops.get(), *site.address, direct) };
         }
-        // INVARIANT: Just registered.
+        // INVARIANT: Just registered, or the function may call the trampoline nevertheless.
         *site.is_registered = result.is_ok();
-        result
+        match result {
+            Ok(Registered::Yes) => Ok(()),
+            Ok(Registered::Stuck) => Err(ENODEV),
+            Err(error) => Err(error),
+        }
     }
 
     /// Makes the function not call the trampoline any more. A task may still be in it.
     fn unregister(self: Pin<&mut Self>) {
         let site = self.project();
         let ops = site.ops.get();
-        let _sharing = SHARING.lock();
+        let _sharing = site.sharing.as_ref().get_ref().lock();
         // SAFETY: By the type invariants `ops` is registered. `share` does not change the address
-        // of the direct call while `SHARING` is locked.
+        // of the direct call while `sharing` is locked.
         let result = to_result(unsafe {
             bindings::unregister_ftrace_direct(ops, (*ops).direct_call, false)
         });
@@ -153,11 +158,19 @@ impl Site {
 
 /// Initialises `ops`, and registers it as a direct call of the function at `address`.
 ///
+/// # Errors
+///
+/// Those of ftrace. Nothing calls the trampoline then.
+///
 /// # Safety
 ///
 /// `ops` is not registered, and stays in its place until it is unregistered. `direct` is the
 /// address of a trampoline for the function.
-unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize, direct: usize) -> Result {
+unsafe fn register(
+    ops: *mut bindings::ftrace_ops,
+    address: usize,
+    direct: usize,
+) -> Result<Registered> {
     fault::REGISTER_FTRACE_DIRECT.check()?;
     // SAFETY: By the function's requirements.
     unsafe {
@@ -166,8 +179,15 @@ unsafe fn register(ops: *mut bindings::ftrace_ops, address: usize, direct: usize
             ..pin_init::zeroed()
         });
         ops::change_filter(ops, &mut [address], false)?;
-        to_result(bindings::register_ftrace_direct(ops, direct))
-            .inspect_err(|_| ops::free_filter(ops))
+        match to_result(bindings::register_ftrace_direct(ops, direct)) {
+            Ok(()) => Ok(Registered::Yes),
+            // `change_filter` fails if ftrace is switched off before.
+            Err(ENODEV) => Ok(Registered::Stuck),
+            Err(error) => {
+                ops::free_filter(ops);
+                Err(error)
+            }
+        }
     }
 }
 
@@ -185,36 +205,62 @@ unsafe extern "C" fn share(
     _ip: c_ulong,
     command: bindings::ftrace_ops_cmd,
 ) -> c_int {
-    // SAFETY: By the function's requirements.
-    let now = unsafe { (*ops).direct_call };
+    // SAFETY: By the function's requirements. Other threads share the site; only what is for them
+    // is used here.
+    let (site, now) = unsafe {
+        let ops: *const Opaque<bindings::ftrace_ops> = ops.cast();
+        let site = kernel::container_of!(ops, Site, ops);
+        (
+            (&(*site).sharing, &(*site).becomes_jmp),
+            (*ops.cast::<bindings::ftrace_ops>()).direct_call,
+        )
+    };
+    let (sharing, becomes_jmp) = site;
     let is_jmp = slot::is_jmp(now);
     let next = match command {
-        // `Site::register` tries again.
-        bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_SELF if is_jmp => {
+        // When it is registered, or when another such ops has come while this one becomes a jump.
+        // `Site::register` tries again, and below the call stays a call.
+        bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_SELF
+            if is_jmp || becomes_jmp.load(Ordering::Relaxed) =>
+        {
             return EAGAIN.to_errno()
         }
         bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_PEER if is_jmp => {
             slot::called(now)
         }
         bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_DISABLE_SHARE_IPMODIFY_PEER
-            if !is_jmp && cfg!(CONFIG_DYNAMIC_FTRACE_WITH_JMP) =>
+            if !is_jmp && CAN_JMP =>
         {
             slot::jumped_to(now)
         }
         _ => return 0,
     };
     // Not `lock()`: `Site::unregister` has this lock when it waits for that of direct calls.
-    let Some(_sharing) = SHARING.try_lock() else {
+    let Some(_sharing) = sharing.try_lock() else {
         return EAGAIN.to_errno();
     };
+    becomes_jmp.store(slot::is_jmp(next), Ordering::Relaxed);
     // SAFETY: `ops` is registered as a direct call, and ftrace's lock is held. `next` is an address
     // of the same trampoline.
-    unsafe { bindings::modify_ftrace_direct_nolock(ops, next) }
+    let result = unsafe { bindings::modify_ftrace_direct_nolock(ops, next) };
+    becomes_jmp.store(false, Ordering::Relaxed);
+    result
 }
+
+/// Whether functions may jump to trampolines. The kernel does not ask a direct call before a kprobe
+/// of `CONFIG_FUNCTION_ERROR_INJECTION` changes where its function goes on.
+const CAN_JMP: bool =
+    cfg!(CONFIG_DYNAMIC_FTRACE_WITH_JMP) && !cfg!(CONFIG_FUNCTION_ERROR_INJECTION);
 
 impl Sites {
     /// Puts a hook on the function at `address`.
     fn attach(&mut self, address: usize, node: Node) -> Result {
+        let result = self.try_attach(address, node);
+        self.shrink();
+        result
+    }
+
+    fn try_attach(&mut self, address: usize, node: Node) -> Result {
         fault::FTRACE_SITE_ALLOC.check()?;
         let found = self.sites.iter_mut().find(|site| site.address == address);
         if let Some(site) = found {
@@ -235,23 +281,26 @@ impl Sites {
         if self.dead.is_none() {
             self.dead = Some(KBox::pin_init(DeadTasks::new(), GFP_KERNEL)?);
         }
-        let result = self.add_site(address, node);
-        self.shrink();
-        result
-    }
-
-    /// Puts a hook on a function that has none.
-    fn add_site(&mut self, address: usize, node: Node) -> Result {
         let trampoline = self.pool.take(address)?;
         let number = trampoline.number;
-        let site = KBox::pin_init(Site::new(address, trampoline, node), GFP_KERNEL).and_then(
-            |mut site| {
-                site.as_mut().register()?;
-                Ok(site)
-            },
-        );
-        let site = site.inspect_err(|_| self.pool.put(number))?;
-        Ok(self.sites.push_within_capacity(site)?)
+        let site = KBox::pin_init(Site::new(address, trampoline, node), GFP_KERNEL);
+        let mut site = site.inspect_err(|_| self.pool.put(number))?;
+        match site.as_mut().register() {
+            Ok(()) => Ok(self.sites.push_within_capacity(site)?),
+            Err(error) if site.is_registered => {
+                // ftrace has switched itself off after a fault of its own. The function may call
+                // the trampoline until reboot, which runs no hook then.
+                site.trampoline.run(&Chain::EMPTY);
+                ops::synchronize();
+                library::keep();
+                core::mem::forget(site);
+                Err(error)
+            }
+            Err(error) => {
+                self.pool.put(number);
+                Err(error)
+            }
+        }
     }
 
     /// Takes hooks off all functions. When this returns, no CPU and no preempted task can still be

@@ -60,7 +60,11 @@ SYM_FUNC_END(call_r11)
 	.balign TRAMPOLINE_SIZE
 SYM_START(tackle_ftrace_exit_trampoline_\index, SYM_L_LOCAL, SYM_A_NONE)
 	ANNOTATE_NOENDBR
-	/* Jumped to. Six bytes, as in slot.rs. */
+	/*
+	 * Jumped to. Six bytes, as in slot.rs. Nothing on the stack says that a task which is
+	 * preempted here is in the function: so livepatch has to look again.
+	 */
+	UNWIND_HINT_UNDEFINED
 	pushq	(tackle_ftrace_exit_slots + \index * SLOT_SIZE + SLOT_NEXT_IP)(%rip)
 	/* Called. */
 	UNWIND_HINT_FUNC
@@ -74,6 +78,8 @@ SYM_START(tackle_ftrace_exit_trampoline_\index, SYM_L_LOCAL, SYM_A_NONE)
 	movq	%rcx, FRAME_ARGUMENTS+24(%rsp)
 	movq	%r8, FRAME_ARGUMENTS+32(%rsp)
 	movq	%r9, FRAME_ARGUMENTS+40(%rsp)
+	/* The return value of a function that a kprobe makes return at once. */
+	movq	%rax, FRAME_VALUE(%rsp)
 
 	movq	%rsp, %rdi
 	movq	$(tackle_ftrace_exit_slots + \index * SLOT_SIZE), %rsi
@@ -86,7 +92,14 @@ SYM_START(tackle_ftrace_exit_trampoline_\index, SYM_L_LOCAL, SYM_A_NONE)
 	movq	FRAME_ARGUMENTS+24(%rsp), %rcx
 	movq	FRAME_ARGUMENTS+32(%rsp), %r8
 	movq	FRAME_ARGUMENTS+40(%rsp), %r9
+	movq	FRAME_VALUE(%rsp), %rax
+	/*
+	 * Where a function in the place of this one begins is no return address that an unwinder
+	 * knows. So the stack has that of the function itself again.
+	 */
+	movq	(tackle_ftrace_exit_slots + \index * SLOT_SIZE + SLOT_NEXT_IP)(%rip), %r10
 	movq	8(%rbp), %r11
+	movq	%r10, 8(%rbp)
 	ANNOTATE_RETPOLINE_SAFE
 	ALTERNATIVE_2 "call *%r11", "call call_r11", X86_FEATURE_RETPOLINE, \
 		      "call call_r11", X86_FEATURE_IBT
