@@ -69,12 +69,6 @@ fn run(report: &mut Report) -> Result<()> {
         ("entry-exit", "kretprobe", "exit_bench", "kind=kretprobe"),
         (
             "entry-exit-10",
-            "fprobe",
-            "exit_bench",
-            "kind=fprobe count=10",
-        ),
-        (
-            "entry-exit-10",
             "kretprobe",
             "exit_bench",
             "kind=kretprobe count=10",

@@ -214,6 +214,11 @@ fn a_task_that_sleeps_in_a_replacement_does_not_either(_: &mut Context<'_>) -> R
         Ok(sleeps.then_some(()))
     })?;
     let patch = Patch::load_module("livepatch_meminfo", "")?;
+    // Else the kernel has woken it, since it could not see where the task is.
+    ensure!(
+        debugfs::read(&stack)?.contains("[redirect_busy]"),
+        "the task is not in the replacement any more"
+    );
     patch.unload()?;
     drop(reader);
     redirection.unload()?;
