@@ -35,7 +35,7 @@ use tackle::{
     numa::{self, HintingFault},
     task,
 };
-use tackle_core::numa::{capacity, Row, Slot, Table, MAX_NODES};
+use tackle_core::numa::{capacity, Row, Table, TaskSlot, MAX_NODES};
 
 tackle::module! {
     type: NumaStat,
@@ -53,7 +53,7 @@ tackle::module! {
 
 /// Where the hook counts.
 struct Counts {
-    slots: KVVec<Slot<MAX_NODES>>,
+    slots: KVVec<TaskSlot<MAX_NODES>>,
     dropped: Atomic<u64>,
 }
 
@@ -61,7 +61,7 @@ impl Counts {
     fn new(tasks: usize) -> Result<Self> {
         let mut slots = KVVec::with_capacity(tasks, GFP_KERNEL)?;
         for _ in 0..tasks {
-            slots.push(Slot::new(), GFP_KERNEL)?;
+            slots.push(TaskSlot::new(), GFP_KERNEL)?;
         }
         Ok(Self {
             slots,

@@ -81,7 +81,10 @@ impl Table {
             collect::Type::Other => {
                 return inner.refuse(
                     EINVAL,
-                    fmt!("{function} returns no number or pointer: count its calls, or say with returns= what it is"),
+                    fmt!(
+                        "{function} returns no number or pointer: count its calls, or say with \
+                         returns= what it is"
+                    ),
                 )
             }
             collect::Type::Later => {

@@ -12,6 +12,10 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "forget.rs"]
+mod forget;
+
+use forget::forget;
 use kernel::prelude::*;
 use tackle::{
     debugfs,
@@ -31,14 +35,6 @@ tackle::module! {
 }
 
 const FUNCTION: &CStr = c"rig_twin_a:rig_twin_call";
-
-/// Never drops `hook`. On kernels with kmemleak that does not report it.
-fn forget<T>(hook: Pin<KBox<T>>) {
-    #[cfg(CONFIG_KUNIT = "y")]
-    tackle::kunit::forget(hook);
-    #[cfg(not(CONFIG_KUNIT = "y"))]
-    core::mem::forget(hook);
-}
 
 struct Nothing;
 

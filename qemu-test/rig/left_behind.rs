@@ -14,6 +14,10 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "forget.rs"]
+mod forget;
+
+use forget::forget;
 use kernel::{
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
@@ -98,14 +102,6 @@ impl Qdisc for Keep {
     fn stats(_: &SkbList<'_>, _sch: &Sch) -> [u8; 0] {
         []
     }
-}
-
-/// Never drops `what`. On kernels with kmemleak that does not report it.
-fn forget<T>(what: Pin<KBox<T>>) {
-    #[cfg(CONFIG_KUNIT = "y")]
-    tackle::kunit::forget(what);
-    #[cfg(not(CONFIG_KUNIT = "y"))]
-    core::mem::forget(what);
 }
 
 /// Somebody writes to the file.

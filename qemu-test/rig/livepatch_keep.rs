@@ -3,7 +3,7 @@
 //! Callbacks that keep a number in the state 1, and take it over from a patch before.
 
 use kernel::prelude::*;
-use tackle::livepatch::{Callbacks, Change};
+use tackle::livepatch::{Callbacks, Transition};
 
 /// The state's id.
 pub(crate) const ID: usize = 1;
@@ -13,7 +13,7 @@ pub(crate) struct Keep;
 
 #[vtable]
 impl Callbacks for Keep {
-    fn pre_patch(change: &Change<'_>) -> Result {
+    fn pre_patch(change: &Transition<'_>) -> Result {
         let state = change.state(ID).ok_or(EINVAL)?;
         match change.previous_state(ID) {
             Some(previous) => {
@@ -36,7 +36,7 @@ impl Callbacks for Keep {
         }
     }
 
-    fn post_unpatch(change: &Change<'_>) {
+    fn post_unpatch(change: &Transition<'_>) {
         let data = change.state(ID).map(|state| state.data());
         pr_info!("leaves {data:?}\n");
     }

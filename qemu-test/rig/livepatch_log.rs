@@ -3,13 +3,13 @@
 //! Callbacks that tell the log what they are called for.
 
 use kernel::prelude::*;
-use tackle::livepatch::{Callbacks, Change};
+use tackle::livepatch::{Callbacks, Transition};
 
 /// See the module's documentation.
 pub(crate) struct Log;
 
 /// Writes `CALLBACK vmlinux` or `CALLBACK MODULE STATE`.
-pub(crate) fn log(callback: &str, change: &Change<'_>) {
+pub(crate) fn log(callback: &str, change: &Transition<'_>) {
     match (change.module(), change.module_state()) {
         (Some(module), Some(state)) => pr_info!("{callback} {module} {state:?}\n"),
         (Some(module), None) => pr_info!("{callback} {module}, which is not loaded\n"),
@@ -19,7 +19,7 @@ pub(crate) fn log(callback: &str, change: &Change<'_>) {
 
 #[vtable]
 impl Callbacks for Log {
-    fn pre_patch(change: &Change<'_>) -> Result {
+    fn pre_patch(change: &Transition<'_>) -> Result {
         log("pre_patch", change);
         // What the module's parameters ask for: 0, or an errno.
         let errno = match change.module() {
@@ -29,15 +29,15 @@ impl Callbacks for Log {
         kernel::error::to_result(-errno)
     }
 
-    fn post_patch(change: &Change<'_>) {
+    fn post_patch(change: &Transition<'_>) {
         log("post_patch", change);
     }
 
-    fn pre_unpatch(change: &Change<'_>) {
+    fn pre_unpatch(change: &Transition<'_>) {
         log("pre_unpatch", change);
     }
 
-    fn post_unpatch(change: &Change<'_>) {
+    fn post_unpatch(change: &Transition<'_>) {
         log("post_unpatch", change);
     }
 }

@@ -5,6 +5,10 @@
 
 #![forbid(unsafe_code)]
 
+#[path = "forget.rs"]
+mod forget;
+
+use forget::forget;
 use kernel::{
     bindings::seq_file,
     ffi::{c_int, c_void},
@@ -43,14 +47,6 @@ fn busy(
 /// What is dropped when the module goes.
 struct RedirectBusy {
     _redirect: Option<Pin<KBox<Redirect>>>,
-}
-
-/// Never drops `redirect`. On kernels with kmemleak that does not report it.
-fn forget(redirect: Pin<KBox<Redirect>>) {
-    #[cfg(CONFIG_KUNIT = "y")]
-    tackle::kunit::forget(redirect);
-    #[cfg(not(CONFIG_KUNIT = "y"))]
-    core::mem::forget(redirect);
 }
 
 impl kernel::Module for RedirectBusy {

@@ -41,7 +41,7 @@ pub use {original::Original, replacement::Replacement};
 
 #[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
 #[doc(hidden)]
-pub use replacement::Slot;
+pub use replacement::Replaced;
 
 /// How many arguments a function can have here: those that the x86-64 calling convention
 /// passes in registers.

@@ -168,8 +168,8 @@ fn files<M: HookModule, H: HasState<M::State>>(
 /// With `data: TYPE` and `exit`, the hook is an [`ExitHook`](crate::ftrace::ExitHook): `entry`
 /// returns an `Option<TYPE>`, and `exit` gets the [`Return`](crate::ftrace::Return) and the data.
 ///
-/// The module has the parameters `function` and `tgid`. With `tgid` the handlers run for the calls of
-/// one process; 0 stands for all processes. The licence is GPL, as that of the library.
+/// The module has the parameters `function` and `tgid`. With `tgid` the handlers run for the calls
+/// of one process; 0 stands for all processes. The licence is GPL, as that of the library.
 ///
 /// # Errors
 ///

@@ -36,7 +36,7 @@ pub use func::Func;
 pub use object::Callbacks;
 pub use patch::Patch;
 pub use shadow::{Key, Portable, Shadow, ShadowRef, Shadows};
-pub use state::{Change, ModuleState, OwnState, PreviousState, State};
+pub use state::{ModuleState, OwnState, PreviousState, State, Transition};
 
 #[doc(hidden)]
 pub use func::Funcs;

@@ -52,12 +52,12 @@ impl<const N: usize> Default for StringParam<N> {
 /// The kernel's description of where a string parameter's value goes.
 #[doc(hidden)]
 #[repr(transparent)]
-pub struct Target(bindings::kparam_string);
+pub struct ParamTarget(bindings::kparam_string);
 
 // SAFETY: Only the module loader uses it, one parameter at a time.
-unsafe impl Sync for Target {}
+unsafe impl Sync for ParamTarget {}
 
-impl Target {
+impl ParamTarget {
     /// Describes `value`'s buffer.
     pub const fn new<const N: usize>(value: &'static StringParam<N>) -> Self {
         Self(bindings::kparam_string {
@@ -72,7 +72,7 @@ impl Target {
 pub const fn kernel_param(
     name: &'static CStr,
     module: *mut bindings::module,
-    target: &'static Target,
+    target: &'static ParamTarget,
 ) -> kernel::module_param::KernelParam {
     kernel::module_param::KernelParam::new(bindings::kernel_param {
         name: kernel::str::as_char_ptr_in_const_context(name),
@@ -157,7 +157,7 @@ macro_rules! string_param {
         $vis static $ident: $crate::param::StringParam<$len> = $crate::param::StringParam::new();
 
         const _: () = {
-            static TARGET: $crate::param::Target = $crate::param::Target::new(&$ident);
+            static TARGET: $crate::param::ParamTarget = $crate::param::ParamTarget::new(&$ident);
 
             #[link_section = "__param"]
             #[used(compiler)]

@@ -39,7 +39,7 @@ mod time;
 pub mod xstats;
 
 pub use queue::{Codel, Drops};
-pub use sojourn::{buckets, Bucket, Histogram, BUCKETS};
+pub use sojourn::{buckets, Bucket, SojournHistogram, BUCKETS};
 pub use time::{Time, MAX_US};
 
 /// The most packets that one [`dequeue`] drops.

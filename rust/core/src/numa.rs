@@ -3,7 +3,7 @@
 //! A table of NUMA hinting faults, by task and node.
 //!
 //! The kernel notes such faults while it handles a page fault, so the table can
-//! neither wait nor allocate there: it is a fixed number of [`Slot`]s, made of
+//! neither wait nor allocate there: it is a fixed number of [`TaskSlot`]s, made of
 //! atomics, in memory that the caller provides. A task is looked up by its pid
 //! in a window of [`PROBES`] slots; the first record for a task takes an empty
 //! slot of that window for good:
@@ -37,7 +37,7 @@
 
 mod slot;
 
-pub use slot::Slot;
+pub use slot::TaskSlot;
 use slot::EMPTY;
 
 /// The slots in which a task is looked for.
@@ -140,14 +140,14 @@ impl<const N: usize> Row<N> {
 /// A table over slots that are somewhere else.
 #[derive(Clone, Copy, Debug)]
 pub struct Table<'a, const N: usize> {
-    slots: &'a [Slot<N>],
+    slots: &'a [TaskSlot<N>],
 }
 
 impl<'a, const N: usize> Table<'a, N> {
     /// The table in `slots`. Use a power of two of them (see [`capacity`]), or
     /// those beyond one are never used.
     #[inline]
-    pub const fn new(slots: &'a [Slot<N>]) -> Self {
+    pub const fn new(slots: &'a [TaskSlot<N>]) -> Self {
         Table { slots }
     }
 
@@ -179,7 +179,7 @@ impl<'a, const N: usize> Table<'a, N> {
 
     /// The rows of the tasks that have faults, in no order.
     pub fn iter(&self) -> impl Iterator<Item = Row<N>> + 'a {
-        self.slots.iter().filter_map(Slot::row)
+        self.slots.iter().filter_map(TaskSlot::row)
     }
 
     /// Empties the table. What is recorded meanwhile may be erased or not.
@@ -191,7 +191,7 @@ impl<'a, const N: usize> Table<'a, N> {
 
     /// The slot of `task`, taken for it if need be.
     #[inline]
-    fn slot_of(&self, task: &TaskId) -> Option<&'a Slot<N>> {
+    fn slot_of(&self, task: &TaskId) -> Option<&'a TaskSlot<N>> {
         let key = task.key();
         self.window(task.pid)
             .find(|slot| slot.owner() == key)
@@ -200,7 +200,7 @@ impl<'a, const N: usize> Table<'a, N> {
 
     /// Finds or takes a slot for `key`, which was not in its window just now.
     #[cold]
-    fn take_slot(&self, task: &TaskId, key: u64) -> Option<&'a Slot<N>> {
+    fn take_slot(&self, task: &TaskId, key: u64) -> Option<&'a TaskSlot<N>> {
         // A round fails when another CPU takes the slot first. Without a clear
         // that happens no more often than the window has slots.
         for _ in 0..=PROBES {
@@ -231,7 +231,7 @@ impl<'a, const N: usize> Table<'a, N> {
 
     /// The slots in which the task of `pid` can be.
     #[inline]
-    fn window(&self, pid: i32) -> impl Iterator<Item = &'a Slot<N>> {
+    fn window(&self, pid: i32) -> impl Iterator<Item = &'a TaskSlot<N>> {
         let slots = self.slots;
         let bits = slots.len().checked_ilog2().unwrap_or(0);
         let mask = 1usize.wrapping_shl(bits).wrapping_sub(1);

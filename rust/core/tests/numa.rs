@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use tackle_core::numa::{
-    capacity, OutOfRange, RecordError, Row, Slot, Table, TaskId, MAX_SLOTS, MIN_SLOTS, PROBES,
+    capacity, OutOfRange, RecordError, Row, Table, TaskId, TaskSlot, MAX_SLOTS, MIN_SLOTS, PROBES,
 };
 
 const NODES: usize = 4;
@@ -16,8 +16,8 @@ const NODES: usize = 4;
 /// More than the time by which two tasks of one pid must be apart.
 const LATER: u64 = 1 << 21;
 
-fn slots(count: usize) -> Vec<Slot<NODES>> {
-    (0..count).map(|_| Slot::new()).collect()
+fn slots(count: usize) -> Vec<TaskSlot<NODES>> {
+    (0..count).map(|_| TaskSlot::new()).collect()
 }
 
 fn task(pid: i32) -> TaskId {

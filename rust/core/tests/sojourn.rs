@@ -4,15 +4,15 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use tackle_core::codel::{buckets, Bucket, Histogram, Time, BUCKETS};
+use tackle_core::codel::{buckets, Bucket, SojournHistogram, Time, BUCKETS};
 
 /// Any magnitude as likely as any other.
 fn time() -> impl Strategy<Value = u32> {
     (any::<u32>(), 0..32u32).prop_map(|(bits, shift)| bits >> shift)
 }
 
-fn counted(times: &[u32]) -> Histogram {
-    let histogram = Histogram::new();
+fn counted(times: &[u32]) -> SojournHistogram {
+    let histogram = SojournHistogram::new();
     times.iter().for_each(|units| histogram.add(Time(*units)));
     histogram
 }

@@ -24,8 +24,8 @@ pub trait DirectHandler: 'static {
     ///
     /// # Context
     ///
-    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that are left out since they
-    /// come from within a handler are not counted.
+    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that are left out since
+    /// they come from within a handler are not counted.
     fn entry(arguments: [usize; MAX_ARGUMENTS], parent_ip: usize);
 }
 

@@ -20,7 +20,7 @@ use super::{
     Call, Misses, Target,
 };
 use crate::bindings;
-use chain::Node;
+use chain::ExitNode;
 use core::{
     marker::PhantomPinned,
     sync::atomic::{AtomicU8, Ordering},
@@ -136,7 +136,8 @@ const BY_FPROBE: u8 = 2;
 ///   the hook was not made by [`ExitHook::typed`];
 /// - an argument is passed on the stack, or the function is variadic;
 /// - the function is one of those known never to return, as `do_exit()`;
-/// - the function has another direct call: a BPF program or a [`DirectHook`](super::DirectHook) hook;
+/// - the function has another direct call: a BPF program or a [`DirectHook`](super::DirectHook)
+///   hook;
 /// - all trampolines are in use, or the hooks on the function have more than 256 bytes of data
 ///   and IDs (8 bytes each).
 ///
@@ -244,7 +245,7 @@ impl<T: ExitHandler> ExitHook<T> {
             return Ok(false);
         }
         // SAFETY: Just checked. `disarm` detaches the hook.
-        match unsafe { sites::attach(address, Node::new(&self.hook)) } {
+        match unsafe { sites::attach(address, ExitNode::new(&self.hook)) } {
             Ok(()) => Ok(true),
             Err(EBUSY | ENOSPC) => Ok(false),
             Err(error) => Err(error),

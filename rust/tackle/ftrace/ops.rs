@@ -73,8 +73,8 @@ pub(super) fn synchronize() {
 pub(super) enum Registered {
     /// It is registered.
     Yes,
-    /// ftrace has switched itself off meanwhile, after a fault of its own. Some of the functions may
-    /// call what the ops has called, until reboot.
+    /// ftrace has switched itself off meanwhile, after a fault of its own. Some of the functions
+    /// may call what the ops has called, until reboot.
     Stuck,
 }
 
@@ -111,8 +111,8 @@ pub(super) unsafe fn register<K: Kind>(
 
 /// Waits until reboot: the functions of an ops go on to call what the caller would free.
 ///
-/// objtool wants to be told of each function that never returns, and knows none of other modules. So
-/// this one looks as if it could return.
+/// objtool wants to be told of each function that never returns, and knows none of other modules.
+/// So this one looks as if it could return.
 #[inline(never)]
 pub(super) fn wait_for_reboot() -> Error {
     while core::hint::black_box(true) {

@@ -2,7 +2,7 @@
 
 //! The pool of the trampolines in `trampolines.S`, each with its slot.
 
-use super::slot::Slot;
+use super::slot::EntrySlot;
 use core::ptr;
 
 /// How many trampolines there are; as in `trampolines.S`. A function that is hooked while
@@ -21,7 +21,7 @@ extern "C" {
 /// `sites.rs` knows which are in use.
 #[allow(non_upper_case_globals)]
 #[no_mangle]
-static tackle_ftrace_slots: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
+static tackle_ftrace_slots: [EntrySlot; SLOTS] = [const { EntrySlot::new() }; SLOTS];
 
 /// Which slots are in use.
 pub(super) struct Pool {
@@ -36,14 +36,14 @@ impl Pool {
     }
 
     /// Takes a slot out of the pool.
-    pub(super) fn take(&mut self) -> Option<&'static Slot> {
+    pub(super) fn take(&mut self) -> Option<&'static EntrySlot> {
         let index = self.used.iter().position(|used| !used)?;
         self.used[index] = true;
         Some(&tackle_ftrace_slots[index])
     }
 
     /// Puts a slot back, whose trampoline nobody is in.
-    pub(super) fn put(&mut self, slot: &'static Slot) {
+    pub(super) fn put(&mut self, slot: &'static EntrySlot) {
         if let Some(used) = self.used.get_mut(index(slot)) {
             *used = false;
         }
@@ -51,11 +51,11 @@ impl Pool {
 }
 
 /// The number of `slot`, which is one of the pool's, and of its trampoline.
-pub(super) fn index(slot: &'static Slot) -> usize {
-    (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<Slot>()
+pub(super) fn index(slot: &'static EntrySlot) -> usize {
+    (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<EntrySlot>()
 }
 
 /// The address of the trampoline that works with `slot`, which is one of the pool's.
-pub(super) fn trampoline(slot: &'static Slot) -> usize {
+pub(super) fn trampoline(slot: &'static EntrySlot) -> usize {
     (&raw const tackle_ftrace_trampolines).addr() + index(slot) * TRAMPOLINE_SIZE
 }

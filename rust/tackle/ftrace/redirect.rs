@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     bindings,
-    function::{Function, Replaceable, Replacement, Slot},
+    function::{Function, Replaceable, Replaced, Replacement},
     percpu::Counter,
 };
 use core::{
@@ -45,7 +45,7 @@ impl Place {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// For [`Slot::enter`]: notes that a task is in the replacement.
+    /// For [`Replaced::enter`]: notes that a task is in the replacement.
     ///
     /// # Safety
     ///
@@ -58,7 +58,7 @@ impl Place {
         InReplacement(redirect)
     }
 
-    /// For [`Slot::old_func`].
+    /// For [`Replaced::old_func`].
     ///
     /// # Safety
     ///
@@ -165,7 +165,7 @@ impl Redirect {
     ///
     /// `S` is for `place` alone.
     #[doc(hidden)]
-    pub unsafe fn new<F: Replaceable, S: Slot, H: Replacement<F, S>>(
+    pub unsafe fn new<F: Replaceable, S: Replaced, H: Replacement<F, S>>(
         place: &'static Place,
         _replacement: H,
     ) -> impl PinInit<Self, Error> {
@@ -276,7 +276,7 @@ macro_rules! redirect {
         struct Here;
 
         // SAFETY: While the replacement below runs, its redirection is at `PLACE`.
-        unsafe impl $crate::function::Slot for Here {
+        unsafe impl $crate::function::Replaced for Here {
             type Inside = $crate::ftrace::InReplacement;
 
             #[inline]

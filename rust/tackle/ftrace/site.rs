@@ -15,7 +15,7 @@ use super::{
     group::Table,
     ops::{self, Plain, Registered},
     pool,
-    slot::{Chain, Node, Slot},
+    slot::{Chain, EntrySlot, Node},
     within::Within,
     Call,
 };
@@ -50,12 +50,12 @@ impl Spot {
 
 /// One of the pool's slots with a trampoline of ours, or else one for ftrace's.
 pub(super) enum SiteSlot {
-    Pool(&'static Slot),
-    Own(KBox<Slot>),
+    Pool(&'static EntrySlot),
+    Own(KBox<EntrySlot>),
 }
 
 impl SiteSlot {
-    pub(super) fn pooled(&self) -> Option<&'static Slot> {
+    pub(super) fn pooled(&self) -> Option<&'static EntrySlot> {
         match self {
             Self::Pool(slot) => Some(slot),
             Self::Own(_) => None,
@@ -64,9 +64,9 @@ impl SiteSlot {
 }
 
 impl Deref for SiteSlot {
-    type Target = Slot;
+    type Target = EntrySlot;
 
-    fn deref(&self) -> &Slot {
+    fn deref(&self) -> &EntrySlot {
         match self {
             Self::Pool(slot) => slot,
             Self::Own(slot) => slot,
@@ -145,7 +145,7 @@ impl Site {
             unsafe {
                 ops.write(bindings::ftrace_ops {
                     func: Some(callback),
-                    private: ptr::from_ref::<Slot>(site.slot).cast_mut().cast(),
+                    private: ptr::from_ref::<EntrySlot>(site.slot).cast_mut().cast(),
                     trampoline: site.slot.pooled().map_or(0, pool::trampoline),
                     ..pin_init::zeroed()
                 })
@@ -227,7 +227,7 @@ fn table(spots: &[Spot]) -> Result<Table> {
 }
 
 /// Makes the functions of `spot` run its chain.
-fn publish(slot: &Slot, table: Option<&Table>, spot: &Spot) {
+fn publish(slot: &EntrySlot, table: Option<&Table>, spot: &Spot) {
     match table {
         None => slot.run_chain(&spot.chain),
         Some(table) => {
@@ -252,9 +252,9 @@ unsafe fn passed<'a>(
     parent_ip: c_ulong,
     ops: *mut bindings::ftrace_ops,
     fregs: *mut bindings::ftrace_regs,
-) -> (&'a Slot, Call) {
+) -> (&'a EntrySlot, Call) {
     // SAFETY: By the invariants of `Site`, whose slot outlives the registration.
-    let slot = unsafe { &*(*ops).private.cast::<Slot>() };
+    let slot = unsafe { &*(*ops).private.cast::<EntrySlot>() };
     // SAFETY: ftrace passes the registers of the function's entry.
     (slot, unsafe { Call::from_regs(ip, parent_ip, fregs) })
 }

@@ -9,7 +9,7 @@ use super::{
     ops::{self, Kind, Plain},
     pool::{self, Pool},
     site::{Site, SiteSlot, Spot},
-    slot::{Chain, Node, Slot},
+    slot::{Chain, EntrySlot, Node},
     wanted::Places,
     within::Within,
 };
@@ -27,7 +27,7 @@ pub(super) struct Sites {
 }
 
 /// Hooks that an existing spot gets.
-struct Change {
+struct MoreHooks {
     site: usize,
     spot: usize,
     nodes: KVec<Node>,
@@ -157,9 +157,9 @@ impl Sites {
     }
 
     /// Makes the chains that the spots get.
-    fn prepare(&self, changes: KVec<Change>) -> Result<KVec<Ready>> {
+    fn prepare(&self, changes: KVec<MoreHooks>) -> Result<KVec<Ready>> {
         let mut ready = KVec::with_capacity(changes.len(), GFP_KERNEL)?;
-        for Change { site, spot, nodes } in changes {
+        for MoreHooks { site, spot, nodes } in changes {
             fault::FTRACE_SITE_ALLOC.check()?;
             let old = self.sites[site].spots[spot].chain.hooks();
             let room = old.len() + nodes.len();
@@ -206,7 +206,7 @@ impl Sites {
         self.sites.reserve(1, GFP_KERNEL)?;
         let slot = match self.pool.take() {
             Some(slot) => SiteSlot::Pool(slot),
-            None => SiteSlot::Own(KBox::new(Slot::new(), GFP_KERNEL)?),
+            None => SiteSlot::Own(KBox::new(EntrySlot::new(), GFP_KERNEL)?),
         };
         let pooled = slot.pooled();
         let site =
@@ -277,14 +277,14 @@ impl Sites {
     }
 }
 
-fn add_change(changes: &mut KVec<Change>, site: usize, spot: usize, node: Node) -> Result {
-    let same = |change: &&mut Change| change.site == site && change.spot == spot;
+fn add_change(changes: &mut KVec<MoreHooks>, site: usize, spot: usize, node: Node) -> Result {
+    let same = |change: &&mut MoreHooks| change.site == site && change.spot == spot;
     if let Some(change) = changes.iter_mut().find(same) {
         return Ok(change.nodes.push(node, GFP_KERNEL)?);
     }
     let mut nodes = KVec::new();
     nodes.push(node, GFP_KERNEL)?;
-    Ok(changes.push(Change { site, spot, nodes }, GFP_KERNEL)?)
+    Ok(changes.push(MoreHooks { site, spot, nodes }, GFP_KERNEL)?)
 }
 
 fn add_fresh(fresh: &mut KVec<Fresh>, places: Places, node: Node) -> Result {

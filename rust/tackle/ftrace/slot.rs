@@ -17,8 +17,17 @@ use kernel::{ffi::c_void, prelude::*};
 
 /// What a trampoline calls: the hooked function's first six arguments, the slot, where the
 /// function goes on, and where it returns to.
-pub(super) type Enter =
-    unsafe extern "rust-cold" fn(usize, usize, usize, usize, usize, usize, &Slot, usize, usize);
+pub(super) type Enter = unsafe extern "rust-cold" fn(
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    usize,
+    &EntrySlot,
+    usize,
+    usize,
+);
 
 /// What does the work of one hook in a chain, and then that of those behind it.
 type Step = unsafe extern "C" fn(*const Node, *const Call);
@@ -220,7 +229,7 @@ impl Chain {
 ///   the first node.
 /// - `target` points at a [`Table`], and `enter` is [`grouped`].
 #[repr(C)]
-pub(super) struct Slot {
+pub(super) struct EntrySlot {
     // First: the trampoline reads it.
     enter: UnsafeCell<Enter>,
     // Not the kernel's type: its loads are calls, for which all registers would be saved.
@@ -228,11 +237,11 @@ pub(super) struct Slot {
 }
 
 // SAFETY: `enter` is written and read as a whole, the latter by the trampoline alone.
-unsafe impl Sync for Slot {}
+unsafe impl Sync for EntrySlot {}
 
-const _: () = assert!(size_of::<Slot>() == 16, "as in trampolines.S");
+const _: () = assert!(size_of::<EntrySlot>() == 16, "as in trampolines.S");
 
-impl Slot {
+impl EntrySlot {
     pub(super) const fn new() -> Self {
         Self {
             enter: UnsafeCell::new(many),
@@ -261,7 +270,7 @@ impl Slot {
 
     /// Makes the trampoline run no hook.
     ///
-    /// The caller calls [`Slot::run_many`] before, and waits for a grace period of RCU tasks
+    /// The caller calls [`EntrySlot::run_many`] before, and waits for a grace period of RCU tasks
     /// between the two.
     pub(super) fn run_nothing(&self) {
         self.set(no_hooks().cast(), many);
@@ -303,11 +312,11 @@ impl Slot {
         }
     }
 
-    /// As [`Slot::run`], for a slot that has a table.
+    /// As [`EntrySlot::run`], for a slot that has a table.
     ///
     /// # Safety
     ///
-    /// As for [`Slot::run`], but the slot has a table.
+    /// As for [`EntrySlot::run`], but the slot has a table.
     #[inline(always)]
     pub(super) unsafe fn run_grouped(&self, call: &Call) {
         // SAFETY: By the type invariants. Preemption is disabled where it is used, and
@@ -339,7 +348,7 @@ unsafe extern "rust-cold" fn many(
     a3: usize,
     a4: usize,
     a5: usize,
-    slot: &Slot,
+    slot: &EntrySlot,
     next_ip: usize,
     parent_ip: usize,
 ) {
@@ -360,7 +369,7 @@ unsafe extern "rust-cold" fn grouped(
     a3: usize,
     a4: usize,
     a5: usize,
-    slot: &Slot,
+    slot: &EntrySlot,
     next_ip: usize,
     parent_ip: usize,
 ) {
@@ -381,7 +390,7 @@ unsafe extern "rust-cold" fn lone<T: EntryHandler>(
     a3: usize,
     a4: usize,
     a5: usize,
-    slot: &Slot,
+    slot: &EntrySlot,
     next_ip: usize,
     parent_ip: usize,
 ) {
@@ -401,8 +410,8 @@ unsafe extern "rust-cold" fn lone<T: EntryHandler>(
 /// "rust-cold": its callers need not save their registers for what hardly ever happens.
 #[cold]
 #[inline(never)]
-extern "rust-cold" fn missed(slot: &Slot, context: Missed) {
-    // SAFETY: By the type invariants of `Slot`. `context` keeps preemption disabled, and
+extern "rust-cold" fn missed(slot: &EntrySlot, context: Missed) {
+    // SAFETY: By the type invariants of `EntrySlot`. `context` keeps preemption disabled, and
     // whoever takes nodes from a chain waits until it was enabled on every CPU.
     unsafe { note_missed(slot.chain()) };
     drop(context);

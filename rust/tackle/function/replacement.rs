@@ -15,7 +15,7 @@ use kernel::ffi::c_void;
 /// While a replacement runs that was given for a function `F` with this type, `old_func`
 /// returns where `F` is.
 #[doc(hidden)]
-pub unsafe trait Slot: 'static {
+pub unsafe trait Replaced: 'static {
     /// Being in the replacement, until it is dropped.
     type Inside;
 
@@ -50,7 +50,7 @@ pub unsafe trait Slot: 'static {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot take the place of `{F}`: it has another signature"
 )]
-pub trait Replacement<F: Replaceable, S: Slot, P = <F as Function>::Prototype>:
+pub trait Replacement<F: Replaceable, S: Replaced, P = <F as Function>::Prototype>:
     Copy + Send + Sync + 'static
 {
     /// The function of the C prototype `P` that calls this one.
@@ -77,7 +77,7 @@ macro_rules! replacements {
         unsafe extern "C" fn $entry<F, S, H, $($argument,)* R>($($name: $argument),*) -> R
         where
             F: Replaceable<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
-            S: Slot,
+            S: Replaced,
             H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::Returned<'a>,
             H: Copy + Send + Sync + 'static,
             $($argument: Value,)*
@@ -104,7 +104,7 @@ macro_rules! replacements {
             for H
         where
             F: Replaceable<Prototype = unsafe extern "C" fn($($argument),*) -> R>,
-            S: Slot,
+            S: Replaced,
             H: for<'a> Fn(Original<'a, F>, $($argument::View<'a>),*) -> R::Returned<'a>,
             H: Copy + Send + Sync + 'static,
             $($argument: Value,)*

@@ -86,7 +86,7 @@ macro_rules! __funcs {
             struct Here;
 
             // SAFETY: As many functions come before the one below in `FUNCS`.
-            unsafe impl $crate::function::Slot for Here {
+            unsafe impl $crate::function::Replaced for Here {
                 // The livepatch core knows who is in it.
                 type Inside = ();
 

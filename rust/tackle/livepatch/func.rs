@@ -4,7 +4,7 @@
 
 use crate::{
     bindings,
-    function::{Replaceable, Replacement, Slot},
+    function::{Replaceable, Replaced, Replacement},
 };
 use core::{cell::UnsafeCell, ptr};
 use kernel::{ffi::c_void, prelude::*};
@@ -29,7 +29,7 @@ impl Func {
     ///
     /// `S` tells where this very function is, in the [`Funcs`] that this becomes a part of.
     #[doc(hidden)]
-    pub const unsafe fn new<F: Replaceable, S: Slot, H: Replacement<F, S>>(
+    pub const unsafe fn new<F: Replaceable, S: Replaced, H: Replacement<F, S>>(
         _replacement: H,
     ) -> Self {
         // INVARIANT: By the safety requirements of `Function`.

@@ -2,7 +2,7 @@
 
 //! The objects of a patch: the kernel proper and modules, with their callbacks.
 
-use super::{func::same, Change, Funcs};
+use super::{func::same, Funcs, Transition};
 use crate::bindings;
 use core::cell::UnsafeCell;
 use kernel::{error::from_result, ffi::c_int, prelude::*};
@@ -24,19 +24,19 @@ pub trait Callbacks {
     /// # Errors
     ///
     /// Neither happens then: whoever wanted it gets this errno.
-    fn pre_patch(_change: &Change<'_>) -> Result {
+    fn pre_patch(_change: &Transition<'_>) -> Result {
         Ok(())
     }
 
     /// Called after the functions of an object were replaced, for every task.
-    fn post_patch(_change: &Change<'_>) {}
+    fn post_patch(_change: &Transition<'_>) {}
 
     /// Called before the functions of an object are given back: when the patch is disabled,
     /// or when the object's module goes.
-    fn pre_unpatch(_change: &Change<'_>) {}
+    fn pre_unpatch(_change: &Transition<'_>) {}
 
     /// Called after the functions of an object were given back, for every task.
-    fn post_unpatch(_change: &Change<'_>) {}
+    fn post_unpatch(_change: &Transition<'_>) {}
 }
 
 /// The C side of [`Callbacks::pre_patch`].
@@ -47,7 +47,7 @@ pub trait Callbacks {
 unsafe extern "C" fn pre_patch<C: Callbacks>(object: *mut bindings::klp_object) -> c_int {
     from_result(|| {
         // SAFETY: By the function's requirements.
-        C::pre_patch(&unsafe { Change::from_raw(object) }).map(|()| 0)
+        C::pre_patch(&unsafe { Transition::from_raw(object) }).map(|()| 0)
     })
 }
 
@@ -60,7 +60,7 @@ macro_rules! notices {
         /// Called by the livepatch core alone, as a callback of an object of a patch.
         unsafe extern "C" fn $name<C: Callbacks>(object: *mut bindings::klp_object) {
             // SAFETY: By the function's requirements.
-            C::$name(&unsafe { Change::from_raw(object) })
+            C::$name(&unsafe { Transition::from_raw(object) })
         }
     )*};
 }

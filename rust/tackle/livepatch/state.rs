@@ -98,12 +98,12 @@ pub enum ModuleState {
 /// # Invariants
 ///
 /// `object` is a valid object of an initialised patch; the livepatch core's mutex is held.
-pub struct Change<'a> {
+pub struct Transition<'a> {
     object: NonNull<bindings::klp_object>,
     _mutex: PhantomData<&'a ()>,
 }
 
-impl Change<'_> {
+impl Transition<'_> {
     /// Makes it of what the core passes to a callback.
     ///
     /// # Safety

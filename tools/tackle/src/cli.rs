@@ -12,7 +12,7 @@ use clap_complete::Shell;
 use nix::unistd::geteuid;
 
 use crate::check;
-use crate::hook::add::Request;
+use crate::hook::add::NewHook;
 use crate::hook::{self, watch, Hooks};
 use crate::patch::change::Change;
 use crate::patch::modules::{Kmod, Source};
@@ -112,7 +112,7 @@ struct Limits {
 #[derive(Debug, Subcommand)]
 enum HookCommand {
     /// Add a hook, and print its name
-    Add(Request),
+    Add(NewHook),
     /// Remove hooks
     Del {
         /// The hooks

@@ -13,7 +13,7 @@ use clap::Parser;
 use fake::{error, get, put, Fake};
 use ratatui::backend::TestBackend;
 use ratatui::Terminal;
-use tackle_cli::hook::add::Request;
+use tackle_cli::hook::add::NewHook;
 use tackle_cli::hook::watch::{lines, plain, rows};
 use tackle_cli::hook::{list, screen, Hooks};
 
@@ -25,10 +25,10 @@ const LATENCY: &str =
 #[derive(Debug, Parser)]
 struct Add {
     #[command(flatten)]
-    request: Request,
+    request: NewHook,
 }
 
-fn request(words: &str) -> Request {
+fn request(words: &str) -> NewHook {
     let words = std::iter::once("add").chain(words.split(' '));
     Add::try_parse_from(words).unwrap().request
 }

@@ -4,7 +4,7 @@
 
 use std::hint::black_box;
 
-use tackle_core::numa::{Slot, Table, TaskId, COMM_LEN, MAX_NODES};
+use tackle_core::numa::{Table, TaskId, TaskSlot, COMM_LEN, MAX_NODES};
 
 use super::Work;
 
@@ -15,7 +15,7 @@ const TASKS: u32 = 64;
 pub const RECORD: Work = Work {
     name: "numa-record",
     run: |calls| {
-        let slots: Vec<_> = (0..SLOTS).map(|_| Slot::<MAX_NODES>::new()).collect();
+        let slots: Vec<_> = (0..SLOTS).map(|_| TaskSlot::<MAX_NODES>::new()).collect();
         let table = Table::new(&slots);
         for call in 0..calls {
             let task = TaskId {

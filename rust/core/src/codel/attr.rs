@@ -27,7 +27,8 @@ pub const FLOWS_ABOVE: u16 = 5;
 /// Attribute in statistics of `rfq_codel`, a `u32`: flows in the dropping state.
 pub const FLOWS_DROPPING: u16 = 6;
 /// Attribute in statistics, `u64`s: how long the packets waited that CoDel let pass, as
-/// [`Histogram::words`](super::Histogram::words) has it. Not there while the histogram is off.
+/// [`SojournHistogram::words`](super::SojournHistogram::words) has it. Not there while the
+/// histogram is off.
 pub const SOJOURN: u16 = 7;
 /// Attribute in statistics, a `u32`: packets that were dropped because they waited when the
 /// qdisc was reset, as it is when its device goes down.

@@ -15,7 +15,7 @@ const SUBS: u32 = 1 << SUB_BITS;
 pub const BUCKETS: usize = ((u32::BITS - SUB_BITS + 1) * SUBS) as usize;
 
 /// Counts sojourn times. It is read without a lock, whatever is counted meanwhile.
-pub struct Histogram([AtomicU64; BUCKETS]);
+pub struct SojournHistogram([AtomicU64; BUCKETS]);
 
 /// A bucket that has packets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -28,13 +28,13 @@ pub struct Bucket {
     pub count: u64,
 }
 
-impl Default for Histogram {
+impl Default for SojournHistogram {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Histogram {
+impl SojournHistogram {
     /// Makes an empty histogram.
     pub const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; BUCKETS])
@@ -70,7 +70,7 @@ impl Histogram {
     }
 }
 
-/// The buckets that have packets, shortest times first, of [`Histogram::words`].
+/// The buckets that have packets, shortest times first, of [`SojournHistogram::words`].
 ///
 /// What is beyond the last bucket is left out.
 pub fn buckets(words: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Bucket> {
@@ -117,13 +117,13 @@ mod tests {
     use super::*;
     use std::vec::Vec;
 
-    fn read(histogram: &Histogram) -> Vec<Bucket> {
+    fn read(histogram: &SojournHistogram) -> Vec<Bucket> {
         buckets(histogram.words()).collect()
     }
 
     #[test]
     fn all_buckets_can_be_reached_and_touch() {
-        let histogram = Histogram::new();
+        let histogram = SojournHistogram::new();
         for index in 0..BUCKETS as u64 {
             let subs = u64::from(SUBS);
             let units = match index / subs {
@@ -145,14 +145,14 @@ mod tests {
 
     #[test]
     fn an_empty_one_has_no_buckets() {
-        let histogram = Histogram::new();
+        let histogram = SojournHistogram::new();
         assert_eq!(histogram.words().collect::<Vec<_>>(), [0]);
         assert!(read(&histogram).is_empty());
     }
 
     #[test]
     fn what_travels_is_from_the_first_to_the_last() {
-        let histogram = Histogram::new();
+        let histogram = SojournHistogram::new();
         for units in [5000, 9, 5000, 8, 5119, 10] {
             histogram.add(Time(units));
         }

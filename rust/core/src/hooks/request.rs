@@ -164,13 +164,18 @@ impl fmt::Display for RequestError<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing => f.write_str(
-                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] [tree=N] [cgroup=PATH] [cpu=LIST] [position=N] [returns=TYPE] [when_loaded]'",
+                "expected '[MODULE:]FUNCTION count|latency|return [name=NAME] [pid=N] [tgid=N] \
+                 [tree=N] [cgroup=PATH] [cpu=LIST] [position=N] [returns=TYPE] [when_loaded]'",
             ),
             Self::Kind(word) => {
                 write!(f, "'{word}' is no kind of hook: count, latency or return")
             }
             Self::Option(word) => {
-                write!(f, "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu=, position=, returns= or when_loaded")
+                write!(
+                    f,
+                    "'{word}' is no option: name=, pid=, tgid=, tree=, cgroup=, cpu=, position=, \
+                     returns= or when_loaded"
+                )
             }
             Self::Value(word, allowed) => write!(f, "'{word}': expected {allowed}"),
             Self::Twice(word) => write!(f, "'{word}': this option stands there twice"),
@@ -229,7 +234,9 @@ impl<'a> Request<'a> {
         match key {
             "name" => {
                 let name = is_name(value).then_some(value);
-                set(&mut self.name, word, name, "a name of at most 255 letters, digits, '_', '-' and '.', not '.', '..' or a file of hooks/")
+                let allowed = "a name of at most 255 letters, digits, '_', '-' and '.', \
+                               not '.', '..' or a file of hooks/";
+                set(&mut self.name, word, name, allowed)
             }
             "pid" => set(&mut self.filter.pid, word, number(value), "a task's ID"),
             "tgid" => set(&mut self.filter.tgid, word, number(value), "a process's ID"),
@@ -331,7 +338,8 @@ mod tests {
 
     #[test]
     fn a_whole_line() {
-        let line = " ext4:ext4_sync_file\tlatency name=sync pid=12 tgid=11 tree=1 cgroup=/a/b cpu=0,2-3 position=2\n";
+        let line = " ext4:ext4_sync_file\tlatency name=sync pid=12 tgid=11 tree=1 cgroup=/a/b \
+                    cpu=0,2-3 position=2\n";
         let request = Request::parse(line).unwrap();
         assert_eq!(request.function, "ext4:ext4_sync_file");
         assert_eq!(request.kind, Kind::Latency);

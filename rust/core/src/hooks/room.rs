@@ -54,7 +54,8 @@ mod tests {
                     None => {
                         // It does not fit at any place.
                         for offset in (0..64).step_by(8).filter(|o| o + size <= 64) {
-                            let overlaps = |&(other, len)| offset < other + len && other < offset + size;
+                            let overlaps =
+                                |&(other, len)| offset < other + len && other < offset + size;
                             prop_assert!(taken.iter().any(overlaps));
                         }
                     }

@@ -19,7 +19,7 @@ const RETIRED: u64 = 1 << 32;
 /// All zero bytes are an empty slot.
 #[derive(Debug)]
 #[repr(C)]
-pub struct Slot<const N: usize> {
+pub struct TaskSlot<const N: usize> {
     /// [`EMPTY`], [`RETIRED`] or the [`TaskId::key`] of the owner.
     key: AtomicU64,
     tgid: AtomicI32,
@@ -30,10 +30,10 @@ pub struct Slot<const N: usize> {
     migrated: AtomicU64,
 }
 
-impl<const N: usize> Slot<N> {
+impl<const N: usize> TaskSlot<N> {
     /// An empty slot.
     pub const fn new() -> Self {
-        Slot {
+        TaskSlot {
             key: AtomicU64::new(EMPTY),
             tgid: AtomicI32::new(0),
             comm: [const { AtomicU64::new(0) }; 2],
@@ -133,7 +133,7 @@ impl<const N: usize> Slot<N> {
     }
 }
 
-impl<const N: usize> Default for Slot<N> {
+impl<const N: usize> Default for TaskSlot<N> {
     fn default() -> Self {
         Self::new()
     }

@@ -83,7 +83,7 @@ pub(super) fn new_id() -> u64 {
 }
 
 /// Does the work of one hook, and then that of those behind it in the chain.
-type Step<C> = unsafe extern "C" fn(*const Node, *const C, *mut Frame);
+type Step<C> = unsafe extern "C" fn(*const ExitNode, *const C, *mut Frame);
 
 /// What a trampoline calls while a hook is the only one on its function.
 pub(super) struct Alone {
@@ -112,7 +112,7 @@ impl<T: ExitHandler> IsAlone for T {
 /// - Or `hook` is null: the end of the chain.
 #[derive(Clone, Copy)]
 #[repr(C)]
-pub(super) struct Node {
+pub(super) struct ExitNode {
     pub(super) entry: Step<Call>,
     pub(super) exit: Step<Return>,
     hook: *const Header,
@@ -123,12 +123,12 @@ pub(super) struct Node {
 }
 
 // SAFETY: A node gives access to a `Hook<T>` whose handler is `Send` and `Sync`.
-unsafe impl Send for Node {}
+unsafe impl Send for ExitNode {}
 // SAFETY: As above.
-unsafe impl Sync for Node {}
+unsafe impl Sync for ExitNode {}
 
 /// The chain without hooks.
-static NO_HOOKS: Node = Node {
+static NO_HOOKS: ExitNode = ExitNode {
     // INVARIANT: The null pointer.
     entry: end,
     exit: end,
@@ -143,13 +143,13 @@ static NO_HOOKS: Node = Node {
 };
 
 /// Returns the first node of the chain without hooks.
-pub(super) fn no_hooks() -> *mut Node {
+pub(super) fn no_hooks() -> *mut ExitNode {
     ptr::from_ref(&NO_HOOKS).cast_mut()
 }
 
-impl Node {
+impl ExitNode {
     /// Creates the node of `hook`. The caller keeps the hook alive as long as a chain has the
-    /// node. [`Chain::with`] gives it its place.
+    /// node. [`ExitChain::with`] gives it its place.
     pub(super) fn new<T: ExitHandler>(hook: *const Hook<T>) -> Self {
         Self {
             entry: entry::<T>,
@@ -179,7 +179,7 @@ impl Node {
     }
 }
 
-impl Node {
+impl ExitNode {
     /// Returns whether this is the end of the chain.
     #[inline(always)]
     pub(super) fn is_end(&self) -> bool {
@@ -234,9 +234,9 @@ impl Node {
 /// # Invariants
 ///
 /// Empty, or nodes with a hook and then [`NO_HOOKS`]. No two nodes overlap in a frame.
-pub(super) struct Chain(KVec<Node>);
+pub(super) struct ExitChain(KVec<ExitNode>);
 
-impl Chain {
+impl ExitChain {
     pub(super) const EMPTY: Self = Self(KVec::new());
 
     /// Creates an empty chain with room for this many hooks.
@@ -254,12 +254,12 @@ impl Chain {
     ///
     /// - `ENOSPC`: there is no room in a frame for its record.
     /// - `ENOMEM`.
-    pub(super) fn with(&self, node: Node) -> Result<Self> {
+    pub(super) fn with(&self, node: ExitNode) -> Result<Self> {
         let taken = || self.hooks().iter().map(|node| (node.offset, node.size));
         let offset = room::find(taken, node.size, ROOM).ok_or(ENOSPC)?;
         let mut chain = Self::with_room(self.hooks().len() + 1)?;
         // INVARIANT: `find` returns bytes that no other node has.
-        let node = Node {
+        let node = ExitNode {
             id: new_id(),
             offset,
             ..node
@@ -269,12 +269,12 @@ impl Chain {
     }
 
     /// Returns the hooks.
-    pub(super) fn hooks(&self) -> &[Node] {
+    pub(super) fn hooks(&self) -> &[ExitNode] {
         self.0.split_last().map_or(&[], |(_end, hooks)| hooks)
     }
 
     /// Returns the first node.
-    pub(super) fn first(&self) -> *mut Node {
+    pub(super) fn first(&self) -> *mut ExitNode {
         if self.0.is_empty() {
             no_hooks()
         } else {
@@ -283,7 +283,7 @@ impl Chain {
     }
 
     /// Puts `hooks` in the place of what is there. The caller has made room for them.
-    pub(super) fn set<'a>(&mut self, hooks: impl Iterator<Item = &'a Node>) {
+    pub(super) fn set<'a>(&mut self, hooks: impl Iterator<Item = &'a ExitNode>) {
         self.0.clear();
         for node in Iterator::chain(hooks, [&NO_HOOKS]) {
             let pushed = self.0.push_within_capacity(*node);
@@ -298,7 +298,7 @@ impl Chain {
 /// # Safety
 ///
 /// `node` is the first of a chain that stays as long as preemption is disabled, which it is.
-pub(super) unsafe fn count_missed_entry(mut node: *const Node) {
+pub(super) unsafe fn count_missed_entry(mut node: *const ExitNode) {
     // SAFETY: By the function's requirements each node is valid up to the end, whose `hook`
     // is null.
     while let Some(header) = unsafe { (*node).hook.as_ref() } {
@@ -313,7 +313,7 @@ pub(super) unsafe fn count_missed_entry(mut node: *const Node) {
 /// # Safety
 ///
 /// As for [`count_missed_entry`]. The hooks have seen the entry, with this frame.
-pub(super) unsafe fn count_missed_exit(mut node: *const Node, frame: *mut Frame) {
+pub(super) unsafe fn count_missed_exit(mut node: *const ExitNode, frame: *mut Frame) {
     // SAFETY: As above.
     while let Some(header) = unsafe { (*node).hook.as_ref() } {
         // SAFETY: Each record begins with its ID, whatever its data is.
@@ -334,7 +334,7 @@ pub(super) unsafe fn count_missed_exit(mut node: *const Node, frame: *mut Frame)
 /// `node` is that of a `Hook<T>` in a chain, `call` a call of the function, and `frame` the
 /// call's.
 unsafe extern "C" fn entry<T: ExitHandler>(
-    node: *const Node,
+    node: *const ExitNode,
     call: *const Call,
     frame: *mut Frame,
 ) {
@@ -355,7 +355,7 @@ unsafe extern "C" fn entry<T: ExitHandler>(
 /// `node` is that of a `Hook<T>` in a chain, `ret` the return of a call, and `frame` the
 /// call's. The hooks that were in the chain at the entry have written their records.
 unsafe extern "C" fn exit<T: ExitHandler>(
-    node: *const Node,
+    node: *const ExitNode,
     ret: *const Return,
     frame: *mut Frame,
 ) {
@@ -373,4 +373,4 @@ unsafe extern "C" fn exit<T: ExitHandler>(
 /// # Safety
 ///
 /// None.
-unsafe extern "C" fn end<C>(_node: *const Node, _call: *const C, _frame: *mut Frame) {}
+unsafe extern "C" fn end<C>(_node: *const ExitNode, _call: *const C, _frame: *mut Frame) {}

@@ -10,7 +10,7 @@
 //! `register_ftrace_direct()`
 
 use super::{
-    chain::{Chain, Node},
+    chain::{ExitChain, ExitNode},
     dead::DeadTasks,
     slot::{self, Pool, Trampoline},
 };
@@ -70,8 +70,8 @@ struct Site {
     /// Of the `call __fentry__` at the function's entry.
     address: usize,
     trampoline: Trampoline,
-    chain: Chain,
-    spare: Chain,
+    chain: ExitChain,
+    spare: ExitChain,
     is_registered: bool,
     /// Held while the direct call is unregistered: its address does not change meanwhile.
     #[pin]
@@ -89,11 +89,11 @@ unsafe impl Send for Site {}
 
 impl Site {
     /// Creates an initialiser of a site whose function is not hooked yet.
-    fn new(address: usize, trampoline: Trampoline, node: Node) -> impl PinInit<Self, Error> {
+    fn new(address: usize, trampoline: Trampoline, node: ExitNode) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             address,
-            chain: Chain::EMPTY.with(node)?,
-            spare: Chain::with_room(1)?,
+            chain: ExitChain::EMPTY.with(node)?,
+            spare: ExitChain::with_room(1)?,
             trampoline,
             is_registered: false,
             sharing <- new_mutex!(()),
@@ -146,7 +146,7 @@ impl Site {
     }
 
     /// Takes hooks off, and makes the trampoline run the others. CPUs may still run the old chain.
-    fn withdraw(self: Pin<&mut Self>, is_gone: impl Fn(&Node) -> bool) {
+    fn withdraw(self: Pin<&mut Self>, is_gone: impl Fn(&ExitNode) -> bool) {
         let site = self.project();
         // There is room, by the type invariants.
         site.spare
@@ -191,8 +191,8 @@ unsafe fn register(
     }
 }
 
-/// The `ops_func` of the direct calls. ftrace calls it when an ops with `IPMODIFY`, as that of a live
-/// patch, comes to the function or leaves it.
+/// The `ops_func` of the direct calls. ftrace calls it when an ops with `IPMODIFY`, as that of a
+/// live patch, comes to the function or leaves it.
 ///
 /// Such an ops changes the return address that a call pushes. A trampoline that is jumped to does
 /// not read that. So the function calls the trampoline as long as both are there.
@@ -254,18 +254,18 @@ const CAN_JMP: bool =
 
 impl Sites {
     /// Puts a hook on the function at `address`.
-    fn attach(&mut self, address: usize, node: Node) -> Result {
+    fn attach(&mut self, address: usize, node: ExitNode) -> Result {
         let result = self.try_attach(address, node);
         self.shrink();
         result
     }
 
-    fn try_attach(&mut self, address: usize, node: Node) -> Result {
+    fn try_attach(&mut self, address: usize, node: ExitNode) -> Result {
         fault::FTRACE_SITE_ALLOC.check()?;
         let found = self.sites.iter_mut().find(|site| site.address == address);
         if let Some(site) = found {
             let mut chain = site.chain.with(node)?;
-            let spare = Chain::with_room(chain.hooks().len())?;
+            let spare = ExitChain::with_room(chain.hooks().len())?;
             let site = site.as_mut().project();
             core::mem::swap(site.chain, &mut chain);
             *site.spare = spare;
@@ -290,7 +290,7 @@ impl Sites {
             Err(error) if site.is_registered => {
                 // ftrace has switched itself off after a fault of its own. The function may call
                 // the trampoline until reboot, which runs no hook then.
-                site.trampoline.run(&Chain::EMPTY);
+                site.trampoline.run(&ExitChain::EMPTY);
                 ops::synchronize();
                 library::keep();
                 core::mem::forget(site);
@@ -305,7 +305,7 @@ impl Sites {
 
     /// Takes hooks off all functions. When this returns, no CPU and no preempted task can still be
     /// in a handler of them.
-    fn detach(&mut self, is_gone: impl Fn(&Node) -> bool) {
+    fn detach(&mut self, is_gone: impl Fn(&ExitNode) -> bool) {
         let mut is_changed = false;
         let mut kept = 0;
         for index in 0..self.sites.len() {
@@ -397,7 +397,7 @@ impl Sites {
 ///
 /// The function can be called by a trampoline ([`callable`](super::callable)). The hook stays
 /// valid until [`detach`] has returned.
-pub(super) unsafe fn attach(address: usize, node: Node) -> Result {
+pub(super) unsafe fn attach(address: usize, node: ExitNode) -> Result {
     USED.store(true, Ordering::Relaxed);
     SITES.lock().attach(address, node)
 }

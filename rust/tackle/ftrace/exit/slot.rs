@@ -3,7 +3,7 @@
 //! What the trampolines of `trampolines.S` call, and which of them are in use.
 
 use super::{
-    chain::{self, Chain, Frame, Node},
+    chain::{self, ExitChain, ExitNode, Frame},
     ExitHandler, Return,
 };
 use crate::{
@@ -37,7 +37,7 @@ extern "C" {
 }
 
 /// What a trampoline calls, at the entry and at the exit of its function.
-pub(super) type Step = unsafe extern "C" fn(*mut Frame, &Slot);
+pub(super) type Step = unsafe extern "C" fn(*mut Frame, &ExitSlot);
 
 /// What a trampoline works with.
 ///
@@ -48,15 +48,15 @@ pub(super) type Step = unsafe extern "C" fn(*mut Frame, &Slot);
 /// - `entered` and `left` are those of two [`Counter`]s.
 /// - `first` points at the first node of a chain.
 /// - `enter` and `leave` are [`enter_chain`] and [`leave_chain`], which run any chain; or the
-///   [`Node::alone`] of one hook. Then the chain begins with this hook, or is empty.
+///   [`ExitNode::alone`] of one hook. Then the chain begins with this hook, or is empty.
 #[repr(C)]
-pub(super) struct Slot {
+pub(super) struct ExitSlot {
     // As in `trampolines.S`.
     next_ip: UnsafeCell<usize>,
     enter: UnsafeCell<Step>,
     leave: UnsafeCell<Step>,
     // Not the kernel's types: their loads are calls, for which all registers would be saved.
-    first: AtomicPtr<Node>,
+    first: AtomicPtr<ExitNode>,
     entered: AtomicUsize,
     left: AtomicUsize,
     /// Of the `call __fentry__` at the function's entry.
@@ -66,17 +66,17 @@ pub(super) struct Slot {
 
 // SAFETY: `enter` and `leave` are written by one store each. The trampoline reads them by one load
 // each, and nothing else does. `ip` and `next_ip` are written while no task is in the trampoline.
-unsafe impl Sync for Slot {}
+unsafe impl Sync for ExitSlot {}
 
 const _: () = {
-    assert!(size_of::<Slot>() == 64, "as in trampolines.S");
-    assert!(offset_of!(Slot, enter) == 8 && offset_of!(Slot, leave) == 16);
+    assert!(size_of::<ExitSlot>() == 64, "as in trampolines.S");
+    assert!(offset_of!(ExitSlot, enter) == 8 && offset_of!(ExitSlot, leave) == 16);
 };
 
 #[allow(non_upper_case_globals)]
 #[no_mangle]
-static tackle_ftrace_exit_slots: [Slot; SLOTS] = [const {
-    Slot {
+static tackle_ftrace_exit_slots: [ExitSlot; SLOTS] = [const {
+    ExitSlot {
         next_ip: UnsafeCell::new(0),
         enter: UnsafeCell::new(enter_chain),
         leave: UnsafeCell::new(leave_chain),
@@ -158,7 +158,7 @@ pub(super) struct Trampoline {
 }
 
 impl Trampoline {
-    fn slot(&self) -> &'static Slot {
+    fn slot(&self) -> &'static ExitSlot {
         &tackle_ftrace_exit_slots[self.number]
     }
 
@@ -176,10 +176,10 @@ impl Trampoline {
 
     /// Makes the trampoline run the hooks of a chain.
     ///
-    /// Until a grace period of RCU tasks has passed, a CPU may run the old `enter` and `leave`, also
-    /// with the new chain. So until then the chain of one hook must be followed by a chain that
-    /// begins with the same hook, or by an empty one.
-    pub(super) fn run(&self, chain: &Chain) {
+    /// Until a grace period of RCU tasks has passed, a CPU may run the old `enter` and `leave`,
+    /// also with the new chain. So until then the chain of one hook must be followed by a chain
+    /// that begins with the same hook, or by an empty one.
+    pub(super) fn run(&self, chain: &ExitChain) {
         let slot = self.slot();
         let (enter, leave) = match chain.hooks() {
             [hook] => (hook.alone.enter, hook.alone.leave),
@@ -202,10 +202,10 @@ impl Trampoline {
     }
 }
 
-impl Slot {
+impl ExitSlot {
     /// The first node of the chain.
     #[inline(always)]
-    fn first(&self) -> *const Node {
+    fn first(&self) -> *const ExitNode {
         self.first.load(Ordering::Acquire)
     }
 
@@ -241,16 +241,16 @@ pub(super) unsafe fn count_dead(address: usize) {
 ///
 /// Called from a trampoline alone, with its slot and a frame on the stack.
 #[inline(always)]
-unsafe fn enter(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &mut Frame)) {
+unsafe fn enter(frame: *mut Frame, slot: &ExitSlot, run: impl FnOnce(&ExitNode, &mut Frame)) {
     // SAFETY: By the function's requirements nobody else uses the frame.
     let frame = unsafe { &mut *frame };
-    // SAFETY: By the type invariants of `Slot`.
+    // SAFETY: By the type invariants of `ExitSlot`.
     unsafe { percpu::increment(slot.entered.load(Ordering::Relaxed)) };
     match Inside::enter() {
         Ok(_inside) => {
             frame.is_seen = 1;
-            // SAFETY: By the type invariants of `Slot` this is a node. Who takes it from the chain
-            // waits until preemption was enabled on every CPU.
+            // SAFETY: By the type invariants of `ExitSlot` this is a node. Who takes it from the
+            // chain waits until preemption was enabled on every CPU.
             run(unsafe { &*slot.first() }, frame);
         }
         Err(context) => missed_entry(slot, frame, context),
@@ -263,7 +263,11 @@ unsafe fn enter(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &mut Fra
 ///
 /// As for [`enter`], which was called with the same frame.
 #[inline(always)]
-unsafe fn leave(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &Return, &mut Frame)) {
+unsafe fn leave(
+    frame: *mut Frame,
+    slot: &ExitSlot,
+    run: impl FnOnce(&ExitNode, &Return, &mut Frame),
+) {
     // SAFETY: By the function's requirements nobody else uses the frame.
     let frame = unsafe { &mut *frame };
     if frame.is_seen != 0 {
@@ -280,7 +284,7 @@ unsafe fn leave(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &Return,
             Err(context) => missed_exit(slot, frame, context),
         }
     }
-    // SAFETY: By the type invariants of `Slot`.
+    // SAFETY: By the type invariants of `ExitSlot`.
     unsafe { percpu::increment(slot.left.load(Ordering::Relaxed)) };
 }
 
@@ -289,8 +293,8 @@ unsafe fn leave(frame: *mut Frame, slot: &Slot, run: impl FnOnce(&Node, &Return,
 /// # Safety
 ///
 /// As for [`enter`].
-pub(super) unsafe extern "C" fn enter_chain(frame: *mut Frame, slot: &Slot) {
-    let run = |first: &Node, frame: &mut Frame| {
+pub(super) unsafe extern "C" fn enter_chain(frame: *mut Frame, slot: &ExitSlot) {
+    let run = |first: &ExitNode, frame: &mut Frame| {
         // SAFETY: By the function's requirements.
         frame.call.ip = unsafe { slot.ip() };
         frame.call.parent_ip = frame.parent_ip;
@@ -307,7 +311,7 @@ pub(super) unsafe extern "C" fn enter_chain(frame: *mut Frame, slot: &Slot) {
 /// # Safety
 ///
 /// As for [`leave`].
-pub(super) unsafe extern "C" fn leave_chain(frame: *mut Frame, slot: &Slot) {
+pub(super) unsafe extern "C" fn leave_chain(frame: *mut Frame, slot: &ExitSlot) {
     // SAFETY: By the function's requirements. The first node is that of a chain.
     unsafe {
         leave(frame, slot, |first, ret, frame| {
@@ -321,8 +325,8 @@ pub(super) unsafe extern "C" fn leave_chain(frame: *mut Frame, slot: &Slot) {
 /// # Safety
 ///
 /// As for [`enter`]. The first node is that of a `Hook<T>`, or the end of a chain.
-pub(super) unsafe extern "C" fn enter_alone<T: ExitHandler>(frame: *mut Frame, slot: &Slot) {
-    let run = |first: &Node, frame: &mut Frame| {
+pub(super) unsafe extern "C" fn enter_alone<T: ExitHandler>(frame: *mut Frame, slot: &ExitSlot) {
+    let run = |first: &ExitNode, frame: &mut Frame| {
         if first.is_end() {
             return;
         }
@@ -345,7 +349,7 @@ pub(super) unsafe extern "C" fn enter_alone<T: ExitHandler>(frame: *mut Frame, s
 /// # Safety
 ///
 /// As for [`leave`]. The first node is that of a `Hook<T>`, or the end of a chain.
-pub(super) unsafe extern "C" fn leave_alone<T: ExitHandler>(frame: *mut Frame, slot: &Slot) {
+pub(super) unsafe extern "C" fn leave_alone<T: ExitHandler>(frame: *mut Frame, slot: &ExitSlot) {
     // SAFETY: By the function's requirements.
     unsafe {
         leave(frame, slot, |first, ret, frame| {
@@ -359,9 +363,9 @@ pub(super) unsafe extern "C" fn leave_alone<T: ExitHandler>(frame: *mut Frame, s
 /// "rust-cold": its callers need not save their registers for what hardly ever happens.
 #[cold]
 #[inline(never)]
-extern "rust-cold" fn missed_entry(slot: &Slot, frame: &mut Frame, context: Missed) {
+extern "rust-cold" fn missed_entry(slot: &ExitSlot, frame: &mut Frame, context: Missed) {
     frame.is_seen = 0;
-    // SAFETY: By the type invariants of `Slot`. `context` keeps preemption disabled.
+    // SAFETY: By the type invariants of `ExitSlot`. `context` keeps preemption disabled.
     unsafe { chain::count_missed_entry(slot.first()) };
     drop(context);
 }
@@ -369,7 +373,7 @@ extern "rust-cold" fn missed_entry(slot: &Slot, frame: &mut Frame, context: Miss
 /// Counts in each hook that has seen the entry of a call that it has missed the exit.
 #[cold]
 #[inline(never)]
-extern "rust-cold" fn missed_exit(slot: &Slot, frame: &mut Frame, context: Missed) {
+extern "rust-cold" fn missed_exit(slot: &ExitSlot, frame: &mut Frame, context: Missed) {
     // SAFETY: As above; the hooks have seen the entry.
     unsafe { chain::count_missed_exit(slot.first(), frame) };
     drop(context);

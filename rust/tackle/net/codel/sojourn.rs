@@ -12,7 +12,7 @@ use crate::{
 use kernel::{prelude::*, sync::Arc};
 use tackle_core::codel::{
     attr::{HISTOGRAM, SOJOURN},
-    Histogram, Time,
+    SojournHistogram, Time,
 };
 
 /// How long the packets waited that a qdisc has sent, if its user wants to know. Off at
@@ -20,7 +20,7 @@ use tackle_core::codel::{
 ///
 /// The histogram is read without the lock of the qdisc.
 #[derive(Default)]
-pub struct Sojourn(Option<Arc<Histogram>>);
+pub struct Sojourn(Option<Arc<SojournHistogram>>);
 
 impl Sojourn {
     /// Reads what a request says of it, with an empty histogram if it is to be on.
@@ -42,7 +42,7 @@ impl Sojourn {
             Some(0) => Ok(Some(Self(None))),
             Some(1) => {
                 fault::QDISC_HISTOGRAM_ALLOC.check()?;
-                let histogram = Arc::new(Histogram::new(), GFP_KERNEL)?;
+                let histogram = Arc::new(SojournHistogram::new(), GFP_KERNEL)?;
                 Ok(Some(Self(Some(histogram))))
             }
             Some(_) => {
@@ -83,7 +83,7 @@ impl Sojourn {
     }
 
     /// The histogram, if it is on.
-    pub fn histogram(&self) -> Option<Arc<Histogram>> {
+    pub fn histogram(&self) -> Option<Arc<SojournHistogram>> {
         self.0.clone()
     }
 
@@ -100,7 +100,7 @@ impl Sojourn {
     }
 }
 
-impl UnlockedDetails for Histogram {
+impl UnlockedDetails for SojournHistogram {
     fn put(&self, details: &mut Details) -> Result {
         details.put_u64s(SOJOURN, self.words())
     }
@@ -109,6 +109,6 @@ impl UnlockedDetails for Histogram {
 /// Apart from the packets' path while it is off, where it would take the registers of others.
 #[cold]
 #[inline(never)]
-fn add(histogram: &Histogram, time: Time) {
+fn add(histogram: &SojournHistogram, time: Time) {
     histogram.add(time);
 }

@@ -19,7 +19,7 @@ pub enum Kind {
 
 /// A hook to be.
 #[derive(Args, Clone, Debug)]
-pub struct Request {
+pub struct NewHook {
     /// The function; MODULE:FUNCTION where several have the name
     pub function: String,
     /// What the hook does
@@ -56,7 +56,7 @@ pub struct Request {
     pub clones: bool,
 }
 
-impl Request {
+impl NewHook {
     /// The line for the module.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use crate::roots::Roots;
 use crate::table::table;
 use crate::unknown::unknown;
 
-use add::Request;
+use add::NewHook;
 use symbols::{Found, Symbols};
 use tackle_core::hooks::Misses;
 
@@ -151,7 +151,7 @@ impl Hooks {
     /// # Errors
     /// The module's own, where it has one to tell, with what else there is of the function's name.
     /// Those that were added before are removed.
-    pub fn add(&self, request: &Request) -> Result<Added> {
+    pub fn add(&self, request: &NewHook) -> Result<Added> {
         let found = Symbols::read(&self.roots)?.find(&request.function);
         if request.clones {
             return self.add_clones(request, &found);
@@ -179,11 +179,11 @@ impl Hooks {
         }
     }
 
-    fn add_clones(&self, request: &Request, found: &Found) -> Result<Added> {
+    fn add_clones(&self, request: &NewHook, found: &Found) -> Result<Added> {
         let own = (!found.same.is_empty() || found.clones.is_empty()).then(|| request.clone());
         let clones = found.clones.iter().map(|clone| {
             let suffix = clone.strip_prefix(&request.function).unwrap_or_default();
-            Request {
+            NewHook {
                 function: clone.clone(),
                 name: request.name.as_ref().map(|name| format!("{name}{suffix}")),
                 position: None,
@@ -208,7 +208,7 @@ impl Hooks {
     }
 
     /// Adds a hook, and returns its name.
-    fn add_one(&self, request: &Request) -> Result<String> {
+    fn add_one(&self, request: &NewHook) -> Result<String> {
         let line = request.line()?;
         let name = add::name(&line)?;
         let start = Instant::now();
