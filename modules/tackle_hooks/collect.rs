@@ -88,11 +88,12 @@ impl Hook {
         })
     }
 
-    /// Returns a reference to a hook at the entry.
-    pub(crate) fn entry(&self) -> Option<HookRef<'_>> {
+    /// Returns a reference to the hook.
+    pub(crate) fn reference(&self) -> HookRef<'_> {
         match self {
-            Self::Count(hook) => Some(hook.as_ref().data().hook()),
-            Self::Latency(_) | Self::Return(_) => None,
+            Self::Count(hook) => hook.as_ref().data().hook(),
+            Self::Latency(hook) => hook.as_ref().data().hook(),
+            Self::Return(hook) => hook.as_ref().data().hook(),
         }
     }
 

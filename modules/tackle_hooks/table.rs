@@ -148,10 +148,11 @@ impl Table {
 }
 
 impl Drop for Inner {
-    /// Takes the hooks at entries off in one grace period, instead of one for each.
+    /// Takes the hooks off in one grace period for entries and exits each, instead of one for each
+    /// hook.
     fn drop(&mut self) {
-        let entries = self.hooks.iter().filter_map(|(_, hook)| hook.entry());
-        if let Err(error) = ftrace::disarm_all(entries) {
+        let hooks = self.hooks.iter().map(|(_, hook)| hook.reference());
+        if let Err(error) = ftrace::disarm_all(hooks) {
             // Then each goes by itself.
             pr_warn!("{}\n", ftrace::reason(error));
         }

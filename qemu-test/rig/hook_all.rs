@@ -9,9 +9,12 @@
 //! cat armed calls missed
 //! echo > arm
 //! echo late my_module:f my_module:my_init > arm
+//! echo exits vfs_read my_module:f > arm
+//! cat by_trampoline
 //! ```
 //!
-//! `late` takes names of functions, whose modules may be missing.
+//! `late` takes names of functions, whose modules may be missing. `exits` puts a hook at the exit of
+//! each function that can be hooked, and leaves out the others.
 
 #![forbid(unsafe_code)]
 
@@ -24,7 +27,10 @@ use kernel::{
 };
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{self, Batch, Call, EntryHandler, EntryHook, Target, Targets},
+    ftrace::{
+        self, Batch, Call, EntryHandler, EntryHook, ExitHandler, ExitHook, Mechanism, Return,
+        Target, Targets,
+    },
     percpu::Counter,
     time,
 };
@@ -56,13 +62,52 @@ impl EntryHandler for Counting {
     }
 }
 
+impl ExitHandler for Counting {
+    type Data = u64;
+
+    fn entry(&self, _call: &Call) -> Option<u64> {
+        Some(time::mono_fast_ns())
+    }
+
+    fn exit(&self, _ret: &Return, start: u64) {
+        if start == 0 {
+            self.0.no_clock.increment();
+        }
+        self.0.calls.increment();
+    }
+}
+
 type Hook = Pin<KBox<EntryHook<Counting>>>;
+type Exit = Pin<KBox<ExitHook<Counting>>>;
+
+/// The hooks that there are.
+struct Armed {
+    entries: KVVec<Hook>,
+    exits: KVVec<Exit>,
+}
+
+impl Armed {
+    /// Takes all hooks off: in one grace period for entries and exits each.
+    fn take_off(&self) -> Result {
+        let entries = self.entries.iter().map(|hook| hook.as_ref().hook());
+        ftrace::disarm_all(entries)?;
+        ftrace::disarm_all(self.exits.iter().map(|hook| hook.as_ref().hook()))
+    }
+
+    /// As above, and drops them.
+    fn disarm(&mut self) -> Result {
+        self.take_off()?;
+        self.entries.clear();
+        self.exits.clear();
+        Ok(())
+    }
+}
 
 #[pin_data]
 struct Hooks {
     counts: Arc<Counts>,
     #[pin]
-    armed: Mutex<KVVec<Hook>>,
+    armed: Mutex<Armed>,
 }
 
 impl Hooks {
@@ -74,7 +119,10 @@ impl Hooks {
         let counts = Arc::new(counts, GFP_KERNEL)?;
         Ok(try_pin_init!(Self {
             counts,
-            armed <- new_mutex!(KVVec::new()),
+            armed <- new_mutex!(Armed {
+                entries: KVVec::new(),
+                exits: KVVec::new(),
+            }),
         }))
     }
 
@@ -90,9 +138,12 @@ impl Hooks {
         let mut words = text.split_ascii_whitespace();
         let kind = words.next();
         let mut armed = self.armed.lock();
-        ftrace::disarm_all(armed.iter().map(|hook| hook.as_ref().hook()))?;
-        armed.clear();
-        *armed = match kind {
+        armed.disarm()?;
+        if kind == Some("exits") {
+            armed.exits = self.exits(words)?;
+            return Ok(());
+        }
+        armed.entries = match kind {
             None => KVVec::new(),
             Some("each") => self.each(&addresses(words)?)?,
             Some("one") => self.one(&addresses(words)?[..])?,
@@ -121,6 +172,24 @@ impl Hooks {
             targets.push(Target::new(name).when_loaded(), GFP_KERNEL)?;
         }
         self.one(&targets[..])
+    }
+
+    /// A hook at the exit of each function of these names.
+    fn exits<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<KVVec<Exit>> {
+        let mut exits = KVVec::new();
+        for word in words {
+            let name = CString::try_from_fmt(fmt!("{word}"))?;
+            match KBox::pin_init(ExitHook::new(&*name, self.counting()), GFP_KERNEL) {
+                Ok(hook) => exits.push(hook, GFP_KERNEL)?,
+                // Several of this name, or a notrace one among them.
+                Err(ENOTUNIQ | EINVAL | ENOENT) => {}
+                Err(error) => {
+                    pr_err!("{word}: {}\n", ftrace::reason(error));
+                    return Err(error);
+                }
+            }
+        }
+        Ok(exits)
     }
 
     /// A hook on each of these functions.
@@ -161,7 +230,14 @@ impl kernel::Module for HookAll {
         let files = root.scope(Hooks::new()?, c"hook_all", |hooks, dir| {
             dir.write_only_callback_file(c"arm", hooks, &|hooks, line| hooks.arm(line));
             dir.read_callback_file(c"armed", hooks, &|hooks, f| {
-                writeln!(f, "{}", hooks.armed.lock().len())
+                let armed = hooks.armed.lock();
+                writeln!(f, "{}", armed.entries.len() + armed.exits.len())
+            });
+            dir.read_callback_file(c"by_trampoline", hooks, &|hooks, f| {
+                let armed = hooks.armed.lock();
+                let is_by =
+                    |hook: &&Exit| matches!(hook.mechanism(), Some(Mechanism::Trampoline(_)));
+                writeln!(f, "{}", armed.exits.iter().filter(is_by).count())
             });
             dir.read_callback_file(c"calls", hooks, &|hooks, f| {
                 writeln!(f, "{}", hooks.counts.calls.sum())
@@ -170,12 +246,10 @@ impl kernel::Module for HookAll {
                 writeln!(f, "{}", hooks.counts.no_clock.sum())
             });
             dir.read_callback_file(c"missed", hooks, &|hooks, f| {
-                let hooks = hooks.armed.lock();
-                writeln!(
-                    f,
-                    "{}",
-                    hooks.iter().map(|hook| hook.missed().total()).sum::<u64>()
-                )
+                let armed = hooks.armed.lock();
+                let entries = armed.entries.iter().map(|hook| hook.missed().total());
+                let exits = armed.exits.iter().map(|hook| hook.missed().total());
+                writeln!(f, "{}", entries.sum::<u64>() + exits.sum::<u64>())
             });
         });
         Ok(Self {
@@ -187,8 +261,8 @@ impl kernel::Module for HookAll {
 impl Drop for HookAll {
     /// In one grace period, instead of one for each hook.
     fn drop(&mut self) {
-        let hooks = self.files.armed.lock();
-        if let Err(error) = ftrace::disarm_all(hooks.iter().map(|hook| hook.as_ref().hook())) {
+        let armed = self.files.armed.lock();
+        if let Err(error) = armed.take_off() {
             pr_err!("{}\n", ftrace::reason(error));
         }
     }

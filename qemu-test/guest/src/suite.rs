@@ -59,9 +59,16 @@ pub struct Context<'a> {
     ktap: &'a mut Ktap,
     log: kmsg::Cursor,
     trouble: Vec<String>,
+    may_stay: Option<&'static str>,
 }
 
 impl Context<'_> {
+    /// Allows a module to be loaded when the test ends: tasks of the system use it. No test of the
+    /// suite that needs to load it can come later.
+    pub fn may_stay(&mut self, module: &'static str) {
+        self.may_stay = Some(module);
+    }
+
     /// Writes figures or progress into the report as a diagnostic. A long
     /// test has to do so now and then, or the kernel log runs over.
     ///
@@ -193,6 +200,7 @@ fn run_test(ktap: &mut Ktap, test: &Test) -> Result<Outcome> {
         ktap,
         log: kmsg::Cursor::now()?,
         trouble: Vec::new(),
+        may_stay: None,
     };
     let outcome = match catch_unwind(AssertUnwindSafe(|| (test.run)(&mut context))) {
         Ok(Ok(())) => Outcome::Passed,
@@ -204,6 +212,9 @@ fn run_test(ktap: &mut Ktap, test: &Test) -> Result<Outcome> {
     };
     let mut found = Vec::new();
     for name in module::ours()?.difference(&modules) {
+        if context.may_stay == Some(name.as_str()) {
+            continue;
+        }
         found.push(format!("left behind: module {name}"));
         if let Err(errno) = module::rmmod(name) {
             found.push(format!("and {name} cannot be unloaded: {errno}"));

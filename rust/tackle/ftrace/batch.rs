@@ -2,14 +2,21 @@
 
 //! Adds or removes many hooks in the time that one takes.
 
-use super::{follow, slot::Node, wanted::Wanted, EntryHandler, EntryHook, Targets};
+use super::{
+    follow::{self, Hook},
+    slot::Node,
+    wanted::Wanted,
+    EntryHandler, EntryHook, Targets,
+};
+#[cfg(CONFIG_FPROBE)]
+use super::{ExitHandler, ExitHook};
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
-/// A reference to a hook of any handler.
+/// A reference to a hook of any handler, at the entry or at the exit.
 #[derive(Clone, Copy)]
 pub struct HookRef<'a> {
-    node: Node,
+    hook: Hook,
     is_typed: bool,
     _hook: PhantomData<&'a ()>,
 }
@@ -18,8 +25,20 @@ impl<T: EntryHandler> EntryHook<T> {
     /// Returns a reference to the hook, for a [`Batch`] or [`disarm_all`].
     pub fn hook(self: Pin<&Self>) -> HookRef<'_> {
         HookRef {
-            node: self.node(),
+            hook: Hook::Shared(self.node()),
             is_typed: T::IS_TYPED,
+            _hook: PhantomData,
+        }
+    }
+}
+
+#[cfg(CONFIG_FPROBE)]
+impl<T: ExitHandler> ExitHook<T> {
+    /// Returns a reference to the hook, for [`disarm_all`].
+    pub fn hook(self: Pin<&Self>) -> HookRef<'_> {
+        HookRef {
+            hook: Hook::Single(self.get_ref()),
+            is_typed: false,
             _hook: PhantomData,
         }
     }
@@ -77,14 +96,18 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// - `EPERM`: the hook knows the prototype of its function, and is for that one only.
+    /// - `EOPNOTSUPP`: it is a hook at the exit, which is on its function from the beginning.
     /// - `ENOENT`, `EINVAL`: a name is empty, or not UTF-8.
     /// - `ENOMEM`.
     pub fn add<'b>(&mut self, targets: impl Into<Targets<'b>>, hook: HookRef<'a>) -> Result {
         if hook.is_typed {
             return Err(EPERM);
         }
+        let Hook::Shared(node) = hook.hook else {
+            return Err(EOPNOTSUPP);
+        };
         let wanted = Wanted::new(&targets.into())?;
-        Ok(self.hooks.push((wanted, hook.node), GFP_KERNEL)?)
+        Ok(self.hooks.push((wanted, node), GFP_KERNEL)?)
     }
 
     /// Puts all hooks on their functions; on an error, none.
@@ -114,9 +137,9 @@ impl<'a> Batch<'a> {
 ///
 /// May sleep for one grace period.
 pub fn disarm_all<'a>(hooks: impl IntoIterator<Item = HookRef<'a>>) -> Result {
-    let mut nodes = KVec::new();
+    let mut all = KVec::new();
     for hook in hooks {
-        nodes.push(hook.node, GFP_KERNEL)?;
+        all.push(hook.hook, GFP_KERNEL)?;
     }
-    follow::detach_all(nodes.iter())
+    follow::detach_all(&all)
 }

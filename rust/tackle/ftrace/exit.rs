@@ -23,10 +23,12 @@ use crate::bindings;
 use chain::ExitNode;
 use core::{
     marker::PhantomPinned,
+    ptr,
     sync::atomic::{AtomicU8, Ordering},
 };
 use kernel::{prelude::*, types::Opaque};
 
+pub(super) use sites::detach;
 pub(crate) use sites::Trampolines;
 pub use typed::{TypedExit, TypedExitHandler};
 
@@ -270,9 +272,13 @@ impl<T: ExitHandler> Single for ExitHook<T> {
         Ok(())
     }
 
+    fn exit(&self) -> Option<*const Header> {
+        Some(&self.hook.header)
+    }
+
     fn disarm(&self) {
         match self.state.load(Ordering::Relaxed) {
-            BY_TRAMPOLINE => sites::detach(&self.hook.header),
+            BY_TRAMPOLINE => detach(|hook| ptr::eq(hook, &self.hook.header)),
             // SAFETY: By the type invariants.
             BY_FPROBE => unsafe { self.unregister_fprobe() },
             _ => {}

@@ -9,9 +9,11 @@
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
+#[cfg(CONFIG_FPROBE)]
+use super::exit;
 use super::{
     sites::Sites,
-    slot::Node,
+    slot::{Header, Node},
     target::Targets,
     wanted::{sort, Places, Wanted},
     within::{Loading, Within},
@@ -58,6 +60,11 @@ pub(super) trait Single: Sync {
     /// called, but for those whom [`Single::wait`] waits for. May sleep.
     fn disarm(&self);
 
+    /// For a hook at the exit: its address, by which [`exit::detach`] takes it off.
+    fn exit(&self) -> Option<*const Header> {
+        None
+    }
+
     /// After [`Single::disarm`], without the lock of the list: waits for those who sleep in what
     /// the hook has called.
     fn wait(&self) {}
@@ -65,7 +72,7 @@ pub(super) trait Single: Sync {
 
 /// A hook.
 #[derive(Clone, Copy)]
-enum Hook {
+pub(super) enum Hook {
     /// One that shares sites with others.
     Shared(Node),
     /// One of a kind that has an ops, or an fprobe, of its own.
@@ -73,6 +80,14 @@ enum Hook {
 }
 
 impl Hook {
+    /// Of the hook. No two hooks have the same.
+    fn address(&self) -> usize {
+        match self {
+            Self::Shared(node) => node.address(),
+            Self::Single(hook) => hook.cast::<u8>().addr(),
+        }
+    }
+
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Shared(a), Self::Shared(b)) => a.is(b),
@@ -115,6 +130,16 @@ unsafe impl Send for Follower {}
 impl Follower {
     fn is_single(&self) -> bool {
         matches!(self.hook, Hook::Single(_))
+    }
+
+    /// The address of a hook at the exit.
+    #[cfg(CONFIG_FPROBE)]
+    fn exit(&self) -> Option<*const Header> {
+        match self.hook {
+            // SAFETY: By the type invariants.
+            Hook::Single(hook) => unsafe { (*hook).exit() },
+            Hook::Shared(_) => None,
+        }
     }
 
     /// Puts a [`Hook::Single`] on the first of these functions, unless it is on one.
@@ -183,6 +208,13 @@ impl Hooks {
     /// Takes hooks off all functions and out of the list; returns how many there were.
     fn remove(&mut self, is_gone: impl Fn(&Follower) -> bool) -> usize {
         let mut count = 0;
+        // First those at exits, in one grace period. Then they are not on any function below.
+        #[cfg(CONFIG_FPROBE)]
+        exit::detach(|hook| {
+            self.followers
+                .iter()
+                .any(|follower| is_gone(follower) && follower.exit() == Some(hook))
+        });
         let mut nodes = NodeSet::new();
         for follower in self.followers.iter_mut() {
             if !is_gone(follower) {
@@ -393,19 +425,18 @@ pub(super) fn detach(node: Node) {
     }
 }
 
-/// As [`detach`], for several hooks and one grace period. If there is no memory for this, the
-/// hooks remain.
-pub(super) fn detach_all<'a>(list: impl Iterator<Item = &'a Node>) -> Result {
+/// As [`detach`], for several hooks. It takes one grace period for those at entries, and one for
+/// those at exits. If there is no memory for this, the hooks remain.
+pub(super) fn detach_all(list: &[Hook]) -> Result {
     library::ready()?;
-    let mut nodes = NodeSet::new();
-    for node in list {
-        nodes.add(node)?;
+    let mut addresses = KVec::new();
+    for hook in list {
+        addresses.push(hook.address(), GFP_KERNEL)?;
     }
-    nodes.sort();
-    HOOKS.lock().remove(|follower| match follower.hook {
-        Hook::Shared(node) => nodes.has(&node),
-        Hook::Single(_) => false,
-    });
+    sort(&mut addresses);
+    HOOKS
+        .lock()
+        .remove(|follower| addresses.binary_search(&follower.hook.address()).is_ok());
     Ok(())
 }
 

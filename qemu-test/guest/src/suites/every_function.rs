@@ -13,13 +13,14 @@ use anyhow::{ensure, Context as _, Result};
 
 use super::stress::{rounds, seed};
 use crate::suite::{list, Context, Suite};
+use crate::sys::bpf::has_btf;
 use crate::sys::{cmd, debugfs, module, wait_often};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
     name: "every_function",
     by_name_only: false,
-    tests: list![one_hook_on_each, one_hook_on_all],
+    tests: list![one_hook_on_each, one_hook_on_all, an_exit_hook_on_each],
 };
 
 const MODULE: &str = "hook_all";
@@ -39,9 +40,17 @@ fn file(name: &str) -> std::path::PathBuf {
     debugfs::tackle(MODULE).join(name)
 }
 
-/// The addresses of functions, and the seed of their order.
+/// Functions that are hooked at the exit at once. Each has a registration of its own, which takes
+/// a second in a guest under load: a task that registers more holds up grace periods of RCU tasks.
+const EXITS: usize = 20;
+/// Of so many functions, one is hooked at the exit.
+const EXIT_SHARE: usize = 40;
+
+/// Functions, and the seed of their order.
 struct Sample {
     addresses: Vec<String>,
+    /// `[MODULE:]FUNCTION` of each.
+    names: Vec<String>,
     of: usize,
     seed: u64,
 }
@@ -49,14 +58,16 @@ struct Sample {
 impl Sample {
     fn new() -> Result<Self> {
         let text = std::fs::read_to_string(FUNCTIONS).context("cannot read the functions")?;
-        let mut addresses = addresses(&text);
-        let of = addresses.len();
+        let mut functions = functions(&text);
+        let of = functions.len();
         ensure!(of > 1000, "{FUNCTIONS} has {of} functions only");
         let seed = seed()?;
-        fastrand::Rng::with_seed(seed).shuffle(&mut addresses);
-        addresses.truncate(rounds()? as usize * 100);
+        fastrand::Rng::with_seed(seed).shuffle(&mut functions);
+        functions.truncate(rounds()? as usize * 100);
+        let (addresses, names) = functions.into_iter().unzip();
         Ok(Self {
             addresses,
+            names,
             of,
             seed,
         })
@@ -68,10 +79,19 @@ impl Sample {
     }
 }
 
-/// The first word of each line.
-fn addresses(text: &str) -> Vec<String> {
-    let first = |line: &str| line.split_whitespace().next().map(str::to_string);
-    text.lines().filter_map(first).collect()
+/// The address and the name, `[MODULE:]FUNCTION`, of each line.
+fn functions(text: &str) -> Vec<(String, String)> {
+    let function = |line: &str| {
+        let mut words = line.split_whitespace();
+        let (address, name) = (words.next()?.to_owned(), words.next()?);
+        let module = words.next().map(|word| word.trim_matches(['[', ']']));
+        let name = match module {
+            Some(module) => format!("{module}:{name}"),
+            None => name.to_owned(),
+        };
+        Some((address, name))
+    };
+    text.lines().filter_map(function).collect()
 }
 
 /// The load; it ends with the value.
@@ -167,13 +187,53 @@ fn one_hook_on_all(context: &mut Context<'_>) -> Result<()> {
     end(stack, context, calls)
 }
 
+/// Trampolines call the functions where they can. Tasks of the system may sleep in some of them for
+/// ever, and keep the library loaded.
+fn an_exit_hook_on_each(context: &mut Context<'_>) -> Result<()> {
+    context.may_stay(module::LIBRARY);
+    let library = module::load(module::LIBRARY, "")?;
+    let hooks = module::load(MODULE, "")?;
+    let sample = Sample::new()?;
+    sample.tell(context)?;
+    let load = Load::new()?;
+    let (mut armed, mut by_trampoline) = (0, 0);
+    let (mut calls, before): (u64, u64) = (0, debugfs::value(file("calls"))?);
+    let names: Vec<_> = sample.names.iter().step_by(EXIT_SHARE).collect();
+    for (number, batch) in names.chunks(EXITS).enumerate() {
+        let line: Vec<_> = batch.iter().map(|name| name.as_str()).collect();
+        debugfs::set(file("arm"), &format!("exits {}", line.join(" ")))?;
+        armed += debugfs::value::<u64>(file("armed"))?;
+        by_trampoline += debugfs::value::<u64>(file("by_trampoline"))?;
+        sleep(STAY);
+        calls = debugfs::value::<u64>(file("calls"))? - before;
+        if number % 5 == 4 {
+            context.note(format!("{} functions, {calls} calls", (number + 1) * EXITS))?;
+        }
+    }
+    drop(load);
+    debugfs::set(file("arm"), "\n")?;
+    context.note(format!(
+        "{armed} of {} hooked, {by_trampoline} by trampolines; {calls} calls have returned",
+        names.len()
+    ))?;
+    ensure!(armed > 0 && calls > 0, "nothing was hooked or called");
+    if has_btf("vmlinux") {
+        ensure!(by_trampoline > armed / 2, "too few by trampolines");
+    }
+    library.leave();
+    hooks.unload()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn addresses_are_the_first_words() {
+    fn functions_have_addresses_and_names() {
         let text = "ffffffff81000100 do_one_initcall\nffffffffc0000010 f [module]\n";
-        assert_eq!(addresses(text), ["ffffffff81000100", "ffffffffc0000010"]);
+        let functions: Vec<_> = functions(text);
+        assert_eq!(functions[0].0, "ffffffff81000100");
+        assert_eq!(functions[0].1, "do_one_initcall");
+        assert_eq!(functions[1].1, "module:f");
     }
 }

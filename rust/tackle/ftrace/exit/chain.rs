@@ -162,6 +162,11 @@ impl ExitNode {
         }
     }
 
+    /// Returns the address of the hook.
+    pub(super) fn hook(&self) -> *const Header {
+        self.hook
+    }
+
     /// Returns whether it is the node of this hook.
     pub(super) fn is_of(&self, hook: *const Header) -> bool {
         ptr::eq(self.hook, hook)

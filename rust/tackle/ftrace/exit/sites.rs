@@ -402,10 +402,11 @@ pub(super) unsafe fn attach(address: usize, node: ExitNode) -> Result {
     SITES.lock().attach(address, node)
 }
 
-/// Takes a hook off its function. When this returns, no CPU and no preempted task can still be in
-/// its handler. Waits for no task that sleeps in the function.
-pub(super) fn detach(hook: *const Header) {
-    SITES.lock().detach(|node| node.is_of(hook));
+/// Takes hooks off their functions. When this returns, no CPU and no preempted task can still be in
+/// their handlers. Waits for no task that sleeps in the functions, and takes one grace period at
+/// most.
+pub(in crate::ftrace) fn detach(is_gone: impl Fn(*const Header) -> bool) {
+    SITES.lock().detach(|node| is_gone(node.hook()));
 }
 
 /// Returns the number of the trampoline that runs the hook.
