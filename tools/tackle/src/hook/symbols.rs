@@ -13,34 +13,35 @@ use crate::roots::Roots;
 /// The suffixes of clones that can be hooked; what is `.cold` belongs to a function.
 const CLONES: [&str; 4] = ["part", "isra", "constprop", "llvm"];
 
-/// A function of `/proc/kallsyms`.
+/// A symbol of `/proc/kallsyms`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Symbol {
     address: u64,
     name: String,
     /// None for the kernel proper.
     module: Option<String>,
+    /// Else it is data.
+    is_function: bool,
 }
 
 impl Symbol {
-    /// The symbol of a line such as `ffffffff81000000 t name [module]`, if it is a function.
+    /// The symbol of a line such as `ffffffff81000000 t name [module]`.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
         let address = u64::from_str_radix(words.next()?, 16).ok()?;
-        words
-            .next()
-            .filter(|kind| matches!(*kind, "t" | "T" | "w" | "W"))?;
+        let kind = words.next()?;
         let name = words.next()?.to_owned();
         let module = words.next().map(|word| word.trim_matches(['[', ']']));
         Some(Self {
             address,
             name,
             module: module.map(str::to_owned),
+            is_function: matches!(kind, "t" | "T" | "w" | "W"),
         })
     }
 }
 
-/// The functions of the kernel.
+/// The symbols of the kernel.
 #[derive(Debug)]
 pub struct Symbols(Vec<Symbol>);
 
@@ -70,7 +71,8 @@ impl Symbols {
             Some((module, name)) => (Some(module), name),
             None => (None, function),
         };
-        let all: Vec<_> = self.0.iter().filter(|one| is_of(&one.name, name)).collect();
+        let of = self.0.iter().filter(|one| one.is_function);
+        let all: Vec<_> = of.filter(|one| is_of(&one.name, name)).collect();
         let meant: Vec<&Symbol> = match module {
             Some(_) => keep(&all, |one| one.module.as_deref() == module),
             None => match keep(&all, |one| one.module.is_none()) {
@@ -95,8 +97,13 @@ impl Symbols {
         }
     }
 
+    /// Whether the kernel shows addresses: `kptr_restrict` may forbid it.
+    pub fn shows_addresses(&self) -> bool {
+        self.0.iter().any(|one| one.address != 0)
+    }
+
     /// The addresses of the symbols `name` of `module`, or of the kernel proper, in the order of
-    /// their positions.
+    /// their positions. The livepatch core counts data, too.
     pub fn addresses(&self, module: Option<&str>, name: &str) -> Vec<u64> {
         let of = self.0.iter();
         of.filter(|one| one.name == name && one.module.as_deref() == module)
@@ -107,7 +114,7 @@ impl Symbols {
     /// `1 in ext4, between a and b`.
     fn describe(&self, position: usize, symbol: &Symbol) -> String {
         let here = keep(&self.0.iter().collect::<Vec<_>>(), |other| {
-            other.module == symbol.module && other.name != symbol.name
+            other.is_function && other.module == symbol.module && other.name != symbol.name
         });
         let before = here.iter().filter(|other| other.address < symbol.address);
         let after = here.iter().filter(|other| other.address > symbol.address);

@@ -79,7 +79,7 @@ pub fn other_users_of_the_function_are_named(context: &mut Context<'_>) -> Resul
     redirection.unload()?;
     let patch = Patch::load()?;
     check(C_PATCH, 0, &["can be patched", "used by the live patch"])?;
-    check(NAME, 1, &["a live patch of this name is loaded"])?;
+    check(NAME, 1, &["a module of this name is loaded"])?;
     patch.unload()?;
     library.unload()
 }

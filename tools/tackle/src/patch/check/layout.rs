@@ -7,7 +7,7 @@
 //! file these pointers are relocations. Their places in the structures are the same in all
 //! configurations of the kernel; the sizes of the structures are not.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use object::{
     Object, ObjectSection, ObjectSymbol, RelocationTarget, SectionIndex, SectionKind, SymbolKind,
@@ -25,7 +25,7 @@ pub struct Replaced {
 }
 
 /// A byte of a section.
-type Place = (SectionIndex, u64);
+type Place = (usize, u64);
 
 /// The size of a pointer.
 const WORD: u64 = 8;
@@ -52,7 +52,7 @@ impl<'a> Pointers<'a> {
                 };
                 let address = symbol.address().wrapping_add_signed(relocation.addend());
                 if relocation.size() == 64 {
-                    to.insert((section.index(), offset), (target, address));
+                    to.insert((section.index().0, offset), (target.0, address));
                 }
             }
         }
@@ -61,11 +61,12 @@ impl<'a> Pointers<'a> {
 
     /// Where the pointer at `place`, `words` behind it, points to.
     fn target(&self, (section, offset): Place, words: u64) -> Option<Place> {
-        self.to.get(&(section, offset + words * WORD)).copied()
+        let offset = offset.checked_add(words * WORD)?;
+        self.to.get(&(section, offset)).copied()
     }
 
     fn data(&self, (section, offset): Place) -> Option<&'a [u8]> {
-        let section = self.file.section_by_index(section).ok()?;
+        let section = self.file.section_by_index(SectionIndex(section)).ok()?;
         if section.kind() == SectionKind::Text {
             return None;
         }
@@ -73,7 +74,7 @@ impl<'a> Pointers<'a> {
     }
 
     fn is_code(&self, (section, _): Place) -> bool {
-        let section = self.file.section_by_index(section);
+        let section = self.file.section_by_index(SectionIndex(section));
         section.is_ok_and(|section| section.kind() == SectionKind::Text)
     }
 
@@ -103,19 +104,23 @@ impl<'a> Pointers<'a> {
         Some(funcs)
     }
 
-    /// The places from `begin` to the end of the variable that it is in.
+    /// The places from `begin` to the end of the variable that it is in; to the end of the section,
+    /// if no symbol says where that is (`strip`).
     fn places(&self, begin: Place) -> impl Iterator<Item = Place> {
         let (section, first) = begin;
+        let size = self.file.section_by_index(SectionIndex(section));
+        let size = size.map_or(0, |section| section.size());
         let end = self
             .file
             .symbols()
             .filter(|symbol| symbol.kind() == SymbolKind::Data)
-            .filter(|symbol| symbol.section_index() == Some(section))
-            .map(|symbol| symbol.address()..symbol.address() + symbol.size())
+            .filter(|symbol| symbol.section_index() == Some(SectionIndex(section)))
+            .map(|symbol| symbol.address()..symbol.address().saturating_add(symbol.size()))
             .filter(|range| range.contains(&first))
             .map(|range| range.end)
             .min()
-            .unwrap_or(first + WORD);
+            .unwrap_or(size)
+            .min(size);
         (first..end)
             .step_by(WORD as usize)
             .map(move |offset| (section, offset))
@@ -127,12 +132,19 @@ impl<'a> Pointers<'a> {
 pub fn functions(file: &object::File<'_>) -> Vec<Replaced> {
     let pointers = Pointers::read(file);
     let mut all = Vec::new();
-    // Whatever points to an object is a patch, or what stands for one.
-    let objects = pointers
+    // Whatever points to an array with an object in it is a patch.
+    let arrays: BTreeSet<Place> = pointers
         .to
         .values()
-        .filter(|place| pointers.object(**place).is_some());
-    for &first in objects {
+        .filter(|place| !pointers.is_code(**place))
+        .filter(|place| {
+            pointers
+                .places(**place)
+                .any(|place| pointers.object(place).is_some())
+        })
+        .copied()
+        .collect();
+    for first in arrays {
         for object in pointers.places(first) {
             let Some(funcs) = pointers.object(object) else {
                 continue;
@@ -159,7 +171,7 @@ pub fn functions(file: &object::File<'_>) -> Vec<Replaced> {
 
 /// `old_sympos` of the `struct klp_func` at `place`.
 fn position(pointers: &Pointers<'_>, (section, offset): Place) -> u64 {
-    let data = pointers.data((section, offset + 2 * WORD));
+    let data = pointers.data((section, offset.saturating_add(2 * WORD)));
     let bytes = data.and_then(|data| data.first_chunk());
     bytes.map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }
@@ -284,6 +296,15 @@ pub mod tests {
                 (Some("ext4".to_owned()), "ext4_sync_file".to_owned(), 1),
             ]
         );
+    }
+
+    #[test]
+    fn an_object_without_functions_does_not_hide_others() {
+        let data = patch(&[(None, &[]), (Some("ext4"), &[("ext4_sync_file", 0)])], "");
+        let file = object::File::parse(&*data).unwrap();
+        let found = functions(&file);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].module.as_deref(), Some("ext4"));
     }
 
     #[test]

@@ -65,15 +65,15 @@ impl Report {
 pub fn check(roots: &Roots, source: &Source) -> Result<Report> {
     let module = Module::read(source)?;
     let symbols = Symbols::read(roots)?;
-    let users = Users::read(roots)?;
+    let users = Users::read(roots, symbols.shows_addresses())?;
     let patches = Patches::new(roots)?;
     let mut functions = Vec::new();
     for replaced in &module.functions {
         functions.push(function(roots, &symbols, &users, replaced)?);
     }
     let mut problems = module.problems(roots)?;
-    if patches.find(&module.name)?.is_some() {
-        problems.push("a live patch of this name is loaded: disable and unload that first".into());
+    if roots.module(&module.name).exists() {
+        problems.push("a module of this name is loaded: disable and unload that first".into());
     }
     if let Some(other) = patches.in_transition()? {
         problems.push(format!("the live patch {} is in transition", other.name));
@@ -196,6 +196,8 @@ ffffffff81000000 T plain
 ffffffff81000100 t twice
 ffffffff81000200 t twice
 ffffffff81000300 T no_room
+ffffffff81000308 T also_data
+ffffffff81000500 D also_data
 ffffffff81000400 t cloned.isra.0
 ffffffffc0000000 t inner\t[mod]
 ";
@@ -273,6 +275,7 @@ ffffffffc0000004 inner [mod]
             ("cloned", 0, "there is no such function, but cloned.isra.0"),
             ("twice", 0, "there are 2 of this name: give a position"),
             ("twice", 3, "there are 2 of this name, not 3"),
+            ("also_data", 0, "there are 2 of this name: give a position"),
             ("twice", 2, "it cannot be traced: it is notrace,"),
             ("no_room", 1, "it cannot be traced: it is notrace,"),
         ] {
@@ -286,6 +289,24 @@ ffffffffc0000004 inner [mod]
             "{problem}"
         );
         assert!(problem_of(Some("mod"), "plain", 0).is_some());
+    }
+
+    #[test]
+    fn a_kernel_may_hide_its_addresses() {
+        let (_dir, roots) = kernel();
+        let zeros = KALLSYMS
+            .lines()
+            .map(|line| format!("{:016} {}\n", 0, &line[17..]));
+        fs::write(roots.proc.join("kallsyms"), zeros.collect::<String>()).unwrap();
+        let tracing = roots.sys.join("kernel/tracing");
+        fs::write(tracing.join("available_filter_functions"), "plain\n").unwrap();
+        let symbols = Symbols::read(&roots).unwrap();
+        assert!(!symbols.shows_addresses());
+        let users = Users::read(&roots, symbols.shows_addresses()).unwrap();
+        assert!(users.is_traceable(0, "plain") && !users.is_traceable(0, "no_room"));
+        fs::remove_file(tracing.join("available_filter_functions")).unwrap();
+        let error = Users::read(&roots, false).err().unwrap().to_string();
+        assert!(error.starts_with("tracefs is not mounted"), "{error}");
     }
 
     #[test]

@@ -27,6 +27,8 @@ pub(super) struct Module {
     pub(super) functions: Vec<Replaced>,
     /// The kernel that it was built for.
     vermagic: Option<String>,
+    /// Whether it has versions of the symbols that it uses (`CONFIG_MODVERSIONS`).
+    has_versions: bool,
     /// The symbol of the build of `tackle.ko` that it needs.
     library: Option<String>,
 }
@@ -73,6 +75,7 @@ impl Module {
             name,
             functions,
             vermagic: word("vermagic="),
+            has_versions: file.section_by_name("__versions").is_some(),
             library: symbols
                 .find(|symbol| symbol.starts_with(OF_ANOTHER_BUILD))
                 .map(str::to_owned),
@@ -91,7 +94,8 @@ impl Module {
             .as_deref()
             .and_then(|all| all.split(' ').next());
         if let (Some(release), Some(built_for)) = (release, built_for) {
-            if release != built_for {
+            // With versions of its symbols, a module fits other releases, too.
+            if release != built_for && !self.has_versions {
                 problems.push(format!(
                     "it is built for {built_for}, and this is {release}"
                 ));

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::files;
 use crate::hook::Hooks;
@@ -33,17 +33,24 @@ enum Traceable {
 const MAX_ENTRY: u64 = 16;
 
 impl Users {
-    /// Those of the kernel that is at `roots`.
+    /// Those of the kernel that is at `roots`. `shows_addresses` says that `/proc/kallsyms` has
+    /// addresses, which are zero otherwise.
     ///
     /// # Errors
-    /// When its files are there and cannot be read.
-    pub(super) fn read(roots: &Roots) -> Result<Self> {
+    /// When its files are there and cannot be read, or tracefs is not mounted.
+    pub(super) fn read(roots: &Roots, shows_addresses: bool) -> Result<Self> {
         let tracing = roots.sys.join("kernel/tracing");
         let read = |file: &str| files::read(&tracing.join(file));
-        let traceable = match read("available_filter_functions_addrs")? {
+        // With `kptr_restrict` no addresses of functions are shown to compare these with.
+        let addresses = match shows_addresses {
+            true => read("available_filter_functions_addrs")?,
+            false => None,
+        };
+        let traceable = match addresses {
             Some(text) => Traceable::Addresses(text.lines().filter_map(address).collect()),
             None => {
-                let text = read("available_filter_functions")?.unwrap_or_default();
+                let text = read("available_filter_functions")?;
+                let text = text.context("tracefs is not mounted at /sys/kernel/tracing")?;
                 let name = |line: &str| Some(line.split_whitespace().next()?.to_owned());
                 Traceable::Names(text.lines().filter_map(name).collect())
             }
@@ -136,8 +143,9 @@ impl Users {
             return;
         };
         let module = words
-            .find(|word| !matches!(*word, "[FTRACE]" | "[DISABLED]" | "[OPTIMIZED]"))
-            .map(|word| word.trim_matches(['[', ']']).to_owned());
+            // Flags are in brackets, modules are not.
+            .find(|word| !word.starts_with('['))
+            .map(str::to_owned);
         let what = if kind == "r" {
             "a kretprobe"
         } else {
