@@ -261,7 +261,8 @@ mod types {
 
     impl Prototype {
         /// Returns whether each member of a structure or a union is at its natural alignment. To be
-        /// called for small ones: of others it looks at no more than `depth` levels.
+        /// called for small ones: of others it looks at no more than `depth` levels. A structure
+        /// within is to be at a multiple of eight bytes.
         fn is_aligned(&self, id: u32, depth: usize) -> bool {
             let (Some(found), Some(depth)) = (self.get(id), depth.checked_sub(1)) else {
                 return false;
@@ -291,8 +292,8 @@ mod types {
                 match self.what_at(member.type_, depth) {
                     // CAST: 1 to 16 bytes.
                     Some(Type::Number(size, _)) => offset % (size * 8) == 0,
-                    Some(Type::Pointer) => offset % 64 == 0,
-                    Some(Type::Bool | Type::Structure(_)) => true,
+                    Some(Type::Pointer | Type::Structure(_)) => offset % 64 == 0,
+                    Some(Type::Bool) => true,
                     _ => false,
                 }
             })

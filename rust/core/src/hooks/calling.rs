@@ -33,24 +33,28 @@ pub fn is_in_registers(arguments: impl IntoIterator<Item = usize>, returned: usi
 
 /// Functions that do not return, at least sometimes when the task goes on: they end the task or the
 /// CPU, or leave several functions at once.
-const NORETURN: [&str; 19] = [
+const NORETURN: [&str; 23] = [
     "__ia32_sys_exit",
     "__ia32_sys_exit_group",
     "__kunit_abort",
     "__module_put_and_kthread_exit",
     "__x64_sys_exit",
     "__x64_sys_exit_group",
+    "acpi_idle_play_dead",
     "arch_cpu_idle_dead",
     "bpf_throw",
     "cpu_startup_entry",
+    "cpuidle_play_dead",
     "do_exit",
     "do_group_exit",
     "do_idle",
     "do_task_dead",
+    "hlt_play_dead",
     "kthread_complete_and_exit",
     "kthread_exit",
     "kunit_try_catch_throw",
     "make_task_dead",
+    "mwait_play_dead",
     "native_play_dead",
     "rewind_stack_and_make_dead",
 ];

@@ -138,8 +138,11 @@ impl Site {
         let ops = site.ops.get();
         let _sharing = site.sharing.as_ref().get_ref().lock();
         // SAFETY: By the type invariants `ops` is registered. `share` does not change the address
-        // of the direct call while `sharing` is locked.
+        // of the direct call while `sharing` is locked. ftrace changes the flags only while somebody
+        // registers, changes or unregisters the ops. Without this one it does not wait: the caller
+        // does, once for all sites, before it frees the filter and the ops.
         let result = to_result(unsafe {
+            (*ops).flags &= !(bindings::FTRACE_OPS_FL_DYNAMIC as c_ulong);
             bindings::unregister_ftrace_direct(ops, (*ops).direct_call, false)
         });
         *site.is_registered = result.is_err();
