@@ -49,20 +49,28 @@ impl Census {
     /// When procfs cannot be read: only root may.
     pub fn take(roots: &Roots, enabled: bool) -> Result<Self> {
         let mut census = Self::default();
-        for pid in numbers(&roots.proc)? {
-            let threads = roots.proc.join(pid.to_string()).join("task");
-            for tid in numbers(&threads)? {
-                let folder = threads.join(tid.to_string());
-                census.total += 1;
-                // -1 when there is no transition any more.
-                let state: Option<i8> = files::value(&folder.join("patch_state"))?;
-                if state == Some(i8::from(!enabled)) {
-                    census.left.extend(task(tid, &folder)?);
-                }
+        each(roots, |tid, folder| {
+            census.total += 1;
+            // -1 when there is no transition any more.
+            let state: Option<i8> = files::value(&folder.join("patch_state"))?;
+            if state == Some(i8::from(!enabled)) {
+                census.left.extend(task(tid, folder)?);
             }
-        }
+            Ok(())
+        })?;
         Ok(census)
     }
+}
+
+/// Calls `visit` with the thread ID and the folder of each task.
+fn each(roots: &Roots, mut visit: impl FnMut(i32, &Path) -> Result<()>) -> Result<()> {
+    for pid in numbers(&roots.proc)? {
+        let threads = roots.proc.join(pid.to_string()).join("task");
+        for tid in numbers(&threads)? {
+            visit(tid, &threads.join(tid.to_string()))?;
+        }
+    }
+    Ok(())
 }
 
 fn numbers(folder: &Path) -> Result<Vec<i32>> {
@@ -91,21 +99,16 @@ fn task(tid: i32, folder: &Path) -> Result<Option<Task>> {
     }))
 }
 
-/// The tasks that are in a function now, other than those that run: a running task's stack is not
-/// shown.
+/// All tasks.
 ///
 /// # Errors
 /// When procfs cannot be read: only root may.
-pub fn executing(roots: &Roots, function: &str) -> Result<Vec<Task>> {
+pub fn all(roots: &Roots) -> Result<Vec<Task>> {
     let mut found = Vec::new();
-    for pid in numbers(&roots.proc)? {
-        let threads = roots.proc.join(pid.to_string()).join("task");
-        for tid in numbers(&threads)? {
-            let task = task(tid, &threads.join(tid.to_string()))?;
-            let is_in = |task: &Task| task.stack.iter().any(|frame| name(frame) == function);
-            found.extend(task.filter(is_in));
-        }
-    }
+    each(roots, |tid, folder| {
+        found.extend(task(tid, folder)?);
+        Ok(())
+    })?;
     Ok(found)
 }
 
@@ -116,6 +119,12 @@ fn frame(line: &str) -> String {
 }
 
 impl Task {
+    /// Whether the task is in a function of this name. Always false for a task that runs: the kernel
+    /// does not show its stack.
+    pub fn is_executing(&self, function: &str) -> bool {
+        self.stack.iter().any(|frame| name(frame) == function)
+    }
+
     /// Who it is, and where: in which function of the patch, or what it waits in.
     pub fn tell(&self, patch: &Patch) -> String {
         let patched = self.stack.iter().position(|frame| is_in(frame, patch));

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::modules::Source;
-use super::tasks;
+use super::tasks::{self, Task};
 use super::Patches;
 use crate::hook::symbols::Symbols;
 use crate::roots::Roots;
@@ -67,11 +67,13 @@ pub fn check(roots: &Roots, source: &Source) -> Result<Report> {
     let symbols = Symbols::read(roots)?;
     let users = Users::read(roots, symbols.shows_addresses())?;
     let patches = Patches::new(roots)?;
-    let mut functions = Vec::new();
-    for replaced in &module.functions {
-        functions.push(function(roots, &symbols, &users, replaced)?);
-    }
-    let mut problems = module.problems(roots)?;
+    let tasks = tasks::all(roots).context("cannot read the stacks of tasks")?;
+    let functions = module
+        .functions
+        .iter()
+        .map(|replaced| function(roots, &symbols, &users, &tasks, replaced))
+        .collect();
+    let mut problems = module.problems(roots, &symbols)?;
     if roots.module(&module.name).exists() {
         problems.push("a module of this name is loaded: disable and unload that first".into());
     }
@@ -89,8 +91,9 @@ fn function(
     roots: &Roots,
     symbols: &Symbols,
     users: &Users,
+    tasks: &[Task],
     replaced: &Replaced,
-) -> Result<Function> {
+) -> Function {
     let Replaced {
         module,
         name,
@@ -106,14 +109,16 @@ fn function(
     if let Some(module) = &function.module {
         if !roots.module(module).exists() {
             function.note = Some(format!("{module} is not loaded: it is patched when it is"));
-            return Ok(function);
+            return function;
         }
     }
     function.problem = problem(symbols, users, &function);
-    let name = &function.name;
-    let tasks = tasks::executing(roots, name).context("cannot read the stacks of tasks")?;
-    function.tasks = tasks.iter().map(ToString::to_string).collect();
-    Ok(function)
+    let tasks = tasks.iter();
+    function.tasks = tasks
+        .filter(|task| task.is_executing(&function.name))
+        .map(ToString::to_string)
+        .collect();
+    function
 }
 
 /// Why the kernel would not patch a function.

@@ -12,6 +12,7 @@ use tackle_link::program;
 
 use super::layout::{self, Replaced};
 use crate::files;
+use crate::hook::symbols::Symbols;
 use crate::patch::modules::Source;
 use crate::roots::Roots;
 
@@ -86,7 +87,7 @@ impl Module {
     ///
     /// # Errors
     /// When the kernel's files cannot be read.
-    pub(super) fn problems(&self, roots: &Roots) -> Result<Vec<String>> {
+    pub(super) fn problems(&self, roots: &Roots, symbols: &Symbols) -> Result<Vec<String>> {
         let mut problems = Vec::new();
         let release = files::read(&roots.proc.join("sys/kernel/osrelease"))?;
         let built_for = self
@@ -104,21 +105,12 @@ impl Module {
         if let Some(library) = &self.library {
             if !roots.module("tackle").exists() {
                 problems.push("it needs tackle.ko, which is not loaded".into());
-            } else if !is_symbol(roots, library)? {
+            } else if symbols.addresses(Some("tackle"), library).is_empty() {
                 problems.push("it is built with another tackle.ko than the one loaded".into());
             }
         }
         Ok(problems)
     }
-}
-
-/// Whether the kernel or a module has a symbol of this name.
-fn is_symbol(roots: &Roots, name: &str) -> Result<bool> {
-    let text = files::read(&roots.proc.join("kallsyms"))?.unwrap_or_default();
-    let mut names = text
-        .lines()
-        .filter_map(|line| line.split_whitespace().nth(2));
-    Ok(names.any(|other| other == name))
 }
 
 /// The file of an installed module.
