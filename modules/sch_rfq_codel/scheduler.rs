@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state of `rfq_codel`: the scheduler of [`tackle_core::fq_codel`] with its memory, and what it
-//! does with packets.
+//! The state of `rfq_codel`: the scheduler of [`tackle_core::fq_codel`] with its memory, and what
+//! it does with packets.
 
 use core::num::NonZeroU32;
 use kernel::alloc::KVVec;

@@ -13,8 +13,8 @@
 //! cat by_trampoline
 //! ```
 //!
-//! `late` takes names of functions, whose modules may be missing. `exits` puts a hook at the exit of
-//! each function that can be hooked, and leaves out the others.
+//! `late` takes names of functions, whose modules may be missing. `exits` puts a hook at the exit
+//! of each function that can be hooked, and leaves out the others.
 
 #![forbid(unsafe_code)]
 
@@ -90,8 +90,8 @@ impl Armed {
     /// Takes all hooks off: in one grace period for entries and exits each.
     fn take_off(&self) -> Result {
         let entries = self.entries.iter().map(|hook| hook.as_ref().hook());
-        ftrace::disarm_all(entries)?;
-        ftrace::disarm_all(self.exits.iter().map(|hook| hook.as_ref().hook()))
+        let exits = self.exits.iter().map(|hook| hook.as_ref().hook());
+        ftrace::disarm_all(Iterator::chain(entries, exits))
     }
 
     /// As above, and drops them.

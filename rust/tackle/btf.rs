@@ -211,8 +211,7 @@ mod types {
             self.what_at(id, MAX_DEPTH)
         }
 
-        /// As [`Prototype::what`], for a type in so many levels of structures less than
-        /// [`MAX_DEPTH`].
+        /// As [`Prototype::what`]. At most `depth` levels of structures are looked into.
         fn what_at(&self, mut id: u32, depth: usize) -> Option<Type> {
             for _ in 0..MAX_DEPTH {
                 // Number 0 is `void`.

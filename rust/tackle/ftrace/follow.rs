@@ -215,7 +215,7 @@ impl Hooks {
                 .iter()
                 .any(|follower| is_gone(follower) && follower.exit() == Some(hook))
         });
-        let mut nodes = NodeSet::new();
+        let mut nodes = HookSet::new();
         for follower in self.followers.iter_mut() {
             if !is_gone(follower) {
                 continue;
@@ -223,7 +223,7 @@ impl Hooks {
             count += 1;
             match follower.hook {
                 Hook::Shared(node) => {
-                    if nodes.add(&node).is_err() {
+                    if nodes.add(node.address()).is_err() {
                         // Without memory for the set, this one has a grace period of its own.
                         self.sites.detach(|_| true, |other| other.is(&node));
                     }
@@ -232,7 +232,8 @@ impl Hooks {
             }
         }
         nodes.sort();
-        self.sites.detach(|_| true, |node| nodes.has(node));
+        self.sites
+            .detach(|_| true, |node| nodes.has(node.address()));
         if count > 0 {
             self.followers.retain(|follower| !is_gone(follower));
             self.shrink();
@@ -308,25 +309,25 @@ fn with_node(all: KVec<Places>, node: Node) -> Result<KVec<(Places, Node)>> {
     Ok(list)
 }
 
-/// A set of nodes, by the addresses of their hooks.
-struct NodeSet(KVec<usize>);
+/// A set of hooks, by their addresses.
+struct HookSet(KVec<usize>);
 
-impl NodeSet {
+impl HookSet {
     fn new() -> Self {
         Self(KVec::new())
     }
 
-    fn add(&mut self, node: &Node) -> Result {
-        Ok(self.0.push(node.address(), GFP_KERNEL)?)
+    fn add(&mut self, address: usize) -> Result {
+        Ok(self.0.push(address, GFP_KERNEL)?)
     }
 
-    /// To be called before [`NodeSet::has`].
+    /// To be called before [`HookSet::has`].
     fn sort(&mut self) {
         sort(&mut self.0);
     }
 
-    fn has(&self, node: &Node) -> bool {
-        self.0.binary_search(&node.address()).is_ok()
+    fn has(&self, address: usize) -> bool {
+        self.0.binary_search(&address).is_ok()
     }
 }
 
@@ -429,14 +430,14 @@ pub(super) fn detach(node: Node) {
 /// those at exits. If there is no memory for this, the hooks remain.
 pub(super) fn detach_all(list: &[Hook]) -> Result {
     library::ready()?;
-    let mut addresses = KVec::new();
+    let mut hooks = HookSet::new();
     for hook in list {
-        addresses.push(hook.address(), GFP_KERNEL)?;
+        hooks.add(hook.address())?;
     }
-    sort(&mut addresses);
+    hooks.sort();
     HOOKS
         .lock()
-        .remove(|follower| addresses.binary_search(&follower.hook.address()).is_ok());
+        .remove(|follower| hooks.has(follower.hook.address()));
     Ok(())
 }
 

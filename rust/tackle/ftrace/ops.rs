@@ -92,10 +92,27 @@ pub(super) unsafe fn register<K: Kind>(
     addresses: &mut [usize],
 ) -> Result<Registered> {
     // SAFETY: By the function's requirements.
+    unsafe { register_by(ops, addresses, || K::register(ops)) }
+}
+
+/// As [`register`], where `register` does what [`Kind::register`] does.
+///
+/// # Errors
+///
+/// As [`register`].
+///
+/// # Safety
+///
+/// As for [`Kind::register`].
+pub(super) unsafe fn register_by(
+    ops: *mut bindings::ftrace_ops,
+    addresses: &mut [usize],
+    register: impl FnOnce() -> Result,
+) -> Result<Registered> {
+    // SAFETY: By the function's requirements.
     let filter = unsafe { change_filter(ops, addresses, false) };
     let result = match filter {
-        // SAFETY: By the function's requirements.
-        Ok(()) => match unsafe { K::register(ops) } {
+        Ok(()) => match register() {
             // `change_filter` fails if ftrace is switched off before.
             Err(ENODEV) => return Ok(Registered::Stuck),
             result => result,
@@ -180,12 +197,24 @@ pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Resu
 ///
 /// As for [`unregister`]. Nobody else uses `ops`.
 pub(super) unsafe fn unregister_without_waiting(ops: *mut bindings::ftrace_ops) -> Result {
-    // SAFETY: By the function's requirements `ops` is registered, and its flags are changed by
-    // ftrace only while somebody registers, changes or unregisters it. Without this flag
-    // ftrace neither waits nor frees a trampoline, and this one has none of ftrace's.
-    unsafe { (*ops).flags &= !(bindings::FTRACE_OPS_FL_DYNAMIC as c_ulong) };
     // SAFETY: By the function's requirements.
-    unsafe { Plain::unregister(ops) }
+    unsafe {
+        forbid_waiting(ops);
+        Plain::unregister(ops)
+    }
+}
+
+/// Makes ftrace not wait when `ops` is unregistered. The caller waits by [`synchronize`], once for
+/// many ops, before it frees the filter and the ops.
+///
+/// # Safety
+///
+/// `ops` is registered and has no trampoline that ftrace has made. No other thread registers,
+/// changes or unregisters it at the same time.
+pub(super) unsafe fn forbid_waiting(ops: *mut bindings::ftrace_ops) {
+    // SAFETY: By the function's requirements ftrace does not change the flags at the same time.
+    // Without this flag ftrace neither waits nor frees a trampoline.
+    unsafe { (*ops).flags &= !(bindings::FTRACE_OPS_FL_DYNAMIC as c_ulong) };
 }
 
 /// Frees the filter of `ops`.

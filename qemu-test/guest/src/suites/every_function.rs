@@ -43,7 +43,7 @@ fn file(name: &str) -> std::path::PathBuf {
 /// Functions that are hooked at the exit at once. Each has a registration of its own, which takes
 /// a second in a guest under load: a task that registers more holds up grace periods of RCU tasks.
 const EXITS: usize = 20;
-/// Of so many functions, one is hooked at the exit.
+/// One function in 40 is hooked at the exit.
 const EXIT_SHARE: usize = 40;
 
 /// Functions, and the seed of their order.

@@ -317,8 +317,8 @@ fn a_live_patch_comes_first(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Each changes where the function goes on. Between the two the trampoline is jumped to, but only as
-/// long as the other one has not come.
+/// Both change where the function goes on. The function may jump to the trampoline only while
+/// neither of them is there.
 fn a_live_patch_comes_while_a_redirection_goes(_: &mut Context<'_>) -> Result<()> {
     const C_PATCH: &str = "test_klp_livepatch";
     let library = module::load(module::LIBRARY, "")?;

@@ -82,7 +82,7 @@ pub(super) fn new_id() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Does the work of one hook, and then that of those behind it in the chain.
+/// Runs the handler of one hook, and then those of the hooks behind it in the chain.
 type Step<C> = unsafe extern "C" fn(*const ExitNode, *const C, *mut Frame);
 
 /// What a trampoline calls while a hook is the only one on its function.
@@ -165,11 +165,6 @@ impl ExitNode {
     /// Returns the address of the hook.
     pub(super) fn hook(&self) -> *const Header {
         self.hook
-    }
-
-    /// Returns whether it is the node of this hook.
-    pub(super) fn is_of(&self, hook: *const Header) -> bool {
-        ptr::eq(self.hook, hook)
     }
 
     /// Returns the record of this node in `frame`.

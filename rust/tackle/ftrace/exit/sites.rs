@@ -73,7 +73,7 @@ struct Site {
     chain: ExitChain,
     spare: ExitChain,
     is_registered: bool,
-    /// Held while the direct call is unregistered: its address does not change meanwhile.
+    /// Locked while the direct call is unregistered. [`share`] does not change it then.
     #[pin]
     sharing: Mutex<()>,
     /// Whether [`share`] is making the function jump to the trampoline.
@@ -137,12 +137,10 @@ impl Site {
         let site = self.project();
         let ops = site.ops.get();
         let _sharing = site.sharing.as_ref().get_ref().lock();
-        // SAFETY: By the type invariants `ops` is registered. `share` does not change the address
-        // of the direct call while `sharing` is locked. ftrace changes the flags only while somebody
-        // registers, changes or unregisters the ops. Without this one it does not wait: the caller
-        // does, once for all sites, before it frees the filter and the ops.
+        // SAFETY: By the type invariants `ops` is registered. `share` does not change it while
+        // `sharing` is locked. The caller waits, once for all sites.
         let result = to_result(unsafe {
-            (*ops).flags &= !(bindings::FTRACE_OPS_FL_DYNAMIC as c_ulong);
+            ops::forbid_waiting(ops);
             bindings::unregister_ftrace_direct(ops, (*ops).direct_call, false)
         });
         *site.is_registered = result.is_err();
@@ -181,16 +179,9 @@ unsafe fn register(
             ops_func: Some(share),
             ..pin_init::zeroed()
         });
-        ops::change_filter(ops, &mut [address], false)?;
-        match to_result(bindings::register_ftrace_direct(ops, direct)) {
-            Ok(()) => Ok(Registered::Yes),
-            // `change_filter` fails if ftrace is switched off before.
-            Err(ENODEV) => Ok(Registered::Stuck),
-            Err(error) => {
-                ops::free_filter(ops);
-                Err(error)
-            }
-        }
+        ops::register_by(ops, &mut [address], || {
+            to_result(bindings::register_ftrace_direct(ops, direct))
+        })
     }
 }
 
@@ -210,15 +201,11 @@ unsafe extern "C" fn share(
 ) -> c_int {
     // SAFETY: By the function's requirements. Other threads share the site; only what is for them
     // is used here.
-    let (site, now) = unsafe {
-        let ops: *const Opaque<bindings::ftrace_ops> = ops.cast();
-        let site = kernel::container_of!(ops, Site, ops);
-        (
-            (&(*site).sharing, &(*site).becomes_jmp),
-            (*ops.cast::<bindings::ftrace_ops>()).direct_call,
-        )
+    let (sharing, becomes_jmp, now) = unsafe {
+        let opaque: *const Opaque<bindings::ftrace_ops> = ops.cast();
+        let site = kernel::container_of!(opaque, Site, ops);
+        (&(*site).sharing, &(*site).becomes_jmp, (*ops).direct_call)
     };
-    let (sharing, becomes_jmp) = site;
     let is_jmp = slot::is_jmp(now);
     let next = match command {
         // When it is registered, or when another such ops has come while this one becomes a jump.
@@ -371,10 +358,9 @@ impl Sites {
             }
             !is_left
         });
-        self.shrink();
     }
 
-    /// Frees what is not used: the library may be unloaded, and nobody drops a static.
+    /// Frees memory that is not used any more. The library may be unloaded, which drops no statics.
     fn shrink(&mut self) {
         if self.sites.is_empty() {
             self.sites = KVec::new();
@@ -418,7 +404,7 @@ pub(super) fn trampoline(hook: *const Header) -> Option<usize> {
     let site = sites
         .sites
         .iter()
-        .find(|site| site.chain.hooks().iter().any(|node| node.is_of(hook)))?;
+        .find(|site| site.chain.hooks().iter().any(|node| node.hook() == hook))?;
     Some(site.trampoline.number)
 }
 
@@ -431,6 +417,7 @@ static USED: AtomicBool = AtomicBool::new(false);
 extern "C" fn tackle_ftrace_exit_drain() -> bool {
     let mut sites = SITES.lock();
     sites.take_back();
+    sites.shrink();
     !sites.leaving.is_empty()
 }
 

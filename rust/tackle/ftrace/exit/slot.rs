@@ -216,7 +216,7 @@ impl ExitSlot {
     /// A task is in the trampoline.
     #[inline(always)]
     unsafe fn ip(&self) -> usize {
-        // SAFETY: It is not written meanwhile.
+        // SAFETY: It is written only while no task is in the trampoline.
         unsafe { self.ip.get().read() }
     }
 }
@@ -242,15 +242,15 @@ pub(super) unsafe fn count_dead(address: usize) {
 /// Called from a trampoline alone, with its slot and a frame on the stack.
 #[inline(always)]
 unsafe fn enter(frame: *mut Frame, slot: &ExitSlot, run: impl FnOnce(&ExitNode, &mut Frame)) {
-    // SAFETY: By the function's requirements nobody else uses the frame.
+    // SAFETY: By the function's requirements the frame is that of this call alone.
     let frame = unsafe { &mut *frame };
     // SAFETY: By the type invariants of `ExitSlot`.
     unsafe { percpu::increment(slot.entered.load(Ordering::Relaxed)) };
     match Inside::enter() {
         Ok(_inside) => {
             frame.is_seen = 1;
-            // SAFETY: By the type invariants of `ExitSlot` this is a node. Who takes it from the
-            // chain waits until preemption was enabled on every CPU.
+            // SAFETY: By the type invariants of `ExitSlot` this is a node. It is freed only after
+            // preemption was enabled on every CPU.
             run(unsafe { &*slot.first() }, frame);
         }
         Err(context) => missed_entry(slot, frame, context),
@@ -268,7 +268,7 @@ unsafe fn leave(
     slot: &ExitSlot,
     run: impl FnOnce(&ExitNode, &Return, &mut Frame),
 ) {
-    // SAFETY: By the function's requirements nobody else uses the frame.
+    // SAFETY: By the function's requirements the frame is that of this call alone.
     let frame = unsafe { &mut *frame };
     if frame.is_seen != 0 {
         match Inside::enter() {
