@@ -1,167 +1,122 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts NUMA hinting faults by task and node.
+//! Statistics of automatic NUMA balancing, by task, process, NUMA group, cgroup and node.
 //!
 //! ```sh
-//! insmod numa_stat.ko tasks=4096
+//! insmod numa_stat.ko memory_kib=4096
 //! cd /sys/kernel/debug/tackle/numa_stat
-//! cat faults          # pid tgid comm node0 node1 ... migrated
+//! cat tasks           # pid=12 tgid=12 comm=worker faults=40 pages=40 mem=0:40 ...
+//! cat processes groups cgroups nodes total events
 //! echo 1 > reset
-//! cat dropped
 //! ```
 //!
-//! All counts are pages, as in the kernel's own statistics (`/proc/PID/sched`), which it
-//! lets decay; these only grow.
+//! `tackle numa stat` and `tackle numa top` show the same for people. `Documentation/numa.rst`
+//! says what each key counts. Counts only grow; `avg_private` and `avg_shared` halve with each
+//! scan window, as the kernel's averages in `/proc/PID/sched` do.
 //!
-//! - `faults` has a row for each task with faults since the last reset, in no order: on
-//!   which node the memory was, for each node that is online, and how much of it the faults
-//!   migrated. Of a task's name, blanks, backslashes and what is
-//!   not visible ASCII are written in octal, such as `\040`, as in `/proc/mounts`.
-//! - `dropped` counts what is in no row: the table had no room for the task (load the module
-//!   with more `tasks`), or does not count the node (it counts the first 16).
-//! - A 1 written to `reset` empties both. Faults that happen meanwhile may be lost.
+//! A row is freed when its task has ended. A row of a thread is added to that of its process then,
+//! as long as the process lives, and to that of its cgroup. If a new row finds no room, a row that
+//! was not used for long is added to the row `pid=others` of `tasks`.
 
 #![forbid(unsafe_code)]
 
-use kernel::{
-    fmt,
-    prelude::*,
-    sync::atomic::{Atomic, Relaxed},
-    uaccess::UserSliceReader,
-};
+#[path = "numa_stat/observe.rs"]
+mod observe;
+#[path = "numa_stat/show.rs"]
+mod show;
+#[path = "numa_stat/table.rs"]
+mod table;
+#[path = "numa_stat/totals.rs"]
+mod totals;
+
+use kernel::{prelude::*, uaccess::UserSliceReader};
+use observe::Statistics;
+use table::Table;
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::{Call, EntryHandler, EntryHook},
-    numa::{self, HintingFault},
-    task,
+    numa::{self, Events, Registration},
 };
-use tackle_core::numa::{capacity, Row, Table, TaskSlot, MAX_NODES};
+use tackle_core::numa::Layout;
 
 tackle::module! {
     type: NumaStat,
     name: "numa_stat",
     authors: ["The Tackle developers"],
-    description: "NUMA hinting faults by task and node",
+    description: "Statistics of automatic NUMA balancing",
     license: "GPL",
     params: {
-        tasks: u32 {
-            default: 1024,
-            description: "Tasks in the table, 64 to 65536; rounded up to a power of two",
+        memory_kib: u32 {
+            default: 8192,
+            description: "Memory for the rows, in KiB, at most 1048576",
+        },
+        private: u32 {
+            default: 1,
+            description: "1: count private and shared faults, which takes a hook at the exit; 0: do not",
         },
     },
 }
 
-/// Where the hook counts.
-struct Counts {
-    slots: KVVec<TaskSlot<MAX_NODES>>,
-    dropped: Atomic<u64>,
-}
-
-impl Counts {
-    fn new(tasks: usize) -> Result<Self> {
-        let mut slots = KVVec::with_capacity(tasks, GFP_KERNEL)?;
-        for _ in 0..tasks {
-            slots.push(TaskSlot::new(), GFP_KERNEL)?;
-        }
-        Ok(Self {
-            slots,
-            dropped: Atomic::new(0),
-        })
-    }
-
-    fn table(&self) -> Table<'_, MAX_NODES> {
-        Table::new(&self.slots)
-    }
-
-    fn reset(&self) {
-        self.table().clear();
-        self.dropped.store(0, Relaxed);
-    }
-}
-
-impl EntryHandler for Counts {
-    fn entry(&self, call: &Call) {
-        // A kernel thread that works in the memory of a process: the kernel does not count
-        // its faults.
-        if kernel::current!().mm().is_none() {
-            return;
-        }
-        let Some(fault) = HintingFault::of(call) else {
-            return;
-        };
-        let task = task::current();
-        let recorded = self
-            .table()
-            .record(&task, fault.node, fault.pages, fault.migrated);
-        if recorded.is_err() {
-            self.dropped.fetch_add(fault.pages, Relaxed);
-        }
-    }
-}
-
-/// The text of `faults`.
-fn show_faults(hook: &EntryHook<Counts>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let online = || (0..MAX_NODES).filter(|&node| numa::is_online(node));
-
-    f.write_str("pid tgid comm")?;
-    online().try_for_each(|node| write!(f, " node{node}"))?;
-    f.write_str(" migrated\n")?;
-
-    for row in hook.handler().table().iter() {
-        let Row { pid, tgid, .. } = row;
-        write!(f, "{pid} {tgid} ")?;
-        show_comm(row.comm(), f)?;
-        for pages in online().filter_map(|node| row.faults.get(node)) {
-            write!(f, " {pages}")?;
-        }
-        writeln!(f, " {}", row.migrated)?;
-    }
-    Ok(())
-}
-
-/// Writes a task's name as one word; `-` when there is none.
-fn show_comm(comm: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if comm.is_empty() {
-        return f.write_str("-");
-    }
-    comm.iter().try_for_each(|&byte| match byte {
-        b'\\' => f.write_str("\\134"),
-        b'!'..=b'~' => write!(f, "{}", char::from(byte)),
-        _ => write!(f, "\\{byte:03o}"),
-    })
-}
+/// The greatest `memory_kib`.
+const MAX_MEMORY_KIB: u32 = 1 << 20;
 
 /// A write to `reset`.
-fn reset(hook: &EntryHook<Counts>, reader: &mut UserSliceReader) -> Result {
+fn reset(shown: &Registration<Statistics>, reader: &mut UserSliceReader) -> Result {
     if debugfs::read_u64(reader)? != 1 {
         return Err(EINVAL);
     }
-    hook.handler().reset();
+    shown.observer().table.clear();
     Ok(())
 }
 
 struct NumaStat {
-    _files: Pin<KBox<Scope<EntryHook<Counts>>>>,
+    _files: Pin<KBox<Scope<Registration<Statistics>>>>,
 }
 
 impl kernel::Module for NumaStat {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let tasks = module_parameters::tasks.value();
-        let Ok(slots) = capacity(tasks as usize) else {
-            pr_err!("tasks={tasks}: not between 64 and 65536\n");
-            return Err(EINVAL);
+        let statistics = statistics()?;
+        let wanted = match module_parameters::private.value() {
+            0 => Events::ALL.without(Events::COUNTED),
+            1 => Events::ALL.without(Events::FAULT),
+            private => {
+                pr_err!("private={private}: not 0 or 1\n");
+                return Err(EINVAL);
+            }
         };
+        let events = Registration::<Statistics>::available(wanted);
         let root = debugfs::root()?;
-        let hook = EntryHook::new(HintingFault::FUNCTION, Counts::new(slots)?);
-        let files = root.scope(hook, c"numa_stat", |hook, dir| {
-            dir.read_callback_file(c"faults", hook, &show_faults);
-            dir.write_only_callback_file(c"reset", hook, &reset);
-            dir.read_callback_file(c"dropped", hook, &|hook, f| {
-                writeln!(f, "{}", hook.handler().dropped.load(Relaxed))
-            });
+        let registration = Registration::new(statistics, events)?;
+        let files = root.scope(registration, c"numa_stat", |shown, dir| {
+            dir.read_callback_file(c"tasks", shown, &show::tasks);
+            dir.read_callback_file(c"processes", shown, &show::processes);
+            dir.read_callback_file(c"groups", shown, &show::groups);
+            dir.read_callback_file(c"cgroups", shown, &show::cgroups);
+            dir.read_callback_file(c"nodes", shown, &show::nodes);
+            dir.read_callback_file(c"total", shown, &show::total);
+            dir.read_callback_file(c"events", shown, &show::events);
+            dir.write_only_callback_file(c"reset", shown, &reset);
         });
         Ok(Self {
             _files: KBox::pin_init(files, GFP_KERNEL)?,
         })
     }
+}
+
+/// Makes the rows, of the size that the parameter says.
+fn statistics() -> Result<Statistics> {
+    let kib = module_parameters::memory_kib.value();
+    // CAST: Of 32 bits.
+    let bytes = kib as usize * 1024;
+    let made = if kib > MAX_MEMORY_KIB {
+        Err(EINVAL)
+    } else {
+        Statistics::new(bytes)
+    };
+    made.inspect_err(|&error| {
+        if error == EINVAL {
+            let row = Table::row_size(Layout::new(numa::nodes()));
+            let least = (16 * row).div_ceil(1024);
+            pr_err!("memory_kib={kib}: not between {least} and {MAX_MEMORY_KIB}\n");
+        }
+    })
 }

@@ -25,6 +25,7 @@
 #include <linux/stacktrace.h>
 #include <linux/threads.h>
 #include <linux/timekeeping.h>
+#include <linux/tracepoint.h>
 #include <net/codel.h>
 #include <net/dropreason.h>
 #include <net/gen_stats.h>
@@ -34,6 +35,7 @@
 #include <net/sch_generic.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <tackle/numa.h>
 
 /* Where in a task's cgroup what is. */
 #ifdef CONFIG_CGROUPS

@@ -20,7 +20,7 @@
 #include "kunit.c" /* an object of its own: tests hook its functions */
 #endif
 #include "module.c"
-#include "nodemask.c"
+#include "numa.c"
 #include "percpu.c"
 #include "random.c"
 #include "sched.c"

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/bitops.h>
+#include <linux/pid.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
@@ -29,4 +30,14 @@ bool rust_helper_set_descendants(pid_t tgid, unsigned long *tasks)
 	}
 	rcu_read_unlock();
 	return found;
+}
+
+/* The task with this ID in the namespace of the current one, with a reference; or NULL. */
+struct task_struct *rust_helper_get_task_by_pid(pid_t nr)
+{
+	struct pid *pid = find_get_pid(nr);
+	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+
+	put_pid(pid);
+	return task;
 }

@@ -34,7 +34,12 @@ pub mod kunit;
 #[cfg(CONFIG_LIVEPATCH)]
 pub mod livepatch;
 pub mod net;
-#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+#[cfg(all(
+    CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
+    CONFIG_KPROBES,
+    CONFIG_FPROBE,
+    CONFIG_NUMA_BALANCING
+))]
 pub mod numa;
 pub mod param;
 #[cfg(not(CONFIG_UML))]

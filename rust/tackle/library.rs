@@ -46,6 +46,13 @@ pub struct Library {
     _oopses: ftrace::OopsNotifier,
     #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
     _trampolines: ftrace::Trampolines,
+    #[cfg(all(
+        CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
+        CONFIG_KPROBES,
+        CONFIG_FPROBE,
+        CONFIG_NUMA_BALANCING
+    ))]
+    _probes: crate::numa::Probes,
     _fault: fault::Files,
     _root: debugfs::Root,
 }
@@ -98,6 +105,13 @@ impl Library {
             ftrace::init();
             #[cfg(CONFIG_LIVEPATCH)]
             crate::livepatch::init();
+            #[cfg(all(
+                CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
+                CONFIG_KPROBES,
+                CONFIG_FPROBE,
+                CONFIG_NUMA_BALANCING
+            ))]
+            crate::numa::init();
         }
         #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
         {
@@ -113,6 +127,13 @@ impl Library {
             _oopses: ftrace::OopsNotifier::new()?,
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
             _trampolines: ftrace::Trampolines::new(),
+            #[cfg(all(
+                CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
+                CONFIG_KPROBES,
+                CONFIG_FPROBE,
+                CONFIG_NUMA_BALANCING
+            ))]
+            _probes: crate::numa::Probes,
             _fault: fault::Files::new()?,
             _root: root,
         })

@@ -1,53 +1,98 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NUMA nodes, and the faults by which the kernel finds out where memory is used.
+//! Automatic NUMA balancing: its events for observers, and the machine's nodes.
+//!
+//! The kernel's balancing makes page table entries of a task fault now and then, counts where
+//! the memory of these hinting faults is, migrates memory to the task and the task to its
+//! memory (`kernel/sched/fair.c`). A [`Registration`] makes these steps known to an
+//! [`Observer`]:
+//!
+//! ```ignore
+//! struct Local(Counter);
+//!
+//! impl Observer for Local {
+//!     fn fault(&self, fault: &Fault<'_>) {
+//!         if fault.is_local() {
+//!             self.0.add(fault.pages().into());
+//!         }
+//!     }
+//! }
+//!
+//! let registration = Registration::new(Local(Counter::new()?), Events::FAULT)?;
+//! ```
+//!
+//! C modules have the same by `include/tackle/numa.h`. An event is hooks on kernel functions,
+//! which are there while an observer needs them. `Documentation/numa.rst` lists the functions.
 //!
 //! C headers: [`include/linux/nodemask.h`](srctree/include/linux/nodemask.h),
 //! [`include/linux/sched/numa_balancing.h`](srctree/include/linux/sched/numa_balancing.h)
 
-use crate::{bindings, ftrace::Call};
-use kernel::prelude::*;
+#[macro_use]
+mod layout;
 
-/// Returns whether the node `node` is online.
+mod c;
+mod control;
+mod events;
+mod exit;
+mod fault;
+mod hint;
+mod migration;
+mod node;
+mod placement;
+mod registration;
+mod scan;
+mod skip;
+mod task;
+mod window;
+
+pub use control::{set_preferred_node, skip_scan};
+pub use events::{Event, Events};
+pub use exit::Exit;
+pub use fault::{Counted, Fault, Privacy};
+pub use hint::Hint;
+pub use migration::{Migration, Outcome};
+pub use node::{cpus, distance, free_pages, is_online, node_of_cpu, nodes};
+pub use placement::{Placement, PlacementKind};
+pub use registration::Registration;
+pub use scan::{Scan, ScanResult};
+pub(crate) use skip::{init, Probes};
+pub use skip::{Skip, SkipReason};
+pub use task::{EndingTask, Task};
+pub use window::Window;
+
+/// What is called at the events that a [`Registration`] names.
 ///
 /// # Context
 ///
-/// Any.
-pub fn is_online(node: usize) -> bool {
-    let Ok(node) = i32::try_from(node) else {
-        return false;
-    };
-    // SAFETY: The helper looks whether there can be such a node at all.
-    unsafe { bindings::node_online(node) }
-}
+/// Preemption is disabled and RCU watches. The code must not sleep and must not take a lock that
+/// a caller of the scheduler or of the memory management can hold; a lock of its own must disable
+/// interrupts. It runs on many CPUs at once. Kernel functions that it calls are not observed. The
+/// events say what else is special.
+pub trait Observer: Send + Sync + 'static {
+    /// The kernel handles a hinting fault.
+    fn hint(&self, _hint: &Hint<'_>) {}
 
-/// A call of `task_numa_fault()` in `kernel/sched/fair.c`: the current task has touched
-/// memory that the kernel had made to fault.
-pub struct HintingFault {
-    /// The node of the memory, after it was migrated if it was.
-    pub node: usize,
-    /// How much memory, in pages.
-    pub pages: u64,
-    /// Whether the fault migrated it.
-    pub migrated: bool,
-}
+    /// The kernel adds a hinting fault to its statistics.
+    fn fault(&self, _fault: &Fault<'_>) {}
 
-impl HintingFault {
-    /// The kernel function at whose entry to make this.
-    pub const FUNCTION: &'static CStr = c"task_numa_fault";
+    /// The kernel has done so, as a private or a shared one.
+    fn counted(&self, _counted: &Counted<'_>) {}
 
-    /// Reads the arguments of
-    /// `task_numa_fault(int last_cpupid, int mem_node, int pages, int flags)`; [`None`] if
-    /// they cannot be those, being negative.
-    #[inline]
-    pub fn of(call: &Call) -> Option<Self> {
-        // CAST: An `int` is the lower 32 bits of its register.
-        let int = |n| call.argument(n).map(|register| register as i32);
-        Some(Self {
-            node: usize::try_from(int(1)?).ok()?,
-            pages: u64::try_from(int(2)?).ok()?,
-            // CAST: The same bits.
-            migrated: int(3)? as u32 & bindings::TNF_MIGRATED != 0,
-        })
-    }
+    /// A task's scan window closes.
+    fn window(&self, _window: &Window<'_>) {}
+
+    /// A task has done its part of the scan.
+    fn scan(&self, _scan: &Scan<'_>) {}
+
+    /// A scan skips a VMA.
+    fn skip(&self, _skip: &Skip<'_>) {}
+
+    /// The kernel has migrated a misplaced folio, or has given up.
+    fn migration(&self, _migration: &Migration<'_>) {}
+
+    /// A task's preferred node changes, or the kernel has moved or swapped it.
+    fn placement(&self, _placement: &Placement<'_>) {}
+
+    /// A task has ended, or executes another program.
+    fn exit(&self, _exit: &Exit<'_>) {}
 }

@@ -57,7 +57,7 @@ impl Unexported {
     /// # Errors
     ///
     /// `ENODEV`: [`Unexported::find`] has not found it.
-    fn address(&self) -> Result<*mut c_void> {
+    pub(crate) fn address(&self) -> Result<*mut c_void> {
         match self.address.load(Relaxed) {
             0 => Err(ENODEV),
             // CAST: An address.

@@ -4,8 +4,9 @@
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
-use core::ptr;
-use kernel::task::Task;
+use crate::bindings;
+use core::ptr::{self, NonNull};
+use kernel::{bindings::task_struct, sync::aref::ARef, task::Task};
 use tackle_core::numa::{TaskId, COMM_LEN};
 
 /// Returns the current task's ID in the initial namespace; 0 for an idle CPU's.
@@ -47,10 +48,50 @@ pub fn cpu() -> u32 {
 /// meanwhile.
 #[inline]
 pub fn current() -> TaskId {
+    // SAFETY: `current` is valid in every context and does not go away while this runs on its
+    // CPU. An interrupt may see some of its fields changed and others not, as in C.
+    unsafe { id(Task::current_raw()) }
+}
+
+/// Finds a task by its ID in the namespace of the current task.
+///
+/// # Context
+///
+/// A system call of the current task.
+pub fn find(pid: i32) -> Option<ARef<Task>> {
+    // SAFETY: Takes any number.
+    let task = unsafe { bindings::get_task_by_pid(pid) };
+    let task = NonNull::new(task.cast::<Task>())?;
+    // SAFETY: The helper has taken a reference, which is now this one's.
+    Some(unsafe { ARef::from_raw(task) })
+}
+
+/// Returns who a task is.
+///
+/// # Context
+///
+/// Any.
+pub fn id_of(task: &Task) -> TaskId {
+    // SAFETY: It is valid.
+    unsafe { id(task.as_ptr()) }
+}
+
+/// Returns who `task` is.
+///
+/// # Safety
+///
+/// It is valid.
+#[inline]
+pub(crate) unsafe fn id(task: *mut task_struct) -> TaskId {
     const { assert!(COMM_LEN == kernel::bindings::TASK_COMM_LEN as usize) };
-    let task = Task::current_raw();
-    // SAFETY: As in `pid`. An interrupt may see some of the three changed, as in C.
-    let start = unsafe { (&raw const (*task).start_boottime).read_volatile() };
+    // SAFETY: By the function's requirements.
+    let (pid, tgid, start) = unsafe {
+        (
+            (&raw const (*task).pid).read_volatile(),
+            (&raw const (*task).tgid).read_volatile(),
+            (&raw const (*task).start_boottime).read_volatile(),
+        )
+    };
     // SAFETY: As above; only the address is taken.
     let name = unsafe { &raw const (*task).comm }.cast::<u8>();
     let mut comm = [0; COMM_LEN];
@@ -60,8 +101,8 @@ pub fn current() -> TaskId {
         *byte = unsafe { ptr::read_volatile(name.add(i)) };
     }
     TaskId {
-        pid: pid(),
-        tgid: tgid(),
+        pid,
+        tgid,
         comm,
         start,
     }

@@ -332,7 +332,7 @@ pub const SUITES: &[Suite] = &[
             ("fault-failing", "Fault attribute: fails each time"),
             (
                 "numa-record",
-                "NUMA table: a fault of a task that has its row",
+                "NUMA rows: a fault of a task that has its row",
             ),
         ],
     },

@@ -12,7 +12,7 @@
 //! - [`fq_codel`]: which of many flows sends next, and which one a full queue drops from,
 //! - [`hooks`]: which hook a line asks for, and what hooks collect,
 //! - [`netlink`]: attributes and C structures that the kernel sends,
-//! - [`numa`]: which task faulted on which node, and how often,
+//! - [`numa`]: what NUMA balancing has done, by task, process and cgroup,
 //! - [`sort`]: short lists in order.
 
 // Kbuild gives it on the command line.

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Context, Result};
 
 use super::Page;
-use crate::sys::numa::{self, Eager, Row, Sched};
+use crate::sys::numa::{self, Eager, Sched};
+use crate::sys::numa_stat::{self, Row};
 use crate::sys::worker::Worker;
 use crate::sys::{module, wait_for};
 
@@ -38,19 +39,30 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     worker.stop()?;
     let seconds = start.elapsed().as_secs_f64();
     let after = numa::pages(pid)?;
-    let row = numa::table()?.remove(&pid);
-    let row = row.context("numa_stat has no row of the process")?;
+    let row = numa_stat::task(pid)?.context("numa_stat has no row of the process")?;
     let kernel = Sched::of(pid)?;
     drop((worker, eager));
     stack.unload()?;
     page.say(format!("   {:<32}{:>9}{:>9}", "", "node 0", "node 1"));
     line(page, "pages at the start", &before);
     line(page, &format!("pages after {seconds:.1} s"), &after);
-    line(page, "faults counted by numa_stat", &row.nodes);
-    line(page, "the kernel's own, fading counts", &kernel.nodes);
+    line(page, "faults, by node of the memory", &row.nodes("mem", 2));
+    line(page, "faults, by node of the CPU", &row.nodes("cpu", 2));
+    line(
+        page,
+        "average of private faults",
+        &row.nodes("avg_private", 2),
+    );
+    line(page, "the same of the kernel", &kernel.private);
     page.say(format!(
-        "   pages migrated by these faults: {}, kernel says {}",
-        row.migrated, kernel.migrated
+        "   pages migrated from node 1 to 0: {}, the kernel says {}",
+        row.at("moved", "1>0"),
+        kernel.migrated
+    ));
+    page.say(format!(
+        "   the longest of {} faults took {} us",
+        row.get("stalls"),
+        row.get("stall_max_ns") / 1000
     ));
     check(&row, &kernel)?;
     // Slow emulation is no failure of the count; no page moved would be.
@@ -63,9 +75,9 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
 }
 
 fn check(row: &Row, kernel: &Sched) -> Result<()> {
-    ensure!(row.sum() > 0, "no fault was counted");
+    ensure!(row.get("faults") > 0, "no fault was counted");
     ensure!(
-        row.migrated == kernel.migrated,
+        row.get("migrated") == kernel.migrated,
         "the counts of migrated pages differ"
     );
     Ok(())

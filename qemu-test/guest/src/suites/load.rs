@@ -14,7 +14,7 @@ use crate::sys::module::{self, CLIENTS, LIBRARY};
 use crate::sys::qdisc::{handle, How, Tc};
 use crate::sys::slab::{growing, Memory};
 use crate::sys::twins::BLOCKED;
-use crate::sys::{cmd, debugfs, expect_errno, numa};
+use crate::sys::{cmd, debugfs, expect_errno, numa, numa_stat};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -92,7 +92,7 @@ fn order(modules: &[&'static str], number: usize) -> Vec<&'static str> {
 
 /// The modules that can be loaded.
 fn modules() -> Vec<&'static str> {
-    let can = |name: &&str| *name != "numa_stat" || numa::can_balance();
+    let can = |name: &&str| !name.starts_with("numa_") || numa::can_balance();
     CLIENTS.into_iter().filter(can).collect()
 }
 
@@ -147,7 +147,7 @@ fn make_use(device: &Dummy, tc: &Tc) -> Result<()> {
     let calls: u64 = debugfs::value(debugfs::tackle("hook_count/calls"))?;
     ensure!(calls >= 1, "expected a call counted, got {calls}");
     if numa::can_balance() {
-        numa::table()?;
+        numa_stat::rows("tasks", "pid")?;
     }
     for kind in ["rcodel", "rfq_codel", "fifo_sample"] {
         tc.put(How::Add, device.index, kind, None)??;

@@ -24,10 +24,11 @@ pub const LIBRARY: &str = "tackle";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 8] = [
+pub const CLIENTS: [&str; 9] = [
     "hook_count",
     "hook_latency",
     "livepatch_cmdline",
+    "numa_control",
     "numa_stat",
     "qdisc_fifo",
     "sch_rcodel",
@@ -66,6 +67,8 @@ pub const RIG: &[&str] = &[
     "livepatch_syscall",
     "livepatch_target",
     "livepatch_twin",
+    "numa_local",
+    "numa_observer",
     "redirect_busy",
     "rig_busy",
     "rig_mcount",

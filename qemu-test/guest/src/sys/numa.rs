@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel and `numa_stat` tell about NUMA faults of a task.
+//! The nodes of the guest, and what the kernel itself says about NUMA balancing.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use anyhow::{bail, ensure, Context, Result};
+use anyhow::{Context, Result};
 use regex::Regex;
 
 use super::debugfs;
@@ -58,7 +57,11 @@ pub fn cpu_of(node: usize) -> Result<usize> {
 }
 
 /// Reads a list such as `0-2,5`.
-fn parse_list(text: &str) -> Result<Vec<usize>> {
+///
+/// # Errors
+///
+/// It is none.
+pub fn parse_list(text: &str) -> Result<Vec<usize>> {
     let mut numbers = Vec::new();
     for range in text.split(',').filter(|range| !range.is_empty()) {
         let (first, last) = range.split_once('-').unwrap_or((range, range));
@@ -67,16 +70,22 @@ fn parse_list(text: &str) -> Result<Vec<usize>> {
     Ok(numbers)
 }
 
-/// The kernel's own counts, from `/proc/PID/sched`. The counts of faults fade
-/// with time; the one of pages migrated does not.
+/// The kernel's own counts, from `/proc/PID/sched`. The counts of faults halve with each scan
+/// window; the one of pages migrated only grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sched {
     /// Pages that were migrated by faults of the task.
     pub migrated: u64,
-    /// Faded sum of the faults.
-    pub total: u64,
-    /// Faded faults on each node, private and shared together.
-    pub nodes: Vec<u64>,
+    /// Average of private faults on each node.
+    pub private: Vec<u64>,
+    /// Average of shared faults on each node.
+    pub shared: Vec<u64>,
+    /// The preferred node, if there is one.
+    pub preferred: Option<u64>,
+    /// The NUMA group, 0 without one.
+    pub group: u64,
+    /// How often the address space was scanned from end to end.
+    pub scans: u64,
 }
 
 impl Sched {
@@ -94,85 +103,93 @@ impl Sched {
             Regex::new(r"numa_faults node=\d+ task_private=(\d+) task_shared=(\d+)")
                 .expect("a fixed pattern")
         });
-        let number = |name: &str| -> Result<u64> {
+        static GROUP: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new(r"numa_group_id=(\d+)").expect("a fixed pattern"));
+        let number = |name: &str| -> Result<i64> {
             let line = text.lines().find(|line| line.starts_with(name));
             let value = line.and_then(|line| line.split(':').nth(1));
             let value = value.with_context(|| format!("no {name} in /proc/PID/sched"))?;
             Ok(value.trim().parse()?)
         };
-        let mut nodes = Vec::new();
+        let mut this = Self {
+            migrated: u64::try_from(number("numa_pages_migrated")?)?,
+            preferred: u64::try_from(number("numa_preferred_nid")?).ok(),
+            group: match GROUP.captures(text) {
+                Some(found) => found[1].parse()?,
+                None => 0,
+            },
+            scans: u64::try_from(number("mm->numa_scan_seq").unwrap_or(0))?,
+            ..Self::default()
+        };
         for found in NODE.captures_iter(text) {
-            nodes.push(found[1].parse::<u64>()? + found[2].parse::<u64>()?);
+            this.private.push(found[1].parse()?);
+            this.shared.push(found[2].parse()?);
         }
+        Ok(this)
+    }
+}
+
+/// Counts of `/proc/vmstat`, or of a cgroup's `memory.stat`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Stat {
+    /// `numa_hint_faults`
+    pub hint_faults: u64,
+    /// `numa_hint_faults_local`; 0 for a cgroup.
+    pub hint_faults_local: u64,
+    /// `numa_pages_migrated`
+    pub pages_migrated: u64,
+    /// `numa_pte_updates`
+    pub pte_updates: u64,
+}
+
+impl Stat {
+    /// Reads the whole system's.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not balance.
+    pub fn system() -> Result<Self> {
+        Self::parse(&debugfs::read("/proc/vmstat")?)
+    }
+
+    /// Reads those of a cgroup.
+    ///
+    /// # Errors
+    ///
+    /// There is no such cgroup, or it has no memory controller.
+    pub fn of_cgroup(folder: &Path) -> Result<Self> {
+        Self::parse(&debugfs::read(folder.join("memory.stat"))?)
+    }
+
+    /// Reads lines of names and numbers.
+    ///
+    /// # Errors
+    ///
+    /// A number is missing.
+    pub fn parse(text: &str) -> Result<Self> {
+        let number = |name: &str| -> Result<Option<u64>> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            let number = line.map(|line| line.trim().parse()).transpose();
+            number.with_context(|| format!("{name} is not a number"))
+        };
+        let missing = "no numa_hint_faults";
         Ok(Self {
-            migrated: number("numa_pages_migrated")?,
-            total: number("total_numa_faults")?,
-            nodes,
+            hint_faults: number("numa_hint_faults ")?.context(missing)?,
+            hint_faults_local: number("numa_hint_faults_local ")?.unwrap_or(0),
+            pages_migrated: number("numa_pages_migrated ")?.context(missing)?,
+            pte_updates: number("numa_pte_updates ")?.unwrap_or(0),
         })
     }
-}
 
-/// A task in the table of `numa_stat`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Identity of the process.
-    pub tgid: u32,
-    /// Faults on each node, in pages.
-    pub nodes: Vec<u64>,
-    /// Pages migrated by these faults.
-    pub migrated: u64,
-}
-
-impl Row {
-    /// Faults on all nodes, in pages.
-    pub fn sum(&self) -> u64 {
-        self.nodes.iter().sum()
+    /// What has come since `earlier`.
+    pub fn since(self, earlier: Self) -> Self {
+        Self {
+            hint_faults: self.hint_faults - earlier.hint_faults,
+            hint_faults_local: self.hint_faults_local - earlier.hint_faults_local,
+            pages_migrated: self.pages_migrated - earlier.pages_migrated,
+            pte_updates: self.pte_updates - earlier.pte_updates,
+        }
     }
-}
-
-/// The table of `numa_stat`, by the identity of the task.
-///
-/// # Errors
-///
-/// The module is not loaded, or the table has another form.
-pub fn table() -> Result<BTreeMap<u32, Row>> {
-    parse_table(&debugfs::read(debugfs::tackle("numa_stat/faults"))?)
-}
-
-fn parse_table(text: &str) -> Result<BTreeMap<u32, Row>> {
-    let mut lines = text.lines();
-    let header: Vec<_> = lines.next().unwrap_or("").split_whitespace().collect();
-    let [pid, tgid, comm, nodes @ .., migrated] = &header[..] else {
-        bail!("the table's header is {header:?}");
-    };
-    let numbered = nodes
-        .iter()
-        .enumerate()
-        .all(|(number, name)| *name == format!("node{number}"));
-    ensure!(
-        (*pid, *tgid, *comm, *migrated) == ("pid", "tgid", "comm", "migrated") && numbered,
-        "the table's header is {header:?}"
-    );
-    let columns = nodes.len() + 1;
-    lines.map(|line| parse_row(line, columns)).collect()
-}
-
-fn parse_row(line: &str, columns: usize) -> Result<(u32, Row)> {
-    let words: Vec<_> = line.split_whitespace().collect();
-    // A task's name may have blanks, so the numbers count from both ends.
-    ensure!(words.len() >= columns + 3, "a short row: '{line}'");
-    let numbers: Vec<u64> = words[words.len() - columns..]
-        .iter()
-        .map(|word| word.parse())
-        .collect::<Result<_, _>>()
-        .with_context(|| format!("a row with other than numbers: '{line}'"))?;
-    let (nodes, migrated) = numbers.split_at(columns - 1);
-    let row = Row {
-        tgid: words[1].parse()?,
-        nodes: nodes.to_vec(),
-        migrated: migrated[0],
-    };
-    Ok((words[0].parse()?, row))
 }
 
 /// Where the kernel's NUMA balancing is switched on and off.
@@ -202,7 +219,7 @@ impl Eager {
             (PathBuf::from(SWITCH), "1"),
             (folder.join("scan_delay_ms"), "100"),
             (folder.join("scan_period_min_ms"), "100"),
-            (folder.join("scan_period_max_ms"), "1000"),
+            (folder.join("scan_period_max_ms"), "200"),
         ];
         let mut eager = Self {
             restore: Vec::new(),
@@ -248,38 +265,40 @@ mod tests {
 
     #[test]
     fn the_kernels_counts() {
-        let text = "numa_pages_migrated                          :                   12\n\
+        let text = "mm->numa_scan_seq                            :                    5\n\
+                    numa_pages_migrated                          :                   12\n\
                     numa_preferred_nid                           :                    1\n\
                     total_numa_faults                            :                   34\n\
-                    current_node=0, numa_group_id=0\n\
+                    current_node=0, numa_group_id=77\n\
                     numa_faults node=0 task_private=1 task_shared=2 group_private=0 group_shared=0\n\
                     numa_faults node=1 task_private=30 task_shared=1 group_private=0 group_shared=0\n";
         let expected = Sched {
             migrated: 12,
-            total: 34,
-            nodes: vec![3, 31],
+            private: vec![1, 30],
+            shared: vec![2, 1],
+            preferred: Some(1),
+            group: 77,
+            scans: 5,
         };
         assert_eq!(Sched::parse(text).unwrap(), expected);
         assert!(Sched::parse("nothing").is_err());
     }
 
     #[test]
-    fn a_table_has_a_row_for_a_task() {
-        let text = "pid tgid comm node0 node1 migrated\n\
-                    12 11 worker 3 40 40\n\
-                    13 11 two words 0 1 0\n";
-        let table = parse_table(text).unwrap();
-        assert_eq!(table[&12].nodes, [3, 40]);
-        assert_eq!((table[&12].sum(), table[&12].migrated), (43, 40));
-        assert_eq!((table[&13].tgid, table[&13].sum()), (11, 1));
-    }
-
-    #[test]
-    fn a_table_of_another_form_is_refused() {
-        assert!(parse_table("").is_err());
-        assert!(parse_table("pid comm node0 migrated\n").is_err());
-        assert!(parse_table("pid tgid comm node1 migrated\n").is_err());
-        assert!(parse_table("pid tgid comm node0 migrated\n1 1 a x 0\n").is_err());
-        assert!(parse_table("pid tgid comm node0 migrated\n1 1 0 0\n").is_err());
+    fn counts_of_the_system() {
+        let text = "numa_pte_updates 9\nnuma_hint_faults 7\nnuma_hint_faults_local 5\n\
+                    numa_pages_migrated 2\n";
+        let stat = Stat::parse(text).unwrap();
+        assert_eq!(
+            (
+                stat.hint_faults,
+                stat.hint_faults_local,
+                stat.pages_migrated
+            ),
+            (7, 5, 2)
+        );
+        assert_eq!(stat.since(stat), Stat::default());
+        assert!(Stat::parse("numa_hint_faults x\n").is_err());
+        assert!(Stat::parse("").is_err());
     }
 }

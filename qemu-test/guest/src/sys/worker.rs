@@ -4,8 +4,11 @@
 //! balancing is made for. The program starts itself for that.
 
 use std::hint::black_box;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -34,6 +37,21 @@ pub struct Args {
     /// Threads that share the memory out among them
     #[arg(long, default_value_t = 1)]
     threads: usize,
+    /// Enter this cgroup first
+    #[arg(long)]
+    cgroup: Option<PathBuf>,
+    /// Run on any node
+    #[arg(long)]
+    free: bool,
+    /// Have another process do it
+    #[arg(long)]
+    fork: bool,
+    /// At SIGUSR1 the second thread ends
+    #[arg(long)]
+    first_ends: bool,
+    /// At SIGUSR1 execute sleep
+    #[arg(long)]
+    then_exec: bool,
     /// Seconds to run for; ended before by the program that started it
     #[arg(long, default_value_t = 900)]
     seconds: u64,
@@ -45,31 +63,65 @@ pub struct Args {
 ///
 /// There is no such node.
 pub fn work(args: &Args) -> Result<()> {
+    if let Some(folder) = &args.cgroup {
+        debugfs::set(folder.join("cgroup.procs"), "0")?;
+    }
+    if args.fork {
+        let program = std::env::current_exe()?;
+        // A line says when.
+        std::io::stdin().lines().next();
+        let child = Command::new(program).arg("numa-worker").spawn()?;
+        return Ok(Kept(child).0.wait().map(|_| ())?);
+    }
+    let signalled = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGUSR1, signalled.clone())?;
     // With the default policy a page lands on the node of the processor that
     // touches it first. Any other policy would keep balancing away from it.
     pin(args.memory)?;
     let mut memory = vec![0u8; args.mib << 20];
     touch(&mut memory);
-    pin(args.run)?;
-    println!("ready");
+    if args.free {
+        sched_setaffinity(Pid::from_raw(0), &all_cpus()?)?;
+    } else {
+        pin(args.run)?;
+    }
+    println!("ready {}", std::process::id());
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let share = memory.len().div_ceil(args.threads.max(1));
     thread::scope(|scope| {
         let mut parts = memory.chunks_mut(share);
         // One part is for this thread: the process itself has faults too.
         let own = parts.next();
+        let mut ends = args.first_ends.then(|| signalled.clone());
         for part in parts {
-            scope.spawn(move || touch_until(part, end));
+            let stop = ends.take();
+            scope.spawn(move || touch_until(part, end, stop.as_deref()));
         }
         if let Some(part) = own {
-            touch_until(part, end);
+            let stop = args.then_exec.then_some(&*signalled);
+            touch_until(part, end, stop);
         }
     });
+    if args.then_exec {
+        use std::os::unix::process::CommandExt as _;
+        let error = Command::new("sleep").arg("900").exec();
+        return Err(error).context("cannot execute sleep");
+    }
     Ok(())
 }
 
-fn touch_until(memory: &mut [u8], end: Instant) {
-    while Instant::now() < end {
+/// Binds to no processor.
+fn all_cpus() -> Result<CpuSet> {
+    let mut cpus = CpuSet::new();
+    for cpu in numa::parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)? {
+        cpus.set(cpu)?;
+    }
+    Ok(cpus)
+}
+
+/// Touches memory until `end`, or until `stop` is set.
+fn touch_until(memory: &mut [u8], end: Instant, stop: Option<&AtomicBool>) {
+    while Instant::now() < end && !stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
         touch(memory);
     }
 }
@@ -95,6 +147,8 @@ pub fn pin(node: usize) -> Result<()> {
 /// A worker as its parent sees it; it ends with the value.
 pub struct Worker {
     child: Kept,
+    /// The process that works: the child, or one of its own.
+    pid: u32,
 }
 
 impl Worker {
@@ -105,25 +159,73 @@ impl Worker {
     ///
     /// The program cannot be started again, or ends too early.
     pub fn start(threads: usize) -> Result<Self> {
+        Self::with(&format!("--threads {threads}"))
+    }
+
+    /// As [`Worker::start`], with other [`Args`].
+    ///
+    /// # Errors
+    ///
+    /// See [`Worker::start`].
+    pub fn with(args: &str) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program itself")?;
         let child = Command::new(program)
-            .args(["numa-worker", "--threads", &threads.to_string()])
-            .stdin(Stdio::null())
+            .arg("numa-worker")
+            .args(args.split_whitespace())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start the worker")?;
-        let mut child = Kept(child);
-        let output = child.0.stdout.take().context("no output of the worker")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        if line.trim() != "ready" {
-            bail!("the worker ended before it was ready");
+        let pid = child.id();
+        let mut this = Self {
+            child: Kept(child),
+            pid,
+        };
+        if !args.contains("--fork") {
+            this.await_ready()?;
         }
-        Ok(Self { child })
+        Ok(this)
     }
 
-    /// Its identity.
+    /// Lets a worker with `--fork` start its process.
+    ///
+    /// # Errors
+    ///
+    /// It has ended.
+    pub fn fork(&mut self) -> Result<()> {
+        let input = self
+            .child
+            .0
+            .stdin
+            .as_mut()
+            .context("no input of the worker")?;
+        writeln!(input)?;
+        self.await_ready()
+    }
+
+    fn await_ready(&mut self) -> Result<()> {
+        let output = self
+            .child
+            .0
+            .stdout
+            .as_mut()
+            .context("no output of the worker")?;
+        let mut line = String::new();
+        BufReader::new(output).read_line(&mut line)?;
+        let Some(("ready", pid)) = line.trim().split_once(' ') else {
+            bail!("the worker ended before it was ready");
+        };
+        self.pid = pid.parse()?;
+        Ok(())
+    }
+
+    /// The identity of the process that works.
     pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The identity of the process that was started.
+    pub fn parent(&self) -> u32 {
         self.child.0.id()
     }
 
@@ -142,6 +244,15 @@ impl Worker {
             Ok(state.starts_with('T').then_some(()))
         });
         stopped.with_context(|| format!("its state is {stat}"))
+    }
+
+    /// Sends it SIGUSR1, which `--first-ends` and `--then-exec` wait for.
+    ///
+    /// # Errors
+    ///
+    /// It is gone.
+    pub fn end_first(&self) -> Result<()> {
+        kill(Pid::from_raw(self.pid() as i32), Signal::SIGUSR1).context("the worker is gone")
     }
 
     /// Lets it run again.

@@ -4,28 +4,33 @@
 
 use std::hint::black_box;
 
-use tackle_core::numa::{Table, TaskId, TaskSlot, COMM_LEN, MAX_NODES};
+use tackle_core::numa::{Entry, Faulted, Key, Layout, Set};
 
 use super::Work;
 
-const SLOTS: usize = 1024;
-const TASKS: u32 = 64;
+const LAYOUT: Layout = Layout::new(2);
+const WAYS: usize = 16;
 
 /// Faults of tasks that have had one before, in turn.
 pub const RECORD: Work = Work {
     name: "numa-record",
     run: |calls| {
-        let slots: Vec<_> = (0..SLOTS).map(|_| TaskSlot::<MAX_NODES>::new()).collect();
-        let table = Table::new(&slots);
+        let (entries, words) = (vec![Entry::default(); WAYS], vec![0; WAYS * LAYOUT.words()]);
+        let mut set = Set::new(LAYOUT, entries, words);
         for call in 0..calls {
-            let task = TaskId {
-                pid: (1000 + call % TASKS) as i32,
-                tgid: 1000,
-                comm: [b'a'; COMM_LEN],
+            let key = Key::Task {
+                pid: (1000 + call % WAYS as u32) as i32,
                 start: 1 << 32,
             };
-            let recorded = table.record(black_box(&task), (call % 2) as usize, 1, true);
-            assert!(black_box(recorded).is_ok());
+            let claimed = set.claim(black_box(key), call.into(), |_, _| ());
+            let index = claimed.expect("the set has places").index;
+            let fault = Faulted {
+                mem_node: (call % 2) as usize,
+                pages: 1,
+                is_private: Some(true),
+                ..Faulted::default()
+            };
+            set.row_mut(index).fault(black_box(&fault), true);
         }
     },
 };

@@ -20,7 +20,8 @@ use anyhow::{ensure, Result};
 
 use super::crowd::{Caller, Kind};
 use super::{await_more, LIMIT};
-use crate::sys::numa::{self, Eager, Row};
+use crate::sys::numa::{self, Eager};
+use crate::sys::numa_stat;
 use crate::sys::{debugfs, ftrace, module, wait_often};
 
 const COUNT: &str = "hook_count";
@@ -64,8 +65,11 @@ impl Modules {
     }
 
     fn count_faults(&self, turn: u32) -> Result<module::Loaded> {
-        let module = module::load(STAT, "tasks=64")?;
-        let faults = || -> Result<u64> { Ok(numa::table()?.values().map(Row::sum).sum()) };
+        let module = module::load(STAT, "memory_kib=64")?;
+        let faults = || -> Result<u64> {
+            let rows = numa_stat::rows("tasks", "pid")?;
+            Ok(rows.values().map(|row| row.get("faults")).sum())
+        };
         if turn == 0 {
             let come = || Ok((faults()? > 0).then_some(()));
             wait_often("NUMA faults", Duration::from_millis(50), LIMIT, come)?;

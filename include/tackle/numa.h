@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Observers of automatic NUMA balancing, for C modules. tackle_ftrace.ko has the functions.
+ *
+ *	static void on_fault(struct tackle_numa_observer *observer,
+ *			     const struct tackle_numa_fault *fault)
+ *	{
+ *		...
+ *	}
+ *
+ *	static struct tackle_numa_observer observer = {
+ *		.size = sizeof(observer),
+ *		.owner = THIS_MODULE,
+ *		.fault = on_fault,
+ *	};
+ *
+ *	err = tackle_numa_register(&observer);
+ *	...
+ *	tackle_numa_unregister(&observer);
+ *
+ * Rust modules have the trait tackle::numa::Observer, and Documentation/numa.rst describes both.
+ *
+ * Context of all callbacks: preemption is disabled and RCU watches. A callback must not sleep
+ * and must not take a lock that a caller of the scheduler or of the memory management can hold.
+ * Callbacks run on many CPUs at once. Kernel functions that a callback calls are not observed.
+ * Pointers in an event are valid until the callback returns. All times are in nanoseconds.
+ *
+ * Events of other versions can be longer: each begins with its size.
+ */
+
+#ifndef _TACKLE_NUMA_H
+#define _TACKLE_NUMA_H
+
+#include <linux/types.h>
+
+struct module;
+struct task_struct;
+
+/* In @flags of struct tackle_numa_fault. */
+#define TACKLE_NUMA_MIGRATED		0x01	/* the fault migrated the folio */
+#define TACKLE_NUMA_NO_GROUP		0x02	/* the page is read-only: it groups no tasks */
+#define TACKLE_NUMA_SHARED		0x04	/* several address spaces map the folio */
+#define TACKLE_NUMA_LOCAL		0x08	/* memory and CPU were on one node */
+#define TACKLE_NUMA_MIGRATE_FAIL	0x10	/* a migration was tried, and failed */
+
+/* In @last_cpu and @last_pid: nobody has accessed the page since the kernel began to note it. */
+#define TACKLE_NUMA_NONE		(-1)
+
+/*
+ * The kernel handles a hinting fault (numa_migrate_check()). Each is one of numa_hint_faults in
+ * /proc/vmstat. The page table lock is held.
+ *
+ * @mem_node:	node of the folio
+ * @cpu_node:	node of the CPU
+ * @pages:	pages of the folio
+ * @cgroup:	ID of the memory cgroup that the folio is charged to; 0 without one
+ */
+struct tackle_numa_hint {
+	size_t size;
+	struct task_struct *task;
+	int mem_node;
+	int cpu_node;
+	unsigned int pages;
+	u64 cgroup;
+};
+
+/*
+ * The kernel adds a hinting fault to its statistics (task_numa_fault()). @task is current.
+ *
+ * @mem_node:	node of the memory, after a migration the new one
+ * @cpu_node:	node of the CPU
+ * @pages:	pages that it counts for
+ * @flags:	TACKLE_NUMA_*
+ * @last_cpu:	CPU that accessed the page before, or TACKLE_NUMA_NONE
+ * @last_pid:	the lower eight bits of the ID of the task that did, or TACKLE_NUMA_NONE
+ */
+struct tackle_numa_fault {
+	size_t size;
+	struct task_struct *task;
+	int mem_node;
+	int cpu_node;
+	unsigned int pages;
+	unsigned int flags;
+	int last_cpu;
+	int last_pid;
+};
+
+/*
+ * The kernel has added a hinting fault to its statistics (task_numa_fault() returns): as
+ * struct tackle_numa_fault, and how the kernel has counted it.
+ *
+ * @private:	1: as private to the task; 0: as shared; -1: not at all
+ * @duration:	of task_numa_fault(), which may have moved the task
+ */
+struct tackle_numa_counted {
+	size_t size;
+	struct tackle_numa_fault fault;
+	int private;
+	u64 duration;
+};
+
+/*
+ * A task's scan window closes: the kernel is about to halve the task's averages and to add to
+ * them what the window has counted (task_numa_placement()). @task is current.
+ *
+ * @nodes:	nr_node_ids
+ * @faults:	task_struct.numa_faults. The window's pages by node of the memory are
+ *		faults[4 * nodes + 2 * node] (shared) and faults[4 * nodes + 2 * node + 1]
+ *		(private); those by node of the CPU are behind 6 * nodes in the same order.
+ * @group:	ID of the task's NUMA group, 0 without one
+ */
+struct tackle_numa_window {
+	size_t size;
+	struct task_struct *task;
+	unsigned int nodes;
+	const unsigned long *faults;
+	int group;
+};
+
+/* In @result of struct tackle_numa_scan. */
+#define TACKLE_NUMA_SCANNED	0	/* page tables were walked */
+#define TACKLE_NUMA_EXITING	1	/* the task exits */
+#define TACKLE_NUMA_ONE_NODE	2	/* the cpuset has memory of one node */
+#define TACKLE_NUMA_TOO_EARLY	3	/* the period is not over, or another thread scans */
+#define TACKLE_NUMA_BUSY	4	/* mmap_lock was taken */
+
+/*
+ * A task has done its part of the scan (task_numa_work()). @task is current.
+ */
+struct tackle_numa_scan {
+	size_t size;
+	struct task_struct *task;
+	u64 duration;
+	int result;
+};
+
+/* In @reason of struct tackle_numa_skip: as enum numa_vmaskip_reason. */
+#define TACKLE_NUMA_SKIP_UNSUITABLE	0
+#define TACKLE_NUMA_SKIP_SHARED_RO	1
+#define TACKLE_NUMA_SKIP_INACCESSIBLE	2
+#define TACKLE_NUMA_SKIP_SCAN_DELAY	3
+#define TACKLE_NUMA_SKIP_PID_INACTIVE	4
+#define TACKLE_NUMA_SKIP_IGNORE_PID	5
+#define TACKLE_NUMA_SKIP_SEQ_COMPLETED	6
+#define TACKLE_NUMA_SKIP_REASONS	7
+
+/*
+ * A scan skips a VMA (the tracepoint sched_skip_vma_numa). @task is current, which holds
+ * mmap_lock for reading.
+ */
+struct tackle_numa_skip {
+	size_t size;
+	struct task_struct *task;
+	unsigned long start;
+	unsigned long end;
+	int reason;
+};
+
+/* In @result of struct tackle_numa_migration. */
+#define TACKLE_NUMA_MIGRATION_DONE	0
+#define TACKLE_NUMA_NODE_FULL		1	/* the node has little free memory */
+#define TACKLE_NUMA_ISOLATED		2	/* the folio is not in an LRU list */
+#define TACKLE_NUMA_DIRTY		3	/* a dirty folio of a file */
+#define TACKLE_NUMA_SHARED_EXEC		4	/* executable, of a file, in several processes */
+#define TACKLE_NUMA_PINNED		5	/* it may be pinned for DMA */
+#define TACKLE_NUMA_REFUSED		6	/* migrate_pages() failed: in use, or no memory */
+#define TACKLE_NUMA_RESULTS		7
+
+/*
+ * The kernel has migrated a misplaced folio, or has given up (migrate_misplaced_folio_prepare()
+ * and migrate_misplaced_folio()). @task is current.
+ *
+ * @order:	of the folio
+ * @source:	node of the folio
+ * @target:	node that it was to be migrated to
+ * @result:	TACKLE_NUMA_MIGRATION_DONE or the reason. The reason is derived from the folio
+ *		after the failure: it can be wrong if the folio changes at that moment.
+ * @duration:	of migrate_misplaced_folio(); 0 if it was not called
+ * @cgroup:	ID of the memory cgroup that the folio is charged to; 0 without one
+ */
+struct tackle_numa_migration {
+	size_t size;
+	struct task_struct *task;
+	unsigned int order;
+	int source;
+	int target;
+	int result;
+	u64 duration;
+	u64 cgroup;
+};
+
+/* In @kind of struct tackle_numa_placement. */
+#define TACKLE_NUMA_PREFERRED	0	/* sched_setnuma(): the preferred node changes */
+#define TACKLE_NUMA_MOVED	1	/* migrate_task_to() has returned */
+#define TACKLE_NUMA_SWAPPED	2	/* migrate_swap() has returned */
+
+/*
+ * The kernel places a task. @task is current.
+ *
+ * @other:	of a swap: the task that it was swapped with. Else NULL
+ * @source:	node that was preferred, or node of the CPU that the task was on; -1: none
+ * @target:	node that will be preferred, or node of the CPU that the task was to go to
+ * @error:	0, or a negative errno of the function. 0 for TACKLE_NUMA_PREFERRED
+ */
+struct tackle_numa_placement {
+	size_t size;
+	struct task_struct *task;
+	struct task_struct *other;
+	int kind;
+	int source;
+	int target;
+	int error;
+};
+
+/*
+ * The statistics of a task are about to be freed, or to be cleared by execve()
+ * (task_numa_free()).
+ *
+ * The task can be another one than current. The context can be a softirq.
+ *
+ * @ended:	the task has ended
+ * @last:	no thread of its process lives
+ * @group:	ID of the task's NUMA group, 0 without one
+ */
+struct tackle_numa_exit {
+	size_t size;
+	struct task_struct *task;
+	bool ended;
+	bool last;
+	int group;
+};
+
+/*
+ * An observer. Callbacks that are NULL are left out: the kernel functions that only they need
+ * are not hooked.
+ *
+ * @size:	sizeof(struct tackle_numa_observer)
+ * @owner:	THIS_MODULE
+ * @registration: for tackle alone, NULL
+ */
+struct tackle_numa_observer {
+	size_t size;
+	struct module *owner;
+	void *registration;
+	void (*hint)(struct tackle_numa_observer *observer, const struct tackle_numa_hint *hint);
+	void (*fault)(struct tackle_numa_observer *observer,
+		      const struct tackle_numa_fault *fault);
+	void (*counted)(struct tackle_numa_observer *observer,
+			const struct tackle_numa_counted *counted);
+	void (*window)(struct tackle_numa_observer *observer,
+		       const struct tackle_numa_window *window);
+	void (*scan)(struct tackle_numa_observer *observer, const struct tackle_numa_scan *scan);
+	void (*skip)(struct tackle_numa_observer *observer, const struct tackle_numa_skip *skip);
+	void (*migration)(struct tackle_numa_observer *observer,
+			  const struct tackle_numa_migration *migration);
+	void (*placement)(struct tackle_numa_observer *observer,
+			  const struct tackle_numa_placement *placement);
+	void (*exit)(struct tackle_numa_observer *observer, const struct tackle_numa_exit *exit);
+};
+
+/*
+ * Registers an observer, which stays in its place until it is unregistered. May sleep.
+ *
+ * Returns 0, or
+ * -EINVAL	a size is wrong, or there is no owner or no callback;
+ * -EBUSY	it is registered already;
+ * -ENOENT	the kernel lacks a function or a tracepoint that an event needs: the log names
+ *		both;
+ * -ENOMEM	no memory;
+ * -ENODEV	ftrace is switched off.
+ */
+int tackle_numa_register(struct tackle_numa_observer *observer);
+
+/*
+ * Unregisters an observer. When this has returned, no callback runs, and none will. May sleep.
+ * One that is still registered when its owner is unloaded is unregistered then.
+ */
+void tackle_numa_unregister(struct tackle_numa_observer *observer);
+
+/* Helpers for callbacks, in any context. */
+
+/* The ID of the task's NUMA group, 0 without one. */
+int tackle_numa_group_id(struct task_struct *task);
+/* The ID of the task's cgroup in the default hierarchy, as cgroup_id(). */
+u64 tackle_numa_cgroup_id(struct task_struct *task);
+/* Free pages of a node; 0 for a node that is not online. */
+unsigned long tackle_numa_free_pages(int node);
+
+#endif

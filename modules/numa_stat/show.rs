@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The text of `numa_stat`'s files.
+
+use crate::observe::Statistics;
+use kernel::{fmt, prelude::*, rbtree::RBTree};
+use tackle::numa::{self, Event, Registration};
+use tackle_core::numa::{Entry, Key, Layout, Row, RowMut};
+
+type Shown<'a> = &'a Registration<Statistics>;
+
+/// What went wrong: writing, or what comes before it.
+fn failed(result: Result) -> fmt::Result {
+    result.map_err(|_| fmt::Error)
+}
+
+/// The file `tasks`.
+pub(crate) fn tasks(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let table = &shown.observer().table;
+    failed(table.each(|entry, row| {
+        if let Key::Task { pid, .. } = entry.key {
+            task(pid, entry, row, f).map_err(|_| EIO)?;
+        }
+        Ok(())
+    }))?;
+    failed(table.others(|row| {
+        if !row.is_empty() {
+            writeln!(f, "pid=others{row}").map_err(|_| EIO)?;
+        }
+        Ok(())
+    }))
+}
+
+fn task(pid: i32, entry: &Entry, row: Row<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    write!(f, "pid={pid} tgid={} comm=", entry.task.tgid)?;
+    comm(entry.task.name(), f)?;
+    if entry.group != 0 {
+        write!(f, " group={}", entry.group)?;
+    }
+    if entry.cgroup != 0 {
+        write!(f, " cgroup={}", entry.cgroup)?;
+    }
+    if let Some(node) = entry.preferred {
+        write!(f, " preferred={node}")?;
+    }
+    writeln!(f, "{row}")
+}
+
+/// Writes a task's name as one word, as `/proc/mounts` does; `-` when there is none.
+fn comm(comm: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if comm.is_empty() {
+        return f.write_str("-");
+    }
+    comm.iter().try_for_each(|&byte| match byte {
+        b'\\' => f.write_str("\\134"),
+        b'!'..=b'~' => write!(f, "{}", char::from(byte)),
+        _ => write!(f, "\\{byte:03o}"),
+    })
+}
+
+/// Rows that are added up by an ID.
+struct Sums {
+    layout: Layout,
+    index: RBTree<u64, usize>,
+    entries: KVVec<Entry>,
+    words: KVVec<u64>,
+}
+
+impl Sums {
+    fn new(layout: Layout) -> Self {
+        Self {
+            layout,
+            index: RBTree::new(),
+            entries: KVVec::new(),
+            words: KVVec::new(),
+        }
+    }
+
+    fn add(&mut self, id: u64, entry: &Entry, row: Row<'_>) -> Result {
+        let index = match self.index.get(&id) {
+            Some(&index) => index,
+            None => {
+                let index = self.entries.len();
+                self.entries.push(*entry, GFP_KERNEL)?;
+                for _ in 0..self.layout.words() {
+                    self.words.push(0, GFP_KERNEL)?;
+                }
+                self.index.try_create_and_insert(id, index, GFP_KERNEL)?;
+                index
+            }
+        };
+        if let Some(first) = self.entries.get_mut(index) {
+            // A process is called as its first thread is.
+            if entry.task.pid == entry.task.tgid {
+                first.task = entry.task;
+            }
+        }
+        let words = self.layout.words();
+        if let Some(sum) = self.words.chunks_exact_mut(words).nth(index) {
+            RowMut::new(self.layout, sum).merge(0, row.words());
+        }
+        Ok(())
+    }
+
+    fn each(&self, mut visit: impl FnMut(u64, &Entry, Row<'_>) -> fmt::Result) -> fmt::Result {
+        let words = self.layout.words();
+        self.index.iter().try_for_each(|(&id, &index)| {
+            let entry = self.entries.get(index);
+            let row = self.words.chunks_exact(words).nth(index);
+            match (entry, row) {
+                (Some(entry), Some(row)) => visit(id, entry, Row::new(self.layout, row)),
+                _ => Ok(()),
+            }
+        })
+    }
+}
+
+/// Adds up the rows by the ID that `id` gives for each that counts.
+fn sums(shown: Shown<'_>, id: impl Fn(&Entry) -> Option<u64>) -> Result<Sums, fmt::Error> {
+    let table = &shown.observer().table;
+    let mut sums = Sums::new(table.layout());
+    let added = table.each(|entry, row| match id(entry) {
+        Some(id) => sums.add(id, entry, row),
+        None => Ok(()),
+    });
+    added.map(|()| sums).map_err(|_| fmt::Error)
+}
+
+/// The file `processes`.
+pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sums = sums(shown, |entry| match entry.key {
+        Key::Task { .. } | Key::Process(_) => u64::try_from(entry.task.tgid).ok(),
+        _ => None,
+    })?;
+    sums.each(|tgid, entry, row| {
+        write!(f, "tgid={tgid} comm=")?;
+        comm(entry.task.name(), f)?;
+        writeln!(f, "{row}")
+    })
+}
+
+/// The file `groups`.
+pub(crate) fn groups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sums = sums(shown, |entry| match entry.key {
+        Key::Task { .. } => u64::try_from(entry.group).ok().filter(|&group| group != 0),
+        _ => None,
+    })?;
+    sums.each(|group, _, row| writeln!(f, "group={group}{row}"))
+}
+
+/// The file `cgroups`.
+pub(crate) fn cgroups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let sums = sums(shown, |entry| match entry.key {
+        Key::Task { .. } => Some(entry.cgroup).filter(|&id| id != 0),
+        Key::Cgroup(id) => Some(id),
+        _ => None,
+    })?;
+    sums.each(|cgroup, _, row| writeln!(f, "cgroup={cgroup}{row}"))
+}
+
+/// The file `nodes`: for CPUs of each node the memory that they have faulted on, and the pages
+/// that were migrated away from the node.
+pub(crate) fn nodes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let totals = &shown.observer().totals;
+    let count = shown.observer().table.layout().nodes();
+    for node in (0..count).filter(|&node| numa::is_online(node)) {
+        write!(f, "node={node}")?;
+        let mut separator = " mem=";
+        for memory in 0..count {
+            let pages = totals.faults(node, memory);
+            if pages != 0 {
+                write!(f, "{separator}{memory}:{pages}")?;
+                separator = ",";
+            }
+        }
+        let mut separator = " moved=";
+        for target in 0..count {
+            let pages = totals.moved(node, target);
+            if pages != 0 {
+                write!(f, "{separator}{node}>{target}:{pages}")?;
+                separator = ",";
+            }
+        }
+        f.write_str("\n")?;
+    }
+    Ok(())
+}
+
+/// The file `total`.
+pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Statistics { table, totals } = shown.observer();
+    let mut rows = 0;
+    failed(table.each(|_, _| {
+        rows += 1;
+        Ok(())
+    }))?;
+    writeln!(f, "numa_hint_faults {}", totals.hint_faults.sum())?;
+    writeln!(
+        f,
+        "numa_hint_faults_local {}",
+        totals.hint_faults_local.sum()
+    )?;
+    writeln!(f, "numa_pages_migrated {}", totals.pages_migrated.sum())?;
+    writeln!(f, "rows {rows}")?;
+    writeln!(f, "room {}", table.capacity())?;
+    writeln!(f, "evicted {}", table.evicted())?;
+    writeln!(f, "ended {}", totals.ended.sum())?;
+    writeln!(f, "missed {}", shown.missed().total())
+}
+
+/// The file `events`.
+pub(crate) fn events(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let names = shown.events().iter().map(Event::name);
+    names.into_iter().try_for_each(|name| writeln!(f, "{name}"))
+}

@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rows of `numa_stat`, and their locks.
+
+use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
+use tackle::{percpu::Counter, time};
+use tackle_core::numa::{set_of, Entry, Key, Layout, Row, RowMut, Set, TaskId};
+
+/// The rows of a set.
+const WAYS: usize = 16;
+
+/// How many words [`Table::fold`] carries from set to set at once.
+const PART: usize = 32;
+
+type Rows = Set<KVVec<Entry>, KVVec<u64>>;
+
+/// What is counted for tasks, ended tasks of processes, and cgroups.
+pub(crate) struct Table {
+    layout: Layout,
+    sets: KVec<Pin<KBox<SpinLockIrq<Rows>>>>,
+    /// The sum of the rows that were given up for others.
+    others: Pin<KBox<SpinLockIrq<KVVec<u64>>>>,
+    evicted: Counter,
+}
+
+impl Table {
+    /// Returns how many bytes a row has.
+    pub(crate) fn row_size(layout: Layout) -> usize {
+        layout.words() * size_of::<u64>() + size_of::<Entry>()
+    }
+
+    /// Makes a table of at most `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: there is no room for a set.
+    /// - `ENOMEM`.
+    pub(crate) fn new(layout: Layout, bytes: usize) -> Result<Self> {
+        let fit = bytes / (WAYS * Self::row_size(layout));
+        let Some(log) = fit.checked_ilog2() else {
+            return Err(EINVAL);
+        };
+        let count = 1 << log;
+        let mut sets = KVec::with_capacity(count, GFP_KERNEL)?;
+        for _ in 0..count {
+            let rows = Set::new(
+                layout,
+                KVVec::from_elem(Entry::default(), WAYS, GFP_KERNEL)?,
+                KVVec::from_elem(0, WAYS * layout.words(), GFP_KERNEL)?,
+            );
+            let set = KBox::pin_init(new_spinlock_irq!(rows, "numa_stat_set"), GFP_KERNEL)?;
+            sets.push(set, GFP_KERNEL)?;
+        }
+        let others = KVVec::from_elem(0, layout.words(), GFP_KERNEL)?;
+        Ok(Self {
+            layout,
+            sets,
+            others: KBox::pin_init(new_spinlock_irq!(others, "numa_stat_others"), GFP_KERNEL)?,
+            evicted: Counter::new()?,
+        })
+    }
+
+    /// Returns how rows lie in memory.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
+    }
+
+    /// Returns how many rows there is room for.
+    pub(crate) fn capacity(&self) -> usize {
+        self.sets.len() * WAYS
+    }
+
+    /// Returns how many rows were given up for others.
+    pub(crate) fn evicted(&self) -> u64 {
+        self.evicted.sum()
+    }
+
+    fn set(&self, key: Key) -> Option<&SpinLockIrq<Rows>> {
+        let set = self.sets.get(set_of(key, self.sets.len()))?;
+        Some(set)
+    }
+
+    /// Calls `change` with the row of `key`, which is made if need be, and whether it was.
+    ///
+    /// Takes the lock of a set, with interrupts disabled.
+    pub(crate) fn with(&self, key: Key, change: impl FnOnce(&mut Entry, RowMut<'_>, bool)) {
+        let Some(set) = self.set(key) else {
+            return;
+        };
+        let mut rows = set.lock();
+        let claimed = rows.claim(key, time::mono_fast_ns(), |entry, row| {
+            self.evicted.increment();
+            if let Key::Task { .. } = entry.key {
+                self.add_to_others(row);
+            }
+        });
+        let Some(claimed) = claimed else {
+            return;
+        };
+        // The entry and the row are of one set: take the entry out meanwhile.
+        let Some(mut entry) = rows.entry_mut(claimed.index).map(|entry| *entry) else {
+            return;
+        };
+        change(&mut entry, rows.row_mut(claimed.index), claimed.is_new);
+        if let Some(place) = rows.entry_mut(claimed.index) {
+            *place = entry;
+        }
+    }
+
+    /// Calls `change` with the row of `key`, if there is one.
+    pub(crate) fn with_existing(&self, key: Key, change: impl FnOnce(&mut Entry, RowMut<'_>)) {
+        let Some(set) = self.set(key) else {
+            return;
+        };
+        let mut rows = set.lock();
+        let Some(index) = rows.find(key) else {
+            return;
+        };
+        let Some(mut entry) = rows.entry_mut(index).map(|entry| *entry) else {
+            return;
+        };
+        change(&mut entry, rows.row_mut(index));
+        if let Some(place) = rows.entry_mut(index) {
+            *place = entry;
+        }
+    }
+
+    fn add_to_others(&self, row: Row<'_>) {
+        let mut others = self.others.lock();
+        RowMut::new(self.layout, &mut others).merge(0, row.words());
+    }
+
+    /// Adds the row of `from`, a task that has ended, to those of `to`, and frees it.
+    ///
+    /// It does so in parts, as it holds one lock at a time: a reader can meet a part of the row at
+    /// its old place and the rest at its new ones.
+    pub(crate) fn fold(&self, from: Key, task: &TaskId, to: &[Key]) {
+        let mut part = [0; PART];
+        let words = self.layout.words();
+        for first in (0..words).step_by(PART) {
+            let end = (first + PART).min(words);
+            let is_last = end == words;
+            let Some(len) = self.take_part(from, first..end, is_last, &mut part) else {
+                return;
+            };
+            let part = part.get(..len).unwrap_or_default();
+            for &key in to {
+                self.with(key, |entry, mut row, _| {
+                    entry.task = *task;
+                    row.merge(first, part);
+                });
+            }
+        }
+    }
+
+    /// Takes a part of a row away; with the last one its place is free. [`None`] without a row.
+    fn take_part(
+        &self,
+        key: Key,
+        range: core::ops::Range<usize>,
+        is_last: bool,
+        part: &mut [u64; PART],
+    ) -> Option<usize> {
+        let mut rows = self.set(key)?.lock();
+        let index = rows.find(key)?;
+        let taken = rows.row_mut(index).take(range, part);
+        if is_last {
+            rows.remove(index);
+        }
+        Some(taken)
+    }
+
+    /// Frees the row of `key`.
+    pub(crate) fn remove(&self, key: Key) {
+        if let Some(set) = self.set(key) {
+            let mut rows = set.lock();
+            if let Some(index) = rows.find(key) {
+                rows.remove(index);
+            }
+        }
+    }
+
+    /// Frees all rows.
+    pub(crate) fn clear(&self) {
+        for set in &self.sets {
+            set.lock().clear();
+        }
+        self.others.lock().fill(0);
+    }
+
+    /// Calls `visit` with each row. A row is what it was at one moment; another one can be of
+    /// another moment.
+    ///
+    /// Copies a set at a time, so that `visit` may sleep.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and those of `visit`.
+    pub(crate) fn each(&self, mut visit: impl FnMut(&Entry, Row<'_>) -> Result) -> Result {
+        let words = self.layout.words();
+        let mut entries = KVVec::from_elem(Entry::default(), WAYS, GFP_KERNEL)?;
+        let mut copies = KVVec::from_elem(0u64, WAYS * words, GFP_KERNEL)?;
+        for set in &self.sets {
+            let mut count = 0;
+            {
+                let rows = set.lock();
+                let places = entries.iter_mut().zip(copies.chunks_exact_mut(words));
+                for ((entry, words), (to_entry, to_words)) in rows.iter().zip(places) {
+                    *to_entry = *entry;
+                    to_words.copy_from_slice(words);
+                    count += 1;
+                }
+            }
+            let copies = copies.chunks_exact(words);
+            for (entry, words) in entries.iter().zip(copies).take(count) {
+                visit(entry, Row::new(self.layout, words))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Calls `visit` with the sum of the tasks' rows that were given up.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`, and those of `visit`.
+    pub(crate) fn others(&self, visit: impl FnOnce(Row<'_>) -> Result) -> Result {
+        let mut copy = KVVec::from_elem(0u64, self.layout.words(), GFP_KERNEL)?;
+        copy.copy_from_slice(&self.others.lock());
+        visit(Row::new(self.layout, &copy))
+    }
+}

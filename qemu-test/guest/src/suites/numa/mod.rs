@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `numa_stat` on two nodes: what it counts is what the kernel counts.
+
+mod exact;
+mod rows;
+mod switch;
+
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use exact::{
+    averages_are_the_kernels, cgroups_are_the_kernels, huge_pages_count_as_pages,
+    totals_are_the_kernels,
+};
+use rows::{
+    a_row_goes_with_its_task, execve_clears_the_averages, reset_clears,
+    threads_add_up_to_their_process, what_finds_no_room_is_in_others,
+};
+
+use switch::{
+    a_cgroup_is_not_scanned, a_node_is_kept, a_process_and_its_children_are_not_scanned,
+    all_but_one_are_not_scanned, bad_lines_change_nothing, without_the_module_all_are_scanned,
+};
+
+use crate::suite::{list, skip, Context, Suite};
+use crate::sys::kernel::patience;
+use crate::sys::numa::{self, Eager, Sched};
+use crate::sys::numa_stat::{self, Row, MODULE};
+use crate::sys::worker::Worker;
+use crate::sys::{debugfs, ftrace, kmsg, module, wait_for};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "numa",
+    by_name_only: false,
+    tests: list![
+        guest_has_two_nodes,
+        observes_all_events,
+        averages_are_the_kernels,
+        totals_are_the_kernels,
+        huge_pages_count_as_pages,
+        cgroups_are_the_kernels,
+        threads_add_up_to_their_process,
+        a_row_goes_with_its_task,
+        execve_clears_the_averages,
+        what_finds_no_room_is_in_others,
+        reset_clears,
+        without_privacy_all_else_is_counted,
+        only_root_can_read,
+        takes_good_parameters,
+        refuses_bad_parameters,
+        comes_and_goes_under_faults,
+        samples_in_c_and_rust_agree,
+        a_cgroup_is_not_scanned,
+        a_process_and_its_children_are_not_scanned,
+        all_but_one_are_not_scanned,
+        without_the_module_all_are_scanned,
+        a_node_is_kept,
+        bad_lines_change_nothing,
+    ],
+};
+
+/// The functions that `numa_stat` hooks.
+const HOOKED: [&str; 11] = [
+    "migrate_misplaced_folio",
+    "migrate_misplaced_folio_prepare",
+    "migrate_swap",
+    "migrate_task_to",
+    "numa_migrate_check",
+    "sched_setnuma",
+    "tackle_numa_skip",
+    "task_numa_fault",
+    "task_numa_free",
+    "task_numa_work",
+    "task_scan_max",
+];
+
+/// Time for faults to come: the kernel looks for misplaced pages by the
+/// running time of a task, and emulated processors are slow.
+const LIMIT: Duration = Duration::from_secs(100);
+/// Pages to wait for, of the 16384 that the worker has.
+const PLENTY: u64 = 100;
+
+fn guest_has_two_nodes(_: &mut Context<'_>) -> Result<()> {
+    let nodes = numa::nodes()?;
+    ensure!(nodes == 2, "expected 2 nodes, got {nodes}");
+    for node in 0..nodes {
+        numa::cpu_of(node)?;
+    }
+    Ok(())
+}
+
+/// `numa_stat` needs a kernel that balances.
+pub fn need_balancing() -> Result<()> {
+    if !numa::can_balance() {
+        return skip("the kernel has no CONFIG_NUMA_BALANCING");
+    }
+    Ok(())
+}
+
+/// The tests of migrations need somewhere to migrate to, too.
+fn need_nodes() -> Result<()> {
+    need_balancing()?;
+    if numa::nodes()? < 2 {
+        return skip("there is only one node");
+    }
+    Ok(())
+}
+
+fn file(name: &str) -> Result<String> {
+    debugfs::read(debugfs::tackle(&format!("{MODULE}/{name}")))
+}
+
+fn observes_all_events(_: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
+    let stack = module::stack(MODULE, "")?;
+    for function in HOOKED {
+        ftrace::expect_enabled(function)?;
+    }
+    let events = file("events")?;
+    let expected = "hint\ncounted\nwindow\nscan\nskip\nmigration\nplacement\nexit";
+    ensure!(events == expected, "expected {expected:?}, got {events:?}");
+    stack.unload()?;
+    HOOKED.iter().try_for_each(|name| ftrace::expect_bare(name))
+}
+
+/// The row of a task, or all that explains why there is none.
+fn row_of(worker: &Worker) -> Result<Row> {
+    let pid = worker.pid();
+    numa_stat::task(pid)?.with_context(|| format!("no row; the kernel says {:?}", Sched::of(pid)))
+}
+
+/// Waits until `pages` of the worker were migrated and stops it, so that counts stand still.
+fn migrations_of(context: &mut Context<'_>, worker: &Worker, pages: u64) -> Result<Row> {
+    let start = Instant::now();
+    let come = wait_for("migrations for the worker", patience(LIMIT), || {
+        let row = numa_stat::task(worker.pid())?;
+        Ok(row.filter(|row| row.get("migrated") >= pages))
+    });
+    come.with_context(|| {
+        format!(
+            "the row is {:?}, the kernel says {:?}, its pages are on {:?}",
+            numa_stat::task(worker.pid()),
+            Sched::of(worker.pid()),
+            numa::pages(worker.pid())
+        )
+    })?;
+    context.note(format!(
+        "{pages} pages after {:.1} s",
+        start.elapsed().as_secs_f64()
+    ))?;
+    worker.stop()?;
+    row_of(worker)
+}
+
+fn without_privacy_all_else_is_counted(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "private=0")?;
+    let events = file("events")?;
+    ensure!(
+        events.contains("fault\n") && !events.contains("counted"),
+        "expected the event fault in place of counted, got {events:?}"
+    );
+    let eager = Eager::new()?;
+    let worker = Worker::start(1)?;
+    let row = migrations_of(context, &worker, PLENTY)?;
+    let kernel = Sched::of(worker.pid())?;
+    ensure!(
+        row.get("migrated") == kernel.migrated,
+        "expected {kernel:?}, got {row:?}"
+    );
+    ensure!(
+        row.get("private") + row.get("shared") == 0,
+        "expected no private and shared pages, got {row:?}"
+    );
+    drop((worker, eager));
+    stack.unload()
+}
+
+fn only_root_can_read(_: &mut Context<'_>) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    need_balancing()?;
+    let stack = module::stack(MODULE, "")?;
+    for entry in std::fs::read_dir(debugfs::tackle(MODULE))? {
+        let entry = entry?;
+        let mode = entry.metadata()?.permissions().mode();
+        ensure!(
+            mode & 0o077 == 0,
+            "{}: expected a mode for root alone, got {mode:o}",
+            entry.path().display()
+        );
+    }
+    stack.unload()
+}
+
+fn takes_good_parameters(_: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
+    let mut before = 0;
+    for kib in [64, 1024, 8192, 65536] {
+        let stack = module::stack(MODULE, &format!("memory_kib={kib}"))?;
+        let room = numa_stat::total("room")?;
+        ensure!(
+            room > before,
+            "{kib} KiB: expected more room than {before}, got {room}"
+        );
+        before = room;
+        stack.unload()?;
+    }
+    HOOKED.iter().try_for_each(|name| ftrace::expect_bare(name))
+}
+
+fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
+    need_balancing()?;
+    let library = module::load(module::LIBRARY, "")?;
+    for (name, values) in [
+        ("memory_kib", &["0", "1", "1048577", "-1", "much", ""][..]),
+        ("private", &["2", "-1", "yes", ""][..]),
+    ] {
+        for value in values {
+            let mut log = kmsg::Cursor::now()?;
+            module::expect_refusal(MODULE, &format!("{name}={value}"), Errno::EINVAL)?;
+            log.expect_one_error(name)
+                .with_context(|| format!("after {name}={value}"))?;
+        }
+    }
+    HOOKED
+        .iter()
+        .try_for_each(|name| ftrace::expect_bare(name))?;
+    library.unload()
+}
+
+fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::load(module::LIBRARY, "")?;
+    let eager = Eager::new()?;
+    let worker = Worker::start(4)?;
+    let mut seen = 0;
+    for _ in 0..5 {
+        let module = module::load(MODULE, "")?;
+        let rows = wait_for("rows", patience(LIMIT), || {
+            let rows = numa_stat::rows("tasks", "pid")?;
+            Ok((!rows.is_empty()).then_some(rows))
+        })?;
+        seen += rows.values().map(|row| row.get("scans")).sum::<u64>();
+        module.unload()?;
+    }
+    context.note(format!("{seen} scans seen in 5 rounds"))?;
+    ensure!(seen > 0, "expected scans in 5 rounds, got none");
+    drop((worker, eager));
+    library.unload()
+}
+
+/// The observers in `samples/`, in C and in Rust, see what `numa_stat` sees.
+fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::load(module::LIBRARY, "")?;
+    let samples = [
+        module::load("numa_observer", "")?,
+        module::load("numa_local", "")?,
+    ];
+    let stat = module::load(MODULE, "private=0")?;
+    let both = || -> Result<[String; 2]> {
+        Ok([
+            debugfs::read("/sys/kernel/debug/numa_observer")?,
+            debugfs::read(debugfs::tackle("numa_local/pages"))?,
+        ])
+    };
+    let eager = Eager::new()?;
+    let worker = Worker::start(2)?;
+    migrations_of(context, &worker, PLENTY)?;
+    let [c, rust] = wait_for("a moment without faults", patience(LIMIT), || {
+        let read = both()?;
+        Ok((both()? == read).then_some(read))
+    })?;
+    ensure!(c == rust, "in C: {c:?}, in Rust: {rust:?}");
+    let migrated = c.lines().find_map(|line| line.strip_prefix("migrated "));
+    let migrated: u64 = migrated.context("no line migrated")?.parse()?;
+    let total = numa_stat::totals()?.pages_migrated;
+    ensure!(
+        migrated == total && migrated >= PLENTY,
+        "expected {total} pages migrated, got {migrated}"
+    );
+    drop((worker, eager));
+    stat.unload()?;
+    for sample in samples {
+        sample.unload()?;
+    }
+    HOOKED
+        .iter()
+        .try_for_each(|name| ftrace::expect_bare(name))?;
+    library.unload()
+}

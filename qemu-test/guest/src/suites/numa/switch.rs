@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! `numa_control`: balancing for some tasks only, and nodes that tasks keep.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use crate::suite::Context;
+use crate::sys::kernel::patience;
+use crate::sys::numa::{Eager, Sched};
+use crate::sys::worker::Worker;
+use crate::sys::{debugfs, ftrace, module, wait_for};
+
+use super::{need_nodes, LIMIT};
+
+const MODULE: &str = "numa_control";
+/// Both functions that it overrides.
+const HOOKED: [&str; 2] = ["task_numa_work", "sched_setnuma"];
+
+/// For a second worker: the CPU that the first one does not use.
+const ELSEWHERE: &str = "--memory 0 --run 1";
+
+fn set(file: &str, line: &str) -> Result<()> {
+    let path = debugfs::tackle(&format!("{MODULE}/{file}"));
+    debugfs::set(path, line).with_context(|| format!("'{line}': {}", read("error")))
+}
+
+fn read(file: &str) -> String {
+    let text = debugfs::read(debugfs::tackle(&format!("{MODULE}/{file}"))).unwrap_or_default();
+    text.lines().map(|line| format!("{line}\n")).collect()
+}
+
+fn expect_rules(expected: &str) -> Result<()> {
+    let rules = read("switch");
+    ensure!(
+        rules == expected,
+        "expected the rules {expected:?}, got {rules:?}"
+    );
+    Ok(())
+}
+
+fn scans(worker: &Worker) -> Result<u64> {
+    Ok(Sched::of(worker.pid())?.scans)
+}
+
+/// Waits until a worker was scanned twice from end to end.
+fn await_scans(worker: &Worker) -> Result<()> {
+    let before = scans(worker)?;
+    wait_for("scans", patience(LIMIT), || {
+        Ok((scans(worker)? >= before + 2).then_some(()))
+    })
+}
+
+/// Checks that one worker is scanned, and the other ones are not. A scan that was queued may
+/// still come, and so may faults of the one before.
+fn expect_scans(context: &mut Context<'_>, of: &Worker, not_of: &[&Worker]) -> Result<()> {
+    await_scans(of)?;
+    let state = |worker: &&Worker| Sched::of(worker.pid());
+    let before = not_of.iter().map(state).collect::<Result<Vec<_>>>()?;
+    await_scans(of)?;
+    let after = not_of.iter().map(state).collect::<Result<Vec<_>>>()?;
+    context.note(format!("{after:?}"))?;
+    ensure!(
+        before == after,
+        "expected no scan and no fault, got {before:?}, then {after:?}"
+    );
+    Ok(())
+}
+
+/// Two threads, whose local memory is scanned as well.
+fn worker(args: &str) -> Result<Worker> {
+    Worker::with(&format!("--threads 2 --mib 16 {args}"))
+}
+
+pub(super) fn a_cgroup_is_not_scanned(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "")?;
+    let root = Path::new("/sys/fs/cgroup");
+    let (outer, inner) = (root.join("numa_off"), root.join("numa_off/below"));
+    fs::create_dir_all(&inner)?;
+    let eager = Eager::new()?;
+    let inside = worker(&format!("--cgroup {}", inner.display()))?;
+    let outside = worker(ELSEWHERE)?;
+    await_scans(&inside)?;
+    set("switch", "off cgroup=/numa_off")?;
+    expect_rules("off cgroup=/numa_off\n")?;
+    expect_scans(context, &outside, &[&inside])?;
+    // The deeper rule counts.
+    set("switch", "on cgroup=/numa_off/below")?;
+    expect_rules("off cgroup=/numa_off\non cgroup=/numa_off/below\n")?;
+    await_scans(&inside)?;
+    set("switch", "clear cgroup=/numa_off/below")?;
+    expect_scans(context, &outside, &[&inside])?;
+    set("switch", "on cgroup=/numa_off")?;
+    expect_rules("")?;
+    await_scans(&inside)?;
+    drop((inside, outside, eager));
+    fs::remove_dir(&inner)?;
+    fs::remove_dir(&outer)?;
+    stack.unload()
+}
+
+pub(super) fn a_process_and_its_children_are_not_scanned(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "")?;
+    let eager = Eager::new()?;
+    let outside = worker(ELSEWHERE)?;
+    let mut parent = Worker::with("--fork")?;
+    let tgid = parent.parent();
+    set("switch", &format!("off tgid={tgid}"))?;
+    parent.fork()?;
+    ensure!(parent.pid() != tgid, "the worker has no child");
+    expect_scans(context, &outside, &[&parent])?;
+    let seen = scans(&parent)?;
+    ensure!(seen == 0, "expected no scan of the child, got {seen}");
+    set("switch", &format!("on tgid={tgid}"))?;
+    expect_rules("")?;
+    await_scans(&parent)?;
+    drop((parent, outside, eager));
+    stack.unload()
+}
+
+pub(super) fn all_but_one_are_not_scanned(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "")?;
+    let eager = Eager::new()?;
+    let (one, other) = (worker("")?, worker(ELSEWHERE)?);
+    set("switch", "off all")?;
+    set("switch", &format!("on tgid={}", one.pid()))?;
+    expect_scans(context, &one, &[&other])?;
+    // A thread's rule comes before that of its process, and goes with the thread.
+    set("switch", &format!("on pid={}", other.pid()))?;
+    await_scans(&other)?;
+    let pid = other.pid();
+    ensure!(
+        read("switch").contains(&format!("on pid={pid}\n")),
+        "no rule of the thread"
+    );
+    drop(other);
+    wait_for("the rule to go", patience(LIMIT), || {
+        Ok((!read("switch").contains(&format!("on pid={pid}\n"))).then_some(()))
+    })?;
+    drop((one, eager));
+    stack.unload()
+}
+
+pub(super) fn without_the_module_all_are_scanned(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::load(module::LIBRARY, "")?;
+    let eager = Eager::new()?;
+    let worker = worker("")?;
+    for _ in 0..3 {
+        let module = module::load(MODULE, "")?;
+        set("switch", "off all")?;
+        // Several scans are skipped meanwhile: each must be ready to be queued again.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+        let before = scans(&worker)?;
+        module.unload()?;
+        await_scans(&worker)?;
+        context.note(format!("{before} scans, then {}", scans(&worker)?))?;
+    }
+    drop((worker, eager));
+    HOOKED
+        .iter()
+        .try_for_each(|name| ftrace::expect_bare(name))?;
+    library.unload()
+}
+
+pub(super) fn a_node_is_kept(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "")?;
+    let eager = Eager::new()?;
+    let worker = worker("--free --memory 0")?;
+    let pid = worker.pid();
+    let preferred = || -> Result<_> { Ok(Sched::of(pid)?.preferred) };
+    for node in [1, 0, 1] {
+        set("prefer", &format!("{pid} {node}"))?;
+        let expected = format!("pid={pid} node={node}\n");
+        ensure!(
+            read("prefer") == expected,
+            "expected {expected:?}, got {:?}",
+            read("prefer")
+        );
+        for _ in 0..2 {
+            await_scans(&worker)?;
+            let now = preferred()?;
+            ensure!(
+                now == Some(node),
+                "expected node {node} to be kept, got {now:?}"
+            );
+        }
+    }
+    context.note(format!("{:?}", Sched::of(pid)?))?;
+    set("prefer", &format!("{pid} none"))?;
+    ensure!(read("prefer").is_empty(), "a node is still kept");
+    set("prefer", &format!("{pid} 1"))?;
+    drop((worker, eager));
+    wait_for("the task to be forgotten", patience(LIMIT), || {
+        Ok(read("prefer").is_empty().then_some(()))
+    })?;
+    stack.unload()
+}
+
+pub(super) fn bad_lines_change_nothing(_: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "")?;
+    let pinned = Worker::start(1)?;
+    let pid = pinned.pid();
+    let long = format!("off cgroup=/{}", "x".repeat(4200));
+    let elsewhere = format!("{pid} 1");
+    let cases: &[(&str, &str, Errno, &str)] = &[
+        ("switch", "off", Errno::EINVAL, "not 'on WHO'"),
+        ("switch", "stop pid=1", Errno::EINVAL, "the first word"),
+        ("switch", "off pid=0", Errno::EINVAL, "not a number above 0"),
+        ("switch", "off cgroup=a", Errno::EINVAL, "begins with /"),
+        ("switch", "off pid=4000000", Errno::ESRCH, "no task 4000000"),
+        (
+            "switch",
+            "off tgid=4000000",
+            Errno::ESRCH,
+            "no such process",
+        ),
+        (
+            "switch",
+            "off cgroup=/none",
+            Errno::ENOENT,
+            "no such cgroup",
+        ),
+        ("switch", &long, Errno::E2BIG, "at most"),
+        ("switch", "off \u{0}", Errno::EINVAL, "not text"),
+        ("prefer", "1", Errno::EINVAL, "not 'PID NODE'"),
+        ("prefer", "1 x", Errno::EINVAL, "no number"),
+        ("prefer", "4000000 0", Errno::ESRCH, "no task"),
+        ("prefer", "2 0", Errno::ESRCH, "no address space"),
+        ("prefer", "1 2", Errno::ENXIO, "node 2 is not online"),
+        ("prefer", "1 99999999999", Errno::ENXIO, "not online"),
+        ("prefer", &elsewhere, Errno::EPERM, "may not run"),
+    ];
+    for (file, line, errno, why) in cases {
+        let answer = debugfs::write(debugfs::tackle(&format!("{MODULE}/{file}")), line)?;
+        ensure!(
+            answer == Err(*errno),
+            "'{line}': expected {errno:?}, got {answer:?}"
+        );
+        let error = read("error");
+        ensure!(
+            error.contains(why) && error.lines().count() == 1,
+            "'{line}': expected a line with {why:?}, got {error:?}"
+        );
+    }
+    expect_rules("")?;
+    ensure!(read("prefer").is_empty(), "a node is kept");
+    set("switch", "off all")?;
+    ensure!(read("error").is_empty(), "the error stays");
+    drop(pinned);
+    stack.unload()
+}

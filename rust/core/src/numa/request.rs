@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Lines by which the balancing of tasks is switched, and what they mean together.
+
+use core::fmt;
+
+/// Whose balancing a line is about.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Who<'a> {
+    /// All tasks.
+    All,
+    /// The tasks of a cgroup and of those below it; the path begins with `/`.
+    Cgroup(&'a str),
+    /// The tasks of a process, and of the processes that descend from it.
+    Tgid(i32),
+    /// A thread.
+    Pid(i32),
+}
+
+/// What is to be done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Verb {
+    /// Balance.
+    On,
+    /// Do not balance.
+    Off,
+    /// As if nothing had been said about these tasks.
+    Clear,
+}
+
+/// Why a line is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Refused(&'static str);
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Reads `VERB WHO`: a verb `on`, `off` or `clear`, and `pid=N`, `tgid=N`, `cgroup=/PATH` or
+/// `all`.
+pub fn parse_switch(line: &str) -> Result<(Verb, Who<'_>), Refused> {
+    let (verb, who) = line
+        .trim_end_matches('\n')
+        .split_once(' ')
+        .ok_or(Refused("not 'on WHO', 'off WHO' or 'clear WHO'"))?;
+    let verb = match verb {
+        "on" => Verb::On,
+        "off" => Verb::Off,
+        "clear" => Verb::Clear,
+        _ => return Err(Refused("the first word is not on, off or clear")),
+    };
+    let who = match who.split_once('=') {
+        None if who == "all" => Who::All,
+        Some(("pid", pid)) => Who::Pid(id(pid)?),
+        Some(("tgid", tgid)) => Who::Tgid(id(tgid)?),
+        Some(("cgroup", path)) if path.starts_with('/') => Who::Cgroup(path),
+        Some(("cgroup", _)) => return Err(Refused("the path of a cgroup begins with /")),
+        _ => return Err(Refused("not pid=N, tgid=N, cgroup=/PATH or all")),
+    };
+    Ok((verb, who))
+}
+
+/// Reads `PID NODE` or `PID none`.
+pub fn parse_prefer(line: &str) -> Result<(i32, Option<usize>), Refused> {
+    let (pid, node) = line
+        .trim_end_matches('\n')
+        .split_once(' ')
+        .ok_or(Refused("not 'PID NODE' or 'PID none'"))?;
+    let node = match node {
+        "none" => None,
+        number => Some(
+            number
+                .parse()
+                .map_err(|_| Refused("the node is no number"))?,
+        ),
+    };
+    Ok((id(pid)?, node))
+}
+
+fn id(text: &str) -> Result<i32, Refused> {
+    match text.parse() {
+        Ok(id) if id > 0 => Ok(id),
+        _ => Err(Refused("the ID is not a number above 0")),
+    }
+}
+
+/// How special a rule is: of those that a task matches, the greatest one counts.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub struct Rank(u32);
+
+impl Who<'_> {
+    /// Returns its rank: threads before processes before cgroups, of which the deepest comes
+    /// first, before all.
+    pub fn rank(&self) -> Rank {
+        Rank(match self {
+            Self::All => 0,
+            Self::Cgroup(path) => {
+                let depth = path.split('/').filter(|name| !name.is_empty()).count();
+                // CAST: A path has less than 2^30 names.
+                1 + depth as u32
+            }
+            Self::Tgid(_) => u32::MAX - 1,
+            Self::Pid(_) => u32::MAX,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_that_mean_something() {
+        for (line, expected) in [
+            ("off pid=12", (Verb::Off, Who::Pid(12))),
+            ("on tgid=1\n", (Verb::On, Who::Tgid(1))),
+            (
+                "clear cgroup=/a b/c=d",
+                (Verb::Clear, Who::Cgroup("/a b/c=d")),
+            ),
+            ("off all", (Verb::Off, Who::All)),
+        ] {
+            assert_eq!(parse_switch(line), Ok(expected), "{line}");
+        }
+        assert_eq!(parse_prefer("7 3\n"), Ok((7, Some(3))));
+        assert_eq!(parse_prefer("7 none"), Ok((7, None)));
+    }
+
+    #[test]
+    fn lines_that_mean_nothing() {
+        for line in [
+            "",
+            "off",
+            "off ",
+            "of pid=1",
+            "off pid=0",
+            "off pid=-1",
+            "off pid=x",
+            "off pid",
+            "off pid=99999999999",
+            "off cgroup=a",
+            "off everything",
+            "off  all",
+        ] {
+            assert!(parse_switch(line).is_err(), "{line}");
+        }
+        for line in ["", "1", "x 1", "1 x", "0 1", "1 -1", "1 1 1"] {
+            assert!(parse_prefer(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_most_special_comes_first() {
+        let rising = [
+            Who::All,
+            Who::Cgroup("/"),
+            Who::Cgroup("/a"),
+            Who::Cgroup("/a/b/"),
+            Who::Tgid(1),
+            Who::Pid(1),
+        ];
+        assert!(rising
+            .windows(2)
+            .all(|pair| pair[0].rank() < pair[1].rank()));
+    }
+}

@@ -1,0 +1,336 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A row of counts: how it lies in memory, and how an event changes it.
+
+use super::{Counter, Vector};
+use core::fmt;
+
+/// How rows lie in memory: the counters, the vectors, and a matrix of pages that were migrated
+/// from node to node.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Layout {
+    nodes: usize,
+}
+
+impl Layout {
+    /// The layout for this number of nodes, at most 1024.
+    pub const fn new(nodes: usize) -> Self {
+        let nodes = if nodes < 1024 { nodes } else { 1024 };
+        Self { nodes }
+    }
+
+    /// Returns the number of nodes.
+    pub const fn nodes(self) -> usize {
+        self.nodes
+    }
+
+    /// Returns how many words a row has.
+    pub const fn words(self) -> usize {
+        Counter::ALL.len() + (Vector::ALL.len() + self.nodes) * self.nodes
+    }
+
+    /// The word of a vector's element.
+    const fn element(self, vector: Vector, node: usize) -> Option<usize> {
+        if node >= self.nodes {
+            return None;
+        }
+        Some(Counter::ALL.len() + vector as usize * self.nodes + node)
+    }
+
+    /// The word of the pages that were migrated from `source` to `target`.
+    const fn moved(self, source: usize, target: usize) -> Option<usize> {
+        if source >= self.nodes || target >= self.nodes {
+            return None;
+        }
+        Some(Counter::ALL.len() + (Vector::ALL.len() + source) * self.nodes + target)
+    }
+}
+
+/// A row, to be read.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<'a> {
+    layout: Layout,
+    words: &'a [u64],
+}
+
+impl<'a> Row<'a> {
+    /// The row in `words`, which has as many as [`Layout::words`] says. Missing ones count as 0.
+    pub const fn new(layout: Layout, words: &'a [u64]) -> Self {
+        Self { layout, words }
+    }
+
+    fn word(&self, index: Option<usize>) -> u64 {
+        let word = index.and_then(|index| self.words.get(index));
+        word.copied().unwrap_or(0)
+    }
+
+    /// Returns a counter.
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.word(Some(counter as usize))
+    }
+
+    /// Returns an element of a vector; 0 for a node that there is not.
+    pub fn at(&self, vector: Vector, node: usize) -> u64 {
+        self.word(self.layout.element(vector, node))
+    }
+
+    /// Returns how many pages were migrated from `source` to `target`.
+    pub fn moved(&self, source: usize, target: usize) -> u64 {
+        self.word(self.layout.moved(source, target))
+    }
+
+    /// Returns its words.
+    pub const fn words(&self) -> &'a [u64] {
+        self.words
+    }
+
+    /// Returns whether all is 0.
+    pub fn is_empty(&self) -> bool {
+        self.words.iter().all(|&word| word == 0)
+    }
+
+    /// Calls `visit` with the name and the value of each counter that is not 0.
+    pub fn counters<E>(
+        &self,
+        mut visit: impl FnMut(&'static str, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for &counter in Counter::ALL {
+            match self.get(counter) {
+                0 => {}
+                value => visit(counter.name(), value)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a file says about a row: ` KEY=VALUE` for all that is not 0, vectors as
+/// ` KEY=NODE:PAGES,NODE:PAGES`, the matrix as ` moved=SOURCE>TARGET:PAGES`.
+impl fmt::Display for Row<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.counters(|name, value| write!(f, " {name}={value}"))?;
+        for vector in Vector::ALL {
+            let Some(name) = vector.name() else {
+                continue;
+            };
+            let separator = Separator::new(name);
+            for node in 0..self.layout.nodes {
+                match self.at(vector, node) {
+                    0 => {}
+                    pages => write!(f, "{separator}{node}:{pages}")?,
+                }
+            }
+        }
+        let separator = Separator::new("moved");
+        for source in 0..self.layout.nodes {
+            for target in 0..self.layout.nodes {
+                match self.moved(source, target) {
+                    0 => {}
+                    pages => write!(f, "{separator}{source}>{target}:{pages}")?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What comes before an element of a list: ` KEY=` before the first, a comma before others.
+struct Separator {
+    name: &'static str,
+    is_first: core::cell::Cell<bool>,
+}
+
+impl Separator {
+    const fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            is_first: core::cell::Cell::new(true),
+        }
+    }
+}
+
+impl fmt::Display for Separator {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.is_first.replace(false) {
+            write!(f, " {}=", self.name)
+        } else {
+            f.write_str(",")
+        }
+    }
+}
+
+/// A hinting fault that the kernel has counted.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Faulted {
+    /// The node of the memory.
+    pub mem_node: usize,
+    /// The node of the CPU.
+    pub cpu_node: usize,
+    /// How many pages it counts for.
+    pub pages: u64,
+    /// Whether memory and CPU were on one node.
+    pub is_local: bool,
+    /// Whether the memory was migrated.
+    pub is_migrated: bool,
+    /// Whether its migration has failed.
+    pub has_failed: bool,
+    /// Whether the kernel has counted it as private; [`None`] if that is not known.
+    pub is_private: Option<bool>,
+}
+
+/// A row, to count in. Counts wrap around at 2^64.
+#[derive(Debug)]
+pub struct RowMut<'a> {
+    layout: Layout,
+    words: &'a mut [u64],
+}
+
+impl<'a> RowMut<'a> {
+    /// The row in `words`, which has as many as [`Layout::words`] says. Counts of missing ones are
+    /// lost.
+    pub fn new(layout: Layout, words: &'a mut [u64]) -> Self {
+        Self { layout, words }
+    }
+
+    /// Returns the row to be read.
+    pub fn as_row(&self) -> Row<'_> {
+        Row::new(self.layout, self.words)
+    }
+
+    fn change(&mut self, index: Option<usize>, change: impl FnOnce(u64) -> u64) {
+        if let Some(word) = index.and_then(|index| self.words.get_mut(index)) {
+            *word = change(*word);
+        }
+    }
+
+    /// Adds to a counter.
+    #[inline]
+    pub fn add(&mut self, counter: Counter, n: u64) {
+        self.change(Some(counter as usize), |word| word.wrapping_add(n));
+    }
+
+    /// Adds to an element of a vector.
+    #[inline]
+    pub fn add_at(&mut self, vector: Vector, node: usize, n: u64) {
+        let element = self.layout.element(vector, node);
+        self.change(element, |word| word.wrapping_add(n));
+    }
+
+    /// Adds a time to a sum, and keeps the longest.
+    #[inline]
+    pub fn add_time(&mut self, sum: Counter, maximum: Counter, ns: u64) {
+        self.add(sum, ns);
+        self.change(Some(maximum as usize), |word| word.max(ns));
+    }
+
+    /// Adds pages that were migrated from `source` to `target`.
+    #[inline]
+    pub fn add_moved(&mut self, source: usize, target: usize, pages: u64) {
+        let element = self.layout.moved(source, target);
+        self.change(element, |word| word.wrapping_add(pages));
+    }
+
+    /// Counts a fault. With `in_window` it counts for the averages, too.
+    pub fn fault(&mut self, fault: &Faulted, in_window: bool) {
+        let pages = fault.pages;
+        self.add(Counter::Faults, 1);
+        self.add(Counter::Pages, pages);
+        self.add_at(Vector::Memory, fault.mem_node, pages);
+        self.add_at(Vector::Cpu, fault.cpu_node, pages);
+        for (counter, is_so) in [
+            (Counter::Local, fault.is_local),
+            (Counter::Migrated, fault.is_migrated),
+            (Counter::MigrateFailed, fault.has_failed),
+        ] {
+            if is_so {
+                self.add(counter, pages);
+            }
+        }
+        let window = match fault.is_private {
+            None => return,
+            Some(true) => {
+                self.add(Counter::Private, pages);
+                self.add_at(Vector::Private, fault.mem_node, pages);
+                Vector::WindowPrivate
+            }
+            Some(false) => {
+                self.add(Counter::Shared, pages);
+                Vector::WindowShared
+            }
+        };
+        if in_window {
+            self.add_at(window, fault.mem_node, pages);
+        }
+    }
+
+    /// Sets averages and window of `node` to what the kernel has: private and shared.
+    pub fn seed(&mut self, node: usize, average: [u64; 2], window: [u64; 2]) {
+        for (vector, value) in [
+            (Vector::AveragePrivate, average[0]),
+            (Vector::AverageShared, average[1]),
+            (Vector::WindowPrivate, window[0]),
+            (Vector::WindowShared, window[1]),
+        ] {
+            let element = self.layout.element(vector, node);
+            self.change(element, |_| value);
+        }
+    }
+
+    /// Closes the scan window: halves the averages and adds what the window has counted, as
+    /// `task_numa_placement()` in `kernel/sched/fair.c` does.
+    pub fn close_window(&mut self) {
+        for node in 0..self.layout.nodes {
+            for (window, average) in [
+                (Vector::WindowPrivate, Vector::AveragePrivate),
+                (Vector::WindowShared, Vector::AverageShared),
+            ] {
+                let counted = self.as_row().at(window, node);
+                let element = self.layout.element(average, node);
+                self.change(element, |old| {
+                    old.wrapping_add(counted.wrapping_sub(old / 2))
+                });
+                let element = self.layout.element(window, node);
+                self.change(element, |_| 0);
+            }
+        }
+    }
+
+    /// Clears averages and window, as the kernel does when a task executes another program.
+    pub fn clear_averages(&mut self) {
+        for node in 0..self.layout.nodes {
+            self.seed(node, [0, 0], [0, 0]);
+        }
+    }
+
+    /// Adds the words of another row from `first` on: all of them with `first == 0`, or a part of
+    /// them.
+    pub fn merge(&mut self, first: usize, others: &[u64]) {
+        let mine = self.words.get_mut(first..).unwrap_or_default();
+        for (index, (mine, &other)) in (first..).zip(mine.iter_mut().zip(others)) {
+            let is_maximum = Counter::ALL
+                .get(index)
+                .is_some_and(|counter| counter.is_maximum());
+            *mine = if is_maximum {
+                (*mine).max(other)
+            } else {
+                mine.wrapping_add(other)
+            };
+        }
+    }
+
+    /// Moves the words of `range` to `part`; returns how many there were.
+    pub fn take(&mut self, range: core::ops::Range<usize>, part: &mut [u64]) -> usize {
+        let words = self.words.get_mut(range).unwrap_or_default();
+        let mut taken = 0;
+        for (to, from) in part.iter_mut().zip(words) {
+            *to = core::mem::take(from);
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Sets all to 0.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+    }
+}

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A set of rows, and which row is for what.
+
+use super::{Layout, Row, RowMut, TaskId};
+use core::ops::DerefMut;
+
+/// What a row is for.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Key {
+    /// Nothing: the place is free.
+    #[default]
+    Free,
+    /// A thread.
+    Task {
+        /// Its ID.
+        pid: i32,
+        /// When it started, in nanoseconds after boot.
+        start: u64,
+    },
+    /// The threads of a process that have ended.
+    Process(i32),
+    /// A cgroup: folios that are charged to it, and tasks that have ended in it.
+    Cgroup(u64),
+}
+
+impl Key {
+    /// The key of a task.
+    pub const fn of(task: &TaskId) -> Self {
+        Self::Task {
+            pid: task.pid,
+            start: task.start,
+        }
+    }
+}
+
+/// Returns in which of `sets` sets, a power of two, the row of `key` is.
+pub const fn set_of(key: Key, sets: usize) -> usize {
+    let id = match key {
+        Key::Free => 0,
+        Key::Task { pid, .. } => pid as u32 as u64,
+        Key::Process(tgid) => tgid as u32 as u64 | 1 << 40,
+        Key::Cgroup(id) => id | 1 << 41,
+    };
+    // IDs come one after the other: the golden ratio spreads them.
+    let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    hash as usize & sets.wrapping_sub(1)
+}
+
+/// What is known beside the counts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Entry {
+    /// What the row is for.
+    pub key: Key,
+    /// The task, or the last one of a process.
+    pub task: TaskId,
+    /// The task's NUMA group when a scan window closed last; 0 without one.
+    pub group: i32,
+    /// Its cgroup at that time.
+    pub cgroup: u64,
+    /// Its preferred node.
+    pub preferred: Option<usize>,
+    /// Whether averages and window are those of the kernel.
+    pub is_seeded: bool,
+    /// When the hinting fault began that is being handled, 0 if none is.
+    pub hint_at: u64,
+    /// When the row was used last.
+    pub used_at: u64,
+}
+
+/// A place that was found or taken for a key.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Claimed {
+    /// Its index in the set.
+    pub index: usize,
+    /// Whether it was taken just now. Its row is empty.
+    pub is_new: bool,
+}
+
+/// Rows, and what they are for.
+#[derive(Debug)]
+pub struct Set<E, W> {
+    layout: Layout,
+    entries: E,
+    words: W,
+}
+
+impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
+    /// The set in `entries` and `words`, of which there are [`Layout::words`] for each entry.
+    pub fn new(layout: Layout, entries: E, words: W) -> Self {
+        Self {
+            layout,
+            entries,
+            words,
+        }
+    }
+
+    /// Returns the index of the row of `key`.
+    pub fn find(&self, key: Key) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.key == key)
+    }
+
+    /// Finds the row of `key`, or takes a place for it. If there is none, it takes that of the row
+    /// that was used least lately, after `evict` was called with that.
+    ///
+    /// [`None`] if the set has no place at all.
+    pub fn claim(
+        &mut self,
+        key: Key,
+        now: u64,
+        evict: impl FnOnce(&Entry, Row<'_>),
+    ) -> Option<Claimed> {
+        if let Some(index) = self.find(key) {
+            if let Some(entry) = self.entries.get_mut(index) {
+                entry.used_at = now;
+            }
+            return Some(Claimed {
+                index,
+                is_new: false,
+            });
+        }
+        let oldest = |(_, entry): &(usize, &Entry)| (entry.key != Key::Free, entry.used_at);
+        let (index, entry) = self.entries.iter().enumerate().min_by_key(oldest)?;
+        if entry.key != Key::Free {
+            evict(entry, self.row(index));
+        }
+        self.row_mut(index).clear();
+        let entry = self.entries.get_mut(index)?;
+        *entry = Entry {
+            key,
+            used_at: now,
+            ..Entry::default()
+        };
+        Some(Claimed {
+            index,
+            is_new: true,
+        })
+    }
+
+    /// Returns what is known beside the counts.
+    pub fn entry_mut(&mut self, index: usize) -> Option<&mut Entry> {
+        self.entries.get_mut(index)
+    }
+
+    /// The words of a row.
+    fn range(&self, index: usize) -> core::ops::Range<usize> {
+        let words = self.layout.words();
+        let first = index.wrapping_mul(words);
+        first..first.wrapping_add(words)
+    }
+
+    /// Returns a row to be read; an empty one if there is no such.
+    pub fn row(&self, index: usize) -> Row<'_> {
+        Row::new(self.layout, self.words(index))
+    }
+
+    /// Returns the words of a row.
+    pub fn words(&self, index: usize) -> &[u64] {
+        self.words.get(self.range(index)).unwrap_or_default()
+    }
+
+    /// Returns a row to count in; an empty one if there is no such.
+    pub fn row_mut(&mut self, index: usize) -> RowMut<'_> {
+        let range = self.range(index);
+        RowMut::new(self.layout, self.words.get_mut(range).unwrap_or_default())
+    }
+
+    /// Frees the place of a row.
+    pub fn remove(&mut self, index: usize) {
+        self.row_mut(index).clear();
+        if let Some(entry) = self.entries.get_mut(index) {
+            *entry = Entry::default();
+        }
+    }
+
+    /// Frees all places.
+    pub fn clear(&mut self) {
+        self.words.fill(0);
+        self.entries.fill(Entry::default());
+    }
+
+    /// Returns the rows and what they are for.
+    pub fn iter(&self) -> impl Iterator<Item = (&Entry, &[u64])> {
+        let in_use = |(_, entry): &(usize, &Entry)| entry.key != Key::Free;
+        self.entries
+            .iter()
+            .enumerate()
+            .filter(in_use)
+            .map(|(index, entry)| (entry, self.words(index)))
+    }
+}

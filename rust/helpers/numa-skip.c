@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The probe of the tracepoint sched_skip_vma_numa.
+ *
+ * It does nothing: the hooks of observers are on it. So it is compiled with the calls of
+ * ftrace, which the helpers are not.
+ */
+
+#include <linux/compiler.h>
+#include <linux/mm_types.h>
+
+void tackle_numa_skip(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int reason);
+
+noinline void tackle_numa_skip(void *data, struct mm_struct *mm, struct vm_area_struct *vma,
+			       int reason)
+{
+	/* Not empty for the compiler. */
+	barrier();
+}

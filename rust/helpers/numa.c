@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/cgroup.h>
+#include <linux/cpumask.h>
+#include <linux/memcontrol.h>
+#include <linux/mm.h>
+#include <linux/mm_inline.h>
+#include <linux/nodemask.h>
+#include <linux/sched.h>
+#include <linux/sched/numa_balancing.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+#include <linux/topology.h>
+#include <linux/tracepoint.h>
+
+bool rust_helper_node_online(int node)
+{
+	return node >= 0 && node < MAX_NUMNODES && node_online(node);
+}
+
+unsigned int rust_helper_nr_node_ids(void)
+{
+	return nr_node_ids;
+}
+
+int rust_helper_numa_node_id(void)
+{
+	return numa_node_id();
+}
+
+/* -1 for a CPU that cannot be. */
+int rust_helper_cpu_to_node(int cpu)
+{
+	return cpu >= 0 && cpu < nr_cpu_ids ? cpu_to_node(cpu) : NUMA_NO_NODE;
+}
+
+int rust_helper_node_distance(int from, int to)
+{
+	return node_distance(from, to);
+}
+
+unsigned int rust_helper_node_cpus(int node)
+{
+	return node_online(node) ? cpumask_weight(cpumask_of_node(node)) : 0;
+}
+
+unsigned long rust_helper_node_free_pages(int node)
+{
+	unsigned long pages = 0;
+	int zone;
+
+	for (zone = 0; zone < MAX_NR_ZONES; zone++)
+		pages += zone_page_state(&NODE_DATA(node)->node_zones[zone], NR_FREE_PAGES);
+	return pages;
+}
+
+/* Within an RCU read section. */
+u64 rust_helper_task_cgroup_id(struct task_struct *task)
+{
+#ifdef CONFIG_CGROUPS
+	return cgroup_id(task_dfl_cgroup(task));
+#else
+	return 0;
+#endif
+}
+
+bool rust_helper_process_lives(struct task_struct *task)
+{
+	return atomic_read(&task->signal->live) != 0;
+}
+
+/* -ESRCH without an address space, -EPERM if no CPU of the node is allowed. */
+int rust_helper_task_may_run_on(struct task_struct *task, int node)
+{
+	int err = 0;
+
+	task_lock(task);
+	if (!task->mm || (task->flags & PF_KTHREAD))
+		err = -ESRCH;
+	else if (!cpumask_intersects(task->cpus_ptr, cpumask_of_node(node)))
+		err = -EPERM;
+	task_unlock(task);
+	return err;
+}
+
+#ifdef CONFIG_NUMA_BALANCING
+int rust_helper_folio_nid(void *folio)
+{
+	return folio_nid(folio);
+}
+
+unsigned int rust_helper_folio_order(void *folio)
+{
+	return folio_order(folio);
+}
+
+bool rust_helper_folio_is_dirty_file(void *folio)
+{
+	return folio_is_file_lru(folio) && folio_test_dirty(folio);
+}
+
+bool rust_helper_folio_test_lru(void *folio)
+{
+	return folio_test_lru(folio);
+}
+
+bool rust_helper_folio_maybe_dma_pinned(void *folio)
+{
+	return folio_maybe_dma_pinned(folio);
+}
+
+/* Within an RCU read section. */
+u64 rust_helper_folio_cgroup_id(void *folio)
+{
+#ifdef CONFIG_MEMCG
+	struct mem_cgroup *memcg = folio_memcg(folio);
+
+	return memcg ? cgroup_id(memcg->css.cgroup) : 0;
+#else
+	return 0;
+#endif
+}
+
+/* What the last access left in the folio; -1 for none. */
+int rust_helper_last_cpu(int cpupid)
+{
+	return cpupid == (-1 & LAST_CPUPID_MASK) ? -1 : cpupid_to_cpu(cpupid);
+}
+
+int rust_helper_last_pid(int cpupid)
+{
+	return cpupid == (-1 & LAST_CPUPID_MASK) ? -1 : cpupid_to_pid(cpupid);
+}
+
+/* Whether task_numa_work() returns at once since memory can be on one node only. */
+bool rust_helper_one_node_allowed(void)
+{
+#ifdef CONFIG_CPUSETS
+	return nodes_weight(current->mems_allowed) == 1;
+#else
+	return false;
+#endif
+}
+#endif
+
+/* Waits until no CPU runs a probe that was unregistered. */
+void rust_helper_tracepoint_synchronize_unregister(void)
+{
+	tracepoint_synchronize_unregister();
+}

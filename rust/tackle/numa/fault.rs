@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The events `fault` and `counted`: the kernel adds a hinting fault to its statistics.
+//!
+//! C source: `task_numa_fault()` in `kernel/sched/fair.c`
+
+use super::{
+    node::{index, this_node},
+    registration::Shared,
+    Observer, Task,
+};
+use crate::{
+    bindings,
+    ftrace::{Call, EntryHandler, ExitHandler, Return},
+    time,
+};
+use kernel::{ffi::c_int, prelude::*, sync::Arc};
+
+/// A call of `task_numa_fault()` by a task with an address space.
+///
+/// The kernel ignores some of them: if balancing was switched off meanwhile, and memory of slow
+/// nodes when it balances tiers of memory. [`Counted`] tells these apart.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Fault<'a> {
+    size: usize,
+    task: Task<'a>,
+    mem_node: c_int,
+    cpu_node: c_int,
+    pages: u32,
+    flags: u32,
+    last_cpu: c_int,
+    last_pid: c_int,
+}
+
+same_layout!(
+    Fault, tackle_numa_fault:
+    size, task, mem_node, cpu_node, pages, flags, last_cpu, last_pid
+);
+
+const _: () = assert!(
+    bindings::TNF_MIGRATED == bindings::TACKLE_NUMA_MIGRATED
+        && bindings::TNF_NO_GROUP == bindings::TACKLE_NUMA_NO_GROUP
+        && bindings::TNF_SHARED == bindings::TACKLE_NUMA_SHARED
+        && bindings::TNF_FAULT_LOCAL == bindings::TACKLE_NUMA_LOCAL
+        && bindings::TNF_MIGRATE_FAIL == bindings::TACKLE_NUMA_MIGRATE_FAIL
+);
+
+impl<'a> Fault<'a> {
+    /// Reads the arguments of
+    /// `task_numa_fault(int last_cpupid, int mem_node, int pages, int flags)`.
+    #[inline]
+    fn of(call: &Call) -> Option<Self> {
+        // SAFETY: It is not used after the call.
+        let task = unsafe { Task::current() };
+        // The kernel does not count the faults of kernel threads, as ksmd.
+        if !task.has_mm() {
+            return None;
+        }
+        // CAST: An `int` is the lower 32 bits of its register.
+        let int = |n| call.argument(n).map(|register| register as c_int);
+        let cpupid = int(0)?;
+        // SAFETY: They take any number.
+        let (last_cpu, last_pid) =
+            unsafe { (bindings::last_cpu(cpupid), bindings::last_pid(cpupid)) };
+        Some(Self {
+            size: size_of::<Self>(),
+            task,
+            mem_node: int(1)?,
+            cpu_node: this_node(),
+            // CAST: It is not negative.
+            pages: int(2)? as u32,
+            // CAST: The same bits.
+            flags: int(3)? as u32,
+            last_cpu,
+            last_pid,
+        })
+    }
+
+    /// Returns the current task.
+    #[inline]
+    pub fn task(&self) -> Task<'a> {
+        self.task
+    }
+
+    /// Returns the node of the memory, after a migration the new one.
+    #[inline]
+    pub fn mem_node(&self) -> Option<usize> {
+        index(self.mem_node)
+    }
+
+    /// Returns the node of the CPU.
+    #[inline]
+    pub fn cpu_node(&self) -> Option<usize> {
+        index(self.cpu_node)
+    }
+
+    /// Returns how many pages the fault counts for.
+    #[inline]
+    pub fn pages(&self) -> u32 {
+        self.pages
+    }
+
+    /// Returns whether the fault migrated the memory.
+    #[inline]
+    pub fn is_migrated(&self) -> bool {
+        self.flags & bindings::TNF_MIGRATED != 0
+    }
+
+    /// Returns whether a migration was tried and failed.
+    #[inline]
+    pub fn has_failed(&self) -> bool {
+        self.flags & bindings::TNF_MIGRATE_FAIL != 0
+    }
+
+    /// Returns whether several address spaces map the memory.
+    #[inline]
+    pub fn is_shared(&self) -> bool {
+        self.flags & bindings::TNF_SHARED != 0
+    }
+
+    /// Returns whether memory and CPU were on one node when the fault happened.
+    #[inline]
+    pub fn is_local(&self) -> bool {
+        self.flags & bindings::TNF_FAULT_LOCAL != 0
+    }
+
+    /// Returns the CPU that accessed the page at the fault before, if there was one.
+    #[inline]
+    pub fn last_cpu(&self) -> Option<u32> {
+        u32::try_from(self.last_cpu).ok()
+    }
+
+    /// Returns the lower eight bits of the ID of the task that did, if there was one.
+    #[inline]
+    pub fn last_pid(&self) -> Option<u8> {
+        u8::try_from(self.last_pid).ok()
+    }
+
+    /// What the task's window has of this fault's node: shared and private pages.
+    #[inline]
+    fn window(&self) -> [u64; 2] {
+        let node = self.mem_node().unwrap_or(usize::MAX);
+        [false, true].map(|private| self.task.in_window(node, private))
+    }
+}
+
+/// The hook for the event `fault`.
+pub(super) struct OnFault<T>(pub(super) Arc<Shared<T>>);
+
+impl<T> OnFault<T> {
+    pub(super) const FUNCTION: &'static CStr = c"task_numa_fault";
+}
+
+impl<T: Observer> EntryHandler for OnFault<T> {
+    #[inline]
+    fn entry(&self, call: &Call) {
+        if let (Some(observer), Some(fault)) = (self.0.active(), Fault::of(call)) {
+            observer.fault(&fault);
+        }
+    }
+}
+
+/// How the kernel has counted a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Privacy {
+    /// Not at all.
+    Ignored = -1,
+    /// Another task accessed the page before.
+    Shared = 0,
+    /// The same task accessed the page before, or nobody.
+    Private = 1,
+}
+
+/// A [`Fault`] that the kernel has added to its statistics.
+#[repr(C)]
+pub struct Counted<'a> {
+    size: usize,
+    fault: Fault<'a>,
+    private: Privacy,
+    duration: u64,
+}
+
+same_layout!(Counted, tackle_numa_counted: size, fault, private, duration);
+
+impl<'a> Counted<'a> {
+    /// Returns the fault.
+    #[inline]
+    pub fn fault(&self) -> &Fault<'a> {
+        &self.fault
+    }
+
+    /// Returns how the kernel has counted it.
+    #[inline]
+    pub fn privacy(&self) -> Privacy {
+        self.private
+    }
+
+    /// Returns how long `task_numa_fault()` took, in nanoseconds. It may have moved the task.
+    #[inline]
+    pub fn duration(&self) -> u64 {
+        self.duration
+    }
+}
+
+/// What the event `counted` carries from the entry to the exit.
+#[derive(Clone, Copy)]
+pub(super) struct Before {
+    start: u64,
+    window: [u64; 2],
+    scan_seq: c_int,
+    arguments: [c_int; 4],
+    cpu_node: c_int,
+}
+
+/// The hook for the event `counted`.
+pub(super) struct OnCounted<T>(pub(super) Arc<Shared<T>>);
+
+impl<T: Observer> ExitHandler for OnCounted<T> {
+    type Data = Before;
+
+    #[inline]
+    fn entry(&self, call: &Call) -> Option<Before> {
+        self.0.active()?;
+        let fault = Fault::of(call)?;
+        // CAST: An `int` is the lower 32 bits of its register.
+        let int = |n| call.argument(n).unwrap_or(0) as c_int;
+        Some(Before {
+            start: time::mono_fast_ns(),
+            window: fault.window(),
+            scan_seq: fault.task.scan_seq(),
+            arguments: [int(0), int(1), int(2), int(3)],
+            cpu_node: fault.cpu_node,
+        })
+    }
+
+    #[inline]
+    fn exit(&self, _ret: &Return, before: Before) {
+        let Some(observer) = self.0.active() else {
+            return;
+        };
+        let [cpupid, mem_node, pages, flags] = before.arguments;
+        // SAFETY: They take any number.
+        let (last_cpu, last_pid) =
+            unsafe { (bindings::last_cpu(cpupid), bindings::last_pid(cpupid)) };
+        let fault = Fault {
+            size: size_of::<Fault<'_>>(),
+            // SAFETY: It is not used after the call.
+            task: unsafe { Task::current() },
+            mem_node,
+            cpu_node: before.cpu_node,
+            // CAST: It is not negative.
+            pages: pages as u32,
+            // CAST: The same bits.
+            flags: flags as u32,
+            last_cpu,
+            last_pid,
+        };
+        let private = privacy(&fault, &before);
+        observer.counted(&Counted {
+            size: size_of::<Counted<'_>>(),
+            private,
+            fault,
+            duration: time::mono_fast_ns().saturating_sub(before.start),
+        });
+    }
+}
+
+/// Finds how the kernel has counted `fault`: by which count of the window has grown. If the
+/// window closed meanwhile, the counts began at 0 again.
+fn privacy(fault: &Fault<'_>, before: &Before) -> Privacy {
+    let [shared, private] = if fault.task.scan_seq() == before.scan_seq {
+        before.window
+    } else {
+        [0, 0]
+    };
+    let after = fault.window();
+    if after[1] != private {
+        Privacy::Private
+    } else if after[0] != shared {
+        Privacy::Shared
+    } else {
+        Privacy::Ignored
+    }
+}

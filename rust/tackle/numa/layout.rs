@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events have one layout in Rust and in C.
+
+/// Checks that an event has the size and the offsets of its C struct
+/// (`include/tackle/numa.h`), which is what observers in C get.
+macro_rules! same_layout {
+    ($event:ident, $c:ident: $($field:ident),*) => {
+        const _: () = {
+            use core::mem::offset_of;
+            use $crate::bindings::$c;
+
+            assert!(size_of::<$event<'_>>() == size_of::<$c>());
+            assert!(align_of::<$event<'_>>() == align_of::<$c>());
+            $(assert!(offset_of!($event<'_>, $field) == offset_of!($c, $field));)*
+        };
+    };
+}

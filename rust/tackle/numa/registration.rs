@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The registration of an observer: the hooks that its events need.
+
+use super::{
+    exit::OnExit,
+    fault::{OnCounted, OnFault},
+    hint::OnHint,
+    migration::{OnMigrate, OnPrepare},
+    placement::{OnMove, OnPreferred, OnSwap},
+    scan::OnScan,
+    skip::{OnSkip, Probe},
+    task::GROUP_ID,
+    window::OnWindow,
+    Event, Events, Observer,
+};
+use crate::ftrace::{
+    self, EntryHandler, EntryHook, ExitHandler, ExitHook, HookRef, Misses, Targets,
+};
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernel::{prelude::*, sync::Arc};
+
+/// An observer, as its hooks share it.
+pub(super) struct Shared<T> {
+    observer: T,
+    /// Whether all of its hooks are on their functions.
+    is_active: AtomicBool,
+}
+
+impl<T> Shared<T> {
+    /// Returns the observer, if it is to be called.
+    #[inline]
+    pub(super) fn active(&self) -> Option<&T> {
+        self.is_active
+            .load(Ordering::Acquire)
+            .then_some(&self.observer)
+    }
+}
+
+/// A hook of any handler.
+trait Armed: Send + Sync {
+    fn hook(&self) -> HookRef<'_>;
+    fn missed(&self) -> Misses;
+}
+
+impl<H: EntryHandler> Armed for Pin<KBox<EntryHook<H>>> {
+    fn hook(&self) -> HookRef<'_> {
+        self.as_ref().hook()
+    }
+
+    fn missed(&self) -> Misses {
+        EntryHook::missed(self)
+    }
+}
+
+impl<H: ExitHandler> Armed for Pin<KBox<ExitHook<H>>> {
+    fn hook(&self) -> HookRef<'_> {
+        self.as_ref().hook()
+    }
+
+    fn missed(&self) -> Misses {
+        ExitHook::missed(self)
+    }
+}
+
+/// An observer that is called at events, until this is dropped.
+///
+/// Several observers can be registered. None is called before all of its hooks are on their
+/// functions.
+///
+/// Dropping it returns when the observer is called no more, and no CPU is in it. It may sleep, for
+/// tens of milliseconds. If it is never dropped (`mem::forget`), the library removes the hooks
+/// when the observer's module is unloaded.
+pub struct Registration<T: Observer> {
+    hooks: KVec<KBox<dyn Armed>>,
+    // Behind the hooks: each probe is dropped when its hook is.
+    _probe: Option<Probe>,
+    shared: Arc<Shared<T>>,
+    events: Events,
+}
+
+impl<T: Observer> Registration<T> {
+    /// Registers an observer of `events`.
+    ///
+    /// # Errors
+    ///
+    /// - `EINVAL`: `events` is empty.
+    /// - `ENOENT`: the kernel lacks a function or a tracepoint that an event needs, for instance
+    ///   since the compiler has inlined it. The log names the event and the function.
+    ///   [`Registration::available`] leaves such events out.
+    /// - `ENOMEM`.
+    /// - Those of [`EntryHook::new`].
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(observer: T, events: Events) -> Result<Self> {
+        if events.is_empty() {
+            return Err(EINVAL);
+        }
+        // What observers may ask for at any event. Without it there are no groups.
+        if let Err(error) = GROUP_ID.find() {
+            pr_warn!("numa: tasks have no groups: no task_numa_group_id ({error:?})\n");
+        }
+        let shared = Shared {
+            observer,
+            is_active: AtomicBool::new(false),
+        };
+        let mut this = Self {
+            hooks: KVec::new(),
+            _probe: None,
+            shared: Arc::new(shared, GFP_KERNEL)?,
+            events,
+        };
+        for event in events.iter() {
+            this.observe(event)?;
+        }
+        this.shared.is_active.store(true, Ordering::Release);
+        Ok(this)
+    }
+
+    /// Returns those of `events` that this kernel has the functions for, and logs the others.
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn available(events: Events) -> Events {
+        let mut available = events;
+        for event in events.iter() {
+            for function in functions(event) {
+                if crate::symbol::lookup(function).is_err() {
+                    let name = event.name();
+                    pr_warn!("numa: no event {name}: the kernel has no function {function}\n");
+                    available = available.without(Events::of(event));
+                }
+            }
+        }
+        available
+    }
+
+    fn observe(&mut self, event: Event) -> Result {
+        let observer = || self.shared.clone();
+        match event {
+            Event::Hint => {
+                let handler = OnHint(observer());
+                self.at_entry(event, OnHint::<T>::FUNCTION, handler)
+            }
+            Event::Fault => {
+                let handler = OnFault(observer());
+                self.at_entry(event, OnFault::<T>::FUNCTION, handler)
+            }
+            Event::Counted => {
+                let handler = OnCounted(observer());
+                self.at_exit(event, OnFault::<T>::FUNCTION, handler)
+            }
+            Event::Window => {
+                let handler = OnWindow::new(observer())?;
+                self.at_entry(event, OnWindow::<T>::FUNCTION, handler)
+            }
+            Event::Scan => {
+                let handler = OnScan(observer());
+                self.at_exit(event, OnScan::<T>::FUNCTION, handler)
+            }
+            Event::Skip => self.at_probe(OnSkip(observer())),
+            Event::Migration => {
+                let (prepare, migrate) = (OnPrepare(observer()), OnMigrate(observer()));
+                self.at_exit(event, OnPrepare::<T>::FUNCTION, prepare)?;
+                self.at_exit(event, OnMigrate::<T>::FUNCTION, migrate)
+            }
+            Event::Placement => {
+                let preferred = OnPreferred(observer());
+                let (moved, swapped) = (OnMove(observer()), OnSwap(observer()));
+                self.at_entry(event, OnPreferred::<T>::FUNCTION, preferred)?;
+                self.at_exit(event, OnMove::<T>::FUNCTION, moved)?;
+                self.at_exit(event, OnSwap::<T>::FUNCTION, swapped)
+            }
+            Event::Exit => {
+                let handler = OnExit(observer());
+                self.at_entry(event, OnExit::<T>::FUNCTION, handler)
+            }
+        }
+    }
+
+    fn at_entry<H: EntryHandler>(&mut self, event: Event, name: &CStr, handler: H) -> Result {
+        self.hook(event, name, EntryHook::new(name, handler))
+    }
+
+    fn at_exit<H: ExitHandler>(&mut self, event: Event, name: &CStr, handler: H) -> Result {
+        self.hook(event, name, ExitHook::new(name, handler))
+    }
+
+    fn at_probe(&mut self, handler: OnSkip<T>) -> Result {
+        let data = handler.data();
+        let function = [OnSkip::<T>::function()];
+        let targets = Targets::Addresses(&function);
+        self.hook(
+            Event::Skip,
+            c"tackle_numa_skip",
+            EntryHook::new(targets, handler),
+        )?;
+        self._probe = Some(Probe::new(data).inspect_err(|_| {
+            pr_err!("numa: no event skip: the kernel has no tracepoint sched_skip_vma_numa\n");
+        })?);
+        Ok(())
+    }
+
+    fn hook<H>(&mut self, event: Event, name: &CStr, hook: impl PinInit<H, Error>) -> Result
+    where
+        Pin<KBox<H>>: Armed + 'static,
+    {
+        let hook = KBox::pin_init(hook, GFP_KERNEL).inspect_err(|&error| {
+            pr_err!(
+                "numa: no event {}: {name}: {}\n",
+                event.name(),
+                ftrace::reason(error)
+            );
+        })?;
+        let hook: KBox<dyn Armed> = KBox::new(hook, GFP_KERNEL)?;
+        Ok(self.hooks.push(hook, GFP_KERNEL)?)
+    }
+
+    /// Returns the observer.
+    pub fn observer(&self) -> &T {
+        &self.shared.observer
+    }
+
+    /// Returns the events at which the observer is called.
+    pub fn events(&self) -> Events {
+        self.events
+    }
+
+    /// Returns how many calls of hooked functions the observer has not seen.
+    pub fn missed(&self) -> Misses {
+        let mut sum = Misses::default();
+        for hook in &self.hooks {
+            let missed = hook.missed();
+            sum.recursion += missed.recursion;
+            sum.no_room += missed.no_room;
+        }
+        sum
+    }
+}
+
+impl<T: Observer> Drop for Registration<T> {
+    fn drop(&mut self) {
+        // One grace period for all. Without memory each hook waits for its own when it is dropped.
+        let _ = ftrace::disarm_all(self.hooks.iter().map(|hook| hook.hook()));
+    }
+}
+
+/// Returns the kernel functions that an event needs.
+fn functions(event: Event) -> &'static [&'static CStr] {
+    type Any = ();
+    match event {
+        Event::Hint => &[OnHint::<Any>::FUNCTION],
+        Event::Fault | Event::Counted => &[OnFault::<Any>::FUNCTION],
+        Event::Window => &[OnWindow::<Any>::FUNCTION, OnFault::<Any>::FUNCTION],
+        Event::Scan => &[OnScan::<Any>::FUNCTION],
+        Event::Skip => &[c"__tracepoint_sched_skip_vma_numa"],
+        Event::Migration => &[OnPrepare::<Any>::FUNCTION, OnMigrate::<Any>::FUNCTION],
+        Event::Placement => &[
+            OnPreferred::<Any>::FUNCTION,
+            OnMove::<Any>::FUNCTION,
+            OnSwap::<Any>::FUNCTION,
+        ],
+        Event::Exit => &[OnExit::<Any>::FUNCTION],
+    }
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tasks, as observers see them.
+//!
+//! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
+
+use super::node::{index, nodes};
+use crate::{bindings, symbol::Unexported, task};
+use core::{marker::PhantomData, ptr::NonNull};
+use kernel::{bindings::task_struct, sync::aref::ARef};
+use tackle_core::numa::TaskId;
+
+/// `pid_t task_numa_group_id(struct task_struct *p)`
+pub(super) static GROUP_ID: Unexported = Unexported::new(c"task_numa_group_id");
+
+/// A task in an event. It has not been freed, but may be ending.
+///
+/// # Invariants
+///
+/// It is valid during `'a`, and its memory of NUMA statistics too.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct EndingTask<'a>(NonNull<task_struct>, PhantomData<&'a task_struct>);
+
+impl<'a> EndingTask<'a> {
+    /// # Safety
+    ///
+    /// As the type's invariants.
+    pub(super) unsafe fn new(task: NonNull<task_struct>) -> Self {
+        // INVARIANT: By the function's requirements.
+        Self(task, PhantomData)
+    }
+
+    /// Returns its address.
+    pub(super) fn as_ptr(self) -> *mut task_struct {
+        self.0.as_ptr()
+    }
+
+    /// Returns who it is.
+    #[inline]
+    pub fn id(self) -> TaskId {
+        // SAFETY: By the type invariants.
+        unsafe { task::id(self.as_ptr()) }
+    }
+
+    /// Returns its ID in the initial namespace.
+    #[inline]
+    pub fn pid(self) -> i32 {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.as_ptr()).pid).read_volatile() }
+    }
+
+    /// Returns the ID of its process in the initial namespace.
+    #[inline]
+    pub fn tgid(self) -> i32 {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.as_ptr()).tgid).read_volatile() }
+    }
+
+    /// Returns its preferred node, if it has one.
+    #[inline]
+    pub fn preferred_node(self) -> Option<usize> {
+        // SAFETY: By the type invariants.
+        index(unsafe { (&raw const (*self.as_ptr()).numa_preferred_nid).read_volatile() })
+    }
+
+    /// Returns the ID of its NUMA group, 0 without one.
+    #[inline]
+    pub fn group(self) -> i32 {
+        // SAFETY: By the type invariants; an event is within an RCU read section.
+        unsafe { group_id(self.as_ptr()) }
+    }
+
+    /// Returns the ID of its cgroup in the default hierarchy; 0 if the kernel has no cgroups.
+    #[inline]
+    pub fn cgroup(self) -> u64 {
+        // SAFETY: As above.
+        unsafe { bindings::task_cgroup_id(self.as_ptr()) }
+    }
+
+    /// Returns the kernel's average of the faults on `node`: of private or of shared ones. It
+    /// halves with each scan window.
+    #[inline]
+    pub fn average(self, node: usize, private: bool) -> u64 {
+        self.array(0, node, private)
+    }
+
+    /// Returns how many pages the faults of the current scan window were for, by the node of the
+    /// memory: private or shared ones.
+    #[inline]
+    pub fn in_window(self, node: usize, private: bool) -> u64 {
+        self.array(2, node, private)
+    }
+
+    /// Returns an element of `numa_faults`; 0 if there is none.
+    #[inline]
+    fn array(self, region: usize, node: usize, private: bool) -> u64 {
+        let nodes = nodes();
+        // SAFETY: By the type invariants.
+        let faults = unsafe { (&raw const (*self.as_ptr()).numa_faults).read_volatile() };
+        if node >= nodes || faults.is_null() {
+            return 0;
+        }
+        // As `task_faults_idx()`.
+        let element = 2 * (region * nodes + node) + usize::from(private);
+        // SAFETY: By the type invariants; there are four regions of `nodes`.
+        unsafe { faults.add(element).read_volatile() as u64 }
+    }
+
+    /// Returns whether the kernel has memory for the statistics of this task.
+    #[inline]
+    pub(super) fn has_faults(self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe {
+            !(&raw const (*self.as_ptr()).numa_faults)
+                .read_volatile()
+                .is_null()
+        }
+    }
+
+    /// Returns which scan of its address space its statistics are from.
+    #[inline]
+    pub(super) fn scan_seq(self) -> i32 {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.as_ptr()).numa_scan_seq).read_volatile() }
+    }
+}
+
+/// A task in an event, which is alive.
+///
+/// # Invariants
+///
+/// As those of [`EndingTask`], and somebody has a reference to it during `'a`.
+#[derive(Clone, Copy)]
+#[repr(transparent)]
+pub struct Task<'a>(EndingTask<'a>);
+
+impl<'a> Task<'a> {
+    /// # Safety
+    ///
+    /// As the type's invariants.
+    #[inline]
+    pub(super) unsafe fn new(task: NonNull<task_struct>) -> Self {
+        // SAFETY: By the function's requirements.
+        // INVARIANT: As above.
+        Self(unsafe { EndingTask::new(task) })
+    }
+
+    /// Returns the current task.
+    ///
+    /// # Safety
+    ///
+    /// `'a` ends before the task does.
+    #[inline]
+    pub(super) unsafe fn current() -> Self {
+        // SAFETY: The current task is never null.
+        let task = unsafe { NonNull::new_unchecked(kernel::task::Task::current_raw()) };
+        // SAFETY: `current` is alive, and only itself or its end frees its statistics.
+        unsafe { Self::new(task) }
+    }
+
+    /// Returns a reference to the task, which outlives the event.
+    pub fn to_ref(self) -> ARef<kernel::task::Task> {
+        // SAFETY: By the type invariants it is valid and has a reference.
+        let task = unsafe { &*self.as_ptr().cast::<kernel::task::Task>() };
+        task.into()
+    }
+
+    /// Returns whether it has an address space. A kernel thread has none, even while it works
+    /// in that of a process.
+    #[inline]
+    pub(super) fn has_mm(self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { !(&raw const (*self.as_ptr()).mm).read_volatile().is_null() }
+    }
+}
+
+impl Task<'_> {
+    /// Returns whether it exits.
+    #[inline]
+    pub(super) fn is_exiting(self) -> bool {
+        // SAFETY: By the type invariants.
+        let flags = unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() };
+        flags & kernel::bindings::PF_EXITING != 0
+    }
+}
+
+impl<'a> core::ops::Deref for Task<'a> {
+    type Target = EndingTask<'a>;
+
+    fn deref(&self) -> &EndingTask<'a> {
+        &self.0
+    }
+}
+
+/// Returns the ID of the task's NUMA group; 0 without one.
+///
+/// # Safety
+///
+/// `task` is valid.
+pub(super) unsafe fn group_id(task: *mut task_struct) -> i32 {
+    let Ok(function) = GROUP_ID.address() else {
+        return 0;
+    };
+    // SAFETY: The function takes a valid task in any context. A call needs the address alone.
+    unsafe { crate::call_at::call_at(function, [task.expose_provenance(), 0, 0, 0, 0, 0]) as i32 }
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The event `window`: a task's scan window closes.
+//!
+//! C source: `task_numa_placement()` in `kernel/sched/fair.c`, which compilers inline into
+//! `task_numa_fault()`. It begins with a call of `task_scan_max()`, where this hook is. A later
+//! call, by `update_task_scan_period()`, comes when the window's counts are cleared.
+
+use super::{node::nodes, registration::Shared, Observer, Task};
+use crate::{
+    call_at::call_at,
+    ftrace::{Call, EntryHandler},
+    symbol::{self, Unexported},
+};
+use core::{
+    ops::Range,
+    slice,
+    sync::atomic::{AtomicUsize, Ordering},
+};
+use kernel::{ffi::c_int, prelude::*, sync::Arc};
+
+/// A window that closes. The kernel is about to halve the averages and to add the window's
+/// counts.
+#[repr(C)]
+pub struct Window<'a> {
+    size: usize,
+    task: Task<'a>,
+    nodes: u32,
+    faults: *const usize,
+    group: c_int,
+}
+
+same_layout!(Window, tackle_numa_window: size, task, nodes, faults, group);
+
+impl<'a> Window<'a> {
+    /// Returns the current task.
+    #[inline]
+    pub fn task(&self) -> Task<'a> {
+        self.task
+    }
+
+    /// Returns how many pages the window's faults were for, by the node of the memory: private
+    /// or shared ones.
+    #[inline]
+    pub fn by_memory(&self, node: usize, private: bool) -> u64 {
+        self.count(2, node, private)
+    }
+
+    /// Returns the same by the node of the CPU.
+    #[inline]
+    pub fn by_cpu(&self, node: usize, private: bool) -> u64 {
+        self.count(3, node, private)
+    }
+
+    /// Returns the ID of the task's NUMA group, 0 without one.
+    #[inline]
+    pub fn group(&self) -> i32 {
+        self.group
+    }
+
+    #[inline]
+    fn count(&self, region: usize, node: usize, private: bool) -> u64 {
+        // CAST: At most 1024.
+        let nodes = self.nodes as usize;
+        if node >= nodes {
+            return 0;
+        }
+        // SAFETY: `OnWindow` has made this of the current task, whose statistics have four regions
+        // of `nodes`, and stay during the event.
+        let faults = unsafe { slice::from_raw_parts(self.faults, 8 * nodes) };
+        faults[2 * (region * nodes + node) + usize::from(private)] as u64
+    }
+}
+
+/// Finds where a function ends.
+static SIZE: Unexported = Unexported::new(c"kallsyms_lookup_size_offset");
+
+/// Returns the addresses of the functions that can have the code of `task_numa_placement()`.
+fn callers() -> Result<[Range<usize>; 2]> {
+    let function = SIZE.find()?;
+    let range = |name: &CStr| -> Result<Range<usize>> {
+        let address = symbol::lookup(name)?;
+        let (mut size, mut offset) = (0usize, 0usize);
+        // SAFETY: `int kallsyms_lookup_size_offset(unsigned long addr, unsigned long *symbolsize,
+        // unsigned long *offset)`, for any address.
+        unsafe {
+            call_at(
+                function,
+                [
+                    address,
+                    (&raw mut size).expose_provenance(),
+                    (&raw mut offset).expose_provenance(),
+                    0,
+                    0,
+                    0,
+                ],
+            )
+        };
+        Ok(address..address + size)
+    };
+    Ok([
+        range(c"task_numa_fault")?,
+        // A compiler may keep it apart.
+        range(c"task_numa_placement").unwrap_or(0..0),
+    ])
+}
+
+/// The hook for `unsigned int task_scan_max(struct task_struct *p)`.
+pub(super) struct OnWindow<T> {
+    shared: Arc<Shared<T>>,
+    callers: [Range<usize>; 2],
+    /// The address to which the first call in `task_numa_placement()` returns, once it is known.
+    first: AtomicUsize,
+}
+
+impl<T> OnWindow<T> {
+    pub(super) const FUNCTION: &'static CStr = c"task_scan_max";
+
+    /// # Errors
+    ///
+    /// `ENOENT`: the kernel lacks a function. `ENOMEM`.
+    pub(super) fn new(shared: Arc<Shared<T>>) -> Result<Self> {
+        Ok(Self {
+            shared,
+            callers: callers()?,
+            first: AtomicUsize::new(0),
+        })
+    }
+
+    /// Returns whether `task_numa_placement()` is at its first call.
+    fn is_first(&self, call: &Call, task: Task<'_>) -> bool {
+        let caller = call.parent_ip();
+        if !self.callers.iter().any(|range| range.contains(&caller)) {
+            return false;
+        }
+        let first = self.first.load(Ordering::Relaxed);
+        if first != 0 {
+            return first == caller;
+        }
+        // At the second call the window's counts are zero.
+        let is_empty = (0..nodes())
+            .all(|node| task.in_window(node, false) == 0 && task.in_window(node, true) == 0);
+        if !is_empty {
+            self.first.store(caller, Ordering::Relaxed);
+            return true;
+        }
+        // At the second call the time of this placement is noted, which is that of the task's last
+        // accounting. If there was an accounting in between, an empty window shows up twice, but
+        // only before the first window that is not empty.
+        let task = task.as_ptr();
+        // SAFETY: `task` is the current one.
+        unsafe {
+            (&raw const (*task).last_task_numa_placement).read_volatile()
+                != (&raw const (*task).se.exec_start).read_volatile()
+        }
+    }
+}
+
+impl<T: Observer> EntryHandler for OnWindow<T> {
+    #[inline]
+    fn entry(&self, call: &Call) {
+        let Some(observer) = self.shared.active() else {
+            return;
+        };
+        // SAFETY: It is not used after the call.
+        let task = unsafe { Task::current() };
+        if !task.has_mm() || !task.has_faults() || !self.is_first(call, task) {
+            return;
+        }
+        // SAFETY: As above.
+        let faults = unsafe { (&raw const (*task.as_ptr()).numa_faults).read_volatile() };
+        observer.window(&Window {
+            size: size_of::<Window<'_>>(),
+            task,
+            // CAST: At most 1024.
+            nodes: nodes() as u32,
+            faults,
+            group: task.group(),
+        });
+    }
+}
