@@ -126,7 +126,7 @@ tools_install: ## install them and their manual pages (DESTDIR, PREFIX=/usr, TC_
 .PHONY: format
 format: toolbox ## format the Rust code as the kernel's is
 	@$(TOOLBOX) cargo fmt --all
-	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/kunit rust/tackle modules samples tests/compile-fail qemu-test/bench/modules qemu-test/rig -name "*.rs")'
+	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/base rust/kunit rust/tackle modules samples tests/compile-fail qemu-test/bench/modules qemu-test/rig -name "*.rs")'
 
 .PHONY: pin
 pin: toolbox ## move the pinned kernel to the newest one in the archive

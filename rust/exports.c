@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Exports the Rust library's symbols to the modules that stand on it.
+ * Exports the symbols of the library's base to the modules that stand on it. exports_ftrace.c
+ * does so for the rest of the library.
  *
  * A generic or inlined function of the library is compiled into the module that
  * uses it, and from there may call any non-generic one, private ones included:
@@ -15,7 +16,7 @@
 #include "exports_generated.h"
 
 /*
- * Each module has a reference to this (rust/tackle/declare.rs). Its name stands in the log
+ * Each module has a reference to this (rust/base/declare.rs). Its name stands in the log
  * when a module was built against another build of the library.
  */
 const char TACKLE_BUILD_SYMBOL;

@@ -86,7 +86,7 @@ shell)
 	PATH=$PATH:/tackle
 	# Somebody types here: warnings and worse only.
 	dmesg -n 5
-	printf '\nModules are in /tackle, not loaded; tackle.ko comes first. Leave with exit or Ctrl-D.\n\n'
+	printf '\nModules are in /tackle, not loaded; tackle.ko comes first, then tackle_ftrace.ko. Leave with exit or Ctrl-D.\n\n'
 	cd /tackle || exit
 	for word in $(value tty | tr ',' ' '); do
 		# The size of the terminal outside: a serial line does not tell.

@@ -20,7 +20,7 @@ extern "C" {
 /// Calls the function at `target` with `registers` as its arguments, and returns what it
 /// leaves in the register of the return value.
 ///
-/// There is one copy of this, in `tackle.ko`: a live patch contains none of it.
+/// There is one copy of this, in `tackle_ftrace.ko`: a live patch contains none of it.
 ///
 /// # Safety
 ///

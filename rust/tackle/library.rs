@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the library holds from when its module is loaded until it is unloaded.
+//! What this crate holds from when its module is loaded until it is unloaded.
 
+use crate::going;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
-use crate::bindings;
-#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
-use crate::ftrace;
-use crate::{debugfs, fault, going};
+use crate::{bindings, ftrace};
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use core::{
     ptr,
@@ -17,12 +15,12 @@ use kernel::{
     sync::atomic::{Acquire, Atomic, Relaxed, Release},
 };
 
-/// Whether somebody has begun to initialise the library's locks.
+/// Whether somebody has begun to initialise the locks.
 static CLAIMED: Atomic<bool> = Atomic::new(false);
 /// Whether the locks are initialised.
 static READY: Atomic<bool> = Atomic::new(false);
 
-/// Returns whether the library's locks are initialised.
+/// Returns whether the locks of this crate are initialised.
 ///
 /// # Errors
 ///
@@ -35,8 +33,7 @@ pub(crate) fn ready() -> Result {
     }
 }
 
-/// What `tackle.ko` holds while it is loaded: its directories in debugfs, and that it is told
-/// of modules and of oopses.
+/// What `tackle_ftrace.ko` holds while it is loaded: that it is told of modules and of oopses.
 ///
 /// There is one at most.
 pub struct Library {
@@ -53,26 +50,24 @@ pub struct Library {
         CONFIG_NUMA_BALANCING
     ))]
     _probes: crate::numa::Probes,
-    _fault: fault::Files,
-    _root: debugfs::Root,
 }
 
-/// The module of the library, while it is loaded.
+/// The module of this crate, while it is loaded.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 static MODULE: AtomicPtr<kernel::bindings::module> = AtomicPtr::new(ptr::null_mut());
 
-/// Keeps the library loaded until reboot.
+/// Keeps this crate and its base loaded until reboot.
 ///
 /// To be called while a module uses it.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub(crate) fn keep() {
-    // SAFETY: It is null, or that of the library, which is loaded.
+    // SAFETY: It is null, or that of this crate, which is loaded.
     unsafe { bindings::__module_get(MODULE.load(Ordering::Relaxed)) };
 }
 
 /// Takes back what [`keep`] has done, once.
 ///
-/// The caller runs code of the library, which waits for that when it is unloaded.
+/// The caller runs code of this crate, which waits for that when it is unloaded.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
 pub(crate) fn release() {
     // SAFETY: As above.
@@ -80,7 +75,7 @@ pub(crate) fn release() {
 }
 
 impl Library {
-    /// Sets the library up. `module` is that of the library.
+    /// Sets this crate up. `module` is that of this crate.
     ///
     /// # Errors
     ///
@@ -98,9 +93,6 @@ impl Library {
         // SAFETY: `CLAIMED` was not set and stays set, so this is the only time; `READY` is
         // not set, without which nobody takes the locks.
         unsafe {
-            debugfs::init();
-            going::init();
-            crate::leftover::init();
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             ftrace::init();
             #[cfg(CONFIG_LIVEPATCH)]
@@ -120,7 +112,6 @@ impl Library {
         }
         READY.store(true, Release);
 
-        let root = debugfs::Root::new()?;
         Ok(Self {
             _modules: KBox::pin_init(going::Notifier::new(), GFP_KERNEL)?,
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
@@ -134,8 +125,6 @@ impl Library {
                 CONFIG_NUMA_BALANCING
             ))]
             _probes: crate::numa::Probes,
-            _fault: fault::Files::new()?,
-            _root: root,
         })
     }
 }

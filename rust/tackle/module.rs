@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle.ko`: the library as a module.
+//! `tackle_ftrace.ko`: what the library has on ftrace, kprobes and live patching, as a module.
 //!
 //! A crate of its own, since `module!` defines the init and exit functions, which
 //! must not be among the library's exported symbols.
@@ -10,19 +10,19 @@
 use kernel::prelude::*;
 use tackle::Library;
 
-module! {
-    type: TackleModule,
-    name: "tackle",
+tackle::module! {
+    type: FtraceModule,
+    name: "tackle_ftrace",
     authors: ["The Tackle developers"],
-    description: "Safe abstractions for hooks, live patches, qdiscs and fault injection",
+    description: "Safe abstractions for hooks and live patches",
     license: "GPL",
 }
 
-struct TackleModule {
+struct FtraceModule {
     _library: Library,
 }
 
-impl kernel::Module for TackleModule {
+impl kernel::Module for FtraceModule {
     fn init(module: &'static ThisModule) -> Result<Self> {
         Ok(Self {
             _library: Library::new(module)?,

@@ -68,7 +68,6 @@ impl Counter {
     }
 
     /// Returns the address for [`increment`].
-    #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
     pub(crate) fn address(&self) -> usize {
         self.counts.get()
     }

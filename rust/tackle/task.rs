@@ -4,9 +4,14 @@
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use crate::bindings;
-use core::ptr::{self, NonNull};
-use kernel::{bindings::task_struct, sync::aref::ARef, task::Task};
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+use core::ptr::NonNull;
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
+use kernel::sync::aref::ARef;
+use core::ptr;
+use kernel::{bindings::task_struct, task::Task};
 use tackle_core::numa::{TaskId, COMM_LEN};
 
 /// Returns the current task's ID in the initial namespace; 0 for an idle CPU's.
@@ -58,6 +63,7 @@ pub fn current() -> TaskId {
 /// # Context
 ///
 /// A system call of the current task.
+#[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub fn find(pid: i32) -> Option<ARef<Task>> {
     // SAFETY: Takes any number.
     let task = unsafe { bindings::get_task_by_pid(pid) };

@@ -59,14 +59,14 @@ pub struct Context<'a> {
     ktap: &'a mut Ktap,
     log: kmsg::Cursor,
     trouble: Vec<String>,
-    may_stay: Option<&'static str>,
+    may_stay: &'static [&'static str],
 }
 
 impl Context<'_> {
     /// Allows a module to be loaded when the test ends: tasks of the system use it. No test of the
     /// suite that needs to load it can come later.
-    pub fn may_stay(&mut self, module: &'static str) {
-        self.may_stay = Some(module);
+    pub fn may_stay(&mut self, modules: &'static [&'static str]) {
+        self.may_stay = modules;
     }
 
     /// Writes figures or progress into the report as a diagnostic. A long
@@ -200,7 +200,7 @@ fn run_test(ktap: &mut Ktap, test: &Test) -> Result<Outcome> {
         ktap,
         log: kmsg::Cursor::now()?,
         trouble: Vec::new(),
-        may_stay: None,
+        may_stay: &[],
     };
     let outcome = match catch_unwind(AssertUnwindSafe(|| (test.run)(&mut context))) {
         Ok(Ok(())) => Outcome::Passed,
@@ -211,12 +211,11 @@ fn run_test(ktap: &mut Ktap, test: &Test) -> Result<Outcome> {
         Err(panic) => Outcome::Failed(vec![format!("panicked: {}", panic_text(&*panic))]),
     };
     let mut found = Vec::new();
-    for name in module::ours()?.difference(&modules) {
-        if context.may_stay == Some(name.as_str()) {
-            continue;
-        }
+    let mut left = module::ours()?;
+    left.retain(|name| !modules.contains(name) && !context.may_stay.contains(&name.as_str()));
+    for name in module::users_first(left) {
         found.push(format!("left behind: module {name}"));
-        if let Err(errno) = module::rmmod(name) {
+        if let Err(errno) = module::rmmod(&name) {
             found.push(format!("and {name} cannot be unloaded: {errno}"));
         }
     }

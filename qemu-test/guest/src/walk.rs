@@ -145,6 +145,19 @@ pub fn loading(target: Target, device: &Dummy) -> Result<(Vec<Step>, module::Loa
     walk(true, || module::insmod(module, ""), left)
 }
 
+/// Walks through loading a module of the library; returns it.
+///
+/// # Errors
+///
+/// See [`walk`].
+pub fn loading_library(name: &'static str) -> Result<(Vec<Step>, module::Loaded)> {
+    let left = || {
+        let is_left = module::is_loaded(name)?.then(|| "the module".to_string());
+        Ok(is_left.into_iter().collect())
+    };
+    walk(true, || module::insmod(name, ""), left)
+}
+
 /// Walks through loading a live patch; returns it, with its transition begun. The library
 /// has to be there.
 ///

@@ -37,6 +37,7 @@ const KBUILD: &[&str] = &[
     "modules",
     "samples",
     "tests/compile-fail",
+    "rust/base",
     "rust/kunit",
     "rust/tackle",
     "qemu-test/bench/modules",

@@ -144,7 +144,12 @@ mod tests {
         let source = "#![forbid(unsafe_code)]\nfn f() { unsafe { g() } }\n";
         let found = find_unsafe(Path::new("modules/a.rs"), source);
         assert_eq!(found, ["modules/a.rs:2: fn f() { unsafe { g() } }"]);
-        for elsewhere in ["rust/tackle/a.rs", "modules/a.c", "modules_old/a.rs"] {
+        for elsewhere in [
+            "rust/base/a.rs",
+            "rust/tackle/a.rs",
+            "modules/a.c",
+            "modules_old/a.rs",
+        ] {
             assert!(
                 find_unsafe(Path::new(elsewhere), source).is_empty(),
                 "{elsewhere}"

@@ -56,7 +56,7 @@ where
 /// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
 /// own, it never returns: the function goes on to call the handler.
 ///
-/// Skipped functions of the whole kernel can return 128 different values until `tackle.ko` is
+/// Skipped functions of the whole kernel can return 128 different values until `tackle_ftrace.ko` is
 /// unloaded. A function that is to return another one goes on.
 ///
 /// # Invariants

@@ -84,7 +84,7 @@ impl<'a, F: Function> Original<'a, F> {
 unsafe impl<'a, F: Function> Running<'a> for Original<'a, F> {}
 
 /// Calls the function at `function` behind its entry. There is one copy of this, in
-/// `tackle.ko`: a live patch contains none of it.
+/// `tackle_ftrace.ko`: a live patch contains none of it.
 ///
 /// To be called with what is in an [`Original`].
 #[inline(never)]

@@ -127,7 +127,7 @@ enum HookCommand {
     },
     /// Check whether handlers in modules may sleep or allocate
     Check {
-        /// The modules, tackle.ko among them
+        /// The modules, tackle.ko and tackle_ftrace.ko among them
         #[arg(required = true, value_name = "FILE")]
         files: Vec<PathBuf>,
     },
@@ -266,8 +266,8 @@ fn check_handlers(files: &[PathBuf]) -> Result<()> {
     };
     let missing = missing.map(|functions| {
         format!(
-            "handlers call {functions}, whose code is in none of these files: add tackle.ko, \
-             or the module that has it"
+            "handlers call {functions}, whose code is in none of these files: add tackle.ko \
+             and tackle_ftrace.ko, or the module that has it"
         )
     });
     let ways =

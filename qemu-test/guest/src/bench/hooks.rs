@@ -29,7 +29,7 @@ const ROUNDS: u32 = 10;
 const TRACEE: &str = "/sys/kernel/debug/bench_tracee";
 
 fn run(report: &mut Report) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let tracee = module::load("bench_tracee", "")?;
     debugfs::set(format!("{TRACEE}/calls"), &CALLS.to_string())?;
 

@@ -33,7 +33,7 @@ const ROUNDS: usize = 15;
 const LOAD: usize = 2;
 
 fn run(report: &mut Report) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let functions = module::load("bench_others", "")?;
     for (case, functions) in CASES {
         for round in 0..ROUNDS {

@@ -83,7 +83,7 @@ pub fn run() -> Result<bool> {
     let mut out = channel()?;
     // Held throughout, so that sections side by side need not share it out.
     // Without it each section says what it could not load.
-    let library = module::load(module::LIBRARY, "").inspect_err(|error| eprintln!("{error:#}"));
+    let library = module::library().inspect_err(|error| eprintln!("{error:#}"));
     let mut shown = 0;
     let mut print = |(page, good): (Page, bool)| -> Result<()> {
         shown += usize::from(good);

@@ -304,7 +304,7 @@ fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn module_parameters(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let seed = seed()?;
     context.note(format!("seed {seed}"))?;
     let mut rng = Rng::with_seed(seed);

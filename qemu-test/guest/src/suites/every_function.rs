@@ -190,8 +190,8 @@ fn one_hook_on_all(context: &mut Context<'_>) -> Result<()> {
 /// Trampolines call the functions where they can. Tasks of the system may sleep in some of them for
 /// ever, and keep the library loaded.
 fn an_exit_hook_on_each(context: &mut Context<'_>) -> Result<()> {
-    context.may_stay(module::LIBRARY);
-    let library = module::load(module::LIBRARY, "")?;
+    context.may_stay(&[module::FTRACE, module::LIBRARY]);
+    let library = module::library()?;
     let hooks = module::load(MODULE, "")?;
     let sample = Sample::new()?;
     sample.tell(context)?;

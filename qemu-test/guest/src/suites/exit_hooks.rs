@@ -80,7 +80,7 @@ fn expect(what: &str, actual: (u64, u64), expected: (u64, u64)) -> Result<()> {
 }
 
 fn sees_what_is_returned(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = hook("read")?;
     context.note(&ftrace::expect_enabled("vfs_read")?.line)?;
     let mut file = std::fs::File::open("/proc/self/exe")?;
@@ -137,15 +137,15 @@ impl Sleeper {
 }
 
 /// Unloads the library when the last task has left the trampolines.
-fn unload_soon(library: module::Loaded) -> Result<()> {
+fn unload_soon(library: module::Stack) -> Result<()> {
     wait_for("the library to be unused", LIMIT, || {
-        Ok((module::uses(module::LIBRARY)? == 0).then_some(()))
+        Ok((module::uses(module::FTRACE)? == 0).then_some(()))
     })?;
     library.unload()
 }
 
 fn a_removed_hook_waits_for_no_task(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = hook("read")?;
     let sleeper = Sleeper::start()?;
     let stack = sleeper.stack()?;
@@ -160,7 +160,7 @@ fn a_removed_hook_waits_for_no_task(context: &mut Context<'_>) -> Result<()> {
     ensure!(!module::is_loaded(MODULE)?, "the module is there");
     ftrace::expect_bare("vfs_read")?;
     // Its code goes on in the trampoline.
-    let answer = module::rmmod_once(module::LIBRARY);
+    let answer = module::rmmod_once(module::FTRACE);
     ensure!(
         answer == Err(Errno::EWOULDBLOCK),
         "unloading the library: {answer:?}"
@@ -170,7 +170,7 @@ fn a_removed_hook_waits_for_no_task(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_new_hook_does_not_see_an_old_call_return(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let first = hook("read")?;
     let old = Sleeper::start()?;
     first.unload()?;
@@ -187,7 +187,7 @@ fn a_new_hook_does_not_see_an_old_call_return(_: &mut Context<'_>) -> Result<()>
 
 /// The kernel looks at the stacks of all tasks, and needs to know that they are whole.
 fn a_task_that_sleeps_there_does_not_hold_up_a_live_patch(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = hook("read")?;
     let sleeper = Sleeper::start()?;
     // Returns when all tasks have changed over.
@@ -203,7 +203,7 @@ fn a_task_that_sleeps_there_does_not_hold_up_a_live_patch(_: &mut Context<'_>) -
 
 /// As above, where the trampoline has called the replacement of its function.
 fn a_task_that_sleeps_in_a_replacement_does_not_either(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = hook("cmdline")?;
     let redirection = module::load("redirect_busy", "")?;
     let reader = cmd::start("cat /proc/cmdline")?;
@@ -245,7 +245,7 @@ fn hooks_on_what_ending_tasks_call(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_task_may_end_in_a_hooked_function(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = hook("signal")?;
     for _ in 0..10 {
         let mut child = cmd::start("sleep 1000")?;
@@ -284,7 +284,7 @@ fn patched() -> Result<String> {
 }
 
 fn a_live_patch_comes_second(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let (original, patched) = (cmdline()?, patched()?);
     let hook = hook("cmdline")?;
     ten_calls("the hook alone", &original)?;
@@ -304,7 +304,7 @@ fn a_live_patch_comes_second(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_live_patch_comes_first(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let (original, patched) = (cmdline()?, patched()?);
     let patch = Patch::load()?;
     let hook = hook("cmdline")?;
@@ -321,7 +321,7 @@ fn a_live_patch_comes_first(context: &mut Context<'_>) -> Result<()> {
 /// neither of them is there.
 fn a_live_patch_comes_while_a_redirection_goes(_: &mut Context<'_>) -> Result<()> {
     const C_PATCH: &str = "test_klp_livepatch";
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let original = cmdline()?;
     let hook = hook("cmdline")?;
     for _ in 0..5 {
@@ -350,7 +350,7 @@ fn a_live_patch_comes_while_a_redirection_goes(_: &mut Context<'_>) -> Result<()
 }
 
 fn a_redirection_comes_and_goes(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let original = cmdline()?;
     let redirection = module::load("hook_redirect", "")?;
     let redirected = cmdline()?;
@@ -369,7 +369,7 @@ fn a_redirection_comes_and_goes(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_skipped_call_returns(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let original = cmdline()?;
     for skip_first in [true, false] {
         let (skip, hook) = if skip_first {
@@ -390,7 +390,7 @@ fn a_skipped_call_returns(_: &mut Context<'_>) -> Result<()> {
 
 /// Another user of the function comes first and second, and goes first and second.
 fn meet<T>(come: impl Fn() -> Result<T>, calls: impl Fn(&T) -> Result<u64>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let original = cmdline()?;
     for (first, last) in [(true, true), (true, false), (false, true), (false, false)] {
         let (ours, other) = if first {

@@ -20,6 +20,7 @@ pub const SUITE: Suite = Suite {
     by_name_only: false,
     tests: list![
         every_fault_of_loading,
+        every_fault_of_loading_the_library,
         every_fault_of_a_live_patch,
         every_fault_of_adding,
         starts_with_the_kernels_defaults,
@@ -93,7 +94,7 @@ pub(super) fn expect_steps(
 }
 
 fn every_fault_of_a_live_patch(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let target = module::load("livepatch_meter", "")?;
     let mut meter = Meter::open()?;
     let (steps, patch) = walk::patching("livepatch_meter_largest")?;
@@ -136,6 +137,28 @@ fn every_fault_of_loading(context: &mut Context<'_>) -> Result<()> {
     let answer = Tc::open()?.put(How::Replace, device.index, RCODEL.kind, None)?;
     answer.context("adding the qdisc after the faults")?;
     drop(device);
+    module.unload()?;
+    library.unload()
+}
+
+/// Of the part that hooks and live patches need.
+fn every_fault_of_loading_the_library(context: &mut Context<'_>) -> Result<()> {
+    let library = module::load(module::LIBRARY, "")?;
+    let (steps, module) = walk::loading_library(module::FTRACE)?;
+    expect_steps(
+        context,
+        &steps,
+        &[
+            "register_kprobe ENOMEM",
+            "register_kprobe ENOMEM",
+            "register_kprobe ENOMEM",
+            "register_kprobe ENOMEM",
+            "register_module_notifier ENOMEM",
+            "register_module_notifier ENOMEM",
+        ],
+    )?;
+    let hook = module::load("hook_count", "function=vfs_read")?;
+    hook.unload()?;
     module.unload()?;
     library.unload()
 }

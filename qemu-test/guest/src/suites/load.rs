@@ -10,7 +10,7 @@ use crate::sys::codel::attribute;
 use crate::sys::dummy::Dummy;
 use crate::sys::kernel::has_kasan;
 use crate::sys::livepatch::{self, Patch};
-use crate::sys::module::{self, CLIENTS, LIBRARY};
+use crate::sys::module::{self, Installed, CLIENTS, FTRACE, LIBRARY, QDISCS};
 use crate::sys::qdisc::{handle, How, Tc};
 use crate::sys::slab::{growing, Memory};
 use crate::sys::twins::BLOCKED;
@@ -20,7 +20,7 @@ use crate::sys::{cmd, debugfs, expect_errno, numa, numa_stat};
 pub const SUITE: Suite = Suite {
     name: "load",
     by_name_only: false,
-    tests: list![the_sample_is_a_fifo, many_rounds],
+    tests: list![the_sample_is_a_fifo, a_qdisc_needs_no_hooks, many_rounds],
 };
 
 /// Rounds; fewer where KASAN makes each of them last ten times as long.
@@ -63,6 +63,36 @@ fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
     expect_errno("options, of which there are none", answer, Errno::EINVAL)?;
     drop(device);
     stack.unload()
+}
+
+/// `modprobe` loads what a module depends on.
+fn a_qdisc_needs_no_hooks(context: &mut Context<'_>) -> Result<()> {
+    let before = module::loaded()?;
+    let needed = |name: &'static str| -> Result<Vec<String>> {
+        let _installed = Installed::new(&[LIBRARY, FTRACE, name])?;
+        cmd::run(&format!("modprobe {name}"))?;
+        let mut needed = module::loaded()?;
+        needed.retain(|module| !before.contains(module));
+        let answers = module::users_first(needed.clone())
+            .into_iter()
+            .map(|module| module::rmmod(&module));
+        answers.collect::<Result<Vec<_>, _>>()?;
+        Ok(needed.into_iter().collect())
+    };
+    for name in QDISCS {
+        let all = needed(name)?;
+        context.note(format!("{name}: {all:?}"))?;
+        ensure!(
+            all == [name, LIBRARY],
+            "expected {name} and {LIBRARY}, got {all:?}"
+        );
+    }
+    let all = needed("tackle_hooks")?;
+    ensure!(
+        all == [LIBRARY, FTRACE, "tackle_hooks"],
+        "expected the whole library, got {all:?}"
+    );
+    Ok(())
 }
 
 /// From one stock of the kernel's memory to the next, in tenths of the rounds. The first is
@@ -121,7 +151,7 @@ impl Held {
 }
 
 fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
-    let library = module::load(LIBRARY, "")?;
+    let library = module::library()?;
     let modules = modules();
     let mut held = Vec::new();
     for name in order(&modules, number) {

@@ -153,7 +153,7 @@ fn handler_panics(context: &mut Context<'_>) -> Result<()> {
 
 /// The function goes on to call a trampoline, which must call no handler that is gone.
 fn ftrace_dies(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = module::load("hook_count", "function=__x64_sys_getsid")?;
     let calls = || debugfs::value::<u64>(debugfs::tackle("hook_count/calls"));
     getsid(None)?;
@@ -167,7 +167,7 @@ fn ftrace_dies(context: &mut Context<'_>) -> Result<()> {
     for _ in 0..1000 {
         getsid(None)?;
     }
-    let answer = module::rmmod_once(module::LIBRARY);
+    let answer = module::rmmod_once(module::FTRACE);
     ensure!(
         answer == Err(Errno::EAGAIN),
         "the library is still called, and rmmod says {answer:?}"

@@ -115,9 +115,9 @@ fn hooks_on_what_missed_calls_use(_: &mut Context<'_>) -> Result<()> {
 
 /// What handlers call must not be hooked itself.
 fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let text = ftrace::traceable()?;
-    let ours = |line: &&str| line.ends_with("[tackle]");
+    let ours = |line: &&str| line.ends_with("[tackle]") || line.ends_with("[tackle_ftrace]");
     // Those are for tests to hook.
     let odd: Vec<&str> = text
         .lines()
@@ -324,7 +324,7 @@ fn exit_hooks_meet_returns_of_old_ones(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_direct_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let first = module::load(TWIN_A, "")?;
     let direct = module::load(
         "hook_exclusive",
@@ -349,7 +349,7 @@ fn a_direct_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
 
 /// Their code is in the module's memory.
 fn forgotten_hooks_go_with_their_module(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let twin = module::load(TWIN_A, "")?;
     let log = kmsg::Cursor::now()?;
     let forget = module::load("hook_forget", "")?;
@@ -392,7 +392,7 @@ fn a_skipped_call_returns_its_value_beside_bpf(_: &mut Context<'_>) -> Result<()
         ensure!(got == expected, "{what}: expected {expected}, got {got}");
         Ok(())
     };
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     for program in ["fentry-getsid", "fexit-getsid"] {
         let hook = module::load("hook_exclusive", "kind=value")?;
         expect("the hook alone", 4242)?;
@@ -413,7 +413,7 @@ fn a_skipped_call_returns_its_value_beside_bpf(_: &mut Context<'_>) -> Result<()
 /// What a module needs of the library has another layout in another build.
 fn a_module_of_another_build_is_refused(_: &mut Context<'_>) -> Result<()> {
     const MARK: &[u8] = b"tackle_of_another_build__build_this_module_again__";
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let mut object = std::fs::read(module::file("hook_count"))?;
     let at = object.windows(MARK.len()).position(|part| part == MARK);
     let at = at.context("the module does not say which build it needs")? + MARK.len();

@@ -96,14 +96,14 @@ fn out_of_force(name: &str) -> String {
     format!("{name} is out of force")
 }
 
-/// Runs a test that loads the module `patch` by the command, beside one that it needs.
-/// Neither is left behind.
+/// Runs a test that loads the module `patch` by the command, beside what it needs.
+/// Nothing is left behind.
 fn with(
-    needed: &'static str,
+    needed: impl Into<module::Stack>,
     patch: &'static str,
     test: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let needed = module::load(needed, "")?;
+    let needed = needed.into();
     let module = module::adopt(patch);
     let outcome = test();
     if outcome.is_err() {
@@ -129,7 +129,7 @@ fn expect_no_patches() -> Result<()> {
 
 fn a_patch_goes_in_and_out(_: &mut Context<'_>) -> Result<()> {
     let original = cmdline()?;
-    with(module::LIBRARY, NAME, || {
+    with(module::library()?, NAME, || {
         expect(&enable(NAME), &in_force(NAME))?;
         expect_cmdline(TEXT)?;
         expect(&enable(NAME), &format!("{NAME} was in force already"))?;
@@ -145,7 +145,7 @@ fn a_file_tells_its_module(_: &mut Context<'_>) -> Result<()> {
     const NOTE: &[u8] = b"\x03\0\0\0GNU\0";
     let original = cmdline()?;
     let object = std::fs::read(module::file(NAME))?;
-    with(module::LIBRARY, NAME, || {
+    with(module::library()?, NAME, || {
         std::fs::write(FILE, &object)?;
         let enable = format!("patch enable {FILE}");
         expect(&enable, &in_force(NAME))?;
@@ -165,7 +165,7 @@ fn a_file_tells_its_module(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_disabled_patch_is_loaded_anew(_: &mut Context<'_>) -> Result<()> {
-    with(module::LIBRARY, NAME, || {
+    with(module::library()?, NAME, || {
         for _ in 0..3 {
             expect(&enable(NAME), &in_force(NAME))?;
             expect(&disable(NAME), &out_of_force(NAME))?;
@@ -177,7 +177,7 @@ fn a_disabled_patch_is_loaded_anew(_: &mut Context<'_>) -> Result<()> {
 
 /// One that was loaded from a file and disabled: by its name it cannot be loaded again.
 fn a_disabled_patch_is_not_lost(_: &mut Context<'_>) -> Result<()> {
-    with(module::LIBRARY, NAME, || {
+    with(module::library()?, NAME, || {
         expect(&enable(NAME), &in_force(NAME))?;
         expect(&disable(NAME), &out_of_force(NAME))?;
         let again = format!("{NAME} was out of force already; its module is loaded");
@@ -195,7 +195,7 @@ fn a_disabled_patch_is_not_lost(_: &mut Context<'_>) -> Result<()> {
 
 /// One that was loaded from a file, which modprobe does not know.
 fn a_patch_is_unloaded_by_its_name(_: &mut Context<'_>) -> Result<()> {
-    with(BUSY, BUSY_PATCH, || {
+    with(module::load(BUSY, "")?, BUSY_PATCH, || {
         let sleeper = Sleeper::start("killable")?;
         let words = format!("{} --no-wait", enable(BUSY_PATCH));
         expect(&words, &format!("{BUSY_PATCH} is coming into force"))?;
@@ -209,7 +209,7 @@ fn a_patch_is_unloaded_by_its_name(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn lists_what_is_patched(_: &mut Context<'_>) -> Result<()> {
-    with(module::LIBRARY, NAME, || {
+    with(module::library()?, NAME, || {
         expect(&enable(NAME), &in_force(NAME))?;
         let all = patches()?;
         ensure!(all.len() == 1, "expected one patch, got {all:?}");
@@ -253,7 +253,7 @@ impl Sleeper {
 }
 
 fn a_held_up_patch_is_turned_round(context: &mut Context<'_>) -> Result<()> {
-    with(BUSY, BUSY_PATCH, || {
+    with(module::load(BUSY, "")?, BUSY_PATCH, || {
         let sleeper = Sleeper::start("killable")?;
         let words = format!("{PROGRAM} {} --timeout 3", enable(BUSY_PATCH));
         let said = expect_refusal(&words, &format!("{BUSY_PATCH} is out again"))?;
@@ -267,7 +267,7 @@ fn a_held_up_patch_is_turned_round(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_signal_lets_it_through(context: &mut Context<'_>) -> Result<()> {
-    with(BUSY, BUSY_PATCH, || {
+    with(module::load(BUSY, "")?, BUSY_PATCH, || {
         let mut sleeper = Sleeper::start("interruptible")?;
         let answer = tackle::output(&format!("{} --signal", enable(BUSY_PATCH)))?;
         ensure!(answer.code == 0, "expected it in force, got {answer:?}");
@@ -288,7 +288,7 @@ fn a_signal_lets_it_through(context: &mut Context<'_>) -> Result<()> {
 
 fn waits_for_a_transition(_: &mut Context<'_>) -> Result<()> {
     expect("patch wait", "no live patch is in transition")?;
-    with(BUSY, BUSY_PATCH, || {
+    with(module::load(BUSY, "")?, BUSY_PATCH, || {
         let sleeper = Sleeper::start("killable")?;
         let words = format!("{} --no-wait", enable(BUSY_PATCH));
         expect(&words, &format!("{BUSY_PATCH} is coming into force"))?;
@@ -319,11 +319,13 @@ fn one_transition_at_a_time(_: &mut Context<'_>) -> Result<()> {
         drop(sleeper);
         expect(&disable(NAME), &out_of_force(NAME))
     };
-    with(module::LIBRARY, NAME, || with(BUSY, BUSY_PATCH, both))
+    with(module::library()?, NAME, || {
+        with(module::load(BUSY, "")?, BUSY_PATCH, both)
+    })
 }
 
 fn bad_words_are_refused(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     for (words, part) in [
         ("patch disable none", "no live patch none: there is none"),
         ("patch wait none", "no live patch none: there is none"),

@@ -223,7 +223,7 @@ mod tests {
     #[test]
     fn a_line_with_a_trampoline() {
         let line = "cmdline_proc_show (1)           \ttramp: 0xffffffffc0404000 \
-                    (entry+0x0/0x20 [tackle]) ->entry+0x0/0x20 [tackle]";
+                    (entry+0x0/0x20 [tackle_ftrace]) ->entry+0x0/0x20 [tackle_ftrace]";
         let (name, enabled) = Enabled::parse(line).unwrap();
         assert_eq!(name, "cmdline_proc_show");
         assert_eq!(enabled.users, 1);
@@ -232,7 +232,7 @@ mod tests {
             enabled.trampolines,
             [(
                 "0xffffffffc0404000".to_string(),
-                "entry+0x0/0x20 [tackle]".to_string()
+                "entry+0x0/0x20 [tackle_ftrace]".to_string()
             )]
         );
     }

@@ -17,8 +17,11 @@ use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags}
 use super::kernel::patience;
 use super::{cmd, debugfs, expect_errno, Answer};
 
-/// The library that every other module depends on.
+/// The base of the library, which every other module depends on.
 pub const LIBRARY: &str = "tackle";
+
+/// The rest of the library, which modules with hooks and live patches depend on.
+pub const FTRACE: &str = "tackle_ftrace";
 
 /// The tests of the library, which run when it is loaded.
 pub const KUNIT: &str = "tackle_kunit";
@@ -35,6 +38,9 @@ pub const CLIENTS: [&str; 9] = [
     "sch_rfq_codel",
     "tackle_hooks",
 ];
+
+/// The modules that [`LIBRARY`] is enough for.
+pub const QDISCS: [&str; 3] = ["qdisc_fifo", "sch_rcodel", "sch_rfq_codel"];
 
 /// Modules of the rig, the benchmarks and samples that the suites load, and the kernel's own
 /// for tests of live patching.
@@ -143,6 +149,13 @@ impl Drop for Loaded {
 /// Modules loaded in this order, unloaded in the opposite one.
 pub struct Stack(Vec<Loaded>);
 
+impl Stack {
+    /// Lets the modules stay for the rest of the boot.
+    pub fn leave(mut self) {
+        self.0.drain(..).for_each(Loaded::leave);
+    }
+}
+
 impl From<Loaded> for Stack {
     fn from(module: Loaded) -> Self {
         Self(vec![module])
@@ -212,13 +225,22 @@ pub fn load(name: &'static str, parameters: &str) -> Result<Loaded> {
     insmod(name, parameters)?.with_context(|| format!("cannot load {name} {parameters}"))
 }
 
-/// Loads the library, unless it is there already, and then a module.
+/// Loads the whole library: what of it is not there already.
+///
+/// # Errors
+///
+/// See [`load`].
+pub fn library() -> Result<Stack> {
+    stack_of(&[], true)
+}
+
+/// Loads what the module needs of the library, unless it is there already, and then the module.
 ///
 /// # Errors
 ///
 /// See [`load`].
 pub fn stack(name: &'static str, parameters: &str) -> Result<Stack> {
-    stack_of(&[(name, parameters)])
+    stack_of(&[(name, parameters)], !QDISCS.contains(&name))
 }
 
 /// The modules of the queueing disciplines, on the library.
@@ -227,13 +249,16 @@ pub fn stack(name: &'static str, parameters: &str) -> Result<Stack> {
 ///
 /// See [`load`].
 pub fn qdiscs() -> Result<Stack> {
-    stack_of(&[("sch_rcodel", ""), ("sch_rfq_codel", "")])
+    stack_of(&[("sch_rcodel", ""), ("sch_rfq_codel", "")], false)
 }
 
-fn stack_of(modules: &[(&'static str, &str)]) -> Result<Stack> {
+fn stack_of(modules: &[(&'static str, &str)], with_ftrace: bool) -> Result<Stack> {
     let mut stack = Stack(Vec::new());
-    if !is_loaded(LIBRARY)? {
-        stack.0.push(load(LIBRARY, "")?);
+    let libraries = [Some(LIBRARY), with_ftrace.then_some(FTRACE)];
+    for name in libraries.into_iter().flatten() {
+        if !is_loaded(name)? {
+            stack.0.push(load(name, "")?);
+        }
     }
     for (name, parameters) in modules {
         stack.0.push(load(name, parameters)?);
@@ -299,10 +324,17 @@ pub fn loaded() -> Result<BTreeSet<String>> {
 pub fn ours() -> Result<BTreeSet<String>> {
     let mut names = loaded()?;
     let known = |name: &str| {
-        [LIBRARY, KUNIT].contains(&name) || CLIENTS.contains(&name) || RIG.contains(&name)
+        [LIBRARY, FTRACE, KUNIT].contains(&name) || CLIENTS.contains(&name) || RIG.contains(&name)
     };
     names.retain(|name| known(name));
     Ok(names)
+}
+
+/// In an order in which they can be unloaded.
+pub fn users_first(names: BTreeSet<String>) -> Vec<String> {
+    let mut names: Vec<_> = names.into_iter().collect();
+    names.sort_by_key(|name| [FTRACE, LIBRARY].iter().position(|library| library == name));
+    names
 }
 
 /// Whether a module is loaded.
@@ -372,5 +404,12 @@ mod tests {
                     tackle 40960 1 sch_rcodel, Live 0xffffffffc0a1b000 (OE)\n";
         let expected = ["sch_rcodel", "tackle"].map(String::from);
         assert_eq!(names(text), BTreeSet::from(expected));
+    }
+
+    #[test]
+    fn the_library_goes_last() {
+        let names = ["sch_rcodel", "tackle", "tackle_ftrace", "tackle_hooks"].map(String::from);
+        let expected = ["sch_rcodel", "tackle_hooks", FTRACE, LIBRARY];
+        assert_eq!(users_first(names.into()), expected);
     }
 }

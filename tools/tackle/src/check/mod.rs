@@ -7,7 +7,7 @@
 //! a handler, one for each handler. The check follows the calls from there through all files
 //! that are given. It knows functions of the kernel by their names alone. It does not see calls
 //! through pointers. A handler that calls a Rust function of no file (the library's, without
-//! `tackle.ko`) has not been checked.
+//! `tackle.ko` and `tackle_ftrace.ko`) has not been checked.
 
 mod forbidden;
 mod graph;
@@ -42,7 +42,8 @@ pub struct Report {
     pub missing: Vec<String>,
 }
 
-/// Checks the handlers in `files`. `tackle.ko` has to be one of them if handlers call it.
+/// Checks the handlers in `files`. `tackle.ko` and `tackle_ftrace.ko` have to be among them
+/// if handlers call them.
 ///
 /// # Errors
 /// When a file cannot be read or is no module. When no file has a handler.

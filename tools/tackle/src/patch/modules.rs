@@ -125,7 +125,9 @@ fn run(command: &mut Command) -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr);
     let line = said.lines().last().unwrap_or("failed").trim();
     if line.contains("Unknown symbol") {
-        bail!("{line} (if the module is one of tackle's, load tackle.ko first)");
+        bail!(
+            "{line} (if the module is one of tackle's, load tackle.ko and tackle_ftrace.ko first)"
+        );
     }
     bail!("{line}")
 }

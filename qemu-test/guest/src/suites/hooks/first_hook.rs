@@ -90,6 +90,7 @@ pub fn the_page_about_a_first_hook_is_right(context: &mut Context<'_>) -> Result
     // One shell, as for a reader of the page.
     let steps = steps();
     let library = module::adopt(module::LIBRARY);
+    let ftrace = module::adopt(module::FTRACE);
     let hook = module::adopt("first_hook");
     let mut script = "exec 2>&1\n".to_owned();
     for step in &steps {
@@ -115,7 +116,9 @@ pub fn the_page_about_a_first_hook_is_right(context: &mut Context<'_>) -> Result
     }
     // The page has unloaded them.
     ensure!(!module::is_loaded("first_hook")?, "first_hook is loaded");
-    ensure!(!module::is_loaded(module::LIBRARY)?, "tackle is loaded");
-    drop((hook, library));
+    for name in [module::FTRACE, module::LIBRARY] {
+        ensure!(!module::is_loaded(name)?, "{name} is loaded");
+    }
+    drop((hook, ftrace, library));
     ftrace::expect_bare("vfs_write")
 }

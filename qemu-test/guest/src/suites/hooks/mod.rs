@@ -166,14 +166,14 @@ fn refused(parameters: &str, errno: Errno) -> Result<()> {
 }
 
 fn refuses_no_function(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     refused("", Errno::EINVAL)?;
     refused("function=", Errno::EINVAL)?;
     library.unload()
 }
 
 fn refuses_a_name_that_is_too_long(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let mut log = kmsg::Cursor::now()?;
     // KSYM_NAME_LEN is 512: no symbol can have such a name. The kernel's own setter
     // refuses it, with its errno and two lines of its own.
@@ -191,13 +191,13 @@ fn refuses_a_name_that_is_too_long(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn refuses_an_unknown_function(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     refused("function=no_such_function_here", Errno::ENOENT)?;
     library.unload()
 }
 
 fn refuses_an_untraceable_function(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let name = ftrace::untraceable()?;
     context.note(format!("{name} has a symbol, but cannot be traced"))?;
     refused(&format!("function={name}"), Errno::EINVAL)?;
@@ -217,7 +217,7 @@ fn refuses_a_second_instance(_: &mut Context<'_>) -> Result<()> {
 
 fn comes_and_goes_under_calls(context: &mut Context<'_>) -> Result<()> {
     const ROUNDS: u32 = 20;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let end = AtomicBool::new(false);
     let mut rounds = || -> Result<u64> {
         let mut counted = 0;

@@ -64,7 +64,7 @@ pub fn one_redirection_on_a_function(_: &mut Context<'_>) -> Result<()> {
 
 /// A hook sees the calls that a redirection takes, whichever came first.
 pub fn hooks_see_redirected_calls(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = || module::load("hook_count", &format!("function={READ}"));
     let redirect = || module::load(MODULE, "");
     let expect = |what: &str| -> Result<()> {
@@ -91,7 +91,7 @@ pub fn hooks_see_redirected_calls(_: &mut Context<'_>) -> Result<()> {
 
 /// Nobody may be in the replacement when its code goes.
 pub fn waits_for_whoever_sleeps_in_it(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let busy = module::load(BUSY, "")?;
     let mut log = kmsg::Cursor::now()?;
     let reader = cmd::start("cat /proc/cmdline")?;

@@ -8,7 +8,7 @@ use nix::errno::Errno;
 use crate::suite::Context;
 use crate::sys::kmsg::Cursor;
 use crate::sys::livepatch::Patch;
-use crate::sys::module::{self, LIBRARY};
+use crate::sys::module;
 use crate::sys::wait_for;
 
 const PATCH: &str = "livepatch_callbacks";
@@ -116,7 +116,7 @@ pub fn callbacks_without_the_module(_: &mut Context<'_>) -> Result<()> {
 
 pub fn callbacks_refuse_the_patch(_: &mut Context<'_>) -> Result<()> {
     let mut calls = Calls::new()?;
-    let library = module::load(LIBRARY, "")?;
+    let library = module::library()?;
     let target = module::load(TARGET, "")?;
     for errno in [Errno::ENODEV, Errno::EPERM] {
         let parameter = format!("pre_patch_errno={}", errno as i32);
@@ -201,7 +201,7 @@ pub fn callbacks_of_two_patches(_: &mut Context<'_>) -> Result<()> {
 
 pub fn callbacks_of_a_patch_that_replaces_another(_: &mut Context<'_>) -> Result<()> {
     let mut calls = Calls::new()?;
-    let library = module::load(LIBRARY, "")?;
+    let library = module::library()?;
     let first = Patch::load_module(PATCH, "")?;
     calls.expect(&PATCHED)?;
     let second = Patch::load_module(PATCH2, "replace=1")?;

@@ -59,7 +59,7 @@ pub fn replace_stacks_on_another_function(_: &mut Context<'_>) -> Result<()> {
         (C_CMDLINE, RUST_MEMINFO, said_by(C_CMDLINE)),
         (NAME, RUST_MEMINFO, livepatch::TEXT.into()),
     ] {
-        let library = module::load(module::LIBRARY, "")?;
+        let library = module::library()?;
         expect_meminfo(None)?;
         let first = Patch::load_module(lower, "")?;
         expect_text(&text)?;
@@ -87,7 +87,7 @@ pub fn replace_stacks_on_the_same_function(_: &mut Context<'_>) -> Result<()> {
                 said_by(name)
             }
         };
-        let library = module::load(module::LIBRARY, "")?;
+        let library = module::library()?;
         let first = Patch::load_module(lower, "")?;
         expect_text(&text(lower))?;
         let second = Patch::load_module(upper, "")?;
@@ -108,7 +108,7 @@ pub fn replace_stacks_on_the_same_function(_: &mut Context<'_>) -> Result<()> {
 /// `old`, a patch of `/proc/cmdline`, is replaced by `new`, one of `/proc/meminfo`.
 fn replaced(old: &'static str, new: &'static str) -> Result<()> {
     let original = cmdline()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let first = Patch::load_module(old, "")?;
     ensure!(cmdline()? != original, "{old} is not in force");
     let second = Patch::load_module(new, "replace=1")?;
@@ -135,7 +135,7 @@ pub fn replace_rust_by_c(_: &mut Context<'_>) -> Result<()> {
 
 pub fn replace_three_by_one(_: &mut Context<'_>) -> Result<()> {
     let original = cmdline()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let older = [
         Patch::load()?,
         Patch::load_module("livepatch_syscall", "")?,

@@ -61,7 +61,7 @@ pub fn samples_add_a_field(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub fn samples_replace_one_another(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let target = module::load("livepatch_meter", "")?;
     let fix = Patch::load_module("livepatch_meter_fix", "")?;
     let largest = Patch::load_module("livepatch_meter_largest", "")?;

@@ -27,7 +27,7 @@ fn expect(log: &mut Cursor, expected: &[&str]) -> Result<()> {
 }
 
 pub fn state_is_taken_over(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let mut log = Cursor::now()?;
     let first = Patch::load_module(PATCHES[0], "")?;
     expect(&mut log, &["livepatch_state: is the first, version 1"])?;
@@ -43,7 +43,7 @@ pub fn state_is_taken_over(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub fn state_goes_with_the_same_version(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let mut log = Cursor::now()?;
     let second = Patch::load_module(PATCHES[1], "")?;
     let third = Patch::load_module(PATCHES[2], "")?;
@@ -64,7 +64,7 @@ pub fn state_goes_with_the_same_version(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub fn state_refuses_an_older_version(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let second = Patch::load_module(PATCHES[1], "")?;
     module::expect_refusal(PATCHES[0], "", Errno::EINVAL)?;
     // A cumulative patch has to know all states, too.

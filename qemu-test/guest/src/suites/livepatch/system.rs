@@ -80,7 +80,7 @@ pub fn shows_what_is_patched(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub fn shows_the_order(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let first = Patch::load()?;
     let second = Patch::load_module("livepatch_callbacks", "")?;
     let third = Patch::load_module("livepatch_syscall", "")?;
@@ -153,7 +153,7 @@ pub fn getpid_under_load(context: &mut Context<'_>) -> Result<()> {
 /// Only one of those who change the instruction pointer can be at a function.
 pub fn a_kprobe_that_changes_registers_is_in_the_way(_: &mut Context<'_>) -> Result<()> {
     let original = cmdline()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let kprobe = module::load("test_klp_kprobe", "has_post_handler=y")?;
     module::expect_refusal(NAME, "", Errno::EBUSY)?;
     expect_text(&original)?;

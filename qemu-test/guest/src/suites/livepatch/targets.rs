@@ -47,7 +47,7 @@ pub fn a_module_that_comes_later_is_patched(_: &mut Context<'_>) -> Result<()> {
 pub fn a_name_that_stands_twice_needs_a_position(_: &mut Context<'_>) -> Result<()> {
     const PATCH: &str = "livepatch_twin";
     const TARGET: &str = "livepatch_target";
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let refused = |name| -> Result<()> {
         let mut log = kmsg::Cursor::now()?;
         module::expect_refusal(name, "", Errno::EINVAL)?;

@@ -18,7 +18,7 @@ use super::{migrations_of, need_nodes, LIMIT, PLENTY};
 /// The averages are those of `/proc/PID/sched`, also of a task that is older than the module.
 pub(super) fn averages_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let eager = Eager::new()?;
     // Of one thread, memory that is local already would never fault again.
     let worker = Worker::start(2)?;

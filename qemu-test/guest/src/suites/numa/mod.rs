@@ -215,7 +215,7 @@ fn takes_good_parameters(_: &mut Context<'_>) -> Result<()> {
 
 fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
     need_balancing()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     for (name, values) in [
         ("memory_kib", &["0", "1", "1048577", "-1", "much", ""][..]),
         ("private", &["2", "-1", "yes", ""][..]),
@@ -235,7 +235,7 @@ fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
 
 fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let eager = Eager::new()?;
     let worker = Worker::start(4)?;
     let mut seen = 0;
@@ -257,7 +257,7 @@ fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<()> {
 /// The observers in `samples/`, in C and in Rust, see what `numa_stat` sees.
 fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let samples = [
         module::load("numa_observer", "")?,
         module::load("numa_local", "")?,

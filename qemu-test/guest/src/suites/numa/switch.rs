@@ -149,7 +149,7 @@ pub(super) fn all_but_one_are_not_scanned(context: &mut Context<'_>) -> Result<(
 
 pub(super) fn without_the_module_all_are_scanned(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let eager = Eager::new()?;
     let worker = worker("")?;
     for _ in 0..3 {

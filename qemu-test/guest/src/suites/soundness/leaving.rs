@@ -41,7 +41,7 @@ fn told(log: &mut kmsg::Cursor, text: &str) -> Result<()> {
 
 /// The module loader frees a module whose init function fails, whoever uses it.
 pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let device = Dummy::new("left0", 61)?;
     let mut log = kmsg::Cursor::now()?;
     let answer = thread::scope(|scope| {
@@ -91,7 +91,7 @@ pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
 
 /// Code of a module runs while it is being swept, and leaves more behind.
 pub fn what_comes_late_goes_as_well(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let answer = thread::scope(|scope| {
         let insmod = scope.spawn(|| module::insmod(MODULE, "how=late"));
         let written = wait_for("the module's file", LIMIT, || {
@@ -117,7 +117,7 @@ pub fn what_comes_late_goes_as_well(_: &mut Context<'_>) -> Result<()> {
 
 /// What a module never drops has its code.
 pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let device = Dummy::new("left0", 61)?;
     // A second time: nothing of the first one is in the way.
     for _ in 0..2 {
@@ -145,7 +145,7 @@ pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()>
 
 /// The device may have fewer queues after a reset than a packet says that waited through it.
 pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let device = Dummy::new("left0", 61)?;
     let forget = module::load(MODULE, "how=forget")?;
     cmd::run("tc qdisc add dev left0 root left_behind")?;
@@ -176,7 +176,7 @@ pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
 /// A task that sleeps in a replacement returns to its code.
 pub fn a_forgotten_redirection_waits_for_sleepers(_: &mut Context<'_>) -> Result<()> {
     const FUNCTION: &str = "cmdline_proc_show";
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let busy = module::load(BUSY, "how=forget")?;
     let mut log = kmsg::Cursor::now()?;
     let reader = cmd::start("cat /proc/cmdline")?;

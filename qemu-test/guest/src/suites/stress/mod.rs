@@ -92,7 +92,7 @@ fn hooks_from_many_cpus(context: &mut Context<'_>) -> Result<()> {
 }
 
 fn all_at_once(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let modules = Modules::new()?;
     let qdiscs = Qdiscs::new()?;
     let patches = Patches::new()?;

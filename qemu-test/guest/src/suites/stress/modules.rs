@@ -102,10 +102,7 @@ impl Kind for Modules {
     }
 
     fn round(&self, number: u32) -> Result<u32> {
-        let library = match module::is_loaded(module::LIBRARY)? {
-            true => None,
-            false => Some(module::load(module::LIBRARY, "")?),
-        };
+        let library = module::library()?;
         let stat = self.eager.is_some() && number % 2 == 1;
         let turn = number / 2;
         let (name, module) = if stat {
@@ -117,7 +114,7 @@ impl Kind for Modules {
         ftrace::expect_no_callback(name)?;
         let folder = debugfs::tackle(name);
         ensure!(!folder.exists(), "{} is still there", folder.display());
-        library.map_or(Ok(()), module::Loaded::unload)?;
+        library.unload()?;
         Ok(1)
     }
 

@@ -246,7 +246,7 @@ fn exclusive_calls() -> Result<u64> {
 /// Whoever decides where a function goes on decides alone; and whom it calls directly does
 /// not get to see that decision.
 pub fn a_livepatch_in_c_excludes_a_redirect(_: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let original = cmdline()?;
     let direct = format!("kind=direct function={READ}");
     for (parameters, text) in [("kind=skip", ""), (&direct, original.as_str())] {
@@ -282,7 +282,7 @@ fn attach_is_refused() -> Result<()> {
 /// An fentry program is called directly, too.
 pub fn a_bpf_program_excludes_a_direct_hook(_: &mut Context<'_>) -> Result<()> {
     needs_btf()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let parameters = format!("kind=direct function={CALL}");
 
     let hook = module::load(EXCLUSIVE, &parameters)?;

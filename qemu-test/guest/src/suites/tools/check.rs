@@ -38,7 +38,11 @@ pub fn no_handler_sleeps_or_allocates(context: &mut Context<'_>) -> Result<()> {
 }
 
 pub fn careless_handlers_are_found(context: &mut Context<'_>) -> Result<()> {
-    let answer = check(&[module::file(module::LIBRARY), module::file(CARELESS)])?;
+    let answer = check(&[
+        module::file(module::LIBRARY),
+        module::file(module::FTRACE),
+        module::file(CARELESS),
+    ])?;
     ensure!(answer.code == 1, "expected a refusal, got {answer:?}");
     for line in answer.out.lines() {
         context.note(line)?;
@@ -79,10 +83,16 @@ pub fn careless_handlers_are_found(context: &mut Context<'_>) -> Result<()> {
 pub fn handlers_need_the_library_to_be_checked(_: &mut Context<'_>) -> Result<()> {
     let answer = check(&[module::file("hook_count")])?;
     ensure!(
-        answer.code == 1 && answer.out.is_empty() && answer.err.contains("add tackle.ko"),
-        "expected the error that tackle.ko is missing, got {answer:?}"
+        answer.code == 1
+            && answer.out.is_empty()
+            && answer.err.contains("add tackle.ko and tackle_ftrace.ko"),
+        "expected the error that the library is missing, got {answer:?}"
     );
-    let answer = check(&[module::file("hook_count"), module::file(module::LIBRARY)])?;
+    let answer = check(&[
+        module::file("hook_count"),
+        module::file(module::LIBRARY),
+        module::file(module::FTRACE),
+    ])?;
     ensure!(answer.code == 0, "expected no finding, got {answer:?}");
     Ok(())
 }

@@ -27,7 +27,7 @@ fn check(name: &'static str, code: i32, parts: &[&str]) -> Result<Output> {
 
 pub fn patches_are_checked_without_loading_them(context: &mut Context<'_>) -> Result<()> {
     let original = cmdline()?;
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let fits = format!("{FUNCTION}: can be patched");
     for name in [NAME, C_PATCH] {
         let output = check(name, 0, &[&fits])?;
@@ -53,16 +53,27 @@ pub fn patches_are_checked_without_loading_them(context: &mut Context<'_>) -> Re
     context.note(output.out.trim())?;
     meter.unload()?;
     library.unload()?;
-    check(
-        NAME,
-        1,
-        &["it needs tackle.ko", "cannot be loaded, for 1 reason"],
-    )?;
+    for (needed, loaded) in [
+        ("tackle.ko and tackle_ftrace.ko, which are not", false),
+        ("tackle_ftrace.ko, which is not", true),
+    ] {
+        let library = loaded.then(|| module::load(module::LIBRARY, ""));
+        let library = library.transpose()?;
+        check(
+            NAME,
+            1,
+            &[
+                &format!("it needs {needed} loaded"),
+                "cannot be loaded, for 1 reason",
+            ],
+        )?;
+        library.map_or(Ok(()), module::Loaded::unload)?;
+    }
     check(C_PATCH, 0, &[&fits]).map(drop)
 }
 
 pub fn other_users_of_the_function_are_named(context: &mut Context<'_>) -> Result<()> {
-    let library = module::load(module::LIBRARY, "")?;
+    let library = module::library()?;
     let hook = module::load("hook_exit", "on=cmdline")?;
     check(C_PATCH, 0, &["used by a direct call (BPF or an exit hook)"])?;
     hook.unload()?;

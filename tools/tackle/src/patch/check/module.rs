@@ -16,6 +16,9 @@ use crate::hook::symbols::Symbols;
 use crate::patch::modules::Source;
 use crate::roots::Roots;
 
+/// The modules of the library.
+const LIBRARY: [&str; 2] = ["tackle", "tackle_ftrace"];
+
 /// The beginning of a symbol that only one build of `tackle.ko` has.
 const OF_ANOTHER_BUILD: &str = "tackle_of_another_build__";
 
@@ -30,6 +33,8 @@ pub(super) struct Module {
     vermagic: Option<String>,
     /// Whether it has versions of the symbols that it uses (`CONFIG_MODVERSIONS`).
     has_versions: bool,
+    /// What it needs of [`LIBRARY`].
+    needs: Vec<&'static str>,
     /// The symbol of the build of `tackle.ko` that it needs.
     library: Option<String>,
 }
@@ -72,9 +77,15 @@ impl Module {
             "{name} does not show which functions it replaces"
         );
         let mut symbols = file.symbols().filter_map(|symbol| symbol.name().ok());
+        let depends = word("depends=").unwrap_or_default();
+        let depends: Vec<_> = depends.split(',').collect();
         Ok(Self {
             name,
             functions,
+            needs: LIBRARY
+                .into_iter()
+                .filter(|library| depends.contains(library))
+                .collect(),
             vermagic: word("vermagic="),
             has_versions: file.section_by_name("__versions").is_some(),
             library: symbols
@@ -102,10 +113,19 @@ impl Module {
                 ));
             }
         }
+        let mut missing = self.needs.clone();
+        missing.retain(|name| !roots.module(name).exists());
+        match &missing[..] {
+            [] => {}
+            [one] => problems.push(format!("it needs {one}.ko, which is not loaded")),
+            _ => {
+                let all = missing.join(".ko and ");
+                problems.push(format!("it needs {all}.ko, which are not loaded"));
+            }
+        }
         if let Some(library) = &self.library {
-            if !roots.module("tackle").exists() {
-                problems.push("it needs tackle.ko, which is not loaded".into());
-            } else if symbols.addresses(Some("tackle"), library).is_empty() {
+            let is_loaded = roots.module("tackle").exists();
+            if is_loaded && symbols.addresses(Some("tackle"), library).is_empty() {
                 problems.push("it is built with another tackle.ko than the one loaded".into());
             }
         }
@@ -154,11 +174,12 @@ mod tests {
 
     #[test]
     fn a_live_patch_is_read() {
-        let modinfo = "name=mine livepatch=Y vermagic=7.3.4";
+        let modinfo = "name=mine livepatch=Y vermagic=7.3.4 depends=tackle_ftrace,other,tackle";
         let data = patch(&[(None, &[("vfs_read", 0)])], modinfo);
         let module = Module::parse(&data).unwrap();
         assert_eq!((module.name.as_str(), module.functions.len()), ("mine", 1));
         assert_eq!(module.vermagic.as_deref(), Some("7.3.4"));
+        assert_eq!(module.needs, LIBRARY);
     }
 
     #[test]

@@ -76,7 +76,7 @@ impl All {
 /// From [`registered`] to [`start_drop`], `withdraw` may be called with `what` by any thread. Then
 /// the kernel does not come to it any more. `free` may be called by any thread after [`leave`],
 /// when nobody has a reference to `owner`.
-pub(crate) unsafe fn add(
+pub unsafe fn add(
     owner: *const module,
     what: *mut c_void,
     withdraw: unsafe fn(*mut c_void),
@@ -94,17 +94,17 @@ pub(crate) unsafe fn add(
 }
 
 /// Notes that the owner of `what` has registered it.
-pub(crate) fn registered(what: *mut c_void) {
+pub fn registered(what: *mut c_void) {
     ALL.lock().set(what, State::Registered);
 }
 
 /// Notes that the owner of `what` is about to unregister it.
-pub(crate) fn start_drop(what: *mut c_void) {
+pub fn start_drop(what: *mut c_void) {
     ALL.lock().set(what, State::Busy);
 }
 
 /// Forgets `what`, which its owner frees.
-pub(crate) fn remove(what: *mut c_void) {
+pub fn remove(what: *mut c_void) {
     ALL.lock().take(|entry| entry.what == what);
 }
 

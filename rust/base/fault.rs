@@ -41,7 +41,8 @@ pub(crate) static ATTR: Attr = Attr::new();
 
 /// A place that can be made to fail.
 ///
-/// The library's points are the statics of this module; the file `points` lists them.
+/// The library's points are the statics of this module; the file `points` lists them. Those of
+/// `tackle_ftrace.ko` are here, too: they count when that module fails to load.
 pub struct Point {
     name: &'static str,
     error: Error,
@@ -118,7 +119,7 @@ pub static QDISC_BACKLOGS_ALLOC: Point = Point::new("qdisc_backlogs_alloc", ENOM
 pub static QDISC_HISTOGRAM_ALLOC: Point = Point::new("qdisc_histogram_alloc", ENOMEM);
 /// `tcf_block_get()`.
 pub static TCF_BLOCK_GET: Point = Point::new("tcf_block_get", ENOMEM);
-/// `register_kprobe()`, by which the library finds functions of the kernel when it is loaded.
+/// `register_kprobe()`, by which `tackle_ftrace.ko` finds functions of the kernel when it is loaded.
 pub static REGISTER_KPROBE: Point = Point::new("register_kprobe", ENOMEM);
 /// Memory for the look-up of a symbol.
 pub static SYMBOL_LOOKUP: Point = Point::new("symbol_lookup", ENOMEM);
