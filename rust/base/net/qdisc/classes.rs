@@ -113,7 +113,7 @@ impl<T: Qdisc> Ops<T> {
             };
             let queue = bindings::gnet_stats_queue {
                 backlog,
-                ..Default::default()
+                ..pin_init::zeroed()
             };
             // SAFETY: The dump is valid; the counts are copied, and no CPU has some of its own.
             unsafe {

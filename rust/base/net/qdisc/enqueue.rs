@@ -189,7 +189,7 @@ impl<'q, 'call> Enqueue<'q, 'call> {
         first: NonNull<bindings::tcf_proto>,
         packet: SkBuff<'call>,
     ) -> Verdict<'call> {
-        let mut result = bindings::tcf_result::default();
+        let mut result: bindings::tcf_result = pin_init::zeroed();
         let skb = packet.into_raw();
         // SAFETY: The packet is ours. The filter was read with bottom halves disabled, as
         // they are during the call: it is there until the next grace period.
