@@ -57,6 +57,14 @@ impl Accel {
         }
     }
 
+    /// How many of the wanted NUMA nodes a guest gets.
+    pub fn nodes(self, wanted: u32) -> u32 {
+        match self {
+            Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
+            Self::Icount | Self::Uml | Self::TimeTravel => 1,
+        }
+    }
+
     /// Whether a guest can be saved and started from there. A clock that counts instructions
     /// would go on from the template's count; User Mode Linux has no way to save itself.
     pub fn can_be_saved(self) -> bool {

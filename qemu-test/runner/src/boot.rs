@@ -14,7 +14,7 @@ use crate::follow::{follow, End, Limits, Listener};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::kernel::Kernel;
 use crate::process::{command, create, Running};
-use crate::qemu::{Console, Files, Machine, Shape};
+use crate::qemu::{Console, Files, Machine, Shape, NODES};
 use crate::report::TestResult;
 use crate::suite::Guest;
 use crate::template::Templates;
@@ -64,6 +64,7 @@ impl Booter<'_> {
             kernel,
             accel: self.accel,
             cpus: self.accel.cpus(CPUS),
+            nodes: self.accel.nodes(NODES),
             parameters: &[],
         }
     }
@@ -199,6 +200,7 @@ impl Booter<'_> {
             kernel,
             accel,
             cpus: accel.cpus(suite.cpus),
+            nodes: accel.nodes(suite.nodes),
             parameters: suite.parameters,
         };
         let run = format!("run,{}", suite.name);

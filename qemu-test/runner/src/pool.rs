@@ -10,7 +10,7 @@ use std::thread::{available_parallelism, scope};
 
 use anyhow::Result;
 
-/// More guests take more memory (up to 2 GiB each) than they save time.
+/// More guests take more memory (up to 2.7 GiB each) than they save time.
 const MOST: usize = 3;
 
 /// How many jobs to do at once on this host: one more than it has processors. A guest that

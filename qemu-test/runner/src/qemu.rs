@@ -2,6 +2,7 @@
 
 //! The virtual machine: QEMU's command line.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,11 +30,29 @@ pub fn version(qemu: &Path) -> Result<String> {
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
 
-/// Guest memory per NUMA node, in MiB.
-const NODE_MEMORY: u32 = 1024;
-
-/// NUMA nodes; the CPUs are split evenly. A machine with one CPU has one node.
+/// NUMA nodes of a guest that does not ask for another number.
 pub const NODES: u32 = 2;
+
+/// Guest memory of the first NUMA node, in MiB, and of the second of two. The kernel and the
+/// initramfs are on the first node.
+const FIRST_MEMORY: u32 = 1024;
+
+/// Guest memory of the last of more than two nodes, in MiB, and the most that the nodes before
+/// it have. A booting kernel takes memory from the last node, and would take all of a small one.
+const LAST_MEMORY: u32 = 512;
+
+/// The most guest memory of the nodes between the first and the last one together, in MiB.
+///
+/// All memory is then below 2.75 GiB, where QEMU leaves it in one piece. KASAN takes the shadow
+/// of a piece from the node where the piece begins, and would take all of a small one.
+const MIDDLE_MEMORY: u32 = 1280;
+
+/// The memory of a node is a multiple of this, in MiB: the largest block of the page allocator.
+const BLOCK: u32 = 4;
+
+/// The numbers of nodes for which the nodes form a ring. With fewer, all are neighbours. With
+/// more, the command line would have thousands of distances.
+const RING: RangeInclusive<u32> = 3..=8;
 
 /// Where the guest's console (ttyS0) leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,8 +102,11 @@ pub struct Shape<'a> {
     pub kernel: &'a Kernel,
     /// What runs it.
     pub accel: Accel,
-    /// The number of CPUs: 1, or a multiple of 2, as each of two nodes has as many.
+    /// The number of CPUs: fewer than nodes, or a multiple of their number.
     pub cpus: u32,
+    /// The number of NUMA nodes. The CPUs are shared out evenly. When there are fewer CPUs
+    /// than nodes, the first nodes have one each, and the others have memory only.
+    pub nodes: u32,
     /// Kernel parameters besides those of every guest.
     pub parameters: &'static [&'static str],
 }
@@ -94,7 +116,27 @@ impl Shape<'_> {
     pub fn name(&self) -> String {
         let parameters = self.parameters.iter().map(|word| format!(", {word}"));
         let parameters: String = parameters.collect();
-        format!("{}, {} CPUs{parameters}", self.kernel.name, self.cpus)
+        format!(
+            "{}, {} CPUs, {} nodes{parameters}",
+            self.kernel.name, self.cpus, self.nodes
+        )
+    }
+
+    /// How many nodes have CPUs.
+    fn nodes_with_cpus(&self) -> u32 {
+        self.nodes.min(self.cpus)
+    }
+
+    /// The memory of a node, in MiB.
+    fn memory(&self, node: u32) -> u32 {
+        match (node, self.nodes) {
+            (0, _) | (_, ..=2) => FIRST_MEMORY,
+            (node, nodes) if node == nodes - 1 => LAST_MEMORY,
+            (_, nodes) => {
+                let share = MIDDLE_MEMORY / (nodes - 2);
+                (share - share % BLOCK).min(LAST_MEMORY)
+            }
+        }
     }
 
     /// QEMU's arguments for it: those that are the same for all guests of the shape.
@@ -105,27 +147,28 @@ impl Shape<'_> {
         let mut args = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
         add(self.accel.args());
-        let nodes = NODES.min(self.cpus);
-        let memory = format!("{}M", NODE_MEMORY * nodes);
-        // A socket for each node: the kernel warns of nodes that share one.
-        let cpus = format!("{},sockets={nodes}", self.cpus);
+        let memory: u32 = (0..self.nodes).map(|node| self.memory(node)).sum();
+        let memory = format!("{memory}M");
+        // A socket for each node with CPUs: the kernel warns of nodes that share one.
+        let sockets = self.nodes_with_cpus();
+        let cpus = format!("{},sockets={sockets}", self.cpus);
         add(&["-machine", "q35", "-m", &memory, "-smp", &cpus]);
-        for node in 0..nodes {
-            let share = self.cpus / nodes;
-            let (first, last) = (node * share, (node + 1) * share - 1);
-            let cpus = if first == last {
-                first.to_string()
-            } else {
-                format!("{first}-{last}")
-            };
+        for node in 0..self.nodes {
+            let (cpus, memory) = (self.cpus_of(node), self.memory(node));
             add(&[
                 "-object",
-                &format!("memory-backend-ram,id=ram{node},size={NODE_MEMORY}M"),
+                &format!("memory-backend-ram,id=ram{node},size={memory}M"),
             ]);
             add(&[
                 "-numa",
-                &format!("node,nodeid={node},cpus={cpus},memdev=ram{node}"),
+                &format!("node,nodeid={node}{cpus},memdev=ram{node}"),
             ]);
+        }
+        if RING.contains(&self.nodes) {
+            for (src, dst) in pairs(self.nodes) {
+                let val = distance(src, dst, self.nodes);
+                add(&["-numa", &format!("dist,src={src},dst={dst},val={val}")]);
+            }
         }
         add(&[
             "-nodefaults",
@@ -147,6 +190,19 @@ impl Shape<'_> {
         add(&["-kernel", text(&self.kernel.image())?]);
         add(&["-initrd", text(&self.kernel.initramfs())?]);
         Ok(args)
+    }
+
+    /// The CPUs of a node, as a part of QEMU's option `-numa node`.
+    fn cpus_of(&self, node: u32) -> String {
+        let share = self.cpus / self.nodes_with_cpus();
+        let (first, last) = (node * share, (node + 1) * share - 1);
+        if node >= self.nodes_with_cpus() {
+            String::new()
+        } else if first == last {
+            format!(",cpus={first}")
+        } else {
+            format!(",cpus={first}-{last}")
+        }
     }
 
     /// Whether the kernel makes new random state when it is restored. It does so when the
@@ -181,6 +237,17 @@ impl Shape<'_> {
         words.extend(self.parameters);
         Ok(words.into_iter().map(str::to_owned).collect())
     }
+}
+
+/// The pairs of different nodes, each in one order: QEMU fills in the other one.
+fn pairs(nodes: u32) -> impl Iterator<Item = (u32, u32)> {
+    (0..nodes).flat_map(move |src| (src + 1..nodes).map(move |dst| (src, dst)))
+}
+
+/// The distance of two nodes of a ring: 10 of a node from itself, 10 more for each step.
+fn distance(src: u32, dst: u32, nodes: u32) -> u32 {
+    let steps = src.abs_diff(dst);
+    10 + 10 * steps.min(nodes - steps)
 }
 
 /// One machine.
@@ -272,7 +339,7 @@ mod tests {
     fn args_for(
         config: &str,
         accel: Accel,
-        cpus: u32,
+        (cpus, nodes): (u32, u32),
         console: Console,
         control: Option<&Control>,
     ) -> Vec<String> {
@@ -296,6 +363,7 @@ mod tests {
                 kernel: &kernel,
                 accel,
                 cpus,
+                nodes,
                 parameters: &["kunit.enable=1"],
             },
             work: &work,
@@ -309,7 +377,11 @@ mod tests {
     }
 
     fn args(accel: Accel, cpus: u32, console: Console) -> Vec<String> {
-        args_for("", accel, cpus, console, None)
+        args_for("", accel, (cpus, accel.nodes(NODES)), console, None)
+    }
+
+    fn args_on(cpus: u32, nodes: u32) -> Vec<String> {
+        args_for("", Accel::Tcg, (cpus, nodes), Console::File, None)
     }
 
     fn values<'a>(args: &'a [String], name: &str) -> Vec<&'a str> {
@@ -325,7 +397,7 @@ mod tests {
         let slub = "CONFIG_SLUB_DEBUG_ON=y\n";
         let both = format!("{slub}CONFIG_KASAN=y\n");
         for (config, spares) in [("", false), (slub, false), (both.as_str(), true)] {
-            let args = args_for(config, Accel::Tcg, 2, Console::File, None);
+            let args = args_for(config, Accel::Tcg, (2, 2), Console::File, None);
             let append = values(&args, "-append")[0];
             assert_eq!(append.contains(" slab_debug=FZP "), spares, "{append}");
         }
@@ -342,6 +414,55 @@ mod tests {
             numa(4),
             "node,nodeid=0,cpus=0-1,memdev=ram0 node,nodeid=1,cpus=2-3,memdev=ram1"
         );
+    }
+
+    #[test]
+    fn four_nodes_form_a_ring() {
+        let args = args_on(4, 4);
+        assert_eq!(values(&args, "-smp"), ["4,sockets=4"]);
+        let numa = values(&args, "-numa");
+        let (nodes, distances) = numa.split_at(4);
+        assert_eq!(nodes[0], "node,nodeid=0,cpus=0,memdev=ram0");
+        assert_eq!(nodes[3], "node,nodeid=3,cpus=3,memdev=ram3");
+        assert_eq!(
+            distances,
+            [
+                "dist,src=0,dst=1,val=20",
+                "dist,src=0,dst=2,val=30",
+                "dist,src=0,dst=3,val=20",
+                "dist,src=1,dst=2,val=20",
+                "dist,src=1,dst=3,val=30",
+                "dist,src=2,dst=3,val=20",
+            ]
+        );
+    }
+
+    #[test]
+    fn nodes_without_cpus_have_memory() {
+        let args = args_on(4, 64);
+        assert_eq!(values(&args, "-smp"), ["4,sockets=4"]);
+        let numa = values(&args, "-numa");
+        assert_eq!(numa.len(), 64, "{numa:?}");
+        assert_eq!(numa[3], "node,nodeid=3,cpus=3,memdev=ram3");
+        assert_eq!(numa[4], "node,nodeid=4,memdev=ram4");
+        assert_eq!(numa[63], "node,nodeid=63,memdev=ram63");
+    }
+
+    #[test]
+    fn the_memory_is_the_sum_of_the_nodes() {
+        let (two, four) = ([1024; 2].as_slice(), [1024, 512, 512, 512].as_slice());
+        let many = [[1024].as_slice(), &[20; 62], &[512]].concat();
+        for nodes in [two, four, &many] {
+            let number = u32::try_from(nodes.len()).unwrap();
+            let args = args_on(number.min(4), number);
+            let each = |(node, mib)| format!("memory-backend-ram,id=ram{node},size={mib}M");
+            let wanted: Vec<_> = nodes.iter().enumerate().map(each).collect();
+            assert_eq!(values(&args, "-object"), wanted);
+            let all: u32 = nodes.iter().sum();
+            assert_eq!(values(&args, "-m"), [format!("{all}M")]);
+            // From 2.75 GiB on QEMU puts a part above 4 GiB.
+            assert!(all < 2816, "{all}");
+        }
     }
 
     #[test]
@@ -394,7 +515,7 @@ mod tests {
     fn a_guest_that_is_restored_has_a_monitor_and_waits_for_its_state() {
         let control = Control::create().unwrap();
         let config = "CONFIG_VMGENID=y\n";
-        let args = args_for(config, Accel::Tcg, 2, Console::File, Some(&control));
+        let args = args_for(config, Accel::Tcg, (2, 2), Console::File, Some(&control));
         assert!(values(&args, "-append")[0].contains("tackle.run=wait"));
         assert_eq!(values(&args, "-incoming"), ["defer"]);
         assert_eq!(values(&args, "-device"), ["vmgenid,guid=auto"]);

@@ -5,6 +5,7 @@
 use anyhow::{bail, Result};
 
 use crate::kernel::Kernel;
+use crate::qemu::NODES;
 
 /// A suite of the guest program; each has a guest of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Guest {
     pub name: &'static str,
     /// CPUs of its guest, shared out evenly among the NUMA nodes.
     pub cpus: u32,
+    /// NUMA nodes of its guest. When there are fewer CPUs, the last nodes have memory only.
+    pub nodes: u32,
     /// The option that must be built into the kernel for there to be anything to test.
     pub needs: Option<&'static str>,
     /// Whether its CPUs run at the same moment under TCG, too, and not in turn: what it
@@ -28,6 +31,7 @@ impl Guest {
         Self {
             name,
             cpus: 2,
+            nodes: NODES,
             needs: None,
             at_once: false,
             parameters: &[],
@@ -45,6 +49,16 @@ impl Guest {
     /// The same on this many CPUs.
     pub const fn on_cpus(self, cpus: u32) -> Self {
         Self { cpus, ..self }
+    }
+
+    /// The same on this many NUMA nodes. The first four have a CPU each.
+    pub const fn on_nodes(self, nodes: u32) -> Self {
+        let cpus = if nodes < 4 { nodes } else { 4 };
+        Self {
+            cpus,
+            nodes,
+            ..self
+        }
     }
 
     /// The same with CPUs that run at the same moment.
@@ -200,7 +214,14 @@ mod tests {
     #[test]
     fn cpus_are_shared_out_evenly() {
         for suite in GUEST {
-            assert_eq!(suite.cpus % crate::qemu::NODES, 0, "{}", suite.name);
+            let nodes = suite.nodes.min(suite.cpus);
+            assert_eq!(suite.cpus % nodes, 0, "{}", suite.name);
         }
+    }
+
+    #[test]
+    fn the_first_nodes_have_a_cpu() {
+        let on = |nodes| Guest::new("x").on_nodes(nodes).cpus;
+        assert_eq!([1, 2, 4, 64].map(on), [1, 2, 4, 4]);
     }
 }

@@ -96,6 +96,7 @@ mod tests {
                 kernel: &kernel,
                 accel,
                 cpus: 1,
+                nodes: 1,
                 parameters: &[],
             },
             work: &Work::new("bench,qdisc"),
