@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kinds of qdiscs that a module has registered: what it has never dropped (`mem::forget`) is
+//! Kinds of qdiscs and observers that a module has registered: what it has never dropped is
 //! unregistered when the module is unloaded, since the kernel would go on to call its code.
 //!
 //! Hooks are in a list of their own (`ftrace/follow.rs`), as are files (`debugfs/node.rs`).

@@ -48,6 +48,8 @@ pub mod task;
 pub mod time;
 
 use tackle_base::bindings;
+#[cfg(CONFIG_KUNIT = "y")]
+pub use tackle_base::expect_eq;
 #[cfg(all(
     CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
     CONFIG_KPROBES,
@@ -55,8 +57,6 @@ use tackle_base::bindings;
     CONFIG_NUMA_BALANCING
 ))]
 use tackle_base::leftover;
-#[cfg(CONFIG_KUNIT = "y")]
-pub use tackle_base::expect_eq;
 #[doc(hidden)]
 pub use tackle_base::{__needs_this_build, __private};
 pub use tackle_base::{debugfs, fault, modinfo, module, net, param, string_param};

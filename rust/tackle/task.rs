@@ -6,11 +6,11 @@
 
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use crate::bindings;
+use core::ptr;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use core::ptr::NonNull;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 use kernel::sync::aref::ARef;
-use core::ptr;
 use kernel::{bindings::task_struct, task::Task};
 use tackle_core::numa::{TaskId, COMM_LEN};
 

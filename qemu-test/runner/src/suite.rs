@@ -101,6 +101,9 @@ pub const GUEST: &[Guest] = &[
     Guest::new("livepatch"),
     Guest::new("tools"),
     Guest::new("numa"),
+    Guest::new("numa4").on_nodes(4),
+    // As many as there can be with CONFIG_NODES_SHIFT=6, the default of x86-64.
+    Guest::new("numa64").on_nodes(64),
     Guest::new("rcodel"),
     Guest::new("rfq_codel"),
     Guest::new("fault"),

@@ -13,6 +13,8 @@ mod livepatch;
 mod load;
 pub mod netlink_fuzz;
 mod numa;
+mod numa4;
+mod numa64;
 mod rcodel;
 mod rfq_codel;
 mod rig;
@@ -31,6 +33,8 @@ pub const ALL: &[&Suite] = &[
     &soundness::SUITE,
     &livepatch::SUITE,
     &numa::SUITE,
+    &numa4::SUITE,
+    &numa64::SUITE,
     &rcodel::SUITE,
     &rfq_codel::SUITE,
     &fault::SUITE,

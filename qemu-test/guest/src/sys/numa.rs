@@ -39,8 +39,27 @@ fn parse_pages(numa_maps: &str, nodes: usize) -> Vec<u64> {
 ///
 /// sysfs cannot be read.
 pub fn nodes() -> Result<usize> {
-    let text = debugfs::read("/sys/devices/system/node/online")?;
-    Ok(parse_list(&text)?.len())
+    Ok(nodes_that("online")?.len())
+}
+
+/// The nodes that a file of `/sys/devices/system/node` lists: `online`, `has_cpu`, `has_memory`.
+///
+/// # Errors
+///
+/// There is no such file.
+pub fn nodes_that(file: &str) -> Result<Vec<usize>> {
+    parse_list(&debugfs::read(format!("/sys/devices/system/node/{file}"))?)
+}
+
+/// The distances of a node from each node.
+///
+/// # Errors
+///
+/// There is no such node.
+pub fn distances(node: usize) -> Result<Vec<u32>> {
+    let text = debugfs::read(format!("/sys/devices/system/node/node{node}/distance"))?;
+    let numbers = text.split_whitespace().map(str::parse);
+    Ok(numbers.collect::<Result<_, _>>()?)
 }
 
 /// The first processor of a node.

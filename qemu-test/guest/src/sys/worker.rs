@@ -6,18 +6,18 @@
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{id, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-use super::cmd::Kept;
+use super::cmd::{self, Kept};
 use super::{debugfs, numa, wait_for};
 
 const PAGE: usize = 4096;
@@ -61,7 +61,7 @@ pub struct Args {
 ///
 /// # Errors
 ///
-/// There is no such node.
+/// There is no such node, or the memory does not fit there.
 pub fn work(args: &Args) -> Result<()> {
     if let Some(folder) = &args.cgroup {
         debugfs::set(folder.join("cgroup.procs"), "0")?;
@@ -77,15 +77,28 @@ pub fn work(args: &Args) -> Result<()> {
     signal_hook::flag::register(signal_hook::consts::SIGUSR1, signalled.clone())?;
     // With the default policy a page lands on the node of the processor that
     // touches it first. Any other policy would keep balancing away from it.
-    pin(args.memory)?;
+    let has_cpu = numa::nodes_that("has_cpu")?.contains(&args.memory);
+    pin(if has_cpu { args.memory } else { args.run })?;
     let mut memory = vec![0u8; args.mib << 20];
     touch(&mut memory);
+    if !has_cpu {
+        // migrate_pages(2), which leaves the policy as it is.
+        cmd::run(&format!("migratepages {} all {}", id(), args.memory))?;
+    }
+    let pages = numa::pages(id())?;
+    let there = pages.get(args.memory).copied().unwrap_or_default();
+    // Not all of them: balancing may have begun.
+    ensure!(
+        there >= (memory.len() / PAGE / 2) as u64,
+        "expected the memory on node {}, got pages on each node of {pages:?}",
+        args.memory
+    );
     if args.free {
         sched_setaffinity(Pid::from_raw(0), &all_cpus()?)?;
     } else {
         pin(args.run)?;
     }
-    println!("ready {}", std::process::id());
+    println!("ready {}", id());
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let share = memory.len().div_ceil(args.threads.max(1));
     thread::scope(|scope| {

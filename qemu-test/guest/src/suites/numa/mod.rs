@@ -2,6 +2,7 @@
 
 //! `numa_stat` on two nodes: what it counts is what the kernel counts.
 
+mod crowd;
 mod exact;
 mod rows;
 mod switch;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
+pub(super) use crowd::tasks_come_and_go_while_rows_are_read;
 use exact::{
     averages_are_the_kernels, cgroups_are_the_kernels, huge_pages_count_as_pages,
     totals_are_the_kernels,
@@ -54,6 +56,7 @@ pub const SUITE: Suite = Suite {
         refuses_bad_parameters,
         comes_and_goes_under_faults,
         samples_in_c_and_rust_agree,
+        an_observer_in_c_that_is_forgotten_is_removed,
         a_cgroup_is_not_scanned,
         a_process_and_its_children_are_not_scanned,
         all_but_one_are_not_scanned,
@@ -108,6 +111,36 @@ fn need_nodes() -> Result<()> {
         return skip("there is only one node");
     }
     Ok(())
+}
+
+/// Checks that memory of the node `memory` follows a process to the node `run`, and that
+/// `numa_stat` counts what the kernel counts.
+pub fn expect_migration(context: &mut Context<'_>, memory: usize, run: usize) -> Result<()> {
+    need_balancing()?;
+    let stack = module::stack(MODULE, "memory_kib=65536")?;
+    let eager = Eager::new()?;
+    let worker = Worker::with(&format!("--mib 16 --memory {memory} --run {run}"))?;
+    let row = migrations_of(context, &worker, PLENTY)?;
+    let (kernel, pages) = (Sched::of(worker.pid())?, numa::pages(worker.pid())?);
+    ensure!(
+        pages[run] >= kernel.migrated,
+        "expected the {} pages migrated on node {run}, got {pages:?}",
+        kernel.migrated
+    );
+    let moved = row.at("moved", &format!("{memory}>{run}"));
+    ensure!(
+        moved >= PLENTY && row.get("migrated") == kernel.migrated,
+        "expected {} pages migrated from {memory} to {run}, got {row:?}",
+        kernel.migrated
+    );
+    let nodes = numa::nodes()?;
+    ensure!(
+        row.nodes("avg_private", nodes) == kernel.private
+            && row.nodes("avg_shared", nodes) == kernel.shared,
+        "expected the averages of {kernel:?}, got {row:?}"
+    );
+    drop((worker, eager));
+    stack.unload()
 }
 
 fn file(name: &str) -> Result<String> {
@@ -292,5 +325,35 @@ fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
     HOOKED
         .iter()
         .try_for_each(|name| ftrace::expect_bare(name))?;
+    library.unload()
+}
+
+fn an_observer_in_c_that_is_forgotten_is_removed(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    let eager = Eager::new()?;
+    let worker = Worker::start(2)?;
+    let mut log = kmsg::Cursor::now()?;
+    let forgetful = module::load("numa_forget", "")?;
+    // Scans of the worker, which its callbacks see.
+    let before = Sched::of(worker.pid())?.scans;
+    wait_for("scans", patience(LIMIT), || {
+        Ok((Sched::of(worker.pid())?.scans > before + 1).then_some(()))
+    })?;
+    forgetful.unload()?;
+    HOOKED
+        .iter()
+        .try_for_each(|name| ftrace::expect_bare(name))?;
+    let before = Sched::of(worker.pid())?.scans;
+    wait_for("scans", patience(LIMIT), || {
+        Ok((Sched::of(worker.pid())?.scans > before + 1).then_some(()))
+    })?;
+    let lines = log.read()?;
+    let sizes = lines
+        .iter()
+        .find(|record| record.text.contains("has a size"));
+    ensure!(sizes.is_none(), "events have other sizes: {sizes:?}");
+    context.note("no callback after the module")?;
+    drop((worker, eager));
     library.unload()
 }

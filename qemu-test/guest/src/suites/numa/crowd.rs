@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Many tasks that begin and end while the statistics are read and reset.
+
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::thread;
+
+use anyhow::{ensure, Context as _, Result};
+
+use crate::suite::Context;
+use crate::sys::numa::Eager;
+use crate::sys::numa_stat::{self, MODULE};
+use crate::sys::worker::Worker;
+use crate::sys::{debugfs, module};
+
+use super::need_nodes;
+
+/// Tasks in all.
+const TASKS: u64 = 10_000;
+/// One in so many is a process, the others are threads.
+const PROCESSES: u64 = 50;
+
+/// Reads all files, and resets now and then, until `done`. Returns how often.
+fn read(done: &AtomicBool) -> Result<u64> {
+    let mut reads = 0;
+    while !done.load(Relaxed) {
+        for (file, id) in [
+            ("tasks", "pid"),
+            ("processes", "tgid"),
+            ("groups", "group"),
+            ("cgroups", "cgroup"),
+            ("nodes", "node"),
+        ] {
+            numa_stat::rows(file, id)?;
+        }
+        numa_stat::totals()?;
+        reads += 1;
+        if reads % 4 == 0 {
+            debugfs::set(debugfs::tackle("numa_stat/reset"), "1")?;
+        }
+    }
+    Ok(reads)
+}
+
+/// Starts a task and waits until it has ended, as long as there are any to start.
+fn begin_and_end(left: &AtomicU64) -> Result<()> {
+    loop {
+        let take = |left: u64| left.checked_sub(1);
+        let Ok(number) = left.fetch_update(Relaxed, Relaxed, take) else {
+            return Ok(());
+        };
+        if number % PROCESSES == 0 {
+            let status = Command::new("true").status().context("cannot start true")?;
+            ensure!(status.success(), "true has failed");
+        } else {
+            thread::scope(|scope| scope.spawn(|| ()).join().is_ok());
+        }
+    }
+}
+
+/// Ten thousand tasks begin and end. Nothing of them stays.
+pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "memory_kib=512")?;
+    let eager = Eager::new()?;
+    let worker = Worker::start(4)?;
+    let (left, done) = (AtomicU64::new(TASKS), AtomicBool::new(false));
+    let reads = thread::scope(|scope| {
+        let reader = scope.spawn(|| read(&done));
+        let makers = [(); 3].map(|()| scope.spawn(|| begin_and_end(&left)));
+        let made = makers.into_iter().map(|maker| maker.join());
+        let made: Vec<_> = made.collect();
+        done.store(true, Relaxed);
+        let reads = reader.join();
+        for maker in made {
+            maker.expect("a thread of the test has panicked")?;
+        }
+        reads.expect("a thread of the test has panicked")
+    })?;
+    context.note(format!("{TASKS} tasks, {reads} reads"))?;
+    ensure!(reads > 0, "nothing was read");
+    drop((worker, eager));
+    let room = numa_stat::total("room")?;
+    let rows = numa_stat::total("rows")?;
+    context.note(format!("{rows} rows of {room} are left"))?;
+    ensure!(
+        rows <= 64,
+        "expected the rows of tasks that live, got {rows}"
+    );
+    stack.unload()
+}
