@@ -12,12 +12,15 @@
 //! cat switch prefer error
 //! ```
 //!
-//! Of the rules that a task matches the most special counts: `pid` before `tgid` before `cgroup`
-//! (the deepest first) before `all`. A process's rule holds for its threads and for the processes
-//! that descend from it. `clear` removes a rule, as does `on` if no wider rule says `off`.
+//! If several rules match, the most specific wins: `pid`, then `tgid`, then the deepest `cgroup`,
+//! then `all`; of equal ones the last. The rule of a process holds for its threads and for the
+//! processes that descend from it. `clear` removes a rule, as does `on` if there is no other rule.
+//! IDs are those of the initial namespace.
 //!
-//! A task whose balancing is off is not scanned: `task_numa_work()` is skipped. Page table entries
-//! that were made to fault before fault once more.
+//! While balancing is off for a task, its calls of `task_numa_work()` return at once. The kernel
+//! scans address spaces: a rule for one thread decides whether that thread does its part, which the
+//! other threads can do. Page table entries that an earlier scan has marked still cause one hinting
+//! fault each.
 //!
 //! When the module is unloaded, the kernel balances all tasks as before.
 
@@ -36,9 +39,8 @@ use prefer::Preferred;
 use rules::Rules;
 use tackle::{
     debugfs::{self, Scope},
-    ftrace::OverrideHook,
-    function::targets::{SchedSetnuma, TaskNumaWork},
-    numa::{Events, Exit, Observer, Registration},
+    ftrace::Call,
+    numa::{Control, Controller, Events, Exit, Observer, Registration, Task},
 };
 
 tackle::module! {
@@ -51,7 +53,7 @@ tackle::module! {
 
 /// What the files change and the hooks look at.
 #[pin_data]
-pub(crate) struct Control {
+struct State {
     #[pin]
     rules: Rules,
     #[pin]
@@ -60,20 +62,7 @@ pub(crate) struct Control {
     refusal: Refusal,
 }
 
-/// Forgets what was said about a thread when it has ended.
-struct Ends(Arc<Control>);
-
-impl Observer for Ends {
-    fn exit(&self, exit: &Exit<'_>) {
-        if exit.has_ended() {
-            let task = exit.task().id();
-            self.0.rules.forget(&task);
-            self.0.preferred.forget(&task);
-        }
-    }
-}
-
-impl Control {
+impl State {
     fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             rules <- Rules::new(),
@@ -83,44 +72,64 @@ impl Control {
     }
 }
 
+/// What the kernel asks.
+struct Asked(Arc<State>);
+
+impl Controller for Asked {
+    fn may_scan(&self, call: &Call) -> bool {
+        self.0.rules.is_on(call)
+    }
+
+    fn may_prefer(&self, task: Task<'_>, node: Option<usize>) -> bool {
+        let kept = self.0.preferred.of(task.address());
+        kept.is_none_or(|kept| node == Some(kept))
+    }
+}
+
+/// Forgets what was said about a thread when it has ended.
+struct Ends(Arc<State>);
+
+impl Observer for Ends {
+    fn exit(&self, exit: &Exit<'_>) {
+        if exit.has_ended() {
+            let task = exit.task().address();
+            self.0.rules.forget(task);
+            self.0.preferred.forget(task);
+        }
+    }
+}
+
 struct NumaControl {
     // Dropped in this order.
-    _files: Pin<KBox<Scope<Arc<Control>>>>,
-    _scans: Pin<KBox<OverrideHook<TaskNumaWork, rules::Scans>>>,
-    _preferences: Pin<KBox<OverrideHook<SchedSetnuma, prefer::Preferences>>>,
+    _files: Pin<KBox<Scope<Arc<State>>>>,
+    _control: Control<Asked>,
     _ends: Registration<Ends>,
 }
 
 impl kernel::Module for NumaControl {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let control = Arc::pin_init(Control::new(), GFP_KERNEL)?;
-        let ends = Registration::new(Ends(control.clone()), Events::EXIT)?;
-        let scans = OverrideHook::new(rules::Scans(control.clone()));
-        let preferences = OverrideHook::new(prefer::Preferences(control.clone()));
-        let (scans, preferences) = (
-            KBox::pin_init(scans, GFP_KERNEL)?,
-            KBox::pin_init(preferences, GFP_KERNEL)?,
-        );
+        let state = Arc::pin_init(State::new(), GFP_KERNEL)?;
+        let ends = Registration::new(Ends(state.clone()), Events::EXIT)?;
+        let control = Control::new(Asked(state.clone()))?;
         let root = debugfs::root()?;
-        let files = root.scope(control, c"numa_control", |control, dir| {
+        let files = root.scope(state, c"numa_control", |state, dir| {
             dir.read_write_callback_file(
                 c"switch",
-                control,
-                &|control, f| control.rules.show(f),
-                &|control, line| control.refusal.note(control.rules.change(line)),
+                state,
+                &|state, f| state.rules.show(f),
+                &|state, line| state.refusal.note(state.rules.change(line)),
             );
             dir.read_write_callback_file(
                 c"prefer",
-                control,
-                &|control, f| control.preferred.show(f),
-                &|control, line| control.refusal.note(control.preferred.change(line)),
+                state,
+                &|state, f| state.preferred.show(f),
+                &|state, line| state.refusal.note(state.preferred.change(line)),
             );
-            dir.read_callback_file(c"error", control, &|control, f| control.refusal.show(f));
+            dir.read_callback_file(c"error", state, &|state, f| state.refusal.show(f));
         });
         Ok(Self {
             _files: KBox::pin_init(files, GFP_KERNEL)?,
-            _scans: scans,
-            _preferences: preferences,
+            _control: control,
             _ends: ends,
         })
     }

@@ -11,12 +11,12 @@
 //! ```
 //!
 //! `tackle numa stat` and `tackle numa top` show the same for people. `Documentation/numa.rst`
-//! says what each key counts. Counts only grow; `avg_private` and `avg_shared` halve with each
-//! scan window, as the kernel's averages in `/proc/PID/sched` do.
+//! says what each key counts. Counts of a task only grow; `avg_private` and `avg_shared` halve with
+//! each scan window, as the kernel's averages in `/proc/PID/sched` do.
 //!
-//! A row is freed when its task has ended. A row of a thread is added to that of its process then,
-//! as long as the process lives, and to that of its cgroup. If a new row finds no room, a row that
-//! was not used for long is added to the row `pid=others` of `tasks`.
+//! A row is freed when its task has ended. A row of a thread is merged into that of its process
+//! then, as long as the process lives, and into that of its cgroup. When a set of rows is full, the
+//! least recently used row of a task is merged into the row `pid=others` of `tasks`.
 
 #![forbid(unsafe_code)]
 
@@ -51,7 +51,7 @@ tackle::module! {
         },
         private: u32 {
             default: 1,
-            description: "1: count private and shared faults, which takes a hook at the exit; 0: do not",
+            description: "Count private and shared faults separately (1, needs an exit hook) or not (0)",
         },
     },
 }

@@ -25,7 +25,8 @@
  * Callbacks run on many CPUs at once. Kernel functions that a callback calls are not observed.
  * Pointers in an event are valid until the callback returns. All times are in nanoseconds.
  *
- * Events of other versions can be longer: each begins with its size.
+ * Later versions may append fields. Check the size before you read a field that is newer than the
+ * first version of its struct.
  */
 
 #ifndef _TACKLE_NUMA_H
@@ -94,9 +95,9 @@ struct tackle_numa_fault {
  */
 struct tackle_numa_counted {
 	size_t size;
-	struct tackle_numa_fault fault;
 	int private;
 	u64 duration;
+	struct tackle_numa_fault fault;
 };
 
 /*
@@ -146,7 +147,7 @@ struct tackle_numa_scan {
 
 /*
  * A scan skips a VMA (the tracepoint sched_skip_vma_numa). @task is current, which holds
- * mmap_lock for reading.
+ * mmap_lock for reading. With TACKLE_NUMA_SKIP_IGNORE_PID the VMA is scanned nevertheless.
  */
 struct tackle_numa_skip {
 	size_t size;
@@ -190,16 +191,16 @@ struct tackle_numa_migration {
 };
 
 /* In @kind of struct tackle_numa_placement. */
-#define TACKLE_NUMA_PREFERRED	0	/* sched_setnuma(): the preferred node changes */
+#define TACKLE_NUMA_PREFERRED	0	/* sched_setnuma(): the preferred node has changed */
 #define TACKLE_NUMA_MOVED	1	/* migrate_task_to() has returned */
 #define TACKLE_NUMA_SWAPPED	2	/* migrate_swap() has returned */
 
 /*
- * The kernel places a task. @task is current.
+ * The kernel places a task. @task is current, unless a module sets a preferred node.
  *
  * @other:	of a swap: the task that it was swapped with. Else NULL
  * @source:	node that was preferred, or node of the CPU that the task was on; -1: none
- * @target:	node that will be preferred, or node of the CPU that the task was to go to
+ * @target:	node that is preferred, or node of the CPU that the task was to go to
  * @error:	0, or a negative errno of the function. 0 for TACKLE_NUMA_PREFERRED
  */
 struct tackle_numa_placement {
@@ -232,7 +233,7 @@ struct tackle_numa_exit {
 
 /*
  * An observer. Callbacks that are NULL are left out: the kernel functions that only they need
- * are not hooked.
+ * are not hooked. The struct does not change while it is registered.
  *
  * @size:	sizeof(struct tackle_numa_observer)
  * @owner:	THIS_MODULE
@@ -259,7 +260,8 @@ struct tackle_numa_observer {
 };
 
 /*
- * Registers an observer, which stays in its place until it is unregistered. May sleep.
+ * Registers an observer, which stays in its place until it is unregistered. May sleep. An observer
+ * is registered and unregistered by one task at a time.
  *
  * Returns 0, or
  * -EINVAL	a size is wrong, or there is no owner or no callback;
@@ -277,11 +279,11 @@ int tackle_numa_register(struct tackle_numa_observer *observer);
  */
 void tackle_numa_unregister(struct tackle_numa_observer *observer);
 
-/* Helpers for callbacks, in any context. */
+/* Helpers for callbacks. */
 
 /* The ID of the task's NUMA group, 0 without one. */
 int tackle_numa_group_id(struct task_struct *task);
-/* The ID of the task's cgroup in the default hierarchy, as cgroup_id(). */
+/* The ID of the task's cgroup in the default hierarchy, as cgroup_id(). Not for the event exit. */
 u64 tackle_numa_cgroup_id(struct task_struct *task);
 /* Free pages of a node; 0 for a node that is not online. */
 unsigned long tackle_numa_free_pages(int node);

@@ -2,30 +2,29 @@
 
 //! Which nodes tasks keep as their preferred ones: the file `prefer`.
 
-use crate::{
-    line::{self, Refused},
-    rules::is_task,
-    Control,
-};
+use crate::line::{self, Refused};
 use kernel::{
     fmt, new_mutex, new_spinlock_irq,
     prelude::*,
-    sync::{Arc, Mutex, SpinLockIrq},
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Mutex, SpinLockIrq,
+    },
     uaccess::UserSliceReader,
 };
-use tackle::{
-    ftrace::{Arguments, Call, OverrideHandler},
-    function::targets::SchedSetnuma,
-    numa, task,
-};
-use tackle_core::numa::{parse_prefer, TaskId};
+use tackle::{numa, task};
+use tackle_core::numa::parse_prefer;
 
 /// How many tasks can keep a node.
 const MAX_TASKS: usize = 1024;
 
 /// A task and the node that it keeps.
+#[derive(Clone, Copy)]
 struct Preference {
-    task: TaskId,
+    /// The address of the task.
+    task: usize,
+    /// As the line had it.
+    pid: i32,
     node: usize,
 }
 
@@ -37,6 +36,8 @@ pub(crate) struct Preferred {
     changes: Mutex<()>,
     #[pin]
     list: SpinLockIrq<KVec<Preference>>,
+    /// Whether the list is empty, to be looked at without the lock.
+    is_empty: Atomic<bool>,
 }
 
 impl Preferred {
@@ -44,6 +45,7 @@ impl Preferred {
         pin_init!(Self {
             changes <- new_mutex!(()),
             list <- new_spinlock_irq!(KVec::new()),
+            is_empty: Atomic::new(true),
         })
     }
 
@@ -54,31 +56,45 @@ impl Preferred {
             Ok(request) => request,
             Err(why) => return Err(Refused::new(EINVAL, format_args!("{why}"))),
         };
+        // Held until all is done, so that the task's end is not missed.
         let Some(task) = task::find(pid) else {
             return Err(Refused::new(ESRCH, format_args!("there is no task {pid}")));
         };
-        let id = task::id_of(&task);
         let _changes = self.changes.lock();
+        let address = task::address(&task);
+        let before = self.of(address);
+        // From now on the kernel sets no other node. So it is not changed between the next steps.
+        self.keep(address, pid, node)?;
         let Some(node) = node else {
-            self.forget(&id);
             return Ok(());
         };
-        if self.list.lock().len() >= MAX_TASKS {
-            return Err(Refused::new(
-                ENOSPC,
-                format_args!("{MAX_TASKS} tasks keep a node: take one back first"),
-            ));
-        }
+        numa::set_preferred_node(&task, node).map_err(|error| {
+            // There is room: it was in the list.
+            let _ = self.keep(address, pid, before);
+            refusal(error, pid, node)
+        })
+    }
+
+    /// Notes that a task keeps `node`, or none.
+    fn keep(&self, task: usize, pid: i32, node: Option<usize>) -> Result<(), Refused> {
         let mut list = KVec::with_capacity(MAX_TASKS, GFP_KERNEL)?;
-        // It is set now and kept from then on.
-        numa::set_preferred_node(&task, node).map_err(|error| refusal(error, pid, node))?;
         let mut now = self.list.lock();
-        now.retain(|other| !is_task(&other.task, &id));
-        for other in now.drain_all() {
-            list.push_within_capacity(other).map_err(Error::from)?;
+        for other in now.iter().filter(|other| other.task != task) {
+            list.push_within_capacity(*other).map_err(Error::from)?;
         }
-        list.push_within_capacity(Preference { task: id, node })
-            .map_err(Error::from)?;
+        if let Some(node) = node {
+            if list
+                .push_within_capacity(Preference { task, pid, node })
+                .is_err()
+            {
+                drop(now);
+                return Err(Refused::new(
+                    ENOSPC,
+                    format_args!("{MAX_TASKS} tasks keep a node: take one back first"),
+                ));
+            }
+        }
+        self.is_empty.store(list.is_empty(), Relaxed);
         core::mem::swap(&mut *now, &mut list);
         drop(now);
         Ok(())
@@ -88,25 +104,28 @@ impl Preferred {
     pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut copy = KVec::with_capacity(MAX_TASKS, GFP_KERNEL).map_err(|_| fmt::Error)?;
         for preference in self.list.lock().iter() {
-            let pair = (preference.task.pid, preference.node);
-            copy.push_within_capacity(pair).map_err(|_| fmt::Error)?;
+            copy.push_within_capacity(*preference)
+                .map_err(|_| fmt::Error)?;
         }
         copy.iter()
-            .try_for_each(|(pid, node)| writeln!(f, "pid={pid} node={node}"))
+            .try_for_each(|Preference { pid, node, .. }| writeln!(f, "pid={pid} node={node}"))
     }
 
-    /// Forgets a task.
-    pub(crate) fn forget(&self, task: &TaskId) {
-        self.list
-            .lock()
-            .retain(|preference| !is_task(&preference.task, task));
+    /// Forgets a task that has ended.
+    pub(crate) fn forget(&self, task: usize) {
+        if !self.is_empty.load(Relaxed) {
+            self.list.lock().retain(|other| other.task != task);
+        }
     }
 
-    /// Returns the node that a task keeps.
-    fn of(&self, task: &TaskId) -> Option<usize> {
+    /// Returns the node that the task at this address keeps.
+    pub(crate) fn of(&self, task: usize) -> Option<usize> {
+        if self.is_empty.load(Relaxed) {
+            return None;
+        }
         let list = self.list.lock();
-        let mut found = list.iter().filter(|other| is_task(&other.task, task));
-        found.next().map(|preference| preference.node)
+        let found = list.iter().find(|other| other.task == task);
+        found.map(|preference| preference.node)
     }
 }
 
@@ -120,19 +139,7 @@ fn refusal(error: Error, pid: i32, node: usize) -> Refused {
             "task {pid} may not run on the CPUs of node {node}"
         )),
         ESRCH => refuse(format_args!("task {pid} has no address space")),
-        _ => refuse(format_args!("the kernel has no function sched_setnuma")),
-    }
-}
-
-/// Keeps the kernel from changing the node of a task that keeps one.
-pub(crate) struct Preferences(pub(crate) Arc<Control>);
-
-impl OverrideHandler<SchedSetnuma> for Preferences {
-    fn entry<'a>(&self, _call: &'a Call, arguments: Arguments<'a, SchedSetnuma>) -> Option<()> {
-        // Balancing calls it for the current task. `prefer` calls it for others.
-        let kept = self.0.preferred.of(&task::current())?;
-        let (_, node) = arguments;
-        // CAST: A node that is negative is none that is kept.
-        (node as usize != kept).then_some(())
+        ENOENT => refuse(format_args!("the kernel has no function sched_setnuma")),
+        _ => error.into(),
     }
 }

@@ -2,29 +2,27 @@
 
 //! For which tasks balancing is off: the file `switch`.
 
-use crate::{
-    line::{self, Refused},
-    Control,
-};
+use crate::line::{self, Refused};
 use kernel::{
     fmt, new_mutex, new_spinlock_irq,
     prelude::*,
     str::CString,
     sync::{
+        aref::ARef,
         atomic::{Atomic, Relaxed},
         Arc, Mutex, SpinLockIrq,
     },
+    task::Task,
     uaccess::UserSliceReader,
 };
 use tackle::{
     filter::{self, Filter},
-    ftrace::{Arguments, Call, OverrideHandler},
-    function::targets::TaskNumaWork,
-    numa, task,
+    ftrace::Call,
+    task,
 };
 use tackle_core::{
     hooks::FilterSpec,
-    numa::{parse_switch, Rank, TaskId, Verb, Who},
+    numa::{parse_switch, Rank, Verb, Who},
 };
 
 /// How many rules there can be.
@@ -35,8 +33,39 @@ enum Tasks {
     All,
     /// A cgroup or a process.
     Filter(Filter),
-    /// A thread.
-    One(TaskId),
+    /// A thread, by its address.
+    One(usize),
+}
+
+impl Tasks {
+    /// Finds the tasks of `who`; for a thread, also with a reference to it.
+    fn new(who: Who<'_>) -> Result<(Self, Option<ARef<Task>>), Refused> {
+        let spec = match who {
+            Who::All => return Ok((Self::All, None)),
+            Who::Pid(pid) => {
+                let Some(task) = task::find(pid) else {
+                    return Err(Refused::new(ESRCH, format_args!("there is no task {pid}")));
+                };
+                return Ok((Self::One(task::address(&task)), Some(task)));
+            }
+            Who::Tgid(tgid) => FilterSpec {
+                // CAST: Above 0.
+                tree: Some(tgid as u32),
+                ..FilterSpec::default()
+            },
+            Who::Cgroup(path) => FilterSpec {
+                cgroup: Some(path),
+                ..FilterSpec::default()
+            },
+        };
+        match Filter::new(&spec) {
+            Ok(filter) => Ok((Self::Filter(filter), None)),
+            Err(error) => {
+                let why = filter::reason(error);
+                Err(Refused::new(error, format_args!("{why}")))
+            }
+        }
+    }
 }
 
 /// A rule.
@@ -51,68 +80,36 @@ struct Rule {
 }
 
 impl Rule {
-    /// Makes a rule.
-    fn new(who: Who<'_>, is_on: bool) -> Result<Self, Refused> {
-        let (name, tasks) = match who {
-            Who::All => (CString::try_from_fmt(fmt!("all"))?, Tasks::All),
-            Who::Pid(pid) => {
-                let Some(task) = task::find(pid) else {
-                    return Err(Refused::new(ESRCH, format_args!("there is no task {pid}")));
-                };
-                let name = CString::try_from_fmt(fmt!("pid={pid}"))?;
-                (name, Tasks::One(task::id_of(&task)))
-            }
-            Who::Tgid(tgid) => {
-                let spec = FilterSpec {
-                    // CAST: Above 0.
-                    tree: Some(tgid as u32),
-                    ..FilterSpec::default()
-                };
-                let name = CString::try_from_fmt(fmt!("tgid={tgid}"))?;
-                (name, filter(&spec)?)
-            }
-            Who::Cgroup(path) => {
-                let spec = FilterSpec {
-                    cgroup: Some(path),
-                    ..FilterSpec::default()
-                };
-                let name = CString::try_from_fmt(fmt!("cgroup={path}"))?;
-                (name, filter(&spec)?)
-            }
-        };
-        Ok(Self {
-            name,
-            rank: who.rank(),
-            is_on,
-            tasks,
-            has_ended: Atomic::new(false),
-        })
-    }
-
     /// Returns whether it is about the current task, in a handler that has got `call`.
     fn has_current(&self, call: &Call) -> bool {
         match &self.tasks {
             Tasks::All => true,
             Tasks::Filter(filter) => filter.passes(call),
-            Tasks::One(id) => is_task(id, &task::current()),
+            Tasks::One(task) => *task == task::current_address() && !self.has_ended.load(Relaxed),
         }
     }
 }
 
-/// Makes a filter, or says why there is none.
-fn filter(spec: &FilterSpec<'_>) -> Result<Tasks, Refused> {
-    match Filter::new(spec) {
-        Ok(filter) => Ok(Tasks::Filter(filter)),
-        Err(error) => Err(Refused::new(
-            error,
-            format_args!("{}", filter::reason(error)),
-        )),
-    }
-}
+/// Returns the name of the rule for `who`.
+fn name(who: Who<'_>) -> Result<CString> {
+    struct Path<'a>(&'a str);
 
-/// Returns whether both are one thread.
-pub(crate) fn is_task(a: &TaskId, b: &TaskId) -> bool {
-    (a.pid, a.start) == (b.pid, b.start)
+    impl core::fmt::Display for Path<'_> {
+        fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+            let mut names = Who::path(self.0).peekable();
+            if names.peek().is_none() {
+                return f.write_str("/");
+            }
+            names.try_for_each(|name| write!(f, "/{name}"))
+        }
+    }
+
+    match who {
+        Who::All => CString::try_from_fmt(format_args!("all")),
+        Who::Pid(pid) => CString::try_from_fmt(format_args!("pid={pid}")),
+        Who::Tgid(tgid) => CString::try_from_fmt(format_args!("tgid={tgid}")),
+        Who::Cgroup(path) => CString::try_from_fmt(format_args!("cgroup={}", Path(path))),
+    }
 }
 
 /// The rules.
@@ -124,6 +121,8 @@ pub(crate) struct Rules {
     /// What handlers look at. A change replaces it, since making a rule may sleep.
     #[pin]
     list: SpinLockIrq<KVec<Arc<Rule>>>,
+    /// Whether the list is empty, to be looked at without the lock.
+    is_empty: Atomic<bool>,
 }
 
 impl Rules {
@@ -131,6 +130,7 @@ impl Rules {
         pin_init!(Self {
             changes <- new_mutex!(()),
             list <- new_spinlock_irq!(KVec::new()),
+            is_empty: Atomic::new(true),
         })
     }
 
@@ -151,25 +151,44 @@ impl Rules {
             Ok(request) => request,
             Err(why) => return Err(Refused::new(EINVAL, format_args!("{why}"))),
         };
+        let name = name(who)?;
         let _changes = self.changes.lock();
         let mut list = self.copy()?;
-        let has_wider = list
-            .iter()
-            .any(|rule| !rule.is_on && rule.rank < who.rank());
-        // Also for `clear`: a line about somebody who does not exist is refused.
-        let rule = Rule::new(who, verb == Verb::On)?;
-        list.retain(|other| *other.name != *rule.name);
-        if verb == Verb::Off || verb == Verb::On && has_wider {
+        let is_known = list.iter().any(|rule| *rule.name == *name);
+        list.retain(|rule| *rule.name != *name);
+        // Without other rules, all else is balanced.
+        let is_needed = match verb {
+            Verb::Clear => false,
+            Verb::On => !list.is_empty(),
+            Verb::Off => true,
+        };
+        // Held until the rule is in the list, so that the end of the thread is not missed.
+        let mut thread = None;
+        if is_needed {
             if list.len() >= MAX_RULES {
                 return Err(Refused::new(
                     ENOSPC,
                     format_args!("there are {MAX_RULES} rules: clear one first"),
                 ));
             }
+            let tasks;
+            (tasks, thread) = Tasks::new(who)?;
+            let rule = Rule {
+                name,
+                rank: who.rank(),
+                is_on: verb == Verb::On,
+                tasks,
+                has_ended: Atomic::new(false),
+            };
             list.push(Arc::new(rule, GFP_KERNEL)?, GFP_KERNEL)?;
+        } else if !is_known {
+            // A line about tasks that there are not is refused all the same.
+            Tasks::new(who)?;
         }
+        self.is_empty.store(list.is_empty(), Relaxed);
         // What the list had is dropped without the lock: to take a filter off may sleep.
         core::mem::swap(&mut *self.list.lock(), &mut list);
+        drop(thread);
         Ok(())
     }
 
@@ -185,32 +204,26 @@ impl Rules {
     }
 
     /// Forgets a thread that has ended.
-    pub(crate) fn forget(&self, task: &TaskId) {
+    pub(crate) fn forget(&self, task: usize) {
+        if self.is_empty.load(Relaxed) {
+            return;
+        }
         for rule in self.list.lock().iter() {
-            if matches!(&rule.tasks, Tasks::One(id) if is_task(id, task)) {
+            if matches!(rule.tasks, Tasks::One(other) if other == task) {
                 rule.has_ended.store(true, Relaxed);
             }
         }
     }
 
-    /// Returns whether the current task is to be balanced.
-    fn is_on(&self, call: &Call) -> bool {
+    /// Returns whether the current task is to be balanced, in a handler that has got `call`.
+    pub(crate) fn is_on(&self, call: &Call) -> bool {
+        if self.is_empty.load(Relaxed) {
+            return true;
+        }
         let list = self.list.lock();
         let of_current = list.iter().filter(|rule| rule.has_current(call));
-        let special = of_current.max_by_key(|rule| rule.rank);
-        special.is_none_or(|rule| rule.is_on)
-    }
-}
-
-/// Skips the scans of tasks whose balancing is off.
-pub(crate) struct Scans(pub(crate) Arc<Control>);
-
-impl OverrideHandler<TaskNumaWork> for Scans {
-    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, TaskNumaWork>) -> Option<()> {
-        if self.0.rules.is_on(call) {
-            return None;
-        }
-        numa::skip_scan(arguments.0, call);
-        Some(())
+        // The last of the greatest.
+        let specific = of_current.max_by_key(|rule| rule.rank);
+        specific.is_none_or(|rule| rule.is_on)
     }
 }

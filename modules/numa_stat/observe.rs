@@ -6,8 +6,8 @@ use crate::{table::Table, totals::Totals};
 use kernel::prelude::*;
 use tackle::{
     numa::{
-        nodes, Counted, EndingTask, Exit, Fault, Hint, Migration, Observer, Outcome, Placement,
-        PlacementKind, Privacy, Scan, Skip, Window,
+        nodes, Counted, Exit, Fault, Hint, Migration, Observer, Outcome, Placement, PlacementKind,
+        Privacy, Scan, Skip, Task, Window,
     },
     time,
 };
@@ -32,22 +32,23 @@ impl Statistics {
     }
 
     /// Changes the row of the current task.
-    fn of(&self, task: EndingTask<'_>, change: impl FnOnce(&mut Entry, &mut RowMut<'_>)) {
+    fn of(&self, task: Task<'_>, change: impl FnOnce(&mut Entry, &mut RowMut<'_>)) {
         let id = task.id();
-        self.table.with(Key::of(&id), |entry, mut row, is_new| {
-            entry.task = id;
-            if is_new {
-                entry.preferred = task.preferred_node();
-                entry.group = task.group();
-                entry.cgroup = task.cgroup();
-            }
-            change(entry, &mut row);
-        });
+        self.table
+            .with(Key::Task(task.address()), |entry, mut row, is_new| {
+                entry.task = id;
+                if is_new {
+                    entry.preferred = task.preferred_node();
+                    entry.group = task.group();
+                    entry.cgroup = task.cgroup();
+                }
+                change(entry, &mut row);
+            });
     }
 
     /// Takes the averages and the window over from the kernel, when it has just counted a fault.
     /// From then on all faults and windows of the task are observed.
-    fn seed(&self, task: EndingTask<'_>, entry: &mut Entry, row: &mut RowMut<'_>) {
+    fn seed(&self, task: Task<'_>, entry: &mut Entry, row: &mut RowMut<'_>) {
         entry.is_seeded = true;
         for node in 0..self.table.layout().nodes() {
             let both = [true, false];
@@ -72,10 +73,10 @@ impl Statistics {
         };
         self.totals.fault(cpu_node, mem_node, faulted.pages);
         let task = fault.task();
-        self.of(*task, |entry, row| {
+        self.of(task, |entry, row| {
             row.fault(&faulted, entry.is_seeded);
             if !entry.is_seeded && is_private.is_some() {
-                self.seed(*task, entry, row);
+                self.seed(task, entry, row);
             }
             let begin = core::mem::take(&mut entry.hint_at);
             if begin != 0 {
@@ -93,7 +94,7 @@ impl Observer for Statistics {
         if hint.is_local() {
             self.totals.hint_faults_local.increment();
         }
-        self.of(*hint.task(), |entry, _| {
+        self.of(hint.task(), |entry, _| {
             entry.hint_at = time::mono_fast_ns();
         });
         let cgroup = hint.cgroup();
@@ -122,7 +123,7 @@ impl Observer for Statistics {
 
     fn window(&self, window: &Window<'_>) {
         let task = window.task();
-        self.of(*task, |entry, row| {
+        self.of(task, |entry, row| {
             row.add(Counter::Windows, 1);
             if entry.is_seeded {
                 row.close_window();
@@ -133,7 +134,7 @@ impl Observer for Statistics {
     }
 
     fn scan(&self, scan: &Scan<'_>) {
-        self.of(*scan.task(), |_, row| {
+        self.of(scan.task(), |_, row| {
             row.add(Counter::Scans, 1);
             row.add_time(Counter::ScanNs, Counter::ScanMaxNs, scan.duration());
             // CAST: From 0 on.
@@ -148,7 +149,7 @@ impl Observer for Statistics {
         let Some(counter) = Counter::skip(skip.reason() as usize) else {
             return;
         };
-        self.of(*skip.task(), |_, row| row.add(counter, 1));
+        self.of(skip.task(), |_, row| row.add(counter, 1));
     }
 
     fn migration(&self, migration: &Migration<'_>) {
@@ -158,7 +159,7 @@ impl Observer for Statistics {
         if let ((Some(source), Some(target)), true) = (nodes, is_done) {
             self.totals.migrated(source, target, pages);
         }
-        self.of(*migration.task(), |_, row| {
+        self.of(migration.task(), |_, row| {
             if migration.duration() > 0 {
                 row.add_time(
                     Counter::MigrationNs,
@@ -192,7 +193,7 @@ impl Observer for Statistics {
             (PlacementKind::Swapped, true) => Counter::Swaps,
             (PlacementKind::Swapped, false) => Counter::SwapsFailed,
         };
-        self.of(*placement.task(), |entry, row| {
+        self.of(placement.task(), |entry, row| {
             row.add(counter, 1);
             if placement.kind() == PlacementKind::Preferred {
                 entry.preferred = placement.target();
@@ -200,7 +201,7 @@ impl Observer for Statistics {
         });
         // The other task may run, so its row cannot begin with the kernel's averages.
         if let Some(other) = placement.other() {
-            let key = Key::of(&other.id());
+            let key = Key::Task(other.address());
             self.table
                 .with_existing(key, |_, mut row| row.add(counter, 1));
         }
@@ -208,21 +209,20 @@ impl Observer for Statistics {
 
     fn exit(&self, exit: &Exit<'_>) {
         let task = exit.task().id();
-        let key = Key::of(&task);
+        let key = Key::Task(exit.task().address());
         if !exit.has_ended() {
-            // The kernel keeps what it has counted since the beginning.
-            let name = |entry: &mut Entry, mut row: RowMut<'_>| {
+            return self.table.with_existing(key, |entry, mut row| {
                 entry.task = task;
+                entry.group = 0;
                 row.clear_averages();
-            };
-            return self.table.with_existing(key, name);
+            });
         }
         let mut cgroup = 0;
         let mut had_row = false;
         self.table.with_existing(key, |entry, mut row| {
             had_row = true;
             cgroup = entry.cgroup;
-            row.clear_averages();
+            row.clear_window();
         });
         if had_row {
             self.totals.ended.increment();

@@ -5,7 +5,7 @@
 use crate::observe::Statistics;
 use kernel::{fmt, prelude::*, rbtree::RBTree};
 use tackle::numa::{self, Event, Registration};
-use tackle_core::numa::{Entry, Key, Layout, Row, RowMut};
+use tackle_core::numa::{Entry, Key, Layout, Row, RowMut, TaskId};
 
 type Shown<'a> = &'a Registration<Statistics>;
 
@@ -18,8 +18,8 @@ fn failed(result: Result) -> fmt::Result {
 pub(crate) fn tasks(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let table = &shown.observer().table;
     failed(table.each(|entry, row| {
-        if let Key::Task { pid, .. } = entry.key {
-            task(pid, entry, row, f).map_err(|_| EIO)?;
+        if let Key::Task(_) = entry.key {
+            task(entry, row, f).map_err(|_| EIO)?;
         }
         Ok(())
     }))?;
@@ -31,8 +31,9 @@ pub(crate) fn tasks(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
     }))
 }
 
-fn task(pid: i32, entry: &Entry, row: Row<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    write!(f, "pid={pid} tgid={} comm=", entry.task.tgid)?;
+fn task(entry: &Entry, row: Row<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let TaskId { pid, tgid, .. } = entry.task;
+    write!(f, "pid={pid} tgid={tgid} comm=")?;
     comm(entry.task.name(), f)?;
     if entry.group != 0 {
         write!(f, " group={}", entry.group)?;
@@ -129,7 +130,7 @@ fn sums(shown: Shown<'_>, id: impl Fn(&Entry) -> Option<u64>) -> Result<Sums, fm
 /// The file `processes`.
 pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sums = sums(shown, |entry| match entry.key {
-        Key::Task { .. } | Key::Process(_) => u64::try_from(entry.task.tgid).ok(),
+        Key::Task(_) | Key::Process(_) => u64::try_from(entry.task.tgid).ok(),
         _ => None,
     })?;
     sums.each(|tgid, entry, row| {
@@ -142,7 +143,7 @@ pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
 /// The file `groups`.
 pub(crate) fn groups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sums = sums(shown, |entry| match entry.key {
-        Key::Task { .. } => u64::try_from(entry.group).ok().filter(|&group| group != 0),
+        Key::Task(_) => u64::try_from(entry.group).ok().filter(|&group| group != 0),
         _ => None,
     })?;
     sums.each(|group, _, row| writeln!(f, "group={group}{row}"))
@@ -151,7 +152,7 @@ pub(crate) fn groups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resul
 /// The file `cgroups`.
 pub(crate) fn cgroups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sums = sums(shown, |entry| match entry.key {
-        Key::Task { .. } => Some(entry.cgroup).filter(|&id| id != 0),
+        Key::Task(_) => Some(entry.cgroup).filter(|&id| id != 0),
         Key::Cgroup(id) => Some(id),
         _ => None,
     })?;

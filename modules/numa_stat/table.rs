@@ -90,7 +90,7 @@ impl Table {
         let mut rows = set.lock();
         let claimed = rows.claim(key, time::mono_fast_ns(), |entry, row| {
             self.evicted.increment();
-            if let Key::Task { .. } = entry.key {
+            if let Key::Task(_) = entry.key {
                 self.add_to_others(row);
             }
         });
@@ -119,6 +119,7 @@ impl Table {
         let Some(mut entry) = rows.entry_mut(index).map(|entry| *entry) else {
             return;
         };
+        entry.used_at = time::mono_fast_ns();
         change(&mut entry, rows.row_mut(index));
         if let Some(place) = rows.entry_mut(index) {
             *place = entry;
@@ -127,7 +128,9 @@ impl Table {
 
     fn add_to_others(&self, row: Row<'_>) {
         let mut others = self.others.lock();
-        RowMut::new(self.layout, &mut others).merge(0, row.words());
+        let mut others = RowMut::new(self.layout, &mut others);
+        others.merge(0, row.words());
+        others.clear_window();
     }
 
     /// Adds the row of `from`, a task that has ended, to those of `to`, and frees it.

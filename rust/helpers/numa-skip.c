@@ -8,11 +8,13 @@
 
 #include <linux/compiler.h>
 #include <linux/mm_types.h>
+#include <linux/sched/numa_balancing.h>
 
-void tackle_numa_skip(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int reason);
+void tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma,
+			    enum numa_vmaskip_reason reason);
 
-noinline void tackle_numa_skip(void *data, struct mm_struct *mm, struct vm_area_struct *vma,
-			       int reason)
+noinline void tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma,
+				     enum numa_vmaskip_reason reason)
 {
 	/* Not empty for the compiler. */
 	barrier();

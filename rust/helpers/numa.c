@@ -109,13 +109,20 @@ bool rust_helper_folio_maybe_dma_pinned(void *folio)
 	return folio_maybe_dma_pinned(folio);
 }
 
-/* Within an RCU read section. */
+/* The cgroup of the default hierarchy that the folio is charged to; 0 without one. */
 u64 rust_helper_folio_cgroup_id(void *folio)
 {
 #ifdef CONFIG_MEMCG
-	struct mem_cgroup *memcg = folio_memcg(folio);
+	struct mem_cgroup *memcg;
+	u64 id = 0;
 
-	return memcg ? cgroup_id(memcg->css.cgroup) : 0;
+	rcu_read_lock();
+	memcg = folio_memcg(folio);
+	/* Another hierarchy has IDs of its own. */
+	if (memcg && memcg->css.cgroup->root == &cgrp_dfl_root)
+		id = cgroup_id(memcg->css.cgroup);
+	rcu_read_unlock();
+	return id;
 #else
 	return 0;
 #endif

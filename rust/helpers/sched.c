@@ -2,9 +2,11 @@
 
 #include <linux/bitops.h>
 #include <linux/pid.h>
+#include <linux/pid_namespace.h>
 #include <linux/rcupdate.h>
 #include <linux/sched.h>
 #include <linux/sched/signal.h>
+#include <linux/sched/task.h>
 
 /*
  * Sets the bit of each thread of the process and of its descendants; false if there is no
@@ -32,12 +34,15 @@ bool rust_helper_set_descendants(pid_t tgid, unsigned long *tasks)
 	return found;
 }
 
-/* The task with this ID in the namespace of the current one, with a reference; or NULL. */
+/* The task with this ID in the initial namespace, with a reference; or NULL. */
 struct task_struct *rust_helper_get_task_by_pid(pid_t nr)
 {
-	struct pid *pid = find_get_pid(nr);
-	struct task_struct *task = get_pid_task(pid, PIDTYPE_PID);
+	struct task_struct *task;
 
-	put_pid(pid);
+	rcu_read_lock();
+	task = pid_task(find_pid_ns(nr, &init_pid_ns), PIDTYPE_PID);
+	if (task)
+		get_task_struct(task);
+	rcu_read_unlock();
 	return task;
 }

@@ -45,7 +45,7 @@ mod skip;
 mod task;
 mod window;
 
-pub use control::{set_preferred_node, skip_scan};
+pub use control::{set_preferred_node, Control, Controller};
 pub use events::{Event, Events};
 pub use exit::Exit;
 pub use fault::{Counted, Fault, Privacy};

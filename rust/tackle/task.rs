@@ -58,11 +58,11 @@ pub fn current() -> TaskId {
     unsafe { id(Task::current_raw()) }
 }
 
-/// Finds a task by its ID in the namespace of the current task.
+/// Finds a task by its ID in the initial namespace.
 ///
 /// # Context
 ///
-/// A system call of the current task.
+/// Any but an NMI.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub fn find(pid: i32) -> Option<ARef<Task>> {
     // SAFETY: Takes any number.
@@ -72,14 +72,20 @@ pub fn find(pid: i32) -> Option<ARef<Task>> {
     Some(unsafe { ARef::from_raw(task) })
 }
 
-/// Returns who a task is.
+/// Returns the address of a task as a number, as
+/// [`EndingTask::address`](crate::numa::EndingTask::address) does.
+pub fn address(task: &Task) -> usize {
+    task.as_ptr().addr()
+}
+
+/// Returns the address of the current task as a number.
 ///
 /// # Context
 ///
 /// Any.
-pub fn id_of(task: &Task) -> TaskId {
-    // SAFETY: It is valid.
-    unsafe { id(task.as_ptr()) }
+#[inline]
+pub fn current_address() -> usize {
+    Task::current_raw().addr()
 }
 
 /// Returns who `task` is.

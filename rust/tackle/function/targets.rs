@@ -4,7 +4,7 @@
 
 use super::{Function, KeepsArguments, Replaceable};
 use kernel::{
-    bindings::{callback_head, pt_regs, seq_file, task_struct},
+    bindings::{pt_regs, seq_file},
     ffi::{c_int, c_long, c_void},
     prelude::*,
 };
@@ -65,36 +65,3 @@ unsafe impl Function for Getsid {
 
 // SAFETY: It changes nothing, and its result goes to user space.
 unsafe impl Replaceable for Getsid {}
-
-/// `task_numa_work()` in `kernel/sched/fair.c`, which scans the address space of the current task
-/// for automatic NUMA balancing.
-pub struct TaskNumaWork;
-
-// SAFETY: `static void task_numa_work(struct callback_head *work)`.
-unsafe impl Function for TaskNumaWork {
-    type Prototype = unsafe extern "C" fn(*mut callback_head);
-    const NAME: &'static CStr = c"task_numa_work";
-}
-
-// SAFETY: It makes page table entries fault, and nobody relies on that. If it is left out,
-// `task_tick_numa()` sees by the list entry of the work that it is not to be queued again, and does
-// not use it otherwise.
-unsafe impl Replaceable for TaskNumaWork {}
-
-// SAFETY: The work is part of the current task.
-unsafe impl KeepsArguments for TaskNumaWork {}
-
-/// `sched_setnuma()` in `kernel/sched/core.c`, which sets the preferred node of a task.
-pub struct SchedSetnuma;
-
-// SAFETY: `void sched_setnuma(struct task_struct *p, int nid)`, of `kernel/sched/sched.h`.
-unsafe impl Function for SchedSetnuma {
-    type Prototype = unsafe extern "C" fn(*mut task_struct, c_int);
-    const NAME: &'static CStr = c"sched_setnuma";
-}
-
-// SAFETY: It sets a number, and its callers do not read it back.
-unsafe impl Replaceable for SchedSetnuma {}
-
-// SAFETY: Its callers have a reference to the task.
-unsafe impl KeepsArguments for SchedSetnuma {}

@@ -101,8 +101,8 @@ unsafe fn register(observer: *mut tackle_numa_observer) -> Result {
     // INVARIANT: By the function's requirements.
     let registration = Registration::new(CObserver(observer), events)?;
     let registration = KBox::into_raw(KBox::new(registration, GFP_KERNEL)?).cast::<c_void>();
-    // SAFETY: `tackle_numa_unregister` calls `start_drop` first. `remove` frees it, and `free` is
-    // not called since nothing is left.
+    // SAFETY: `tackle_numa_unregister` takes it from the list first. `remove` frees it, and `free`
+    // is not called since nothing is left.
     let added = unsafe { leftover::add(owner.cast(), registration, remove, |_| ()) };
     if let Err(error) = added {
         // SAFETY: Nobody else has it.
@@ -137,13 +137,13 @@ unsafe extern "C" fn tackle_numa_unregister(observer: *mut tackle_numa_observer)
     if registration.is_null() {
         return;
     }
-    leftover::start_drop(registration);
+    // First: once it is freed, another registration can have its address.
+    leftover::remove(registration);
     // SAFETY: Made by `register`; the observer forgets it.
     unsafe {
-        remove(registration);
         (*observer).registration = ptr::null_mut();
+        remove(registration);
     }
-    leftover::remove(registration);
 }
 
 /// See `include/tackle/numa.h`.

@@ -177,12 +177,13 @@ pub enum Privacy {
 #[repr(C)]
 pub struct Counted<'a> {
     size: usize,
-    fault: Fault<'a>,
     private: Privacy,
     duration: u64,
+    // Last: it can become longer.
+    fault: Fault<'a>,
 }
 
-same_layout!(Counted, tackle_numa_counted: size, fault, private, duration);
+same_layout!(Counted, tackle_numa_counted: size, private, duration, fault);
 
 impl<'a> Counted<'a> {
     /// Returns the fault.

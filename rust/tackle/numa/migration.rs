@@ -3,7 +3,7 @@
 //! The event `migration`: the kernel has migrated a misplaced folio, or has given up.
 //!
 //! C source: `migrate_misplaced_folio_prepare()` and `migrate_misplaced_folio()` in
-//! `mm/migrate.c`. `mm/memory-tiers.c` and `mm/damon` call them as well.
+//! `mm/migrate.c`
 
 use super::{node::index, registration::Shared, Observer, Task};
 use crate::{

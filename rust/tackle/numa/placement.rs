@@ -8,7 +8,7 @@
 use super::{node, node::index, registration::Shared, Observer, Task};
 use crate::{
     bindings,
-    ftrace::{Call, EntryHandler, ExitHandler, Return},
+    ftrace::{Call, ExitHandler, Return},
 };
 use core::ptr::{self, NonNull};
 use kernel::{bindings::task_struct, ffi::c_int, prelude::*, sync::Arc};
@@ -67,7 +67,7 @@ impl<'a> Placement<'a> {
         index(self.source)
     }
 
-    /// Returns the node that will be preferred, or that of the CPU where the task was to go.
+    /// Returns the node that is preferred, or that of the CPU where the task was to go.
     #[inline]
     pub fn target(&self) -> Option<usize> {
         index(self.target)
@@ -110,32 +110,41 @@ impl<T> OnPreferred<T> {
     pub(super) const FUNCTION: &'static CStr = c"sched_setnuma";
 }
 
-impl<T: Observer> EntryHandler for OnPreferred<T> {
+impl<T: Observer> ExitHandler for OnPreferred<T> {
+    type Data = Before;
+
     #[inline]
-    fn entry(&self, call: &Call) {
-        let [Some(address), Some(target)] = [0, 1].map(|n| call.argument(n)) else {
-            return;
-        };
-        let Some(observer) = self.0.active() else {
-            return;
-        };
-        // SAFETY: Balancing calls it for the current task.
-        let Some(task) = (unsafe { task(address) }) else {
-            return;
-        };
-        let source = task.preferred_node();
-        observer.placement(&Placement {
-            size: size_of::<Placement<'_>>(),
-            task,
-            other: None,
-            kind: PlacementKind::Preferred,
-            // CAST: At most 1024.
-            source: source.map_or(-1, |node| node as c_int),
-            // CAST: An `int` is the lower 32 bits of its register.
-            target: target as c_int,
-            error: 0,
-        });
+    fn entry(&self, call: &Call) -> Option<Before> {
+        let address = call.argument(0)?;
+        // SAFETY: The callers have a reference to the task.
+        let task = unsafe { task(address) }?;
+        Some(Before {
+            task: address,
+            other: 0,
+            source: preferred(task),
+            target: -1,
+        })
     }
+
+    #[inline]
+    fn exit(&self, _ret: &Return, before: Before) {
+        // SAFETY: The callers still have the reference.
+        let Some(task) = (unsafe { task(before.task) }) else {
+            return;
+        };
+        // The function may have been skipped.
+        let target = preferred(task);
+        if target != before.source {
+            let before = Before { target, ..before };
+            before.report(&self.0, PlacementKind::Preferred, 0);
+        }
+    }
+}
+
+/// Returns the preferred node of a task as C has it.
+fn preferred(task: Task<'_>) -> c_int {
+    // CAST: At most 1024.
+    task.preferred_node().map_or(-1, |node| node as c_int)
 }
 
 /// What is carried from the entry to the exit.
@@ -148,7 +157,7 @@ pub(super) struct Before {
 }
 
 impl Before {
-    fn report<T: Observer>(self, shared: &Shared<T>, kind: PlacementKind, ret: &Return) {
+    fn report<T: Observer>(self, shared: &Shared<T>, kind: PlacementKind, error: c_int) {
         let Some(observer) = shared.active() else {
             return;
         };
@@ -164,8 +173,7 @@ impl Before {
             kind,
             source: self.source,
             target: self.target,
-            // CAST: An `int` is the lower 32 bits of its register.
-            error: ret.value() as c_int,
+            error,
         });
     }
 }
@@ -192,7 +200,8 @@ impl<T: Observer> ExitHandler for OnMove<T> {
 
     #[inline]
     fn exit(&self, ret: &Return, before: Before) {
-        before.report(&self.0, PlacementKind::Moved, ret);
+        // CAST: An `int` is the lower 32 bits of its register.
+        before.report(&self.0, PlacementKind::Moved, ret.value() as c_int);
     }
 }
 
@@ -219,6 +228,7 @@ impl<T: Observer> ExitHandler for OnSwap<T> {
 
     #[inline]
     fn exit(&self, ret: &Return, before: Before) {
-        before.report(&self.0, PlacementKind::Swapped, ret);
+        // CAST: An `int` is the lower 32 bits of its register.
+        before.report(&self.0, PlacementKind::Swapped, ret.value() as c_int);
     }
 }

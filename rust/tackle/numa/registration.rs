@@ -73,7 +73,7 @@ impl<H: ExitHandler> Armed for Pin<KBox<ExitHook<H>>> {
 /// when the observer's module is unloaded.
 pub struct Registration<T: Observer> {
     hooks: KVec<KBox<dyn Armed>>,
-    // Behind the hooks: each probe is dropped when its hook is.
+    // Dropped after the hooks.
     _probe: Option<Probe>,
     shared: Arc<Shared<T>>,
     events: Events,
@@ -170,7 +170,7 @@ impl<T: Observer> Registration<T> {
             Event::Placement => {
                 let preferred = OnPreferred(observer());
                 let (moved, swapped) = (OnMove(observer()), OnSwap(observer()));
-                self.at_entry(event, OnPreferred::<T>::FUNCTION, preferred)?;
+                self.at_exit(event, OnPreferred::<T>::FUNCTION, preferred)?;
                 self.at_exit(event, OnMove::<T>::FUNCTION, moved)?;
                 self.at_exit(event, OnSwap::<T>::FUNCTION, swapped)
             }
@@ -195,7 +195,7 @@ impl<T: Observer> Registration<T> {
         let targets = Targets::Addresses(&function);
         self.hook(
             Event::Skip,
-            c"tackle_numa_skip",
+            c"tackle_numa_skip_probe",
             EntryHook::new(targets, handler),
         )?;
         self._probe = Some(Probe::new(data).inspect_err(|_| {

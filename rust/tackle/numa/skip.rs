@@ -4,7 +4,7 @@
 //!
 //! The kernel reports this by the tracepoint `sched_skip_vma_numa`. Its probe is an empty C
 //! function (`rust/helpers/numa-skip.c`), and a hook is on that. So the library takes care of
-//! this observer as of all others: it is removed with its module, and does not run within itself.
+//! this observer as of all others.
 
 use super::{registration::Shared, Observer, Task};
 use crate::{
@@ -20,7 +20,7 @@ use kernel::{
     sync::Arc,
 };
 
-/// Why a scan skips a VMA: `enum numa_vmaskip_reason`.
+/// Why a scan skips a VMA: `enum numa_vmaskip_reason`. One of the reasons lets it be scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum SkipReason {
@@ -34,7 +34,7 @@ pub enum SkipReason {
     ScanDelay = bindings::TACKLE_NUMA_SKIP_SCAN_DELAY as i32,
     /// The task has not accessed it lately.
     PidInactive = bindings::TACKLE_NUMA_SKIP_PID_INACTIVE as i32,
-    /// No task has accessed it.
+    /// The task has not accessed it, but it is scanned since its scan had begun.
     IgnorePid = bindings::TACKLE_NUMA_SKIP_IGNORE_PID as i32,
     /// It was scanned in this round.
     SeqCompleted = bindings::TACKLE_NUMA_SKIP_SEQ_COMPLETED as i32,
@@ -118,17 +118,17 @@ impl<'a> Skip<'a> {
 
 extern "C" {
     /// See `rust/helpers/numa-skip.c`.
-    fn tackle_numa_skip(data: *mut c_void, mm: *mut c_void, vma: *mut c_void, reason: c_int);
+    fn tackle_numa_skip_probe(data: *mut c_void, mm: *mut c_void, vma: *mut c_void, reason: c_int);
 }
 
 /// The hook for
-/// `tackle_numa_skip(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int reason)`.
+/// `tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int reason)`.
 pub(super) struct OnSkip<T>(pub(super) Arc<Shared<T>>);
 
 impl<T: Observer> OnSkip<T> {
     /// The address of the function to hook.
     pub(super) fn function() -> usize {
-        tackle_numa_skip as *const () as usize
+        tackle_numa_skip_probe as *const () as usize
     }
 
     /// What the probe is registered with: each observer has a registration of its own.
@@ -190,7 +190,7 @@ pub(crate) unsafe fn init() {
     unsafe { PROBES.init() };
 }
 
-/// The registration of [`tackle_numa_skip`] for an observer.
+/// The registration of [`tackle_numa_skip_probe`] for an observer.
 ///
 /// # Invariants
 ///
@@ -221,7 +221,7 @@ impl Probe {
         let registered = to_result(unsafe {
             bindings::tracepoint_probe_register(
                 tracepoint.as_ptr(),
-                tackle_numa_skip as *mut c_void,
+                tackle_numa_skip_probe as *mut c_void,
                 data,
             )
         });
@@ -274,7 +274,7 @@ unsafe fn unregister(data: *mut c_void) {
     unsafe {
         bindings::tracepoint_probe_unregister(
             tracepoint.as_ptr(),
-            tackle_numa_skip as *mut c_void,
+            tackle_numa_skip_probe as *mut c_void,
             data,
         );
         bindings::tracepoint_synchronize_unregister();

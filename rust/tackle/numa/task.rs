@@ -31,7 +31,14 @@ impl<'a> EndingTask<'a> {
         Self(task, PhantomData)
     }
 
-    /// Returns its address.
+    /// Returns its address as a number. No other task has the same before the event
+    /// [`Exit`](super::Exit) with [`Exit::has_ended`](super::Exit::has_ended), while the ID of a
+    /// task can change in `execve()`.
+    #[inline]
+    pub fn address(self) -> usize {
+        self.as_ptr().addr()
+    }
+
     pub(super) fn as_ptr(self) -> *mut task_struct {
         self.0.as_ptr()
     }
@@ -69,13 +76,6 @@ impl<'a> EndingTask<'a> {
     pub fn group(self) -> i32 {
         // SAFETY: By the type invariants; an event is within an RCU read section.
         unsafe { group_id(self.as_ptr()) }
-    }
-
-    /// Returns the ID of its cgroup in the default hierarchy; 0 if the kernel has no cgroups.
-    #[inline]
-    pub fn cgroup(self) -> u64 {
-        // SAFETY: As above.
-        unsafe { bindings::task_cgroup_id(self.as_ptr()) }
     }
 
     /// Returns the kernel's average of the faults on `node`: of private or of shared ones. It
@@ -164,6 +164,14 @@ impl<'a> Task<'a> {
         // SAFETY: By the type invariants it is valid and has a reference.
         let task = unsafe { &*self.as_ptr().cast::<kernel::task::Task>() };
         task.into()
+    }
+
+    /// Returns the ID of its cgroup in the default hierarchy; 0 if the kernel has no cgroups.
+    #[inline]
+    pub fn cgroup(self) -> u64 {
+        // SAFETY: By the type invariants. A task has its cgroups until its last reference is
+        // dropped, and an event is within an RCU read section.
+        unsafe { bindings::task_cgroup_id(self.as_ptr()) }
     }
 
     /// Returns whether it has an address space. A kernel thread has none, even while it works

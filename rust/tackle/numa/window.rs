@@ -3,8 +3,9 @@
 //! The event `window`: a task's scan window closes.
 //!
 //! C source: `task_numa_placement()` in `kernel/sched/fair.c`, which compilers inline into
-//! `task_numa_fault()`. It begins with a call of `task_scan_max()`, where this hook is. A later
-//! call, by `update_task_scan_period()`, comes when the window's counts are cleared.
+//! `task_numa_fault()`. It begins with a call of `task_scan_max()`, where this hook is.
+//! `update_task_scan_period()` calls that again. By then the window's counts are zero, and the call
+//! is ignored.
 
 use super::{node::nodes, registration::Shared, Observer, Task};
 use crate::{
@@ -98,11 +99,15 @@ fn callers() -> Result<[Range<usize>; 2]> {
         };
         Ok(address..address + size)
     };
-    Ok([
-        range(c"task_numa_fault")?,
-        // A compiler may keep it apart.
-        range(c"task_numa_placement").unwrap_or(0..0),
-    ])
+    // A compiler may keep it apart, or a part of it.
+    let apart = [
+        c"task_numa_placement",
+        c"task_numa_placement.part.0",
+        c"task_numa_placement.isra.0",
+        c"task_numa_placement.constprop.0",
+    ];
+    let apart = apart.into_iter().find_map(|name| range(name).ok());
+    Ok([range(c"task_numa_fault")?, apart.unwrap_or(0..0)])
 }
 
 /// The hook for `unsigned int task_scan_max(struct task_struct *p)`.

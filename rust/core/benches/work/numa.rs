@@ -18,10 +18,7 @@ pub const RECORD: Work = Work {
         let (entries, words) = (vec![Entry::default(); WAYS], vec![0; WAYS * LAYOUT.words()]);
         let mut set = Set::new(LAYOUT, entries, words);
         for call in 0..calls {
-            let key = Key::Task {
-                pid: (1000 + call % WAYS as u32) as i32,
-                start: 1 << 32,
-            };
+            let key = Key::Task((1000 + call as usize % WAYS) * 0x9800);
             let claimed = set.claim(black_box(key), call.into(), |_, _| ());
             let index = claimed.expect("the set has places").index;
             let fault = Faulted {

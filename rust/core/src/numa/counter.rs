@@ -89,7 +89,7 @@ counters! {
     SkipScanDelay = "skip_scan_delay",
     /// ... the task has not accessed them lately.
     SkipPidInactive = "skip_pid_inactive",
-    /// ... no task has accessed them.
+    /// ... these were scanned, though the task has not accessed them: their scan had begun.
     SkipIgnorePid = "skip_ignore_pid",
     /// ... they were scanned in this round.
     SkipSeqCompleted = "skip_seq_completed",

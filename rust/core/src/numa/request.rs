@@ -86,18 +86,23 @@ fn id(text: &str) -> Result<i32, Refused> {
     }
 }
 
-/// How special a rule is: of those that a task matches, the greatest one counts.
+/// How specific a rule is: of those that a task matches, the greatest one counts.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Rank(u32);
 
-impl Who<'_> {
+impl<'a> Who<'a> {
+    /// Returns the names of the cgroup's path, without empty ones.
+    pub fn path(path: &'a str) -> impl Iterator<Item = &'a str> {
+        path.split('/').filter(|name| !name.is_empty())
+    }
+
     /// Returns its rank: threads before processes before cgroups, of which the deepest comes
     /// first, before all.
     pub fn rank(&self) -> Rank {
         Rank(match self {
             Self::All => 0,
             Self::Cgroup(path) => {
-                let depth = path.split('/').filter(|name| !name.is_empty()).count();
+                let depth = Self::path(path).count();
                 // CAST: A path has less than 2^30 names.
                 1 + depth as u32
             }
@@ -152,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_special_comes_first() {
+    fn the_most_specific_comes_first() {
         let rising = [
             Who::All,
             Who::Cgroup("/"),

@@ -69,7 +69,7 @@ impl<'a> Row<'a> {
         self.word(Some(counter as usize))
     }
 
-    /// Returns an element of a vector; 0 for a node that there is not.
+    /// Returns an element of a vector; 0 if `node` is out of range.
     pub fn at(&self, vector: Vector, node: usize) -> u64 {
         self.word(self.layout.element(vector, node))
     }
@@ -295,8 +295,19 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// Clears averages and window, as the kernel does when a task executes another program.
+    /// Clears the averages, as the kernel does when a task executes another program. The window
+    /// remains.
     pub fn clear_averages(&mut self) {
+        for node in 0..self.layout.nodes {
+            for vector in [Vector::AveragePrivate, Vector::AverageShared] {
+                let element = self.layout.element(vector, node);
+                self.change(element, |_| 0);
+            }
+        }
+    }
+
+    /// Clears averages and window, before the row is added to another one.
+    pub fn clear_window(&mut self) {
         for node in 0..self.layout.nodes {
             self.seed(node, [0, 0], [0, 0]);
         }

@@ -11,38 +11,23 @@ pub enum Key {
     /// Nothing: the place is free.
     #[default]
     Free,
-    /// A thread.
-    Task {
-        /// Its ID.
-        pid: i32,
-        /// When it started, in nanoseconds after boot.
-        start: u64,
-    },
+    /// A thread, by the address of its `task_struct`: its ID can change in `execve()`.
+    Task(usize),
     /// The threads of a process that have ended.
     Process(i32),
     /// A cgroup: folios that are charged to it, and tasks that have ended in it.
     Cgroup(u64),
 }
 
-impl Key {
-    /// The key of a task.
-    pub const fn of(task: &TaskId) -> Self {
-        Self::Task {
-            pid: task.pid,
-            start: task.start,
-        }
-    }
-}
-
 /// Returns in which of `sets` sets, a power of two, the row of `key` is.
 pub const fn set_of(key: Key, sets: usize) -> usize {
     let id = match key {
         Key::Free => 0,
-        Key::Task { pid, .. } => pid as u32 as u64,
+        Key::Task(address) => address as u64 >> 6,
         Key::Process(tgid) => tgid as u32 as u64 | 1 << 40,
         Key::Cgroup(id) => id | 1 << 41,
     };
-    // IDs come one after the other: the golden ratio spreads them.
+    // Numbers come one after the other: the golden ratio spreads them.
     let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     hash as usize & sets.wrapping_sub(1)
 }
@@ -100,8 +85,9 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         self.entries.iter().position(|entry| entry.key == key)
     }
 
-    /// Finds the row of `key`, or takes a place for it. If there is none, it takes that of the row
-    /// that was used least lately, after `evict` was called with that.
+    /// Finds the row of `key`, or takes a place for it. If there is none, it takes that of the
+    /// task that was used least lately, after `evict` was called with that; without a task, that of
+    /// another row.
     ///
     /// [`None`] if the set has no place at all.
     pub fn claim(
@@ -119,7 +105,14 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
                 is_new: false,
             });
         }
-        let oldest = |(_, entry): &(usize, &Entry)| (entry.key != Key::Free, entry.used_at);
+        let oldest = |(_, entry): &(usize, &Entry)| {
+            let kind = match entry.key {
+                Key::Free => 0,
+                Key::Task(_) => 1,
+                _ => 2,
+            };
+            (kind, entry.used_at)
+        };
         let (index, entry) = self.entries.iter().enumerate().min_by_key(oldest)?;
         if entry.key != Key::Free {
             evict(entry, self.row(index));

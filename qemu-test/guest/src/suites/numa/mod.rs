@@ -24,7 +24,8 @@ use rows::{
 
 use switch::{
     a_cgroup_is_not_scanned, a_node_is_kept, a_process_and_its_children_are_not_scanned,
-    all_but_one_are_not_scanned, bad_lines_change_nothing, without_the_module_all_are_scanned,
+    a_rule_outlives_its_process, all_but_one_are_not_scanned, bad_lines_change_nothing,
+    without_the_module_all_are_scanned,
 };
 
 use crate::suite::{list, skip, Context, Suite};
@@ -61,6 +62,7 @@ pub const SUITE: Suite = Suite {
         a_process_and_its_children_are_not_scanned,
         all_but_one_are_not_scanned,
         without_the_module_all_are_scanned,
+        a_rule_outlives_its_process,
         a_node_is_kept,
         bad_lines_change_nothing,
     ],
@@ -74,7 +76,7 @@ const HOOKED: [&str; 11] = [
     "migrate_task_to",
     "numa_migrate_check",
     "sched_setnuma",
-    "tackle_numa_skip",
+    "tackle_numa_skip_probe",
     "task_numa_fault",
     "task_numa_free",
     "task_numa_work",

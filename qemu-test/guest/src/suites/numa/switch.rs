@@ -12,7 +12,7 @@ use crate::suite::Context;
 use crate::sys::kernel::patience;
 use crate::sys::numa::{Eager, Sched};
 use crate::sys::worker::Worker;
-use crate::sys::{debugfs, ftrace, module, wait_for};
+use crate::sys::{debugfs, ftrace, module, numa_stat, wait_for};
 
 use super::{need_nodes, LIMIT};
 
@@ -169,13 +169,55 @@ pub(super) fn without_the_module_all_are_scanned(context: &mut Context<'_>) -> R
     library.unload()
 }
 
-pub(super) fn a_node_is_kept(context: &mut Context<'_>) -> Result<()> {
+pub(super) fn a_rule_outlives_its_process(_: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;
+    let (gone, stays) = (Worker::start(1)?, Worker::start(1)?);
+    let tgid = gone.pid();
+    set("switch", &format!("off tgid={tgid}"))?;
+    set("switch", &format!("off pid={}", stays.pid()))?;
+    drop(gone);
+    expect_rules(&format!("off tgid={tgid}\noff pid={}\n", stays.pid()))?;
+    set("switch", &format!("clear tgid={tgid}"))?;
+    // A second time there is neither a rule nor a process.
+    let answer = debugfs::write(
+        debugfs::tackle(&format!("{MODULE}/switch")),
+        &format!("clear tgid={tgid}"),
+    )?;
+    ensure!(
+        answer == Err(Errno::ESRCH),
+        "expected ESRCH, got {answer:?}"
+    );
+    drop(stays);
+    wait_for("the rule of the thread to go", patience(LIMIT), || {
+        Ok(read("switch").is_empty().then_some(()))
+    })?;
+    stack.unload()
+}
+
+/// Also with `numa_stat` on the same functions, loaded before or after.
+pub(super) fn a_node_is_kept(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
     let eager = Eager::new()?;
-    let worker = worker("--free --memory 0")?;
+    for order in [[MODULE, numa_stat::MODULE], [numa_stat::MODULE, MODULE]] {
+        let modules = [module::load(order[0], "")?, module::load(order[1], "")?];
+        let worker = worker("--free --memory 0")?;
+        keeps_its_node(context, &worker)?;
+        drop(worker);
+        wait_for("the task to be forgotten", patience(LIMIT), || {
+            Ok(read("prefer").is_empty().then_some(()))
+        })?;
+        for module in modules {
+            module.unload()?;
+        }
+    }
+    drop(eager);
+    library.unload()
+}
+
+fn keeps_its_node(context: &mut Context<'_>, worker: &Worker) -> Result<()> {
     let pid = worker.pid();
-    let preferred = || -> Result<_> { Ok(Sched::of(pid)?.preferred) };
     for node in [1, 0, 1] {
         set("prefer", &format!("{pid} {node}"))?;
         let expected = format!("pid={pid} node={node}\n");
@@ -184,24 +226,23 @@ pub(super) fn a_node_is_kept(context: &mut Context<'_>) -> Result<()> {
             "expected {expected:?}, got {:?}",
             read("prefer")
         );
-        for _ in 0..2 {
-            await_scans(&worker)?;
-            let now = preferred()?;
-            ensure!(
-                now == Some(node),
-                "expected node {node} to be kept, got {now:?}"
-            );
-        }
+        await_scans(worker)?;
+        let now = Sched::of(pid)?.preferred;
+        ensure!(
+            now == Some(node),
+            "expected node {node} to be kept, got {now:?}"
+        );
     }
     context.note(format!("{:?}", Sched::of(pid)?))?;
+    if let Some(row) = numa_stat::task(pid)? {
+        ensure!(
+            row.word("preferred") == "1" && row.get("preferred_changes") <= 3,
+            "expected node 1 after three changes at most, got {row:?}"
+        );
+    }
     set("prefer", &format!("{pid} none"))?;
     ensure!(read("prefer").is_empty(), "a node is still kept");
-    set("prefer", &format!("{pid} 1"))?;
-    drop((worker, eager));
-    wait_for("the task to be forgotten", patience(LIMIT), || {
-        Ok(read("prefer").is_empty().then_some(()))
-    })?;
-    stack.unload()
+    set("prefer", &format!("{pid} 1"))
 }
 
 pub(super) fn bad_lines_change_nothing(_: &mut Context<'_>) -> Result<()> {
