@@ -17,10 +17,12 @@
 
 pub mod check;
 pub mod cli;
+pub mod debugfs;
 pub mod files;
 pub mod hook;
 pub mod netlink;
 pub mod patch;
+pub mod picture;
 pub mod qdisc;
 pub mod roots;
 pub mod table;

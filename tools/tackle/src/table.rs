@@ -31,14 +31,26 @@ pub fn table<const N: usize>(
     numbers: &[usize],
     rows: impl IntoIterator<Item = [String; N]>,
 ) -> String {
+    let heading = heading.map(str::to_owned).to_vec();
+    let rows = rows.into_iter().map(Vec::from);
+    columns(heading, |index| numbers.contains(&index), rows)
+}
+
+/// The same with a number of columns that the program learns as it runs.
+pub fn columns(
+    heading: Vec<String>,
+    is_number: impl Fn(usize) -> bool,
+    rows: impl IntoIterator<Item = Vec<String>>,
+) -> String {
+    let count = heading.len();
     let mut table = Table::new();
     table.load_preset(NOTHING).set_header(heading);
     for row in rows {
         table.add_row(row);
     }
     for (index, column) in table.column_iter_mut().enumerate() {
-        column.set_padding((0, if index + 1 < N { 2 } else { 0 }));
-        if numbers.contains(&index) {
+        column.set_padding((0, if index + 1 < count { 2 } else { 0 }));
+        if is_number(index) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }

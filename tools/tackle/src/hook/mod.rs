@@ -11,15 +11,15 @@ pub mod symbols;
 pub mod watch;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{anyhow, bail, Context, Error, Result};
+use anyhow::{anyhow, Context, Error, Result};
 use serde::Serialize;
 
+use crate::debugfs::Interface;
 use crate::files;
 use crate::roots::Roots;
 use crate::table::table;
@@ -101,6 +101,12 @@ impl Hook {
 /// How long others may need to come to a function, or to go.
 const COME_AND_GO: Duration = Duration::from_secs(2);
 
+const INTERFACE: Interface = Interface {
+    what: "hooks",
+    module: "tackle_hooks",
+    folder: "tackle/hooks",
+};
+
 /// The files of the module.
 #[derive(Debug)]
 pub struct Hooks {
@@ -123,23 +129,7 @@ impl Hooks {
     /// # Errors
     /// When debugfs is not mounted or not for us, or the module not loaded.
     pub fn open(roots: &Roots) -> Result<Self> {
-        let debugfs = roots.debugfs();
-        let is_mounted = match fs::read_dir(&debugfs) {
-            // Nothing is in the folder that it is to be mounted on.
-            Ok(mut entries) => entries.next().is_some(),
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
-                bail!("only root may use hooks");
-            }
-            Err(_) => false,
-        };
-        if !is_mounted {
-            let path = debugfs.display();
-            bail!("debugfs is not mounted: mount -t debugfs none {path}");
-        }
-        let folder = debugfs.join("tackle/hooks");
-        if !folder.is_dir() {
-            bail!("the module for hooks is not loaded: modprobe tackle_hooks");
-        }
+        let folder = INTERFACE.open(roots)?;
         Ok(Self {
             folder,
             roots: roots.clone(),

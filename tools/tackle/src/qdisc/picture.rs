@@ -1,14 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays as curves, in SVG or PNG: how many of the packets took at most so long.
+//! Delays as curves, in SVG: how many of the packets took at most so long.
 
-use std::path::PathBuf;
-
-use anyhow::{anyhow, Context, Result};
-use epaint_default_fonts::UBUNTU_LIGHT;
+use anyhow::{anyhow, Result};
 use plotters::prelude::*;
-use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree};
 use tackle_link::Delays;
 
 const SIZE: (u32, u32) = (860, 480);
@@ -26,70 +21,14 @@ const COLOURS: [RGBColor; 6] = [
     RGBColor(120, 120, 120),
 ];
 
-/// Pixels of PNG for one of SVG, so that letters are sharp.
-const SCALE: u32 = 2;
-
-/// A file to draw into.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Picture {
-    /// Where it is to be.
-    pub path: PathBuf,
-    format: Format,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Format {
-    Svg,
-    Png,
-}
-
-/// Reads the name of a picture's file, which tells its format.
+/// Draws a curve for each of these names. Returns the picture as SVG.
 ///
 /// # Errors
-/// When it ends in neither `.svg` nor `.png`.
-pub fn picture(name: &str) -> Result<Picture, String> {
-    let path = PathBuf::from(name);
-    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-    let format = match ending.to_str() {
-        Some("svg") => Format::Svg,
-        Some("png") => Format::Png,
-        _ => return Err("not a name that ends in .svg or .png".into()),
-    };
-    Ok(Picture { path, format })
-}
-
-impl Picture {
-    /// Draws a curve for each of these names. Returns what is to be in the file.
-    ///
-    /// # Errors
-    /// When it cannot be drawn.
-    pub fn draw(&self, title: &str, curves: &[(&str, &Delays)]) -> Result<Vec<u8>> {
-        let mut svg = String::new();
-        chart(&mut svg, title, curves)
-            .map_err(|error| anyhow!("cannot draw the delays: {error}"))?;
-        match self.format {
-            Format::Svg => Ok(svg.into_bytes()),
-            Format::Png => png(&svg),
-        }
-    }
-}
-
-fn png(svg: &str) -> Result<Vec<u8>> {
-    let mut options = Options::default();
-    let fonts = options.fontdb_mut();
-    fonts.load_font_data(UBUNTU_LIGHT.to_vec());
-    let font = fonts.faces().next().context("a font without a face")?;
-    let family = font.families[0].0.clone();
-    fonts.set_sans_serif_family(family);
-    let tree = Tree::from_str(svg, &options)?;
-    let mut pixels = Pixmap::new(SCALE * SIZE.0, SCALE * SIZE.1).context("an empty picture")?;
-    let scale = SCALE as f32;
-    resvg::render(
-        &tree,
-        Transform::from_scale(scale, scale),
-        &mut pixels.as_mut(),
-    );
-    Ok(pixels.encode_png()?)
+/// When it cannot be drawn.
+pub fn draw(title: &str, curves: &[(&str, &Delays)]) -> Result<String> {
+    let mut svg = String::new();
+    chart(&mut svg, title, curves).map_err(|error| anyhow!("cannot draw the delays: {error}"))?;
+    Ok(svg)
 }
 
 fn chart(
@@ -180,24 +119,17 @@ fn label(delay: &f64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use resvg::tiny_skia::Pixmap;
+
     use super::*;
+    use crate::picture::picture;
 
     fn drawn(name: &str) -> Vec<u8> {
         let slow: Delays = [400.0, 500.0, 510.0].into_iter().collect();
         let fast: Delays = [20.0, 21.0, 25.0].into_iter().collect();
         let curves = [("pfifo limit 1000", &slow), ("rcodel", &fast)];
-        picture(name).unwrap().draw("10 Mbit/s", &curves).unwrap()
-    }
-
-    #[test]
-    fn the_name_tells_the_format() {
-        for (name, format) in [("a.svg", Format::Svg), ("/b/c.d.PNG", Format::Png)] {
-            let path = PathBuf::from(name);
-            assert_eq!(picture(name), Ok(Picture { path, format }));
-        }
-        for wrong in ["", "svg", ".png", "a.jpg", "a.svg.gz"] {
-            assert!(picture(wrong).is_err(), "{wrong}");
-        }
+        let svg = draw("10 Mbit/s", &curves).unwrap();
+        picture(name).unwrap().encode(svg).unwrap()
     }
 
     #[test]
@@ -229,8 +161,7 @@ mod tests {
         for least in [0.001, 0.01, 0.1, 1.0, 10.0] {
             let delays: Delays = [1.5 * least, 40.0 * least].into_iter().collect();
             let curves = [("codel", &delays)];
-            let svg = picture("a.svg").unwrap().draw("", &curves).unwrap();
-            let svg = String::from_utf8(svg).unwrap();
+            let svg = draw("", &curves).unwrap();
             assert!(svg.contains(&format!("\n{least}\n")), "{least}: {svg}");
         }
     }
@@ -239,7 +170,8 @@ mod tests {
     fn a_long_name_is_not_cut_off() {
         let delays: Delays = [400.0, 500.0].into_iter().collect();
         let curves = [("fq_codel limit 1000 target 5ms memory_limit 3Mb", &delays)];
-        let drawn = picture("a.png").unwrap().draw("", &curves).unwrap();
+        let svg = draw("", &curves).unwrap();
+        let drawn = picture("a.png").unwrap().encode(svg).unwrap();
         let pixels = Pixmap::decode_png(&drawn).unwrap();
         let white = |pixel: &resvg::tiny_skia::PremultipliedColorU8| {
             (pixel.red(), pixel.green(), pixel.blue()) == (255, 255, 255)
@@ -268,6 +200,6 @@ mod tests {
     #[test]
     fn nothing_can_be_drawn_of_as_well() {
         let nothing = [("codel", &Delays::default())];
-        assert!(picture("a.svg").unwrap().draw("none", &nothing).is_ok());
+        assert!(draw("none", &nothing).is_ok());
     }
 }

@@ -6,20 +6,17 @@
 //! The link is made of network namespaces ([`tackle_link`]). So no device of the machine is
 //! changed, and nothing is left.
 
-use std::fs::Permissions;
-use std::io::{stderr, IsTerminal, Write};
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::io::{stderr, IsTerminal};
 use std::time::Duration;
 
-use anyhow::{ensure, Context, Result};
+use anyhow::{ensure, Result};
 use clap::Args;
 use nix::unistd::geteuid;
 use serde::Serialize;
 use tackle_link::{Delays, Link, Measured, Plan};
-use tempfile::NamedTempFile;
 
-use super::picture::{picture, Picture};
+use super::picture::draw;
+use crate::picture::{picture, Picture};
 use crate::table::{json, say, table};
 
 /// What to measure.
@@ -69,10 +66,9 @@ impl Request {
     pub fn run(&self) -> Result<()> {
         ensure!(geteuid().is_root(), "only root may make network namespaces");
         let plan = self.plan();
-        if let Some(Picture { path, .. }) = &self.output {
+        if let Some(picture) = &self.output {
             // A file that cannot be written fails now, and not after minutes of measuring.
-            // This one is removed at once, so that none is left if measuring fails.
-            drop(beside(path)?);
+            picture.check()?;
         }
         let link = Link::new(plan)?;
         let mut all = Vec::new();
@@ -89,11 +85,7 @@ impl Request {
                 .iter()
                 .map(|(name, measured)| (*name, &measured.delays))
                 .collect();
-            let path = &picture.path;
-            let mut file = beside(path)?;
-            file.write_all(&picture.draw(&self.title(), &curves)?)?;
-            file.persist(path)
-                .with_context(|| format!("cannot write {}", path.display()))?;
+            picture.write(draw(&self.title(), &curves)?)?;
         }
         let rows: Vec<_> = all.iter().map(|(name, one)| row(name, one)).collect();
         if self.json {
@@ -120,19 +112,6 @@ impl Request {
         let rtt = self.rtt.as_secs_f64() * 1e3;
         format!("{mbit} Mbit/s, {rtt} ms away, TCP flows: {}", self.flows)
     }
-}
-
-/// Makes a temporary file in the folder of `path`, which can be renamed to `path`.
-fn beside(path: &Path) -> Result<NamedTempFile> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    tempfile::Builder::new()
-        // By default only the owner may read a temporary file.
-        .permissions(Permissions::from_mode(0o644))
-        .tempfile_in(folder)
-        .with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn row<'a>(qdisc: &'a str, measured: &'a Measured) -> Row<'a> {

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Files of pictures, in SVG or PNG. What draws them makes SVG.
+
+use std::fs::Permissions;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use epaint_default_fonts::UBUNTU_LIGHT;
+use resvg::tiny_skia::{Pixmap, Transform};
+use resvg::usvg::{Options, Tree};
+use tempfile::NamedTempFile;
+
+/// Pixels of PNG for one of SVG, so that letters are sharp.
+const SCALE: f32 = 2.0;
+
+/// A file to draw into.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// Where it is to be.
+    pub path: PathBuf,
+    /// Its format.
+    pub format: Format,
+}
+
+/// The format of a picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Format {
+    /// Scalable vector graphics.
+    Svg,
+    /// Pixels.
+    Png,
+}
+
+/// Reads the name of a picture's file, which tells its format.
+///
+/// # Errors
+/// When it ends in neither `.svg` nor `.png`.
+pub fn picture(name: &str) -> Result<Picture, String> {
+    let path = PathBuf::from(name);
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    let format = match ending.to_str() {
+        Some("svg") => Format::Svg,
+        Some("png") => Format::Png,
+        _ => return Err("not a name that ends in .svg or .png".into()),
+    };
+    Ok(Picture { path, format })
+}
+
+impl Picture {
+    /// Checks that the file can be written, and changes nothing.
+    ///
+    /// # Errors
+    /// When no file can be made in its folder.
+    pub fn check(&self) -> Result<()> {
+        beside(&self.path).map(drop)
+    }
+
+    /// Writes the picture. An older file is replaced as a whole.
+    ///
+    /// # Errors
+    /// When the file cannot be written. As [`encode`](Self::encode).
+    pub fn write(&self, svg: String) -> Result<()> {
+        let mut file = beside(&self.path)?;
+        file.write_all(&self.encode(svg)?)?;
+        file.persist(&self.path)
+            .with_context(|| format!("cannot write {}", self.path.display()))?;
+        Ok(())
+    }
+
+    /// Returns what is to be in the file.
+    ///
+    /// # Errors
+    /// When `svg` is no SVG.
+    pub fn encode(&self, svg: String) -> Result<Vec<u8>> {
+        match self.format {
+            Format::Svg => Ok(svg.into_bytes()),
+            Format::Png => png(&svg),
+        }
+    }
+}
+
+/// Makes a temporary file in the folder of `path`, which can be renamed to `path`.
+fn beside(path: &Path) -> Result<NamedTempFile> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    tempfile::Builder::new()
+        // By default only the owner may read a temporary file.
+        .permissions(Permissions::from_mode(0o644))
+        .tempfile_in(folder)
+        .with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn png(svg: &str) -> Result<Vec<u8>> {
+    let mut options = Options::default();
+    let fonts = options.fontdb_mut();
+    fonts.load_font_data(UBUNTU_LIGHT.to_vec());
+    let font = fonts.faces().next().context("a font without a face")?;
+    let family = font.families[0].0.clone();
+    fonts.set_sans_serif_family(family);
+    let tree = Tree::from_str(svg, &options)?;
+    let size = tree.size().to_int_size();
+    let size = size.scale_by(SCALE).context("an empty picture")?;
+    let mut pixels = Pixmap::new(size.width(), size.height()).context("an empty picture")?;
+    resvg::render(
+        &tree,
+        Transform::from_scale(SCALE, SCALE),
+        &mut pixels.as_mut(),
+    );
+    Ok(pixels.encode_png()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_tells_the_format() {
+        for (name, format) in [("a.svg", Format::Svg), ("/b/c.d.PNG", Format::Png)] {
+            let path = PathBuf::from(name);
+            assert_eq!(picture(name), Ok(Picture { path, format }));
+        }
+        for wrong in ["", "svg", ".png", "a.jpg", "a.svg.gz"] {
+            assert!(picture(wrong).is_err(), "{wrong}");
+        }
+    }
+}
