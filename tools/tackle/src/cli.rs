@@ -14,6 +14,7 @@ use nix::unistd::geteuid;
 use crate::check;
 use crate::hook::add::NewHook;
 use crate::hook::{self, watch, Hooks};
+use crate::numa::NumaCommand;
 use crate::patch::change::Change;
 use crate::patch::modules::{Kmod, Source};
 use crate::patch::progress::Progress;
@@ -23,7 +24,7 @@ use crate::qdisc::QdiscCommand;
 use crate::roots::Roots;
 use crate::table::{json, say};
 
-/// Live patches, hooks and queueing disciplines of the kernel that runs.
+/// Live patches, hooks, queueing disciplines and NUMA balancing of the kernel that runs.
 #[derive(Debug, Parser)]
 #[command(name = "tackle", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -42,6 +43,9 @@ enum Command {
     /// Queueing disciplines: watch CoDel's family, measure what any do to a slow link
     #[command(subcommand)]
     Qdisc(QdiscCommand),
+    /// NUMA balancing: statistics
+    #[command(subcommand)]
+    Numa(NumaCommand),
     /// Write the completions for a shell to stdout
     Completions {
         /// The shell
@@ -174,6 +178,7 @@ impl Cli {
             Command::Patch(command) => command.run(&roots),
             Command::Hook(command) => command.run(&roots),
             Command::Qdisc(command) => command.run(),
+            Command::Numa(command) => command.run(&roots),
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "tackle", &mut stdout());

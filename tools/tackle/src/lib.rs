@@ -9,6 +9,8 @@
 //! `/sys/kernel/debug/tackle/hooks`, and checks what the handlers in a module call.
 //! `tackle qdisc` watches queueing disciplines, which it reads by netlink, and measures what
 //! they do to a slow link.
+//! `tackle numa` shows what the module `numa_stat` counts, in
+//! `/sys/kernel/debug/tackle/numa_stat`.
 //!
 //! The files of the kernel are found through [`Roots`](roots::Roots), in whose place tests have
 //! a folder; its netlink messages through [`Netlink`](netlink::Netlink).
@@ -21,6 +23,7 @@ pub mod debugfs;
 pub mod files;
 pub mod hook;
 pub mod netlink;
+pub mod numa;
 pub mod patch;
 pub mod picture;
 pub mod qdisc;

@@ -23,6 +23,7 @@ fn a_wrong_command_line_is_refused() {
         &["qdisc", "probe", "--rate", "10"],
         &["qdisc", "probe", "--flows", "0"],
         &["qdisc", "probe", "--output", "delay.gif"],
+        &["numa", "stat", "--task", "--node"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
@@ -42,6 +43,7 @@ fn completions_are_for_all_commands() {
         "latency",
         "qdisc",
         "--rtt",
+        "--cgroup",
     ] {
         assert!(text.contains(word), "no {word}");
     }

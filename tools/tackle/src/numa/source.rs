@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Reads what the module `numa_stat` counts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::cgroup::Cgroups;
+use super::interface::{CGROUPS, GROUPS, NODES, PROCESSES, STAT, TASKS, TOTAL};
+use super::row::{ByNode, Row};
+use crate::files;
+use crate::roots::Roots;
+
+/// What a row is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// A task (a thread).
+    Task,
+    /// A process.
+    Process,
+    /// A NUMA group: tasks that share memory.
+    Group,
+    /// A cgroup.
+    Cgroup,
+    /// A node.
+    Node,
+}
+
+impl Level {
+    /// The key that says which one a row is about.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Task => "pid",
+            Self::Process => "tgid",
+            Self::Group => "group",
+            Self::Cgroup => "cgroup",
+            Self::Node => "node",
+        }
+    }
+
+    /// What a row is about, in words.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Process => "process",
+            Self::Group => "NUMA group",
+            Self::Cgroup => "cgroup",
+            Self::Node => "node",
+        }
+    }
+
+    fn file(self) -> &'static str {
+        match self {
+            Self::Task => TASKS,
+            Self::Process => PROCESSES,
+            Self::Group => GROUPS,
+            Self::Cgroup => CGROUPS,
+            Self::Node => NODES,
+        }
+    }
+}
+
+/// The files of the module.
+#[derive(Debug)]
+pub struct Statistics {
+    folder: PathBuf,
+    cgroups: Cgroups,
+}
+
+impl Statistics {
+    /// Those of the kernel that is at `roots`.
+    ///
+    /// # Errors
+    /// When debugfs is not mounted or only root may read it, or the module is not loaded.
+    pub fn open(roots: &Roots) -> Result<Self> {
+        Ok(Self {
+            folder: STAT.open(roots)?,
+            cgroups: Cgroups::new(roots),
+        })
+    }
+
+    /// Reads all rows of a level. Cgroups get their `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is not as it should be.
+    pub fn rows(&self, level: Level) -> Result<Vec<Row>> {
+        let file = level.file();
+        let rows = self.text(file)?;
+        let rows = rows.lines().map(Row::parse).collect::<Result<Vec<_>>>();
+        let mut rows = rows.with_context(|| format!("cannot read {file} of {}", STAT.module))?;
+        if level == Level::Cgroup {
+            let paths = self.cgroups.all()?;
+            for row in &mut rows {
+                let path = row.number("cgroup").and_then(|id| paths.get(&id));
+                if let Some(path) = path {
+                    row.set_text("path", path.clone());
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Reads the sums over all rows, by name.
+    ///
+    /// # Errors
+    /// As [`rows`](Self::rows).
+    pub fn totals(&self) -> Result<BTreeMap<String, u64>> {
+        let text = self.text(TOTAL)?;
+        let total = |line: &str| {
+            let (name, value) = line.split_once(char::is_whitespace)?;
+            Some((name.to_owned(), value.trim().parse().ok()?))
+        };
+        text.lines()
+            .map(|line| total(line).with_context(|| format!("{TOTAL} has '{line}'")))
+            .collect()
+    }
+
+    fn text(&self, file: &str) -> Result<String> {
+        let text = files::read(&self.folder.join(file))?;
+        text.with_context(|| format!("{} has been unloaded", STAT.module))
+    }
+}
+
+/// All nodes that rows have pages of, in any vector of nodes.
+pub fn nodes_of<'a>(rows: impl Iterator<Item = &'a Row>, key: &str) -> BTreeSet<u32> {
+    let nodes = rows.flat_map(|row| row.by_node(key).into_keys());
+    nodes.collect()
+}
+
+/// The part of pages on each node, the greatest first, as `0:75% 1:25%`; at most `most` of them.
+pub fn shares(pages: &ByNode, most: usize) -> String {
+    let total: u64 = pages.values().sum();
+    let mut sorted: Vec<_> = pages.iter().filter(|(_, pages)| **pages > 0).collect();
+    sorted.sort_by_key(|(node, pages)| (std::cmp::Reverse(**pages), **node));
+    let share = |(node, pages): &(&u32, &u64)| {
+        format!("{node}:{:.0}%", 100.0 * **pages as f64 / total as f64)
+    };
+    let mut words: Vec<_> = sorted.iter().take(most).map(share).collect();
+    if sorted.len() > most {
+        words.push("...".into());
+    }
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_share_is_first() {
+        let pages = ByNode::from([(0, 1), (2, 3), (5, 0)]);
+        assert_eq!(shares(&pages, 3), "2:75% 0:25%");
+        assert_eq!(shares(&pages, 1), "2:75% ...");
+        assert_eq!(shares(&ByNode::new(), 3), "");
+    }
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A machine with NUMA nodes, and the modules `numa_stat` and `numa_control`, that are folders.
+
+#![allow(dead_code)] // Each test is a crate; not all of them need all of it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+use tackle_cli::numa::NumaCommand;
+
+use crate::fake::{get, put, Fake};
+
+/// The command line of `tackle numa`.
+#[derive(Debug, Parser)]
+struct Words {
+    #[command(subcommand)]
+    command: NumaCommand,
+}
+
+/// The command of these words.
+pub fn command(words: &str) -> NumaCommand {
+    let words = std::iter::once("numa").chain(words.split_whitespace());
+    Words::try_parse_from(words).unwrap().command
+}
+
+/// Whether these words are a command.
+pub fn is_command(words: &str) -> bool {
+    let words = std::iter::once("numa").chain(words.split_whitespace());
+    Words::try_parse_from(words).is_ok()
+}
+
+/// A machine with four CPUs on each node.
+pub struct Machine {
+    pub fake: Fake,
+}
+
+impl Machine {
+    /// With nodes that are 20 from each other.
+    pub fn new(nodes: u32) -> Self {
+        let fake = Fake::new();
+        let machine = Self { fake };
+        let last = nodes - 1;
+        put(
+            machine.sys("devices/system/node/online"),
+            &format!("0-{last}\n"),
+        );
+        for node in 0..nodes {
+            let distance = |to| if to == node { "10" } else { "20" };
+            let distances: Vec<_> = (0..nodes).map(distance).collect();
+            let folder = machine.sys(&format!("devices/system/node/node{node}"));
+            put(
+                folder.join("distance"),
+                &format!("{}\n", distances.join(" ")),
+            );
+            put(
+                folder.join("cpulist"),
+                &format!("{}-{}\n", 4 * node, 4 * node + 3),
+            );
+            let meminfo =
+                format!("Node {node} MemTotal:  2048 kB\nNode {node} MemFree:  1024 kB\n");
+            put(folder.join("meminfo"), &meminfo);
+        }
+        put(machine.proc("sys/kernel/numa_balancing"), "1\n");
+        machine
+    }
+
+    /// With both modules. `rows` are of the file `tasks`.
+    pub fn with_modules(nodes: u32, rows: &str) -> Self {
+        let machine = Self::new(nodes);
+        for file in ["processes", "groups", "cgroups", "nodes"] {
+            put(machine.stat(file), "");
+        }
+        put(machine.stat("tasks"), rows);
+        put(
+            machine.stat("total"),
+            "numa_hint_faults 12\nevicted 0\nmissed 0\n",
+        );
+        for file in ["switch", "prefer", "error"] {
+            put(machine.control(file), "");
+        }
+        machine
+    }
+
+    pub fn sys(&self, path: &str) -> PathBuf {
+        self.fake.roots.sys.join(path)
+    }
+
+    pub fn proc(&self, path: &str) -> PathBuf {
+        self.fake.roots.proc.join(path)
+    }
+
+    pub fn stat(&self, file: &str) -> PathBuf {
+        self.sys("kernel/debug/tackle/numa_stat").join(file)
+    }
+
+    pub fn control(&self, file: &str) -> PathBuf {
+        self.sys("kernel/debug/tackle/numa_control").join(file)
+    }
+
+    /// A task of a process that may run on these CPUs.
+    pub fn task(&self, pid: u32, tgid: u32, cpus: &str) {
+        let status = format!(
+            "Name:\tcat\nTgid:\t{tgid}\nThreads:\t1\nCpus_allowed_list:\t{cpus}\n\
+             Mems_allowed_list:\t0-1\n"
+        );
+        put(self.proc(&format!("{pid}/status")), &status);
+    }
+
+    pub fn run(&self, words: &str) -> Result<()> {
+        command(words).run(&self.fake.roots)
+    }
+
+    /// What was written to the files of `numa_control`.
+    pub fn written(&self) -> [String; 2] {
+        ["switch", "prefer"].map(|file| get(self.control(file)))
+    }
+}
