@@ -24,6 +24,7 @@ fn a_wrong_command_line_is_refused() {
         &["qdisc", "probe", "--flows", "0"],
         &["qdisc", "probe", "--output", "delay.gif"],
         &["numa", "stat", "--task", "--node"],
+        &["numa", "top", "--sort", "colour"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");

@@ -6,9 +6,14 @@ pub mod cgroup;
 pub mod interface;
 pub mod kernel;
 pub mod nodes;
+pub mod order;
+pub mod process;
+pub mod rates;
 pub mod row;
+pub mod screen;
 pub mod source;
 pub mod stat;
+pub mod top;
 
 use anyhow::Result;
 use clap::Subcommand;
@@ -20,6 +25,8 @@ use crate::roots::Roots;
 pub enum NumaCommand {
     /// Print what was counted of NUMA hinting faults
     Stat(stat::Request),
+    /// Watch tasks and nodes
+    Top(top::Request),
 }
 
 impl NumaCommand {
@@ -30,6 +37,7 @@ impl NumaCommand {
     pub fn run(&self, roots: &Roots) -> Result<()> {
         match self {
             Self::Stat(request) => request.run(roots),
+            Self::Top(request) => request.run(roots),
         }
     }
 }
