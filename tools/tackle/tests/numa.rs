@@ -8,16 +8,18 @@ mod machine;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 
-use fake::{error, put};
+use fake::{error, get, put};
 use machine::{command, is_command, Machine};
 use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::KeyCode;
 use ratatui::Terminal;
 use tackle_cli::numa::kernel::Kernel;
+use tackle_cli::numa::nodes::nodes;
 use tackle_cli::numa::order::Sort;
 use tackle_cli::numa::row::Row;
 use tackle_cli::numa::source::{Level, Statistics};
 use tackle_cli::numa::top::{Request, Top};
+use tackle_cli::numa::topology::{kind, Kind};
 use tackle_cli::numa::{screen, stat, NumaCommand};
 
 const TASKS: &str = "\
@@ -128,6 +130,22 @@ fn groups_processes_and_cgroups_have_their_names() {
         words(&table(&machine, "stat --process"))[1][..3],
         ["7", "cat", "3"]
     );
+}
+
+#[test]
+fn sixty_four_nodes_have_room() {
+    let machine = Machine::with_modules(64, "");
+    let mem: Vec<_> = (0..64).map(|node| format!("{node}:{}", node + 1)).collect();
+    put(
+        machine.stat("tasks"),
+        &format!("pid=1 tgid=1 comm=x mem={}\n", mem.join(",")),
+    );
+    let text = table(&machine, "stat --task");
+    assert!(text.contains("NODE 63"), "{text}");
+    assert!(text.ends_with("64"), "{text}");
+    let nodes = nodes(&machine.fake.roots).unwrap();
+    assert_eq!((nodes.len(), nodes[63].distances[&0]), (64, 20));
+    assert_eq!(kind(&nodes), Kind::Direct);
 }
 
 fn request(words: &str) -> Request {
@@ -265,4 +283,37 @@ fn a_scheduler_that_does_not_scan_is_named() {
         warnings(),
         ["the sched_ext scheduler rusty is enabled: the kernel does not scan tasks for NUMA balancing"]
     );
+}
+
+#[test]
+fn a_topology_is_printed_and_drawn() {
+    let machine = Machine::new(4);
+    for (node, distances) in ["10 20 30 20", "20 10 20 30", "30 20 10 20", "20 30 20 10"]
+        .iter()
+        .enumerate()
+    {
+        put(
+            machine.sys(&format!("devices/system/node/node{node}/distance")),
+            distances,
+        );
+    }
+    assert_eq!(
+        kind(&nodes(&machine.fake.roots).unwrap()),
+        Kind::GluelessMesh
+    );
+    let (svg, png) = (machine.sys("a"), machine.sys("b"));
+    let words = format!(
+        "topology --json --svg {} --png {}",
+        svg.display(),
+        png.display()
+    );
+    machine.run(&words).unwrap();
+    let text = get(&svg);
+    assert!(
+        text.contains("GLUELESS_MESH") && text.contains("\n30\n"),
+        "{text}"
+    );
+    assert!(fs::read(&png).unwrap().starts_with(b"\x89PNG"));
+    let text = error(machine.run("topology --svg /nowhere/at/all.svg"));
+    assert!(text.starts_with("cannot write"), "{text}");
 }

@@ -44,6 +44,7 @@ fn completions_are_for_all_commands() {
         "latency",
         "qdisc",
         "--rtt",
+        "topology",
         "--cgroup",
     ] {
         assert!(text.contains(word), "no {word}");
