@@ -9,8 +9,8 @@
 //! `/sys/kernel/debug/tackle/hooks`, and checks what the handlers in a module call.
 //! `tackle qdisc` watches queueing disciplines, which it reads by netlink, and measures what
 //! they do to a slow link.
-//! `tackle numa` shows what the module `numa_stat` counts, in
-//! `/sys/kernel/debug/tackle/numa_stat`.
+//! `tackle numa` shows and steers NUMA balancing with the modules `numa_stat` and
+//! `numa_control`, in `/sys/kernel/debug/tackle`.
 //!
 //! The files of the kernel are found through [`Roots`](roots::Roots), in whose place tests have
 //! a folder; its netlink messages through [`Netlink`](netlink::Netlink).

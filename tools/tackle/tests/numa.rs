@@ -148,6 +148,23 @@ fn sixty_four_nodes_have_room() {
     assert_eq!(kind(&nodes), Kind::Direct);
 }
 
+#[test]
+fn a_module_that_is_not_loaded_is_named() {
+    let machine = Machine::new(2);
+    machine.task(7, 7, "0-7");
+    fs::create_dir(machine.sys("kernel/debug/tracing")).unwrap();
+    for (words, module) in [
+        ("stat", "modprobe numa_stat"),
+        ("top", "modprobe numa_stat"),
+        ("off --pid 7", "modprobe numa_control"),
+        ("prefer 7 1", "modprobe numa_control"),
+    ] {
+        let text = error(machine.run(words));
+        assert!(text.ends_with(module), "{words}: {text}");
+    }
+    machine.run("status").unwrap();
+}
+
 fn request(words: &str) -> Request {
     let NumaCommand::Top(request) = command(words) else {
         panic!("{words} is not top");
@@ -268,6 +285,105 @@ fn the_screen_shows_nodes_and_tasks() {
     view.key(KeyCode::Char('r'));
     let first = view.tasks[0].row.text("pid");
     assert_eq!(first.as_deref(), Some("9"));
+}
+
+#[test]
+fn switches_are_one_line() {
+    let machine = Machine::with_modules(2, "");
+    machine.task(7, 7, "0-7");
+    machine.task(9, 7, "0-7");
+    fs::create_dir_all(machine.sys("fs/cgroup/a/b")).unwrap();
+    for (words, line) in [
+        ("off --pid 9", "off pid=9"),
+        ("on --tgid 7", "on tgid=7"),
+        ("off --cgroup a/b", "off cgroup=/a/b"),
+        ("on --all", "on all"),
+    ] {
+        fs::write(machine.control("switch"), "").unwrap();
+        machine.run(words).unwrap();
+        assert_eq!(machine.written(), [line, ""]);
+    }
+    for wrong in [
+        "off",
+        "off --pid 1 --tgid 1",
+        "on --all --cgroup /a",
+        "off --pid -1",
+    ] {
+        assert!(!is_command(wrong), "{wrong}");
+    }
+}
+
+#[test]
+fn a_node_is_preferred_or_not() {
+    let machine = Machine::with_modules(2, "");
+    machine.task(7, 7, "0-7");
+    machine.run("prefer 7 1").unwrap();
+    assert_eq!(machine.written(), ["", "7 1"]);
+    fs::write(machine.control("prefer"), "").unwrap();
+    machine.run("prefer 7 none").unwrap();
+    assert_eq!(machine.written(), ["", "7 none"]);
+    assert!(!is_command("prefer 7 nowhere"));
+}
+
+#[test]
+fn what_is_wrong_changes_nothing() {
+    let machine = Machine::with_modules(3, "");
+    machine.task(7, 7, "0-3");
+    machine.task(9, 7, "0-7");
+    put(machine.sys("devices/system/node/node2/cpulist"), "\n");
+    fs::create_dir_all(machine.sys("fs/cgroup")).unwrap();
+    for (words, text) in [
+        ("off --pid 99", "no task 99"),
+        ("off --tgid 99", "no task 99"),
+        ("off --tgid 9", "9 is no process"),
+        ("off --cgroup /nowhere", "no cgroup \"/nowhere\""),
+        ("off --cgroup ../..", "no cgroup \"../..\""),
+        ("prefer 99 1", "no task 99"),
+        ("prefer 99 none", "no task 99"),
+        ("prefer 7 3", "no node 3; there are: 0, 1, 2"),
+        ("prefer 7 2", "node 2 has no CPU"),
+        ("prefer 7 1", "cat (7) may not run on node 1"),
+    ] {
+        let error = error(machine.run(words));
+        assert!(error.starts_with(text), "{words}: {error}");
+        assert_eq!(machine.written(), ["", ""], "{words}");
+    }
+}
+
+#[test]
+fn the_modules_own_refusal_is_printed() {
+    let machine = Machine::with_modules(2, "");
+    machine.task(7, 7, "0-7");
+    fs::remove_file(machine.control("switch")).unwrap();
+    let text = error(machine.run("off --pid 7"));
+    assert!(text.starts_with("numa_control/switch refuses it"), "{text}");
+    put(machine.control("error"), "too many rules\n");
+    assert_eq!(error(machine.run("off --pid 7")), "too many rules");
+}
+
+#[test]
+fn without_numa_nothing_is_changed() {
+    let one = Machine::with_modules(1, "");
+    let off = Machine::with_modules(2, "");
+    fs::remove_file(off.proc("sys/kernel/numa_balancing")).unwrap();
+    let none = Machine::with_modules(2, "");
+    fs::remove_dir_all(none.sys("devices/system/node")).unwrap();
+    for (machine, part) in [
+        (&one, "one NUMA node"),
+        (&off, "CONFIG_NUMA_BALANCING"),
+        (&none, "no NUMA (CONFIG_NUMA)"),
+    ] {
+        machine.task(7, 7, "0-3");
+        for words in ["off --pid 7", "on --all", "prefer 7 0"] {
+            let text = error(machine.run(words));
+            assert!(text.contains(part), "{words}: {text}");
+        }
+        assert_eq!(machine.written(), ["", ""]);
+        let kernel = Kernel::read(&machine.fake.roots).unwrap();
+        assert!(kernel.warnings()[0].contains(part), "{kernel:?}");
+        machine.run("status").unwrap();
+        machine.run("stat").unwrap();
+    }
 }
 
 #[test]

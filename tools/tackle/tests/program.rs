@@ -23,8 +23,11 @@ fn a_wrong_command_line_is_refused() {
         &["qdisc", "probe", "--rate", "10"],
         &["qdisc", "probe", "--flows", "0"],
         &["qdisc", "probe", "--output", "delay.gif"],
+        &["numa", "off"],
+        &["numa", "off", "--pid", "1", "--all"],
         &["numa", "stat", "--task", "--node"],
         &["numa", "top", "--sort", "colour"],
+        &["numa", "prefer", "1", "nowhere"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
@@ -60,4 +63,20 @@ fn a_missing_file_is_one_line() {
         text.starts_with("tackle: ") && text.lines().count() == 1,
         "{text}"
     );
+}
+
+#[test]
+fn a_task_that_is_not_there_is_one_line() {
+    for words in [
+        &["numa", "off", "--pid", "4294967295"][..],
+        &["numa", "prefer", "4294967295", "0"],
+    ] {
+        let output = run(words);
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{words:?}: {text}");
+        assert!(
+            text.starts_with("tackle: ") && text.lines().count() == 1,
+            "{words:?}: {text}"
+        );
+    }
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the module `numa_stat` is in debugfs, and the names of its files.
+//! Where the modules `numa_stat` and `numa_control` are in debugfs, and the names of their
+//! files.
 
 use crate::debugfs::Interface;
 
@@ -9,6 +10,13 @@ pub const STAT: Interface = Interface {
     what: "NUMA statistics",
     module: "numa_stat",
     folder: "tackle/numa_stat",
+};
+
+/// The module that switches balancing off and on, and sets preferred nodes.
+pub const CONTROL: Interface = Interface {
+    what: "the switches of NUMA balancing",
+    module: "numa_control",
+    folder: "tackle/numa_control",
 };
 
 /// Of [`STAT`]: a row for each task.
@@ -23,3 +31,9 @@ pub const CGROUPS: &str = "cgroups";
 pub const NODES: &str = "nodes";
 /// Of [`STAT`]: sums over all rows.
 pub const TOTAL: &str = "total";
+/// Of [`CONTROL`]: the rules.
+pub const SWITCH: &str = "switch";
+/// Of [`CONTROL`]: the preferred nodes that were set.
+pub const PREFER: &str = "prefer";
+/// Of [`CONTROL`]: why the last write was refused.
+pub const ERROR: &str = "error";

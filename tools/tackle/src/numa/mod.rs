@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa`: NUMA balancing, from what the module `numa_stat` counts.
+//! `tackle numa`: NUMA balancing. What the module `numa_stat` counts, the switches of the module
+//! `numa_control`, and what the kernel shows of nodes, memory and interrupts by itself.
 
 pub mod cgroup;
+pub mod control;
 mod heatmap;
 pub mod interface;
 pub mod kernel;
@@ -24,6 +26,7 @@ use clap::Subcommand;
 
 use crate::picture::{Format, Picture};
 use crate::roots::Roots;
+use control::{preferred, Control, Preferred, Target};
 
 /// What can be done with NUMA balancing.
 #[derive(Debug, Subcommand)]
@@ -44,6 +47,25 @@ pub enum NumaCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Switch NUMA balancing off for tasks
+    Off(Target),
+    /// Switch NUMA balancing on again
+    On(Target),
+    /// Print whether the kernel balances, and what is switched off
+    Status {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Set the node that a task prefers
+    Prefer {
+        /// The task
+        #[arg(value_name = "TID")]
+        pid: u32,
+        /// The node; none takes it back
+        #[arg(value_name = "NODE|none", value_parser = preferred)]
+        node: Preferred,
+    },
 }
 
 impl NumaCommand {
@@ -63,6 +85,10 @@ impl NumaCommand {
                 let pictures: Vec<_> = pictures.into_iter().flatten().collect();
                 topology::run(&nodes::nodes(roots)?, &pictures, *json)
             }
+            Self::Off(target) => Control::open(roots)?.switch(false, target),
+            Self::On(target) => Control::open(roots)?.switch(true, target),
+            Self::Status { json } => control::status(roots, *json),
+            Self::Prefer { pid, node } => Control::open(roots)?.prefer(*pid, *node),
         }
     }
 }
