@@ -43,7 +43,7 @@ enum Command {
     /// Queueing disciplines: watch CoDel's family, measure what any do to a slow link
     #[command(subcommand)]
     Qdisc(QdiscCommand),
-    /// NUMA balancing: statistics, switches, topology
+    /// NUMA balancing: statistics, switches, topology, memory that it does not see
     #[command(subcommand)]
     Numa(NumaCommand),
     /// Write the completions for a shell to stdout

@@ -28,6 +28,7 @@ fn a_wrong_command_line_is_refused() {
         &["numa", "stat", "--task", "--node"],
         &["numa", "top", "--sort", "colour"],
         &["numa", "prefer", "1", "nowhere"],
+        &["numa", "unseen"],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
@@ -70,6 +71,7 @@ fn a_task_that_is_not_there_is_one_line() {
     for words in [
         &["numa", "off", "--pid", "4294967295"][..],
         &["numa", "prefer", "4294967295", "0"],
+        &["numa", "unseen", "--pid", "4294967295"],
     ] {
         let output = run(words);
         let text = String::from_utf8(output.stderr).unwrap();

@@ -7,6 +7,7 @@ pub mod cgroup;
 pub mod control;
 mod heatmap;
 pub mod interface;
+pub mod interrupts;
 pub mod kernel;
 pub mod nodes;
 pub mod order;
@@ -18,6 +19,7 @@ pub mod source;
 pub mod stat;
 pub mod top;
 pub mod topology;
+pub mod unseen;
 
 use std::path::PathBuf;
 
@@ -66,6 +68,24 @@ pub enum NumaCommand {
         #[arg(value_name = "NODE|none", value_parser = preferred)]
         node: Preferred,
     },
+    /// Print the memory of a task that never faults, by reason and node
+    Unseen {
+        /// The task
+        #[arg(long, value_name = "TID")]
+        pid: u32,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print the nodes of devices and of the CPUs that handle their interrupts
+    Interrupts {
+        /// Only those that are handled far from their device
+        #[arg(long)]
+        remote: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl NumaCommand {
@@ -89,6 +109,8 @@ impl NumaCommand {
             Self::On(target) => Control::open(roots)?.switch(true, target),
             Self::Status { json } => control::status(roots, *json),
             Self::Prefer { pid, node } => Control::open(roots)?.prefer(*pid, *node),
+            Self::Unseen { pid, json } => unseen::run(roots, *pid, *json),
+            Self::Interrupts { remote, json } => interrupts::run(roots, *remote, *json),
         }
     }
 }

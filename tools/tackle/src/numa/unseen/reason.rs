@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why memory has no NUMA hinting faults.
+
+use serde::{Serialize, Serializer};
+
+/// A reason. Those of a whole VMA come first, then those of a page.
+///
+/// C original: `task_numa_work()` in `kernel/sched/fair.c`, `folio_can_map_prot_numa()` in
+/// `mm/mempolicy.c`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// Huge pages of hugetlbfs.
+    Hugetlb,
+    /// A VMA that cannot migrate: `VM_IO` or `VM_PFNMAP`.
+    Unmigratable,
+    /// A VMA with `VM_MIXEDMAP`.
+    MixedMap,
+    /// A memory policy without `MPOL_F_MOF`.
+    Policy,
+    /// A file that is mapped only to be read.
+    ReadOnlyFile,
+    /// A VMA that may be neither read, written nor executed.
+    Inaccessible,
+    /// Memory of a device, or without a `struct page`.
+    Device,
+    /// The page of zeros.
+    Zero,
+    /// Merged by KSM.
+    Ksm,
+    /// Shared with other processes until one of them writes (copy on write).
+    CowShared,
+    /// Pages of files that are dirty.
+    DirtyFile,
+    /// Local pages of a process with one thread.
+    LocalSingle,
+}
+
+impl Reason {
+    /// A name for JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hugetlb => "hugetlb",
+            Self::Unmigratable => "unmigratable",
+            Self::MixedMap => "mixedmap",
+            Self::Policy => "policy",
+            Self::ReadOnlyFile => "read_only_file",
+            Self::Inaccessible => "inaccessible",
+            Self::Device => "device",
+            Self::Zero => "zero_page",
+            Self::Ksm => "ksm",
+            Self::CowShared => "cow_shared",
+            Self::DirtyFile => "dirty_file",
+            Self::LocalSingle => "local_single_thread",
+        }
+    }
+
+    /// The reason in words.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Hugetlb => "hugetlb pages",
+            Self::Unmigratable => "VMA cannot migrate (VM_IO, VM_PFNMAP)",
+            Self::MixedMap => "VMA with VM_MIXEDMAP",
+            Self::Policy => "memory policy without MOF",
+            Self::ReadOnlyFile => "file mapped read-only",
+            Self::Inaccessible => "VMA is inaccessible",
+            Self::Device => "device memory",
+            Self::Zero => "zero page",
+            Self::Ksm => "merged by KSM",
+            Self::CowShared => "shared until written (COW)",
+            Self::DirtyFile => "dirty file page",
+            Self::LocalSingle => "local, of the only thread",
+        }
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
