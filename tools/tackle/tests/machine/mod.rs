@@ -12,6 +12,20 @@ use tackle_cli::numa::NumaCommand;
 
 use crate::fake::{get, put, Fake};
 
+/// Rows of tasks, one with a key that the command does not know.
+pub const TASKS: &str = "\
+pid=7 tgid=7 comm=a\\040b faults=10 pages=12 local=3 shared=4 migrated=6 stall_ns=1500 group=5 \
+cgroup=1 preferred=1 mem=0:3,1:9 cpu=1:12 news=3 moved=1>0:6
+pid=9 tgid=8 comm=dd faults=2 pages=2 local=2 preferred=0 mem=0:2 cpu=0:2
+pid=others tgid=0 comm=- faults=1 pages=1
+";
+
+/// The words of each line.
+pub fn words(text: &str) -> Vec<Vec<&str>> {
+    let lines = text.lines().map(|line| line.split_whitespace().collect());
+    lines.collect()
+}
+
 /// The command line of `tackle numa`.
 #[derive(Debug, Parser)]
 struct Words {
