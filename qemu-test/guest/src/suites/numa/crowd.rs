@@ -4,7 +4,8 @@
 
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
+use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
 
@@ -36,6 +37,7 @@ fn read(done: &AtomicBool) -> Result<u64> {
         }
         numa_stat::totals()?;
         reads += 1;
+        thread::sleep(Duration::from_millis(100));
         if reads % 4 == 0 {
             debugfs::set(debugfs::tackle("numa_stat/reset"), "1")?;
         }
@@ -66,11 +68,15 @@ pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Resul
     let eager = Eager::new()?;
     let worker = Worker::start(4)?;
     let (left, done) = (AtomicU64::new(TASKS), AtomicBool::new(false));
-    let reads = thread::scope(|scope| {
+    let reads = thread::scope(|scope| -> Result<u64> {
         let reader = scope.spawn(|| read(&done));
         let makers = [(); 3].map(|()| scope.spawn(|| begin_and_end(&left)));
-        let made = makers.into_iter().map(|maker| maker.join());
-        let made: Vec<_> = made.collect();
+        // A line now and then shows that the guest lives.
+        while !makers.iter().all(ScopedJoinHandle::is_finished) {
+            thread::sleep(Duration::from_secs(5));
+            context.note(format!("{} tasks to go", left.load(Relaxed)))?;
+        }
+        let made: Vec<_> = makers.into_iter().map(ScopedJoinHandle::join).collect();
         done.store(true, Relaxed);
         let reads = reader.join();
         for maker in made {

@@ -2,6 +2,7 @@
 
 //! `numa_stat` on two nodes: what it counts is what the kernel counts.
 
+mod command;
 mod crowd;
 mod exact;
 mod rows;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
+use command::the_command_shows_and_switches;
 pub(super) use crowd::tasks_come_and_go_while_rows_are_read;
 use exact::{
     averages_are_the_kernels, cgroups_are_the_kernels, huge_pages_count_as_pages,
@@ -65,6 +67,7 @@ pub const SUITE: Suite = Suite {
         a_rule_outlives_its_process,
         a_node_is_kept,
         bad_lines_change_nothing,
+        the_command_shows_and_switches,
     ],
 };
 
