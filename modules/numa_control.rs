@@ -12,9 +12,11 @@
 //! cat switch prefer error
 //! ```
 //!
-//! If several rules match, the most specific wins: `pid`, then `tgid`, then the deepest `cgroup`,
-//! then `all`; of equal ones the last. The rule of a process holds for its threads and for the
-//! processes that descend from it. `clear` removes a rule, as does `on` if there is no other rule.
+//! If several rules match, the most specific one applies: `pid`, then `tgid`, then the deepest
+//! `cgroup`, then `all`. Of the same rank, the rule that was written last applies. A `tgid` rule
+//! applies to the threads of the process and to all its descendants. `clear` removes a rule, as
+//! does
+//! `on` if there is no other rule.
 //! IDs are those of the initial namespace.
 //!
 //! While balancing is off for a task, its calls of `task_numa_work()` return at once. The kernel
@@ -34,7 +36,7 @@ mod prefer;
 mod rules;
 
 use kernel::{prelude::*, sync::Arc};
-use line::Refusal;
+use line::LastError;
 use prefer::Preferred;
 use rules::Rules;
 use tackle::{
@@ -51,7 +53,7 @@ tackle::module! {
     license: "GPL",
 }
 
-/// What the files change and the hooks look at.
+/// State that the debugfs files change and the hooks read.
 #[pin_data]
 struct State {
     #[pin]
@@ -59,7 +61,7 @@ struct State {
     #[pin]
     preferred: Preferred,
     #[pin]
-    refusal: Refusal,
+    refusal: LastError,
 }
 
 impl State {
@@ -67,15 +69,15 @@ impl State {
         try_pin_init!(Self {
             rules <- Rules::new(),
             preferred <- Preferred::new(),
-            refusal <- Refusal::new(),
+            refusal <- LastError::new(),
         })
     }
 }
 
-/// What the kernel asks.
-struct Asked(Arc<State>);
+/// Applies the rules and the preferred nodes to the overridden functions.
+struct StateController(Arc<State>);
 
-impl Controller for Asked {
+impl Controller for StateController {
     fn may_scan(&self, call: &Call) -> bool {
         self.0.rules.is_on(call)
     }
@@ -86,10 +88,10 @@ impl Controller for Asked {
     }
 }
 
-/// Forgets what was said about a thread when it has ended.
-struct Ends(Arc<State>);
+/// Removes the rule and the preferred node of a thread that has ended.
+struct ExitObserver(Arc<State>);
 
-impl Observer for Ends {
+impl Observer for ExitObserver {
     fn exit(&self, exit: &Exit<'_>) {
         if exit.has_ended() {
             let task = exit.task().address();
@@ -102,15 +104,15 @@ impl Observer for Ends {
 struct NumaControl {
     // Dropped in this order.
     _files: Pin<KBox<Scope<Arc<State>>>>,
-    _control: Control<Asked>,
-    _ends: Registration<Ends>,
+    _control: Control<StateController>,
+    _ends: Registration<ExitObserver>,
 }
 
 impl kernel::Module for NumaControl {
     fn init(_module: &'static ThisModule) -> Result<Self> {
         let state = Arc::pin_init(State::new(), GFP_KERNEL)?;
-        let ends = Registration::new(Ends(state.clone()), Events::EXIT)?;
-        let control = Control::new(Asked(state.clone()))?;
+        let ends = Registration::new(ExitObserver(state.clone()), Events::EXIT)?;
+        let control = Control::new(StateController(state.clone()))?;
         let root = debugfs::root()?;
         let files = root.scope(state, c"numa_control", |state, dir| {
             dir.read_write_callback_file(

@@ -105,7 +105,7 @@ impl kernel::Module for NumaStat {
 /// Makes the rows, of the size that the parameter says.
 fn statistics() -> Result<Statistics> {
     let kib = module_parameters::memory_kib.value();
-    // CAST: Of 32 bits.
+    // CAST: A `usize` has 64 bits.
     let bytes = kib as usize * 1024;
     let made = if kib > MAX_MEMORY_KIB {
         Err(EINVAL)

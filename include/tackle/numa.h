@@ -39,12 +39,12 @@ struct task_struct;
 
 /* In @flags of struct tackle_numa_fault. */
 #define TACKLE_NUMA_MIGRATED		0x01	/* the fault migrated the folio */
-#define TACKLE_NUMA_NO_GROUP		0x02	/* the page is read-only: it groups no tasks */
+#define TACKLE_NUMA_NO_GROUP		0x02	/* read-only page: not used for NUMA groups */
 #define TACKLE_NUMA_SHARED		0x04	/* several address spaces map the folio */
 #define TACKLE_NUMA_LOCAL		0x08	/* memory and CPU were on one node */
 #define TACKLE_NUMA_MIGRATE_FAIL	0x10	/* a migration was tried, and failed */
 
-/* In @last_cpu and @last_pid: nobody has accessed the page since the kernel began to note it. */
+/* In @last_cpu and @last_pid: the kernel has not recorded an access to the page yet. */
 #define TACKLE_NUMA_NONE		(-1)
 
 /*
@@ -73,7 +73,7 @@ struct tackle_numa_hint {
  * @pages:	pages that it counts for
  * @flags:	TACKLE_NUMA_*
  * @last_cpu:	CPU that accessed the page before, or TACKLE_NUMA_NONE
- * @last_pid:	the lower eight bits of the ID of the task that did, or TACKLE_NUMA_NONE
+ * @last_pid:	lower eight bits of the PID of the task at @last_cpu, or TACKLE_NUMA_NONE
  */
 struct tackle_numa_fault {
 	size_t size;
@@ -87,8 +87,8 @@ struct tackle_numa_fault {
 };
 
 /*
- * The kernel has added a hinting fault to its statistics (task_numa_fault() returns): as
- * struct tackle_numa_fault, and how the kernel has counted it.
+ * task_numa_fault() has returned. @fault is the same as in the event fault; @private is how the
+ * kernel has counted it.
  *
  * @private:	1: as private to the task; 0: as shared; -1: not at all
  * @duration:	of task_numa_fault(), which may have moved the task
@@ -105,9 +105,11 @@ struct tackle_numa_counted {
  * them what the window has counted (task_numa_placement()). @task is current.
  *
  * @nodes:	nr_node_ids
- * @faults:	task_struct.numa_faults. The window's pages by node of the memory are
- *		faults[4 * nodes + 2 * node] (shared) and faults[4 * nodes + 2 * node + 1]
- *		(private); those by node of the CPU are behind 6 * nodes in the same order.
+ * @faults:	task_struct.numa_faults. Pages of the window:
+ *		faults[4 * nodes + 2 * node]		shared, by node of the memory
+ *		faults[4 * nodes + 2 * node + 1]	private, by node of the memory
+ *		faults[6 * nodes + 2 * node]		shared, by node of the CPU
+ *		faults[6 * nodes + 2 * node + 1]	private, by node of the CPU
  * @group:	ID of the task's NUMA group, 0 without one
  */
 struct tackle_numa_window {
@@ -232,12 +234,12 @@ struct tackle_numa_exit {
 };
 
 /*
- * An observer. Callbacks that are NULL are left out: the kernel functions that only they need
- * are not hooked. The struct does not change while it is registered.
+ * An observer. A callback can be NULL: its event is then not observed, and its kernel functions
+ * are not hooked. Do not change the struct while it is registered.
  *
  * @size:	sizeof(struct tackle_numa_observer)
  * @owner:	THIS_MODULE
- * @registration: for tackle alone, NULL
+ * @registration: private to the library; initialise it to NULL
  */
 struct tackle_numa_observer {
 	size_t size;
@@ -260,11 +262,11 @@ struct tackle_numa_observer {
 };
 
 /*
- * Registers an observer, which stays in its place until it is unregistered. May sleep. An observer
- * is registered and unregistered by one task at a time.
+ * Registers an observer. Do not move or free it until it is unregistered. May sleep. The caller
+ * must serialise the calls that register or unregister the same observer.
  *
  * Returns 0, or
- * -EINVAL	a size is wrong, or there is no owner or no callback;
+ * -EINVAL	@size is not the size of the struct, @owner is NULL or all callbacks are NULL;
  * -EBUSY	it is registered already;
  * -ENOENT	the kernel lacks a function or a tracepoint that an event needs: the log names
  *		both;

@@ -8,13 +8,13 @@ use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::Use
 const LINE_LEN: usize = 4200;
 
 /// Why a line is refused: the errno, and a sentence.
-pub(crate) struct Refused {
+pub(crate) struct LineError {
     error: Error,
     /// [`None`] without memory for it.
     why: Option<CString>,
 }
 
-impl Refused {
+impl LineError {
     /// Refuses a line.
     pub(crate) fn new(error: Error, why: fmt::Arguments<'_>) -> Self {
         Self {
@@ -24,7 +24,7 @@ impl Refused {
     }
 }
 
-impl<E: Into<Error>> From<E> for Refused {
+impl<E: Into<Error>> From<E> for LineError {
     fn from(error: E) -> Self {
         Self {
             error: error.into(),
@@ -34,9 +34,9 @@ impl<E: Into<Error>> From<E> for Refused {
 }
 
 /// Reads a line.
-pub(crate) fn read(line: &mut UserSliceReader) -> Result<KVec<u8>, Refused> {
+pub(crate) fn read(line: &mut UserSliceReader) -> Result<KVec<u8>, LineError> {
     if line.len() > LINE_LEN {
-        return Err(Refused::new(
+        return Err(LineError::new(
             E2BIG,
             format_args!("a line has at most {LINE_LEN} bytes"),
         ));
@@ -47,27 +47,27 @@ pub(crate) fn read(line: &mut UserSliceReader) -> Result<KVec<u8>, Refused> {
 }
 
 /// Returns the text of a line.
-pub(crate) fn text(bytes: &[u8]) -> Result<&str, Refused> {
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, LineError> {
     match core::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
-        _ => Err(Refused::new(EINVAL, format_args!("this is not text"))),
+        _ => Err(LineError::new(EINVAL, format_args!("this is not text"))),
     }
 }
 
 /// Why the last line was refused, for the file `error`.
 #[pin_data]
-pub(crate) struct Refusal {
+pub(crate) struct LastError {
     #[pin]
     why: Mutex<Option<CString>>,
 }
 
-impl Refusal {
+impl LastError {
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self { why <- new_mutex!(None) })
     }
 
     /// Notes the answer to a line.
-    pub(crate) fn note(&self, answer: Result<(), Refused>) -> Result {
+    pub(crate) fn note(&self, answer: Result<(), LineError>) -> Result {
         let mut why = self.why.lock();
         match answer {
             Ok(()) => {

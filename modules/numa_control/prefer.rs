@@ -2,7 +2,7 @@
 
 //! Which nodes tasks keep as their preferred ones: the file `prefer`.
 
-use crate::line::{self, Refused};
+use crate::line::{self, LineError};
 use kernel::{
     fmt, new_mutex, new_spinlock_irq,
     prelude::*,
@@ -50,33 +50,36 @@ impl Preferred {
     }
 
     /// Does what a line says.
-    pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), Refused> {
+    pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), LineError> {
         let bytes = line::read(line)?;
         let (pid, node) = match parse_prefer(line::text(&bytes)?) {
             Ok(request) => request,
-            Err(why) => return Err(Refused::new(EINVAL, format_args!("{why}"))),
+            Err(why) => return Err(LineError::new(EINVAL, format_args!("{why}"))),
         };
-        // Held until all is done, so that the task's end is not missed.
+        // The reference keeps the task from being freed before it is in the list.
         let Some(task) = task::find(pid) else {
-            return Err(Refused::new(ESRCH, format_args!("there is no task {pid}")));
+            return Err(LineError::new(
+                ESRCH,
+                format_args!("there is no task {pid}"),
+            ));
         };
         let _changes = self.changes.lock();
         let address = task::address(&task);
         let before = self.of(address);
-        // From now on the kernel sets no other node. So it is not changed between the next steps.
+        // Add the task to the list first: from here on, no other node can be set.
         self.keep(address, pid, node)?;
         let Some(node) = node else {
             return Ok(());
         };
         numa::set_preferred_node(&task, node).map_err(|error| {
-            // There is room: it was in the list.
+            // It cannot fail with `ENOSPC`. After `ENOMEM` the task stays in the list with `node`.
             let _ = self.keep(address, pid, before);
             refusal(error, pid, node)
         })
     }
 
-    /// Notes that a task keeps `node`, or none.
-    fn keep(&self, task: usize, pid: i32, node: Option<usize>) -> Result<(), Refused> {
+    /// Sets the node that a task keeps. [`None`] removes the task from the list.
+    fn keep(&self, task: usize, pid: i32, node: Option<usize>) -> Result<(), LineError> {
         let mut list = KVec::with_capacity(MAX_TASKS, GFP_KERNEL)?;
         let mut now = self.list.lock();
         for other in now.iter().filter(|other| other.task != task) {
@@ -88,7 +91,7 @@ impl Preferred {
                 .is_err()
             {
                 drop(now);
-                return Err(Refused::new(
+                return Err(LineError::new(
                     ENOSPC,
                     format_args!("{MAX_TASKS} tasks keep a node: take one back first"),
                 ));
@@ -130,8 +133,8 @@ impl Preferred {
 }
 
 /// Says why a task cannot prefer a node.
-fn refusal(error: Error, pid: i32, node: usize) -> Refused {
-    let refuse = |why: fmt::Arguments<'_>| Refused::new(error, why);
+fn refusal(error: Error, pid: i32, node: usize) -> LineError {
+    let refuse = |why: fmt::Arguments<'_>| LineError::new(error, why);
     match error {
         ENXIO => refuse(format_args!("node {node} is not online")),
         ENODEV => refuse(format_args!("node {node} has no CPU")),

@@ -2,7 +2,7 @@
 
 //! For which tasks balancing is off: the file `switch`.
 
-use crate::line::{self, Refused};
+use crate::line::{self, LineError};
 use kernel::{
     fmt, new_mutex, new_spinlock_irq,
     prelude::*,
@@ -22,13 +22,13 @@ use tackle::{
 };
 use tackle_core::{
     hooks::FilterSpec,
-    numa::{parse_switch, Rank, Verb, Who},
+    numa::{parse_switch, Rank, Subject, Verb},
 };
 
 /// How many rules there can be.
 const MAX_RULES: usize = 256;
 
-/// Whose balancing a rule is about.
+/// The tasks to which a rule applies.
 enum Tasks {
     All,
     /// A cgroup or a process.
@@ -39,21 +39,24 @@ enum Tasks {
 
 impl Tasks {
     /// Finds the tasks of `who`; for a thread, also with a reference to it.
-    fn new(who: Who<'_>) -> Result<(Self, Option<ARef<Task>>), Refused> {
+    fn new(who: Subject<'_>) -> Result<(Self, Option<ARef<Task>>), LineError> {
         let spec = match who {
-            Who::All => return Ok((Self::All, None)),
-            Who::Pid(pid) => {
+            Subject::All => return Ok((Self::All, None)),
+            Subject::Pid(pid) => {
                 let Some(task) = task::find(pid) else {
-                    return Err(Refused::new(ESRCH, format_args!("there is no task {pid}")));
+                    return Err(LineError::new(
+                        ESRCH,
+                        format_args!("there is no task {pid}"),
+                    ));
                 };
                 return Ok((Self::One(task::address(&task)), Some(task)));
             }
-            Who::Tgid(tgid) => FilterSpec {
+            Subject::Tgid(tgid) => FilterSpec {
                 // CAST: Above 0.
                 tree: Some(tgid as u32),
                 ..FilterSpec::default()
             },
-            Who::Cgroup(path) => FilterSpec {
+            Subject::Cgroup(path) => FilterSpec {
                 cgroup: Some(path),
                 ..FilterSpec::default()
             },
@@ -62,7 +65,7 @@ impl Tasks {
             Ok(filter) => Ok((Self::Filter(filter), None)),
             Err(error) => {
                 let why = filter::reason(error);
-                Err(Refused::new(error, format_args!("{why}")))
+                Err(LineError::new(error, format_args!("{why}")))
             }
         }
     }
@@ -80,7 +83,7 @@ struct Rule {
 }
 
 impl Rule {
-    /// Returns whether it is about the current task, in a handler that has got `call`.
+    /// Returns whether the rule applies to the current task. `call` is that of the hook's handler.
     fn has_current(&self, call: &Call) -> bool {
         match &self.tasks {
             Tasks::All => true,
@@ -91,12 +94,12 @@ impl Rule {
 }
 
 /// Returns the name of the rule for `who`.
-fn name(who: Who<'_>) -> Result<CString> {
+fn name(who: Subject<'_>) -> Result<CString> {
     struct Path<'a>(&'a str);
 
     impl core::fmt::Display for Path<'_> {
         fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-            let mut names = Who::path(self.0).peekable();
+            let mut names = Subject::path(self.0).peekable();
             if names.peek().is_none() {
                 return f.write_str("/");
             }
@@ -105,10 +108,10 @@ fn name(who: Who<'_>) -> Result<CString> {
     }
 
     match who {
-        Who::All => CString::try_from_fmt(format_args!("all")),
-        Who::Pid(pid) => CString::try_from_fmt(format_args!("pid={pid}")),
-        Who::Tgid(tgid) => CString::try_from_fmt(format_args!("tgid={tgid}")),
-        Who::Cgroup(path) => CString::try_from_fmt(format_args!("cgroup={}", Path(path))),
+        Subject::All => CString::try_from_fmt(format_args!("all")),
+        Subject::Pid(pid) => CString::try_from_fmt(format_args!("pid={pid}")),
+        Subject::Tgid(tgid) => CString::try_from_fmt(format_args!("tgid={tgid}")),
+        Subject::Cgroup(path) => CString::try_from_fmt(format_args!("cgroup={}", Path(path))),
     }
 }
 
@@ -118,7 +121,7 @@ pub(crate) struct Rules {
     /// Held while rules are changed.
     #[pin]
     changes: Mutex<()>,
-    /// What handlers look at. A change replaces it, since making a rule may sleep.
+    /// Read by handlers. A change builds a new list without this lock, because that may sleep.
     #[pin]
     list: SpinLockIrq<KVec<Arc<Rule>>>,
     /// Whether the list is empty, to be looked at without the lock.
@@ -145,18 +148,18 @@ impl Rules {
     }
 
     /// Does what a line says.
-    pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), Refused> {
+    pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), LineError> {
         let bytes = line::read(line)?;
         let (verb, who) = match parse_switch(line::text(&bytes)?) {
             Ok(request) => request,
-            Err(why) => return Err(Refused::new(EINVAL, format_args!("{why}"))),
+            Err(why) => return Err(LineError::new(EINVAL, format_args!("{why}"))),
         };
         let name = name(who)?;
         let _changes = self.changes.lock();
         let mut list = self.copy()?;
         let is_known = list.iter().any(|rule| *rule.name == *name);
         list.retain(|rule| *rule.name != *name);
-        // Without other rules, all else is balanced.
+        // Balancing is on by default: without other rules, an `on` rule has no effect.
         let is_needed = match verb {
             Verb::Clear => false,
             Verb::On => !list.is_empty(),
@@ -166,7 +169,7 @@ impl Rules {
         let mut thread = None;
         if is_needed {
             if list.len() >= MAX_RULES {
-                return Err(Refused::new(
+                return Err(LineError::new(
                     ENOSPC,
                     format_args!("there are {MAX_RULES} rules: clear one first"),
                 ));
@@ -182,11 +185,11 @@ impl Rules {
             };
             list.push(Arc::new(rule, GFP_KERNEL)?, GFP_KERNEL)?;
         } else if !is_known {
-            // A line about tasks that there are not is refused all the same.
+            // The line changes nothing. Fail nevertheless if the tasks do not exist.
             Tasks::new(who)?;
         }
         self.is_empty.store(list.is_empty(), Relaxed);
-        // What the list had is dropped without the lock: to take a filter off may sleep.
+        // The old list is dropped after the lock is released: dropping a filter may sleep.
         core::mem::swap(&mut *self.list.lock(), &mut list);
         drop(thread);
         Ok(())
@@ -222,7 +225,7 @@ impl Rules {
         }
         let list = self.list.lock();
         let of_current = list.iter().filter(|rule| rule.has_current(call));
-        // The last of the greatest.
+        // If ranks are equal, `max_by_key` returns the last rule.
         let specific = of_current.max_by_key(|rule| rule.rank);
         specific.is_none_or(|rule| rule.is_on)
     }

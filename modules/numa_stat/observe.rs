@@ -31,8 +31,8 @@ impl Statistics {
         })
     }
 
-    /// Changes the row of the current task.
-    fn of(&self, task: Task<'_>, change: impl FnOnce(&mut Entry, &mut RowMut<'_>)) {
+    /// Calls `change` with the row of `task`, and creates the row if there is none.
+    fn with_task(&self, task: Task<'_>, change: impl FnOnce(&mut Entry, &mut RowMut<'_>)) {
         let id = task.id();
         self.table
             .with(Key::Task(task.address()), |entry, mut row, is_new| {
@@ -46,8 +46,8 @@ impl Statistics {
             });
     }
 
-    /// Takes the averages and the window over from the kernel, when it has just counted a fault.
-    /// From then on all faults and windows of the task are observed.
+    /// Copies the kernel's averages and window counts of `task`, which can be older than the
+    /// module. From then on, the row is updated as the kernel updates its own numbers.
     fn seed(&self, task: Task<'_>, entry: &mut Entry, row: &mut RowMut<'_>) {
         entry.is_seeded = true;
         for node in 0..self.table.layout().nodes() {
@@ -73,7 +73,9 @@ impl Statistics {
         };
         self.totals.fault(cpu_node, mem_node, faulted.pages);
         let task = fault.task();
-        self.of(task, |entry, row| {
+        self.with_task(task, |entry, row| {
+            // The kernel has already counted this fault. If the row is seeded below, the copied
+            // window includes the fault, so do not add it to the window here.
             row.fault(&faulted, entry.is_seeded);
             if !entry.is_seeded && is_private.is_some() {
                 self.seed(task, entry, row);
@@ -94,7 +96,7 @@ impl Observer for Statistics {
         if hint.is_local() {
             self.totals.hint_faults_local.increment();
         }
-        self.of(hint.task(), |entry, _| {
+        self.with_task(hint.task(), |entry, _| {
             entry.hint_at = time::mono_fast_ns();
         });
         let cgroup = hint.cgroup();
@@ -123,7 +125,7 @@ impl Observer for Statistics {
 
     fn window(&self, window: &Window<'_>) {
         let task = window.task();
-        self.of(task, |entry, row| {
+        self.with_task(task, |entry, row| {
             row.add(Counter::Windows, 1);
             if entry.is_seeded {
                 row.close_window();
@@ -134,10 +136,10 @@ impl Observer for Statistics {
     }
 
     fn scan(&self, scan: &Scan<'_>) {
-        self.of(scan.task(), |_, row| {
+        self.with_task(scan.task(), |_, row| {
             row.add(Counter::Scans, 1);
             row.add_time(Counter::ScanNs, Counter::ScanMaxNs, scan.duration());
-            // CAST: From 0 on.
+            // CAST: All variants of this enum are 0 or greater.
             if let Some(counter) = Counter::scan(scan.result() as usize) {
                 row.add(counter, 1);
             }
@@ -145,11 +147,11 @@ impl Observer for Statistics {
     }
 
     fn skip(&self, skip: &Skip<'_>) {
-        // CAST: From 0 on.
+        // CAST: All variants of this enum are 0 or greater.
         let Some(counter) = Counter::skip(skip.reason() as usize) else {
             return;
         };
-        self.of(skip.task(), |_, row| row.add(counter, 1));
+        self.with_task(skip.task(), |_, row| row.add(counter, 1));
     }
 
     fn migration(&self, migration: &Migration<'_>) {
@@ -159,7 +161,7 @@ impl Observer for Statistics {
         if let ((Some(source), Some(target)), true) = (nodes, is_done) {
             self.totals.migrated(source, target, pages);
         }
-        self.of(migration.task(), |_, row| {
+        self.with_task(migration.task(), |_, row| {
             if migration.duration() > 0 {
                 row.add_time(
                     Counter::MigrationNs,
@@ -171,7 +173,7 @@ impl Observer for Statistics {
                 row.add(Counter::Migrations, 1);
                 row.add_moved(source, target, pages);
             }
-            // CAST: From 0 on.
+            // CAST: All variants of this enum are 0 or greater.
             if let Some(counter) = Counter::failed(migration.outcome() as usize) {
                 row.add(counter, pages);
             }
@@ -193,7 +195,7 @@ impl Observer for Statistics {
             (PlacementKind::Swapped, true) => Counter::Swaps,
             (PlacementKind::Swapped, false) => Counter::SwapsFailed,
         };
-        self.of(placement.task(), |entry, row| {
+        self.with_task(placement.task(), |entry, row| {
             row.add(counter, 1);
             if placement.kind() == PlacementKind::Preferred {
                 entry.preferred = placement.target();

@@ -9,7 +9,7 @@ use tackle_core::numa::{Entry, Key, Layout, Row, RowMut, TaskId};
 
 type Shown<'a> = &'a Registration<Statistics>;
 
-/// What went wrong: writing, or what comes before it.
+/// Converts any error to [`fmt::Error`], the only error that a debugfs callback can return.
 fn failed(result: Result) -> fmt::Result {
     result.map_err(|_| fmt::Error)
 }
@@ -91,7 +91,7 @@ impl Sums {
             }
         };
         if let Some(first) = self.entries.get_mut(index) {
-            // A process is called as its first thread is.
+            // A process has the name of its thread group leader.
             if entry.task.pid == entry.task.tgid {
                 first.task = entry.task;
             }
@@ -116,7 +116,8 @@ impl Sums {
     }
 }
 
-/// Adds up the rows by the ID that `id` gives for each that counts.
+/// Adds up all rows for which `id` returns the same ID. Leaves out the rows for which it returns
+/// [`None`].
 fn sums(shown: Shown<'_>, id: impl Fn(&Entry) -> Option<u64>) -> Result<Sums, fmt::Error> {
     let table = &shown.observer().table;
     let mut sums = Sums::new(table.layout());

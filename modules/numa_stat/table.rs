@@ -18,7 +18,7 @@ type Rows = Set<KVVec<Entry>, KVVec<u64>>;
 pub(crate) struct Table {
     layout: Layout,
     sets: KVec<Pin<KBox<SpinLockIrq<Rows>>>>,
-    /// The sum of the rows that were given up for others.
+    /// The sum of the evicted rows of tasks.
     others: Pin<KBox<SpinLockIrq<KVVec<u64>>>>,
     evicted: Counter,
 }
@@ -70,7 +70,7 @@ impl Table {
         self.sets.len() * WAYS
     }
 
-    /// Returns how many rows were given up for others.
+    /// Returns how many rows were evicted, rows of processes and cgroups included.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted.sum()
     }
@@ -80,7 +80,7 @@ impl Table {
         Some(set)
     }
 
-    /// Calls `change` with the row of `key`, which is made if need be, and whether it was.
+    /// Calls `change` with the row of `key`. The `bool` is true if the row was just created.
     ///
     /// Takes the lock of a set, with interrupts disabled.
     pub(crate) fn with(&self, key: Key, change: impl FnOnce(&mut Entry, RowMut<'_>, bool)) {
@@ -97,7 +97,8 @@ impl Table {
         let Some(claimed) = claimed else {
             return;
         };
-        // The entry and the row are of one set: take the entry out meanwhile.
+        // `rows` can lend only one of the two mutably: change a copy of the entry and write it
+        // back.
         let Some(mut entry) = rows.entry_mut(claimed.index).map(|entry| *entry) else {
             return;
         };
@@ -135,8 +136,8 @@ impl Table {
 
     /// Adds the row of `from`, a task that has ended, to those of `to`, and frees it.
     ///
-    /// It does so in parts, as it holds one lock at a time: a reader can meet a part of the row at
-    /// its old place and the rest at its new ones.
+    /// It holds one lock at a time and moves `PART` words at a time. A reader can see some words in
+    /// the old row and the rest in the new ones.
     pub(crate) fn fold(&self, from: Key, task: &TaskId, to: &[Key]) {
         let mut part = [0; PART];
         let words = self.layout.words();
@@ -156,7 +157,7 @@ impl Table {
         }
     }
 
-    /// Takes a part of a row away; with the last one its place is free. [`None`] without a row.
+    /// Moves the words in `range` to `part`. Frees the row if `is_last`. [`None`]: no such row.
     fn take_part(
         &self,
         key: Key,
@@ -191,8 +192,8 @@ impl Table {
         self.others.lock().fill(0);
     }
 
-    /// Calls `visit` with each row. A row is what it was at one moment; another one can be of
-    /// another moment.
+    /// Calls `visit` with a copy of each row. Each copy is consistent. Copies from different sets
+    /// are made at different times.
     ///
     /// Copies a set at a time, so that `visit` may sleep.
     ///

@@ -75,7 +75,7 @@ pub trait Observer: Send + Sync + 'static {
     /// The kernel adds a hinting fault to its statistics.
     fn fault(&self, _fault: &Fault<'_>) {}
 
-    /// The kernel has done so, as a private or a shared one.
+    /// `task_numa_fault()` has returned: the fault was counted as private, as shared, or ignored.
     fn counted(&self, _counted: &Counted<'_>) {}
 
     /// A task's scan window closes.

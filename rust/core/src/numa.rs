@@ -5,9 +5,10 @@
 //! A row is a number of `u64` words in memory of the caller ([`Layout`] says how many): counters,
 //! and vectors with an element for each node. [`Row`] reads one, [`RowMut`] counts in one.
 //!
-//! Rows are in sets. A [`Key`] belongs to one [`Set`], and the caller has a lock for each set, so
-//! that a row changes and is read as a whole. If a set is full, a new row takes the place of the
-//! one that was used least lately:
+//! Rows are stored in a set-associative table: [`set_of`] maps a [`Key`] to one [`Set`]. The caller
+//! holds the lock of the set while it reads or changes a row. If a set is full, a new row replaces
+//! the least recently used row of a task. Rows of processes and cgroups are replaced last. In the
+//! picture a set has four places; a letter is a row, a dash a free place:
 //!
 //! ```text
 //!            set_of(key)
@@ -22,7 +23,7 @@ mod row;
 mod set;
 
 pub use counter::{Counter, Vector};
-pub use request::{parse_prefer, parse_switch, Rank, Refused, Verb, Who};
+pub use request::{parse_prefer, parse_switch, ParseError, Rank, Subject, Verb};
 pub use row::{Faulted, Layout, Row, RowMut};
 pub use set::{set_of, Claimed, Entry, Key, Set};
 
@@ -38,8 +39,8 @@ pub struct TaskId {
     pub tgid: i32,
     /// Its name, padded with NULs.
     pub comm: [u8; COMM_LEN],
-    /// When it started, in nanoseconds after boot. Tells tasks apart that had the same ID one
-    /// after the other.
+    /// When it started, in nanoseconds after boot. It distinguishes two tasks if the kernel has
+    /// reused an ID.
     pub start: u64,
 }
 

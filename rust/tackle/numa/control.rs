@@ -44,10 +44,10 @@ pub trait Controller: Send + Sync + 'static {
     }
 }
 
-/// The kernel asks a [`Controller`], until this is dropped. Then it balances all tasks as before.
+/// Overrides `task_numa_work()` and `sched_setnuma()` with the decisions of a [`Controller`].
 ///
-/// Both functions are overridden: a live patch of one of them, or another override, is refused
-/// meanwhile. Dropping it may sleep.
+/// As long as it exists, a live patch or another override of either function is refused. When it
+/// is dropped, the kernel balances all tasks as before. `drop` may sleep.
 pub struct Control<T: Controller> {
     _scans: Pin<KBox<OverrideHook<TaskNumaWork, OnWork<T>>>>,
     _preferences: Pin<KBox<OverrideHook<SchedSetnuma, OnSetnuma<T>>>>,
@@ -55,7 +55,7 @@ pub struct Control<T: Controller> {
 }
 
 impl<T: Controller> Control<T> {
-    /// Has the kernel ask `controller`.
+    /// Overrides the two functions; `controller` decides which calls are skipped.
     ///
     /// # Errors
     ///
@@ -91,11 +91,12 @@ unsafe impl Function for TaskNumaWork {
     const NAME: &'static CStr = c"task_numa_work";
 }
 
-// SAFETY: It makes page table entries fault, which no caller relies on. If it is skipped,
-// `task_tick_numa()` compares `work->next` with `work`, and does not follow the pointer.
+// SAFETY: The function marks page table entries, and no caller depends on that. `OnWork` resets
+// `work->next` itself. If it did not, no more work would be queued: `task_tick_numa()` compares
+// `work->next` with `work` and does not dereference it.
 unsafe impl Replaceable for TaskNumaWork {}
 
-/// Skips the scans of tasks that may not.
+/// Skips a scan if [`Controller::may_scan`] returns false.
 struct OnWork<T>(Arc<T>);
 
 impl<T: Controller> OverrideHandler<TaskNumaWork> for OnWork<T> {
@@ -121,10 +122,11 @@ unsafe impl Function for SchedSetnuma {
     const NAME: &'static CStr = c"sched_setnuma";
 }
 
-// SAFETY: It sets a number. `numa_migrate_preferred()` reads that, and checks that it is a node.
+// SAFETY: The function only changes the preferred node, and the old value remains valid.
+// `numa_migrate_preferred()` checks the value before use.
 unsafe impl Replaceable for SchedSetnuma {}
 
-/// Skips changes of the preferred node that may not be.
+/// Skips a change of the preferred node if [`Controller::may_prefer`] returns false.
 struct OnSetnuma<T>(Arc<T>);
 
 impl<T: Controller> OverrideHandler<SchedSetnuma> for OnSetnuma<T> {
@@ -143,7 +145,7 @@ static SCHED_SETNUMA: Unexported = Unexported::new(SchedSetnuma::NAME);
 
 /// Sets the preferred node of a task.
 ///
-/// The kernel chooses another one when a scan window of the task closes.
+/// The kernel may choose another node each time a scan window of the task closes.
 ///
 /// # Errors
 ///

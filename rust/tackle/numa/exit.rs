@@ -32,7 +32,7 @@ pub struct Exit<'a> {
 same_layout!(Exit, tackle_numa_exit: size, task, ended, last, group);
 
 impl<'a> Exit<'a> {
-    /// Returns the task. When it has ended, nobody has a reference to it.
+    /// Returns the task. If it has ended, its reference count is 0: do not take a reference.
     #[inline]
     pub fn task(&self) -> EndingTask<'a> {
         self.task

@@ -18,8 +18,9 @@ use kernel::{ffi::c_int, prelude::*, sync::Arc};
 
 /// A call of `task_numa_fault()` by a task with an address space.
 ///
-/// The kernel ignores some of them: if balancing was switched off meanwhile, and memory of slow
-/// nodes when it balances tiers of memory. [`Counted`] tells these apart.
+/// The kernel does not count all of these calls. It ignores a call if balancing has been switched
+/// off, and in tiering mode if the memory is on a slow node. [`Counted::privacy`] then returns
+/// [`Privacy::Ignored`].
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub struct Fault<'a> {
@@ -51,7 +52,7 @@ impl<'a> Fault<'a> {
     /// `task_numa_fault(int last_cpupid, int mem_node, int pages, int flags)`.
     #[inline]
     fn of(call: &Call) -> Option<Self> {
-        // SAFETY: It is not used after the call.
+        // SAFETY: The handler, and so the current task, outlives this `Task`.
         let task = unsafe { Task::current() };
         // The kernel does not count the faults of kernel threads, as ksmd.
         if !task.has_mm() {
@@ -169,11 +170,11 @@ pub enum Privacy {
     Ignored = -1,
     /// Another task accessed the page before.
     Shared = 0,
-    /// The same task accessed the page before, or nobody.
+    /// The same task accessed the page before, or no access was recorded.
     Private = 1,
 }
 
-/// A [`Fault`] that the kernel has added to its statistics.
+/// A call of `task_numa_fault()` that has returned: the [`Fault`], and how the kernel counted it.
 #[repr(C)]
 pub struct Counted<'a> {
     size: usize,
@@ -247,7 +248,7 @@ impl<T: Observer> ExitHandler for OnCounted<T> {
             unsafe { (bindings::last_cpu(cpupid), bindings::last_pid(cpupid)) };
         let fault = Fault {
             size: size_of::<Fault<'_>>(),
-            // SAFETY: It is not used after the call.
+            // SAFETY: The handler, and so the current task, outlives this `Task`.
             task: unsafe { Task::current() },
             mem_node,
             cpu_node: before.cpu_node,
@@ -268,8 +269,8 @@ impl<T: Observer> ExitHandler for OnCounted<T> {
     }
 }
 
-/// Finds how the kernel has counted `fault`: by which count of the window has grown. If the
-/// window closed meanwhile, the counts began at 0 again.
+/// Returns how the kernel has counted `fault`: the count of the window that has grown shows it. If
+/// the call closed the window, the kernel set the counts to 0 before it counted the fault.
 fn privacy(fault: &Fault<'_>, before: &Before) -> Privacy {
     let [shared, private] = if fault.task.scan_seq() == before.scan_seq {
         before.window

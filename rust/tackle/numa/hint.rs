@@ -96,7 +96,7 @@ impl<T: Observer> EntryHandler for OnHint<T> {
         };
         observer.hint(&Hint {
             size: size_of::<Hint<'_>>(),
-            // SAFETY: It is not used after the call.
+            // SAFETY: The handler, and so the current task, outlives this `Task`.
             task: unsafe { Task::current() },
             mem_node,
             cpu_node: this_node(),

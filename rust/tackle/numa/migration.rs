@@ -179,7 +179,7 @@ impl Before {
         };
         observer.migration(&Migration {
             size: size_of::<Migration<'_>>(),
-            // SAFETY: It is not used after the call.
+            // SAFETY: The handler, and so the current task, outlives this `Task`.
             task: unsafe { Task::current() },
             order: self.order,
             source: self.source,

@@ -20,7 +20,7 @@ use crate::ftrace::{
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernel::{prelude::*, sync::Arc};
 
-/// An observer, as its hooks share it.
+/// The observer, shared by all of its hooks.
 pub(super) struct Shared<T> {
     observer: T,
     /// Whether all of its hooks are on their functions.
@@ -37,7 +37,7 @@ impl<T> Shared<T> {
     }
 }
 
-/// A hook of any handler.
+/// An active [`EntryHook`] or [`ExitHook`], whatever its handler type.
 trait Armed: Send + Sync {
     fn hook(&self) -> HookRef<'_>;
     fn missed(&self) -> Misses;
@@ -63,13 +63,13 @@ impl<H: ExitHandler> Armed for Pin<KBox<ExitHook<H>>> {
     }
 }
 
-/// An observer that is called at events, until this is dropped.
+/// The registration of an observer. The observer is called until the registration is dropped.
 ///
-/// Several observers can be registered. None is called before all of its hooks are on their
-/// functions.
+/// Several observers can be registered. An observer is first called when all of its hooks are
+/// active.
 ///
-/// Dropping it returns when the observer is called no more, and no CPU is in it. It may sleep, for
-/// tens of milliseconds. If it is never dropped (`mem::forget`), the library removes the hooks
+/// After `drop` has returned, no CPU executes the observer. `drop` may sleep for tens of
+/// milliseconds. If it is never dropped (`mem::forget`), the library removes the hooks
 /// when the observer's module is unloaded.
 pub struct Registration<T: Observer> {
     hooks: KVec<KBox<dyn Armed>>,
@@ -98,7 +98,8 @@ impl<T: Observer> Registration<T> {
         if events.is_empty() {
             return Err(EINVAL);
         }
-        // What observers may ask for at any event. Without it there are no groups.
+        // Observers may call `Task::group()` in any event. It returns 0 if this function is
+        // missing.
         if let Err(error) = GROUP_ID.find() {
             pr_warn!("numa: tasks have no groups: no task_numa_group_id ({error:?})\n");
         }
@@ -243,7 +244,8 @@ impl<T: Observer> Registration<T> {
 
 impl<T: Observer> Drop for Registration<T> {
     fn drop(&mut self) {
-        // One grace period for all. Without memory each hook waits for its own when it is dropped.
+        // One grace period for all hooks. If this fails (`ENOMEM`), each hook waits when it is
+        // dropped.
         let _ = ftrace::disarm_all(self.hooks.iter().map(|hook| hook.hook()));
     }
 }

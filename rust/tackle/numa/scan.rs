@@ -130,7 +130,7 @@ impl<T: Observer> ExitHandler for OnScan<T> {
     #[inline]
     fn entry(&self, _call: &Call) -> Option<Before> {
         self.0.active()?;
-        // SAFETY: It is not used after the call.
+        // SAFETY: The handler, and so the current task, outlives this `Task`.
         let task = unsafe { Task::current() };
         Some(Before {
             start: time::mono_fast_ns(),
@@ -145,7 +145,7 @@ impl<T: Observer> ExitHandler for OnScan<T> {
         let Some(observer) = self.0.active() else {
             return;
         };
-        // SAFETY: It is not used after the call.
+        // SAFETY: The handler, and so the current task, outlives this `Task`.
         let task = unsafe { Task::current() };
         let result = match (before.position, Position::of_current(task)) {
             _ if task.is_exiting() => ScanResult::Exiting,

@@ -2,9 +2,9 @@
 
 //! The event `skip`: a scan skips a VMA.
 //!
-//! The kernel reports this by the tracepoint `sched_skip_vma_numa`. Its probe is an empty C
-//! function (`rust/helpers/numa-skip.c`), and a hook is on that. So the library takes care of
-//! this observer as of all others.
+//! The kernel reports this with the tracepoint `sched_skip_vma_numa`. The library registers an
+//! empty C function as its probe (`rust/helpers/numa-skip.c`) and hooks that function with ftrace.
+//! So the event uses the same hooks as all others, with the same rules for recursion and unload.
 
 use super::{registration::Shared, Observer, Task};
 use crate::{
@@ -20,17 +20,18 @@ use kernel::{
     sync::Arc,
 };
 
-/// Why a scan skips a VMA: `enum numa_vmaskip_reason`. One of the reasons lets it be scanned.
+/// Why a scan skips a VMA: `enum numa_vmaskip_reason`. With `IgnorePid`
+/// the VMA is scanned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum SkipReason {
-    /// It cannot be migrated, has a policy, is of hugetlbfs, or maps other than pages.
+    /// It cannot be migrated, its policy forbids it, or it is of hugetlbfs or `VM_MIXEDMAP`.
     Unsuitable = bindings::TACKLE_NUMA_SKIP_UNSUITABLE as i32,
     /// It maps a file read-only, or is the vDSO.
     SharedReadOnly = bindings::TACKLE_NUMA_SKIP_SHARED_RO as i32,
     /// It cannot be accessed.
     Inaccessible = bindings::TACKLE_NUMA_SKIP_INACCESSIBLE as i32,
-    /// It is too young.
+    /// The scan delay of the VMA is not over.
     ScanDelay = bindings::TACKLE_NUMA_SKIP_SCAN_DELAY as i32,
     /// The task has not accessed it lately.
     PidInactive = bindings::TACKLE_NUMA_SKIP_PID_INACTIVE as i32,
@@ -122,7 +123,8 @@ extern "C" {
 }
 
 /// The hook for
-/// `tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int reason)`.
+/// `tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int
+/// reason)`.
 pub(super) struct OnSkip<T>(pub(super) Arc<Shared<T>>);
 
 impl<T: Observer> OnSkip<T> {
@@ -160,7 +162,7 @@ impl<T: Observer> EntryHandler for OnSkip<T> {
         };
         observer.skip(&Skip {
             size: size_of::<Skip<'_>>(),
-            // SAFETY: It is not used after the call.
+            // SAFETY: The handler, and so the current task, outlives this `Task`.
             task: unsafe { Task::current() },
             start,
             end,
@@ -174,7 +176,7 @@ kernel::sync::global_lock! {
     unsafe(uninit) static PROBES: Mutex<All> = All(KVec::new());
 }
 
-/// What the probe is registered with.
+/// The `data` pointers of all registrations of the probe.
 struct All(KVec<*mut c_void>);
 
 // SAFETY: They are addresses to compare.
@@ -238,7 +240,7 @@ impl Drop for Probe {
         let probes = &mut PROBES.lock().0;
         probes.retain(|other| *other != self.0);
         if probes.is_empty() {
-            // Nobody drops a static.
+            // A static is not dropped: free its memory here.
             *probes = KVec::new();
         }
         // SAFETY: By the type invariants.
@@ -246,8 +248,7 @@ impl Drop for Probe {
     }
 }
 
-/// Unregisters what observers have left behind that were never dropped, when it is dropped with
-/// the library.
+/// When the library is unloaded, unregisters the probes whose [`Probe`] was never dropped.
 pub(crate) struct Probes;
 
 impl Drop for Probes {

@@ -43,7 +43,7 @@ impl<'a> EndingTask<'a> {
         self.0.as_ptr()
     }
 
-    /// Returns who it is.
+    /// Returns its IDs, its name and its start time.
     #[inline]
     pub fn id(self) -> TaskId {
         // SAFETY: By the type invariants.
@@ -118,7 +118,7 @@ impl<'a> EndingTask<'a> {
         }
     }
 
-    /// Returns which scan of its address space its statistics are from.
+    /// Returns `numa_scan_seq`: the scan at which the kernel last closed the task's window.
     #[inline]
     pub(super) fn scan_seq(self) -> i32 {
         // SAFETY: By the type invariants.
@@ -130,7 +130,7 @@ impl<'a> EndingTask<'a> {
 ///
 /// # Invariants
 ///
-/// As those of [`EndingTask`], and somebody has a reference to it during `'a`.
+/// As those of [`EndingTask`], and its reference count is not 0 during `'a`.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Task<'a>(EndingTask<'a>);

@@ -99,7 +99,7 @@ fn callers() -> Result<[Range<usize>; 2]> {
         };
         Ok(address..address + size)
     };
-    // A compiler may keep it apart, or a part of it.
+    // If the compiler does not inline `task_numa_placement()`, it has one of these symbols.
     let apart = [
         c"task_numa_placement",
         c"task_numa_placement.part.0",
@@ -149,9 +149,10 @@ impl<T> OnWindow<T> {
             self.first.store(caller, Ordering::Relaxed);
             return true;
         }
-        // At the second call the time of this placement is noted, which is that of the task's last
-        // accounting. If there was an accounting in between, an empty window shows up twice, but
-        // only before the first window that is not empty.
+        // The window is empty, so the counts do not distinguish the two calls. Between them,
+        // `numa_get_avg_runtime()` sets `last_task_numa_placement` to `se.exec_start`: if both are
+        // equal, this is the second call. If `exec_start` changes in between, an empty window is
+        // reported twice. This can happen only before the first window that is not empty.
         let task = task.as_ptr();
         // SAFETY: `task` is the current one.
         unsafe {
@@ -167,7 +168,7 @@ impl<T: Observer> EntryHandler for OnWindow<T> {
         let Some(observer) = self.shared.active() else {
             return;
         };
-        // SAFETY: It is not used after the call.
+        // SAFETY: The handler, and so the current task, outlives this `Task`.
         let task = unsafe { Task::current() };
         if !task.has_mm() || !task.has_faults() || !self.is_first(call, task) {
             return;

@@ -4,7 +4,7 @@
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
-        /// A number of a row. The numbers of pages, of times and of nanoseconds never fall.
+        /// A counter or a maximum of a row. Neither decreases until the row is freed or cleared.
         #[derive(Clone, Copy, Debug, Eq, PartialEq)]
         pub enum Counter {
             $($(#[$doc])* $name,)*
@@ -41,7 +41,7 @@ counters! {
     MigrateFailed = "migrate_failed",
     /// Hinting faults whose time is in the next two.
     Stalls = "stalls",
-    /// Nanoseconds from the beginning of a hinting fault until it was counted.
+    /// Nanoseconds from the entry of `numa_migrate_check()` until the fault was counted.
     StallNs = "stall_ns",
     /// The longest of these times.
     StallMaxNs = "stall_max_ns",
@@ -117,12 +117,12 @@ impl Counter {
     /// The counter of migrations with the outcome `number` of `include/tackle/numa.h`; [`None`]
     /// for one that is not a failure.
     pub fn failed(number: usize) -> Option<Self> {
-        Self::behind(Self::MigrationMaxNs, number, Self::Scans)
+        Self::after(Self::MigrationMaxNs, number, Self::Scans)
     }
 
     /// The counter of scans with the result `number`.
     pub fn scan(number: usize) -> Option<Self> {
-        Self::behind(
+        Self::after(
             Self::ScanMaxNs,
             number.checked_add(1)?,
             Self::SkipUnsuitable,
@@ -131,12 +131,14 @@ impl Counter {
 
     /// The counter of VMAs that were skipped for the reason `number`.
     pub fn skip(number: usize) -> Option<Self> {
-        Self::behind(Self::ScanBusy, number.checked_add(1)?, Self::Windows)
+        Self::after(Self::ScanBusy, number.checked_add(1)?, Self::Windows)
     }
 
-    /// The `number`th counter behind `before`, if it is in front of `end`.
-    fn behind(before: Self, number: usize, end: Self) -> Option<Self> {
-        let index = (before as usize).checked_add(number)?;
+    /// Returns the counter `number` places after `start`, if it precedes `end`. The counters of
+    /// each
+    /// group must be declared in the order of their numbers in `include/tackle/numa.h`.
+    fn after(start: Self, number: usize, end: Self) -> Option<Self> {
+        let index = (start as usize).checked_add(number)?;
         let counter = Self::ALL.get(index).copied()?;
         (number > 0 && index < end as usize).then_some(counter)
     }

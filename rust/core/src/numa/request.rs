@@ -4,9 +4,9 @@
 
 use core::fmt;
 
-/// Whose balancing a line is about.
+/// The tasks to which a line applies.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Who<'a> {
+pub enum Subject<'a> {
     /// All tasks.
     All,
     /// The tasks of a cgroup and of those below it; the path begins with `/`.
@@ -24,65 +24,65 @@ pub enum Verb {
     On,
     /// Do not balance.
     Off,
-    /// As if nothing had been said about these tasks.
+    /// Remove the rule for these tasks.
     Clear,
 }
 
 /// Why a line is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Refused(&'static str);
+pub struct ParseError(&'static str);
 
-impl fmt::Display for Refused {
+impl fmt::Display for ParseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-/// Reads `VERB WHO`: a verb `on`, `off` or `clear`, and `pid=N`, `tgid=N`, `cgroup=/PATH` or
+/// Reads `VERB TASKS`: a verb `on`, `off` or `clear`, and `pid=N`, `tgid=N`, `cgroup=/PATH` or
 /// `all`.
-pub fn parse_switch(line: &str) -> Result<(Verb, Who<'_>), Refused> {
+pub fn parse_switch(line: &str) -> Result<(Verb, Subject<'_>), ParseError> {
     let (verb, who) = line
         .trim_end_matches('\n')
         .split_once(' ')
-        .ok_or(Refused("not 'on WHO', 'off WHO' or 'clear WHO'"))?;
+        .ok_or(ParseError("not 'on TASKS', 'off TASKS' or 'clear TASKS'"))?;
     let verb = match verb {
         "on" => Verb::On,
         "off" => Verb::Off,
         "clear" => Verb::Clear,
-        _ => return Err(Refused("the first word is not on, off or clear")),
+        _ => return Err(ParseError("the first word is not on, off or clear")),
     };
     let who = match who.split_once('=') {
-        None if who == "all" => Who::All,
-        Some(("pid", pid)) => Who::Pid(id(pid)?),
-        Some(("tgid", tgid)) => Who::Tgid(id(tgid)?),
-        Some(("cgroup", path)) if path.starts_with('/') => Who::Cgroup(path),
-        Some(("cgroup", _)) => return Err(Refused("the path of a cgroup begins with /")),
-        _ => return Err(Refused("not pid=N, tgid=N, cgroup=/PATH or all")),
+        None if who == "all" => Subject::All,
+        Some(("pid", pid)) => Subject::Pid(id(pid)?),
+        Some(("tgid", tgid)) => Subject::Tgid(id(tgid)?),
+        Some(("cgroup", path)) if path.starts_with('/') => Subject::Cgroup(path),
+        Some(("cgroup", _)) => return Err(ParseError("the path of a cgroup begins with /")),
+        _ => return Err(ParseError("not pid=N, tgid=N, cgroup=/PATH or all")),
     };
     Ok((verb, who))
 }
 
 /// Reads `PID NODE` or `PID none`.
-pub fn parse_prefer(line: &str) -> Result<(i32, Option<usize>), Refused> {
+pub fn parse_prefer(line: &str) -> Result<(i32, Option<usize>), ParseError> {
     let (pid, node) = line
         .trim_end_matches('\n')
         .split_once(' ')
-        .ok_or(Refused("not 'PID NODE' or 'PID none'"))?;
+        .ok_or(ParseError("not 'PID NODE' or 'PID none'"))?;
     let node = match node {
         "none" => None,
         number => Some(
             number
                 .parse()
-                .map_err(|_| Refused("the node is no number"))?,
+                .map_err(|_| ParseError("the node is no number"))?,
         ),
     };
     Ok((id(pid)?, node))
 }
 
-fn id(text: &str) -> Result<i32, Refused> {
+fn id(text: &str) -> Result<i32, ParseError> {
     match text.parse() {
         Ok(id) if id > 0 => Ok(id),
-        _ => Err(Refused("the ID is not a number above 0")),
+        _ => Err(ParseError("the ID is not a number above 0")),
     }
 }
 
@@ -90,7 +90,7 @@ fn id(text: &str) -> Result<i32, Refused> {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Rank(u32);
 
-impl<'a> Who<'a> {
+impl<'a> Subject<'a> {
     /// Returns the names of the cgroup's path, without empty ones.
     pub fn path(path: &'a str) -> impl Iterator<Item = &'a str> {
         path.split('/').filter(|name| !name.is_empty())
@@ -119,13 +119,13 @@ mod tests {
     #[test]
     fn lines_that_mean_something() {
         for (line, expected) in [
-            ("off pid=12", (Verb::Off, Who::Pid(12))),
-            ("on tgid=1\n", (Verb::On, Who::Tgid(1))),
+            ("off pid=12", (Verb::Off, Subject::Pid(12))),
+            ("on tgid=1\n", (Verb::On, Subject::Tgid(1))),
             (
                 "clear cgroup=/a b/c=d",
-                (Verb::Clear, Who::Cgroup("/a b/c=d")),
+                (Verb::Clear, Subject::Cgroup("/a b/c=d")),
             ),
-            ("off all", (Verb::Off, Who::All)),
+            ("off all", (Verb::Off, Subject::All)),
         ] {
             assert_eq!(parse_switch(line), Ok(expected), "{line}");
         }
@@ -159,12 +159,12 @@ mod tests {
     #[test]
     fn the_most_specific_comes_first() {
         let rising = [
-            Who::All,
-            Who::Cgroup("/"),
-            Who::Cgroup("/a"),
-            Who::Cgroup("/a/b/"),
-            Who::Tgid(1),
-            Who::Pid(1),
+            Subject::All,
+            Subject::Cgroup("/"),
+            Subject::Cgroup("/a"),
+            Subject::Cgroup("/a/b/"),
+            Subject::Tgid(1),
+            Subject::Pid(1),
         ];
         assert!(rising
             .windows(2)

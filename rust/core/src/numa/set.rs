@@ -13,7 +13,7 @@ pub enum Key {
     Free,
     /// A thread, by the address of its `task_struct`: its ID can change in `execve()`.
     Task(usize),
-    /// The threads of a process that have ended.
+    /// The ended threads of a process that still lives.
     Process(i32),
     /// A cgroup: folios that are charged to it, and tasks that have ended in it.
     Cgroup(u64),
@@ -27,12 +27,12 @@ pub const fn set_of(key: Key, sets: usize) -> usize {
         Key::Process(tgid) => tgid as u32 as u64 | 1 << 40,
         Key::Cgroup(id) => id | 1 << 41,
     };
-    // Numbers come one after the other: the golden ratio spreads them.
+    // Fibonacci hashing: multiplying by 2^64 / golden ratio spreads consecutive numbers.
     let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     hash as usize & sets.wrapping_sub(1)
 }
 
-/// What is known beside the counts.
+/// The metadata of a row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Entry {
     /// What the row is for.
@@ -47,7 +47,7 @@ pub struct Entry {
     pub preferred: Option<usize>,
     /// Whether averages and window are those of the kernel.
     pub is_seeded: bool,
-    /// When the hinting fault began that is being handled, 0 if none is.
+    /// Start time of the hinting fault in progress, in nanoseconds; 0 if there is none.
     pub hint_at: u64,
     /// When the row was used last.
     pub used_at: u64,
@@ -85,11 +85,11 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         self.entries.iter().position(|entry| entry.key == key)
     }
 
-    /// Finds the row of `key`, or takes a place for it. If there is none, it takes that of the
-    /// task that was used least lately, after `evict` was called with that; without a task, that of
-    /// another row.
+    /// Finds the row of `key`, or creates it. If the set is full, the new row replaces the least
+    /// recently used row of a task. If the set has no row of a task, it replaces the least recently
+    /// used row. `evict` is called with the old row first.
     ///
-    /// [`None`] if the set has no place at all.
+    /// Returns [`None`] if the set has a capacity of 0.
     pub fn claim(
         &mut self,
         key: Key,
@@ -130,7 +130,7 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         })
     }
 
-    /// Returns what is known beside the counts.
+    /// Returns the metadata of a row.
     pub fn entry_mut(&mut self, index: usize) -> Option<&mut Entry> {
         self.entries.get_mut(index)
     }

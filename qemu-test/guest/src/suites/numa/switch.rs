@@ -253,7 +253,7 @@ pub(super) fn bad_lines_change_nothing(_: &mut Context<'_>) -> Result<()> {
     let long = format!("off cgroup=/{}", "x".repeat(4200));
     let elsewhere = format!("{pid} 1");
     let cases: &[(&str, &str, Errno, &str)] = &[
-        ("switch", "off", Errno::EINVAL, "not 'on WHO'"),
+        ("switch", "off", Errno::EINVAL, "not 'on TASKS'"),
         ("switch", "stop pid=1", Errno::EINVAL, "the first word"),
         ("switch", "off pid=0", Errno::EINVAL, "not a number above 0"),
         ("switch", "off cgroup=a", Errno::EINVAL, "begins with /"),
