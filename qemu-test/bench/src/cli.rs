@@ -41,7 +41,7 @@ pub struct Cli {
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks, qdisc, livepatch, qdisc-time, links, links-all or
+    /// A suite to run instead of all: hooks, qdisc, livepatch, numa, qdisc-time, links, links-all or
     /// core; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
@@ -165,7 +165,15 @@ mod tests {
         };
         assert_eq!(
             names(&[]),
-            ["hooks", "qdisc", "livepatch", "qdisc-time", "links", "core"]
+            [
+                "hooks",
+                "qdisc",
+                "livepatch",
+                "numa",
+                "qdisc-time",
+                "links",
+                "core"
+            ]
         );
         assert_eq!(names(&["core".into(), "qdisc".into()]), ["qdisc", "core"]);
         assert!(select(&["nets".into()]).is_err());

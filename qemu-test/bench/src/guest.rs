@@ -9,6 +9,7 @@ use tackle_qemu::boot::Booter;
 use tackle_qemu::console::Watch;
 use tackle_qemu::follow::{Listener, Mood};
 use tackle_qemu::kernel::Kernel;
+use tackle_qemu::qemu::Shape;
 use tackle_qemu::session::Session;
 use tackle_qemu::tail::Lines;
 use tackle_qemu::ui::Ui;
@@ -36,6 +37,8 @@ pub struct Guest<'a> {
     pub session: &'a Session,
     /// The kernel.
     pub kernel: &'a Kernel,
+    /// How many NUMA nodes there are. The only CPU is on the first.
+    pub nodes: u32,
 }
 
 impl Source for Guest<'_> {
@@ -45,11 +48,19 @@ impl Source for Guest<'_> {
         let origin = Origin::of_guest(self.kernel, accel)?;
         let booter = self.session.booter(accel, self.kernel, None)?;
         let boot = |what| -> Result<(Vec<Record>, Vec<Skipped>)> {
-            let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;
+            let what = match self.nodes {
+                1 => format!("boot {what}"),
+                nodes => format!("{nodes} nodes boot {what}"),
+            };
+            let shape = Shape {
+                nodes: self.nodes,
+                ..booter.shape(self.kernel)
+            };
+            let (figures, skipped) = boot(self.session, &booter, shape, suites, &what)?;
             Ok((records(&figures, &origin)?, skipped))
         };
-        let (first, skipped) = boot("boot 1 of 2")?;
-        let (second, _) = boot("boot 2 of 2")?;
+        let (first, skipped) = boot("1 of 2")?;
+        let (second, _) = boot("2 of 2")?;
         let (records, drifts) = merge([first, second])?;
         Ok(Measured {
             records,
@@ -62,20 +73,22 @@ impl Source for Guest<'_> {
 /// One boot of a guest that measures. `what` names it, and its folder.
 ///
 /// # Errors
-/// As [`Booter::boot`]; when the guest could not measure, did not come to the end, or its
+/// As [`Booter::boot_shape`]; when the guest could not measure, did not come to the end, or its
 /// kernel log shows trouble.
 pub fn boot(
     session: &Session,
     booter: &Booter<'_>,
-    kernel: &Kernel,
+    shape: Shape<'_>,
     suites: &[&str],
     what: &str,
 ) -> Result<(Vec<Figure>, Vec<Skipped>)> {
     let dir = session.dir.subdir(what.replace(' ', "-"))?;
     let mut collect = Collect::new(&session.ui, what);
-    session.ui.step(&format!("{what}: booting {}", kernel.name));
+    session
+        .ui
+        .step(&format!("{what}: booting {}", shape.kernel.name));
     let words = format!("bench,{}", suites.join(","));
-    let (end, stderr) = booter.boot(kernel, &words, &dir, &mut collect)?;
+    let (end, stderr) = booter.boot_shape(shape, &words, &dir, &mut collect)?;
     session.ui.clear();
     let message = stderr.lines().last().map(|line| format!(" ({line})"));
     let fault = end

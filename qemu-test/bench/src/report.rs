@@ -10,7 +10,7 @@ use crate::origin::Origin;
 use crate::plot::{bars, Bar, MILLION};
 use crate::record::{Record, Skipped};
 use crate::source::Measured;
-use crate::subject::{find, Language, Means, Subject, Suite, SUBJECTS, SUITES};
+use crate::subject::{find, suite, Language, Means, Subject, Suite, SUBJECTS, SUITES};
 
 const STYLE: &str = "
 body { font: 16px/1.5 sans-serif; color: #22262b; max-width: 60em; margin: 2em auto; padding: 0 1em }
@@ -58,7 +58,7 @@ pub fn page(measured: &Measured) -> Result<String> {
 /// How the figures of a suite come about.
 fn how(means: Means) -> &'static str {
     match means {
-        Means::Guest => {
+        Means::Guest | Means::GuestNodes => {
             "Counted in a guest whose clock counts instructions: one nanosecond is one of them, \
              in every run. Each figure is the least of several rounds in two boots; boots that \
              differ by more than 0.5 % are told. How long an instruction takes is another matter."
@@ -96,13 +96,12 @@ pub fn table(records: &[Record]) -> String {
     ]
     .map(str::to_owned)];
     rows.extend(records.iter().map(|record| {
-        let over = record.baseline.as_deref().unwrap_or_default();
         [
             format!("{} {}", record.key.suite, record.key.case),
             record.key.subject.clone(),
             format!("{:.2}", record.value),
             record.key.metric.clone(),
-            over.to_owned(),
+            baseline(record, records),
             ratio(record),
         ]
     }));
@@ -152,7 +151,7 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
             if of_case.is_empty() {
                 continue;
             }
-            let bars = bars(suite.axis, &rows(&of_case))?;
+            let bars = bars(suite.axis, &rows(&of_case, &measured.records))?;
             write!(
                 out,
                 "<figure>\n<figcaption><b>{}{}</b></figcaption>\n{bars}\n\
@@ -173,14 +172,17 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
     Ok(())
 }
 
-/// The bars of a case, in the order of [`SUBJECTS`].
-fn rows(records: &[&Record]) -> Vec<Bar> {
+/// The bars of a case, in the order of [`SUBJECTS`]. `all` are those of all cases.
+fn rows(records: &[&Record], all: &[Record]) -> Vec<Bar> {
     let row = |subject: &Subject| {
         let record = records.iter().find(|record| {
             record.key.suite == subject.suite && record.key.subject == subject.name
         })?;
         let rust = subject.language == Language::Rust;
-        let value = figure(record);
+        let value = match percent(record, all) {
+            Some(percent) => format!("{}, {percent}", figure(record)),
+            None => figure(record),
+        };
         let note = match record.ratio.filter(|_| rust) {
             Some(ratio) => format!("{value}  ({ratio:.2} of C)"),
             None => value,
@@ -228,12 +230,38 @@ fn html_table(out: &mut String, records: &[Record]) -> Result<()> {
             escape(&key.metric),
             record.value,
             escape(&record.unit),
-            escape(record.baseline.as_deref().unwrap_or("")),
+            escape(&baseline(record, records)),
             ratio(record),
         )?;
     }
     out.push_str("</table></div>\n");
     Ok(())
+}
+
+/// The name of the baseline, and which part of it the record is, where the suite wants that.
+fn baseline(record: &Record, all: &[Record]) -> String {
+    let name = record.baseline.clone().unwrap_or_default();
+    match percent(record, all) {
+        Some(percent) => format!("{name} {percent}"),
+        None => name,
+    }
+}
+
+/// The value as a percentage of its baseline, where the suite wants that.
+fn percent(record: &Record, all: &[Record]) -> Option<String> {
+    let key = &record.key;
+    if !suite(&key.suite).ok()?.with_percent {
+        return None;
+    }
+    let (case, subject) = record.baseline.as_ref()?.split_once('/')?;
+    let bare = all.iter().find(|other| {
+        let other = &other.key;
+        other.suite == key.suite
+            && other.metric == key.metric
+            && other.case == case
+            && other.subject == subject
+    })?;
+    Some(format!("{:+.2} %", record.value / bare.value * 100.0))
 }
 
 /// The ratio, and the quartiles that it lies between.
@@ -334,6 +362,21 @@ qdisc root  codel     292.00  insn_per_packet  bare/noqueue  1.000
 qdisc root  rcodel    274.00  insn_per_packet  bare/noqueue  0.938
 ";
         assert_eq!(table(&measured().records), expected);
+    }
+
+    #[test]
+    fn a_suite_can_show_percentages() {
+        let bare = test_record(["numa", "local", "bare"], 3000.0);
+        let fault = Record {
+            baseline: Some("local/bare".into()),
+            ..test_record(["numa", "local", "fault"], 120.0)
+        };
+        let all = [bare, fault];
+        assert_eq!(baseline(&all[0], &all), "");
+        assert_eq!(baseline(&all[1], &all), "local/bare +4.00 %");
+        assert_eq!(rows(&[&all[1]], &all)[0].note, "120.0, +4.00 %");
+        let qdisc = &measured().records[1];
+        assert_eq!(baseline(qdisc, &measured().records), "bare/noqueue");
     }
 
     #[test]

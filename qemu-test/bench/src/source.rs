@@ -57,7 +57,16 @@ pub fn measure(
     for group in suites.chunk_by(|a, b| a.means == b.means) {
         let names: Vec<_> = group.iter().map(|suite| suite.name).collect();
         let source: &dyn Source = match group[0].means {
-            Means::Guest => &Guest { session, kernel },
+            Means::Guest => &Guest {
+                session,
+                kernel,
+                nodes: 1,
+            },
+            Means::GuestNodes => &Guest {
+                session,
+                kernel,
+                nodes: 2,
+            },
             Means::Host => &Host { session, kernel },
             Means::GuestTurns => &Turns {
                 session,

@@ -26,6 +26,8 @@ pub enum Language {
 pub enum Means {
     /// In a guest whose clock counts instructions.
     Guest,
+    /// In such a guest, which has a second NUMA node without CPUs.
+    GuestNodes,
     /// In such a guest, by turns.
     GuestTurns,
     /// As a program on the host, in real time.
@@ -93,6 +95,20 @@ pub const SUBJECTS: &[Subject] = &[
         .beside("c-livepatch"),
     RUST.of("livepatch", "rust-livepatch", "Rust live patch")
         .beside("c-livepatch"),
+    C.of("numa", "bare", "nothing observed"),
+    RUST.numa("loaded", "library loaded"),
+    C.numa("c-fault", "fault, in C").beside("c-fault"),
+    RUST.numa("fault", "fault, in Rust").beside("c-fault"),
+    RUST.numa("hint", "hint"),
+    RUST.numa("counted", "counted"),
+    RUST.numa("migration", "migration"),
+    RUST.numa("window", "window"),
+    RUST.numa("scan", "scan"),
+    RUST.numa("skip", "skip"),
+    RUST.numa("placement", "placement"),
+    RUST.numa("exit", "exit"),
+    RUST.numa("numa_stat-private-0", "numa_stat private=0"),
+    RUST.numa("numa_stat", "numa_stat"),
     C.of("qdisc-time", "noqueue", "noqueue"),
     C.of("qdisc-time", "pfifo", "pfifo (C)"),
     C.of("qdisc-time", "codel", "codel (C)").beside("codel"),
@@ -146,6 +162,13 @@ impl Language {
             ..self.of("qdisc", name, label)
         }
     }
+
+    const fn numa(self, name: &'static str, label: &'static str) -> Subject {
+        Subject {
+            baseline: Some("bare"),
+            ..self.of("numa", name, label)
+        }
+    }
 }
 
 impl Subject {
@@ -183,6 +206,8 @@ pub struct Suite {
     pub metrics: &'static [(&'static str, &'static str)],
     /// What a reader has to know about the subjects.
     pub text: &'static str,
+    /// Whether figures are also shown as a percentage of their baseline.
+    pub with_percent: bool,
     /// Whether it runs when it is named and else not.
     pub by_name_only: bool,
     /// Its cases that are shown, each with what it is, for people.
@@ -215,6 +240,7 @@ pub const SUITES: &[Suite] = &[
                protected from recursion. Several C hooks on one function go through ftrace's \
                list function; Rust hooks share an ops. A kprobe gets there by ftrace at a \
                function's entry, elsewhere by a jump (optimized) or a breakpoint (int3).",
+        with_percent: false,
         by_name_only: false,
         cases: &[
             ("nop", "One on the function"),
@@ -249,6 +275,7 @@ pub const SUITES: &[Suite] = &[
         metrics: &[("insn_per_packet", "")],
         text: "pktgen, xmit_mode queue_xmit, packets of 60 bytes, a dummy device. No packet is \
                dropped but where it says so.",
+        with_percent: false,
         by_name_only: false,
         cases: &[
             (
@@ -283,10 +310,28 @@ pub const SUITES: &[Suite] = &[
                that do nothing, in C and in Rust. insn_to_enable is from loading the patch to the \
                end of its transition, insn_to_disable from writing to its file enabled to the end \
                of the transition back, insn_to_patch klp_enable_patch() alone.",
+        with_percent: false,
         by_name_only: false,
             cases: &[
             ("patch-1", "One function"),
             ("patch-100", "A hundred functions"),
+        ],
+    },
+    Suite {
+        name: "numa",
+        means: Means::GuestNodes,
+        title: "Observers of NUMA balancing that do nothing, and numa_stat",
+        axis: "instructions per hinting fault, over that of nothing observed",
+        metrics: &[("insn_per_fault", "")],
+        text: "A process reads memory that was made to fault, a page at a time. Each observer is \
+               one of a single event. The events window, scan, skip, placement and exit do not \
+               happen in these faults. numa_stat observes all events; with private=0 it has fault \
+               instead of counted. Percentages are of the whole fault with nothing observed.",
+        with_percent: true,
+        by_name_only: false,
+        cases: &[
+            ("local", "Memory on the node of the CPU"),
+            ("migrate", "Memory on the other node: the fault migrates the page"),
         ],
     },
     Suite {
@@ -298,6 +343,7 @@ pub const SUITES: &[Suite] = &[
         text: "As above, under User Mode Linux: a kernel that is a process of the host. Its C \
                code is compiled with -mcmodel=large, which costs an instruction more for each \
                call and each static; Rust code is not.",
+        with_percent: false,
         by_name_only: false,
         cases: &[
             ("bare", "No queue at all"),
@@ -321,6 +367,7 @@ pub const SUITES: &[Suite] = &[
         metrics: &[("ns_per_call", "")],
         text: "On the host, compiled by cargo for user space. CoDel is held against the \
                kernel's codel_impl.h; the others have no C original that compiles there.",
+        with_percent: false,
         by_name_only: false,
         cases: &[
             ("codel-no-drop", "CoDel: a packet that did not wait long"),
@@ -359,7 +406,7 @@ mod tests {
         let error = suite("nets").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no suite \"nets\"; there are hooks, qdisc, livepatch, qdisc-time, links, links-all, core"
+            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, qdisc-time, links, links-all, core"
         );
     }
 }

@@ -32,7 +32,8 @@ impl Source for Turns<'_> {
             Accel::TimeTravel => (Origin::of_no_time(self.kernel)?, "uml time-travel"),
             accel => (Origin::of_guest(self.kernel, accel)?, "turns"),
         };
-        let (figures, skipped) = boot(self.session, &booter, self.kernel, suites, what)?;
+        let shape = booter.shape(self.kernel);
+        let (figures, skipped) = boot(self.session, &booter, shape, suites, what)?;
         let mut measured = Measured {
             skipped,
             ..Measured::default()

@@ -40,12 +40,15 @@ enum Word {
     Demo,
     /// Measure, and report figures as lines of JSON; without names, everything
     Bench {
-        /// Names of benchmarks: hooks, qdisc, qdisc-time, links, links-all
+        /// Names of benchmarks: hooks, qdisc, livepatch, numa, qdisc-time, links, links-all
         suites: Vec<String>,
     },
     /// Put memory on one node, then use it from another (started by `run`)
     #[command(hide = true)]
     NumaWorker(sys::worker::Args),
+    /// Touch memory that faults as NUMA balancing makes it (started by `bench`)
+    #[command(hide = true)]
+    NumaToucher,
     /// Send random netlink messages (started by `run`; by hand to repeat a seed)
     #[command(hide = true)]
     NetlinkFuzz(suites::netlink_fuzz::worker::Args),
@@ -61,6 +64,7 @@ fn main() -> ExitCode {
         Word::Demo => demo::run(),
         Word::Bench { suites } => bench::run(&suites),
         Word::NumaWorker(args) => sys::worker::work(&args).map(|()| true),
+        Word::NumaToucher => bench::toucher::work().map(|()| true),
         Word::NetlinkFuzz(args) => suites::netlink_fuzz::worker::work(&args).map(|()| true),
     };
     report(outcome)

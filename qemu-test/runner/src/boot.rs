@@ -69,7 +69,11 @@ impl Booter<'_> {
         }
     }
 
-    fn boot_shape(
+    /// The same with a guest of this shape.
+    ///
+    /// # Errors
+    /// As [`boot`](Self::boot).
+    pub fn boot_shape(
         &self,
         shape: Shape<'_>,
         run: &str,

@@ -45,6 +45,7 @@ pub const NEAR: Suite = Suite {
     axis: AXIS,
     metrics: &[("ping", ""), ("throughput", "")],
     text: TEXT,
+    with_percent: false,
     by_name_only: false,
     cases: link_cases!("10", "20"; "10", "100"; "100", "20"; "100", "100"),
 };
@@ -52,6 +53,7 @@ pub const NEAR: Suite = Suite {
 /// Measures all of the links; the records are those of [`NEAR`].
 pub const ALL: Suite = Suite {
     name: "links-all",
+    with_percent: false,
     by_name_only: true,
     cases: &[],
     ..NEAR

@@ -6,6 +6,7 @@
 mod hooks;
 mod links;
 mod livepatch;
+mod numa;
 mod pktgen;
 mod probes;
 mod qdisc;
@@ -18,6 +19,7 @@ use serde::Serialize;
 
 use crate::ktap::channel;
 use crate::sys::cmd;
+pub use numa::toucher;
 
 /// A suite of measurements.
 struct Suite {
@@ -25,9 +27,10 @@ struct Suite {
     run: fn(&mut Report) -> Result<()>,
 }
 
-const SUITES: [Suite; 6] = [
+const SUITES: [Suite; 7] = [
     hooks::SUITE,
     livepatch::SUITE,
+    numa::SUITE,
     qdisc::SUITE,
     qdisc_time::SUITE,
     links::SUITE,

@@ -73,3 +73,56 @@ pub fn set(path: impl AsRef<Path>, text: &str) -> Result<()> {
     let path = path.as_ref();
     write(path, text)?.with_context(|| format!("cannot write '{text}' to {}", path.display()))
 }
+
+/// Settings that are restored when the value goes away.
+pub struct Settings {
+    restore: Vec<(PathBuf, String)>,
+}
+
+impl Settings {
+    /// Writes a value to each file.
+    ///
+    /// # Errors
+    ///
+    /// A file cannot be read or written.
+    pub fn new(settings: &[(PathBuf, &str)]) -> Result<Self> {
+        let mut this = Self {
+            restore: Vec::new(),
+        };
+        for (path, value) in settings {
+            let old = read(path)?;
+            set(path, value)?;
+            this.restore.push((path.clone(), chosen(&old).to_owned()));
+        }
+        Ok(this)
+    }
+}
+
+impl Drop for Settings {
+    fn drop(&mut self) {
+        for (path, old) in &self.restore {
+            if let Err(error) = set(path, old) {
+                eprintln!("{error:#}");
+            }
+        }
+    }
+}
+
+/// The value in what a file has: some list all values and have brackets around the chosen one.
+fn chosen(text: &str) -> &str {
+    let inside = text
+        .split_once('[')
+        .and_then(|(_, rest)| rest.split_once(']'));
+    inside.map_or(text, |(value, _)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_chosen_value_is_in_brackets() {
+        assert_eq!(chosen("always [madvise] never"), "madvise");
+        assert_eq!(chosen("1000"), "1000");
+    }
+}

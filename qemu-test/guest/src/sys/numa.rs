@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use anyhow::{Context, Result};
 use regex::Regex;
 
-use super::debugfs;
+use super::debugfs::{self, Settings};
 
 /// Pages of a process on each node, from `/proc/PID/numa_maps`.
 ///
@@ -220,10 +220,13 @@ pub fn can_balance() -> bool {
     Path::new(SWITCH).exists()
 }
 
+/// The folder with the settings of scans.
+const SCANS: &str = "/sys/kernel/debug/sched/numa_balancing";
+
 /// Makes the kernel look for misplaced pages soon and often, as long as the
 /// value lives; the defaults wait for seconds of running time.
 pub struct Eager {
-    restore: Vec<(PathBuf, String)>,
+    _settings: Settings,
 }
 
 impl Eager {
@@ -233,33 +236,41 @@ impl Eager {
     ///
     /// The kernel does not balance.
     pub fn new() -> Result<Self> {
-        let folder = Path::new("/sys/kernel/debug/sched/numa_balancing");
-        let settings = [
-            (PathBuf::from(SWITCH), "1"),
-            (folder.join("scan_delay_ms"), "100"),
-            (folder.join("scan_period_min_ms"), "100"),
-            (folder.join("scan_period_max_ms"), "200"),
-        ];
-        let mut eager = Self {
-            restore: Vec::new(),
-        };
-        for (path, value) in settings {
-            let old = debugfs::read(&path)?;
-            debugfs::set(&path, value)?;
-            eager.restore.push((path, old));
-        }
-        Ok(eager)
+        balance(["100", "100", "200"]).map(|settings| Self {
+            _settings: settings,
+        })
     }
 }
 
-impl Drop for Eager {
-    fn drop(&mut self) {
-        for (path, old) in &self.restore {
-            if let Err(error) = debugfs::set(path, old) {
-                eprintln!("{error:#}");
-            }
-        }
+/// Keeps the kernel from looking for misplaced pages of processes that are started as long as
+/// the value lives. Hinting faults are handled as always.
+pub struct Still {
+    _settings: Settings,
+}
+
+impl Still {
+    /// Switches balancing on and sets periods of hours of running time.
+    ///
+    /// # Errors
+    ///
+    /// The kernel does not balance.
+    pub fn new() -> Result<Self> {
+        balance(["10000000"; 3]).map(|settings| Self {
+            _settings: settings,
+        })
     }
+}
+
+/// Switches balancing on, with these milliseconds before the first scan, and at least and at
+/// most between two.
+fn balance([delay, least, most]: [&str; 3]) -> Result<Settings> {
+    let folder = Path::new(SCANS);
+    Settings::new(&[
+        (PathBuf::from(SWITCH), "1"),
+        (folder.join("scan_delay_ms"), delay),
+        (folder.join("scan_period_min_ms"), least),
+        (folder.join("scan_period_max_ms"), most),
+    ])
 }
 
 #[cfg(test)]

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a hinting fault of NUMA balancing costs, and how much an observer of it adds.
+//!
+//! A process of its own, the [`toucher`], has memory that the module `numa_bench` makes fault, and
+//! takes the time of each fault. In the case `local` the memory is on the node of the only CPU. In
+//! the case `migrate` it is on the node that has memory only, and each fault migrates a page.
+
+pub mod toucher;
+
+use std::path::PathBuf;
+
+use anyhow::{ensure, Result};
+
+use super::{least, Figure, Report, Suite};
+use crate::sys::debugfs::Settings;
+use crate::sys::numa::{self, Still};
+use crate::sys::{cmd, ftrace, module};
+use toucher::{Touched, Toucher, PAGES};
+
+/// The suite.
+pub const SUITE: Suite = Suite { name: "numa", run };
+
+/// Rounds of each subject, of which the least counts.
+const ROUNDS: u32 = 3;
+
+/// Where the memory is when it is touched.
+const CASES: [Case; 2] = [
+    Case {
+        name: "local",
+        migrates: false,
+    },
+    Case {
+        name: "migrate",
+        migrates: true,
+    },
+];
+
+/// What observes the faults.
+const SUBJECTS: [Subject; 14] = [
+    Subject::new("bare", Loads::Nothing),
+    Subject::new("loaded", Loads::Library),
+    Subject::new("fault", Loads::Module("numa_events", "event=fault")),
+    Subject::new("c-fault", Loads::Module("numa_events_c", "")),
+    Subject::new("hint", Loads::Module("numa_events", "event=hint")),
+    Subject::new("counted", Loads::Module("numa_events", "event=counted")),
+    Subject::new("migration", Loads::Module("numa_events", "event=migration")),
+    Subject::new("window", Loads::Module("numa_events", "event=window")),
+    Subject::new("scan", Loads::Module("numa_events", "event=scan")),
+    Subject::new("skip", Loads::Module("numa_events", "event=skip")),
+    Subject::new("placement", Loads::Module("numa_events", "event=placement")),
+    Subject::new("exit", Loads::Module("numa_events", "event=exit")),
+    Subject::new(
+        "numa_stat-private-0",
+        Loads::Module("numa_stat", "private=0"),
+    ),
+    Subject::new("numa_stat", Loads::Module("numa_stat", "")),
+];
+
+struct Case {
+    name: &'static str,
+    migrates: bool,
+}
+
+struct Subject {
+    name: &'static str,
+    loads: Loads,
+}
+
+enum Loads {
+    Nothing,
+    Library,
+    /// The library, and a module with these parameters.
+    Module(&'static str, &'static str),
+}
+
+impl Subject {
+    const fn new(name: &'static str, loads: Loads) -> Self {
+        Self { name, loads }
+    }
+
+    fn load(&self) -> Result<Option<module::Stack>> {
+        Ok(match self.loads {
+            Loads::Nothing => None,
+            Loads::Library => Some(module::load(module::LIBRARY, "")?.into()),
+            Loads::Module(name, parameters) => Some(module::stack(name, parameters)?),
+        })
+    }
+}
+
+fn run(report: &mut Report) -> Result<()> {
+    ensure!(numa::can_balance(), "the kernel has no NUMA balancing");
+    let nodes = numa::nodes()?;
+    ensure!(nodes == 2, "expected two nodes, got {nodes}");
+    let still = Still::new()?;
+    // Each page is to be a fault.
+    let huge = PathBuf::from("/sys/kernel/mm/transparent_hugepage/enabled");
+    let small = Settings::new(&[(huge, "never")])?;
+    let rig = module::load("numa_bench", "")?;
+    let mut toucher = Toucher::start()?;
+    for case in &CASES {
+        for subject in &SUBJECTS {
+            let modules = subject.load()?;
+            let value = measure(&mut toucher, case)?;
+            report.figure(Figure {
+                suite: SUITE.name,
+                case: case.name,
+                subject: subject.name,
+                metric: "insn_per_fault",
+                value,
+                unit: "instructions",
+            })?;
+            if let Some(modules) = modules {
+                modules.unload()?;
+            }
+            ftrace::expect_bare("task_numa_fault")?;
+        }
+    }
+    drop(toucher);
+    drop((small, still));
+    rig.unload()
+}
+
+/// Instructions of a fault.
+fn measure(toucher: &mut Toucher, case: &Case) -> Result<f64> {
+    // In the first round numa_stat makes the row of the process, for instance.
+    round(toucher, case)?;
+    least(ROUNDS, || round(toucher, case))
+}
+
+fn round(toucher: &mut Toucher, case: &Case) -> Result<f64> {
+    if case.migrates {
+        // migrate_pages(2), which leaves the policy as it is.
+        cmd::run(&format!("migratepages {} 0 1", toucher.pid()))?;
+    }
+    let touched = toucher.touch()?;
+    let pages = PAGES as u64;
+    let expected = Touched {
+        faults: pages,
+        local: if case.migrates { 0 } else { pages },
+        migrated: if case.migrates { pages } else { 0 },
+        ..touched
+    };
+    ensure!(
+        touched == expected,
+        "expected {expected:?}, got {touched:?}"
+    );
+    Ok(touched.ns as f64)
+}

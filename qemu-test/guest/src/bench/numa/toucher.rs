@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A process with memory that the module `numa_bench` makes fault. It touches the memory page by
+//! page, and takes the time of each fault.
+//!
+//! It is a process of its own, which is started after scans were delayed: the kernel still scans
+//! older processes.
+
+use std::hint::black_box;
+use std::io::{stdin, BufRead, BufReader, Write};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::Instant;
+
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::sys::cmd::Kept;
+use crate::sys::debugfs;
+use crate::sys::numa::Stat;
+
+/// Pages that are touched in a round.
+pub const PAGES: usize = 512;
+
+const PAGE: usize = 4096;
+const RIG: &str = "/sys/kernel/debug/numa_bench";
+
+/// What a round has come to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Touched {
+    /// Hinting faults.
+    pub faults: u64,
+    /// Those of memory on the node of the CPU.
+    pub local: u64,
+    /// Pages that were migrated.
+    pub migrated: u64,
+    /// The median time of a fault, in nanoseconds.
+    pub ns: u64,
+}
+
+/// The process itself: does a round for each line of its standard input.
+///
+/// # Errors
+///
+/// The module is not there.
+pub fn work() -> Result<()> {
+    let memory = vec![1u8; (PAGES + 1) * PAGE];
+    let address = memory.as_ptr().addr();
+    let start = address.next_multiple_of(PAGE);
+    let memory = &memory[start - address..][..PAGES * PAGE];
+    // The kernel leaves alone what a process with one thread has on its own node.
+    thread::spawn(|| loop {
+        thread::park();
+    });
+    let mut times = vec![0; PAGES];
+    for line in stdin().lines() {
+        line?;
+        debugfs::set(RIG, &format!("{start:x} {:x}", memory.len()))?;
+        let before = Stat::system()?;
+        let with_fault = touch(memory, &mut times);
+        let stat = Stat::system()?.since(before);
+        let without = touch(memory, &mut times);
+        let touched = Touched {
+            faults: stat.hint_faults,
+            local: stat.hint_faults_local,
+            migrated: stat.pages_migrated,
+            ns: with_fault - without,
+        };
+        println!("{}", serde_json::to_string(&touched)?);
+    }
+    Ok(())
+}
+
+/// Returns the median time of a page's first read, in nanoseconds. Most faults take the same
+/// time; those with a timer tick, and those where the kernel does something for many pages at
+/// once, take longer.
+///
+/// Reading is enough: a page that was migrated would fault again when it is written to.
+#[inline(never)]
+fn touch(memory: &[u8], times: &mut [u64]) -> u64 {
+    for (page, time) in memory.chunks_exact(PAGE).zip(&mut *times) {
+        let start = Instant::now();
+        black_box(page[0]);
+        *time = start.elapsed().as_nanos() as u64;
+    }
+    times.sort_unstable();
+    times[times.len() / 2]
+}
+
+/// The process as its parent sees it; it ends with the value.
+pub struct Toucher {
+    child: Kept,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+}
+
+impl Toucher {
+    /// Starts it.
+    ///
+    /// # Errors
+    ///
+    /// The program cannot be started again.
+    pub fn start() -> Result<Self> {
+        let program = std::env::current_exe().context("cannot find the program itself")?;
+        let mut child = Command::new(program)
+            .arg("numa-toucher")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start the process that touches memory")?;
+        let (input, output) = (child.stdin.take(), child.stdout.take());
+        Ok(Self {
+            child: Kept(child),
+            input: input.context("no input")?,
+            output: BufReader::new(output.context("no output")?),
+        })
+    }
+
+    /// The identity of the process.
+    pub fn pid(&self) -> u32 {
+        self.child.0.id()
+    }
+
+    /// Does a round.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended.
+    pub fn touch(&mut self) -> Result<Touched> {
+        writeln!(self.input).context("the process that touches memory has ended")?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        serde_json::from_str(&line)
+            .with_context(|| format!("the process that touches memory wrote {line:?}"))
+    }
+}
