@@ -8,23 +8,61 @@
 #include <linux/module.h>
 #include <tackle/numa.h>
 
-#define CALLBACK(event) \
-	static void on_##event(struct tackle_numa_observer *observer, \
-			       const struct tackle_numa_##event *event) \
-	{ \
-		if (event->size != sizeof(*event)) \
-			pr_err(#event " has a size of %zu\n", event->size); \
-	}
+/* Each event begins with its size. */
+static void check(const char *name, size_t size, size_t expected)
+{
+	if (size != expected)
+		pr_err("%s has a size of %zu\n", name, size);
+}
 
-CALLBACK(hint)
-CALLBACK(fault)
-CALLBACK(counted)
-CALLBACK(window)
-CALLBACK(scan)
-CALLBACK(skip)
-CALLBACK(migration)
-CALLBACK(placement)
-CALLBACK(exit)
+static void on_hint(struct tackle_numa_observer *observer, const struct tackle_numa_hint *hint)
+{
+	check("hint", hint->size, sizeof(*hint));
+}
+
+static void on_fault(struct tackle_numa_observer *observer, const struct tackle_numa_fault *fault)
+{
+	check("fault", fault->size, sizeof(*fault));
+}
+
+static void on_counted(struct tackle_numa_observer *observer,
+		       const struct tackle_numa_counted *counted)
+{
+	check("counted", counted->size, sizeof(*counted));
+}
+
+static void on_window(struct tackle_numa_observer *observer,
+		      const struct tackle_numa_window *window)
+{
+	check("window", window->size, sizeof(*window));
+}
+
+static void on_scan(struct tackle_numa_observer *observer, const struct tackle_numa_scan *scan)
+{
+	check("scan", scan->size, sizeof(*scan));
+}
+
+static void on_skip(struct tackle_numa_observer *observer, const struct tackle_numa_skip *skip)
+{
+	check("skip", skip->size, sizeof(*skip));
+}
+
+static void on_migration(struct tackle_numa_observer *observer,
+			 const struct tackle_numa_migration *migration)
+{
+	check("migration", migration->size, sizeof(*migration));
+}
+
+static void on_placement(struct tackle_numa_observer *observer,
+			 const struct tackle_numa_placement *placement)
+{
+	check("placement", placement->size, sizeof(*placement));
+}
+
+static void on_exit(struct tackle_numa_observer *observer, const struct tackle_numa_exit *exit)
+{
+	check("exit", exit->size, sizeof(*exit));
+}
 
 static struct tackle_numa_observer observer = {
 	.size = sizeof(observer),

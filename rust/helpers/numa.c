@@ -23,11 +23,6 @@ unsigned int rust_helper_nr_node_ids(void)
 	return nr_node_ids;
 }
 
-int rust_helper_numa_node_id(void)
-{
-	return numa_node_id();
-}
-
 /* -1 for a CPU that cannot be. */
 int rust_helper_cpu_to_node(int cpu)
 {
@@ -126,17 +121,6 @@ u64 rust_helper_folio_cgroup_id(void *folio)
 #else
 	return 0;
 #endif
-}
-
-/* What the last access left in the folio; -1 for none. */
-int rust_helper_last_cpu(int cpupid)
-{
-	return cpupid == (-1 & LAST_CPUPID_MASK) ? -1 : cpupid_to_cpu(cpupid);
-}
-
-int rust_helper_last_pid(int cpupid)
-{
-	return cpupid == (-1 & LAST_CPUPID_MASK) ? -1 : cpupid_to_pid(cpupid);
 }
 
 /* Whether task_numa_work() returns at once since memory can be on one node only. */

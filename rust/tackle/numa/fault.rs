@@ -60,10 +60,7 @@ impl<'a> Fault<'a> {
         }
         // CAST: An `int` is the lower 32 bits of its register.
         let int = |n| call.argument(n).map(|register| register as c_int);
-        let cpupid = int(0)?;
-        // SAFETY: They take any number.
-        let (last_cpu, last_pid) =
-            unsafe { (bindings::last_cpu(cpupid), bindings::last_pid(cpupid)) };
+        let (last_cpu, last_pid) = last_access(int(0)?);
         Some(Self {
             size: size_of::<Self>(),
             task,
@@ -144,6 +141,22 @@ impl<'a> Fault<'a> {
         let node = self.mem_node().unwrap_or(usize::MAX);
         [false, true].map(|private| self.task.in_window(node, private))
     }
+}
+
+/// Returns CPU and PID of the last access, as `cpupid_to_cpu()` and `cpupid_to_pid()`; -1 for both
+/// if the kernel has recorded none.
+#[inline(always)]
+fn last_access(cpupid: c_int) -> (c_int, c_int) {
+    // CAST: The masks have fewer than 31 bits.
+    const NONE: c_int = bindings::LAST_CPUPID_MASK as c_int;
+    // CAST: As above.
+    const CPU: c_int = bindings::LAST__CPU_MASK as c_int;
+    // CAST: As above.
+    const PID: c_int = bindings::LAST__PID_MASK as c_int;
+    if cpupid == NONE {
+        return (-1, -1);
+    }
+    ((cpupid >> bindings::LAST__PID_SHIFT) & CPU, cpupid & PID)
 }
 
 /// The hook for the event `fault`.
@@ -243,9 +256,7 @@ impl<T: Observer> ExitHandler for OnCounted<T> {
             return;
         };
         let [cpupid, mem_node, pages, flags] = before.arguments;
-        // SAFETY: They take any number.
-        let (last_cpu, last_pid) =
-            unsafe { (bindings::last_cpu(cpupid), bindings::last_pid(cpupid)) };
+        let (last_cpu, last_pid) = last_access(cpupid);
         let fault = Fault {
             size: size_of::<Fault<'_>>(),
             // SAFETY: The handler, and so the current task, outlives this `Task`.

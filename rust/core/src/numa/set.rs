@@ -24,8 +24,8 @@ pub const fn set_of(key: Key, sets: usize) -> usize {
     let id = match key {
         Key::Free => 0,
         Key::Task(address) => address as u64 >> 6,
-        Key::Process(tgid) => tgid as u32 as u64 | 1 << 40,
-        Key::Cgroup(id) => id | 1 << 41,
+        Key::Process(tgid) => (tgid as u32 as u64) | (1 << 40),
+        Key::Cgroup(id) => id | (1 << 41),
     };
     // Fibonacci hashing: multiplying by 2^64 / golden ratio spreads consecutive numbers.
     let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;

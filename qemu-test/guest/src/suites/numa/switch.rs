@@ -30,7 +30,7 @@ fn set(file: &str, line: &str) -> Result<()> {
 
 fn read(file: &str) -> String {
     let text = debugfs::read(debugfs::tackle(&format!("{MODULE}/{file}"))).unwrap_or_default();
-    text.lines().map(|line| format!("{line}\n")).collect()
+    text.lines().flat_map(|line| [line, "\n"]).collect()
 }
 
 fn expect_rules(expected: &str) -> Result<()> {
