@@ -82,7 +82,7 @@ impl Subject {
     fn load(&self) -> Result<Option<module::Stack>> {
         Ok(match self.loads {
             Loads::Nothing => None,
-            Loads::Library => Some(module::load(module::LIBRARY, "")?.into()),
+            Loads::Library => Some(module::library()?),
             Loads::Module(name, parameters) => Some(module::stack(name, parameters)?),
         })
     }
