@@ -4,7 +4,9 @@
 
 use anyhow::{ensure, Result};
 
-use super::numa::{expect_migration, tasks_come_and_go_while_rows_are_read};
+use super::numa::{
+    expect_migration, tasks_come_and_go_while_rows_are_read, ten_thousand_rows_are_read,
+};
 use crate::suite::{list, Context, Suite};
 use crate::sys::numa;
 
@@ -16,6 +18,7 @@ pub const SUITE: Suite = Suite {
         guest_has_a_ring_of_four_nodes,
         memory_follows_across_the_ring,
         tasks_come_and_go_while_rows_are_read,
+        ten_thousand_rows_are_read,
     ],
 };
 

@@ -73,6 +73,7 @@ pub const RIG: &[&str] = &[
     "livepatch_syscall",
     "livepatch_target",
     "livepatch_twin",
+    "numa_bench",
     "numa_forget",
     "numa_local",
     "numa_observer",

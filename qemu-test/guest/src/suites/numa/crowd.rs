@@ -2,14 +2,18 @@
 
 //! Many tasks that begin and end while the statistics are read and reset.
 
+use std::hint::black_box;
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::Barrier;
 use std::thread::{self, ScopedJoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
 
-use crate::suite::Context;
+use crate::suite::{skip, Context};
+use crate::sys::kernel::has_kasan;
 use crate::sys::numa::Eager;
 use crate::sys::numa_stat::{self, MODULE};
 use crate::sys::worker::Worker;
@@ -94,5 +98,66 @@ pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Resul
         rows <= 64,
         "expected the rows of tasks that live, got {rows}"
     );
+    stack.unload()
+}
+
+const PAGE: usize = 4096;
+
+/// Ten thousand threads that live have a row each. The test notes the time to read them.
+pub fn ten_thousand_rows_are_read(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    if has_kasan() {
+        return skip("ten thousand threads take long with KASAN");
+    }
+    let stack = module::stack(MODULE, "memory_kib=65536")?;
+    let rig = module::load("numa_bench", "")?;
+    let huge = PathBuf::from("/sys/kernel/mm/transparent_hugepage/enabled");
+    let settings = debugfs::Settings::new(&[(huge, "never")])?;
+    let threads = usize::try_from(TASKS)?;
+    let memory = vec![1u8; (threads + 1) * PAGE];
+    let address = memory.as_ptr().addr();
+    let start = address.next_multiple_of(PAGE);
+    let pages = &memory[start - address..][..threads * PAGE];
+    // All are there; all have touched their page; all may end.
+    let barriers = [(); 3].map(|()| Barrier::new(threads + 1));
+    thread::scope(|scope| -> Result<()> {
+        for page in pages.chunks_exact(PAGE) {
+            let barriers = &barriers;
+            let body = move || {
+                barriers[0].wait();
+                black_box(page[0]);
+                barriers[1].wait();
+                barriers[2].wait();
+            };
+            thread::Builder::new()
+                .stack_size(16 << 10)
+                .spawn_scoped(scope, body)
+                .context("cannot start a thread")?;
+        }
+        let line = format!("{start:x} {:x}", pages.len());
+        let marked = debugfs::set("/sys/kernel/debug/numa_bench", &line);
+        barriers[0].wait();
+        barriers[1].wait();
+        let begin = Instant::now();
+        let text = debugfs::read(debugfs::tackle("numa_stat/tasks"));
+        let elapsed = begin.elapsed();
+        barriers[2].wait();
+        marked?;
+        let text = text?;
+        let rows = text.lines().count();
+        context.note(format!(
+            "{rows} rows, {} bytes in {} ms",
+            text.len(),
+            elapsed.as_millis()
+        ))?;
+        ensure!(
+            rows >= threads,
+            "expected {threads} rows, got {rows}; {} evicted",
+            numa_stat::total("evicted")?
+        );
+        Ok(())
+    })?;
+    drop(settings);
+    rig.unload()?;
     stack.unload()
 }

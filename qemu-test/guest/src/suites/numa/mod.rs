@@ -14,7 +14,7 @@ use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
 use command::the_command_shows_and_switches;
-pub(super) use crowd::tasks_come_and_go_while_rows_are_read;
+pub(super) use crowd::{tasks_come_and_go_while_rows_are_read, ten_thousand_rows_are_read};
 use exact::{
     averages_are_the_kernels, cgroups_are_the_kernels, huge_pages_count_as_pages,
     totals_are_the_kernels,
