@@ -28,19 +28,16 @@
 
 #![forbid(unsafe_code)]
 
-#[path = "numa_control/line.rs"]
-mod line;
 #[path = "numa_control/prefer.rs"]
 mod prefer;
 #[path = "numa_control/rules.rs"]
 mod rules;
 
 use kernel::{prelude::*, sync::Arc};
-use line::LastError;
 use prefer::Preferred;
 use rules::Rules;
 use tackle::{
-    debugfs::{self, Scope},
+    debugfs::{self, LastError, Scope},
     ftrace::Call,
     numa::{Control, Controller, Events, Exit, Observer, Registration, Task},
 };
@@ -52,6 +49,9 @@ tackle::module! {
     description: "Switches NUMA balancing for tasks and cgroups, and keeps preferred nodes",
     license: "GPL",
 }
+
+/// The longest line, in bytes: a path and a few words.
+pub(crate) const LINE_LEN: usize = 4200;
 
 /// State that the debugfs files change and the hooks read.
 #[pin_data]

@@ -2,7 +2,7 @@
 
 //! Which nodes tasks keep as their preferred ones: the file `prefer`.
 
-use crate::line::{self, LineError};
+use crate::LINE_LEN;
 use kernel::{
     fmt, new_mutex, new_spinlock_irq,
     prelude::*,
@@ -12,7 +12,10 @@ use kernel::{
     },
     uaccess::UserSliceReader,
 };
-use tackle::{numa, task};
+use tackle::{
+    debugfs::{line_text, read_line, LineError},
+    numa, task,
+};
 use tackle_core::numa::parse_prefer;
 
 /// How many tasks can keep a node.
@@ -51,8 +54,8 @@ impl Preferred {
 
     /// Does what a line says.
     pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), LineError> {
-        let bytes = line::read(line)?;
-        let (pid, node) = match parse_prefer(line::text(&bytes)?) {
+        let bytes = read_line(line, LINE_LEN)?;
+        let (pid, node) = match parse_prefer(line_text(&bytes)?) {
             Ok(request) => request,
             Err(why) => return Err(LineError::new(EINVAL, format_args!("{why}"))),
         };

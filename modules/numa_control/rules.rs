@@ -2,7 +2,7 @@
 
 //! For which tasks balancing is off: the file `switch`.
 
-use crate::line::{self, LineError};
+use crate::LINE_LEN;
 use kernel::{
     fmt, new_mutex, new_spinlock_irq,
     prelude::*,
@@ -16,6 +16,7 @@ use kernel::{
     uaccess::UserSliceReader,
 };
 use tackle::{
+    debugfs::{line_text, read_line, LineError},
     filter::{self, Filter},
     ftrace::Call,
     task,
@@ -149,8 +150,8 @@ impl Rules {
 
     /// Does what a line says.
     pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), LineError> {
-        let bytes = line::read(line)?;
-        let (verb, who) = match parse_switch(line::text(&bytes)?) {
+        let bytes = read_line(line, LINE_LEN)?;
+        let (verb, who) = match parse_switch(line_text(&bytes)?) {
             Ok(request) => request,
             Err(why) => return Err(LineError::new(EINVAL, format_args!("{why}"))),
         };

@@ -14,11 +14,13 @@
 //!
 //! What a module never drops (`mem::forget`) is removed when the module is unloaded.
 
+mod line;
 mod node;
 mod number;
 #[cfg(not(tackle_kernel_debugfs))]
 mod own;
 
+pub use line::{line_text, read_line, LastError, LineError};
 pub(crate) use node::{init, sweep};
 pub use number::{read_bool, read_i64, read_u64};
 
