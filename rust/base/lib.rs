@@ -16,6 +16,8 @@ pub mod going;
 #[doc(hidden)]
 pub mod leftover;
 mod library;
+#[doc(hidden)]
+pub mod readiness;
 
 pub mod debugfs;
 pub mod fault;

@@ -2,16 +2,10 @@
 
 //! What the base holds from when its module is loaded until it is unloaded.
 
-use crate::{debugfs, fault, going};
-use kernel::{
-    prelude::*,
-    sync::atomic::{Acquire, Atomic, Relaxed, Release},
-};
+use crate::{debugfs, fault, going, readiness::Readiness};
+use kernel::prelude::*;
 
-/// Whether somebody has begun to initialise the locks.
-static CLAIMED: Atomic<bool> = Atomic::new(false);
-/// Whether the locks are initialised.
-static READY: Atomic<bool> = Atomic::new(false);
+static READINESS: Readiness = Readiness::new();
 
 /// Returns whether the locks of this crate are initialised.
 ///
@@ -19,11 +13,7 @@ static READY: Atomic<bool> = Atomic::new(false);
 ///
 /// `ENODEV`: the library is not loaded.
 pub(crate) fn ready() -> Result {
-    if READY.load(Acquire) {
-        Ok(())
-    } else {
-        Err(ENODEV)
-    }
+    READINESS.get()
 }
 
 /// What `tackle.ko` holds while it is loaded: its directories in debugfs, and that it is told
@@ -49,17 +39,15 @@ impl Library {
     ///
     /// May sleep.
     pub fn new() -> Result<Self> {
-        if CLAIMED.cmpxchg(false, true, Relaxed).is_err() {
-            return Err(EBUSY);
-        }
-        // SAFETY: `CLAIMED` was not set and stays set, so this is the only time; `READY` is
-        // not set, without which nobody takes the locks.
+        READINESS.claim()?;
+        // SAFETY: A claim succeeds once, so this is the only time. No lock is taken before
+        // `READINESS` is set.
         unsafe {
             debugfs::init();
             going::init();
             crate::leftover::init();
         }
-        READY.store(true, Release);
+        READINESS.set();
 
         let root = debugfs::Root::new()?;
         Ok(Self {

@@ -32,12 +32,7 @@ pub mod function;
 pub mod kunit;
 #[cfg(CONFIG_LIVEPATCH)]
 pub mod livepatch;
-#[cfg(all(
-    CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
-    CONFIG_KPROBES,
-    CONFIG_FPROBE,
-    CONFIG_NUMA_BALANCING
-))]
+#[cfg(tackle_numa)]
 pub mod numa;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod percpu;
@@ -50,12 +45,7 @@ pub mod time;
 use tackle_base::bindings;
 #[cfg(CONFIG_KUNIT = "y")]
 pub use tackle_base::expect_eq;
-#[cfg(all(
-    CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
-    CONFIG_KPROBES,
-    CONFIG_FPROBE,
-    CONFIG_NUMA_BALANCING
-))]
+#[cfg(tackle_numa)]
 use tackle_base::leftover;
 #[doc(hidden)]
 pub use tackle_base::{__needs_this_build, __private};

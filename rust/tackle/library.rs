@@ -10,15 +10,10 @@ use core::{
     ptr,
     sync::atomic::{AtomicPtr, Ordering},
 };
-use kernel::{
-    prelude::*,
-    sync::atomic::{Acquire, Atomic, Relaxed, Release},
-};
+use kernel::prelude::*;
+use tackle_base::readiness::Readiness;
 
-/// Whether somebody has begun to initialise the locks.
-static CLAIMED: Atomic<bool> = Atomic::new(false);
-/// Whether the locks are initialised.
-static READY: Atomic<bool> = Atomic::new(false);
+static READINESS: Readiness = Readiness::new();
 
 /// Returns whether the locks of this crate are initialised.
 ///
@@ -26,11 +21,7 @@ static READY: Atomic<bool> = Atomic::new(false);
 ///
 /// `ENODEV`: the library is not loaded.
 pub(crate) fn ready() -> Result {
-    if READY.load(Acquire) {
-        Ok(())
-    } else {
-        Err(ENODEV)
-    }
+    READINESS.get()
 }
 
 /// What `tackle_ftrace.ko` holds while it is loaded: that it is told of modules and of oopses.
@@ -43,12 +34,7 @@ pub struct Library {
     _oopses: ftrace::OopsNotifier,
     #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
     _trampolines: ftrace::Trampolines,
-    #[cfg(all(
-        CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
-        CONFIG_KPROBES,
-        CONFIG_FPROBE,
-        CONFIG_NUMA_BALANCING
-    ))]
+    #[cfg(tackle_numa)]
     _probes: crate::numa::Probes,
 }
 
@@ -87,22 +73,15 @@ impl Library {
     ///
     /// May sleep.
     pub fn new(#[allow(unused)] module: &'static ThisModule) -> Result<Self> {
-        if CLAIMED.cmpxchg(false, true, Relaxed).is_err() {
-            return Err(EBUSY);
-        }
-        // SAFETY: `CLAIMED` was not set and stays set, so this is the only time; `READY` is
-        // not set, without which nobody takes the locks.
+        READINESS.claim()?;
+        // SAFETY: A claim succeeds once, so this is the only time. No lock is taken before
+        // `READINESS` is set.
         unsafe {
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             ftrace::init();
             #[cfg(CONFIG_LIVEPATCH)]
             crate::livepatch::init();
-            #[cfg(all(
-                CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
-                CONFIG_KPROBES,
-                CONFIG_FPROBE,
-                CONFIG_NUMA_BALANCING
-            ))]
+            #[cfg(tackle_numa)]
             crate::numa::init();
         }
         #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
@@ -110,7 +89,7 @@ impl Library {
             MODULE.store(module.as_ptr(), Ordering::Relaxed);
             crate::symbol::init()?;
         }
-        READY.store(true, Release);
+        READINESS.set();
 
         Ok(Self {
             _modules: KBox::pin_init(going::Notifier::new(), GFP_KERNEL)?,
@@ -118,12 +97,7 @@ impl Library {
             _oopses: ftrace::OopsNotifier::new()?,
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
             _trampolines: ftrace::Trampolines::new(),
-            #[cfg(all(
-                CONFIG_DYNAMIC_FTRACE_WITH_ARGS,
-                CONFIG_KPROBES,
-                CONFIG_FPROBE,
-                CONFIG_NUMA_BALANCING
-            ))]
+            #[cfg(tackle_numa)]
             _probes: crate::numa::Probes,
         })
     }
