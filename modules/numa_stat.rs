@@ -51,7 +51,7 @@ tackle::module! {
         },
         private: u32 {
             default: 1,
-            description: "Count private and shared faults separately (1, needs an exit hook) or not (0)",
+            description: "Count private and shared faults: 1 (with an exit hook) or 0",
         },
     },
 }

@@ -5,7 +5,9 @@
 use crate::observe::Statistics;
 use kernel::{fmt, prelude::*, rbtree::RBTree};
 use tackle::numa::{self, Event, Registration};
-use tackle_core::numa::{Entry, Key, Layout, Row, RowMut, TaskId};
+use tackle_core::numa::{
+    write_moved, write_nodes, Entry, Key, Layout, Row, RowMut, TaskId, Vector,
+};
 
 type Shown<'a> = &'a Registration<Statistics>;
 
@@ -167,22 +169,13 @@ pub(crate) fn nodes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
     let count = shown.observer().table.layout().nodes();
     for node in (0..count).filter(|&node| numa::is_online(node)) {
         write!(f, "node={node}")?;
-        let mut separator = " mem=";
-        for memory in 0..count {
-            let pages = totals.faults(node, memory);
-            if pages != 0 {
-                write!(f, "{separator}{memory}:{pages}")?;
-                separator = ",";
-            }
-        }
-        let mut separator = " moved=";
-        for target in 0..count {
-            let pages = totals.moved(node, target);
-            if pages != 0 {
-                write!(f, "{separator}{node}>{target}:{pages}")?;
-                separator = ",";
-            }
-        }
+        write_nodes(f, Vector::Memory.name(), count, |memory| {
+            totals.faults(node, memory)
+        })?;
+        write_moved(
+            f,
+            (0..count).map(|target| (node, target, totals.moved(node, target))),
+        )?;
         f.write_str("\n")?;
     }
     Ok(())
@@ -191,11 +184,6 @@ pub(crate) fn nodes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
 /// The file `total`.
 pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Statistics { table, totals } = shown.observer();
-    let mut rows = 0;
-    failed(table.each(|_, _| {
-        rows += 1;
-        Ok(())
-    }))?;
     writeln!(f, "numa_hint_faults {}", totals.hint_faults.sum())?;
     writeln!(
         f,
@@ -203,7 +191,7 @@ pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
         totals.hint_faults_local.sum()
     )?;
     writeln!(f, "numa_pages_migrated {}", totals.pages_migrated.sum())?;
-    writeln!(f, "rows {rows}")?;
+    writeln!(f, "rows {}", table.rows())?;
     writeln!(f, "room {}", table.capacity())?;
     writeln!(f, "evicted {}", table.evicted())?;
     writeln!(f, "ended {}", totals.ended.sum())?;

@@ -4,7 +4,7 @@
 
 use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
 use tackle::{percpu::Counter, time};
-use tackle_core::numa::{set_of, Entry, Key, Layout, Row, RowMut, Set, TaskId};
+use tackle_core::numa::{set_of, Claimed, Entry, Key, Layout, Row, RowMut, Set, TaskId};
 
 /// The rows of a set.
 const WAYS: usize = 16;
@@ -70,6 +70,11 @@ impl Table {
         self.sets.len() * WAYS
     }
 
+    /// Returns how many rows there are.
+    pub(crate) fn rows(&self) -> usize {
+        self.sets.iter().map(|set| set.lock().iter().count()).sum()
+    }
+
     /// Returns how many rows were evicted, rows of processes and cgroups included.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted.sum()
@@ -94,17 +99,11 @@ impl Table {
                 self.add_to_others(row);
             }
         });
-        let Some(claimed) = claimed else {
+        let Some(Claimed { index, is_new }) = claimed else {
             return;
         };
-        // `rows` can lend only one of the two mutably: change a copy of the entry and write it
-        // back.
-        let Some(mut entry) = rows.entry_mut(claimed.index).map(|entry| *entry) else {
-            return;
-        };
-        change(&mut entry, rows.row_mut(claimed.index), claimed.is_new);
-        if let Some(place) = rows.entry_mut(claimed.index) {
-            *place = entry;
+        if let Some((entry, row)) = rows.entry_and_row(index) {
+            change(entry, row, is_new);
         }
     }
 
@@ -117,13 +116,9 @@ impl Table {
         let Some(index) = rows.find(key) else {
             return;
         };
-        let Some(mut entry) = rows.entry_mut(index).map(|entry| *entry) else {
-            return;
-        };
-        entry.used_at = time::mono_fast_ns();
-        change(&mut entry, rows.row_mut(index));
-        if let Some(place) = rows.entry_mut(index) {
-            *place = entry;
+        if let Some((entry, row)) = rows.entry_and_row(index) {
+            entry.used_at = time::mono_fast_ns();
+            change(entry, row);
         }
     }
 

@@ -24,7 +24,7 @@ mod set;
 
 pub use counter::{Counter, Vector};
 pub use request::{parse_prefer, parse_switch, ParseError, Rank, Subject, Verb};
-pub use row::{Faulted, Layout, Row, RowMut};
+pub use row::{write_moved, write_nodes, Faulted, Layout, Row, RowMut};
 pub use set::{set_of, Claimed, Entry, Key, Set};
 
 /// The length of a task's name in bytes, as `TASK_COMM_LEN` in `include/linux/sched.h`.

@@ -60,19 +60,27 @@ impl<'a> Fault<'a> {
         }
         // CAST: An `int` is the lower 32 bits of its register.
         let int = |n| call.argument(n).map(|register| register as c_int);
-        let (last_cpu, last_pid) = last_access(int(0)?);
-        Some(Self {
+        let arguments = [int(0)?, int(1)?, int(2)?, int(3)?];
+        Some(Self::new(task, this_node(), arguments))
+    }
+
+    /// The fault of `task` on a CPU of `cpu_node`, with the function's arguments.
+    #[inline(always)]
+    fn new(task: Task<'a>, cpu_node: c_int, arguments: [c_int; 4]) -> Self {
+        let [cpupid, mem_node, pages, flags] = arguments;
+        let (last_cpu, last_pid) = last_access(cpupid);
+        Self {
             size: size_of::<Self>(),
             task,
-            mem_node: int(1)?,
-            cpu_node: this_node(),
+            mem_node,
+            cpu_node,
             // CAST: It is not negative.
-            pages: int(2)? as u32,
+            pages: pages as u32,
             // CAST: The same bits.
-            flags: int(3)? as u32,
+            flags: flags as u32,
             last_cpu,
             last_pid,
-        })
+        }
     }
 
     /// Returns the current task.
@@ -255,21 +263,9 @@ impl<T: Observer> ExitHandler for OnCounted<T> {
         let Some(observer) = self.0.active() else {
             return;
         };
-        let [cpupid, mem_node, pages, flags] = before.arguments;
-        let (last_cpu, last_pid) = last_access(cpupid);
-        let fault = Fault {
-            size: size_of::<Fault<'_>>(),
-            // SAFETY: The handler, and so the current task, outlives this `Task`.
-            task: unsafe { Task::current() },
-            mem_node,
-            cpu_node: before.cpu_node,
-            // CAST: It is not negative.
-            pages: pages as u32,
-            // CAST: The same bits.
-            flags: flags as u32,
-            last_cpu,
-            last_pid,
-        };
+        // SAFETY: The handler, and so the current task, outlives this `Task`.
+        let task = unsafe { Task::current() };
+        let fault = Fault::new(task, before.cpu_node, before.arguments);
         let private = privacy(&fault, &before);
         observer.counted(&Counted {
             size: size_of::<Counted<'_>>(),

@@ -38,32 +38,6 @@ pub enum Outcome {
     Refused = bindings::TACKLE_NUMA_REFUSED as i32,
 }
 
-impl Outcome {
-    /// The outcomes, in the order of their numbers.
-    pub const ALL: [Self; bindings::TACKLE_NUMA_RESULTS as usize] = [
-        Self::Done,
-        Self::NodeFull,
-        Self::Isolated,
-        Self::Dirty,
-        Self::SharedExec,
-        Self::Pinned,
-        Self::Refused,
-    ];
-
-    /// Returns its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Done => "done",
-            Self::NodeFull => "node_full",
-            Self::Isolated => "isolated",
-            Self::Dirty => "dirty",
-            Self::SharedExec => "shared_exec",
-            Self::Pinned => "pinned",
-            Self::Refused => "refused",
-        }
-    }
-}
-
 /// A migration of a folio that has ended.
 ///
 /// # Context

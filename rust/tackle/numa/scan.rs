@@ -28,28 +28,6 @@ pub enum ScanResult {
     Busy = bindings::TACKLE_NUMA_BUSY as i32,
 }
 
-impl ScanResult {
-    /// The results, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
-        Self::Scanned,
-        Self::Exiting,
-        Self::OneNode,
-        Self::TooEarly,
-        Self::Busy,
-    ];
-
-    /// Returns its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scanned => "scanned",
-            Self::Exiting => "exiting",
-            Self::OneNode => "one_node",
-            Self::TooEarly => "too_early",
-            Self::Busy => "busy",
-        }
-    }
-}
-
 /// A call of `task_numa_work()` that has returned.
 #[repr(C)]
 pub struct Scan<'a> {

@@ -52,19 +52,6 @@ impl SkipReason {
         Self::IgnorePid,
         Self::SeqCompleted,
     ];
-
-    /// Returns its name in files.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unsuitable => "unsuitable",
-            Self::SharedReadOnly => "shared_ro",
-            Self::Inaccessible => "inaccessible",
-            Self::ScanDelay => "scan_delay",
-            Self::PidInactive => "pid_inactive",
-            Self::IgnorePid => "ignore_pid",
-            Self::SeqCompleted => "seq_completed",
-        }
-    }
 }
 
 const _: () = {
@@ -172,7 +159,7 @@ impl<T: Observer> EntryHandler for OnSkip<T> {
 }
 
 kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
     unsafe(uninit) static PROBES: Mutex<All> = All(KVec::new());
 }
 

@@ -88,74 +88,91 @@ impl<'a> Row<'a> {
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|&word| word == 0)
     }
-
-    /// Calls `visit` with the name and the value of each counter that is not 0.
-    pub fn counters<E>(
-        &self,
-        mut visit: impl FnMut(&'static str, u64) -> Result<(), E>,
-    ) -> Result<(), E> {
-        for &counter in Counter::ALL {
-            match self.get(counter) {
-                0 => {}
-                value => visit(counter.name(), value)?,
-            }
-        }
-        Ok(())
-    }
 }
 
 /// What a file says about a row: ` KEY=VALUE` for all that is not 0, vectors as
 /// ` KEY=NODE:PAGES,NODE:PAGES`, the matrix as ` moved=SOURCE>TARGET:PAGES`.
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.counters(|name, value| write!(f, " {name}={value}"))?;
+        for &counter in Counter::ALL {
+            match self.get(counter) {
+                0 => {}
+                value => write!(f, " {}={value}", counter.name())?,
+            }
+        }
+        let nodes = self.layout.nodes;
         for vector in Vector::ALL {
-            let Some(name) = vector.name() else {
-                continue;
-            };
-            let separator = Separator::new(name);
-            for node in 0..self.layout.nodes {
-                match self.at(vector, node) {
-                    0 => {}
-                    pages => write!(f, "{separator}{node}:{pages}")?,
-                }
-            }
+            write_nodes(f, vector.name(), nodes, |node| self.at(vector, node))?;
         }
-        let separator = Separator::new("moved");
-        for source in 0..self.layout.nodes {
-            for target in 0..self.layout.nodes {
-                match self.moved(source, target) {
-                    0 => {}
-                    pages => write!(f, "{separator}{source}>{target}:{pages}")?,
-                }
-            }
-        }
-        Ok(())
+        let pairs = (0..nodes).flat_map(|source| (0..nodes).map(move |target| (source, target)));
+        write_moved(
+            f,
+            pairs.map(|(source, target)| (source, target, self.moved(source, target))),
+        )
     }
 }
 
-/// What comes before an element of a list: ` KEY=` before the first, a comma before others.
-struct Separator {
-    name: &'static str,
-    is_first: core::cell::Cell<bool>,
+/// Writes ` KEY=NODE:PAGES,NODE:PAGES` for those of `nodes` nodes that have pages. Writes nothing
+/// without a key.
+///
+/// # Errors
+///
+/// Those of writing.
+pub fn write_nodes(
+    f: &mut fmt::Formatter<'_>,
+    key: Option<&str>,
+    nodes: usize,
+    pages: impl Fn(usize) -> u64,
+) -> fmt::Result {
+    let Some(key) = key else {
+        return Ok(());
+    };
+    let mut list = List::new(f, key);
+    (0..nodes).try_for_each(|node| list.element(format_args!("{node}"), pages(node)))
 }
 
-impl Separator {
-    const fn new(name: &'static str) -> Self {
+/// Writes ` moved=SOURCE>TARGET:PAGES,...` for the pairs of nodes that have pages.
+///
+/// # Errors
+///
+/// Those of writing.
+pub fn write_moved(
+    f: &mut fmt::Formatter<'_>,
+    mut pairs: impl Iterator<Item = (usize, usize, u64)>,
+) -> fmt::Result {
+    let mut list = List::new(f, "moved");
+    pairs.try_for_each(|(source, target, pages)| {
+        list.element(format_args!("{source}>{target}"), pages)
+    })
+}
+
+/// A list that is being written.
+struct List<'a, 'b> {
+    f: &'a mut fmt::Formatter<'b>,
+    key: &'a str,
+    is_empty: bool,
+}
+
+impl<'a, 'b> List<'a, 'b> {
+    fn new(f: &'a mut fmt::Formatter<'b>, key: &'a str) -> Self {
         Self {
-            name,
-            is_first: core::cell::Cell::new(true),
+            f,
+            key,
+            is_empty: true,
         }
     }
-}
 
-impl fmt::Display for Separator {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.is_first.replace(false) {
-            write!(f, " {}=", self.name)
-        } else {
-            f.write_str(",")
+    /// Writes an element, if there are pages.
+    fn element(&mut self, name: fmt::Arguments<'_>, pages: u64) -> fmt::Result {
+        if pages == 0 {
+            return Ok(());
         }
+        if core::mem::take(&mut self.is_empty) {
+            write!(self.f, " {}=", self.key)?;
+        } else {
+            self.f.write_str(",")?;
+        }
+        write!(self.f, "{name}:{pages}")
     }
 }
 

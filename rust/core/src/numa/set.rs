@@ -130,9 +130,11 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         })
     }
 
-    /// Returns the metadata of a row.
-    pub fn entry_mut(&mut self, index: usize) -> Option<&mut Entry> {
-        self.entries.get_mut(index)
+    /// Returns the metadata of a row, and the row to count in.
+    pub fn entry_and_row(&mut self, index: usize) -> Option<(&mut Entry, RowMut<'_>)> {
+        let range = self.range(index);
+        let row = RowMut::new(self.layout, self.words.get_mut(range)?);
+        Some((self.entries.get_mut(index)?, row))
     }
 
     /// The words of a row.

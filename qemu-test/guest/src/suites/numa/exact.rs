@@ -139,12 +139,9 @@ pub(super) fn huge_pages_count_as_pages(context: &mut Context<'_>) -> Result<()>
     let stack = module::stack(MODULE, "")?;
     let (kernel, ours) = both(Stat::system, numa_stat::totals)?;
     let eager = Eager::new()?;
-    let before = debugfs::read(huge)?;
-    let before = before.split(['[', ']']).nth(1).context("no choice")?;
-    debugfs::set(huge, "always")?;
-    let worker = Worker::start(1);
-    debugfs::set(huge, before)?;
-    let worker = worker?;
+    let settings = debugfs::Settings::new(&[(huge.to_owned(), "always")])?;
+    let worker = Worker::start(1)?;
+    drop(settings);
     let row = migrations_of(context, &worker, 512)?;
     let (kernel_now, ours_now) = both(Stat::system, numa_stat::totals)?;
     expect_equal(context, kernel_now.since(kernel), ours_now.since(ours))?;
