@@ -19,7 +19,7 @@ use kernel::{
 };
 
 kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
     unsafe(uninit) static USED: Mutex<Used> = Used(KVec::new());
 }
 
@@ -62,7 +62,7 @@ fn forget(module: *const kernel::bindings::module) {
     let used = &mut USED.lock().0;
     used.retain(|other| *other != module);
     if used.is_empty() {
-        // Nobody drops a static.
+        // A static is not dropped: free its memory here.
         *used = KVec::new();
     }
 }
@@ -159,7 +159,7 @@ impl PinnedDrop for Block {
 #[pinned_drop]
 impl PinnedDrop for Notifier {
     fn drop(self: Pin<&mut Self>) {
-        // The library's own module. Nobody drops a static.
+        // It has the library's own module. A static is not dropped: free its memory here.
         USED.lock().0 = KVec::new();
     }
 }
@@ -227,8 +227,9 @@ pub unsafe fn go(
 ) {
     // SAFETY: By the function's requirements.
     let name = unsafe { name_of(module) };
-    // Code of the module may run until nobody uses it: a task in a replacement, in a file, in a
-    // qdisc; and then the `Drop` of shadow variables. It may register more, and forget that.
+    // Code of the module can run as long as the module has users: tasks in a replacement, in a
+    // file or in a qdisc. After that the `Drop` of its shadow variables runs. All of this code can
+    // register more, and forget that.
     loop {
         let mut count = told(name, hooks(), "hooks");
         count += told(name, debugfs::sweep(module), "files");

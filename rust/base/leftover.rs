@@ -9,7 +9,7 @@ use crate::going;
 use kernel::{bindings::module, ffi::c_void, prelude::*};
 
 kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
     unsafe(uninit) static ALL: Mutex<All> = All(KVec::new());
 }
 
@@ -58,7 +58,7 @@ impl All {
         let index = self.0.iter().position(is_it)?;
         let entry = self.0.remove(index).ok();
         if self.0.is_empty() {
-            // Nobody drops a static.
+            // A static is not dropped: free its memory here.
             self.0 = KVec::new();
         }
         entry

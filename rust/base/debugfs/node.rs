@@ -8,7 +8,7 @@ use core::ptr;
 use kernel::{bindings, prelude::*, str::CString, sync::Arc};
 
 kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
     unsafe(uninit) static ALL: Mutex<All> = All { root: None, nodes: KVec::new() };
 }
 
@@ -242,7 +242,7 @@ impl All {
     fn remove(&mut self, is_gone: impl Fn(&Listed) -> bool) {
         self.nodes.retain(|listed| !is_gone(listed));
         if self.nodes.is_empty() {
-            // Nobody drops a static.
+            // A static is not dropped: free its memory here.
             self.nodes = KVec::new();
         }
     }

@@ -26,7 +26,7 @@ use kernel::{
 };
 
 kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it, before which `library::ready` lets nobody take it.
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
     unsafe(uninit) static HOOKS: Mutex<Hooks> = Hooks {
         sites: Sites::new(),
         followers: KVec::new(),
@@ -265,7 +265,7 @@ impl Hooks {
 
     fn shrink(&mut self) {
         if self.followers.is_empty() {
-            // Nobody drops a static.
+            // A static is not dropped: free its memory here.
             self.followers = KVec::new();
         }
     }

@@ -105,7 +105,7 @@ impl Loading {
     pub(super) fn remove(&mut self, module: &CStr) {
         self.0.retain(|other| **other != *module);
         if self.0.is_empty() {
-            // Nobody drops a static.
+            // A static is not dropped: free its memory here.
             self.0 = KVec::new();
         }
     }

@@ -74,7 +74,7 @@ pub fn set(path: impl AsRef<Path>, text: &str) -> Result<()> {
     write(path, text)?.with_context(|| format!("cannot write '{text}' to {}", path.display()))
 }
 
-/// Settings that are restored when the value goes away.
+/// Changes files of settings. `drop` restores what they had.
 pub struct Settings {
     restore: Vec<(PathBuf, String)>,
 }

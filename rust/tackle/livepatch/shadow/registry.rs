@@ -138,7 +138,7 @@ impl Kinds {
     fn remove(&mut self, link: *const Link) {
         self.list.retain(|other| !ptr::eq(other.link, link));
         if self.list.is_empty() {
-            // Nobody drops a static.
+            // A static is not dropped: free its memory here.
             self.list = KVec::new();
         }
     }

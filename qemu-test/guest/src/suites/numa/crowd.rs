@@ -23,7 +23,7 @@ use super::need_nodes;
 
 /// Tasks in all.
 const TASKS: u64 = 10_000;
-/// One in so many is a process, the others are threads.
+/// Each task whose number is a multiple of this is a process. The others are threads.
 const PROCESSES: u64 = 50;
 
 /// Reads all files, and resets now and then, until `done`. Returns how often.

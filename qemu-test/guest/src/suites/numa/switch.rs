@@ -155,7 +155,7 @@ pub(super) fn without_the_module_all_are_scanned(context: &mut Context<'_>) -> R
     for _ in 0..3 {
         let module = module::load(MODULE, "")?;
         set("switch", "off all")?;
-        // Several scans are skipped meanwhile: each must be ready to be queued again.
+        // The kernel skips several scans in this time. It must be able to queue each of them again.
         std::thread::sleep(std::time::Duration::from_secs(2));
         let before = scans(&worker)?;
         module.unload()?;
