@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the kernel's file systems are mounted.
+//! The folders in which the command looks for the kernel's files.
 
 use std::path::PathBuf;
 
-/// The folders under which the kernel shows itself.
+/// The mount points of the kernel's file systems, and the root folder.
 #[derive(Clone, Debug)]
 pub struct Roots {
     /// sysfs, `/sys`.
     pub sys: PathBuf,
     /// procfs, `/proc`.
     pub proc: PathBuf,
+    /// The root folder, for `/lib/modules`, `/boot` and `/usr/lib/debug`.
+    pub root: PathBuf,
 }
 
 impl Default for Roots {
@@ -18,6 +20,7 @@ impl Default for Roots {
         Self {
             sys: "/sys".into(),
             proc: "/proc".into(),
+            root: "/".into(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod fake;
 use std::fs;
 use std::io::{self, Write};
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use clap::Parser;
@@ -106,7 +107,7 @@ fn clones_are_told_and_hooked() {
     assert_eq!(added.names, ["both_count"]);
     assert_eq!(
         added.warning.unwrap(),
-        "calls of the clones of both are not seen: both.isra.0 (--clones)"
+        "some calls of both are not seen: it has clones, both.isra.0 (--clones)"
     );
     let added = hooks.add(&request("both count --clones --name b")).unwrap();
     assert_eq!(added.names, ["b", "b.isra.0"]);
@@ -116,6 +117,61 @@ fn clones_are_told_and_hooked() {
     // Without the function itself.
     let added = hooks.add(&request("show_signal count --clones")).unwrap();
     assert_eq!(added.names, ["show_signal.part.0_count"]);
+}
+
+/// Compiles a function that is inlined into four others, with debug information.
+fn compile(to: &PathBuf, options: &[&str]) {
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    let source = to.with_extension("c");
+    let text = "extern int work(int);
+        static inline __attribute__((always_inline)) int both(int n) { return work(n) + n; }
+        static inline __attribute__((always_inline)) int gone(int n) { return work(both(n)); }
+        int one(int n) { return both(n); }
+        int two(int n) { if (n) { int m = both(n); return m; } return 2; }
+        int three(int n) { return both(n) + both(n + 1); }
+        int four(int n) { return gone(n); }
+        int other(int n) { return work(n); }";
+    fs::write(&source, text).unwrap();
+    let mut cc = Command::new("cc");
+    cc.args(["-g", "-O2", "-c", "-o"]).arg(to).args(options);
+    assert!(cc.arg(source).status().unwrap().success());
+}
+
+#[test]
+fn a_warning_names_the_functions_into_which_it_is_inlined() {
+    let fake = fake();
+    put(fake.roots.proc.join("kallsyms"), KALLSYMS);
+    put(fake.roots.proc.join("sys/kernel/osrelease"), "7.3.4\n");
+    let hooks = Hooks::open(&fake.roots).unwrap();
+    let vmlinux = fake.roots.root.join("usr/lib/debug/boot/vmlinux-7.3.4");
+    for options in [&["-gdwarf-5"][..], &["-gdwarf-4"], &["-gdwarf-5", "-gz"]] {
+        compile(&vmlinux, options);
+        let added = hooks.add(&request("both count --clones")).unwrap();
+        assert_eq!(
+            added.warning.unwrap(),
+            "some calls of both are not seen: \
+             the compiler has inlined it into four, one, three and 1 more"
+        );
+    }
+    let added = hooks.add(&request("middle count")).unwrap();
+    assert_eq!(added.warning, None);
+    // The debug information of a module is found by the list of modules.
+    put(
+        fake.roots.root.join("lib/modules/7.3.4/modules.dep"),
+        "kernel/fs/a/a-b.ko.xz: kernel/lib/c.ko.xz\n",
+    );
+    let module = "usr/lib/debug/lib/modules/7.3.4/kernel/fs/a/a-b.ko";
+    compile(&fake.roots.root.join(module), &[]);
+    put(folder(&fake).join("error"), "a_b:gone: no such function\n");
+    fs::remove_file(folder(&fake).join("add")).unwrap();
+    assert_eq!(
+        error(hooks.add(&request("a_b:gone count"))),
+        "a_b:gone: no such function; the compiler has inlined it into four"
+    );
+    // A file that is damaged is reported.
+    put(vmlinux, "no ELF");
+    let text = error(hooks.add(&request("gone count")));
+    assert!(text.contains("it may be inlined: "), "{text}");
 }
 
 #[test]

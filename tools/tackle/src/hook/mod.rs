@@ -4,6 +4,7 @@
 
 pub mod add;
 pub mod errno;
+pub mod inlined;
 pub mod numbers;
 pub mod reading;
 pub mod screen;
@@ -151,21 +152,51 @@ impl Hooks {
         match added {
             Ok(name) => Ok(Added {
                 names: vec![name],
-                warning: (!clones.is_empty()).then(|| {
-                    format!(
-                        "calls of the clones of {} are not seen: {clones} (--clones)",
-                        request.function
-                    )
-                }),
+                warning: self.unseen(request, &clones),
             }),
-            Err(error) if found.same.is_empty() && !clones.is_empty() => Err(anyhow!(
-                "{error:#}; the compiler has made clones of it: {clones} (--clones)"
-            )),
+            Err(error) if found.same.is_empty() => Err(match (&*clones, self.inlined(request)) {
+                ("", None) => error,
+                ("", Some(inlined)) => anyhow!("{error:#}; {inlined}"),
+                _ => anyhow!("{error:#}; the compiler has made clones of it: {clones} (--clones)"),
+            }),
             Err(error) if found.same.len() > 1 && request.position.is_none() => Err(anyhow!(
                 "{error:#}; --position {}",
                 found.same.join(", or ")
             )),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Returns a line about calls that the hook does not see: those of clones of the function, and
+    /// those of its inlined copies.
+    fn unseen(&self, request: &NewHook, clones: &str) -> Option<String> {
+        let clones = (!clones.is_empty()).then(|| format!("it has clones, {clones} (--clones)"));
+        let reasons: Vec<_> = [clones, self.inlined(request)]
+            .into_iter()
+            .flatten()
+            .collect();
+        let function = &request.function;
+        (!reasons.is_empty()).then(|| {
+            format!(
+                "some calls of {function} are not seen: {}",
+                reasons.join("; ")
+            )
+        })
+    }
+
+    /// Returns what the kernel's debug information says about inlined copies of the function, if
+    /// it is installed.
+    fn inlined(&self, request: &NewHook) -> Option<String> {
+        let (module, name) = match request.function.split_once(':') {
+            Some((module, name)) => (Some(module), name),
+            None => (None, &*request.function),
+        };
+        let file = inlined::debug_file(&self.roots, module)?;
+        match inlined::callers(&file, name) {
+            Ok(callers) => shortened(&callers.into_iter().collect::<Vec<_>>())
+                .map(|callers| format!("the compiler has inlined it into {callers}")),
+            // The hook works without it.
+            Err(error) => Some(format!("it may be inlined: {error:#}")),
         }
     }
 
@@ -193,7 +224,7 @@ impl Hooks {
         }
         Ok(Added {
             names,
-            warning: None,
+            warning: self.unseen(request, ""),
         })
     }
 
@@ -256,6 +287,17 @@ impl Hooks {
         let hooks = self.list()?;
         let names = hooks.iter().map(|hook| hook.name.as_str());
         Err(unknown("hook", name, names))
+    }
+}
+
+/// Joins names; of many, the first three and the number of the others. [`None`] without a name.
+fn shortened(names: &[String]) -> Option<String> {
+    let shown = names.len().min(3);
+    let text = names[..shown].join(", ");
+    match names.len() - shown {
+        _ if names.is_empty() => None,
+        0 => Some(text),
+        more => Some(format!("{text} and {more} more")),
     }
 }
 

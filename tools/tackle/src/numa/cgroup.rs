@@ -115,6 +115,7 @@ mod tests {
         let roots = Roots {
             sys: dir.path().into(),
             proc: dir.path().into(),
+            root: dir.path().into(),
         };
         fs::create_dir_all(dir.path().join("fs/cgroup/a/b")).unwrap();
         fs::create_dir_all(dir.path().join("fs/cgroup/ab")).unwrap();

@@ -23,6 +23,7 @@ impl Fake {
         let roots = Roots {
             sys: dir.path().join("sys"),
             proc: dir.path().join("proc"),
+            root: dir.path().into(),
         };
         fs::create_dir_all(roots.sys.join("kernel/debug")).unwrap();
         fs::create_dir_all(&roots.proc).unwrap();

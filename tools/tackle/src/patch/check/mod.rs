@@ -219,6 +219,7 @@ ffffffffc0000004 inner [mod]
         let roots = Roots {
             sys: dir.path().join("sys"),
             proc: dir.path().join("proc"),
+            root: dir.path().into(),
         };
         let put = |path: std::path::PathBuf, text: &str| {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
