@@ -16,7 +16,8 @@ for attach in fentry fexit; do
 	"$here/bpf.sh" "$folder" "$attach/__x64_sys_getsid" 1 \
 		"$folder/selftests/$attach-getsid-1.bpf.o"
 done
-mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko' -o -name '*.bpf.o')
+mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko' -o -name '*.bpf.o' \
+	-o -name 'selftest-*')
 files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
 files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)
 # The kernel's own test cases of the qdiscs that ours are made after.

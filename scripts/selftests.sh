@@ -1,20 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the modules of the kernel's own tests that ours go with: live patches in C, and
-# what they patch. In the toolbox.
+# Builds what we use of the kernel's own tests: the modules of live patches in C and what they
+# patch, and the program that tests NUMA balancing, which our patches add. In the toolbox.
 #
 #	selftests.sh FOLDER OUTPUT
 #
-# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, and the modules.
+# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, the modules, and the program
+# as selftest-numa_balancing.
 
 . "$(dirname "$0")/lib.sh"
 
 folder=$(realpath "$1")
 mkdir -p "$2"
 output=$(realpath "$2")
-grep -q '^CONFIG_LIVEPATCH=y' "$folder/config" || exit 0
 
+selftests=$folder/source/tools/testing/selftests
+program=$output/selftest-numa_balancing
+rm -f "$program"
+if [ -f "$selftests/sched/numa_balancing.c" ]; then
+	x86_64-linux-gnu-gcc-14 -O2 -Wall -Werror -static -I "$selftests" -o "$program" \
+		"$selftests/sched/numa_balancing.c"
+fi
+
+grep -q '^CONFIG_LIVEPATCH=y' "$folder/config" || exit 0
 source=tools/testing/selftests/livepatch/test_modules
 kernel_modules "$folder" "$output" \
 	$source/test_klp_{atomic_replace,callbacks_busy,callbacks_mod,kprobe,livepatch,mod_target}.c

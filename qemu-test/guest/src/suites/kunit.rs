@@ -56,7 +56,7 @@ suites![
 ];
 
 /// The suites of our patches, in the kernel itself, which runs them when it boots.
-const KERNELS_OWN: [&str; 1] = ["rust_kernel_debugfs"];
+const KERNELS_OWN: [&str; 2] = ["numa_balancing", "rust_kernel_debugfs"];
 
 fn the_kernels_own_have_run(context: &mut Context<'_>) -> Result<()> {
     let records = Cursor::oldest()?.read()?;

@@ -6,6 +6,7 @@ mod command;
 mod crowd;
 mod exact;
 mod rows;
+mod selftest;
 mod switch;
 
 use std::time::{Duration, Instant};
@@ -24,6 +25,7 @@ use rows::{
     threads_add_up_to_their_process, what_finds_no_room_is_in_others,
 };
 
+use selftest::the_kernels_selftest_passes;
 use switch::{
     a_cgroup_is_not_scanned, a_node_is_kept, a_process_and_its_children_are_not_scanned,
     a_rule_outlives_its_process, all_but_one_are_not_scanned, bad_lines_change_nothing,
@@ -68,6 +70,7 @@ pub const SUITE: Suite = Suite {
         a_node_is_kept,
         bad_lines_change_nothing,
         the_command_shows_and_switches,
+        the_kernels_selftest_passes,
     ],
 };
 
