@@ -8,13 +8,10 @@
 
 pub mod toucher;
 
-use std::path::PathBuf;
-
 use anyhow::{ensure, Result};
 
 use super::{least, Figure, Report, Suite};
-use crate::sys::debugfs::Settings;
-use crate::sys::numa::{self, Still};
+use crate::sys::numa::{self, SmallPages, Still};
 use crate::sys::{cmd, ftrace, module};
 use toucher::{Touched, Toucher, PAGES};
 
@@ -94,8 +91,7 @@ fn run(report: &mut Report) -> Result<()> {
     ensure!(nodes == 2, "expected two nodes, got {nodes}");
     let still = Still::new()?;
     // Each page is to be a fault.
-    let huge = PathBuf::from("/sys/kernel/mm/transparent_hugepage/enabled");
-    let small = Settings::new(&[(huge, "never")])?;
+    let small = SmallPages::new()?;
     let rig = module::load("numa_bench", "")?;
     let mut toucher = Toucher::start()?;
     for case in &CASES {

@@ -242,6 +242,29 @@ impl Eager {
     }
 }
 
+/// Keeps the kernel from using huge pages as long as the value lives.
+pub struct SmallPages {
+    _settings: Option<Settings>,
+}
+
+impl SmallPages {
+    /// Switches transparent huge pages off. Our own kernels have none.
+    ///
+    /// # Errors
+    ///
+    /// The switch cannot be written.
+    pub fn new() -> Result<Self> {
+        let switch = PathBuf::from("/sys/kernel/mm/transparent_hugepage/enabled");
+        let settings = switch
+            .exists()
+            .then(|| Settings::new(&[(switch, "never")]))
+            .transpose()?;
+        Ok(Self {
+            _settings: settings,
+        })
+    }
+}
+
 /// Keeps the kernel from looking for misplaced pages of processes that are started as long as
 /// the value lives. Hinting faults are handled as always.
 pub struct Still {

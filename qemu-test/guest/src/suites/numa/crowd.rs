@@ -3,7 +3,6 @@
 //! Many tasks that begin and end while the statistics are read and reset.
 
 use std::hint::black_box;
-use std::path::PathBuf;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::Barrier;
@@ -14,7 +13,7 @@ use anyhow::{ensure, Context as _, Result};
 
 use crate::suite::{skip, Context};
 use crate::sys::kernel::has_kasan;
-use crate::sys::numa::Eager;
+use crate::sys::numa::{Eager, SmallPages};
 use crate::sys::numa_stat::{self, MODULE};
 use crate::sys::worker::Worker;
 use crate::sys::{debugfs, module};
@@ -111,8 +110,7 @@ pub fn ten_thousand_rows_are_read(context: &mut Context<'_>) -> Result<()> {
     }
     let stack = module::stack(MODULE, "memory_kib=65536")?;
     let rig = module::load("numa_bench", "")?;
-    let huge = PathBuf::from("/sys/kernel/mm/transparent_hugepage/enabled");
-    let settings = debugfs::Settings::new(&[(huge, "never")])?;
+    let small = SmallPages::new()?;
     let threads = usize::try_from(TASKS)?;
     let memory = vec![1u8; (threads + 1) * PAGE];
     let address = memory.as_ptr().addr();
@@ -157,7 +155,7 @@ pub fn ten_thousand_rows_are_read(context: &mut Context<'_>) -> Result<()> {
         );
         Ok(())
     })?;
-    drop(settings);
+    drop(small);
     rig.unload()?;
     stack.unload()
 }
