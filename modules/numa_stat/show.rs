@@ -6,7 +6,7 @@ use crate::observe::Statistics;
 use kernel::{fmt, prelude::*, rbtree::RBTree};
 use tackle::numa::{self, Event, Registration};
 use tackle_core::numa::{
-    write_moved, write_nodes, Entry, Key, Layout, Row, RowMut, TaskId, Vector,
+    write_moved, write_nodes, Entry, Key, Layout, Level, Row, RowMut, TaskId, Vector,
 };
 
 type Shown<'a> = &'a Registration<Statistics>;
@@ -25,11 +25,14 @@ pub(crate) fn tasks(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
         }
         Ok(())
     }))?;
-    failed(table.others(|row| {
-        if !row.is_empty() {
-            writeln!(f, "pid=others{row}").map_err(|_| EIO)?;
-        }
-        Ok(())
+    others(shown, Level::Task, "pid", f)
+}
+
+/// Writes the sum of the evicted rows that belong to a level.
+fn others(shown: Shown<'_>, level: Level, key: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let table = &shown.observer().table;
+    failed(table.others(level, |row| {
+        writeln!(f, "{key}=others{row}").map_err(|_| EIO)
     }))
 }
 
@@ -140,7 +143,8 @@ pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         write!(f, "tgid={tgid} comm=")?;
         comm(entry.task.name(), f)?;
         writeln!(f, "{row}")
-    })
+    })?;
+    others(shown, Level::Process, "tgid", f)
 }
 
 /// The file `groups`.
@@ -159,7 +163,8 @@ pub(crate) fn cgroups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resu
         Key::Cgroup(id) => Some(id),
         _ => None,
     })?;
-    sums.each(|cgroup, _, row| writeln!(f, "cgroup={cgroup}{row}"))
+    sums.each(|cgroup, _, row| writeln!(f, "cgroup={cgroup}{row}"))?;
+    others(shown, Level::Cgroup, "cgroup", f)
 }
 
 /// The file `nodes`: for CPUs of each node the memory that they have faulted on, and the pages

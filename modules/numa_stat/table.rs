@@ -4,7 +4,9 @@
 
 use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
 use tackle::{percpu::Counter, time};
-use tackle_core::numa::{set_of, Claimed, Entry, Key, Layout, Row, RowMut, Set, TaskId};
+use tackle_core::numa::{
+    set_of, Claimed, Entry, Key, Layout, Level, Others, Row, RowMut, Set, TaskId,
+};
 
 /// The rows of a set.
 const WAYS: usize = 16;
@@ -18,8 +20,8 @@ type Rows = Set<KVVec<Entry>, KVVec<u64>>;
 pub(crate) struct Table {
     layout: Layout,
     sets: KVec<Pin<KBox<SpinLockIrq<Rows>>>>,
-    /// The sum of the evicted rows of tasks.
-    others: Pin<KBox<SpinLockIrq<KVVec<u64>>>>,
+    /// The sums of the evicted rows.
+    others: Pin<KBox<SpinLockIrq<Others<KVVec<u64>>>>>,
     evicted: Counter,
 }
 
@@ -51,7 +53,8 @@ impl Table {
             let set = KBox::pin_init(new_spinlock_irq!(rows, "numa_stat_set"), GFP_KERNEL)?;
             sets.push(set, GFP_KERNEL)?;
         }
-        let others = KVVec::from_elem(0, layout.words(), GFP_KERNEL)?;
+        let words = Others::<KVVec<u64>>::words(layout);
+        let others = Others::new(layout, KVVec::from_elem(0, words, GFP_KERNEL)?);
         Ok(Self {
             layout,
             sets,
@@ -95,9 +98,7 @@ impl Table {
         let mut rows = set.lock();
         let claimed = rows.claim(key, time::mono_fast_ns(), |entry, row| {
             self.evicted.increment();
-            if let Key::Task(_) = entry.key {
-                self.add_to_others(row);
-            }
+            self.others.lock().add(entry.key, row);
         });
         let Some(Claimed { index, is_new }) = claimed else {
             return;
@@ -120,13 +121,6 @@ impl Table {
             entry.used_at = time::mono_fast_ns();
             change(entry, row);
         }
-    }
-
-    fn add_to_others(&self, row: Row<'_>) {
-        let mut others = self.others.lock();
-        let mut others = RowMut::new(self.layout, &mut others);
-        others.merge(0, row.words());
-        others.clear_window();
     }
 
     /// Adds the row of `from`, a task that has ended, to those of `to`, and frees it.
@@ -184,7 +178,7 @@ impl Table {
         for set in &self.sets {
             set.lock().clear();
         }
-        self.others.lock().fill(0);
+        self.others.lock().clear();
     }
 
     /// Calls `visit` with a copy of each row. Each copy is consistent. Copies from different sets
@@ -218,14 +212,19 @@ impl Table {
         Ok(())
     }
 
-    /// Calls `visit` with the sum of the tasks' rows that were given up.
+    /// Calls `visit` with the sum of the evicted rows that belong to `level`, if there are any.
     ///
     /// # Errors
     ///
     /// `ENOMEM`, and those of `visit`.
-    pub(crate) fn others(&self, visit: impl FnOnce(Row<'_>) -> Result) -> Result {
-        let mut copy = KVVec::from_elem(0u64, self.layout.words(), GFP_KERNEL)?;
-        copy.copy_from_slice(&self.others.lock());
-        visit(Row::new(self.layout, &copy))
+    pub(crate) fn others(&self, level: Level, visit: impl FnOnce(Row<'_>) -> Result) -> Result {
+        let mut words = KVVec::from_elem(0u64, self.layout.words(), GFP_KERNEL)?;
+        let mut sum = RowMut::new(self.layout, &mut words);
+        self.others.lock().add_to(level, &mut sum);
+        let sum = sum.as_row();
+        if sum.is_empty() {
+            return Ok(());
+        }
+        visit(sum)
     }
 }

@@ -7,8 +7,9 @@
 //!
 //! Rows are stored in a set-associative table: [`set_of`] maps a [`Key`] to one [`Set`]. The caller
 //! holds the lock of the set while it reads or changes a row. If a set is full, a new row replaces
-//! the least recently used row of a task. Rows of processes and cgroups are replaced last. In the
-//! picture a set has four places; a letter is a row, a dash a free place:
+//! the least recently used row of a task. Rows of processes and cgroups are replaced last. The
+//! caller adds the replaced row to [`Others`]. In the picture a set has four places; a letter is a
+//! row, a dash a free place:
 //!
 //! ```text
 //!            set_of(key)
@@ -18,11 +19,13 @@
 //! ```
 
 mod counter;
+mod others;
 mod request;
 mod row;
 mod set;
 
 pub use counter::{Counter, Vector};
+pub use others::{Level, Others};
 pub use request::{parse_prefer, parse_switch, ParseError, Rank, Subject, Verb};
 pub use row::{write_moved, write_nodes, Faulted, Layout, Row, RowMut};
 pub use set::{set_of, Claimed, Entry, Key, Set};

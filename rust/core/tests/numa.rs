@@ -6,7 +6,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use tackle_core::numa::{
-    set_of, Counter, Entry, Faulted, Key, Layout, Row, RowMut, Set, TaskId, Vector,
+    set_of, Counter, Entry, Faulted, Key, Layout, Level, Others, Row, RowMut, Set, TaskId, Vector,
 };
 
 const LAYOUT: Layout = Layout::new(4);
@@ -128,6 +128,42 @@ fn rows_of_tasks_go_before_others() {
     assert!(set.find(Key::Cgroup(1)).is_some());
 }
 
+/// Returns the evicted faults of a level.
+fn evicted_faults(others: &Others<Vec<u64>>, level: Level) -> u64 {
+    let mut words = vec![0; LAYOUT.words()];
+    let mut sum = RowMut::new(LAYOUT, &mut words);
+    others.add_to(level, &mut sum);
+    sum.as_row().get(Counter::Faults)
+}
+
+#[test]
+fn evicted_rows_are_added_up_by_level() {
+    let mut others = Others::new(LAYOUT, vec![0; Others::<Vec<u64>>::words(LAYOUT)]);
+    for (key, faults) in [
+        (task(10), 1),
+        (Key::Process(10), 10),
+        (Key::Cgroup(3), 100),
+        (task(11), 1000),
+        (Key::Free, 10_000),
+    ] {
+        let mut words = vec![0; LAYOUT.words()];
+        let mut row = RowMut::new(LAYOUT, &mut words);
+        row.add(Counter::Faults, faults);
+        row.seed(0, [5, 5], [5, 5]);
+        others.add(key, row.as_row());
+    }
+    let levels = [Level::Task, Level::Process, Level::Cgroup];
+    let faults = levels.map(|level| evicted_faults(&others, level));
+    assert_eq!(faults, [1001, 1011, 1101]);
+    let mut words = vec![0; LAYOUT.words()];
+    others.add_to(Level::Task, &mut RowMut::new(LAYOUT, &mut words));
+    let averages = Row::new(LAYOUT, &words).at(Vector::AveragePrivate, 0);
+    assert_eq!(averages, 0);
+    others.clear();
+    let faults = levels.map(|level| evicted_faults(&others, level));
+    assert_eq!(faults, [0, 0, 0]);
+}
+
 #[test]
 fn a_row_that_is_removed_leaves_its_place() {
     let mut set = set(4);
@@ -242,22 +278,43 @@ proptest! {
         }
     }
 
-    /// A set never has two rows of one key, and all counts are in rows or were evicted.
+    /// A set never has two rows of one key, and all counts are in rows or were evicted to the sums
+    /// of their level.
     #[test]
-    fn no_count_is_lost(pids in vec(1usize..30, 1..300)) {
+    fn no_count_is_lost(numbers in vec((1usize..30, 0usize..3), 1..300)) {
         let mut set = set(8);
-        let mut evicted = 0;
-        for (now, &pid) in (1..).zip(&pids) {
-            let claimed = set.claim(task(pid), now, |_, row| evicted += row.get(Counter::Faults));
+        let mut others = Others::new(LAYOUT, vec![0; Others::<Vec<u64>>::words(LAYOUT)]);
+        let mut expected = [0; 3];
+        for (now, &(number, kind)) in (1..).zip(&numbers) {
+            let key = match kind {
+                0 => task(number),
+                1 => Key::Process(number as i32),
+                _ => Key::Cgroup(number as u64),
+            };
+            expected[kind] += 1;
+            let claimed = set.claim(key, now, |entry, row| others.add(entry.key, row));
             set.row_mut(claimed.unwrap().index).add(Counter::Faults, 1);
         }
         let mut keys = Vec::new();
-        let mut kept = 0;
+        let mut kept = [0; 3];
         for (entry, words) in set.iter() {
             prop_assert!(!keys.contains(&entry.key));
             keys.push(entry.key);
-            kept += Row::new(LAYOUT, words).get(Counter::Faults);
+            let kind = match entry.key {
+                Key::Task(_) => 0,
+                Key::Process(_) => 1,
+                _ => 2,
+            };
+            kept[kind] += Row::new(LAYOUT, words).get(Counter::Faults);
         }
-        prop_assert_eq!(kept + evicted, pids.len() as u64);
+        let tasks = evicted_faults(&others, Level::Task);
+        let evicted = [
+            tasks,
+            evicted_faults(&others, Level::Process) - tasks,
+            evicted_faults(&others, Level::Cgroup) - tasks,
+        ];
+        for kind in 0..3 {
+            prop_assert_eq!(kept[kind] + evicted[kind], expected[kind]);
+        }
     }
 }

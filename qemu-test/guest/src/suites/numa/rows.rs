@@ -137,6 +137,16 @@ pub(super) fn what_finds_no_room_is_in_others(context: &mut Context<'_>) -> Resu
         "expected at most {room} rows, got {} and {evicted} evicted",
         rows.len()
     );
+    // Evicted rows of tasks belong to the other sums, too.
+    let others = &rows["others"];
+    for (file, id) in [("processes", "tgid"), ("cgroups", "cgroup")] {
+        let sums = numa_stat::rows(file, id)?;
+        let sum = sums.get("others").map_or(0, |row| row.get("scans"));
+        ensure!(
+            sum >= others.get("scans"),
+            "{file}: expected all evicted scans of {others:?}, got {sum}"
+        );
+    }
     drop((worker, eager));
     stack.unload()
 }
