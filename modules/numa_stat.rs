@@ -7,6 +7,7 @@
 //! cd /sys/kernel/debug/tackle/numa_stat
 //! cat tasks           # pid=12 tgid=12 comm=worker faults=40 pages=40 mem=0:40 ...
 //! cat processes groups cgroups nodes total events
+//! cat wakeups         # with wakeups=1: waker=12 waker_comm=a wakee=13 wakee_comm=b ...
 //! echo 1 > reset
 //! ```
 //!
@@ -16,7 +17,8 @@
 //!
 //! A row is freed when its task has ended. A row of a thread is merged into that of its process
 //! then, as long as the process lives, and into that of its cgroup. When a set of rows is full, the
-//! least recently used row of a task is merged into the row `pid=others` of `tasks`.
+//! least recently used row of a task is merged into the row `pid=others` of `tasks`. With
+//! `wakeups=1` it counts wake-ups across nodes for each pair of tasks.
 
 #![forbid(unsafe_code)]
 
@@ -28,6 +30,8 @@ mod show;
 mod table;
 #[path = "numa_stat/totals.rs"]
 mod totals;
+#[path = "numa_stat/wakeups.rs"]
+mod wakeups;
 
 use kernel::{prelude::*, uaccess::UserSliceReader};
 use observe::Statistics;
@@ -37,6 +41,7 @@ use tackle::{
     numa::{self, Events, Registration},
 };
 use tackle_core::numa::Layout;
+use wakeups::{Wakeups, MAX_ROWS, WAYS};
 
 tackle::module! {
     type: NumaStat,
@@ -53,6 +58,14 @@ tackle::module! {
             default: 1,
             description: "Count private and shared faults: 1 (with an exit hook) or 0",
         },
+        wakeups: u32 {
+            default: 0,
+            description: "Count wake-ups across nodes by pair of tasks: 1 (with a hook) or 0",
+        },
+        wakeup_rows: u32 {
+            default: 4096,
+            description: "Rows for pairs of tasks, from 16 to 1048576",
+        },
     },
 }
 
@@ -64,7 +77,9 @@ fn reset(shown: &Registration<Statistics>, reader: &mut UserSliceReader) -> Resu
     if debugfs::read_u64(reader)? != 1 {
         return Err(EINVAL);
     }
-    shown.observer().table.clear();
+    let statistics = shown.observer();
+    statistics.table.clear();
+    statistics.wakeups.clear();
     Ok(())
 }
 
@@ -74,15 +89,16 @@ struct NumaStat {
 
 impl kernel::Module for NumaStat {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        let statistics = statistics()?;
-        let wanted = match module_parameters::private.value() {
-            0 => Events::ALL.without(Events::COUNTED),
-            1 => Events::ALL.without(Events::FAULT),
-            private => {
-                pr_err!("private={private}: not 0 or 1\n");
-                return Err(EINVAL);
-            }
+        let left_out = match switch("private", module_parameters::private.value())? {
+            false => Events::COUNTED,
+            true => Events::FAULT,
         };
+        let mut wanted = Events::ALL.without(left_out);
+        let with_wakeups = switch("wakeups", module_parameters::wakeups.value())?;
+        if !with_wakeups {
+            wanted = wanted.without(Events::WAKEUP);
+        }
+        let statistics = statistics(with_wakeups)?;
         let events = Registration::<Statistics>::available(wanted);
         let root = debugfs::root()?;
         let registration = Registration::new(statistics, events)?;
@@ -94,6 +110,9 @@ impl kernel::Module for NumaStat {
             dir.read_callback_file(c"nodes", shown, &show::nodes);
             dir.read_callback_file(c"total", shown, &show::total);
             dir.read_callback_file(c"events", shown, &show::events);
+            if with_wakeups {
+                dir.read_callback_file(c"wakeups", shown, &show::wakeups);
+            }
             dir.write_only_callback_file(c"reset", shown, &reset);
         });
         Ok(Self {
@@ -102,15 +121,34 @@ impl kernel::Module for NumaStat {
     }
 }
 
-/// Makes the rows, of the size that the parameter says.
-fn statistics() -> Result<Statistics> {
+/// Reads a parameter that is 0 or 1.
+fn switch(name: &str, value: u32) -> Result<bool> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => {
+            pr_err!("{name}={value}: not 0 or 1\n");
+            Err(EINVAL)
+        }
+    }
+}
+
+/// Makes the rows, of the sizes that the parameters say.
+fn statistics(with_wakeups: bool) -> Result<Statistics> {
+    let rows = module_parameters::wakeup_rows.value();
+    // CAST: A `usize` has 64 bits.
+    let wakeups = Wakeups::new(rows as usize, with_wakeups).inspect_err(|&error| {
+        if error == EINVAL {
+            pr_err!("wakeup_rows={rows}: not between {WAYS} and {MAX_ROWS}\n");
+        }
+    })?;
     let kib = module_parameters::memory_kib.value();
     // CAST: A `usize` has 64 bits.
     let bytes = kib as usize * 1024;
     let made = if kib > MAX_MEMORY_KIB {
         Err(EINVAL)
     } else {
-        Statistics::new(bytes)
+        Statistics::new(bytes, wakeups)
     };
     made.inspect_err(|&error| {
         if error == EINVAL {

@@ -234,6 +234,25 @@ struct tackle_numa_exit {
 };
 
 /*
+ * A task or an interrupt wakes a task (the tracepoint sched_waking).
+ *
+ * Interrupts are disabled and pi_lock of @task is held, unless a task wakes itself. A callback may
+ * take raw spinlocks of its own alone, and must not wake a task. It can run in an interrupt.
+ *
+ * @task:	the task that is woken up
+ * @waker:	current; NULL if an interrupt wakes @task
+ * @node:	node of the CPU that @task was on last; the kernel may place it on another one
+ * @waker_node:	node of the CPU that wakes it
+ */
+struct tackle_numa_wakeup {
+	size_t size;
+	struct task_struct *task;
+	struct task_struct *waker;
+	int node;
+	int waker_node;
+};
+
+/*
  * An observer. A callback can be NULL: its event is then not observed, and its kernel functions
  * are not hooked. Do not change the struct while it is registered.
  *
@@ -259,6 +278,8 @@ struct tackle_numa_observer {
 	void (*placement)(struct tackle_numa_observer *observer,
 			  const struct tackle_numa_placement *placement);
 	void (*exit)(struct tackle_numa_observer *observer, const struct tackle_numa_exit *exit);
+	void (*wakeup)(struct tackle_numa_observer *observer,
+		       const struct tackle_numa_wakeup *wakeup);
 };
 
 /*

@@ -2,12 +2,12 @@
 
 //! What `numa_stat` counts at which event.
 
-use crate::{table::Table, totals::Totals};
+use crate::{table::Table, totals::Totals, wakeups::Wakeups};
 use kernel::prelude::*;
 use tackle::{
     numa::{
         nodes, Counted, Exit, Fault, Hint, Migration, Observer, Outcome, Placement, PlacementKind,
-        Privacy, Scan, Skip, Task, Window,
+        Privacy, Scan, Skip, Task, Wakeup, Window,
     },
     time,
 };
@@ -17,17 +17,19 @@ use tackle_core::numa::{Counter, Entry, Faulted, Key, Layout, RowMut};
 pub(crate) struct Statistics {
     pub(crate) table: Table,
     pub(crate) totals: Totals,
+    pub(crate) wakeups: Wakeups,
 }
 
 impl Statistics {
     /// # Errors
     ///
     /// `EINVAL`: `bytes` are too few for the rows. `ENOMEM`.
-    pub(crate) fn new(bytes: usize) -> Result<Self> {
+    pub(crate) fn new(bytes: usize, wakeups: Wakeups) -> Result<Self> {
         let layout = Layout::new(nodes());
         Ok(Self {
             table: Table::new(layout, bytes)?,
             totals: Totals::new(layout)?,
+            wakeups,
         })
     }
 
@@ -237,5 +239,8 @@ impl Observer for Statistics {
         if exit.is_last() {
             self.table.remove(Key::Process(task.tgid));
         }
+    }
+    fn wakeup(&self, wakeup: &Wakeup<'_>) {
+        self.wakeups.count(wakeup);
     }
 }

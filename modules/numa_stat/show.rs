@@ -6,7 +6,7 @@ use crate::observe::Statistics;
 use kernel::{fmt, prelude::*, rbtree::RBTree};
 use tackle::numa::{self, Event, Registration};
 use tackle_core::numa::{
-    write_moved, write_nodes, Entry, Key, Layout, Level, Row, RowMut, TaskId, Vector,
+    write_moved, write_nodes, Entry, Key, Layout, Level, Row, RowMut, TaskId, Vector, Waking,
 };
 
 type Shown<'a> = &'a Registration<Statistics>;
@@ -188,7 +188,11 @@ pub(crate) fn nodes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
 
 /// The file `total`.
 pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Statistics { table, totals } = shown.observer();
+    let Statistics {
+        table,
+        totals,
+        wakeups,
+    } = shown.observer();
     writeln!(f, "numa_hint_faults {}", totals.hint_faults.sum())?;
     writeln!(
         f,
@@ -200,7 +204,47 @@ pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
     writeln!(f, "room {}", table.capacity())?;
     writeln!(f, "evicted {}", table.evicted())?;
     writeln!(f, "ended {}", totals.ended.sum())?;
+    if let Some([all, across]) = wakeups.totals() {
+        writeln!(f, "wakeups {all}")?;
+        writeln!(f, "wakeups_across {across}")?;
+        writeln!(f, "wakeup_pairs_evicted {}", wakeups.others().1)?;
+    }
     writeln!(f, "missed {}", shown.missed().total())
+}
+
+/// The file `wakeups`.
+pub(crate) fn wakeups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let wakeups = &shown.observer().wakeups;
+    failed(wakeups.each(|pair| {
+        let Waking {
+            waker,
+            wakee,
+            waker_node,
+            wakee_node,
+        } = &pair.waking;
+        side("waker", waker.as_ref(), f).map_err(|_| EIO)?;
+        f.write_str(" ").map_err(|_| EIO)?;
+        side("wakee", Some(wakee), f).map_err(|_| EIO)?;
+        let count = pair.count;
+        writeln!(
+            f,
+            " waker_node={waker_node} wakee_node={wakee_node} count={count}"
+        )
+        .map_err(|_| EIO)
+    }))?;
+    match wakeups.others() {
+        (0, _) => Ok(()),
+        (others, _) => writeln!(f, "waker=others count={others}"),
+    }
+}
+
+/// Writes one side of a wake-up: a task, or an interrupt.
+fn side(key: &str, task: Option<&TaskId>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Some(task) = task else {
+        return write!(f, "{key}=interrupt");
+    };
+    write!(f, "{key}={} {key}_tgid={} {key}_comm=", task.pid, task.tgid)?;
+    comm(task.name(), f)
 }
 
 /// The file `events`.

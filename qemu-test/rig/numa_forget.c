@@ -64,6 +64,16 @@ static void on_exit(struct tackle_numa_observer *observer, const struct tackle_n
 	check("exit", exit->size, sizeof(*exit));
 }
 
+/* The size of the last event wakeup; 0 without one. */
+static size_t wakeup_size;
+
+static void on_wakeup(struct tackle_numa_observer *observer,
+		      const struct tackle_numa_wakeup *wakeup)
+{
+	/* Printing can wake a task, which is forbidden here. */
+	WRITE_ONCE(wakeup_size, wakeup->size);
+}
+
 static struct tackle_numa_observer observer = {
 	.size = sizeof(observer),
 	.owner = THIS_MODULE,
@@ -76,6 +86,7 @@ static struct tackle_numa_observer observer = {
 	.migration = on_migration,
 	.placement = on_placement,
 	.exit = on_exit,
+	.wakeup = on_wakeup,
 };
 
 static struct tackle_numa_observer nothing = {
@@ -104,6 +115,10 @@ static int __init numa_forget_init(void)
 
 static void __exit numa_forget_exit(void)
 {
+	size_t size = READ_ONCE(wakeup_size);
+
+	if (size)
+		check("wakeup", size, sizeof(struct tackle_numa_wakeup));
 }
 
 module_init(numa_forget_init);

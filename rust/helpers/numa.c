@@ -6,10 +6,12 @@
 #include <linux/mm.h>
 #include <linux/mm_inline.h>
 #include <linux/nodemask.h>
+#include <linux/preempt.h>
 #include <linux/sched.h>
 #include <linux/sched/numa_balancing.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
+#include <linux/spinlock.h>
 #include <linux/topology.h>
 #include <linux/tracepoint.h>
 
@@ -57,6 +59,17 @@ u64 rust_helper_task_cgroup_id(struct task_struct *task)
 #else
 	return 0;
 #endif
+}
+
+/* The node of the CPU that the task is on, or was on before it slept. */
+int rust_helper_task_node(struct task_struct *task)
+{
+	return cpu_to_node(task_cpu(task));
+}
+
+bool rust_helper_in_task(void)
+{
+	return in_task();
 }
 
 bool rust_helper_process_lives(struct task_struct *task)
@@ -138,4 +151,34 @@ bool rust_helper_one_node_allowed(void)
 void rust_helper_tracepoint_synchronize_unregister(void)
 {
 	tracepoint_synchronize_unregister();
+}
+
+void rust_helper_raw_spin_lock_init(raw_spinlock_t *lock, const char *name,
+				    struct lock_class_key *key)
+{
+#ifdef CONFIG_DEBUG_SPINLOCK
+	__raw_spin_lock_init(lock, name, key, LD_WAIT_SPIN);
+#else
+	raw_spin_lock_init(lock);
+#endif
+}
+
+void rust_helper_raw_spin_lock_irq_disable(raw_spinlock_t *lock)
+{
+	raw_spin_lock_irq_disable(lock);
+}
+
+int rust_helper_raw_spin_trylock_irq_disable(raw_spinlock_t *lock)
+{
+	return raw_spin_trylock_irq_disable(lock);
+}
+
+void rust_helper_raw_spin_unlock_irq_enable(raw_spinlock_t *lock)
+{
+	raw_spin_unlock_irq_enable(lock);
+}
+
+void rust_helper_raw_spin_assert_is_held(raw_spinlock_t *lock)
+{
+	lockdep_assert_held(lock);
 }

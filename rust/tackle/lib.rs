@@ -33,6 +33,8 @@ pub mod kunit;
 #[cfg(CONFIG_LIVEPATCH)]
 pub mod livepatch;
 #[cfg(tackle_numa)]
+pub mod lock;
+#[cfg(tackle_numa)]
 pub mod numa;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod percpu;

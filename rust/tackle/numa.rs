@@ -39,10 +39,12 @@ mod hint;
 mod migration;
 mod node;
 mod placement;
+mod probe;
 mod registration;
 mod scan;
 mod skip;
 mod task;
+mod wakeup;
 mod window;
 
 pub use control::{set_preferred_node, Control, Controller};
@@ -53,11 +55,12 @@ pub use hint::Hint;
 pub use migration::{Migration, Outcome};
 pub use node::{cpus, distance, free_pages, is_online, node_of_cpu, nodes};
 pub use placement::{Placement, PlacementKind};
+pub(crate) use probe::{init, Probes};
 pub use registration::Registration;
 pub use scan::{Scan, ScanResult};
-pub(crate) use skip::{init, Probes};
 pub use skip::{Skip, SkipReason};
 pub use task::{EndingTask, Task};
+pub use wakeup::Wakeup;
 pub use window::Window;
 
 /// What is called at the events that a [`Registration`] names.
@@ -95,4 +98,7 @@ pub trait Observer: Send + Sync + 'static {
 
     /// A task has ended, or executes another program.
     fn exit(&self, _exit: &Exit<'_>) {}
+
+    /// A task or an interrupt wakes a task.
+    fn wakeup(&self, _wakeup: &Wakeup<'_>) {}
 }

@@ -15,7 +15,7 @@ use core::hint::black_box;
 use kernel::prelude::*;
 use tackle::numa::{
     Counted, Event, Events, Exit, Fault, Hint, Migration, Observer, Placement, Registration, Scan,
-    Skip, Window,
+    Skip, Wakeup, Window,
 };
 
 tackle::module! {
@@ -28,7 +28,7 @@ tackle::module! {
 
 tackle::string_param! {
     /// The event.
-    static EVENT: StringParam<16> = "event", "hint, fault, counted, window, scan, skip, migration, placement or exit";
+    static EVENT: StringParam<16> = "event", "hint, fault, counted, window, scan, skip, migration, placement, exit or wakeup";
 }
 
 struct Nop;
@@ -57,6 +57,7 @@ nop! {
     migration: Migration,
     placement: Placement,
     exit: Exit,
+    wakeup: Wakeup,
 }
 
 struct NumaEvents {

@@ -23,12 +23,14 @@ mod others;
 mod request;
 mod row;
 mod set;
+mod wakeups;
 
 pub use counter::{Counter, Vector};
 pub use others::{Level, Others};
 pub use request::{parse_prefer, parse_switch, ParseError, Rank, Subject, Verb};
 pub use row::{write_moved, write_nodes, Faulted, Layout, Row, RowMut};
 pub use set::{set_of, Claimed, Entry, Key, Set};
+pub use wakeups::{set_of_pair, Pair, PairSet, Waking};
 
 /// The length of a task's name in bytes, as `TASK_COMM_LEN` in `include/linux/sched.h`.
 pub const COMM_LEN: usize = 16;

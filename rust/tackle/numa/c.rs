@@ -4,7 +4,7 @@
 
 use super::{
     node, task, Counted, Event, Events, Exit, Fault, Hint, Migration, Observer, Placement,
-    Registration, Scan, Skip, Window,
+    Registration, Scan, Skip, Wakeup, Window,
 };
 use crate::{
     bindings::{self, tackle_numa_observer},
@@ -69,6 +69,7 @@ callbacks! {
     migration: Migration,
     placement: Placement,
     exit: Exit,
+    wakeup: Wakeup,
 }
 
 /// See `include/tackle/numa.h`.

@@ -25,11 +25,13 @@ pub enum Event {
     Placement,
     /// [`Observer::exit`](super::Observer::exit)
     Exit,
+    /// [`Observer::wakeup`](super::Observer::wakeup)
+    Wakeup,
 }
 
 impl Event {
     /// All events.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Hint,
         Self::Fault,
         Self::Counted,
@@ -39,6 +41,7 @@ impl Event {
         Self::Migration,
         Self::Placement,
         Self::Exit,
+        Self::Wakeup,
     ];
 
     /// Returns its name in logs and files.
@@ -53,6 +56,7 @@ impl Event {
             Self::Migration => "migration",
             Self::Placement => "placement",
             Self::Exit => "exit",
+            Self::Wakeup => "wakeup",
         }
     }
 }
@@ -84,6 +88,8 @@ impl Events {
     pub const PLACEMENT: Self = Self::of(Event::Placement);
     /// The set of [`Event::Exit`].
     pub const EXIT: Self = Self::of(Event::Exit);
+    /// The set of [`Event::Wakeup`].
+    pub const WAKEUP: Self = Self::of(Event::Wakeup);
 
     /// Returns the set of one event.
     pub const fn of(event: Event) -> Self {

@@ -8,9 +8,11 @@ use super::{
     hint::OnHint,
     migration::{OnMigrate, OnPrepare},
     placement::{OnMove, OnPreferred, OnSwap},
+    probe::{Point, Probe},
     scan::OnScan,
-    skip::{OnSkip, Probe},
+    skip::OnSkip,
     task::GROUP_ID,
+    wakeup::OnWakeup,
     window::OnWindow,
     Event, Events, Observer,
 };
@@ -18,7 +20,7 @@ use crate::ftrace::{
     self, EntryHandler, EntryHook, ExitHandler, ExitHook, HookRef, Misses, Targets,
 };
 use core::sync::atomic::{AtomicBool, Ordering};
-use kernel::{prelude::*, sync::Arc};
+use kernel::{ffi::c_void, prelude::*, sync::Arc};
 
 /// The observer, shared by all of its hooks.
 pub(super) struct Shared<T> {
@@ -74,7 +76,7 @@ impl<H: ExitHandler> Armed for Pin<KBox<ExitHook<H>>> {
 pub struct Registration<T: Observer> {
     hooks: KVec<KBox<dyn Armed>>,
     // Dropped after the hooks.
-    _probe: Option<Probe>,
+    probes: KVec<Probe>,
     shared: Arc<Shared<T>>,
     events: Events,
 }
@@ -109,7 +111,7 @@ impl<T: Observer> Registration<T> {
         };
         let mut this = Self {
             hooks: KVec::new(),
-            _probe: None,
+            probes: KVec::new(),
             shared: Arc::new(shared, GFP_KERNEL)?,
             events,
         };
@@ -162,7 +164,11 @@ impl<T: Observer> Registration<T> {
                 let handler = OnScan(observer());
                 self.at_exit(event, OnScan::<T>::FUNCTION, handler)
             }
-            Event::Skip => self.at_probe(OnSkip(observer())),
+            Event::Skip => {
+                let handler = OnSkip(observer());
+                let data = handler.data();
+                self.at_probe(event, OnSkip::<T>::POINT, data, handler)
+            }
             Event::Migration => {
                 let (prepare, migrate) = (OnPrepare(observer()), OnMigrate(observer()));
                 self.at_exit(event, OnPrepare::<T>::FUNCTION, prepare)?;
@@ -179,6 +185,11 @@ impl<T: Observer> Registration<T> {
                 let handler = OnExit(observer());
                 self.at_entry(event, OnExit::<T>::FUNCTION, handler)
             }
+            Event::Wakeup => {
+                let handler = OnWakeup(observer());
+                let data = handler.data();
+                self.at_probe(event, OnWakeup::<T>::POINT, data, handler)
+            }
         }
     }
 
@@ -190,19 +201,21 @@ impl<T: Observer> Registration<T> {
         self.hook(event, name, ExitHook::new(name, handler))
     }
 
-    fn at_probe(&mut self, handler: OnSkip<T>) -> Result {
-        let data = handler.data();
-        let function = [OnSkip::<T>::function()];
-        let targets = Targets::Addresses(&function);
-        self.hook(
-            Event::Skip,
-            c"tackle_numa_skip_probe",
-            EntryHook::new(targets, handler),
-        )?;
-        self._probe = Some(Probe::new(data).inspect_err(|_| {
-            pr_err!("numa: no event skip: the kernel has no tracepoint sched_skip_vma_numa\n");
-        })?);
-        Ok(())
+    fn at_probe<H: EntryHandler>(
+        &mut self,
+        event: Event,
+        point: Point,
+        data: *mut c_void,
+        handler: H,
+    ) -> Result {
+        let function = [point.probe()];
+        let hook = EntryHook::new(Targets::Addresses(&function), handler);
+        self.hook(event, point.probe_name(), hook)?;
+        let probe = Probe::new(point, data).inspect_err(|_| {
+            let (event, point) = (event.name(), point.name());
+            pr_err!("numa: no event {event}: the kernel has no tracepoint {point}\n");
+        })?;
+        Ok(self.probes.push(probe, GFP_KERNEL)?)
     }
 
     fn hook<H>(&mut self, event: Event, name: &CStr, hook: impl PinInit<H, Error>) -> Result
@@ -266,5 +279,6 @@ fn functions(event: Event) -> &'static [&'static CStr] {
             OnSwap::<Any>::FUNCTION,
         ],
         Event::Exit => &[OnExit::<Any>::FUNCTION],
+        Event::Wakeup => &[c"__tracepoint_sched_waking"],
     }
 }

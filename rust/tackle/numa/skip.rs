@@ -2,23 +2,15 @@
 
 //! The event `skip`: a scan skips a VMA.
 //!
-//! The kernel reports this with the tracepoint `sched_skip_vma_numa`. The library registers an
-//! empty C function as its probe (`rust/helpers/numa-skip.c`) and hooks that function with ftrace.
-//! So the event uses the same hooks as all others, with the same rules for recursion and unload.
+//! The kernel reports this with the tracepoint `sched_skip_vma_numa` (`rust/tackle/numa/probe.rs`).
 
-use super::{registration::Shared, Observer, Task};
+use super::{probe::Point, registration::Shared, Observer, Task};
 use crate::{
     bindings,
     ftrace::{Call, EntryHandler},
-    library,
 };
-use core::ptr::{self, NonNull};
-use kernel::{
-    error::to_result,
-    ffi::{c_int, c_void},
-    prelude::*,
-    sync::Arc,
-};
+use core::ptr;
+use kernel::{ffi::c_void, sync::Arc};
 
 /// Why a scan skips a VMA: `enum numa_vmaskip_reason`. With `IgnorePid`
 /// the VMA is scanned.
@@ -104,21 +96,13 @@ impl<'a> Skip<'a> {
     }
 }
 
-extern "C" {
-    /// See `rust/helpers/numa-skip.c`.
-    fn tackle_numa_skip_probe(data: *mut c_void, mm: *mut c_void, vma: *mut c_void, reason: c_int);
-}
-
 /// The hook for
 /// `tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma, int
 /// reason)`.
 pub(super) struct OnSkip<T>(pub(super) Arc<Shared<T>>);
 
-impl<T: Observer> OnSkip<T> {
-    /// The address of the function to hook.
-    pub(super) fn function() -> usize {
-        tackle_numa_skip_probe as *const () as usize
-    }
+impl<T> OnSkip<T> {
+    pub(super) const POINT: Point = Point::Skip;
 
     /// What the probe is registered with: each observer has a registration of its own.
     pub(super) fn data(&self) -> *mut c_void {
@@ -156,143 +140,4 @@ impl<T: Observer> EntryHandler for OnSkip<T> {
             reason,
         });
     }
-}
-
-kernel::sync::global_lock! {
-    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
-    unsafe(uninit) static PROBES: Mutex<All> = All(KVec::new());
-}
-
-/// The `data` pointers of all registrations of the probe.
-struct All(KVec<*mut c_void>);
-
-// SAFETY: They are addresses to compare.
-unsafe impl Send for All {}
-
-/// Initialises the lock of this file.
-///
-/// # Safety
-///
-/// To be called once, before [`library::ready`].
-pub(crate) unsafe fn init() {
-    // SAFETY: By the function's requirements.
-    unsafe { PROBES.init() };
-}
-
-/// The registration of [`tackle_numa_skip_probe`] for an observer.
-///
-/// # Invariants
-///
-/// The probe is registered with this address, which is in [`PROBES`].
-pub(super) struct Probe(*mut c_void);
-
-// SAFETY: It may be unregistered by any thread; the address is there to be compared.
-unsafe impl Send for Probe {}
-// SAFETY: A shared reference gives access to nothing.
-unsafe impl Sync for Probe {}
-
-impl Probe {
-    /// Registers the probe with an address that no other registration has.
-    ///
-    /// # Errors
-    ///
-    /// - `ENOENT`: the kernel lacks the tracepoint.
-    /// - `ENOMEM`.
-    /// - `ENODEV`: the library is not loaded.
-    pub(super) fn new(data: *mut c_void) -> Result<Self> {
-        library::ready()?;
-        let tracepoint = find(c"sched_skip_vma_numa")?;
-        let probes = &mut PROBES.lock().0;
-        probes.push(data, GFP_KERNEL)?;
-        // SAFETY: The tracepoint's probes are called with `data`, and `struct mm_struct *`,
-        // `struct vm_area_struct *` and `enum numa_vmaskip_reason`. The function is part of the
-        // library, which unregisters it at last in `Probes::drop`.
-        let registered = to_result(unsafe {
-            bindings::tracepoint_probe_register(
-                tracepoint.as_ptr(),
-                tackle_numa_skip_probe as *mut c_void,
-                data,
-            )
-        });
-        if registered.is_err() {
-            probes.retain(|other| *other != data);
-        }
-        // INVARIANT: Just registered.
-        registered.map(|()| Self(data))
-    }
-}
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        let probes = &mut PROBES.lock().0;
-        probes.retain(|other| *other != self.0);
-        if probes.is_empty() {
-            // A static is not dropped: free its memory here.
-            *probes = KVec::new();
-        }
-        // SAFETY: By the type invariants.
-        unsafe { unregister(self.0) };
-    }
-}
-
-/// When the library is unloaded, unregisters the probes whose [`Probe`] was never dropped.
-pub(crate) struct Probes;
-
-impl Drop for Probes {
-    fn drop(&mut self) {
-        let probes = &mut PROBES.lock().0;
-        for &data in probes.iter() {
-            // SAFETY: It is registered, by the invariant of the `Probe` that was forgotten.
-            unsafe { unregister(data) };
-        }
-        *probes = KVec::new();
-    }
-}
-
-/// Unregisters the probe, and waits until no CPU is in it.
-///
-/// # Safety
-///
-/// It is registered with `data`.
-unsafe fn unregister(data: *mut c_void) {
-    let Ok(tracepoint) = find(c"sched_skip_vma_numa") else {
-        return;
-    };
-    // SAFETY: By the function's requirements.
-    unsafe {
-        bindings::tracepoint_probe_unregister(
-            tracepoint.as_ptr(),
-            tackle_numa_skip_probe as *mut c_void,
-            data,
-        );
-        bindings::tracepoint_synchronize_unregister();
-    }
-}
-
-/// Finds a tracepoint of the kernel proper.
-fn find(name: &CStr) -> Result<NonNull<bindings::tracepoint>> {
-    struct Search<'a> {
-        name: &'a CStr,
-        found: *mut bindings::tracepoint,
-    }
-
-    /// # Safety
-    ///
-    /// `data` is a [`Search`].
-    unsafe extern "C" fn visit(tracepoint: *mut bindings::tracepoint, data: *mut c_void) {
-        // SAFETY: By the function's requirements.
-        let search = unsafe { &mut *data.cast::<Search<'_>>() };
-        // SAFETY: A tracepoint has a name, which ends with a NUL.
-        if unsafe { CStr::from_char_ptr((*tracepoint).name) } == search.name {
-            search.found = tracepoint;
-        }
-    }
-
-    let mut search = Search {
-        name,
-        found: ptr::null_mut(),
-    };
-    // SAFETY: `visit` gets a `Search`, which outlives the call.
-    unsafe { bindings::for_each_kernel_tracepoint(Some(visit), (&raw mut search).cast()) };
-    NonNull::new(search.found).ok_or(ENOENT)
 }

@@ -118,8 +118,13 @@ fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let text = ftrace::traceable()?;
     let ours = |line: &&str| line.ends_with("[tackle]") || line.ends_with("[tackle_ftrace]");
-    // Those of KUnit are for tests to hook. The event `skip` is a hook on the other one.
-    let is_meant = |line: &&str| line.contains("kunit") || line.contains("tackle_numa_skip_probe");
+    // Those of KUnit are for tests to hook. The events `skip` and `wakeup` are hooks on the others.
+    let meant = [
+        "kunit",
+        "tackle_numa_skip_probe",
+        "tackle_numa_waking_probe",
+    ];
+    let is_meant = |line: &&str| meant.iter().any(|part| line.contains(part));
     let odd: Vec<&str> = text
         .lines()
         .filter(ours)

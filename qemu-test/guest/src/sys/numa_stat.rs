@@ -92,6 +92,17 @@ pub fn rows(file: &str, id: &str) -> Result<BTreeMap<String, Row>> {
     parse(&text, id).with_context(|| format!("in the file {file}"))
 }
 
+/// The rows of a file in which no key is different in each (`wakeups`).
+///
+/// # Errors
+///
+/// See [`rows`].
+pub fn lines(file: &str) -> Result<Vec<Row>> {
+    let text = debugfs::read(debugfs::tackle(&format!("{MODULE}/{file}")))?;
+    let rows = text.lines().map(Row::parse).collect::<Result<_>>();
+    rows.with_context(|| format!("in the file {file}"))
+}
+
 /// The row of a task, if it has one.
 ///
 /// # Errors

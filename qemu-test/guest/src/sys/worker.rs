@@ -94,7 +94,7 @@ pub fn work(args: &Args) -> Result<()> {
         args.memory
     );
     if args.free {
-        sched_setaffinity(Pid::from_raw(0), &all_cpus()?)?;
+        unpin()?;
     } else {
         pin(args.run)?;
     }
@@ -123,13 +123,17 @@ pub fn work(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Binds to no processor.
-fn all_cpus() -> Result<CpuSet> {
+/// Lets this thread run on all processors.
+///
+/// # Errors
+///
+/// sysfs cannot be read.
+pub fn unpin() -> Result<()> {
     let mut cpus = CpuSet::new();
     for cpu in numa::parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)? {
         cpus.set(cpu)?;
     }
-    Ok(cpus)
+    Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?)
 }
 
 /// Touches memory until `end`, or until `stop` is set.

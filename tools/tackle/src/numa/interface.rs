@@ -31,6 +31,8 @@ pub const CGROUPS: &str = "cgroups";
 pub const NODES: &str = "nodes";
 /// Of [`STAT`]: sums over all rows.
 pub const TOTAL: &str = "total";
+/// Of [`STAT`], with its parameter `wakeups=1`: a row for each pair of tasks.
+pub const WAKEUPS: &str = "wakeups";
 /// Of [`CONTROL`]: the rules.
 pub const SWITCH: &str = "switch";
 /// Of [`CONTROL`]: the preferred nodes that were set.

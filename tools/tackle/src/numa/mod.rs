@@ -20,6 +20,7 @@ pub mod stat;
 pub mod top;
 pub mod topology;
 pub mod unseen;
+pub mod wakeups;
 
 use std::path::PathBuf;
 
@@ -86,6 +87,12 @@ pub enum NumaCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Print which tasks wake tasks of other nodes, and how often
+    Wakeups {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 impl NumaCommand {
@@ -111,6 +118,7 @@ impl NumaCommand {
             Self::Prefer { pid, node } => Control::open(roots)?.prefer(*pid, *node),
             Self::Unseen { pid, json } => unseen::run(roots, *pid, *json),
             Self::Interrupts { remote, json } => interrupts::run(roots, *remote, *json),
+            Self::Wakeups { json } => wakeups::run(roots, *json),
         }
     }
 }

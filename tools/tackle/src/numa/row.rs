@@ -92,7 +92,7 @@ impl Row {
             let pair = word.split_once('=');
             let (key, value) = pair.with_context(|| format!("a row has '{word}'"))?;
             let value = match key {
-                "comm" => Value::Text(unescape(value)),
+                "comm" | "waker_comm" | "wakee_comm" => Value::Text(unescape(value)),
                 _ => Value::parse(value),
             };
             row.values.insert(key.to_owned(), value);

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{bail, Context, Result};
 
 use super::cgroup::Cgroups;
-use super::interface::{CGROUPS, GROUPS, NODES, PROCESSES, STAT, TASKS, TOTAL};
+use super::interface::{CGROUPS, GROUPS, NODES, PROCESSES, STAT, TASKS, TOTAL, WAKEUPS};
 use super::row::{ByNode, Row};
 use crate::files;
 use crate::roots::Roots;
@@ -87,9 +87,7 @@ impl Statistics {
     /// When the file cannot be read, or is not as it should be.
     pub fn rows(&self, level: Level) -> Result<Vec<Row>> {
         let file = level.file();
-        let rows = self.text(file)?;
-        let rows = rows.lines().map(Row::parse).collect::<Result<Vec<_>>>();
-        let mut rows = rows.with_context(|| format!("cannot read {file} of {}", STAT.module))?;
+        let mut rows = parse(&self.text(file)?, file)?;
         if level == Level::Cgroup {
             let paths = self.cgroups.all()?;
             for row in &mut rows {
@@ -100,6 +98,20 @@ impl Statistics {
             }
         }
         Ok(rows)
+    }
+
+    /// Reads a row for each pair of tasks of which one has woken the other across nodes.
+    ///
+    /// # Errors
+    /// When the module does not count them. Else as [`rows`](Self::rows).
+    pub fn wakeups(&self) -> Result<Vec<Row>> {
+        // Sums that are always there: without them the module has been unloaded.
+        self.text(TOTAL)?;
+        let Some(text) = files::read(&self.folder.join(WAKEUPS))? else {
+            let module = STAT.module;
+            bail!("{module} does not count wake-ups: load it with 'modprobe {module} wakeups=1'");
+        };
+        parse(&text, WAKEUPS)
     }
 
     /// Reads the sums over all rows, by name.
@@ -121,6 +133,12 @@ impl Statistics {
         let text = files::read(&self.folder.join(file))?;
         text.with_context(|| format!("{} has been unloaded", STAT.module))
     }
+}
+
+/// Reads the rows in the text of a file.
+fn parse(text: &str, file: &str) -> Result<Vec<Row>> {
+    let rows = text.lines().map(Row::parse).collect::<Result<_>>();
+    rows.with_context(|| format!("cannot read {file} of {}", STAT.module))
 }
 
 /// All nodes that rows have pages of, in any vector of nodes.

@@ -18,7 +18,7 @@ fn switch() -> Result<String> {
 }
 
 /// Runs `tackle` and returns all that it prints.
-fn say(words: &str) -> Result<String> {
+pub(super) fn say(words: &str) -> Result<String> {
     let output = tackle::output(words)?;
     ensure!(
         output.code == 0,

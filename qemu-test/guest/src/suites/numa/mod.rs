@@ -8,6 +8,7 @@ mod exact;
 mod rows;
 mod selftest;
 mod switch;
+mod wakeups;
 
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,9 @@ use switch::{
     a_cgroup_is_not_scanned, a_node_is_kept, a_process_and_its_children_are_not_scanned,
     a_rule_outlives_its_process, all_but_one_are_not_scanned, bad_lines_change_nothing,
     without_the_module_all_are_scanned,
+};
+use wakeups::{
+    wakeups_are_counted_by_pair, wakeups_are_off_by_default, wakeups_without_room_are_in_others,
 };
 
 use crate::suite::{list, skip, Context, Suite};
@@ -69,6 +73,9 @@ pub const SUITE: Suite = Suite {
         a_rule_outlives_its_process,
         a_node_is_kept,
         bad_lines_change_nothing,
+        wakeups_are_off_by_default,
+        wakeups_are_counted_by_pair,
+        wakeups_without_room_are_in_others,
         the_command_shows_and_switches,
         the_kernels_selftest_passes,
     ],
@@ -259,6 +266,8 @@ fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
     for (name, values) in [
         ("memory_kib", &["0", "1", "1048577", "-1", "much", ""][..]),
         ("private", &["2", "-1", "yes", ""][..]),
+        ("wakeups", &["2", "-1", "yes", ""][..]),
+        ("wakeup_rows", &["0", "15", "1048577", "-1", ""][..]),
     ] {
         for value in values {
             let mut log = kmsg::Cursor::now()?;
@@ -342,6 +351,7 @@ fn an_observer_in_c_that_is_forgotten_is_removed(context: &mut Context<'_>) -> R
     let worker = Worker::start(2)?;
     let mut log = kmsg::Cursor::now()?;
     let forgetful = module::load("numa_forget", "")?;
+    ftrace::expect_enabled(wakeups::PROBE)?;
     // Scans of the worker, which its callbacks see.
     let before = Sched::of(worker.pid())?.scans;
     wait_for("scans", patience(LIMIT), || {
@@ -351,6 +361,7 @@ fn an_observer_in_c_that_is_forgotten_is_removed(context: &mut Context<'_>) -> R
     HOOKED
         .iter()
         .try_for_each(|name| ftrace::expect_bare(name))?;
+    ftrace::expect_bare(wakeups::PROBE)?;
     let before = Sched::of(worker.pid())?.scans;
     wait_for("scans", patience(LIMIT), || {
         Ok((Sched::of(worker.pid())?.scans > before + 1).then_some(()))
