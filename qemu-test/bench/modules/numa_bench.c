@@ -1,32 +1,39 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Makes memory of the process that writes to a file fault as NUMA balancing does, at once and
- * without waiting for a scan.
+ * Makes memory of the process that writes to a file fault as NUMA balancing does, or scans the
+ * process, at once and without waiting.
  *
  *	insmod numa_bench.ko
  *	printf '%x %x' ADDRESS LENGTH > /sys/kernel/debug/numa_bench
+ *	printf scan > /sys/kernel/debug/numa_bench
  *
  * Each page of the range that the process touches after that is one hinting fault. The kernel
  * leaves out memory that is on the node of the CPU if the process has a single thread.
+ *
+ * "scan" calls task_numa_work() as if the scan period of the process were over.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/debugfs.h>
 #include <linux/fs.h>
+#include <linux/jiffies.h>
 #include <linux/kprobes.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/overflow.h>
 #include <linux/sched.h>
+#include <linux/string.h>
 
 /*
- * change_prot_numa(), which is not exported. With IBT it could not be called so: the kernel
- * removes the ENDBR of functions that it never calls indirectly. QEMU's translator has no IBT.
+ * change_prot_numa() and task_numa_work(), which are not exported. With IBT the former could not be
+ * called so: the kernel removes the ENDBR of functions that it never calls indirectly. QEMU's
+ * translator has no IBT.
  */
 static unsigned long (*change_prot)(struct vm_area_struct *vma, unsigned long start,
 				    unsigned long end);
+static void (*scan)(struct callback_head *work);
 static struct dentry *file;
 
 static void numa_bench_change(struct mm_struct *mm, unsigned long start, unsigned long end)
@@ -39,6 +46,13 @@ static void numa_bench_change(struct mm_struct *mm, unsigned long start, unsigne
 		change_prot(vma, max(start, vma->vm_start), min(end, vma->vm_end));
 }
 
+/* The kernel queues this work at ticks, but not here: the suite puts off scans for hours. */
+static void numa_bench_scan(void)
+{
+	current->mm->numa_next_scan = jiffies;
+	scan(&current->numa_work);
+}
+
 static ssize_t numa_bench_write(struct file *file, const char __user *buf, size_t len,
 				loff_t *pos)
 {
@@ -49,6 +63,10 @@ static ssize_t numa_bench_write(struct file *file, const char __user *buf, size_
 	ret = simple_write_to_buffer(text, sizeof(text) - 1, pos, buf, len);
 	if (ret < 0)
 		return ret;
+	if (!strcmp(text, "scan")) {
+		numa_bench_scan();
+		return ret;
+	}
 	if (sscanf(text, "%lx %lx", &start, &length) != 2 || !PAGE_ALIGNED(start | length) ||
 	    check_add_overflow(start, length, &end) || end > TASK_SIZE)
 		return -EINVAL;
@@ -64,21 +82,30 @@ static const struct file_operations numa_bench_fops = {
 	.write = numa_bench_write,
 };
 
-static int __init numa_bench_init(void)
+/* Returns the address of a function of the kernel; NULL if there is none. */
+static void *numa_bench_find(const char *name)
 {
 	/* It arms nothing, but gives the address of its symbol. */
 	struct kprobe probe = {
-		.symbol_name = "change_prot_numa",
+		.symbol_name = name,
 		.flags = KPROBE_FLAG_DISABLED,
 	};
 	int err = register_kprobe(&probe);
 
 	if (err) {
-		pr_err("no function change_prot_numa: %d\n", err);
-		return err;
+		pr_err("no function %s: %d\n", name, err);
+		return NULL;
 	}
-	change_prot = (void *)probe.addr;
 	unregister_kprobe(&probe);
+	return probe.addr;
+}
+
+static int __init numa_bench_init(void)
+{
+	change_prot = numa_bench_find("change_prot_numa");
+	scan = numa_bench_find("task_numa_work");
+	if (!change_prot || !scan)
+		return -ENOENT;
 	file = debugfs_create_file(KBUILD_MODNAME, 0200, NULL, NULL, &numa_bench_fops);
 	return PTR_ERR_OR_ZERO(file);
 }

@@ -107,8 +107,10 @@ pub const SUBJECTS: &[Subject] = &[
     RUST.numa("skip", "skip"),
     RUST.numa("placement", "placement"),
     RUST.numa("exit", "exit"),
+    RUST.numa("wakeup", "wakeup"),
     RUST.numa("numa_stat-private-0", "numa_stat private=0"),
     RUST.numa("numa_stat", "numa_stat"),
+    RUST.numa("numa_stat-wakeups-1", "numa_stat wakeups=1"),
     C.of("qdisc-time", "noqueue", "noqueue"),
     C.of("qdisc-time", "pfifo", "pfifo (C)"),
     C.of("qdisc-time", "codel", "codel (C)").beside("codel"),
@@ -321,17 +323,25 @@ pub const SUITES: &[Suite] = &[
         name: "numa",
         means: Means::GuestNodes,
         title: "Observers of NUMA balancing that do nothing, and numa_stat",
-        axis: "instructions per hinting fault, over that of nothing observed",
-        metrics: &[("insn_per_fault", "")],
+        axis: "instructions per fault, scan or wake-up, over that of nothing observed",
+        metrics: &[
+            ("insn_per_fault", ""),
+            ("insn_per_scan", ""),
+            ("insn_per_wakeup", ""),
+        ],
         text: "A process reads memory that was made to fault, a page at a time. Each observer is \
                one of a single event. The events window, scan, skip, placement and exit do not \
-               happen in these faults. numa_stat observes all events; with private=0 it has fault \
-               instead of counted. Percentages are of the whole fault with nothing observed.",
+               happen in these faults. A scan goes over all VMAs of the process and skips each. \
+               Two threads on one CPU wake each other by pipes. numa_stat observes all events but \
+               wakeup; with private=0 it has fault instead of counted. Percentages are of the \
+               whole fault, scan or wake-up with nothing observed.",
         with_percent: true,
         by_name_only: false,
         cases: &[
             ("local", "Memory on the node of the CPU"),
             ("migrate", "Memory on the other node: the fault migrates the page"),
+            ("scan", "A scan of the process that skips all VMAs"),
+            ("wakeup", "A wake-up on one node, with a switch to the other thread"),
         ],
     },
     Suite {
@@ -380,6 +390,10 @@ pub const SUITES: &[Suite] = &[
             (
                 "numa-record",
                 "NUMA rows: a fault of a task that has its row",
+            ),
+            (
+                "numa-wakeup",
+                "NUMA wake-ups: a pair of tasks that has its row",
             ),
         ],
     },

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a hinting fault of NUMA balancing costs, and how much an observer of it adds.
+//! What a hinting fault of NUMA balancing, a scan and a wake-up cost, and how much an observer adds.
 //!
 //! A process of its own, the [`toucher`], has memory that the module `numa_bench` makes fault, and
 //! takes the time of each fault. In the case `local` the memory is on the node of the only CPU. In
-//! the case `migrate` it is on the node that has memory only, and each fault migrates a page.
+//! the case `migrate` it is on the node that has memory only, and each fault migrates a page. In the
+//! case `scan` the module scans the process. In the case `wakeup` two threads of the process wake
+//! each other on the only CPU.
 
 pub mod toucher;
 
@@ -21,20 +23,44 @@ pub const SUITE: Suite = Suite { name: "numa", run };
 /// Rounds of each subject, of which the least counts.
 const ROUNDS: u32 = 3;
 
-/// Where the memory is when it is touched.
-const CASES: [Case; 2] = [
+/// What is measured.
+const CASES: [Case; 4] = [
     Case {
         name: "local",
-        migrates: false,
+        metric: FAULT,
+        subjects: &[],
+        round: |toucher| touch(toucher, false),
     },
     Case {
         name: "migrate",
-        migrates: true,
+        metric: FAULT,
+        subjects: &[],
+        round: |toucher| touch(toucher, true),
+    },
+    Case {
+        name: "scan",
+        metric: "insn_per_scan",
+        subjects: &["bare", "loaded", "scan", "skip", "numa_stat"],
+        round: |toucher| Ok(toucher.scan()? as f64),
+    },
+    Case {
+        name: "wakeup",
+        metric: "insn_per_wakeup",
+        subjects: &[
+            "bare",
+            "loaded",
+            "wakeup",
+            "numa_stat",
+            "numa_stat-wakeups-1",
+        ],
+        round: |toucher| Ok(toucher.wake()? as f64),
     },
 ];
 
-/// What observes the faults.
-const SUBJECTS: [Subject; 14] = [
+const FAULT: &str = "insn_per_fault";
+
+/// What observes them.
+const SUBJECTS: [Subject; 16] = [
     Subject::new("bare", Loads::Nothing),
     Subject::new("loaded", Loads::Library),
     Subject::new("fault", Loads::Module("numa_events", "event=fault")),
@@ -47,16 +73,31 @@ const SUBJECTS: [Subject; 14] = [
     Subject::new("skip", Loads::Module("numa_events", "event=skip")),
     Subject::new("placement", Loads::Module("numa_events", "event=placement")),
     Subject::new("exit", Loads::Module("numa_events", "event=exit")),
+    Subject::new("wakeup", Loads::Module("numa_events", "event=wakeup")),
     Subject::new(
         "numa_stat-private-0",
         Loads::Module("numa_stat", "private=0"),
     ),
     Subject::new("numa_stat", Loads::Module("numa_stat", "")),
+    Subject::new(
+        "numa_stat-wakeups-1",
+        Loads::Module("numa_stat", "wakeups=1"),
+    ),
 ];
 
 struct Case {
     name: &'static str,
-    migrates: bool,
+    metric: &'static str,
+    /// The subjects by name; all if it is empty.
+    subjects: &'static [&'static str],
+    /// Returns the instructions of one of what is measured.
+    round: fn(&mut Toucher) -> Result<f64>,
+}
+
+impl Case {
+    fn has(&self, subject: &Subject) -> bool {
+        self.subjects.is_empty() || self.subjects.contains(&subject.name)
+    }
 }
 
 struct Subject {
@@ -95,14 +136,14 @@ fn run(report: &mut Report) -> Result<()> {
     let rig = module::load("numa_bench", "")?;
     let mut toucher = Toucher::start()?;
     for case in &CASES {
-        for subject in &SUBJECTS {
+        for subject in SUBJECTS.iter().filter(|subject| case.has(subject)) {
             let modules = subject.load()?;
             let value = measure(&mut toucher, case)?;
             report.figure(Figure {
                 suite: SUITE.name,
                 case: case.name,
                 subject: subject.name,
-                metric: "insn_per_fault",
+                metric: case.metric,
                 value,
                 unit: "instructions",
             })?;
@@ -117,15 +158,15 @@ fn run(report: &mut Report) -> Result<()> {
     rig.unload()
 }
 
-/// Instructions of a fault.
+/// Instructions of a fault, a scan or a wake-up.
 fn measure(toucher: &mut Toucher, case: &Case) -> Result<f64> {
     // In the first round numa_stat makes the row of the process, for instance.
-    round(toucher, case)?;
-    least(ROUNDS, || round(toucher, case))
+    (case.round)(toucher)?;
+    least(ROUNDS, || (case.round)(toucher))
 }
 
-fn round(toucher: &mut Toucher, case: &Case) -> Result<f64> {
-    if case.migrates {
+fn touch(toucher: &mut Toucher, migrates: bool) -> Result<f64> {
+    if migrates {
         // migrate_pages(2), which leaves the policy as it is.
         cmd::run(&format!("migratepages {} 0 1", toucher.pid()))?;
     }
@@ -133,8 +174,8 @@ fn round(toucher: &mut Toucher, case: &Case) -> Result<f64> {
     let pages = PAGES as u64;
     let expected = Touched {
         faults: pages,
-        local: if case.migrates { 0 } else { pages },
-        migrated: if case.migrates { pages } else { 0 },
+        local: if migrates { 0 } else { pages },
+        migrated: if migrates { pages } else { 0 },
         ..touched
     };
     ensure!(

@@ -15,10 +15,11 @@ pub struct Work {
 }
 
 /// All of them.
-pub const ALL: [Work; 5] = [
+pub const ALL: [Work; 6] = [
     codel::NO_DROP,
     codel::DROPPING,
     fault::OFF,
     fault::FAILING,
     numa::RECORD,
+    numa::WAKEUP,
 ];

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What counting a NUMA hinting fault costs.
+//! What counting a NUMA hinting fault costs, and a wake-up across nodes.
 
 use std::hint::black_box;
 
-use tackle_core::numa::{Entry, Faulted, Key, Layout, Set};
+use tackle_core::numa::{Entry, Faulted, Key, Layout, Pair, PairSet, Set, TaskId, Waking};
 
 use super::Work;
 
@@ -29,5 +29,27 @@ pub const RECORD: Work = Work {
             };
             set.row_mut(index).fault(black_box(&fault), true);
         }
+    },
+};
+
+/// Wake-ups by pairs of tasks that have a row, in turn.
+pub const WAKEUP: Work = Work {
+    name: "numa-wakeup",
+    run: |calls| {
+        let mut set = PairSet::new(vec![Pair::default(); WAYS]);
+        let task = |pid| TaskId {
+            pid,
+            tgid: pid,
+            ..TaskId::default()
+        };
+        for call in 0..calls {
+            set.count(black_box(&Waking {
+                waker: Some(task(1000 + (call % WAYS as u32) as i32)),
+                wakee: task(7),
+                waker_node: 0,
+                wakee_node: 1,
+            }));
+        }
+        black_box(set.others());
     },
 };

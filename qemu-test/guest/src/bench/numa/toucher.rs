@@ -1,18 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A process with memory that the module `numa_bench` makes fault. It touches the memory page by
-//! page, and takes the time of each fault.
+//! page, and takes the time of each fault. It also takes the time of scans of its memory, and of
+//! wake-ups.
 //!
 //! It is a process of its own, which is started after scans were delayed: the kernel still scans
 //! older processes.
 
+use std::fs::OpenOptions;
 use std::hint::black_box;
 use std::io::{stdin, BufRead, BufReader, Write};
+use std::os::unix::fs::FileExt as _;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context, Result};
+use nix::unistd::{pipe, read, write};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::sys::cmd::Kept;
@@ -21,6 +26,12 @@ use crate::sys::numa::Stat;
 
 /// Pages that are touched in a round.
 pub const PAGES: usize = 512;
+
+/// Scans, or wake-ups, whose median time counts.
+const TIMES: usize = 128;
+/// What has the process scan itself, and what has it wake a thread.
+const SCAN: &str = "scan";
+const WAKE: &str = "wake";
 
 const PAGE: usize = 4096;
 const RIG: &str = "/sys/kernel/debug/numa_bench";
@@ -54,7 +65,17 @@ pub fn work() -> Result<()> {
     });
     let mut times = vec![0; PAGES];
     for line in stdin().lines() {
-        line?;
+        match &*line? {
+            SCAN => {
+                println!("{}", scans()?);
+                continue;
+            }
+            WAKE => {
+                println!("{}", wakeups()?);
+                continue;
+            }
+            _ => {}
+        }
         debugfs::set(RIG, &format!("{start:x} {:x}", memory.len()))?;
         let before = Stat::system()?;
         let with_fault = touch(memory, &mut times);
@@ -83,8 +104,51 @@ fn touch(memory: &[u8], times: &mut [u64]) -> u64 {
         black_box(page[0]);
         *time = start.elapsed().as_nanos() as u64;
     }
+    median(times)
+}
+
+fn median(times: &mut [u64]) -> u64 {
     times.sort_unstable();
     times[times.len() / 2]
+}
+
+/// Returns the median time of a scan, in nanoseconds, a system call included. The first scans change
+/// page tables. The later ones go over all VMAs and skip each, since it was scanned not long ago.
+fn scans() -> Result<u64> {
+    let rig = OpenOptions::new().write(true).open(RIG)?;
+    let mut times = vec![0; TIMES];
+    for time in &mut times {
+        let start = Instant::now();
+        rig.write_at(SCAN.as_bytes(), 0)?;
+        *time = start.elapsed().as_nanos() as u64;
+    }
+    Ok(median(&mut times))
+}
+
+/// Returns half of the median time in which two threads of the only CPU wake each other by pipes, in
+/// nanoseconds: a wake-up, and what goes with it.
+fn wakeups() -> Result<u64> {
+    let (there, back) = (pipe()?, pipe()?);
+    let mut times = vec![0; TIMES];
+    thread::scope(|scope| -> Result<()> {
+        let echo = scope.spawn(|| -> Result<()> {
+            let mut byte = [0];
+            for _ in 0..TIMES {
+                read(&there.0, &mut byte)?;
+                write(&back.1, &byte)?;
+            }
+            Ok(())
+        });
+        let mut byte = [0];
+        for time in &mut times {
+            let start = Instant::now();
+            write(&there.1, &byte)?;
+            read(&back.0, &mut byte)?;
+            *time = start.elapsed().as_nanos() as u64;
+        }
+        echo.join().expect("the thread has panicked")
+    })?;
+    Ok(median(&mut times) / 2)
 }
 
 /// The process as its parent sees it; it ends with the value.
@@ -121,13 +185,35 @@ impl Toucher {
         self.child.0.id()
     }
 
-    /// Does a round.
+    /// Touches the memory.
     ///
     /// # Errors
     ///
     /// The process has ended.
     pub fn touch(&mut self) -> Result<Touched> {
-        writeln!(self.input).context("the process that touches memory has ended")?;
+        self.ask("")
+    }
+
+    /// Returns the time of a scan, in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended.
+    pub fn scan(&mut self) -> Result<u64> {
+        self.ask(SCAN)
+    }
+
+    /// Returns the time of a wake-up, in nanoseconds.
+    ///
+    /// # Errors
+    ///
+    /// The process has ended.
+    pub fn wake(&mut self) -> Result<u64> {
+        self.ask(WAKE)
+    }
+
+    fn ask<T: DeserializeOwned>(&mut self, what: &str) -> Result<T> {
+        writeln!(self.input, "{what}").context("the process that touches memory has ended")?;
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         serde_json::from_str(&line)
