@@ -19,9 +19,14 @@ use crate::sys::worker::Worker;
 use crate::sys::{debugfs, module};
 
 use super::need_nodes;
+use crate::suites::stress::rounds_or;
 
-/// Tasks in all.
-const TASKS: u64 = 10_000;
+/// How many tasks begin and end for each of the rounds of the suite `stress`.
+const TASKS_PER_ROUND: u64 = 10;
+/// Rounds where the environment does not say.
+const ROUNDS: u32 = 100;
+/// Threads that have a row each when the time to read them is taken.
+const THREADS: usize = 10_000;
 /// Each task whose number is a multiple of this is a process. The others are threads.
 const PROCESSES: u64 = 50;
 
@@ -64,13 +69,14 @@ fn begin_and_end(left: &AtomicU64) -> Result<()> {
     }
 }
 
-/// Ten thousand tasks begin and end. Nothing of them stays.
+/// Many tasks begin and end: 1,000, or with `make stress` 10,000. Nothing of them stays.
 pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "memory_kib=512")?;
     let eager = Eager::new()?;
     let worker = Worker::start(4)?;
-    let (left, done) = (AtomicU64::new(TASKS), AtomicBool::new(false));
+    let tasks = TASKS_PER_ROUND * u64::from(rounds_or(ROUNDS)?);
+    let (left, done) = (AtomicU64::new(tasks), AtomicBool::new(false));
     let reads = thread::scope(|scope| -> Result<u64> {
         let reader = scope.spawn(|| read(&done));
         let makers = [(); 3].map(|()| scope.spawn(|| begin_and_end(&left)));
@@ -87,7 +93,7 @@ pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Resul
         }
         reads.expect("a thread of the test has panicked")
     })?;
-    context.note(format!("{TASKS} tasks, {reads} reads"))?;
+    context.note(format!("{tasks} tasks, {reads} reads"))?;
     ensure!(reads > 0, "nothing was read");
     drop((worker, eager));
     let room = numa_stat::total("room")?;
@@ -111,7 +117,7 @@ pub fn ten_thousand_rows_are_read(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "memory_kib=65536")?;
     let rig = module::load("numa_bench", "")?;
     let small = SmallPages::new()?;
-    let threads = usize::try_from(TASKS)?;
+    let threads = THREADS;
     let memory = vec![1u8; (threads + 1) * PAGE];
     let address = memory.as_ptr().addr();
     let start = address.next_multiple_of(PAGE);

@@ -48,7 +48,13 @@ const LIMIT: Duration = Duration::from_secs(100);
 
 /// The rounds that the runner asks for.
 pub(super) fn rounds() -> Result<u32> {
-    parse_rounds(&std::env::var("TACKLE_ROUNDS").unwrap_or_default())
+    rounds_or(ROUNDS)
+}
+
+/// The rounds that the runner asks for; `default` if it does not.
+pub(super) fn rounds_or(default: u32) -> Result<u32> {
+    let rounds = std::env::var("TACKLE_ROUNDS").unwrap_or_default();
+    parse_rounds(&rounds, default)
 }
 
 /// The seed that the environment asks for (`TACKLE_SEED`), or a random one.
@@ -59,9 +65,9 @@ pub(super) fn seed() -> Result<u64> {
     }
 }
 
-fn parse_rounds(number: &str) -> Result<u32> {
+fn parse_rounds(number: &str, default: u32) -> Result<u32> {
     if number.is_empty() {
-        return Ok(ROUNDS);
+        return Ok(default);
     }
     number
         .parse()
@@ -120,9 +126,9 @@ mod tests {
 
     #[test]
     fn rounds_come_from_the_runner() {
-        assert_eq!(parse_rounds("7").unwrap(), 7);
-        assert_eq!(parse_rounds("").unwrap(), ROUNDS);
-        let error = parse_rounds("many").unwrap_err().to_string();
+        assert_eq!(parse_rounds("7", 3).unwrap(), 7);
+        assert_eq!(parse_rounds("", 3).unwrap(), 3);
+        let error = parse_rounds("many", 3).unwrap_err().to_string();
         assert!(error.contains("many"), "{error}");
     }
 }
