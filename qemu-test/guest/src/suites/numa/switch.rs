@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
@@ -51,6 +52,30 @@ fn await_scans(worker: &Worker) -> Result<()> {
     let before = scans(worker)?;
     wait_for("scans", patience(LIMIT), || {
         Ok((scans(worker)? >= before + 2).then_some(()))
+    })
+}
+
+/// Running time in which the kernel queues at least two scans of a task: the longest period between
+/// two is 200 ms (see [`Eager`]).
+const SKIPPED: Duration = Duration::from_millis(500);
+
+/// Waits until a worker has run for so long.
+fn await_running_time(worker: &Worker, time: Duration) -> Result<()> {
+    let running = || -> Result<f64> {
+        let text = debugfs::read(format!("/proc/{}/sched", worker.pid()))?;
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("se.sum_exec_runtime"));
+        let value = line.and_then(|line| line.split(':').nth(1));
+        Ok(value
+            .context("no running time in /proc/PID/sched")?
+            .trim()
+            .parse()?)
+    };
+    // In milliseconds.
+    let end = running()? + time.as_secs_f64() * 1e3;
+    wait_for("running time", patience(LIMIT), || {
+        Ok((running()? >= end).then_some(()))
     })
 }
 
@@ -152,11 +177,11 @@ pub(super) fn without_the_module_all_are_scanned(context: &mut Context<'_>) -> R
     let library = module::library()?;
     let eager = Eager::new()?;
     let worker = worker("")?;
-    for _ in 0..3 {
+    for _ in 0..2 {
         let module = module::load(MODULE, "")?;
         set("switch", "off all")?;
-        // The kernel skips several scans in this time. It must be able to queue each of them again.
-        std::thread::sleep(std::time::Duration::from_secs(2));
+        // The kernel skips scans in this time. It must be able to queue each of them again.
+        await_running_time(&worker, SKIPPED)?;
         let before = scans(&worker)?;
         module.unload()?;
         await_scans(&worker)?;
