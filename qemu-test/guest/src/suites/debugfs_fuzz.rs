@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Random lines, and lines mutated from valid ones, to all that root can write: the files `add`
-//! and `del` of `tackle_hooks`, the fault attribute, and module parameters.
+//! and `del` of `tackle_hooks`, the files of `numa_control`, `reset` of `numa_stat`, the fault
+//! attribute, and module parameters.
 //!
-//! Nothing that is written may make the kernel report trouble. When a hook is refused, `error`
+//! Nothing that is written may make the kernel report trouble. When a line is refused, `error`
 //! has a line that says why; when it is accepted, `error` is empty. There are 100 lines for each
 //! of the rounds of the suite `stress`. The random seed is in the report; `TACKLE_SEED` sets it.
 
@@ -15,8 +16,8 @@ use anyhow::{ensure, Context as _, Result};
 use fastrand::Rng;
 
 use super::stress::{rounds, seed};
-use crate::suite::{list, Context, Suite};
-use crate::sys::{cmd, debugfs, ftrace, module};
+use crate::suite::{list, skip, Context, Suite};
+use crate::sys::{cmd, debugfs, ftrace, module, numa};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -24,13 +25,15 @@ pub const SUITE: Suite = Suite {
     by_name_only: false,
     tests: list![
         lines_for_hooks,
+        lines_for_numa,
         values_of_the_fault_attribute,
         module_parameters
     ],
 };
 
 /// Of a hundred lines, how many each test writes.
-const HOOKS: u32 = 80;
+const HOOKS: u32 = 50;
+const NUMA: u32 = 30;
 const FAULTS: u32 = 15;
 const PARAMETERS: u32 = 5;
 
@@ -116,6 +119,29 @@ fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
     }
 }
 
+/// Writes a line to a file of a folder, and compares the answer with what `error` says.
+fn request(folder: &str, file: &str, line: &[u8]) -> Result<bool> {
+    let path = |file: &str| debugfs::tackle(folder).join(file);
+    let taken = write(&path(file), line)?;
+    let error = debugfs::read(path("error"))?;
+    let shown = String::from_utf8_lossy(line);
+    let shown: String = shown.chars().take(200).collect();
+    // The kernel does not pass on a write of nothing.
+    if !line.is_empty() {
+        ensure!(
+            taken == error.is_empty(),
+            "{file} '{}': taken is {taken}, error is '{error}'",
+            shown.escape_debug()
+        );
+    }
+    ensure!(
+        error.lines().count() <= 1,
+        "{file} '{}': more than a line: '{error}'",
+        shown.escape_debug()
+    );
+    Ok(taken)
+}
+
 struct Hooks {
     functions: Vec<String>,
     groups: Vec<&'static str>,
@@ -198,26 +224,8 @@ impl Hooks {
         line
     }
 
-    /// Writes a line, and compares the answer with what `error` says.
     fn request(&self, file: &str, line: &[u8]) -> Result<bool> {
-        let taken = write(&Self::file(file), line)?;
-        let error = debugfs::read(Self::file("error"))?;
-        let shown = String::from_utf8_lossy(line);
-        let shown: String = shown.chars().take(200).collect();
-        // The kernel does not pass on a write of nothing.
-        if !line.is_empty() {
-            ensure!(
-                taken == error.is_empty(),
-                "{file} '{}': taken is {taken}, error is '{error}'",
-                shown.escape_debug()
-            );
-        }
-        ensure!(
-            error.lines().count() <= 1,
-            "{file} '{}': more than a line: '{error}'",
-            shown.escape_debug()
-        );
-        Ok(taken)
+        request("hooks", file, line)
     }
 
     fn names() -> Result<Vec<String>> {
@@ -262,6 +270,78 @@ fn lines_for_hooks(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
+/// A line for a file of `numa_control`, or a value for `reset` of `numa_stat`.
+fn numa_line(rng: &mut Rng) -> (&'static str, &'static str, Vec<u8>) {
+    let own = std::process::id().to_string();
+    let id = match rng.u8(..4) {
+        0 => own,
+        1 => pick(rng, &["1", "2", "4194303", "none", "all"]).to_string(),
+        _ => number(rng),
+    };
+    let (folder, file, line) = match rng.u8(..8) {
+        0 => ("numa_stat", "reset", number(rng)),
+        1 | 2 => {
+            let node = pick(rng, &["0", "1", "none", "64", "-1", ""]);
+            ("numa_control", "prefer", format!("{id} {node}"))
+        }
+        _ => {
+            let verb = pick(rng, &["on", "off", "clear", "stop", ""]);
+            let tasks = match rng.u8(..4) {
+                0 => pick(rng, &["all", "cgroup=/", "cgroup=/none", "cgroup=a"]).to_string(),
+                1 => format!("tgid={id}"),
+                _ => format!("{}={id}", pick(rng, &["pid", "pid", "node", ""])),
+            };
+            ("numa_control", "switch", format!("{verb} {tasks}"))
+        }
+    };
+    let mut line = line.into_bytes();
+    mutate(rng, &mut line);
+    (folder, file, line)
+}
+
+/// All files are read in between.
+fn lines_for_numa(context: &mut Context<'_>) -> Result<()> {
+    if !numa::can_balance() {
+        return skip("the kernel has no CONFIG_NUMA_BALANCING");
+    }
+    let library = module::library()?;
+    let modules = [
+        module::load("numa_stat", "wakeups=1")?,
+        module::load("numa_control", "")?,
+    ];
+    let seed = seed()?;
+    context.note(format!("seed {seed}"))?;
+    let mut rng = Rng::with_seed(seed);
+    let (mut taken, lines) = (0u32, rounds()? * NUMA);
+    for number in 1..=lines {
+        let (folder, file, line) = numa_line(&mut rng);
+        taken += u32::from(match folder {
+            // It has no file `error`: there is one value.
+            "numa_stat" => write(&debugfs::tackle(folder).join(file), &line)?,
+            _ => request(folder, file, &line)?,
+        });
+        if rng.u8(..8) == 0 {
+            for folder in ["numa_stat", "numa_control"] {
+                for entry in std::fs::read_dir(debugfs::tackle(folder))? {
+                    let path = entry?.path();
+                    if !path.ends_with("reset") {
+                        debugfs::read(path)?;
+                    }
+                }
+            }
+        }
+        if number % 2000 == 0 {
+            context.note(format!("{number} lines, {taken} taken"))?;
+        }
+    }
+    context.note(format!("{lines} lines, {taken} taken"))?;
+    ensure!(taken > 0, "expected some of {lines} lines to be taken");
+    for module in modules {
+        module.unload()?;
+    }
+    library.unload()
+}
+
 /// With such values hooks are added, too: then some steps fail.
 fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack("tackle_hooks", "")?;
@@ -303,6 +383,15 @@ fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
+/// Modules and their parameters. The last two are for kernels with NUMA balancing alone. The sizes
+/// of `numa_stat` are not among them: the guest has less memory than they may be.
+const PARAMETERS_OF: [(&str, &str); 4] = [
+    ("hook_count", "function"),
+    ("hook_latency", "function"),
+    ("numa_stat", "private"),
+    ("numa_stat", "wakeups"),
+];
+
 fn module_parameters(context: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let seed = seed()?;
@@ -310,14 +399,17 @@ fn module_parameters(context: &mut Context<'_>) -> Result<()> {
     let mut rng = Rng::with_seed(seed);
     let hooks = Hooks::new()?;
     let (mut loaded, lines) = (0u32, rounds()? * PARAMETERS);
+    let parameters = PARAMETERS_OF.len() - if numa::can_balance() { 0 } else { 2 };
     for done in 1..=lines {
         // A look at the log, before it runs over.
         if done % 250 == 0 {
             context.note(format!("{done} loads, {loaded} succeeded"))?;
         }
-        let (name, key) =
-            [("hook_count", "function"), ("hook_latency", "function")][rng.usize(..2)];
-        let value = hooks.function(&mut rng);
+        let (name, key) = PARAMETERS_OF[rng.usize(..parameters)];
+        let value = match name {
+            "numa_stat" => number(&mut rng),
+            _ => hooks.function(&mut rng),
+        };
         let mut line = format!("{key}={value}").into_bytes();
         mutate(&mut rng, &mut line);
         // A parameter is a string.
