@@ -185,8 +185,25 @@ impl Worker {
     ///
     /// See [`Worker::start`].
     pub fn with(args: &str) -> Result<Self> {
+        Self::under(&[], args)
+    }
+
+    /// As [`Worker::with`], executed by a program with its arguments, such as `numactl`.
+    ///
+    /// # Errors
+    ///
+    /// See [`Worker::start`].
+    pub fn under(first: &[&str], args: &str) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program itself")?;
-        let child = Command::new(program)
+        let mut command = match first {
+            [] => Command::new(program),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program);
+                command
+            }
+        };
+        let child = command
             .arg("numa-worker")
             .args(args.split_whitespace())
             .stdin(Stdio::piped())

@@ -5,6 +5,7 @@
 mod command;
 mod crowd;
 mod exact;
+mod memory;
 mod rows;
 mod selftest;
 mod switch;
@@ -20,6 +21,10 @@ pub(super) use crowd::{tasks_come_and_go_while_rows_are_read, ten_thousand_rows_
 use exact::{
     averages_are_the_kernels, cgroups_are_the_kernels, huge_pages_count_as_pages,
     totals_are_the_kernels,
+};
+use memory::{
+    interrupts_are_the_kernels, top_shows_tasks_that_fault, unseen_counts_pages_of_ksm,
+    unseen_has_each_page_once,
 };
 use rows::{
     a_row_goes_with_its_task, execve_clears_the_averages, reset_clears,
@@ -78,6 +83,10 @@ pub const SUITE: Suite = Suite {
         wakeups_without_room_are_in_others,
         the_command_shows_and_switches,
         the_kernels_selftest_passes,
+        top_shows_tasks_that_fault,
+        unseen_has_each_page_once,
+        unseen_counts_pages_of_ksm,
+        interrupts_are_the_kernels,
     ],
 };
 
