@@ -12,8 +12,9 @@
 //! - [`fq_codel`]: which of many flows sends next, and which one a full queue drops from,
 //! - [`hooks`]: which hook a line asks for, and what hooks collect,
 //! - [`netlink`]: attributes and C structures that the kernel sends,
-//! - [`numa`]: what NUMA balancing has done, by task, process and cgroup,
-//! - [`sort`]: short lists in order.
+//! - [`numa`]: what NUMA balancing has done, by task, process and cgroup, and where tasks and pages
+//!   belong,
+//! - [`sort`]: lists in order.
 
 // Kbuild gives it on the command line.
 #![cfg_attr(not(kbuild), no_std)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics of automatic NUMA balancing: rows of counts for tasks, processes and cgroups.
+//! Statistics of automatic NUMA balancing: rows of counts for tasks, processes and cgroups; and
+//! [`policy`]: where tasks and pages belong.
 //!
 //! A row is a number of `u64` words in memory of the caller ([`Layout`] says how many): counters,
 //! and vectors with an element for each node. [`Row`] reads one, [`RowMut`] counts in one.
@@ -20,6 +21,7 @@
 
 mod counter;
 mod others;
+pub mod policy;
 mod request;
 mod row;
 mod set;

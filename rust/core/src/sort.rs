@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sorting of what is short.
+//! Sorting in place, without panics: by insertion what is short, by a heap what is long.
 
 /// Sorts `items` by insertion, where `before` says whether its first argument has to stand
 /// before the second one. Equal items keep their order.
@@ -22,6 +22,62 @@ pub fn insertion_sort<T>(items: &mut [T], before: impl Fn(&T, &T) -> bool) {
     }
 }
 
+/// Sorts `items` by a heap, where `before` says whether its first argument has to stand before the
+/// second one. Takes O(n log n) steps. Equal items may change their order.
+pub fn heap_sort<T: Copy>(items: &mut [T], before: impl Fn(&T, &T) -> bool) {
+    let len = items.len();
+    for root in (0..len / 2).rev() {
+        sift_down(items, root, len, &before);
+    }
+    for end in (1..len).rev() {
+        swap(items, 0, end);
+        sift_down(items, 0, end, &before);
+    }
+}
+
+/// Restores the heap of the first `len` items if only `root` may violate its order.
+fn sift_down<T: Copy>(
+    items: &mut [T],
+    mut root: usize,
+    len: usize,
+    before: &impl Fn(&T, &T) -> bool,
+) {
+    let is_before = |items: &[T], left, right| match (items.get(left), items.get(right)) {
+        (Some(left), Some(right)) => before(left, right),
+        _ => false,
+    };
+    loop {
+        let left = 2 * root + 1;
+        if left >= len {
+            return;
+        }
+        let right = left + 1;
+        let last = if right < len && is_before(items, left, right) {
+            right
+        } else {
+            left
+        };
+        if !is_before(items, root, last) {
+            return;
+        }
+        swap(items, root, last);
+        root = last;
+    }
+}
+
+/// Exchanges two items. Does nothing if an index is out of range.
+fn swap<T: Copy>(items: &mut [T], left: usize, right: usize) {
+    let (Some(&one), Some(&other)) = (items.get(left), items.get(right)) else {
+        return;
+    };
+    if let Some(item) = items.get_mut(left) {
+        *item = other;
+    }
+    if let Some(item) = items.get_mut(right) {
+        *item = one;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -34,6 +90,14 @@ mod tests {
             let mut expected = items.clone();
             expected.sort_by_key(|&(key, _)| key);
             insertion_sort(&mut items, |a, b| a.0 < b.0);
+            prop_assert_eq!(items, expected);
+        }
+
+        #[test]
+        fn a_heap_sorts_as_the_standard_library(mut items: std::vec::Vec<u16>) {
+            let mut expected = items.clone();
+            expected.sort_unstable();
+            heap_sort(&mut items, |a, b| a < b);
             prop_assert_eq!(items, expected);
         }
     }

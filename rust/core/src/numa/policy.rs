@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where tasks and pages belong on a machine with several NUMA nodes: the balancing policy.
+//!
+//! The input is a [`Snapshot`] of the machine. The output are [`Decision`]s about tasks, each with a
+//! [`Reason`] in words, a [`Verdict`] about a page, and how often to scan. Nothing here allocates: the
+//! caller supplies a [`Scratch`].
+//!
+//! - [`decide`] plans for the whole machine, from time to time,
+//! - [`window`] decides about one task when its scan window closes,
+//! - [`page`] decides about one page at a hinting fault,
+//! - [`scan_period`] decides how often a task's memory is scanned.
+//!
+//! Each rule is a file:
+//!
+//! | rule | file |
+//! | --- | --- |
+//! | a task follows its memory | `follow_memory.rs` |
+//! | memory follows its task | `memory_follows.rs` |
+//! | groups form from shared faults | `group.rs` |
+//! | a group larger than a node gets active nodes | `spread.rs` |
+//! | backplanes and meshes are scored by distance | `topology.rs` |
+//! | no move creates an imbalance | `balance.rs` |
+//! | hysteresis prevents ping-pong | `hysteresis.rs` |
+//! | only tasks that have run for seconds | `run_time.rs` |
+//! | pinned tasks stay in their mask | `mask.rs` |
+//! | unmovable memory attracts its task | `residency.rs` |
+
+mod balance;
+mod decide;
+mod decision;
+mod follow_memory;
+mod group;
+mod hysteresis;
+mod mask;
+mod memory_follows;
+mod nodes;
+mod reasons;
+mod residency;
+mod run_time;
+mod scan;
+mod scratch;
+mod snapshot;
+mod spread;
+mod topology;
+mod window;
+
+pub use balance::Room;
+pub use decide::decide;
+pub use decision::{Action, Decision, Reason};
+pub use group::Group;
+pub use memory_follows::{is_full, page, Page, Verdict};
+pub use nodes::{NodeSet, MAX_NODES};
+pub use scan::{scan_period, Scan, ScanDecision};
+pub use scratch::{Planned, Scratch};
+pub use snapshot::{Faults, Node, Params, Snapshot, Task, LOAD_ONE, NEVER};
+pub use spread::Vacancy;
+pub use topology::{Kind, Topology, LOCAL_DISTANCE};
+pub use window::window;

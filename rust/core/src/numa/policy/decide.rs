@@ -1,0 +1,418 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements the plan for a whole machine: which tasks move, and which are exchanged.
+//!
+//! Each task has a score for each node ([`group`](super::group) fills them). A plan is made in three
+//! passes over the tasks that would gain by a move. A decision raises the sum of the scores by at
+//! least the threshold of the rule of hysteresis, and scores do not depend on where tasks run. So
+//! with the same faults, plans come to an end.
+//!
+//! 1. Tasks move to their best node, the one with the greatest gain first, while the rule of balance
+//!    allows it.
+//! 2. Tasks whose best node is full are exchanged with tasks there. For two nodes, the tasks that
+//!    gain most are paired with those that lose least:
+//!
+//!    ```text
+//!    on node 0, gain on node 1:   +900  +400  +60
+//!                                   |     |
+//!    on node 1, gain on node 0:   +800     0  -300
+//!    ```
+//! 3. Tasks that are left move to the best node that has room.
+
+use super::balance::{self, Room};
+use super::group::fill_scores;
+use super::reasons::{arrives, remains};
+use super::{hysteresis, mask, run_time, Action, Decision, Scratch, Snapshot, Task};
+use crate::sort::heap_sort;
+
+/// How many partners of an exchange are tried if loads do not fit.
+const TRIES: usize = 8;
+
+/// Plans for a machine. Takes O(n log n) steps for n tasks, and O(nodes^2) for each task.
+///
+/// Writes decisions to `out`, in the order in which they are to be carried out: moves and swaps
+/// first, then what is to be preferred, then why tasks stay. Each task has one, except for the
+/// second task of a swap, which has none. Returns how many there are. If `out` is too short, the last
+/// ones are missing.
+///
+/// Returns [`None`] if `scratch` is too short.
+pub fn decide(
+    snapshot: &Snapshot<'_>,
+    scratch: &mut Scratch<'_>,
+    out: &mut [Decision],
+) -> Option<usize> {
+    let mut scratch = scratch.cut(snapshot)?;
+    Room::fill(snapshot, scratch.rooms);
+    fill_scores(snapshot, &mut scratch);
+    for (planned, task) in scratch.planned.iter_mut().zip(snapshot.tasks) {
+        // CAST: There are at most MAX_NODES nodes.
+        planned.node = task.node as u32;
+        planned.is_decided = false;
+    }
+    let mut plan = Plan {
+        snapshot,
+        scratch,
+        out,
+        count: 0,
+    };
+    plan.move_to_best();
+    plan.swap();
+    plan.move_to_second_best();
+    plan.explain();
+    Some(plan.count)
+}
+
+struct Plan<'a, 's> {
+    snapshot: &'a Snapshot<'a>,
+    scratch: Scratch<'s>,
+    out: &'a mut [Decision],
+    count: usize,
+}
+
+impl Plan<'_, '_> {
+    fn task(&self, index: usize) -> Option<&Task> {
+        self.snapshot.tasks.get(index)
+    }
+
+    fn is_decided(&self, index: usize) -> bool {
+        self.scratch
+            .planned
+            .get(index)
+            .is_none_or(|planned| planned.is_decided)
+    }
+
+    /// What the task weighs when gains are compared.
+    fn load(&self, index: usize) -> u64 {
+        self.task(index).map_or(0, |task| task.load.max(1).into())
+    }
+
+    /// How much better a node is than the one where the task runs, in thousandths.
+    fn gain(&self, index: usize, node: usize) -> i64 {
+        let source = self.task(index).map_or(0, |task| task.node);
+        // CAST: At most 1000.
+        self.scratch.score(index, node) as i64 - self.scratch.score(index, source) as i64
+    }
+
+    /// Whether the rules of run time and masks let the task be placed at all.
+    fn is_movable(&self, index: usize) -> bool {
+        self.task(index).is_some_and(|task| {
+            run_time::is_enough(&self.snapshot.params, task)
+                && self.snapshot.node(task.node).has_cpus()
+                && !mask::pins(self.snapshot, task)
+        })
+    }
+
+    /// The nodes to which the task may go for the sake of its own gain.
+    fn better_nodes(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+        let task = self.task(index);
+        let threshold = task.map_or(u64::MAX, |task| {
+            hysteresis::threshold(&self.snapshot.params, task)
+        });
+        (0..self.snapshot.node_count()).filter(move |&node| {
+            let gain = u64::try_from(self.gain(index, node)).unwrap_or(0);
+            gain >= threshold && task.is_some_and(|task| mask::allows(self.snapshot, task, node))
+        })
+    }
+
+    /// The best node of a task that would gain enough there. Of equal nodes, the first.
+    fn best_node(&self, index: usize) -> Option<usize> {
+        let score = |&node: &usize| (self.scratch.score(index, node), core::cmp::Reverse(node));
+        self.better_nodes(index).max_by_key(score)
+    }
+
+    /// Lists the tasks that have a better node in `scratch.list`, the one with the greatest gain
+    /// first. Returns how many there are.
+    fn list_candidates(&mut self) -> usize {
+        let mut count = 0;
+        for index in 0..self.snapshot.tasks.len() {
+            if self.is_decided(index) || !self.is_movable(index) {
+                continue;
+            }
+            let Some(best) = self.best_node(index) else {
+                continue;
+            };
+            // A task's gain in the sum of all, in the partner list, to sort by.
+            let gain = self.gain(index, best).unsigned_abs() * self.load(index);
+            if let Some(entry) = self.scratch.partners.get_mut(index) {
+                *entry = u32::try_from(gain).unwrap_or(u32::MAX);
+            }
+            if let Some(entry) = self.scratch.list.get_mut(count) {
+                // CAST: Scratch has no more than u32::MAX tasks.
+                *entry = index as u32;
+                count += 1;
+            }
+        }
+        let gains = &*self.scratch.partners;
+        let gain = |task: u32| gains.get(task as usize).copied().unwrap_or(0);
+        if let Some(list) = self.scratch.list.get_mut(..count) {
+            heap_sort(list, |&a, &b| (gain(b), a) < (gain(a), b));
+        }
+        count
+    }
+
+    fn listed(&self, place: usize) -> usize {
+        self.scratch
+            .list
+            .get(place)
+            .map_or(usize::MAX, |&task| task as usize)
+    }
+
+    fn has_room(&self, index: usize, node: usize) -> bool {
+        let Some(task) = self.task(index) else {
+            return false;
+        };
+        match (
+            self.scratch.rooms.get(task.node),
+            self.scratch.rooms.get(node),
+        ) {
+            (Some(source), Some(target)) => balance::allows(source, target, task.load.into(), 0),
+            _ => false,
+        }
+    }
+
+    /// The first pass.
+    fn move_to_best(&mut self) {
+        for place in 0..self.list_candidates() {
+            let index = self.listed(place);
+            match self.best_node(index) {
+                Some(node) if self.has_room(index, node) => self.do_move(index, node),
+                _ => {}
+            }
+        }
+    }
+
+    /// The third pass.
+    fn move_to_second_best(&mut self) {
+        for place in 0..self.list_candidates() {
+            let index = self.listed(place);
+            let score = |&node: &usize| (self.scratch.score(index, node), core::cmp::Reverse(node));
+            let nodes = self.better_nodes(index);
+            let best = nodes
+                .filter(|&node| self.has_room(index, node))
+                .max_by_key(score);
+            if let Some(node) = best {
+                self.do_move(index, node);
+            }
+        }
+    }
+
+    /// The second pass.
+    fn swap(&mut self) {
+        // The tasks of each node stand together in `order`.
+        let tasks = self.snapshot.tasks;
+        let node_of = |task: u32| {
+            tasks
+                .get(task as usize)
+                .map_or(usize::MAX, |task| task.node)
+        };
+        for (index, entry) in self.scratch.order.iter_mut().enumerate() {
+            // CAST: Scratch has no more than u32::MAX tasks.
+            *entry = index as u32;
+        }
+        heap_sort(self.scratch.order, |&a, &b| {
+            (node_of(a), a) < (node_of(b), b)
+        });
+        for (node, start) in self.scratch.starts.iter_mut().enumerate() {
+            let place = self
+                .scratch
+                .order
+                .partition_point(|&task| node_of(task) < node);
+            // CAST: Scratch has no more than u32::MAX tasks.
+            *start = place as u32;
+        }
+        for source in 0..self.snapshot.node_count() {
+            for target in 0..self.snapshot.node_count() {
+                if source != target {
+                    self.swap_between(source, target);
+                }
+            }
+        }
+    }
+
+    /// Exchanges tasks on `source` that belong on `target` with tasks there.
+    fn swap_between(&mut self, source: usize, target: usize) {
+        let wanting = self.list_sorted(source, target, true);
+        if wanting == 0 {
+            return;
+        }
+        let partners = self.list_sorted(target, source, false);
+        let mut next = 0;
+        for place in 0..wanting {
+            let index = self.listed(place);
+            let mut tried = 0;
+            let mut at = next;
+            while at < partners && tried < TRIES {
+                let partner = self.partner(at);
+                at += 1;
+                if self.is_decided(partner) {
+                    continue;
+                }
+                if !self.is_worth_swapping(index, partner) {
+                    // Those that follow lose more.
+                    break;
+                }
+                if self.is_balanced_swap(index, partner) {
+                    self.do_swap(index, partner);
+                    break;
+                }
+                tried += 1;
+            }
+            while next < partners && self.is_decided(self.partner(next)) {
+                next += 1;
+            }
+        }
+    }
+
+    fn partner(&self, place: usize) -> usize {
+        self.scratch
+            .partners
+            .get(place)
+            .map_or(usize::MAX, |&task| task as usize)
+    }
+
+    /// Lists the tasks on `source` that may go to `target`, the one that gains most first: those that
+    /// want to go there in `scratch.list`, or all in `scratch.partners`.
+    fn list_sorted(&mut self, source: usize, target: usize, wants: bool) -> usize {
+        let start = |node: usize| {
+            self.scratch
+                .starts
+                .get(node)
+                .map_or(0, |&start| start as usize)
+        };
+        let mut count = 0;
+        for place in start(source)..start(source + 1) {
+            let Some(&entry) = self.scratch.order.get(place) else {
+                break;
+            };
+            let index = entry as usize;
+            if self.is_decided(index) || !self.is_movable(index) {
+                continue;
+            }
+            let goes = if wants {
+                self.best_node(index) == Some(target)
+            } else {
+                self.task(index)
+                    .is_some_and(|task| mask::allows(self.snapshot, task, target))
+            };
+            let list = if wants {
+                &mut *self.scratch.list
+            } else {
+                &mut *self.scratch.partners
+            };
+            if let (true, Some(place)) = (goes, list.get_mut(count)) {
+                *place = entry;
+                count += 1;
+            }
+        }
+        let (nodes, scores) = (self.snapshot.node_count(), &*self.scratch.scores);
+        let score = |task: u32, node: usize| {
+            let index = (task as usize).wrapping_mul(nodes).wrapping_add(node);
+            i64::from(scores.get(index).copied().unwrap_or(0))
+        };
+        let gain = |task: u32| score(task, target) - score(task, source);
+        let list = if wants {
+            &mut *self.scratch.list
+        } else {
+            &mut *self.scratch.partners
+        };
+        if let Some(list) = list.get_mut(..count) {
+            heap_sort(list, |&a, &b| (gain(b), a) < (gain(a), b));
+        }
+        count
+    }
+
+    /// Whether two tasks gain enough together, each weighed by its load.
+    fn is_worth_swapping(&self, one: usize, other: usize) -> bool {
+        let (Some(task), Some(partner)) = (self.task(one), self.task(other)) else {
+            return false;
+        };
+        let gain = |index, node| {
+            // CAST: A load is below 2^32.
+            self.gain(index, node)
+                .saturating_mul(self.load(index) as i64)
+        };
+        let sum = gain(one, partner.node).saturating_add(gain(other, task.node));
+        let params = &self.snapshot.params;
+        let threshold =
+            hysteresis::threshold(params, task).max(hysteresis::threshold(params, partner));
+        // CAST: Neither exceeds 2^42.
+        sum >= (threshold * self.load(one).max(self.load(other))) as i64
+    }
+
+    fn is_balanced_swap(&self, one: usize, other: usize) -> bool {
+        let (Some(task), Some(partner)) = (self.task(one), self.task(other)) else {
+            return false;
+        };
+        let rooms = &*self.scratch.rooms;
+        match (rooms.get(task.node), rooms.get(partner.node)) {
+            (Some(source), Some(target)) => {
+                balance::allows(source, target, task.load.into(), partner.load.into())
+            }
+            _ => false,
+        }
+    }
+
+    fn settle(&mut self, index: usize, node: usize) {
+        if let Some(planned) = self.scratch.planned.get_mut(index) {
+            planned.is_decided = true;
+            // CAST: There are at most MAX_NODES nodes.
+            planned.node = node as u32;
+        }
+    }
+
+    fn do_move(&mut self, index: usize, node: usize) {
+        let Some(&task) = self.task(index) else {
+            return;
+        };
+        balance::carry_out(self.scratch.rooms, task.node, node, task.load.into(), 0);
+        self.settle(index, node);
+        self.push(index, Action::Move(node), node);
+    }
+
+    fn do_swap(&mut self, one: usize, other: usize) {
+        let (Some(&task), Some(&partner)) = (self.task(one), self.task(other)) else {
+            return;
+        };
+        let (load, back) = (task.load.into(), partner.load.into());
+        balance::carry_out(self.scratch.rooms, task.node, partner.node, load, back);
+        self.settle(one, partner.node);
+        self.settle(other, task.node);
+        self.push(one, Action::Swap(other), partner.node);
+    }
+
+    fn push(&mut self, task: usize, action: Action, node: usize) {
+        let reason = arrives(self.snapshot, &self.scratch, task, node);
+        self.write(Decision {
+            task,
+            action,
+            reason,
+        });
+    }
+
+    fn write(&mut self, decision: Decision) {
+        if let Some(entry) = self.out.get_mut(self.count) {
+            *entry = decision;
+            self.count += 1;
+        }
+    }
+
+    /// Writes the decisions about tasks that do not move: first those that get a preferred node.
+    fn explain(&mut self) {
+        for is_stay in [false, true] {
+            for index in 0..self.snapshot.tasks.len() {
+                if self.is_decided(index) {
+                    continue;
+                }
+                let better = if self.is_movable(index) {
+                    self.best_node(index)
+                } else {
+                    None
+                };
+                let decision = remains(self.snapshot, &self.scratch, index, better);
+                if matches!(decision.action, Action::Stay) == is_stay {
+                    self.write(decision);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements the choice of the reason for a decision.
+
+use super::follow_memory::{all_accesses, percent};
+use super::topology::WHOLE;
+use super::{
+    hysteresis, mask, residency, run_time, Action, Decision, Reason, Scratch, Snapshot, Task,
+};
+
+/// The group of a task that has a home: its ID, and the number of nodes of the home.
+fn group(scratch: &Scratch<'_>, index: usize) -> Option<super::NodeSet> {
+    let number = scratch.homes.get(index).copied().flatten()?;
+    let group = scratch.groups.get(number as usize)?;
+    (!group.home.is_empty()).then_some(group.home)
+}
+
+/// Returns why the task goes to `node`.
+pub(super) fn arrives(
+    snapshot: &Snapshot<'_>,
+    scratch: &Scratch<'_>,
+    index: usize,
+    node: usize,
+) -> Reason {
+    let task = snapshot.tasks.get(index);
+    let percent = percent(snapshot, index, node);
+    if residency::dominates(snapshot, index, node) && percent >= 34 {
+        return Reason::FollowsUnmovable { node, percent };
+    }
+    if percent >= 50 {
+        return Reason::FollowsMemory { node, percent };
+    }
+    if let (Some(home), Some(task)) = (group(scratch, index), task) {
+        if home.contains(node) {
+            let group = task.group;
+            return match home.len() {
+                1 => Reason::FollowsGroup { node, group },
+                // CAST: There are at most MAX_NODES nodes.
+                nodes => Reason::GroupSpreads {
+                    group,
+                    nodes: nodes as u32,
+                },
+            };
+        }
+    }
+    let source = task.map_or(node, |task| task.node);
+    let gain = scratch
+        .score(index, node)
+        .saturating_sub(scratch.score(index, source));
+    if gain > 0 && percent < 34 {
+        // CAST: At most WHOLE.
+        let gain = gain.min(WHOLE) as u32;
+        return Reason::NearMemory { node, gain };
+    }
+    Reason::FollowsMemory { node, percent }
+}
+
+/// Returns the decision about a task that is not moved. `better` is a node that would be better.
+pub(super) fn remains(
+    snapshot: &Snapshot<'_>,
+    scratch: &Scratch<'_>,
+    index: usize,
+    better: Option<usize>,
+) -> Decision {
+    let stay = |reason| Decision {
+        task: index,
+        action: Action::Stay,
+        reason,
+    };
+    let Some(task) = snapshot.tasks.get(index) else {
+        return stay(Reason::NoFaults);
+    };
+    if mask::pins(snapshot, task) {
+        return stay(Reason::Pinned);
+    }
+    if !run_time::is_enough(&snapshot.params, task) {
+        return stay(Reason::Young {
+            runtime_ms: task.runtime_ms,
+        });
+    }
+    if all_accesses(snapshot, index) == 0 {
+        return stay(Reason::NoFaults);
+    }
+    if let Some(node) = better {
+        let reason = Reason::NoRoom { node };
+        return match task.preferred == Some(node) {
+            true => stay(reason),
+            false => Decision {
+                action: Action::Prefer(node),
+                ..stay(reason)
+            },
+        };
+    }
+    if let Some(home) = group(scratch, index) {
+        if home.len() > 1 && home.contains(task.node) {
+            return Decision {
+                action: Action::Spread(home),
+                // CAST: There are at most MAX_NODES nodes.
+                ..stay(Reason::GroupSpreads {
+                    group: task.group,
+                    nodes: home.len() as u32,
+                })
+            };
+        }
+    }
+    if settles(snapshot, scratch, index, task) {
+        return stay(Reason::Settles {
+            moved_ms_ago: task.moved_ms_ago,
+        });
+    }
+    let percent = percent(snapshot, index, task.node);
+    let reason = Reason::Local { percent };
+    match task.preferred == Some(task.node) || !mask::allows(snapshot, task, task.node) {
+        true => stay(reason),
+        false => Decision {
+            action: Action::Prefer(task.node),
+            ..stay(arrives(snapshot, scratch, index, task.node))
+        },
+    }
+}
+
+/// Whether a task would be moved if it had not been moved lately.
+fn settles(snapshot: &Snapshot<'_>, scratch: &Scratch<'_>, index: usize, task: &Task) -> bool {
+    let settled = Task {
+        moved_ms_ago: super::NEVER,
+        ..*task
+    };
+    let least = hysteresis::threshold(&snapshot.params, &settled);
+    (0..snapshot.node_count())
+        .filter(|&node| mask::allows(snapshot, task, node))
+        .any(|node| scratch.score(index, node) >= scratch.score(index, task.node) + least)
+}
