@@ -37,6 +37,7 @@ mod memory_follows;
 mod nodes;
 mod reasons;
 mod residency;
+mod rotate;
 mod run_time;
 mod scan;
 mod scratch;

@@ -142,6 +142,7 @@ impl Machine {
             vacancies: &mut vec![Vacancy::default(); count],
             sums: &mut vec![0; count],
             starts: &mut vec![0; count + 1],
+            edges: &mut vec![0; count * count],
         };
         let mut out = vec![Decision::EMPTY; self.tasks.len()];
         let written = decide(&snapshot, &mut scratch, &mut out)?;
@@ -149,7 +150,7 @@ impl Machine {
         Some(out)
     }
 
-    /// Carries out a decision. Returns whether a task has moved.
+    /// Carries out a decision. Returns whether it has changed anything.
     pub fn carry_out(&mut self, decision: &Decision) -> bool {
         let task = decision.task;
         match decision.action {
@@ -168,24 +169,24 @@ impl Machine {
             }
             Action::Prefer(node) => {
                 self.tasks[task].preferred = Some(node);
-                false
+                true
             }
             Action::Spread(_) | Action::Stay => false,
         }
     }
 
-    /// Carries out what is decided until no task moves. Returns the number of rounds; panics if
+    /// Carries out what is decided until nothing changes. Returns the number of rounds; panics if
     /// there are more than `limit`.
     pub fn settle(&mut self, limit: usize) -> usize {
         for round in 0..=limit {
-            let mut moved = false;
+            let mut changed = false;
             for decision in self.decide() {
-                moved |= self.carry_out(&decision);
+                changed |= self.carry_out(&decision);
             }
-            if !moved {
+            if !changed {
                 return round;
             }
         }
-        panic!("tasks still move after {limit} rounds");
+        panic!("there are still decisions after {limit} rounds");
     }
 }

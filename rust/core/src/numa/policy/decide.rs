@@ -2,7 +2,7 @@
 
 //! Implements the plan for a whole machine: which tasks move, and which are exchanged.
 //!
-//! Each task has a score for each node ([`group`](super::group) fills them). A plan is made in three
+//! Each task has a score for each node ([`group`](super::group) fills them). A plan is made in four
 //! passes over the tasks that would gain by a move. A decision raises the sum of the scores by at
 //! least the threshold of the rule of hysteresis, and scores do not depend on where tasks run. So
 //! with the same faults, plans come to an end.
@@ -17,7 +17,9 @@
 //!                                   |     |
 //!    on node 1, gain on node 0:   +800     0  -300
 //!    ```
-//! 3. Tasks that are left move to the best node that has room.
+//! 3. Tasks that no swap helps take part in rearrangements of three nodes
+//!    ([`rotate`](super::rotate)).
+//! 4. Tasks that are left move to the best node that has room.
 
 use super::balance::{self, Room};
 use super::group::fill_scores;
@@ -31,8 +33,8 @@ const TRIES: usize = 8;
 /// Plans for a machine. Takes O(n log n) steps for n tasks, and O(nodes^2) for each task.
 ///
 /// Writes decisions to `out`, in the order in which they are to be carried out: moves and swaps
-/// first, then what is to be preferred, then why tasks stay. Each task has one, except for the
-/// second task of a swap, which has none. Returns how many there are. If `out` is too short, the last
+/// first, then what is to be preferred, then why tasks stay. A task that is not exchanged has one. One
+/// that is exchanged is in one or two swaps, as the task or as its partner. Returns how many there are. If `out` is too short, the last
 /// ones are missing.
 ///
 /// Returns [`None`] if `scratch` is too short.
@@ -57,24 +59,26 @@ pub fn decide(
     };
     plan.move_to_best();
     plan.swap();
+    plan.rotate();
     plan.move_to_second_best();
     plan.explain();
     Some(plan.count)
 }
 
-struct Plan<'a, 's> {
-    snapshot: &'a Snapshot<'a>,
-    scratch: Scratch<'s>,
+/// A plan that is being made.
+pub(super) struct Plan<'a, 's> {
+    pub(super) snapshot: &'a Snapshot<'a>,
+    pub(super) scratch: Scratch<'s>,
     out: &'a mut [Decision],
     count: usize,
 }
 
 impl Plan<'_, '_> {
-    fn task(&self, index: usize) -> Option<&Task> {
+    pub(super) fn task(&self, index: usize) -> Option<&Task> {
         self.snapshot.tasks.get(index)
     }
 
-    fn is_decided(&self, index: usize) -> bool {
+    pub(super) fn is_decided(&self, index: usize) -> bool {
         self.scratch
             .planned
             .get(index)
@@ -87,14 +91,14 @@ impl Plan<'_, '_> {
     }
 
     /// How much better a node is than the one where the task runs, in thousandths.
-    fn gain(&self, index: usize, node: usize) -> i64 {
+    pub(super) fn gain(&self, index: usize, node: usize) -> i64 {
         let source = self.task(index).map_or(0, |task| task.node);
         // CAST: At most 1000.
         self.scratch.score(index, node) as i64 - self.scratch.score(index, source) as i64
     }
 
     /// Whether the rules of run time and masks let the task be placed at all.
-    fn is_movable(&self, index: usize) -> bool {
+    pub(super) fn is_movable(&self, index: usize) -> bool {
         self.task(index).is_some_and(|task| {
             run_time::is_enough(&self.snapshot.params, task)
                 && self.snapshot.node(task.node).has_cpus()
@@ -103,7 +107,7 @@ impl Plan<'_, '_> {
     }
 
     /// The nodes to which the task may go for the sake of its own gain.
-    fn better_nodes(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn better_nodes(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
         let task = self.task(index);
         let threshold = task.map_or(u64::MAX, |task| {
             hysteresis::threshold(&self.snapshot.params, task)
@@ -122,7 +126,7 @@ impl Plan<'_, '_> {
 
     /// Lists the tasks that have a better node in `scratch.list`, the one with the greatest gain
     /// first. Returns how many there are.
-    fn list_candidates(&mut self) -> usize {
+    pub(super) fn list_candidates(&mut self) -> usize {
         let mut count = 0;
         for index in 0..self.snapshot.tasks.len() {
             if self.is_decided(index) || !self.is_movable(index) {
@@ -150,7 +154,7 @@ impl Plan<'_, '_> {
         count
     }
 
-    fn listed(&self, place: usize) -> usize {
+    pub(super) fn listed(&self, place: usize) -> usize {
         self.scratch
             .list
             .get(place)
@@ -181,7 +185,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// The third pass.
+    /// The fourth pass.
     fn move_to_second_best(&mut self) {
         for place in 0..self.list_candidates() {
             let index = self.listed(place);
@@ -263,6 +267,12 @@ impl Plan<'_, '_> {
         }
     }
 
+    /// The place in `order` of the first task of a node.
+    pub(super) fn start(&self, node: usize) -> usize {
+        let start = self.scratch.starts.get(node);
+        start.map_or(0, |&start| start as usize)
+    }
+
     fn partner(&self, place: usize) -> usize {
         self.scratch
             .partners
@@ -273,14 +283,8 @@ impl Plan<'_, '_> {
     /// Lists the tasks on `source` that may go to `target`, the one that gains most first: those that
     /// want to go there in `scratch.list`, or all in `scratch.partners`.
     fn list_sorted(&mut self, source: usize, target: usize, wants: bool) -> usize {
-        let start = |node: usize| {
-            self.scratch
-                .starts
-                .get(node)
-                .map_or(0, |&start| start as usize)
-        };
         let mut count = 0;
-        for place in start(source)..start(source + 1) {
+        for place in self.start(source)..self.start(source.wrapping_add(1)) {
             let Some(&entry) = self.scratch.order.get(place) else {
                 break;
             };
@@ -321,22 +325,31 @@ impl Plan<'_, '_> {
         count
     }
 
-    /// Whether two tasks gain enough together, each weighed by its load.
+    /// The gain on a node, weighed by the load.
+    pub(super) fn weighed_gain(&self, index: usize, node: usize) -> i64 {
+        // CAST: A load is below 2^32.
+        self.gain(index, node)
+            .saturating_mul(self.load(index) as i64)
+    }
+
+    /// Which weighed gain a task needs to be moved.
+    pub(super) fn needed_gain(&self, index: usize) -> i64 {
+        let threshold = self.task(index).map_or(u64::MAX, |task| {
+            hysteresis::threshold(&self.snapshot.params, task)
+        });
+        // CAST: A load is below 2^32.
+        i64::try_from(threshold)
+            .unwrap_or(i64::MAX)
+            .saturating_mul(self.load(index) as i64)
+    }
+
+    /// Whether two tasks gain enough together.
     fn is_worth_swapping(&self, one: usize, other: usize) -> bool {
         let (Some(task), Some(partner)) = (self.task(one), self.task(other)) else {
             return false;
         };
-        let gain = |index, node| {
-            // CAST: A load is below 2^32.
-            self.gain(index, node)
-                .saturating_mul(self.load(index) as i64)
-        };
-        let sum = gain(one, partner.node).saturating_add(gain(other, task.node));
-        let params = &self.snapshot.params;
-        let threshold =
-            hysteresis::threshold(params, task).max(hysteresis::threshold(params, partner));
-        // CAST: Neither exceeds 2^42.
-        sum >= (threshold * self.load(one).max(self.load(other))) as i64
+        let sum = self.weighed_gain(one, partner.node) + self.weighed_gain(other, task.node);
+        sum >= self.needed_gain(one).max(self.needed_gain(other))
     }
 
     fn is_balanced_swap(&self, one: usize, other: usize) -> bool {
@@ -352,7 +365,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    fn settle(&mut self, index: usize, node: usize) {
+    pub(super) fn settle(&mut self, index: usize, node: usize) {
         if let Some(planned) = self.scratch.planned.get_mut(index) {
             planned.is_decided = true;
             // CAST: There are at most MAX_NODES nodes.
@@ -360,7 +373,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    fn do_move(&mut self, index: usize, node: usize) {
+    pub(super) fn do_move(&mut self, index: usize, node: usize) {
         let Some(&task) = self.task(index) else {
             return;
         };
@@ -369,7 +382,7 @@ impl Plan<'_, '_> {
         self.push(index, Action::Move(node), node);
     }
 
-    fn do_swap(&mut self, one: usize, other: usize) {
+    pub(super) fn do_swap(&mut self, one: usize, other: usize) {
         let (Some(&task), Some(&partner)) = (self.task(one), self.task(other)) else {
             return;
         };
@@ -380,7 +393,7 @@ impl Plan<'_, '_> {
         self.push(one, Action::Swap(other), partner.node);
     }
 
-    fn push(&mut self, task: usize, action: Action, node: usize) {
+    pub(super) fn push(&mut self, task: usize, action: Action, node: usize) {
         let reason = arrives(self.snapshot, &self.scratch, task, node);
         self.write(Decision {
             task,

@@ -42,6 +42,8 @@ pub struct Scratch<'a> {
     pub sums: &'a mut [u64],
     /// One for each node, and one more.
     pub starts: &'a mut [u32],
+    /// One for each pair of nodes.
+    pub edges: &'a mut [u32],
 }
 
 impl Scratch<'_> {
@@ -60,6 +62,7 @@ impl Scratch<'_> {
             vacancies: self.vacancies.get_mut(..nodes)?,
             sums: self.sums.get_mut(..nodes)?,
             starts: self.starts.get_mut(..nodes.checked_add(1)?)?,
+            edges: self.edges.get_mut(..nodes.checked_mul(nodes)?)?,
         })
     }
 
