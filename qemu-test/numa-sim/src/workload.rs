@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What runs on a simulated machine: tasks, and the memory that they access.
+
+/// Pages of 4 KiB in a MiB.
+pub const MB: i64 = 256;
+
+/// Memory that tasks access alike.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// Its pages on each node.
+    pub pages: Vec<i64>,
+    /// Whether pages can move. If not, they take no hinting faults: hugetlb, `mbind()`.
+    pub is_movable: bool,
+}
+
+impl Region {
+    /// Memory on one node.
+    pub fn on(node: usize, nodes: usize, pages: i64) -> Self {
+        let mut region = Self {
+            pages: vec![0; nodes],
+            is_movable: true,
+        };
+        region.pages[node] = pages;
+        region
+    }
+
+    /// Memory that is spread evenly over nodes.
+    pub fn over(on: &[usize], nodes: usize, pages: i64) -> Self {
+        let mut region = Self::on(0, nodes, 0);
+        for &node in on {
+            region.pages[node] += pages / on.len() as i64;
+        }
+        region
+    }
+
+    /// The same memory, which cannot move.
+    pub fn unmovable(self) -> Self {
+        Self {
+            is_movable: false,
+            ..self
+        }
+    }
+
+    /// All its pages.
+    pub fn size(&self) -> i64 {
+        self.pages.iter().sum()
+    }
+}
+
+/// A task: what it accesses, and when it lives.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The regions that it accesses, each with the part of its accesses that goes there.
+    pub accesses: Vec<(usize, f64)>,
+    /// The node where it starts.
+    pub node: usize,
+    /// The nodes on which it may run; all if empty.
+    pub allowed: Vec<usize>,
+    /// When it starts, in milliseconds.
+    pub starts: u64,
+    /// When it exits, in milliseconds.
+    pub exits: u64,
+    /// After how many milliseconds its first region is filled anew, by a task on another node; 0
+    /// for never.
+    pub phase: u64,
+}
+
+impl Job {
+    /// A task that always accesses one region.
+    pub fn new(node: usize, region: usize) -> Self {
+        Self {
+            accesses: vec![(region, 1.0)],
+            node,
+            allowed: Vec::new(),
+            starts: 0,
+            exits: u64::MAX,
+            phase: 0,
+        }
+    }
+}
+
+/// A machine and its workload.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The distances of the nodes.
+    pub distances: Vec<u8>,
+    /// The CPUs of each node.
+    pub cpus: Vec<usize>,
+    /// The pages of each node.
+    pub memory: Vec<i64>,
+    /// The memory of the tasks.
+    pub regions: Vec<Region>,
+    /// The tasks.
+    pub jobs: Vec<Job>,
+    /// How long it is simulated, in seconds.
+    pub seconds: u64,
+}
+
+impl Scenario {
+    /// A machine without tasks.
+    pub fn new(distances: Vec<u8>, cpus: Vec<usize>) -> Self {
+        Self {
+            distances,
+            memory: vec![64 * 1024 * MB; cpus.len()],
+            cpus,
+            regions: Vec::new(),
+            jobs: Vec::new(),
+            seconds: 60,
+        }
+    }
+
+    /// The number of its nodes.
+    pub fn nodes(&self) -> usize {
+        self.cpus.len()
+    }
+
+    /// Adds a region and returns its number.
+    pub fn region(&mut self, region: Region) -> usize {
+        self.regions.push(region);
+        self.regions.len() - 1
+    }
+
+    /// The tasks that access a region.
+    pub fn users(&self, region: usize) -> impl Iterator<Item = usize> + '_ {
+        let uses = move |job: &Job| job.accesses.iter().any(|&(number, _)| number == region);
+        (0..self.jobs.len()).filter(move |&job| uses(&self.jobs[job]))
+    }
+}
