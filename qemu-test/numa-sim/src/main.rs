@@ -14,6 +14,12 @@ fn main() {
     {
         for who in Balancer::ALL {
             let outcome = run(name, who, 1);
+            if std::env::var_os("CURVE").is_some() {
+                println!(
+                    "{:?}",
+                    outcome.local.iter().map(|l| *l as i64).collect::<Vec<_>>()
+                );
+            }
             println!(
                 "{name:18} {:7} end {:5.1} % mean {:5.1} % distance {:5.1} moves {:6} pages {:6.2}",
                 who.name(),

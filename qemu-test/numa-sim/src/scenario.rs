@@ -69,7 +69,7 @@ pub fn scenario(name: &str, seed: u64) -> Scenario {
     let rng = &mut rng;
     match name {
         "crossed" => crossed(),
-        "unmovable" => unmovable(rng),
+        "unmovable" => unmovable(),
         "phases" => phases(),
         "groups" => groups(rng),
         "wide" => wide(rng),
@@ -120,10 +120,10 @@ fn crossed() -> Scenario {
 
 /// 70 % of the accesses are to memory that cannot move, the rest to private memory where the task
 /// started.
-fn unmovable(rng: &mut Rng) -> Scenario {
+fn unmovable() -> Scenario {
     let mut scenario = Scenario::new(full(2), vec![4; 2]);
     for index in 0..6 {
-        let (start, home) = (rng.usize(..2), index % 2);
+        let (start, home) = (1 - index % 2, index % 2);
         let fixed = scenario.region(Region::on(home, 2, 300 * MB).unmovable());
         let own = scenario.region(Region::on(start, 2, 100 * MB));
         let mut job = Job::new(start, fixed);
@@ -190,7 +190,7 @@ fn wide(rng: &mut Rng) -> Scenario {
     scenario
 }
 
-/// Tasks with memory on `spots` random nodes that cannot move, but takes hinting faults.
+/// Tasks with memory on `spots` random nodes that cannot move.
 fn scattered(mut scenario: Scenario, tasks: usize, spots: usize, rng: &mut Rng) -> Scenario {
     let nodes = scenario.nodes();
     for index in 0..tasks {

@@ -4,11 +4,12 @@
 //!
 //! The kernel forms the groups from shared faults (`task_numa_group()` in `kernel/sched/fair.c`).
 //! This rule gives each group a home: the node that is nearest to the accesses of all its tasks. A
-//! task is drawn to the home by the part of the group's faults that is shared. Groups choose one
-//! after the other, the one with the greatest load first, and each leaves less room for the next. So
-//! two groups whose memory is spread alike get different homes.
+//! task is drawn to the home by the part of the group's faults that is shared. Its own memory counts
+//! less, unless it cannot move: it follows. Groups choose one after the other, the one with the
+//! greatest load first, and each leaves less room for the next, as do tasks without a group. So two
+//! groups whose memory is spread alike get different homes.
 
-use super::follow_memory::{accesses, locality};
+use super::follow_memory::{accesses, all_accesses, locality};
 use super::spread::{choose, Claim, Vacancy};
 use super::topology::WHOLE;
 use super::{NodeSet, Scratch, Snapshot};
@@ -67,6 +68,7 @@ pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     heap_sort(scratch.order, |&a, &b| (group_of(a), a) < (group_of(b), b));
 
     let count = find_groups(snapshot, scratch);
+    leave_room_for_singles(snapshot, scratch);
     let (groups, _) = scratch.groups.split_at_mut(count.min(scratch.groups.len()));
     // Of equal loads, the group whose first task comes first: the order must not depend on chance.
     heap_sort(groups, |a, b| {
@@ -77,6 +79,22 @@ pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
         let home = settle(snapshot, scratch, &group, index);
         if let Some(group) = scratch.groups.get_mut(index) {
             group.home = home;
+        }
+    }
+}
+
+/// Takes the load of tasks without a group off the nodes where these belong.
+fn leave_room_for_singles(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
+    for (index, task) in snapshot.tasks.iter().enumerate() {
+        if task.group != 0 || all_accesses(snapshot, index) == 0 {
+            continue;
+        }
+        let allowed = |&node: &usize| super::mask::allows(snapshot, task, node);
+        let best = (0..snapshot.node_count())
+            .filter(allowed)
+            .max_by_key(|&node| (scratch.score(index, node), core::cmp::Reverse(node)));
+        if let Some(vacancy) = best.and_then(|node| scratch.vacancies.get_mut(node)) {
+            vacancy.take(task.load.into());
         }
     }
 }
@@ -179,32 +197,46 @@ fn settle(
     };
     let home = choose(&snapshot.topology, scratch.vacancies, &claim);
 
-    // Private memory can be on another node for each task, shared memory on one only.
-    let pull = (shared.saturating_mul(WHOLE))
+    // The part of the accesses that is local for good only if all are at home.
+    let pull = shared
+        .saturating_mul(WHOLE)
         .checked_div(all)
         .unwrap_or(0)
-        .min(WHOLE)
-        / 2;
+        .min(WHOLE);
     for &member in members {
-        if let Some(entry) = scratch.homes.get_mut(member as usize) {
+        let member = member as usize;
+        if let Some(entry) = scratch.homes.get_mut(member) {
             // CAST: There are no more groups than tasks.
             *entry = Some(index as u32);
         }
+        let own = own_weight(snapshot, member);
         for node in 0..snapshot.node_count() {
             let nearness = home
                 .iter()
                 .map(|to| snapshot.topology.nearness(node, to))
                 .max();
-            let index = (member as usize)
+            let index = member
                 .wrapping_mul(snapshot.node_count())
                 .wrapping_add(node);
             if let Some(score) = scratch.scores.get_mut(index) {
-                let own = u64::from(*score) * (WHOLE - pull);
                 let group = nearness.unwrap_or(0) * pull;
+                let own = u64::from(*score) * own / WHOLE * (WHOLE - pull);
                 // CAST: At most WHOLE.
                 *score = ((own + group) / WHOLE) as u16;
             }
         }
     }
     home
+}
+
+/// Returns how much the own memory of a task in a group counts, in thousandths: what cannot move
+/// counts in full. The rest follows the task, and has a cost only once.
+fn own_weight(snapshot: &Snapshot<'_>, task: usize) -> u64 {
+    let fixed = (0..snapshot.node_count()).fold(0u64, |sum, node| {
+        sum.saturating_add(super::residency::weight(snapshot, task, node))
+    });
+    let part = fixed
+        .saturating_mul(WHOLE)
+        .checked_div(all_accesses(snapshot, task));
+    part.unwrap_or(0).clamp(WHOLE / 4, WHOLE)
 }

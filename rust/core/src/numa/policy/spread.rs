@@ -37,6 +37,11 @@ impl Vacancy {
         }
     }
 
+    /// Takes load away from what the node can still take.
+    pub(super) fn take(&mut self, load: u64) {
+        self.load = self.load.saturating_sub(load);
+    }
+
     /// What speaks for the node.
     fn merit(&self) -> u64 {
         self.locality + self.votes * STICKINESS / WHOLE
