@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Observers of automatic NUMA balancing, for C modules. tackle_ftrace.ko has the functions.
+ * Observers and policies of automatic NUMA balancing, for C modules. tackle_ftrace.ko has the
+ * functions.
  *
  *	static void on_fault(struct tackle_numa_observer *observer,
  *			     const struct tackle_numa_fault *fault)
@@ -34,6 +35,7 @@
 
 #include <linux/types.h>
 
+struct folio;
 struct module;
 struct task_struct;
 
@@ -301,6 +303,104 @@ int tackle_numa_register(struct tackle_numa_observer *observer);
  * One that is still registered when its owner is unloaded is unregistered then.
  */
 void tackle_numa_unregister(struct tackle_numa_observer *observer);
+
+/* The verdict of a policy about a folio. */
+#define TACKLE_NUMA_DEFER	0	/* the kernel's own rules decide */
+#define TACKLE_NUMA_ALLOW	1	/* the fault migrates the folio */
+#define TACKLE_NUMA_DENY	2	/* the fault leaves the folio where it is */
+
+/*
+ * A task whose preferred node is to be chosen. @task is current.
+ *
+ * @node:	node that the kernel has chosen; while @closing, the preferred node; -1: none
+ * @closing:	the kernel has not chosen yet. It is about to halve the averages and to add the
+ *		counts of the window
+ * @nodes:	nr_node_ids
+ * @faults:	task_struct.numa_faults. Pages:
+ *		faults[2 * node]			average, shared
+ *		faults[2 * node + 1]			average, private
+ *		faults[4 * nodes + 2 * node]		of the window, shared
+ *		faults[4 * nodes + 2 * node + 1]	of the window, private
+ *		NULL if the task has no statistics
+ * @group:	ID of the task's NUMA group, 0 without one
+ */
+struct tackle_numa_choice {
+	size_t size;
+	struct task_struct *task;
+	int node;
+	bool closing;
+	unsigned int nodes;
+	const unsigned long *faults;
+	int group;
+};
+
+/*
+ * A hinting fault could migrate a folio. @task is current. The page table lock is held.
+ *
+ * @source:	node of the folio
+ * @target:	node of the CPU
+ */
+struct tackle_numa_page {
+	size_t size;
+	struct task_struct *task;
+	struct folio *folio;
+	int source;
+	int target;
+};
+
+/*
+ * A policy decides about the balancing of all tasks. If a callback is NULL, the kernel's own rules
+ * decide. Do not change the struct while it is registered.
+ *
+ * Context of all callbacks: an RCU read section, with hooks also with preemption disabled. A
+ * callback must not sleep, and must not take a lock that a caller of the scheduler or of the memory
+ * management can hold. Callbacks run on many CPUs at once. @task is current.
+ *
+ * @size:	sizeof(struct tackle_numa_policy)
+ * @owner:	THIS_MODULE
+ * @registration: private to the library; initialise it to NULL
+ * @enabled:	whether the task may scan its address space now. One that may not is asked again
+ *		after its scan period
+ * @sees_bound:	whether scans of the task include memory whose memory policy forbids migration
+ *		(mbind()). Faults on it are counted and never migrate it
+ * @scan_period: the scan period in ms. @period is the current one. 0 becomes 1. With hooks, also
+ *		called when a scan window closes: only a shorter period counts there
+ * @preferred_node: the node that the task is to prefer. The kernel's choice counts if the task
+ *		cannot run there. With hooks, a scan window can bring two calls
+ * @migrate:	TACKLE_NUMA_DEFER, TACKLE_NUMA_ALLOW or TACKLE_NUMA_DENY
+ */
+struct tackle_numa_policy {
+	size_t size;
+	struct module *owner;
+	void *registration;
+	bool (*enabled)(struct tackle_numa_policy *policy, struct task_struct *task);
+	bool (*sees_bound)(struct tackle_numa_policy *policy, struct task_struct *task);
+	unsigned int (*scan_period)(struct tackle_numa_policy *policy, struct task_struct *task,
+				    unsigned int period);
+	int (*preferred_node)(struct tackle_numa_policy *policy,
+			      const struct tackle_numa_choice *choice);
+	int (*migrate)(struct tackle_numa_policy *policy, const struct tackle_numa_page *page);
+};
+
+/*
+ * Registers a policy. There can be one at a time. Do not move or free it until it is unregistered.
+ * May sleep. The caller must serialise the calls that register or unregister the same policy.
+ *
+ * Returns 0, or
+ * -EINVAL	@size is not the size of the struct, @owner is NULL or all callbacks are NULL;
+ * -EBUSY	there is a policy, or another user redirects a function that is to be overridden;
+ * -ENOENT	the kernel lacks such a function;
+ * -ENOMEM	no memory;
+ * -ENODEV	ftrace is switched off.
+ */
+int tackle_numa_register_policy(struct tackle_numa_policy *policy);
+
+/*
+ * Unregisters a policy. When this has returned, no callback runs, and the kernel balances by its
+ * own rules. May sleep. One that is still registered when its owner is unloaded is unregistered
+ * then.
+ */
+void tackle_numa_unregister_policy(struct tackle_numa_policy *policy);
 
 /* Helpers for callbacks. */
 

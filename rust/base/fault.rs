@@ -137,6 +137,8 @@ pub static REGISTER_FTRACE_DIRECT: Point = Point::new("register_ftrace_direct", 
 pub static REGISTER_FPROBE: Point = Point::new("register_fprobe", ENOMEM);
 /// `register_module_notifier()`.
 pub static REGISTER_MODULE_NOTIFIER: Point = Point::new("register_module_notifier", ENOMEM);
+/// `kthread_run()`.
+pub static KTHREAD_RUN: Point = Point::new("kthread_run", ENOMEM);
 /// `klp_enable_patch()`.
 pub static KLP_ENABLE_PATCH: Point = Point::new("klp_enable_patch", ENOMEM);
 /// The entry of a shadow variable in the list of those of its id, as if it were taken.
@@ -164,6 +166,7 @@ static POINTS: &[&Point] = &[
     &REGISTER_FTRACE_DIRECT,
     &REGISTER_FPROBE,
     &REGISTER_MODULE_NOTIFIER,
+    &KTHREAD_RUN,
     &KLP_ENABLE_PATCH,
     &KLP_SHADOW_REGISTER,
     &KLP_SHADOW_ALLOC,

@@ -25,6 +25,7 @@ pub mod fault;
 pub mod kunit;
 pub mod net;
 pub mod param;
+pub mod periodic;
 
 #[doc(hidden)]
 pub use library::Library;

@@ -14,6 +14,7 @@
 #include "net/sch_generic.c"
 #include "netlink.c"
 #include "fault-inject.c"
+#include "kthread.c"
 #include "skbuff.c"
 #ifdef __BINDGEN__
 /* objects of their own */

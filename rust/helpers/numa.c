@@ -51,6 +51,56 @@ unsigned long rust_helper_node_free_pages(int node)
 	return pages;
 }
 
+unsigned long rust_helper_node_pages(int node)
+{
+	return node_present_pages(node);
+}
+
+bool rust_helper_node_has_memory(int node)
+{
+	return node_state(node, N_MEMORY);
+}
+
+/* Calls visit() with each thread, in an RCU read section. */
+void rust_helper_each_thread(void (*visit)(struct task_struct *task, void *data), void *data)
+{
+	struct task_struct *process, *thread;
+
+	rcu_read_lock();
+	for_each_process_thread(process, thread)
+		visit(thread, data);
+	rcu_read_unlock();
+}
+
+int rust_helper_task_node(struct task_struct *task)
+{
+	return cpu_to_node(task_cpu(task));
+}
+
+/* SCHED_CAPACITY_SCALE for a task that always runs or waits for its CPU; 0 if it sleeps. */
+unsigned int rust_helper_task_runnable_load(struct task_struct *task)
+{
+	return READ_ONCE(task->on_rq) ? READ_ONCE(task->se.avg.runnable_avg) : 0;
+}
+
+unsigned long rust_helper_task_rss(struct task_struct *task)
+{
+	unsigned long pages = 0;
+
+	task_lock(task);
+	if (task->mm && !(task->flags & PF_KTHREAD))
+		pages = get_mm_rss(task->mm);
+	task_unlock(task);
+	return pages;
+}
+
+/* As task_may_run_on(), without a lock: for tasks that have an address space. */
+bool rust_helper_task_can_run_on(struct task_struct *task, int node)
+{
+	return node_online(node) &&
+	       cpumask_intersects(READ_ONCE(task->cpus_ptr), cpumask_of_node(node));
+}
+
 /* Within an RCU read section. */
 u64 rust_helper_task_cgroup_id(struct task_struct *task)
 {

@@ -69,7 +69,7 @@ pub(crate) unsafe fn init() {
 }
 
 /// The length of the `call __fentry__` at a function's entry, in bytes.
-const MCOUNT_INSN_SIZE: usize = 5;
+pub(crate) const MCOUNT_INSN_SIZE: usize = 5;
 
 /// One call of a hooked function, as its hook sees it at the entry.
 #[repr(C)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Automatic NUMA balancing: its events for observers, and the machine's nodes.
+//! Automatic NUMA balancing: its events for observers, its policy, and the machine's nodes.
 //!
 //! The kernel's balancing makes page table entries of a task fault now and then, counts where
 //! the memory of these hinting faults is, migrates memory to the task and the task to its
@@ -21,6 +21,9 @@
 //! let registration = Registration::new(Local(Counter::new()?), Events::FAULT)?;
 //! ```
 //!
+//! A [`Policy`] decides what the kernel's rules decide otherwise: what is scanned, which node a task
+//! prefers, which folios a fault migrates.
+//!
 //! C modules have the same by `include/tackle/numa.h`. An event is hooks on kernel functions,
 //! which are there while an observer needs them. `Documentation/numa.rst` lists the functions.
 //!
@@ -38,7 +41,10 @@ mod fault;
 mod hint;
 mod migration;
 mod node;
+mod overrides;
 mod placement;
+mod policy;
+mod policy_c;
 mod probe;
 mod registration;
 mod scan;
@@ -53,15 +59,29 @@ pub use exit::Exit;
 pub use fault::{Counted, Fault, Privacy};
 pub use hint::Hint;
 pub use migration::{Migration, Outcome};
-pub use node::{cpus, distance, free_pages, is_online, node_of_cpu, nodes};
+pub use node::{cpus, distance, free_pages, is_online, node_of_cpu, nodes, present_pages};
 pub use placement::{Placement, PlacementKind};
-pub(crate) use probe::{init, Probes};
+pub use policy::{Choice, Page, Policy, PolicyRegistration, Verdict};
+pub(crate) use probe::Probes;
 pub use registration::Registration;
 pub use scan::{Scan, ScanResult};
 pub use skip::{Skip, SkipReason};
-pub use task::{EndingTask, Task};
+pub use task::{each_task, EndingTask, Locality, Task};
 pub use wakeup::Wakeup;
 pub use window::Window;
+
+/// Initialises the locks of this module.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`](crate::library::ready).
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe {
+        overrides::init();
+        probe::init();
+    }
+}
 
 /// What is called at the events that a [`Registration`] names.
 ///

@@ -1,28 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a module can change about the balancing of tasks.
+//! Implements what a module can change about the balancing of single tasks.
 //!
 //! C source: `task_numa_work()` in `kernel/sched/fair.c`, `sched_setnuma()` in
 //! `kernel/sched/core.c`
 
 use super::{
     node::{cpus, is_online},
+    overrides::{self, Decider, Role},
     Task,
 };
-use crate::{
-    bindings,
-    call_at::call_at,
-    ftrace::{Arguments, Call, OverrideHandler, OverrideHook},
-    function::{Function, Replaceable},
-    symbol::Unexported,
-};
+use crate::{bindings, ftrace::Call};
 use core::ptr::NonNull;
-use kernel::{
-    bindings::{callback_head, task_struct},
-    ffi::c_int,
-    prelude::*,
-    sync::Arc,
-};
+use kernel::{prelude::*, sync::Arc};
 
 /// Decides about the balancing of tasks, for a [`Control`].
 ///
@@ -46,20 +36,18 @@ pub trait Controller: Send + Sync + 'static {
 
 /// Overrides `task_numa_work()` and `sched_setnuma()` with the decisions of a [`Controller`].
 ///
-/// As long as it exists, a live patch or another override of either function is refused. When it
-/// is dropped, the kernel balances all tasks as before. `drop` may sleep.
-pub struct Control<T: Controller> {
-    _scans: Pin<KBox<OverrideHook<TaskNumaWork, OnWork<T>>>>,
-    _preferences: Pin<KBox<OverrideHook<SchedSetnuma, OnSetnuma<T>>>>,
-    controller: Arc<T>,
-}
+/// There can be one at a time, and a [`Policy`](super::Policy) beside it. As long as it exists, a
+/// live patch or another override of either function is refused. When it is dropped, the kernel
+/// balances all tasks as before. `drop` may sleep. If it is never dropped (`mem::forget`), the
+/// library removes it when the controller's module is unloaded.
+pub struct Control<T: Controller>(Arc<T>);
 
 impl<T: Controller> Control<T> {
     /// Overrides the two functions; `controller` decides which calls are skipped.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: one of the functions is overridden or live patched.
+    /// - `EBUSY`: there is a controller, or one of the functions is overridden or live patched.
     /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
     ///
     /// # Context
@@ -67,81 +55,24 @@ impl<T: Controller> Control<T> {
     /// May sleep.
     pub fn new(controller: T) -> Result<Self> {
         let controller = Arc::new(controller, GFP_KERNEL)?;
-        let scans = OverrideHook::new(OnWork(controller.clone()));
-        let preferences = OverrideHook::new(OnSetnuma(controller.clone()));
-        Ok(Self {
-            _scans: KBox::pin_init(scans, GFP_KERNEL)?,
-            _preferences: KBox::pin_init(preferences, GFP_KERNEL)?,
-            controller,
-        })
+        let owner = &raw mut kernel::bindings::__this_module;
+        // SAFETY: A generic function is compiled into the module that calls it: `owner` is that of
+        // the caller.
+        unsafe { overrides::add(owner, Decider::Controller(controller.clone())) }?;
+        Ok(Self(controller))
     }
 
     /// Returns the controller.
     pub fn controller(&self) -> &T {
-        &self.controller
+        &self.0
     }
 }
 
-/// `task_numa_work()`, which scans the address space of the current task.
-struct TaskNumaWork;
-
-// SAFETY: `static void task_numa_work(struct callback_head *work)`.
-unsafe impl Function for TaskNumaWork {
-    type Prototype = unsafe extern "C" fn(*mut callback_head);
-    const NAME: &'static CStr = c"task_numa_work";
-}
-
-// SAFETY: The function marks page table entries, and no caller depends on that. `OnWork` resets
-// `work->next` itself. If it did not, no more work would be queued: `task_tick_numa()` compares
-// `work->next` with `work` and does not dereference it.
-unsafe impl Replaceable for TaskNumaWork {}
-
-/// Skips a scan if [`Controller::may_scan`] returns false.
-struct OnWork<T>(Arc<T>);
-
-impl<T: Controller> OverrideHandler<TaskNumaWork> for OnWork<T> {
-    fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, TaskNumaWork>) -> Option<()> {
-        if self.0.may_scan(call) {
-            return None;
-        }
-        let work = arguments.0.as_ptr();
-        // As `task_numa_work()` does first: the work can be queued again.
-        // SAFETY: This is a call of `task_numa_work()`. `task_work_run()` has removed the work from
-        // its list, has read `next`, and does not use the work after the call.
-        unsafe { (&raw mut (*work).next).write_volatile(work) };
-        Some(())
+impl<T: Controller> Drop for Control<T> {
+    fn drop(&mut self) {
+        overrides::remove(Role::Controller);
     }
 }
-
-/// `sched_setnuma()`, which sets the preferred node of a task.
-struct SchedSetnuma;
-
-// SAFETY: `void sched_setnuma(struct task_struct *p, int nid)`, of `kernel/sched/sched.h`.
-unsafe impl Function for SchedSetnuma {
-    type Prototype = unsafe extern "C" fn(*mut task_struct, c_int);
-    const NAME: &'static CStr = c"sched_setnuma";
-}
-
-// SAFETY: The function only changes the preferred node, and the old value remains valid.
-// `numa_migrate_preferred()` checks the value before use.
-unsafe impl Replaceable for SchedSetnuma {}
-
-/// Skips a change of the preferred node if [`Controller::may_prefer`] returns false.
-struct OnSetnuma<T>(Arc<T>);
-
-impl<T: Controller> OverrideHandler<SchedSetnuma> for OnSetnuma<T> {
-    fn entry<'a>(&self, _call: &'a Call, arguments: Arguments<'a, SchedSetnuma>) -> Option<()> {
-        let (task, node) = arguments;
-        let task = NonNull::new(task.as_ptr())?;
-        // SAFETY: Balancing passes the current task, and `set_preferred_node` one to which there is
-        // a reference.
-        let task = unsafe { Task::new(task) };
-        let node = usize::try_from(node).ok();
-        (!self.0.may_prefer(task, node)).then_some(())
-    }
-}
-
-static SCHED_SETNUMA: Unexported = Unexported::new(SchedSetnuma::NAME);
 
 /// Sets the preferred node of a task.
 ///
@@ -167,15 +98,15 @@ pub fn set_preferred_node(task: &kernel::task::Task, node: usize) -> Result {
         return Err(ENODEV);
     }
     let id = i32::try_from(node).map_err(|_| ENXIO)?;
-    let function = SCHED_SETNUMA.find()?;
-    let task = task.as_ptr();
+    overrides::find_setnuma()?;
     // SAFETY: The task is valid, and the node is online.
-    match unsafe { bindings::task_may_run_on(task, id) } {
+    match unsafe { bindings::task_may_run_on(task.as_ptr(), id) } {
         0 => {}
         errno => return Err(Error::from_errno(errno)),
     }
-    // SAFETY: `void sched_setnuma(struct task_struct *p, int nid)` takes a task to which there is a
-    // reference, and a node that is online. No lock is held.
-    unsafe { call_at(function, [task.expose_provenance(), node, 0, 0, 0, 0]) };
+    let task = NonNull::new(task.as_ptr()).ok_or(ESRCH)?;
+    // SAFETY: The caller has a reference to the task.
+    let task = unsafe { Task::new(task) };
+    overrides::set_preferred(task, Some(node));
     Ok(())
 }

@@ -55,6 +55,15 @@ pub fn free_pages(node: usize) -> u64 {
     }
 }
 
+/// Returns how many pages of memory `node` has; 0 if it is not online.
+pub fn present_pages(node: usize) -> u64 {
+    match checked(node).filter(|_| is_online(node)) {
+        // SAFETY: The node is online. Its data stays when it goes offline.
+        Some(node) => unsafe { bindings::node_pages(node) as u64 },
+        None => 0,
+    }
+}
+
 /// Returns the node of a CPU; [`None`] if there can be no such CPU.
 pub fn node_of_cpu(cpu: u32) -> Option<usize> {
     // SAFETY: The helper looks whether there can be such a CPU.

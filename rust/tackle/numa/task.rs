@@ -7,7 +7,7 @@
 use super::node::{index, nodes};
 use crate::{bindings, symbol::Unexported, task};
 use core::{marker::PhantomData, ptr::NonNull};
-use kernel::{bindings::task_struct, sync::aref::ARef};
+use kernel::{bindings::task_struct, ffi::c_void, sync::aref::ARef};
 use tackle_core::numa::TaskId;
 
 /// `pid_t task_numa_group_id(struct task_struct *p)`
@@ -92,12 +92,18 @@ impl<'a> EndingTask<'a> {
         self.array(2, node, private)
     }
 
+    /// Returns `numa_faults`; null without statistics.
+    #[inline]
+    pub(super) fn faults(self) -> *const usize {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.as_ptr()).numa_faults).read_volatile() }
+    }
+
     /// Returns an element of `numa_faults`; 0 if there is none.
     #[inline]
     fn array(self, region: usize, node: usize, private: bool) -> u64 {
         let nodes = nodes();
-        // SAFETY: By the type invariants.
-        let faults = unsafe { (&raw const (*self.as_ptr()).numa_faults).read_volatile() };
+        let faults = self.faults();
         if node >= nodes || faults.is_null() {
             return 0;
         }
@@ -109,13 +115,8 @@ impl<'a> EndingTask<'a> {
 
     /// Returns whether the kernel has memory for the statistics of this task.
     #[inline]
-    pub(super) fn has_faults(self) -> bool {
-        // SAFETY: By the type invariants.
-        unsafe {
-            !(&raw const (*self.as_ptr()).numa_faults)
-                .read_volatile()
-                .is_null()
-        }
+    pub fn has_faults(self) -> bool {
+        !self.faults().is_null()
     }
 
     /// Returns `numa_scan_seq`: the scan at which the kernel last closed the task's window.
@@ -177,7 +178,7 @@ impl<'a> Task<'a> {
     /// Returns whether it has an address space. A kernel thread has none, even while it works
     /// in that of a process.
     #[inline]
-    pub(super) fn has_mm(self) -> bool {
+    pub fn has_mm(self) -> bool {
         // SAFETY: By the type invariants.
         unsafe { !(&raw const (*self.as_ptr()).mm).read_volatile().is_null() }
     }
@@ -186,11 +187,124 @@ impl<'a> Task<'a> {
 impl Task<'_> {
     /// Returns whether it exits.
     #[inline]
-    pub(super) fn is_exiting(self) -> bool {
+    pub fn is_exiting(self) -> bool {
         // SAFETY: By the type invariants.
         let flags = unsafe { (&raw const (*self.as_ptr()).flags).read_volatile() };
         flags & kernel::bindings::PF_EXITING != 0
     }
+}
+
+impl Task<'_> {
+    /// Returns the node of the CPU that it runs on, or has run on last.
+    #[inline]
+    pub fn node(self) -> usize {
+        // SAFETY: By the type invariants.
+        let node = unsafe { bindings::task_node(self.as_ptr()) };
+        index(node).unwrap_or(0)
+    }
+
+    /// Returns its load: 1024 for a task that always runs or waits for its CPU. 0 if it sleeps.
+    pub fn load(self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::task_runnable_load(self.as_ptr()) }
+    }
+
+    /// Returns the CPU time that it has used, in ms.
+    #[inline]
+    pub fn runtime_ms(self) -> u64 {
+        // SAFETY: By the type invariants.
+        let ns = unsafe { (&raw const (*self.as_ptr()).se.sum_exec_runtime).read_volatile() };
+        ns / 1_000_000
+    }
+
+    /// Returns how many pages its address space has in memory; 0 without one.
+    ///
+    /// # Context
+    ///
+    /// Takes the task's `alloc_lock`: not in a callback of balancing.
+    pub fn resident_pages(self) -> u64 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::task_rss(self.as_ptr()) as u64 }
+    }
+
+    /// Returns whether it may run on a CPU of `node`. False if there is no such CPU.
+    #[inline]
+    pub fn can_run_on(self, node: usize) -> bool {
+        if node >= nodes() {
+            return false;
+        }
+        // SAFETY: By the type invariants; there can be such a node.
+        // CAST: At most 1024.
+        unsafe { bindings::task_can_run_on(self.as_ptr(), node as i32) }
+    }
+
+    /// Returns its scan period in ms; 0 if it has not scanned yet.
+    #[inline]
+    pub fn scan_period(self) -> u32 {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.as_ptr()).numa_scan_period).read_volatile() }
+    }
+
+    /// Sets the scan period in ms.
+    ///
+    /// # Safety
+    ///
+    /// This is the current task: nobody else writes its period.
+    pub(super) unsafe fn set_scan_period(self, period: u32) {
+        // SAFETY: By the type invariants and the function's requirements.
+        unsafe { (&raw mut (*self.as_ptr()).numa_scan_period).write_volatile(period) };
+    }
+
+    /// Returns how many pages the faults of the current scan window were for that the kernel has
+    /// counted as local, as remote, and as not migrated since that failed.
+    #[inline]
+    pub fn locality(self) -> Locality {
+        // SAFETY: By the type invariants.
+        let [remote, local, failed] =
+            unsafe { (&raw const (*self.as_ptr()).numa_faults_locality).read_volatile() };
+        Locality {
+            local: local as u64,
+            remote: remote as u64,
+            failed: failed as u64,
+        }
+    }
+}
+
+/// Pages of the faults of a scan window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Locality {
+    /// On the node of the CPU. Shared faults among the active nodes of a group count as local.
+    pub local: u64,
+    /// On other nodes.
+    pub remote: u64,
+    /// Not migrated, although the kernel has tried to.
+    pub failed: u64,
+}
+
+/// Calls `visit` with each thread of the machine, kernel threads included.
+///
+/// # Context
+///
+/// Any but an NMI or a hard interrupt. `visit` runs in one RCU read section and must not sleep.
+pub fn each_task(mut visit: impl FnMut(Task<'_>)) {
+    /// # Safety
+    ///
+    /// `data` is a closure, and `task` is valid in the RCU read section of the caller.
+    unsafe extern "C" fn each<F: FnMut(Task<'_>)>(task: *mut task_struct, data: *mut c_void) {
+        let Some(task) = NonNull::new(task) else {
+            return;
+        };
+        // SAFETY: By the function's requirements.
+        let visit = unsafe { &mut *data.cast::<F>() };
+        // SAFETY: A task that is found in the list has a reference until a grace period after it was
+        // removed from the list. Its statistics are freed with the last reference.
+        visit(unsafe { Task::new(task) });
+    }
+    fn call<F: FnMut(Task<'_>)>(visit: &mut F) {
+        // SAFETY: `each` gets the closure, which outlives the call.
+        unsafe { bindings::each_thread(Some(each::<F>), core::ptr::from_mut(visit).cast()) };
+    }
+    call(&mut visit);
 }
 
 impl<'a> core::ops::Deref for Task<'a> {

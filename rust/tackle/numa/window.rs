@@ -110,30 +110,29 @@ fn callers() -> Result<[Range<usize>; 2]> {
     Ok([range(c"task_numa_fault")?, apart.unwrap_or(0..0)])
 }
 
-/// The hook for `unsigned int task_scan_max(struct task_struct *p)`.
-pub(super) struct OnWindow<T> {
-    shared: Arc<Shared<T>>,
+/// The function that `task_numa_placement()` calls first.
+pub(super) const FUNCTION: &CStr = c"task_scan_max";
+
+/// Recognises the call of [`FUNCTION`] at which a window closes.
+pub(super) struct Closing {
     callers: [Range<usize>; 2],
     /// The address to which the first call in `task_numa_placement()` returns, once it is known.
     first: AtomicUsize,
 }
 
-impl<T> OnWindow<T> {
-    pub(super) const FUNCTION: &'static CStr = c"task_scan_max";
-
+impl Closing {
     /// # Errors
     ///
     /// `ENOENT`: the kernel lacks a function. `ENOMEM`.
-    pub(super) fn new(shared: Arc<Shared<T>>) -> Result<Self> {
+    pub(super) fn new() -> Result<Self> {
         Ok(Self {
-            shared,
             callers: callers()?,
             first: AtomicUsize::new(0),
         })
     }
 
     /// Returns whether `task_numa_placement()` is at its first call.
-    fn is_first(&self, call: &Call, task: Task<'_>) -> bool {
+    pub(super) fn is_first(&self, call: &Call, task: Task<'_>) -> bool {
         let caller = call.parent_ip();
         if !self.callers.iter().any(|range| range.contains(&caller)) {
             return false;
@@ -162,6 +161,26 @@ impl<T> OnWindow<T> {
     }
 }
 
+/// The hook for `unsigned int task_scan_max(struct task_struct *p)`.
+pub(super) struct OnWindow<T> {
+    shared: Arc<Shared<T>>,
+    closing: Closing,
+}
+
+impl<T> OnWindow<T> {
+    pub(super) const FUNCTION: &'static CStr = FUNCTION;
+
+    /// # Errors
+    ///
+    /// Those of [`Closing::new`].
+    pub(super) fn new(shared: Arc<Shared<T>>) -> Result<Self> {
+        Ok(Self {
+            shared,
+            closing: Closing::new()?,
+        })
+    }
+}
+
 impl<T: Observer> EntryHandler for OnWindow<T> {
     #[inline]
     fn entry(&self, call: &Call) {
@@ -170,17 +189,15 @@ impl<T: Observer> EntryHandler for OnWindow<T> {
         };
         // SAFETY: The handler, and so the current task, outlives this `Task`.
         let task = unsafe { Task::current() };
-        if !task.has_mm() || !task.has_faults() || !self.is_first(call, task) {
+        if !task.has_mm() || !task.has_faults() || !self.closing.is_first(call, task) {
             return;
         }
-        // SAFETY: As above.
-        let faults = unsafe { (&raw const (*task.as_ptr()).numa_faults).read_volatile() };
         observer.window(&Window {
             size: size_of::<Window<'_>>(),
             task,
             // CAST: At most 1024.
             nodes: nodes() as u32,
-            faults,
+            faults: task.faults(),
             group: task.group(),
         });
     }

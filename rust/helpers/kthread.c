@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: GPL-2.0
+
+#include <linux/jiffies.h>
+#include <linux/kthread.h>
+#include <linux/sched.h>
+
+struct task_struct *rust_helper_kthread_run(int (*function)(void *data), void *data,
+					    const char *name)
+{
+	return kthread_run(function, data, "%s", name);
+}
+
+/* Sleeps until the time is over or the thread is to stop; returns whether it is to stop. */
+bool rust_helper_kthread_wait(unsigned int ms)
+{
+	/* First the state, so that a wake-up by kthread_stop() is not lost. */
+	set_current_state(TASK_IDLE);
+	if (!kthread_should_stop())
+		schedule_timeout(msecs_to_jiffies(ms));
+	__set_current_state(TASK_RUNNING);
+	return kthread_should_stop();
+}

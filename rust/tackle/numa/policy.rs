@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements policies: a module decides about the balancing of all tasks.
+//!
+//! The kernel asks a [`Policy`] when it scans, when a scan window closes, and when a hinting fault
+//! could migrate a folio. What the policy does not decide, the kernel decides by its own rules.
+//! Its load balancer and the checks of `task_numa_migrate()` apply in any case.
+//!
+//! ```ignore
+//! struct Home;
+//!
+//! impl Policy for Home {
+//!     fn preferred_node(&self, choice: &Choice<'_>) -> Option<usize> {
+//!         Some(0)
+//!     }
+//! }
+//!
+//! let registration = PolicyRegistration::new(Home)?;
+//! ```
+//!
+//! C modules have the same by `struct tackle_numa_policy` of `include/tackle/numa.h`.
+
+use super::{
+    node::{index, nodes},
+    overrides::{self, Decider, Role},
+    Task,
+};
+use crate::bindings;
+use kernel::{
+    ffi::{c_int, c_void},
+    prelude::*,
+    sync::Arc,
+};
+
+/// What a policy says about the migration of a folio.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(i32)]
+pub enum Verdict {
+    /// The kernel's own rules decide.
+    Defer = bindings::TACKLE_NUMA_DEFER as i32,
+    /// The fault migrates the folio.
+    Allow = bindings::TACKLE_NUMA_ALLOW as i32,
+    /// The fault leaves the folio where it is.
+    Deny = bindings::TACKLE_NUMA_DENY as i32,
+}
+
+/// Decides about the balancing of tasks, for a [`PolicyRegistration`].
+///
+/// # Context
+///
+/// Each callback runs in an RCU read section and must not sleep. With hooks preemption is disabled
+/// as well. The code must not take a lock that a caller of the scheduler or of the memory management
+/// can hold; a lock of its own must disable interrupts. It runs on many CPUs at once. The task is
+/// the current one. The default of each callback leaves the decision to the kernel.
+pub trait Policy: Send + Sync + 'static {
+    /// Returns whether `task` may scan its address space now. A task that may not is asked again
+    /// after its scan period.
+    ///
+    /// At the entry of `task_numa_work()`, about once in a scan period.
+    fn enabled(&self, _task: Task<'_>) -> bool {
+        true
+    }
+
+    /// Returns whether scans of `task` include memory whose memory policy forbids migration
+    /// (`mbind()` without `MPOL_MF_LAZY`). The faults show where that memory is. They never migrate
+    /// it.
+    ///
+    /// For each VMA that a scan comes to; `mmap_lock` is held for reading.
+    fn sees_bound(&self, _task: Task<'_>) -> bool {
+        false
+    }
+
+    /// Returns the scan period of `task` in ms. `period` is the current one, as the kernel's rules
+    /// have chosen it. 0 becomes 1.
+    ///
+    /// With hooks: at the entry of a scan, where the answer counts as it is. Also when a scan window
+    /// closes, before the kernel's rules change the period; a longer period is ignored there.
+    fn scan_period(&self, _task: Task<'_>, period: u32) -> u32 {
+        period
+    }
+
+    /// Returns the node that the task is to prefer. If the task cannot run on that node, and with
+    /// [`None`], the kernel's choice counts.
+    ///
+    /// When a scan window of the task closes. With hooks a window can bring two calls: one before
+    /// the kernel chooses ([`Choice::is_closing`]), and one if the kernel's choice is another node
+    /// than the preferred one.
+    fn preferred_node(&self, choice: &Choice<'_>) -> Option<usize> {
+        choice.kernel()
+    }
+
+    /// Decides whether a hinting fault migrates a folio to the node of the CPU.
+    ///
+    /// For each hinting fault whose memory policy allows migration. The page table lock is held. The
+    /// code should take a few instructions.
+    fn migrate(&self, _page: &Page<'_>) -> Verdict {
+        Verdict::Defer
+    }
+}
+
+/// A task whose preferred node is to be chosen.
+#[repr(C)]
+pub struct Choice<'a> {
+    size: usize,
+    task: Task<'a>,
+    node: c_int,
+    closing: bool,
+    nodes: u32,
+    faults: *const usize,
+    group: c_int,
+}
+
+same_layout!(
+    Choice, tackle_numa_choice:
+    size, task, node, closing, nodes, faults, group
+);
+
+impl<'a> Choice<'a> {
+    #[inline]
+    pub(super) fn new(task: Task<'a>, kernel: Option<usize>, closing: bool) -> Self {
+        Self {
+            size: size_of::<Self>(),
+            task,
+            // CAST: At most 1024.
+            node: kernel.map_or(bindings::NUMA_NO_NODE, |node| node as c_int),
+            closing,
+            // CAST: At most 1024.
+            nodes: nodes() as u32,
+            faults: task.faults(),
+            group: task.group(),
+        }
+    }
+
+    /// Returns the current task.
+    #[inline]
+    pub fn task(&self) -> Task<'a> {
+        self.task
+    }
+
+    /// Returns the node that the kernel has chosen. Before the kernel chooses, that is the preferred
+    /// node.
+    #[inline]
+    pub fn kernel(&self) -> Option<usize> {
+        index(self.node)
+    }
+
+    /// Returns whether the kernel has not chosen yet.
+    #[inline]
+    pub fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// Returns the average of the faults on `node`, private or shared ones, the window that closes
+    /// included.
+    #[inline]
+    pub fn faults(&self, node: usize, private: bool) -> u64 {
+        let average = self.task.average(node, private);
+        if !self.closing {
+            return average;
+        }
+        // As `task_numa_placement()` is about to do.
+        average - average / 2 + self.task.in_window(node, private)
+    }
+
+    /// Returns the ID of the task's NUMA group, 0 without one.
+    #[inline]
+    pub fn group(&self) -> i32 {
+        self.group
+    }
+}
+
+/// A folio that a hinting fault could migrate.
+#[repr(C)]
+pub struct Page<'a> {
+    size: usize,
+    task: Task<'a>,
+    folio: *mut c_void,
+    source: c_int,
+    target: c_int,
+}
+
+same_layout!(Page, tackle_numa_page: size, task, folio, source, target);
+
+impl<'a> Page<'a> {
+    #[inline]
+    pub(super) fn new(task: Task<'a>, folio: *mut c_void, source: c_int, target: c_int) -> Self {
+        Self {
+            size: size_of::<Self>(),
+            task,
+            folio,
+            source,
+            target,
+        }
+    }
+
+    /// Returns the current task.
+    #[inline]
+    pub fn task(&self) -> Task<'a> {
+        self.task
+    }
+
+    /// Returns the node of the folio.
+    #[inline]
+    pub fn source(&self) -> Option<usize> {
+        index(self.source)
+    }
+
+    /// Returns the node of the CPU, to which the folio can go.
+    #[inline]
+    pub fn target(&self) -> Option<usize> {
+        index(self.target)
+    }
+
+    /// Returns how many pages the folio has.
+    #[inline]
+    pub fn pages(&self) -> u64 {
+        // SAFETY: The folio is mapped, and the page table lock is held.
+        1 << unsafe { bindings::folio_order(self.folio) }
+    }
+}
+
+/// The registration of a policy, which is asked until this is dropped.
+///
+/// There can be one at a time. On kernels with `struct numa_balancing_ops` (`scripts/patches`) the
+/// kernel asks by these operations. On others hooks ask, and a live patch or another override of
+/// `task_numa_work()`, `sched_setnuma()`, `should_numa_migrate_memory()` or `vma_policy_mof()` is
+/// refused. A [`Control`](super::Control) can be registered at the same time. It can refuse what the
+/// policy wants.
+///
+/// After `drop` has returned, no CPU executes the policy, and the kernel balances as before. `drop`
+/// may sleep for tens of milliseconds. If it is never dropped (`mem::forget`), the library removes
+/// it when the policy's module is unloaded.
+pub struct PolicyRegistration<T: Policy>(Arc<T>);
+
+impl<T: Policy> PolicyRegistration<T> {
+    /// Registers a policy.
+    ///
+    /// # Errors
+    ///
+    /// - `EBUSY`: there is a policy, or another user redirects one of the functions.
+    /// - `ENOENT`: the kernel lacks one of the functions; the log names it.
+    /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn new(policy: T) -> Result<Self> {
+        Self::share(Arc::new(policy, GFP_KERNEL)?)
+    }
+
+    /// As [`PolicyRegistration::new`], for a policy that others have references to.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`PolicyRegistration::new`].
+    ///
+    /// # Context
+    ///
+    /// May sleep.
+    pub fn share(policy: Arc<T>) -> Result<Self> {
+        let owner = &raw mut kernel::bindings::__this_module;
+        // SAFETY: A generic function is compiled into the module that calls it: `owner` is that of
+        // the caller.
+        unsafe { overrides::add(owner, Decider::Policy(policy.clone())) }?;
+        Ok(Self(policy))
+    }
+
+    /// Returns the policy.
+    pub fn policy(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Policy> Drop for PolicyRegistration<T> {
+    fn drop(&mut self) {
+        overrides::remove(Role::Policy);
+    }
+}
