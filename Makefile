@@ -33,7 +33,7 @@ demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
 
 # The kernels behind the first one are made while the first tests run.
 .PHONY: test
-test: boot-$(firstword $(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress, netlink_fuzz, every_function, debugfs_fuzz and numa4; KEEP=1: keep logs)
+test: boot-$(firstword $(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress, netlink_fuzz, every_function, debugfs_fuzz, numa4 and numa_policy; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
 	 TACKLE_KERNEL_RUSTC="scripts/rustc.sh $(call kernel-dir,$(firstword $(KERNELS)))" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
@@ -48,9 +48,10 @@ test: boot-$(firstword $(KERNELS)) ## run every test (SUITE=name; KERNELS=stock;
 STRESS := $(if $(filter command,$(firstword $(origin KERNELS))),$(KERNELS),$(KERNELS) rt)
 
 .PHONY: stress
-stress: $(addprefix boot-,$(STRESS)) ## all comes and goes under load, random netlink messages, a hook on every function, 10,000 tasks on four nodes (KERNELS=debug; ROUNDS=n instead of 1000)
+stress: $(addprefix boot-,$(STRESS)) ## all comes and goes under load, random netlink messages, a hook on every function, 10,000 tasks on four nodes, a policy of NUMA balancing (KERNELS=debug; ROUNDS=n instead of 1000)
 	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(STRESS)) --suite stress \
-		--suite netlink_fuzz --suite every_function --suite debugfs_fuzz --suite numa4 --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
+		--suite netlink_fuzz --suite every_function --suite debugfs_fuzz \
+		--suite numa4 --suite numa_policy --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: fresh
 fresh: ## demo and test in fresh Debian 12 and 13 (FRESH=trixie; FRESH_MAKE=demo; FRESH_CACHE=folder; SUITE, KERNELS: of test)

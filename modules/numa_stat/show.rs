@@ -39,7 +39,7 @@ fn others(shown: Shown<'_>, level: Level, key: &str, f: &mut fmt::Formatter<'_>)
 fn task(entry: &Entry, row: Row<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let TaskId { pid, tgid, .. } = entry.task;
     write!(f, "pid={pid} tgid={tgid} comm=")?;
-    comm(entry.task.name(), f)?;
+    entry.task.write_name(f)?;
     if entry.group != 0 {
         write!(f, " group={}", entry.group)?;
     }
@@ -50,18 +50,6 @@ fn task(entry: &Entry, row: Row<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         write!(f, " preferred={node}")?;
     }
     writeln!(f, "{row}")
-}
-
-/// Writes a task's name as one word, as `/proc/mounts` does; `-` when there is none.
-fn comm(comm: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    if comm.is_empty() {
-        return f.write_str("-");
-    }
-    comm.iter().try_for_each(|&byte| match byte {
-        b'\\' => f.write_str("\\134"),
-        b'!'..=b'~' => write!(f, "{}", char::from(byte)),
-        _ => write!(f, "\\{byte:03o}"),
-    })
 }
 
 /// Rows that are added up by an ID.
@@ -141,7 +129,7 @@ pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
     })?;
     sums.each(|tgid, entry, row| {
         write!(f, "tgid={tgid} comm=")?;
-        comm(entry.task.name(), f)?;
+        entry.task.write_name(f)?;
         writeln!(f, "{row}")
     })?;
     others(shown, Level::Process, "tgid", f)

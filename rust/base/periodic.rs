@@ -82,7 +82,8 @@ impl Periodic {
         let made = fault::KTHREAD_RUN.check().and_then(|()| {
             // SAFETY: `run` gets the data, which outlives the thread. A format of `%s` takes any
             // name.
-            let thread = unsafe { bindings::kthread_run(Some(run), data.cast(), name.as_char_ptr()) };
+            let thread =
+                unsafe { bindings::kthread_run(Some(run), data.cast(), name.as_char_ptr()) };
             kernel::error::from_err_ptr(thread)
         });
         match made {

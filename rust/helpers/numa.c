@@ -83,13 +83,14 @@ unsigned int rust_helper_task_runnable_load(struct task_struct *task)
 	return READ_ONCE(task->on_rq) ? READ_ONCE(task->se.avg.runnable_avg) : 0;
 }
 
-unsigned long rust_helper_task_rss(struct task_struct *task)
+/* The resident pages of the task's address space, divided by its threads. */
+unsigned long rust_helper_task_rss_share(struct task_struct *task)
 {
 	unsigned long pages = 0;
 
 	task_lock(task);
 	if (task->mm && !(task->flags & PF_KTHREAD))
-		pages = get_mm_rss(task->mm);
+		pages = get_mm_rss(task->mm) / max(get_nr_threads(task), 1);
 	task_unlock(task);
 	return pages;
 }
@@ -150,6 +151,15 @@ int rust_helper_folio_nid(void *folio)
 unsigned int rust_helper_folio_order(void *folio)
 {
 	return folio_order(folio);
+}
+
+/* Whether the last hinting fault on the folio was one of the task, by the bits of its ID. */
+bool rust_helper_folio_accessed_by(void *folio, struct task_struct *task)
+{
+	int cpupid = folio_last_cpupid(folio);
+
+	return !cpupid_pid_unset(cpupid) &&
+	       cpupid_to_pid(cpupid) == (task->pid & LAST__PID_MASK);
 }
 
 bool rust_helper_folio_is_dirty_file(void *folio)

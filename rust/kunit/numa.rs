@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NUMA nodes, and the registration of observers.
+//! NUMA nodes, and the registration of observers, controllers and policies.
 
 use kernel::prelude::*;
 
@@ -10,12 +10,16 @@ mod tests {
     use tackle::{
         expect_eq,
         kunit::Faults,
-        numa::{self, Events, Observer, Registration},
+        numa::{
+            self, Control, Controller, Events, Observer, Policy, PolicyRegistration, Registration,
+        },
     };
 
     struct Nothing;
 
     impl Observer for Nothing {}
+    impl Controller for Nothing {}
+    impl Policy for Nothing {}
 
     #[test]
     fn the_first_node_is_online() -> Result {
@@ -56,6 +60,52 @@ mod tests {
         let other = Registration::new(Nothing, Events::ALL)?;
         drop(registration);
         expect_eq!(other.missed().total(), 0);
+        Ok(())
+    }
+
+    #[test]
+    fn there_is_one_policy_and_one_controller() -> Result {
+        let policy = PolicyRegistration::new(Nothing)?;
+        expect_eq!(PolicyRegistration::new(Nothing).err(), Some(EBUSY));
+        let control = Control::new(Nothing)?;
+        expect_eq!(Control::new(Nothing).err(), Some(EBUSY));
+        drop(policy);
+        // The overrides that both need are still there.
+        expect_eq!(Control::new(Nothing).err(), Some(EBUSY));
+        let policy = PolicyRegistration::new(Nothing)?;
+        drop(control);
+        expect_eq!(PolicyRegistration::new(Nothing).err(), Some(EBUSY));
+        drop(policy);
+        drop(Control::new(Nothing)?);
+        Ok(())
+    }
+
+    #[test]
+    fn a_policy_that_fails_leaves_no_hook_behind() -> Result {
+        for spared in 0.. {
+            let faults = Faults::after(spared);
+            let registered = PolicyRegistration::new(Nothing);
+            drop(faults);
+            if registered.is_ok() {
+                // All points were passed.
+                expect_eq!(spared > 3, true);
+                return Ok(());
+            }
+            expect_eq!(registered.err(), Some(ENOMEM));
+        }
+        Err(EINVAL)
+    }
+
+    #[test]
+    fn all_tasks_are_visited() -> Result {
+        let (mut tasks, mut current) = (0, false);
+        numa::each_task(|task| {
+            tasks += 1;
+            current |= task.address() == tackle::task::current_address();
+            // Kernel threads, too: nothing of this may depend on an address space.
+            let _ = (task.node(), task.load(), task.runtime_ms(), task.resident_share());
+        });
+        expect_eq!(tasks > 1 && current, true);
         Ok(())
     }
 

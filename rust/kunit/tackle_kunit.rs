@@ -33,6 +33,7 @@ mod livepatch;
 mod netlink;
 mod numa;
 mod param;
+mod periodic;
 mod qdisc;
 mod redirect;
 mod shadow;

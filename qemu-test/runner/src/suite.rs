@@ -102,6 +102,8 @@ pub const GUEST: &[Guest] = &[
     Guest::new("tools"),
     Guest::new("numa"),
     Guest::new("numa4").on_nodes(4),
+    Guest::new("numa_policy"),
+    Guest::new("numa_policy4").on_nodes(4),
     // As many as there can be with CONFIG_NODES_SHIFT=6, the default of x86-64.
     Guest::new("numa64").on_nodes(64),
     Guest::new("rcodel"),

@@ -34,6 +34,8 @@ pub use row::{write_moved, write_nodes, Faulted, Layout, Row, RowMut};
 pub use set::{set_of, Claimed, Entry, Key, Set};
 pub use wakeups::{set_of_pair, Pair, PairSet, Waking};
 
+use core::fmt;
+
 /// The length of a task's name in bytes, as `TASK_COMM_LEN` in `include/linux/sched.h`.
 pub const COMM_LEN: usize = 16;
 
@@ -58,5 +60,21 @@ impl TaskId {
             .split(|&byte| byte == 0)
             .next()
             .unwrap_or_default()
+    }
+
+    /// Writes the name as one word, as `/proc/mounts` does; `-` if there is none.
+    ///
+    /// # Errors
+    ///
+    /// Those of `f`.
+    pub fn write_name(&self, f: &mut impl fmt::Write) -> fmt::Result {
+        if self.name().is_empty() {
+            return f.write_str("-");
+        }
+        self.name().iter().try_for_each(|&byte| match byte {
+            b'\\' => f.write_str("\\134"),
+            b'!'..=b'~' => f.write_char(char::from(byte)),
+            _ => write!(f, "\\{byte:03o}"),
+        })
     }
 }

@@ -19,16 +19,14 @@ mod window;
 #[cfg(tackle_numa_ops)]
 mod ops;
 
-use super::{Controller, Policy};
+use super::{task, Controller, Policy};
 use crate::{
     debugfs,
     ftrace::{EntryHook, OverrideHook},
     leftover, library,
 };
 use bound::{OnBound, VmaPolicyMof};
-use kernel::{
-    bindings::module, ffi::c_void, fmt, prelude::*, str::CString, sync::Arc,
-};
+use kernel::{bindings::module, ffi::c_void, fmt, prelude::*, str::CString, sync::Arc};
 use page::{OnPage, ShouldNumaMigrateMemory};
 pub(super) use preferred::{find as find_setnuma, set as set_preferred};
 use preferred::{OnSetnuma, SchedSetnuma};
@@ -203,6 +201,7 @@ fn status(owner: &CStr) -> Result<Pin<KBox<debugfs::File<Status>>>> {
 /// `owner` is the module that has the code of `decider`.
 pub(super) unsafe fn add(owner: *const module, decider: Decider) -> Result {
     library::ready()?;
+    task::find_groups();
     let role = match decider {
         Decider::Controller(_) => Role::Controller,
         Decider::Policy(_) => Role::Policy,

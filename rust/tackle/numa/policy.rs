@@ -211,6 +211,15 @@ impl<'a> Page<'a> {
         index(self.target)
     }
 
+    /// Returns whether the last fault on the folio was of the same task, as far as the kernel has
+    /// recorded it: by the lower eight bits of the task's ID. Without meaning in tiering mode for
+    /// memory on slow nodes, where the kernel records times instead.
+    #[inline]
+    pub fn is_private(&self) -> bool {
+        // SAFETY: The folio is mapped, and the page table lock is held. The task is valid.
+        unsafe { bindings::folio_accessed_by(self.folio, self.task.as_ptr()) }
+    }
+
     /// Returns how many pages the folio has.
     #[inline]
     pub fn pages(&self) -> u64 {

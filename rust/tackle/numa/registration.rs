@@ -11,7 +11,7 @@ use super::{
     probe::{Point, Probe},
     scan::OnScan,
     skip::OnSkip,
-    task::GROUP_ID,
+    task,
     wakeup::OnWakeup,
     window::OnWindow,
     Event, Events, Observer,
@@ -100,11 +100,8 @@ impl<T: Observer> Registration<T> {
         if events.is_empty() {
             return Err(EINVAL);
         }
-        // Observers may call `Task::group()` in any event. It returns 0 if this function is
-        // missing.
-        if let Err(error) = GROUP_ID.find() {
-            pr_warn!("numa: tasks have no groups: no task_numa_group_id ({error:?})\n");
-        }
+        // Observers may call `Task::group()` in any event.
+        task::find_groups();
         let shared = Shared {
             observer,
             is_active: AtomicBool::new(false),

@@ -7,11 +7,11 @@
 use super::node::{index, nodes};
 use crate::{bindings, symbol::Unexported, task};
 use core::{marker::PhantomData, ptr::NonNull};
-use kernel::{bindings::task_struct, ffi::c_void, sync::aref::ARef};
+use kernel::{bindings::task_struct, ffi::c_void, prelude::*, sync::aref::ARef};
 use tackle_core::numa::TaskId;
 
 /// `pid_t task_numa_group_id(struct task_struct *p)`
-pub(super) static GROUP_ID: Unexported = Unexported::new(c"task_numa_group_id");
+static GROUP_ID: Unexported = Unexported::new(c"task_numa_group_id");
 
 /// A task in an event. It has not been freed, but may be ending.
 ///
@@ -217,14 +217,15 @@ impl Task<'_> {
         ns / 1_000_000
     }
 
-    /// Returns how many pages its address space has in memory; 0 without one.
+    /// Returns its share of the resident pages of its address space: these divided by the number of
+    /// threads. 0 without an address space.
     ///
     /// # Context
     ///
     /// Takes the task's `alloc_lock`: not in a callback of balancing.
-    pub fn resident_pages(self) -> u64 {
+    pub fn resident_share(self) -> u64 {
         // SAFETY: By the type invariants.
-        unsafe { bindings::task_rss(self.as_ptr()) as u64 }
+        unsafe { bindings::task_rss_share(self.as_ptr()) as u64 }
     }
 
     /// Returns whether it may run on a CPU of `node`. False if there is no such CPU.
@@ -281,11 +282,22 @@ pub struct Locality {
     pub failed: u64,
 }
 
+/// Finds the function for [`EndingTask::group`]. Without it tasks have no groups, and the log says so.
+///
+/// # Context
+///
+/// May sleep.
+pub(super) fn find_groups() {
+    if let Err(error) = GROUP_ID.find() {
+        pr_warn!("numa: tasks have no groups: no task_numa_group_id ({error:?})\n");
+    }
+}
+
 /// Calls `visit` with each thread of the machine, kernel threads included.
 ///
 /// # Context
 ///
-/// Any but an NMI or a hard interrupt. `visit` runs in one RCU read section and must not sleep.
+/// May sleep before the first call. All calls are in one RCU read section: `visit` must not sleep.
 pub fn each_task(mut visit: impl FnMut(Task<'_>)) {
     /// # Safety
     ///
@@ -304,6 +316,7 @@ pub fn each_task(mut visit: impl FnMut(Task<'_>)) {
         // SAFETY: `each` gets the closure, which outlives the call.
         unsafe { bindings::each_thread(Some(each::<F>), core::ptr::from_mut(visit).cast()) };
     }
+    find_groups();
     call(&mut visit);
 }
 

@@ -141,6 +141,7 @@ fn a_module_that_is_not_loaded_is_named() {
         ("top", "modprobe numa_stat"),
         ("off --pid 7", "modprobe numa_control"),
         ("prefer 7 1", "modprobe numa_control"),
+        ("advise", "modprobe numa_balance advise=1"),
     ] {
         let text = error(machine.run(words));
         assert!(text.ends_with(module), "{words}: {text}");

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! A process runs on one node while its memory is on the other; the kernel
-//! moves the memory, and the hook counts the faults that made it.
+//! moves the memory, and the hook counts the faults that made it. A second one is placed by the
+//! policy of `numa_balance`.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,7 @@ use anyhow::{ensure, Context, Result};
 
 use super::Page;
 use crate::sys::numa::{self, Eager, Sched};
+use crate::sys::numa_balance;
 use crate::sys::numa_stat::{self, Row};
 use crate::sys::worker::Worker;
 use crate::sys::{module, wait_for};
@@ -71,6 +73,32 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
         "no page moved to node 0 in {} s",
         LIMIT.as_secs()
     );
+    place(page)
+}
+
+/// How long the policy may take to decide about a task.
+const DECISION: Duration = Duration::from_secs(100);
+
+/// Has the policy place a process that may run on both nodes, and shows its reason.
+fn place(page: &mut Page) -> Result<()> {
+    let parameters = "interval_ms=200 runtime_ms=100 scan_min_ms=100";
+    let stack = module::stack(numa_balance::MODULE, parameters)?;
+    let eager = Eager::new()?;
+    let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
+    let pid = worker.pid();
+    let decision = wait_for("the policy to place the process", DECISION, || {
+        let all = numa_balance::decisions("decisions")?;
+        Ok(all.into_iter().find(|decision| decision.pid() == pid))
+    })?;
+    drop((worker, eager));
+    stack.unload()?;
+    page.say(format!(
+        "   numa_balance places process {pid}: {} to node {}, from node {}",
+        decision.word("action"),
+        decision.word("target"),
+        decision.word("node")
+    ));
+    page.say(format!("   its reason: {}", decision.why));
     Ok(())
 }
 

@@ -48,6 +48,7 @@ suites![
     tackle_netlink,
     tackle_numa,
     tackle_param,
+    tackle_periodic,
     tackle_qdisc,
     tackle_redirect,
     tackle_shadow,

@@ -264,13 +264,15 @@ mod tests {
 
     #[test]
     fn the_first_orders_are_all_there_are() {
-        let count = (1..=CLIENTS.len()).product();
-        let order = |number| order(&CLIENTS, number);
+        // All of them have millions of orders.
+        let some = &CLIENTS[..7];
+        let count = (1..=some.len()).product();
+        let order = |number| order(some, number);
         let orders: BTreeSet<_> = (0..count).map(order).collect();
         assert_eq!(orders.len(), count);
         assert_eq!(order(count), order(0));
         for order in orders {
-            assert_eq!(BTreeSet::from_iter(order), BTreeSet::from(CLIENTS));
+            assert_eq!(BTreeSet::from_iter(order), some.iter().copied().collect());
         }
     }
 

@@ -15,6 +15,8 @@ pub mod netlink_fuzz;
 mod numa;
 mod numa4;
 mod numa64;
+mod numa_policy;
+mod numa_policy4;
 mod rcodel;
 mod rfq_codel;
 mod rig;
@@ -35,6 +37,8 @@ pub const ALL: &[&Suite] = &[
     &numa::SUITE,
     &numa4::SUITE,
     &numa64::SUITE,
+    &numa_policy::SUITE,
+    &numa_policy4::SUITE,
     &rcodel::SUITE,
     &rfq_codel::SUITE,
     &fault::SUITE,

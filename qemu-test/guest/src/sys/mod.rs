@@ -21,6 +21,7 @@ pub mod livepatch;
 pub mod meter;
 pub mod module;
 pub mod numa;
+pub mod numa_balance;
 pub mod numa_stat;
 pub mod perf;
 pub mod qdisc;

@@ -27,10 +27,11 @@ pub const FTRACE: &str = "tackle_ftrace";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 9] = [
+pub const CLIENTS: [&str; 10] = [
     "hook_count",
     "hook_latency",
     "livepatch_cmdline",
+    "numa_balance",
     "numa_control",
     "numa_stat",
     "qdisc_fifo",
@@ -75,8 +76,11 @@ pub const RIG: &[&str] = &[
     "livepatch_twin",
     "numa_bench",
     "numa_forget",
+    "numa_home",
     "numa_local",
     "numa_observer",
+    "numa_policy_forget",
+    "numa_sticky",
     "redirect_busy",
     "rig_busy",
     "rig_mcount",

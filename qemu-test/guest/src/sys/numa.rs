@@ -75,6 +75,27 @@ pub fn cpu_of(node: usize) -> Result<usize> {
         .with_context(|| format!("node {node} has no processor"))
 }
 
+/// The node of the processor that a task runs on, or has run on last.
+///
+/// # Errors
+///
+/// There is no such task.
+pub fn runs_on(pid: u32) -> Result<usize> {
+    let stat = debugfs::read(format!("/proc/{pid}/stat"))?;
+    // The name before the state may have blanks and parentheses. The state is the third field.
+    let (_, fields) = stat.rsplit_once(") ").context("no state")?;
+    let cpu = fields.split(' ').nth(39 - 3).context("no processor")?;
+    let cpu: usize = cpu.parse()?;
+    let nodes = nodes_that("has_cpu")?;
+    for node in nodes {
+        let list = debugfs::read(format!("/sys/devices/system/node/node{node}/cpulist"))?;
+        if parse_list(&list)?.contains(&cpu) {
+            return Ok(node);
+        }
+    }
+    anyhow::bail!("processor {cpu} is on no node")
+}
+
 /// Reads a list such as `0-2,5`.
 ///
 /// # Errors

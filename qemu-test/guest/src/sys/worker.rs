@@ -40,7 +40,7 @@ pub struct Args {
     /// Enter this cgroup first
     #[arg(long)]
     cgroup: Option<PathBuf>,
-    /// Run on any node
+    /// Run on any node, beginning with that of `run`
     #[arg(long)]
     free: bool,
     /// Have another process do it
@@ -94,6 +94,8 @@ pub fn work(args: &Args) -> Result<()> {
         args.memory
     );
     if args.free {
+        // It begins on this node.
+        pin(args.run)?;
         unpin()?;
     } else {
         pin(args.run)?;
@@ -186,6 +188,15 @@ impl Worker {
     /// See [`Worker::start`].
     pub fn with(args: &str) -> Result<Self> {
         Self::under(&[], args)
+    }
+
+    /// As [`Worker::with`], with all memory bound to a node.
+    ///
+    /// # Errors
+    ///
+    /// See [`Worker::start`].
+    pub fn bound(node: usize, args: &str) -> Result<Self> {
+        Self::under(&["numactl", &format!("--membind={node}")], args)
     }
 
     /// As [`Worker::with`], executed by a program with its arguments, such as `numactl`.

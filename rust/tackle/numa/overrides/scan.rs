@@ -30,7 +30,10 @@ pub(super) struct OnWork;
 
 impl OverrideHandler<TaskNumaWork> for OnWork {
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, TaskNumaWork>) -> Option<()> {
-        if CONTROLLER.get(call).is_none_or(|controller| controller.may_scan(call)) && may_scan(call)
+        if CONTROLLER
+            .get(call)
+            .is_none_or(|controller| controller.may_scan(call))
+            && may_scan(call)
         {
             return None;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa off`, `on`, `prefer` and `status`: the module `numa_control`.
+//! `tackle numa off`, `on`, `prefer` and `status`: the module `numa_control`; for `status` also the
+//! policy that is registered.
 //!
 //! Without rules the kernel balances all tasks. The most specific rule wins: that of a task over
 //! that of its process, that over the one of its cgroup (the deepest first), that over the one
@@ -15,7 +16,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::cgroup::Cgroups;
-use super::interface::{CONTROL, ERROR, PREFER, SWITCH};
+use super::interface::{CONTROL, ERROR, POLICY, PREFER, SWITCH};
 use super::kernel::Kernel;
 use super::nodes::nodes;
 use super::process;
@@ -171,6 +172,36 @@ struct Status {
     preferred: Option<BTreeMap<u32, u32>>,
     /// Why it cannot.
     without: Option<String>,
+    /// [`None`] if the kernel's own rules decide, or if it cannot be read.
+    policy: Option<Policy>,
+    /// Whether it cannot.
+    #[serde(skip)]
+    is_hidden: bool,
+}
+
+/// A policy that a module has registered.
+#[derive(Debug, Serialize)]
+struct Policy {
+    /// The module.
+    module: String,
+    /// How it is asked: `hooks`, or `ops` of the kernel.
+    mechanism: String,
+}
+
+impl Policy {
+    /// Reads which policy is registered.
+    fn read(roots: &Roots) -> Result<Option<Self>> {
+        let Some(line) = files::read(&roots.debugfs().join(POLICY))? else {
+            return Ok(None);
+        };
+        let value = |key: &str| {
+            let mut words = line.split_whitespace();
+            let value = words.find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
+            value.map(str::to_owned)
+        };
+        let pair = value("module").zip(value("mechanism"));
+        Ok(pair.map(|(module, mechanism)| Self { module, mechanism }))
+    }
 }
 
 /// Prints the state of NUMA balancing: of the kernel, and the module's rules.
@@ -180,11 +211,14 @@ struct Status {
 pub fn status(roots: &Roots, as_json: bool) -> Result<()> {
     let kernel = Kernel::read(roots)?;
     kernel.warn();
+    let policy = Policy::read(roots);
     let mut status = Status {
         kernel,
         rules: None,
         preferred: None,
         without: None,
+        is_hidden: policy.is_err(),
+        policy: policy.unwrap_or_default(),
     };
     match Control::open(roots) {
         Ok(control) => {
@@ -215,6 +249,11 @@ fn text(status: &Status) -> String {
         format!("nodes: {}", status.kernel.nodes),
         format!("balancing: {}", status.kernel.mode()),
     ];
+    lines.push(match &status.policy {
+        Some(Policy { module, mechanism }) => format!("policy: {module}, by {mechanism}"),
+        None if status.is_hidden => "policy: only root may read it".into(),
+        None => "policy: the kernel's".into(),
+    });
     match (&status.rules, &status.without) {
         (Some(rules), _) if rules.is_empty() => lines.push("rules: none".into()),
         (Some(rules), _) => lines.extend(rules.iter().map(|rule| format!("rule: {rule}"))),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the modules `numa_stat` and `numa_control` are in debugfs, and the names of their
-//! files.
+//! Where the modules `numa_stat`, `numa_control` and `numa_balance` are in debugfs, and the names
+//! of their files.
 
 use crate::debugfs::Interface;
 
@@ -18,6 +18,19 @@ pub const CONTROL: Interface = Interface {
     module: "numa_control",
     folder: "tackle/numa_control",
 };
+
+/// The module that places tasks. With the parameter it only plans.
+pub const BALANCE: Interface = Interface {
+    what: "plans of NUMA balancing",
+    module: "numa_balance advise=1",
+    folder: "tackle/numa_balance",
+};
+
+/// Of [`BALANCE`]: the decisions about all tasks.
+pub const PLAN: &str = "plan";
+/// Of the library, below the root of debugfs: which policy is registered. Without one there is no
+/// such file.
+pub const POLICY: &str = "tackle/numa_policy";
 
 /// Of [`STAT`]: a row for each task.
 pub const TASKS: &str = "tasks";

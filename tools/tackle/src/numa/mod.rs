@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! `tackle numa`: NUMA balancing. What the module `numa_stat` counts, the switches of the module
-//! `numa_control`, and what the kernel shows of nodes, memory and interrupts by itself.
+//! `numa_control`, the plan of the module `numa_balance`, and what the kernel shows of nodes, memory and interrupts by itself.
 
+pub mod advise;
 pub mod cgroup;
 pub mod control;
 mod heatmap;
@@ -54,7 +55,9 @@ pub enum NumaCommand {
     Off(Target),
     /// Switch NUMA balancing on again
     On(Target),
-    /// Print whether the kernel balances, and what is switched off
+    /// Print where the policy of numa_balance would place tasks, and why
+    Advise(advise::Request),
+    /// Print whether the kernel balances, which policy decides, and what is switched off
     Status {
         /// As JSON
         #[arg(long)]
@@ -114,6 +117,7 @@ impl NumaCommand {
             }
             Self::Off(target) => Control::open(roots)?.switch(false, target),
             Self::On(target) => Control::open(roots)?.switch(true, target),
+            Self::Advise(request) => request.run(roots),
             Self::Status { json } => control::status(roots, *json),
             Self::Prefer { pid, node } => Control::open(roots)?.prefer(*pid, *node),
             Self::Unseen { pid, json } => unseen::run(roots, *pid, *json),

@@ -9,7 +9,7 @@
 pub const LOCAL_DISTANCE: u8 = 10;
 
 /// What is added up over nodes and is relative to all: thousandths.
-pub const WHOLE: u64 = 1000;
+pub(super) const WHOLE: u64 = 1000;
 
 /// How the nodes are connected, as `sched_numa_topology_type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

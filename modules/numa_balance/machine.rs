@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements the snapshot of the machine, and the memory in which a plan is made.
+
+use crate::plan::{find, Entry};
+use kernel::prelude::*;
+use tackle::numa::{self, Task};
+use tackle_core::numa::{
+    policy::{
+        self, Decision, Faults, Group, Node, NodeSet, Params, Planned, Room, Scratch, Snapshot,
+        Topology, Vacancy, LOAD_ONE,
+    },
+    TaskId,
+};
+
+/// The memory of a plan, of the size that `max_tasks` says.
+pub(crate) struct Machine {
+    pub(crate) nodes: KVVec<Node>,
+    pub(crate) distances: KVVec<u8>,
+    pub(crate) tasks: KVVec<policy::Task>,
+    /// By the index of the task: what names it.
+    pub(crate) ids: KVVec<TaskId>,
+    /// By the index of the task: its entry of the next plan, which has no decision yet.
+    pub(crate) entries: KVVec<Entry>,
+    faults: KVVec<Faults>,
+    pub(crate) decisions: KVVec<Decision>,
+    /// How many tasks had no room.
+    pub(crate) left_out: usize,
+    planned: KVVec<Planned>,
+    order: KVVec<u32>,
+    list: KVVec<u32>,
+    partners: KVVec<u32>,
+    homes: KVVec<Option<u32>>,
+    groups: KVVec<Group>,
+    scores: KVVec<u16>,
+    rooms: KVVec<Room>,
+    vacancies: KVVec<Vacancy>,
+    sums: KVVec<u64>,
+    starts: KVVec<u32>,
+    edges: KVVec<u32>,
+}
+
+/// Makes a vector of `count` default values.
+fn filled<T: Clone + Default>(count: usize) -> Result<KVVec<T>> {
+    Ok(KVVec::from_elem(T::default(), count, GFP_KERNEL)?)
+}
+
+impl Machine {
+    pub(crate) fn new(max_tasks: usize) -> Result<Self> {
+        let nodes = numa::nodes();
+        let mut distances = KVVec::with_capacity(nodes * nodes, GFP_KERNEL)?;
+        for from in 0..nodes {
+            for to in 0..nodes {
+                let distance = numa::distance(from, to).unwrap_or(u32::from(u8::MAX));
+                let distance = u8::try_from(distance).unwrap_or(u8::MAX);
+                distances.push(distance, GFP_KERNEL)?;
+            }
+        }
+        Ok(Self {
+            nodes: filled(nodes)?,
+            distances,
+            tasks: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            ids: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            entries: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            faults: KVVec::with_capacity(max_tasks * nodes, GFP_KERNEL)?,
+            decisions: filled(max_tasks)?,
+            left_out: 0,
+            planned: filled(max_tasks)?,
+            order: filled(max_tasks)?,
+            list: filled(max_tasks)?,
+            partners: filled(max_tasks)?,
+            homes: filled(max_tasks)?,
+            groups: filled(max_tasks.div_ceil(2))?,
+            scores: filled(max_tasks * nodes)?,
+            rooms: filled(nodes)?,
+            vacancies: filled(nodes)?,
+            sums: filled(nodes)?,
+            starts: filled(nodes + 1)?,
+            edges: filled(nodes * nodes)?,
+        })
+    }
+
+    /// Reads the nodes and all tasks that have faults. `last` are the entries of the plan before.
+    pub(crate) fn read(&mut self, last: &[Entry], now_ms: u64) {
+        for (node, entry) in self.nodes.iter_mut().enumerate() {
+            *entry = Node {
+                cpus: numa::cpus(node),
+                load: 0,
+                free_pages: numa::free_pages(node),
+                total_pages: numa::present_pages(node),
+                online: numa::is_online(node),
+            };
+        }
+        self.tasks.clear();
+        self.ids.clear();
+        self.entries.clear();
+        self.faults.clear();
+        self.left_out = 0;
+        // No memory is allocated in the RCU read section of the walk.
+        numa::each_task(|task| self.add(task, last, now_ms));
+    }
+
+    fn add(&mut self, task: Task<'_>, last: &[Entry], now_ms: u64) {
+        let (node, load) = (task.node(), task.load());
+        if let Some(entry) = self.nodes.get_mut(node) {
+            entry.load = entry.load.saturating_add(load);
+        }
+        if !task.has_mm() || task.is_exiting() || !task.has_faults() {
+            return;
+        }
+        let (id, address) = (task.id(), task.address());
+        let before = find(last, address, id.pid);
+        let moved_ms = match before {
+            Some(Entry {
+                node: old, planned, ..
+            }) if old != node && planned == Some(node) => now_ms,
+            Some(before) => before.moved_ms,
+            None => 0,
+        };
+        let entry = Entry {
+            task: address,
+            pid: id.pid,
+            node,
+            planned: None,
+            moved_ms,
+        };
+        if self.entries.push_within_capacity(entry).is_err() {
+            self.left_out += 1;
+            return;
+        }
+        let count = self.nodes.len();
+        let row = policy::Task {
+            id: u64::try_from(id.pid).unwrap_or(0),
+            group: u32::try_from(task.group()).unwrap_or(0),
+            node,
+            preferred: task.preferred_node(),
+            allowed: allowed(task, count),
+            runtime_ms: u32::try_from(task.runtime_ms()).unwrap_or(u32::MAX),
+            // A task that sleeps now will run again.
+            load: load.max(LOAD_ONE / 8),
+            size_pages: task.resident_share(),
+            moved_ms_ago: entry.moved_ms_ago(now_ms),
+        };
+        // These have the same room as `entries`.
+        let _ = self.ids.push_within_capacity(id);
+        let _ = self.tasks.push_within_capacity(row);
+        for node in 0..count {
+            let faults = faults(|private| task.average(node, private));
+            let _ = self.faults.push_within_capacity(faults);
+        }
+    }
+
+    /// Makes a plan of what was read: fills `decisions`, and returns how many there are.
+    pub(crate) fn decide(&mut self, params: Params) -> usize {
+        let nodes = &self.nodes;
+        let topology = Topology::new(nodes.len(), &self.distances, |node| {
+            nodes.get(node).is_some_and(Node::has_cpus)
+        });
+        let snapshot = Snapshot {
+            topology,
+            nodes,
+            tasks: &self.tasks,
+            faults: &self.faults,
+            resident: &[],
+            params,
+        };
+        let mut scratch = Scratch {
+            planned: &mut self.planned,
+            order: &mut self.order,
+            list: &mut self.list,
+            partners: &mut self.partners,
+            homes: &mut self.homes,
+            groups: &mut self.groups,
+            scores: &mut self.scores,
+            rooms: &mut self.rooms,
+            vacancies: &mut self.vacancies,
+            sums: &mut self.sums,
+            starts: &mut self.starts,
+            edges: &mut self.edges,
+        };
+        // All slices have room for `max_tasks`.
+        policy::decide(&snapshot, &mut scratch, &mut self.decisions).unwrap_or(0)
+    }
+}
+
+/// Returns the nodes on which a task may run.
+pub(crate) fn allowed(task: Task<'_>, nodes: usize) -> NodeSet {
+    (0..nodes).filter(|&node| task.can_run_on(node)).collect()
+}
+
+/// Returns the faults on a node; `count` returns the private or the shared ones.
+pub(crate) fn faults(count: impl Fn(bool) -> u64) -> Faults {
+    let [private, shared] = [true, false].map(|private| {
+        // More pages than 16 TiB are as good as 16 TiB.
+        u32::try_from(count(private)).unwrap_or(u32::MAX)
+    });
+    Faults { private, shared }
+}

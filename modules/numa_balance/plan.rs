@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements the last plan as callbacks of balancing look it up.
+
+use kernel::prelude::*;
+use tackle_core::numa::policy::{Faults, Node, NEVER};
+
+/// What a plan has for a task.
+#[derive(Clone, Copy)]
+pub(crate) struct Entry {
+    /// The address of the task, and its ID: another task can get the address.
+    pub(crate) task: usize,
+    pub(crate) pid: i32,
+    /// The node where it ran.
+    pub(crate) node: usize,
+    /// The node where it is to run; [`None`] if the plan leaves it alone.
+    pub(crate) planned: Option<usize>,
+    /// When it came to a node that a plan had for it, in ms; 0 if it did not.
+    pub(crate) moved_ms: u64,
+}
+
+impl Entry {
+    /// Returns how many ms ago the task was moved.
+    pub(crate) fn moved_ms_ago(&self, now_ms: u64) -> u32 {
+        if self.moved_ms == 0 {
+            return NEVER;
+        }
+        let ago = now_ms.saturating_sub(self.moved_ms);
+        u32::try_from(ago).unwrap_or(NEVER)
+    }
+}
+
+/// The last plan, and the nodes as they were then.
+pub(crate) struct Plan {
+    /// By the address of the task, in rising order.
+    pub(crate) entries: KVVec<Entry>,
+    pub(crate) nodes: KVVec<Node>,
+    /// The distances of the nodes, a row after the other.
+    pub(crate) distances: KVVec<u8>,
+    /// Room for the faults of one task.
+    pub(crate) faults: KVVec<Faults>,
+}
+
+impl Plan {
+    pub(crate) fn new(nodes: usize, max_tasks: usize) -> Result<Self> {
+        Ok(Self {
+            entries: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            nodes: KVVec::from_elem(Node::default(), nodes, GFP_KERNEL)?,
+            distances: KVVec::from_elem(0, nodes * nodes, GFP_KERNEL)?,
+            faults: KVVec::from_elem(Faults::default(), nodes, GFP_KERNEL)?,
+        })
+    }
+}
+
+/// Returns what a plan has for a task. `entries` are in the order of [`Plan::entries`].
+pub(crate) fn find(entries: &[Entry], task: usize, pid: i32) -> Option<Entry> {
+    let found = entries
+        .binary_search_by_key(&task, |entry| entry.task)
+        .ok()?;
+    let entry = entries.get(found).copied();
+    entry.filter(|entry| entry.pid == pid)
+}

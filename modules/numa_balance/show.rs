@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements the text of `numa_balance`'s files.
+
+use crate::state::{Planning, Shown, State};
+use kernel::fmt;
+use tackle_core::numa::policy::{Action, Reason};
+
+/// The file `decisions`: those that changed something, the oldest first.
+pub(crate) fn decisions(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Planning { log, log_at, .. } = &*state.planning.lock();
+    let (new, old) = log.split_at((*log_at).min(log.len()));
+    Iterator::chain(old.iter(), new.iter()).try_for_each(|shown| line(shown, f))
+}
+
+/// The file `plan`: what was decided last about each task.
+pub(crate) fn plan(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let planning = state.planning.lock();
+    planning.shown.iter().try_for_each(|shown| line(shown, f))
+}
+
+fn line(shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Shown { at_ms, id, .. } = shown;
+    write!(f, "ms={at_ms} pid={} tgid={} comm=", id.pid, id.tgid)?;
+    id.write_name(f)?;
+    write!(f, " node={}", shown.node)?;
+    if let Some(node) = shown.preferred {
+        write!(f, " preferred={node}")?;
+    }
+    let action = match shown.action {
+        Action::Prefer(_) => "prefer",
+        Action::Move(_) => "move",
+        Action::Swap(_) => "swap",
+        Action::Spread(_) => "spread",
+        Action::Stay => "stay",
+    };
+    write!(f, " action={action}")?;
+    if let Some(node) = shown.target {
+        write!(f, " target={node}")?;
+    }
+    if let Some(pid) = shown.partner {
+        write!(f, " with={pid}")?;
+    }
+    match shown.reason {
+        Some(reason) => {
+            let name = Reason::NAMES.get(reason.index()).copied().unwrap_or("-");
+            write!(f, " reason={name} why=")?;
+            f.write_fmt(format_args!("{reason}\n"))
+        }
+        None => f.write_str(" reason=swap why=makes room for the other task\n"),
+    }
+}
+
+/// The file `reasons`: how many decisions had each reason.
+pub(crate) fn reasons(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let names = Reason::NAMES.iter().zip(state.counters.reasons.iter());
+    names
+        .into_iter()
+        .try_for_each(|(name, counter)| writeln!(f, "{name} {}", counter.sum()))
+}
+
+/// The file `status`.
+pub(crate) fn status(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let (settings, counters) = (&state.settings, &state.counters);
+    let mode = if settings.advises { "advise" } else { "apply" };
+    writeln!(f, "mode {mode}")?;
+    let (tasks, left_out) = {
+        let planning = state.planning.lock();
+        (planning.machine.tasks.len(), planning.machine.left_out)
+    };
+    writeln!(f, "tasks {tasks}")?;
+    writeln!(f, "left_out {left_out}")?;
+    writeln!(f, "plans {}", counters.plans.sum())?;
+    writeln!(f, "preferred {}", counters.preferred.sum())?;
+    writeln!(f, "windows {}", counters.windows.sum())?;
+    writeln!(f, "sped_up {}", counters.sped_up.sum())?;
+    writeln!(f, "pages_allowed {}", counters.allowed.sum())?;
+    writeln!(f, "pages_denied {}", counters.denied.sum())
+}

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Implements the module's state, and the steps of the thread that plans.
+
+use crate::{
+    machine::Machine,
+    plan::{find, Entry, Plan},
+};
+use kernel::{
+    new_mutex, new_spinlock_irq,
+    prelude::*,
+    sync::{
+        atomic::{Atomic, Relaxed},
+        Mutex, SpinLockIrq,
+    },
+};
+use tackle::{numa, percpu::Counter, task, time};
+use tackle_core::{
+    numa::{
+        policy::{self, Action, Decision, Params, Reason},
+        TaskId,
+    },
+    sort::heap_sort,
+};
+
+/// How many decisions the file `decisions` shows.
+const LOG_LEN: usize = 256;
+
+/// The module's parameters.
+pub(crate) struct Settings {
+    pub(crate) params: Params,
+    pub(crate) advises: bool,
+    pub(crate) interval_ms: u32,
+    pub(crate) scan_min_ms: u32,
+    pub(crate) sees_bound: bool,
+    pub(crate) max_tasks: usize,
+}
+
+/// A decision as files show it.
+#[derive(Clone, Copy)]
+pub(crate) struct Shown {
+    pub(crate) at_ms: u64,
+    pub(crate) task: usize,
+    pub(crate) id: TaskId,
+    /// The node where the task runs.
+    pub(crate) node: usize,
+    pub(crate) preferred: Option<usize>,
+    pub(crate) action: Action,
+    /// The node where it is to run; [`None`] if it is left alone.
+    pub(crate) target: Option<usize>,
+    /// For a swap: the ID of the other task.
+    pub(crate) partner: Option<i32>,
+    /// [`None`] for the other task of a swap.
+    pub(crate) reason: Option<Reason>,
+}
+
+/// What the thread works with.
+pub(crate) struct Planning {
+    pub(crate) machine: Machine,
+    /// The entries of the last plan, by the address of the task.
+    last: KVVec<Entry>,
+    /// The entries of the plan that is being made.
+    next: KVVec<Entry>,
+    /// All decisions of the last plan.
+    pub(crate) shown: KVVec<Shown>,
+    /// The decisions that changed something, a ring.
+    pub(crate) log: KVVec<Shown>,
+    /// Where the next one goes.
+    pub(crate) log_at: usize,
+}
+
+/// What is counted.
+pub(crate) struct Counters {
+    /// Decisions by the index of their reason.
+    pub(crate) reasons: KVec<Counter>,
+    pub(crate) plans: Counter,
+    pub(crate) windows: Counter,
+    pub(crate) allowed: Counter,
+    pub(crate) denied: Counter,
+    pub(crate) sped_up: Counter,
+    pub(crate) preferred: Counter,
+}
+
+impl Counters {
+    fn new() -> Result<Self> {
+        let mut reasons = KVec::with_capacity(Reason::COUNT, GFP_KERNEL)?;
+        for _ in 0..Reason::COUNT {
+            reasons.push(Counter::new()?, GFP_KERNEL)?;
+        }
+        Ok(Self {
+            reasons,
+            plans: Counter::new()?,
+            windows: Counter::new()?,
+            allowed: Counter::new()?,
+            denied: Counter::new()?,
+            sped_up: Counter::new()?,
+            preferred: Counter::new()?,
+        })
+    }
+}
+
+/// The state that the thread, the callbacks and the files share.
+#[pin_data]
+pub(crate) struct State {
+    pub(crate) settings: Settings,
+    pub(crate) counters: Counters,
+    /// By node: whether it has few free pages.
+    pub(crate) full: KVec<Atomic<bool>>,
+    #[pin]
+    pub(crate) planning: Mutex<Planning>,
+    /// Read by callbacks of balancing, for a task whose scan window closes.
+    #[pin]
+    pub(crate) plan: SpinLockIrq<Plan>,
+}
+
+impl State {
+    pub(crate) fn new(settings: Settings) -> Result<impl PinInit<Self, Error>> {
+        let (nodes, max_tasks) = (numa::nodes(), settings.max_tasks);
+        let machine = Machine::new(max_tasks)?;
+        let mut plan = Plan::new(nodes, max_tasks)?;
+        plan.distances.copy_from_slice(&machine.distances);
+        let mut full = KVec::with_capacity(nodes, GFP_KERNEL)?;
+        for _ in 0..nodes {
+            full.push(Atomic::new(false), GFP_KERNEL)?;
+        }
+        let planning = Planning {
+            machine,
+            last: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            next: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            shown: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            log: KVVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
+            log_at: 0,
+        };
+        let counters = Counters::new()?;
+        Ok(try_pin_init!(Self {
+            settings,
+            counters,
+            full,
+            planning <- new_mutex!(planning),
+            plan <- new_spinlock_irq!(plan),
+        }))
+    }
+
+    /// Makes a plan and applies it. Returns after how many ms the next one is due.
+    pub(crate) fn step(&self) -> u32 {
+        let mut planning = self.planning.lock();
+        let now_ms = now_ms();
+        planning.read(self, now_ms);
+        planning.decide(self, now_ms);
+        planning.publish(self);
+        planning.apply(self);
+        self.counters.plans.increment();
+        self.settings.interval_ms
+    }
+}
+
+/// Returns the time of the monotonic clock in ms; never 0.
+pub(crate) fn now_ms() -> u64 {
+    (time::mono_fast_ns() / 1_000_000).max(1)
+}
+
+impl Planning {
+    fn read(&mut self, state: &State, now_ms: u64) {
+        self.machine.read(&self.last, now_ms);
+        let reserve = state.settings.params.reserve;
+        for (full, node) in state.full.iter().zip(self.machine.nodes.iter()) {
+            let is_full = policy::is_full(node.free_pages, node.total_pages, reserve);
+            full.store(is_full, Relaxed);
+        }
+    }
+
+    /// Makes a plan: fills `shown`, and completes the entries of the machine.
+    fn decide(&mut self, state: &State, now_ms: u64) {
+        let count = self.machine.decide(state.settings.params);
+        self.shown.clear();
+        for index in 0..count {
+            let Some(&Decision {
+                task,
+                action,
+                reason,
+            }) = self.machine.decisions.get(index)
+            else {
+                break;
+            };
+            if let Some(counter) = state.counters.reasons.get(reason.index()) {
+                counter.increment();
+            }
+            // A task can be in two swaps: each is of the nodes after the one before.
+            let node_of = |index: usize| {
+                let entry = self.machine.entries.get(index)?;
+                Some(entry.planned.unwrap_or(entry.node))
+            };
+            match action {
+                Action::Prefer(node) | Action::Move(node) => {
+                    self.note(now_ms, task, action, Some(node), None, Some(reason));
+                }
+                Action::Swap(other) => {
+                    let (here, there) = (node_of(task), node_of(other));
+                    let back = Action::Swap(task);
+                    self.note(now_ms, task, action, there, Some(other), Some(reason));
+                    self.note(now_ms, other, back, here, Some(task), None);
+                }
+                Action::Spread(_) | Action::Stay => {
+                    self.note(now_ms, task, action, None, None, Some(reason));
+                }
+            }
+        }
+    }
+
+    /// Notes what is to be done with the task of this index.
+    fn note(
+        &mut self,
+        at_ms: u64,
+        index: usize,
+        action: Action,
+        target: Option<usize>,
+        partner: Option<usize>,
+        reason: Option<Reason>,
+    ) {
+        let machine = &mut self.machine;
+        let (Some(task), Some(&id)) = (machine.tasks.get(index), machine.ids.get(index)) else {
+            return;
+        };
+        let partner = partner.and_then(|index| machine.ids.get(index));
+        let Some(entry) = machine.entries.get_mut(index) else {
+            return;
+        };
+        entry.planned = target;
+        let shown = Shown {
+            at_ms,
+            task: entry.task,
+            id,
+            node: task.node,
+            preferred: task.preferred,
+            action,
+            target,
+            partner: partner.map(|id| id.pid),
+            reason,
+        };
+        // It has room for all tasks.
+        let _ = self.shown.push_within_capacity(shown);
+        let before = find(&self.last, entry.task, id.pid);
+        let is_new = before.and_then(|before| before.planned) != target;
+        if is_new && target.is_some() {
+            self.log(shown);
+        }
+    }
+
+    fn log(&mut self, shown: Shown) {
+        if self.log.len() < LOG_LEN {
+            let _ = self.log.push_within_capacity(shown);
+        } else if let Some(oldest) = self.log.get_mut(self.log_at) {
+            *oldest = shown;
+        }
+        self.log_at = (self.log_at + 1) % LOG_LEN;
+    }
+
+    /// Makes the plan known to the callbacks.
+    fn publish(&mut self, state: &State) {
+        self.next.clear();
+        self.last.clear();
+        heap_sort(&mut self.machine.entries, |a, b| a.task < b.task);
+        for &entry in self.machine.entries.iter() {
+            // They have the same room.
+            let _ = self.next.push_within_capacity(entry);
+            let _ = self.last.push_within_capacity(entry);
+        }
+        let mut plan = state.plan.lock();
+        // Afterwards `next` has the memory of the old plan.
+        core::mem::swap(&mut plan.entries, &mut self.next);
+        plan.nodes.copy_from_slice(&self.machine.nodes);
+    }
+
+    /// Sets the preferred nodes that the plan changes.
+    fn apply(&self, state: &State) {
+        if state.settings.advises {
+            return;
+        }
+        for shown in self.shown.iter() {
+            let Some(node) = shown.target.filter(|&node| shown.preferred != Some(node)) else {
+                continue;
+            };
+            let found = task::find(shown.id.pid).filter(|found| task::address(found) == shown.task);
+            // A task that has ended meanwhile, or whose mask has changed, is left alone.
+            if found.is_some_and(|found| numa::set_preferred_node(&found, node).is_ok()) {
+                state.counters.preferred.increment();
+            }
+        }
+    }
+}

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests policies of NUMA balancing on two nodes: `numa_balance`, and the samples.
+
+mod advise;
+mod place;
+mod register;
+
+use std::time::Duration;
+
+use anyhow::{ensure, Result};
+
+use crate::suite::{list, Context, Suite};
+use crate::sys::kernel::patience;
+use crate::sys::numa::{self, Sched};
+use crate::sys::numa_balance::{self, Decision, MODULE};
+use crate::sys::worker::Worker;
+use crate::sys::{ftrace, wait_for};
+
+use super::numa::need_balancing;
+use advise::{advice_changes_nothing, the_command_advises};
+use place::{a_changed_phase_is_scanned_faster, a_kept_node_is_kept};
+pub use place::{a_crossed_pair_is_placed, bound_memory_attracts_its_task};
+use register::{
+    a_policy_in_c_that_is_forgotten_is_removed, a_second_policy_is_refused,
+    comes_and_goes_under_faults, refuses_bad_parameters, samples_decide,
+};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "numa_policy",
+    by_name_only: false,
+    tests: list![
+        a_crossed_pair_is_placed,
+        bound_memory_attracts_its_task,
+        a_changed_phase_is_scanned_faster,
+        a_kept_node_is_kept,
+        advice_changes_nothing,
+        the_command_advises,
+        a_second_policy_is_refused,
+        samples_decide,
+        a_policy_in_c_that_is_forgotten_is_removed,
+        refuses_bad_parameters,
+        comes_and_goes_under_faults,
+    ],
+};
+
+/// The functions that a policy overrides or hooks. A kernel with operations for policies has fewer.
+const HOOKED: [&str; 5] = [
+    "sched_setnuma",
+    "should_numa_migrate_memory",
+    "task_numa_work",
+    "task_scan_max",
+    "vma_policy_mof",
+];
+
+/// Time for something to come that faults bring.
+const LIMIT: Duration = Duration::from_secs(100);
+
+/// Parameters under which young tasks are placed as well.
+const EAGER: &str = "interval_ms=200 runtime_ms=100 settle_ms=500 scan_min_ms=100";
+
+fn need_nodes() -> Result<()> {
+    need_balancing()?;
+    let nodes = numa::nodes()?;
+    ensure!(nodes >= 2, "expected two nodes at least, got {nodes}");
+    Ok(())
+}
+
+fn expect_no_hooks() -> Result<()> {
+    HOOKED.iter().try_for_each(|name| ftrace::expect_bare(name))
+}
+
+/// Waits until a worker was scanned from end to end twice more.
+fn await_scans(worker: &Worker) -> Result<()> {
+    let before = Sched::of(worker.pid())?.scans;
+    wait_for("scans", patience(LIMIT), || {
+        Ok((Sched::of(worker.pid())?.scans >= before + 2).then_some(()))
+    })
+}
+
+/// Waits for a decision that changed something about a task, and returns it.
+fn await_decision(context: &mut Context<'_>, pids: &[u32]) -> Result<Decision> {
+    let found = wait_for("a decision", patience(LIMIT), || {
+        let all = numa_balance::decisions("decisions")?;
+        let mut ours = all.into_iter().filter(|one| pids.contains(&one.pid()));
+        Ok(ours.next())
+    })?;
+    ensure!(
+        !found.why.is_empty() && !found.word("target").is_empty(),
+        "expected a node and a reason, got {found:?}"
+    );
+    context.note(format!("{MODULE}: {} {}", found.word("action"), found.why))?;
+    Ok(found)
+}
+
+/// Waits until a task runs where most of its pages are, and returns the node.
+fn await_together(context: &mut Context<'_>, worker: &Worker) -> Result<usize> {
+    let mut last = String::new();
+    let found = wait_for("a task to be with its memory", patience(LIMIT), || {
+        let (node, pages) = (numa::runs_on(worker.pid())?, numa::pages(worker.pid())?);
+        last = format!("on node {node}, pages on the nodes: {pages:?}");
+        let all: u64 = pages.iter().sum();
+        Ok((pages[node] * 10 >= all * 9).then_some(node))
+    });
+    context.note(&last)?;
+    found
+}

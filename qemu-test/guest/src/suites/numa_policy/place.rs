@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests where `numa_balance` places tasks and memory.
+
+use anyhow::{ensure, Result};
+
+use crate::suite::Context;
+use crate::sys::kernel::patience;
+use crate::sys::numa::{self, Eager, Sched};
+use crate::sys::numa_balance::{self, MODULE};
+use crate::sys::worker::Worker;
+use crate::sys::{cmd, debugfs, module, wait_for};
+
+use super::{await_decision, await_scans, await_together, need_nodes, EAGER, LIMIT};
+
+/// Two processes, each on the node of the other one's memory. Each node has one CPU, so that they
+/// have to change places, or their memory has.
+pub fn a_crossed_pair_is_placed(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, EAGER)?;
+    let eager = Eager::new()?;
+    let one = Worker::with("--mib 16 --free --memory 0 --run 1")?;
+    let other = Worker::with("--mib 16 --free --memory 1 --run 0")?;
+    await_decision(context, &[one.pid(), other.pid()])?;
+    await_together(context, &one)?;
+    await_together(context, &other)?;
+    let plans = numa_balance::number("status", "plans")?;
+    ensure!(plans > 0, "expected plans, got none");
+    drop((one, other, eager));
+    stack.unload()
+}
+
+/// Memory that `numactl --membind` has bound never moves. The kernel alone does not see it.
+pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, EAGER)?;
+    let eager = Eager::new()?;
+    let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
+    let pid = worker.pid();
+    wait_for("the bound memory to be preferred", patience(LIMIT), || {
+        let preferred = Sched::of(pid)?.preferred;
+        Ok((preferred == Some(1)).then_some(()))
+    })?;
+    wait_for("the task to come to its memory", patience(LIMIT), || {
+        Ok((numa::runs_on(pid)? == 1).then_some(()))
+    })?;
+    let sched = Sched::of(pid)?;
+    context.note(format!("{sched:?}"))?;
+    ensure!(
+        sched.migrated == 0,
+        "expected no page to move, got {}",
+        sched.migrated
+    );
+    ensure!(
+        sched.private.iter().sum::<u64>() > 0,
+        "expected faults, got {sched:?}"
+    );
+    drop((worker, eager));
+    stack.unload()
+}
+
+/// All memory of a process is suddenly on the other node. The kernel's rules scan more slowly then.
+pub(super) fn a_changed_phase_is_scanned_faster(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, EAGER)?;
+    let eager = Eager::new()?;
+    // Pinned: its memory has to come.
+    let worker = Worker::with("--mib 16 --memory 0 --run 0")?;
+    await_scans(&worker)?;
+    let before = numa_balance::number("status", "sped_up")?;
+    cmd::run(&format!("migratepages {} all 1", worker.pid()))?;
+    let faster = wait_for("faster scans", patience(LIMIT), || {
+        let now = numa_balance::number("status", "sped_up")?;
+        Ok((now > before).then_some(now - before))
+    })?;
+    context.note(format!("{faster} periods were shortened"))?;
+    let node = await_together(context, &worker)?;
+    ensure!(node == 0, "expected node 0, got {node}");
+    drop((worker, eager));
+    stack.unload()
+}
+
+/// A node that `numa_control` keeps, against the policy's plan.
+pub(super) fn a_kept_node_is_kept(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    let eager = Eager::new()?;
+    for order in [["numa_control", MODULE], [MODULE, "numa_control"]] {
+        let load = |name: &'static str| {
+            let parameters = if name == MODULE { EAGER } else { "" };
+            module::load(name, parameters)
+        };
+        let modules = [load(order[0])?, load(order[1])?];
+        // Bound, so that its memory cannot follow: policy and controller disagree for good.
+        let worker = Worker::bound(0, "--mib 16 --free --memory 0 --run 0")?;
+        let pid = worker.pid();
+        debugfs::set(debugfs::tackle("numa_control/prefer"), &format!("{pid} 1"))?;
+        for _ in 0..3 {
+            await_scans(&worker)?;
+            let now = Sched::of(pid)?.preferred;
+            ensure!(now == Some(1), "expected node 1 to be kept, got {now:?}");
+        }
+        debugfs::set(
+            debugfs::tackle("numa_control/prefer"),
+            &format!("{pid} none"),
+        )?;
+        wait_for("the policy's node", patience(LIMIT), || {
+            Ok((Sched::of(pid)?.preferred == Some(0)).then_some(()))
+        })?;
+        context.note(format!("{order:?}: kept until it was released"))?;
+        drop(worker);
+        for module in modules {
+            module.unload()?;
+        }
+    }
+    drop(eager);
+    super::expect_no_hooks()?;
+    library.unload()
+}

@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests that policies come and go, one at a time, and that the kernel balances as before.
+
+use anyhow::{ensure, Context as _, Result};
+use nix::errno::Errno;
+
+use crate::suite::Context;
+use crate::sys::kernel::patience;
+use crate::sys::numa::{self, Eager, Sched};
+use crate::sys::numa_balance::MODULE;
+use crate::sys::worker::Worker;
+use crate::sys::{debugfs, kmsg, module, wait_for};
+
+use super::super::stress::rounds;
+use super::{await_scans, await_together, expect_no_hooks, need_nodes, EAGER, LIMIT};
+
+/// Pages of the workers here, of 4 KiB.
+const PAGES: u64 = (16 << 20) / 4096;
+
+fn registered() -> Result<String> {
+    debugfs::read(debugfs::tackle("numa_policy"))
+}
+
+fn expect_registered(module: &str) -> Result<()> {
+    let line = registered()?;
+    ensure!(
+        line.starts_with(&format!("module={module} mechanism=")),
+        "expected the policy of {module}, got {line:?}"
+    );
+    Ok(())
+}
+
+pub(super) fn a_second_policy_is_refused(_: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    for (first, second) in [(MODULE, "numa_home"), ("numa_sticky", MODULE)] {
+        let module = module::load(first, "")?;
+        expect_registered(first)?;
+        module::expect_refusal(second, "", Errno::EBUSY)?;
+        expect_registered(first)?;
+        // It only plans.
+        if second == MODULE {
+            module::load(MODULE, "advise=1")?.unload()?;
+        }
+        // The switch is no policy.
+        module::load("numa_control", "")?.unload()?;
+        expect_registered(first)?;
+        module.unload()?;
+        ensure!(registered().is_err(), "{first} is still registered");
+        expect_no_hooks()?;
+        module::load(second, "")?.unload()?;
+    }
+    library.unload()
+}
+
+/// The policies in `samples/`.
+pub(super) fn samples_decide(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    let eager = Eager::new()?;
+    module::expect_refusal("numa_home", "node=9", Errno::EINVAL)?;
+    for node in [1, 0] {
+        let home = module::load("numa_home", &format!("node={node}"))?;
+        let worker = Worker::with(&format!("--mib 16 --free --memory {0} --run {0}", 1 - node))?;
+        let pid = worker.pid();
+        wait_for("the node of the policy", patience(LIMIT), || {
+            Ok((Sched::of(pid)?.preferred == Some(node as u64)).then_some(()))
+        })?;
+        await_scans(&worker)?;
+        let now = Sched::of(pid)?.preferred;
+        ensure!(
+            now == Some(node as u64),
+            "expected node {node}, got {now:?}"
+        );
+        drop(worker);
+        home.unload()?;
+    }
+    let sticky = module::load("numa_sticky", "")?;
+    let denied = || debugfs::value::<u64>("/sys/module/numa_sticky/parameters/denied");
+    let worker = Worker::with("--mib 16 --memory 1 --run 0")?;
+    let pid = worker.pid();
+    // It began before the policy decided about its first faults, but none of its pages has moved.
+    wait_for("denied pages", patience(LIMIT), || {
+        Ok((denied()? > PAGES / 2).then_some(()))
+    })?;
+    await_scans(&worker)?;
+    let (pages, sched) = (numa::pages(pid)?, Sched::of(pid)?);
+    ensure!(
+        sched.migrated == 0,
+        "expected no page to move, got {sched:?}, pages on the nodes: {pages:?}"
+    );
+    context.note(format!("{} denied", denied()?))?;
+    sticky.unload()?;
+    // The kernel's rules apply again.
+    await_together(context, &worker)?;
+    drop((worker, eager));
+    expect_no_hooks()?;
+    library.unload()
+}
+
+pub(super) fn a_policy_in_c_that_is_forgotten_is_removed(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    let eager = Eager::new()?;
+    let worker = Worker::start(2)?;
+    let mut log = kmsg::Cursor::now()?;
+    let forgetful = module::load("numa_policy_forget", "")?;
+    expect_registered("numa_policy_forget")?;
+    await_scans(&worker)?;
+    forgetful.unload()?;
+    expect_no_hooks()?;
+    await_scans(&worker)?;
+    let lines = log.read()?;
+    let sizes = lines
+        .iter()
+        .find(|record| record.text.contains("has a size"));
+    ensure!(sizes.is_none(), "the structs have other sizes: {sizes:?}");
+    context.note("no callback after the module")?;
+    drop((worker, eager));
+    library.unload()
+}
+
+pub(super) fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    for (name, values) in [
+        ("advise", &["2", "-1", "yes", ""][..]),
+        ("interval_ms", &["0", "99", "60001", "-1"]),
+        ("runtime_ms", &["600001", "-1", "x"]),
+        ("min_gain", &["0", "1001"]),
+        ("settle_ms", &["600001"]),
+        ("scan_min_ms", &["9", "60001"]),
+        ("bound", &["2"]),
+        ("max_tasks", &["0", "15", "65537"]),
+    ] {
+        for value in values {
+            let mut log = kmsg::Cursor::now()?;
+            module::expect_refusal(MODULE, &format!("{name}={value}"), Errno::EINVAL)?;
+            log.expect_one_error(name)
+                .with_context(|| format!("after {name}={value}"))?;
+        }
+    }
+    expect_no_hooks()?;
+    library.unload()
+}
+
+/// `ROUNDS` says how often.
+pub(super) fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let library = module::library()?;
+    let eager = Eager::new()?;
+    let pinned = Worker::with("--threads 2 --mib 8 --memory 1 --run 0")?;
+    let free = Worker::with("--threads 2 --mib 8 --free --memory 0 --run 1")?;
+    let rounds = rounds()?;
+    for round in 0..rounds {
+        let stack = match round % 3 {
+            0 => vec![module::load(MODULE, EAGER)?],
+            1 => vec![
+                module::load("numa_control", "")?,
+                module::load(MODULE, EAGER)?,
+            ],
+            _ => vec![module::load("numa_sticky", "")?],
+        };
+        await_scans(if round % 2 == 0 { &pinned } else { &free })?;
+        for module in stack {
+            module.unload()?;
+        }
+        expect_no_hooks().with_context(|| format!("round {round}"))?;
+        // The kernel still queues scans of both, and counts faults.
+        await_scans(&pinned).with_context(|| format!("round {round}"))?;
+        await_scans(&free).with_context(|| format!("round {round}"))?;
+    }
+    context.note(format!("numa_policy: {rounds} rounds"))?;
+    drop((pinned, free, eager));
+    library.unload()
+}
