@@ -7,6 +7,6 @@
 
 start=$SECONDS
 "$(dirname "$0")/crates.sh" take
-cargo_shown programs build --release --locked -p tackle-guest -p tackle-qemu
+cargo_shown programs build --release --locked -p tackle-guest -p tackle-plugin -p tackle-qemu
 "$(dirname "$0")/tools.sh" build
 say "programs: built, $((SECONDS - start)) s"

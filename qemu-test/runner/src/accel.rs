@@ -20,6 +20,11 @@ pub enum Accel {
     /// The translator with a clock that counts instructions: a guest's nanosecond is one
     /// of them, the same in every run. One CPU is all that there can be.
     Icount,
+    /// The translator with all CPUs in one thread and a clock that counts the instructions of all
+    /// CPUs together: a guest's second is the same work, however busy the host is. What the
+    /// kernel does each second of its clock, as scans of NUMA balancing, keeps its proportion to
+    /// what a workload does.
+    Clocked,
     /// No machine at all: the kernel is a process of the host ([`uml`](crate::uml)).
     Uml,
     /// The same with a clock that leaps from one timer to the next, and stands still while
@@ -36,6 +41,7 @@ impl Accel {
             Self::Tcg => "tcg",
             Self::TcgInTurn => "tcg, one thread",
             Self::Icount => "tcg, icount",
+            Self::Clocked => "tcg, icount, several CPUs",
             Self::Uml => "uml",
             Self::TimeTravel => "uml, time-travel=inf-cpu",
         }
@@ -43,16 +49,18 @@ impl Accel {
 
     /// What runs a guest of this suite.
     pub fn for_suite(self, suite: Guest) -> Self {
-        if self == Self::Tcg && !suite.at_once {
-            return Self::TcgInTurn;
+        match self {
+            // Hardware does not tell anybody what it accesses.
+            Self::Kvm | Self::Tcg if suite.counts => Self::Clocked,
+            Self::Tcg if !suite.at_once => Self::TcgInTurn,
+            accel => accel,
         }
-        self
     }
 
     /// How many of the wanted CPUs a guest gets.
     pub fn cpus(self, wanted: u32) -> u32 {
         match self {
-            Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
+            Self::Kvm | Self::Tcg | Self::TcgInTurn | Self::Clocked => wanted,
             Self::Icount | Self::Uml | Self::TimeTravel => 1,
         }
     }
@@ -60,7 +68,7 @@ impl Accel {
     /// How many of the wanted NUMA nodes a guest gets.
     pub fn nodes(self, wanted: u32) -> u32 {
         match self {
-            Self::Kvm | Self::Tcg | Self::TcgInTurn => wanted,
+            Self::Kvm | Self::Tcg | Self::TcgInTurn | Self::Clocked => wanted,
             Self::Icount | Self::Uml | Self::TimeTravel => 1,
         }
     }
@@ -82,6 +90,14 @@ impl Accel {
                 "tcg",
                 "-icount",
                 "shift=0,sleep=off",
+                "-cpu",
+                "max",
+            ],
+            Self::Clocked => &[
+                "-accel",
+                "tcg,thread=single",
+                "-icount",
+                "shift=3,sleep=off",
                 "-cpu",
                 "max",
             ],
@@ -107,6 +123,14 @@ impl Accel {
                 "sysctl.kernel.hung_task_timeout_secs=600",
                 "no_timer_check",
             ],
+            // Its clock leaps ahead, too.
+            Self::Clocked => &[
+                "no5lvl",
+                "watchdog_thresh=60",
+                "rcupdate.rcu_cpu_stall_timeout=120",
+                "sysctl.kernel.hung_task_timeout_secs=0",
+                "no_timer_check",
+            ],
             // Its clock leaps ahead while the guest waits for its disk.
             Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
             Self::Uml | Self::TimeTravel => &[],
@@ -124,5 +148,7 @@ mod tests {
         assert_eq!(Accel::Tcg.for_suite(suite), Accel::TcgInTurn);
         assert_eq!(Accel::Tcg.for_suite(suite.at_once()), Accel::Tcg);
         assert_eq!(Accel::Kvm.for_suite(suite), Accel::Kvm);
+        assert_eq!(Accel::Kvm.for_suite(suite.counting()), Accel::Clocked);
+        assert_eq!(Accel::Tcg.for_suite(suite.counting()), Accel::Clocked);
     }
 }

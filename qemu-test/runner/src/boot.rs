@@ -13,8 +13,8 @@ use crate::accel::Accel;
 use crate::follow::{follow, End, Limits, Listener};
 use crate::interrupt::{Interrupt, Interrupted};
 use crate::kernel::Kernel;
-use crate::process::{command, create, Running};
-use crate::qemu::{Console, Files, Machine, Shape, NODES};
+use crate::process::{command, create, pipe, Running};
+use crate::qemu::{Console, Files, Machine, Shape, Wires, NODES};
 use crate::report::TestResult;
 use crate::suite::Guest;
 use crate::template::Templates;
@@ -65,6 +65,8 @@ impl Booter<'_> {
             accel: self.accel,
             cpus: self.accel.cpus(CPUS),
             nodes: self.accel.nodes(NODES),
+            wires: Wires::Ring,
+            counts: false,
             parameters: &[],
         }
     }
@@ -85,6 +87,9 @@ impl Booter<'_> {
             rounds: self.rounds,
             ..Work::new(run)
         };
+        // Open for both until the guest ends, so that neither QEMU nor its plug-in waits for the
+        // other one to open it.
+        let _pipe = shape.counts.then(|| pipe(&files.counts)).transpose()?;
         let mut guest = self.start(shape, &work, dir, Console::File)?;
         let (console, second) = (&files.console, Some(files.second.as_path()));
         let end = follow(
@@ -159,7 +164,8 @@ impl Booter<'_> {
         dir: &Path,
         files: &Files,
     ) -> Result<Option<Vm<'s>>> {
-        let Some(templates) = self.templates.filter(|_| shape.accel.can_be_saved()) else {
+        let can_be_saved = shape.accel.can_be_saved() && !shape.counts;
+        let Some(templates) = self.templates.filter(|_| can_be_saved) else {
             return Ok(None);
         };
         let scratch = dir.join("template");
@@ -205,6 +211,8 @@ impl Booter<'_> {
             accel,
             cpus: accel.cpus(suite.cpus),
             nodes: accel.nodes(suite.nodes),
+            wires: Wires::Ring,
+            counts: suite.counts,
             parameters: suite.parameters,
         };
         let run = format!("run,{}", suite.name);
@@ -221,7 +229,7 @@ impl Booter<'_> {
 
     /// Why the end of a first boot is no verdict, if it is none.
     fn boots_again(&self, end: End, tracker: &mut Tracker<'_>) -> Option<String> {
-        let translated = matches!(self.accel, Accel::Tcg | Accel::TcgInTurn);
+        let translated = matches!(self.accel, Accel::Tcg | Accel::TcgInTurn | Accel::Clocked);
         if !translated || !matches!(end, End::Silent(_)) {
             return None;
         }

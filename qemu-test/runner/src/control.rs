@@ -5,14 +5,14 @@
 //! It is a folder of its own with a short name, as the name of a socket has at most 107
 //! bytes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use nix::sys::stat::Mode;
-use nix::unistd::mkfifo;
 use tempfile::TempDir;
+
+use crate::process::pipe;
 
 /// The folder; it is removed when dropped.
 #[derive(Debug)]
@@ -31,10 +31,7 @@ impl Control {
         let dir = tempfile::Builder::new().prefix("tackle-").tempdir();
         let dir = dir.context("cannot make a folder for QEMU's monitor")?;
         let path = dir.path().join("ttyS1");
-        let pipe = mkfifo(&path, Mode::S_IRWXU)
-            .map_err(Into::into)
-            .and_then(|()| OpenOptions::new().read(true).write(true).open(&path))
-            .with_context(|| format!("cannot make the pipe {}", path.display()))?;
+        let pipe = pipe(&path)?;
         Ok(Self { dir, pipe })
     }
 

@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use nix::sys::signal::{kill, killpg, Signal};
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{mkfifo, Pid};
 
 /// How often a child and its output are looked at.
 pub const POLL: Duration = Duration::from_millis(50);
@@ -28,6 +29,17 @@ pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
+}
+
+/// Makes a named pipe that is open for both: so nobody who opens it waits for the other side.
+///
+/// # Errors
+/// When it cannot be made, for instance because there is a file of this name.
+pub fn pipe(path: &Path) -> Result<File> {
+    mkfifo(path, Mode::S_IRWXU)
+        .map_err(Into::into)
+        .and_then(|()| OpenOptions::new().read(true).write(true).open(path))
+        .with_context(|| format!("cannot make the pipe {}", path.display()))
 }
 
 /// A running child; dropping it kills it.

@@ -8,6 +8,8 @@ use std::process::Command;
 
 use anyhow::{bail, Context, Result};
 
+use tackle_arena::{Layout, WORD_ON_COMMAND_LINE};
+
 use crate::accel::Accel;
 use crate::control::Control;
 use crate::kernel::Kernel;
@@ -29,6 +31,9 @@ pub fn version(qemu: &Path) -> Result<String> {
     let text = String::from_utf8_lossy(&output.stdout);
     Ok(text.lines().next().unwrap_or_default().to_owned())
 }
+
+/// The file of the plug-in that counts memory accesses (`qemu-test/plugin`).
+const PLUGIN: &str = "libtackle_plugin.so";
 
 /// NUMA nodes of a guest that does not ask for another number.
 pub const NODES: u32 = 2;
@@ -74,6 +79,8 @@ pub struct Files {
     pub stderr: PathBuf,
     /// The command line, to boot the same by hand.
     pub command: PathBuf,
+    /// The pipe by which the plug-in sends its counts to ttyS2.
+    pub counts: PathBuf,
     /// Where User Mode Linux keeps its pid file and socket.
     pub uml: PathBuf,
 }
@@ -90,8 +97,33 @@ impl Files {
             second: dir.join("ktap.log"),
             stderr: dir.join("qemu.stderr"),
             command: dir.join("qemu.command"),
+            counts: dir.join("counts"),
             uml: dir.join("uml"),
         })
+    }
+}
+
+/// How the nodes of a guest are connected, from three nodes to eight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wires {
+    /// Each to two neighbours. The kernel takes it for a glueless mesh.
+    Ring,
+    /// Two groups of nodes, with a backplane between the groups.
+    Backplane,
+}
+
+impl Wires {
+    /// The distance of two nodes: 10 of a node from itself, 10 more for each step.
+    fn distance(self, src: u32, dst: u32, nodes: u32) -> u32 {
+        let steps = src.abs_diff(dst);
+        let half = nodes / 2;
+        10 + 10
+            * match self {
+                Self::Ring => steps.min(nodes - steps),
+                Self::Backplane if steps == 0 => 0,
+                Self::Backplane if (src < half) == (dst < half) => 1,
+                Self::Backplane => 2,
+            }
     }
 }
 
@@ -107,6 +139,10 @@ pub struct Shape<'a> {
     /// The number of NUMA nodes. The CPUs are shared out evenly. When there are fewer CPUs
     /// than nodes, the first nodes have one each, and the others have memory only.
     pub nodes: u32,
+    /// How the nodes are connected.
+    pub wires: Wires,
+    /// Whether a plug-in counts the memory accesses of workloads.
+    pub counts: bool,
     /// Kernel parameters besides those of every guest.
     pub parameters: &'static [&'static str],
 }
@@ -166,7 +202,7 @@ impl Shape<'_> {
         }
         if RING.contains(&self.nodes) {
             for (src, dst) in pairs(self.nodes) {
-                let val = distance(src, dst, self.nodes);
+                let val = self.wires.distance(src, dst, self.nodes);
                 add(&["-numa", &format!("dist,src={src},dst={dst},val={val}")]);
             }
         }
@@ -190,6 +226,17 @@ impl Shape<'_> {
         add(&["-kernel", text(&self.kernel.image())?]);
         add(&["-initrd", text(&self.kernel.initramfs())?]);
         Ok(args)
+    }
+
+    /// The nodes, as the plug-in needs them.
+    pub fn layout(&self) -> Layout {
+        let share = self.cpus / self.nodes_with_cpus();
+        Layout {
+            cpus: (0..self.cpus).map(|cpu| (cpu / share) as usize).collect(),
+            memory: (0..self.nodes)
+                .map(|node| self.memory(node).into())
+                .collect(),
+        }
     }
 
     /// The CPUs of a node, as a part of QEMU's option `-numa node`.
@@ -234,6 +281,9 @@ impl Shape<'_> {
         if self.kernel.has("CONFIG_SLUB_DEBUG_ON")? && self.kernel.has("CONFIG_KASAN")? {
             words.push("slab_debug=FZP");
         }
+        if self.counts {
+            words.push(WORD_ON_COMMAND_LINE);
+        }
         words.extend(self.parameters);
         Ok(words.into_iter().map(str::to_owned).collect())
     }
@@ -242,12 +292,6 @@ impl Shape<'_> {
 /// The pairs of different nodes, each in one order: QEMU fills in the other one.
 fn pairs(nodes: u32) -> impl Iterator<Item = (u32, u32)> {
     (0..nodes).flat_map(move |src| (src + 1..nodes).map(move |dst| (src, dst)))
-}
-
-/// The distance of two nodes of a ring: 10 of a node from itself, 10 more for each step.
-fn distance(src: u32, dst: u32, nodes: u32) -> u32 {
-    let steps = src.abs_diff(dst);
-    10 + 10 * steps.min(nodes - steps)
 }
 
 /// One machine.
@@ -289,6 +333,18 @@ impl Machine<'_> {
             add(&["-qmp", &format!("unix:{socket},server=on,wait=off")]);
         }
         add(&["-chardev", &second, "-serial", "chardev:second"]);
+        if self.shape.counts {
+            let (plugin, pipe) = (plugin()?, option(&files.counts)?);
+            let (plugin, layout) = (option(&plugin)?, self.shape.layout());
+            add(&["-plugin", &format!("{plugin},{layout},out={pipe}")]);
+            add(&[
+                "-chardev",
+                &format!("file,id=counts,path=/dev/null,input-path={pipe}"),
+            ]);
+            // ttyS0 has interrupt 4, which would be that of ttyS2.
+            let line = "isa-serial,chardev=counts,index=2,iobase=0x3e8,irq=5";
+            add(&["-device", line]);
+        }
         // The order makes them vda, vdb and vdc. They are read-only and need no locks. With
         // locks, guests that started at the same moment were seen to fail.
         let kernel = self.shape.kernel;
@@ -318,6 +374,24 @@ impl Machine<'_> {
         words.push(format!("loglevel={level}"));
         Ok(words.join(" "))
     }
+}
+
+/// The plug-in that counts memory accesses. Cargo puts it beside the program that runs.
+///
+/// # Errors
+/// When it is not there.
+pub fn plugin() -> Result<PathBuf> {
+    let program = std::env::current_exe().context("cannot find the program itself")?;
+    let path = program.with_file_name(PLUGIN);
+    // Those of cargo's tests are in a folder below.
+    let above = program
+        .parent()
+        .and_then(|dir| Some(dir.parent()?.join(PLUGIN)));
+    let found = [Some(path.clone()), above].into_iter().flatten();
+    let mut found = found.filter(|path| path.exists());
+    found
+        .next()
+        .with_context(|| format!("{} is missing: make programs", path.display()))
 }
 
 pub(crate) fn text(path: &Path) -> Result<&str> {
@@ -364,6 +438,8 @@ mod tests {
                 accel,
                 cpus,
                 nodes,
+                wires: Wires::Ring,
+                counts: false,
                 parameters: &["kunit.enable=1"],
             },
             work: &work,
@@ -435,6 +511,14 @@ mod tests {
                 "dist,src=2,dst=3,val=20",
             ]
         );
+    }
+
+    #[test]
+    fn a_backplane_is_farther_than_a_neighbour() {
+        let row = |src| [0, 1, 2, 3].map(|dst| Wires::Backplane.distance(src, dst, 4));
+        assert_eq!(row(0), [10, 20, 30, 30]);
+        assert_eq!(row(3), [30, 30, 20, 10]);
+        assert_eq!(Wires::Backplane.distance(3, 4, 8), 30);
     }
 
     #[test]

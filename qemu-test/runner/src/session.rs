@@ -87,7 +87,9 @@ impl Wishes {
         let slow = if kernel.has("CONFIG_KASAN")? { 4 } else { 1 };
         let quiet = Duration::from_secs(match accel {
             Accel::Kvm | Accel::Uml => 30,
-            Accel::Tcg | Accel::TcgInTurn | Accel::Icount | Accel::TimeTravel => 120,
+            Accel::Tcg | Accel::TcgInTurn | Accel::Icount | Accel::Clocked | Accel::TimeTravel => {
+                120
+            }
         });
         let silence = self.silence.unwrap_or(quiet * slow);
         let total = self.total.unwrap_or(TOTAL);

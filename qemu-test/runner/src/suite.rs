@@ -21,6 +21,9 @@ pub struct Guest {
     /// Whether its CPUs run at the same moment under TCG, too, and not in turn: what it
     /// looks for is what they do to each other. It must not patch code that they run.
     pub at_once: bool,
+    /// Whether a plug-in of QEMU counts the memory accesses of its workloads. It then runs under
+    /// [`Accel::Clocked`](crate::accel::Accel::Clocked), where hardware could run it, too.
+    pub counts: bool,
     /// Kernel parameters that it needs.
     pub parameters: &'static [&'static str],
 }
@@ -34,6 +37,7 @@ impl Guest {
             nodes: NODES,
             needs: None,
             at_once: false,
+            counts: false,
             parameters: &[],
         }
     }
@@ -65,6 +69,14 @@ impl Guest {
     pub const fn at_once(self) -> Self {
         Self {
             at_once: true,
+            ..self
+        }
+    }
+
+    /// The same with memory accesses that are counted.
+    pub const fn counting(self) -> Self {
+        Self {
+            counts: true,
             ..self
         }
     }

@@ -81,7 +81,7 @@ fn processor() -> Result<usize> {
 mod tests {
     use super::*;
     use crate::kernel::Kernel;
-    use crate::qemu::Shape;
+    use crate::qemu::{Shape, Wires};
     use crate::work::Work;
 
     fn args_on(accel: Accel) -> Vec<String> {
@@ -97,6 +97,8 @@ mod tests {
                 accel,
                 cpus: 1,
                 nodes: 1,
+                wires: Wires::Ring,
+                counts: false,
                 parameters: &[],
             },
             work: &Work::new("bench,qdisc"),
