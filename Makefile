@@ -58,9 +58,10 @@ fresh: ## demo and test in fresh Debian 12 and 13 (FRESH=trixie; FRESH_MAKE=demo
 	@scripts/fresh.sh
 
 .PHONY: bench
-bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, numa, qdisc-time, links, links-all or core; COMPARE=commit; KEEP=1)
+bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, numa, numa-placement, qdisc-time, links, links-all or core; COMPARE=commit; KEEP=1; ROUNDS=n: of numa-placement)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
-		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') $(if $(KEEP),--keep)
+		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') \
+		$(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
 .PHONY: shell
 shell: boot-$(FLAVOUR) ## an interactive guest with the modules at hand

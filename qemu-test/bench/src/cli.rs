@@ -41,10 +41,13 @@ pub struct Cli {
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks, qdisc, livepatch, numa, qdisc-time, links, links-all or
-    /// core; repeat for several
+    /// A suite to run instead of all: hooks, qdisc, livepatch, numa, numa-placement, qdisc-time, links,
+    /// links-all or core; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
+    /// How often the policies of numa-placement take turns, 5 if not given
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    rounds: Option<u32>,
     /// Say what has changed by more than 1 % since this commit
     #[arg(long, value_name = "COMMIT")]
     compare: Option<String>,
@@ -78,7 +81,13 @@ impl Cli {
             // What is measured must not depend on how often a guest was started before.
             templates: None,
         };
-        let outcome = measure(&session, &self.kernel, self.uml.as_ref(), &suites);
+        let outcome = measure(
+            &session,
+            &self.kernel,
+            self.uml.as_ref(),
+            &suites,
+            self.rounds,
+        );
         session.ui.clear();
         let kept = match &outcome {
             Ok(measured) => self.keep || !measured.drifts.is_empty(),

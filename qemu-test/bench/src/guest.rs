@@ -14,6 +14,7 @@ use tackle_qemu::session::Session;
 use tackle_qemu::tail::Lines;
 use tackle_qemu::ui::Ui;
 
+use crate::curve::Curve;
 use crate::origin::Origin;
 use crate::record::{merge, records, Figure, Record, Skipped};
 use crate::source::{Measured, Source};
@@ -23,6 +24,7 @@ use crate::source::{Measured, Source};
 #[serde(rename_all = "lowercase")]
 enum Line {
     Figure(Figure),
+    Curve(Curve),
     /// In the place of a figure.
     Skipped(Skipped),
     /// All went well: so many figures there are.
@@ -56,8 +58,8 @@ impl Source for Guest<'_> {
                 nodes: self.nodes,
                 ..booter.shape(self.kernel)
             };
-            let (figures, skipped) = boot(self.session, &booter, shape, suites, &what)?;
-            Ok((records(&figures, &origin)?, skipped))
+            let heard = boot(self.session, &booter, shape, suites, &what)?;
+            Ok((records(&heard.figures, &origin)?, heard.skipped))
         };
         let (first, skipped) = boot("1 of 2")?;
         let (second, _) = boot("2 of 2")?;
@@ -66,8 +68,20 @@ impl Source for Guest<'_> {
             records,
             drifts,
             skipped,
+            curves: Vec::new(),
         })
     }
+}
+
+/// What a guest has reported.
+#[derive(Debug, Default)]
+pub struct Heard {
+    /// The figures.
+    pub figures: Vec<Figure>,
+    /// What it could not measure.
+    pub skipped: Vec<Skipped>,
+    /// How values went.
+    pub curves: Vec<Curve>,
 }
 
 /// One boot of a guest that measures. `what` names it, and its folder.
@@ -81,7 +95,7 @@ pub fn boot(
     shape: Shape<'_>,
     suites: &[&str],
     what: &str,
-) -> Result<(Vec<Figure>, Vec<Skipped>)> {
+) -> Result<Heard> {
     let dir = session.dir.subdir(what.replace(' ', "-"))?;
     let mut collect = Collect::new(&session.ui, what);
     session
@@ -103,8 +117,7 @@ struct Collect<'a> {
     what: &'a str,
     console: Watch,
     report: Lines,
-    figures: Vec<Figure>,
-    skipped: Vec<Skipped>,
+    heard: Heard,
     end: Option<usize>,
     error: Option<String>,
 }
@@ -116,8 +129,7 @@ impl<'a> Collect<'a> {
             what,
             console: Watch::new(),
             report: Lines::new(),
-            figures: Vec::new(),
-            skipped: Vec::new(),
+            heard: Heard::default(),
             end: None,
             error: None,
         }
@@ -128,19 +140,21 @@ impl<'a> Collect<'a> {
         match parsed.with_context(|| format!("the guest reports {line:?}"))? {
             Line::Figure(figure) => {
                 // One that takes turns with others comes again and again.
-                if self.figures.iter().all(|known| known.key != figure.key) {
+                let known = &self.heard.figures;
+                if known.iter().all(|known| known.key != figure.key) {
                     self.ui.step(&format!("{}: {}", self.what, figure.key));
                 }
-                self.figures.push(figure);
+                self.heard.figures.push(figure);
             }
-            Line::Skipped(skipped) => self.skipped.push(skipped),
+            Line::Curve(curve) => self.heard.curves.push(curve),
+            Line::Skipped(skipped) => self.heard.skipped.push(skipped),
             Line::End(count) => self.end = Some(count),
             Line::Error(text) => self.error = Some(text),
         }
         Ok(())
     }
 
-    fn finish(self, fault: Option<String>) -> Result<(Vec<Figure>, Vec<Skipped>)> {
+    fn finish(self, fault: Option<String>) -> Result<Heard> {
         self.console.finish(self.ui)?;
         if let Some(error) = self.error {
             bail!("{error}");
@@ -149,8 +163,8 @@ impl<'a> Collect<'a> {
             bail!("{fault}");
         }
         match self.end {
-            Some(count) if count == self.figures.len() => Ok((self.figures, self.skipped)),
-            Some(count) => bail!("{count} figures, {} came through", self.figures.len()),
+            Some(count) if count == self.heard.figures.len() => Ok(self.heard),
+            Some(count) => bail!("{count} figures, {} came through", self.heard.figures.len()),
             None => bail!("ended before all was measured"),
         }
     }
@@ -177,11 +191,7 @@ mod tests {
     const FIGURE: &[u8] = br#"{"figure":{"suite":"hooks","case":"bare","subject":"ftrace-ops","metric":"insn_per_call","value":8.0,"unit":"instructions"}}
 "#;
 
-    fn collect(
-        console: &[u8],
-        report: &[u8],
-        fault: Option<&str>,
-    ) -> Result<(Vec<Figure>, Vec<Skipped>)> {
+    fn collect(console: &[u8], report: &[u8], fault: Option<&str>) -> Result<Heard> {
         let ui = Ui::new();
         let mut collect = Collect::new(&ui, "test");
         collect.heard(console, report)?;
@@ -195,7 +205,7 @@ mod tests {
     #[test]
     fn figures_come_through() {
         let report = [FIGURE, b"{\"end\":1}\n"].concat();
-        let (figures, _) = collect(b"", &report, None).unwrap();
+        let figures = collect(b"", &report, None).unwrap().figures;
         assert_eq!(
             figures[0].key.to_string(),
             "hooks bare ftrace-ops insn_per_call"
@@ -209,9 +219,18 @@ mod tests {
             br#"{"skipped":{"suite":"hooks","case":"nop","subject":"bpf-fentry","reason":"no BTF"}}
 "#;
         let report = [line, FIGURE, b"{\"end\":1}\n"].concat();
-        let (figures, skipped) = collect(b"", &report, None).unwrap();
-        assert_eq!(figures.len(), 1);
-        assert_eq!(skipped[0].to_string(), "hooks nop bpf-fentry: no BTF");
+        let heard = collect(b"", &report, None).unwrap();
+        assert_eq!(heard.figures.len(), 1);
+        assert_eq!(heard.skipped[0].to_string(), "hooks nop bpf-fentry: no BTF");
+    }
+
+    #[test]
+    fn curves_come_through() {
+        let line = br#"{"curve":{"suite":"s","case":"c","subject":"x","points":[[0.1,50.0]]}}
+"#;
+        let report = [line, FIGURE, b"{\"end\":1}\n"].concat();
+        let heard = collect(b"", &report, None).unwrap();
+        assert_eq!(heard.curves[0].points, [[0.1, 50.0]]);
     }
 
     #[test]

@@ -16,7 +16,7 @@ use tackle_qemu::session::Session;
 
 use crate::origin::Origin;
 use crate::record::Key;
-use crate::rounds::{alternate, records};
+use crate::rounds::{alternate, records, MIN_ROUNDS};
 use crate::source::{Measured, Source};
 
 /// How often subjects take turns.
@@ -57,7 +57,9 @@ impl Source for Host<'_> {
                     subject: String::new(),
                     metric: "ns_per_call".to_owned(),
                 };
-                measured.records.extend(records(&key, "ns", &all, &origin)?);
+                measured
+                    .records
+                    .extend(records(&key, "ns", &all, MIN_ROUNDS, &origin)?);
             }
             self.session
                 .ui

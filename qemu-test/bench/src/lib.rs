@@ -18,9 +18,11 @@
 
 pub mod cli;
 pub mod compare;
+pub mod curve;
 pub mod guest;
 pub mod host;
 pub mod origin;
+pub mod placement;
 pub mod plot;
 pub mod record;
 pub mod report;

@@ -26,7 +26,8 @@ pub struct Bar {
 /// From this on numbers are told in millions.
 pub const MILLION: f64 = 1e6;
 
-const WIDTH: u32 = 860;
+/// The width of a plot.
+pub(crate) const WIDTH: u32 = 860;
 /// For each bar.
 const ROW: u32 = 38;
 /// For the labels on the left.
@@ -39,7 +40,10 @@ const NOTES: f64 = 0.34;
 const RUST: RGBColor = RGBColor(199, 84, 36);
 const C: RGBColor = RGBColor(92, 116, 145);
 const BPF: RGBColor = RGBColor(193, 157, 43);
-const LINES: RGBColor = RGBColor(221, 225, 230);
+const NOBODY: RGBColor = RGBColor(181, 186, 192);
+const HAND: RGBColor = RGBColor(69, 133, 87);
+/// Of what is behind the values.
+pub(crate) const LINES: RGBColor = RGBColor(221, 225, 230);
 const TEXT: RGBColor = RGBColor(34, 38, 43);
 
 /// Draws bars under each other, the first one on top.
@@ -94,11 +98,7 @@ fn draw(
         // The first one has the highest place.
         let top = (rows - row) as f64;
         let (from, to, middle) = (top - 0.86, top - 0.14, top - 0.5);
-        let colour = match bar.language {
-            Language::Rust => RUST,
-            Language::C => C,
-            Language::Bpf => BPF,
-        };
+        let colour = colour(bar.language);
         chart.draw_series([Rectangle::new(
             [(0.0, from), (bar.value.max(0.0), to)],
             colour.filled(),
@@ -143,7 +143,19 @@ fn tick(value: f64, longest: f64) -> String {
     format!("{value:.places$}")
 }
 
-fn font(size: u32) -> TextStyle<'static> {
+/// The colour of what is written in a language.
+pub(crate) fn colour(language: Language) -> RGBColor {
+    match language {
+        Language::Rust => RUST,
+        Language::C => C,
+        Language::Bpf => BPF,
+        Language::Nobody => NOBODY,
+        Language::Hand => HAND,
+    }
+}
+
+/// How words are written.
+pub(crate) fn font(size: u32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&TEXT)
 }
 

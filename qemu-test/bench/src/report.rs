@@ -6,6 +6,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
+use crate::curve::{curves, Curve};
 use crate::origin::Origin;
 use crate::plot::{bars, Bar, MILLION};
 use crate::record::{Record, Skipped};
@@ -22,8 +23,8 @@ figcaption b { font-size: 16px; color: #22262b }
 table { border-collapse: collapse; font-size: 14px }
 th, td { text-align: left; padding: 0.2em 1em 0.2em 0; border-bottom: 1px solid #dde1e6 }
 .wide { overflow-x: auto }
-.rust { color: #c75424 } .c { color: #5c7491 } .bpf { color: #8f7315 }
-.rust, .c, .bpf { font-weight: bold }
+.rust { color: #c75424 } .c { color: #5c7491 } .bpf { color: #8f7315 } .hand { color: #458557 }
+.rust, .c, .bpf, .hand { font-weight: bold }
 table .number { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums }
 ";
 
@@ -38,7 +39,8 @@ pub fn page(measured: &Measured) -> Result<String> {
         "<html lang=\"en\">\n<meta charset=\"utf-8\">\n<title>Tackle: benchmarks</title>\n\
          <style>{STYLE}</style>\n<h1>What it costs</h1>\n\
          <p>Shorter bars are better. <span class=\"rust\">Orange</span> is Rust, \
-         <span class=\"c\">blue</span> is C, <span class=\"bpf\">yellow</span> is BPF.</p>\n"
+         <span class=\"c\">blue</span> is C, <span class=\"bpf\">yellow</span> is BPF. In NUMA \
+         placement <span class=\"hand\">green</span> is a person, and grey is nothing.</p>\n"
     )?;
     if !measured.drifts.is_empty() {
         out.push_str("<div class=\"drift\"><p>Drifted from boot to boot:</p><ul>\n");
@@ -68,6 +70,11 @@ fn how(means: Means) -> &'static str {
              meanwhile. The subjects take turns; each figure is the median of the rounds, each \
              ratio that of the ratios within a round. The thin line reaches over the middle half \
              of the rounds."
+        }
+        Means::Placement => {
+            "Counted in guests whose clock counts the instructions of all CPUs. The policies take \
+             turns; each figure is the median of the rounds, and the thin line reaches over the \
+             middle half of them. In the curves a thin line is a round and a thick one the median."
         }
         Means::TimeTravel => {
             "Measured under User Mode Linux with a clock that stands still while anything is \
@@ -160,6 +167,18 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
                 escape(what),
                 escape(&format!("{}, {case}, {metric}", suite.name)),
                 escape(suite.axis),
+                escape(&caption(origin, &origin.short_commit())),
+            )?;
+        }
+        let of_case = |curve: &&Curve| curve.suite == suite.name && curve.case == *case;
+        let of_case: Vec<_> = measured.curves.iter().filter(of_case).collect();
+        if !of_case.is_empty() {
+            write!(
+                out,
+                "<figure>\n<figcaption><b>{}: local share over time</b></figcaption>\n{}\n\
+                 <figcaption>{}</figcaption>\n</figure>\n",
+                escape(title),
+                curves("local share", &of_case)?,
                 escape(&caption(origin, &origin.short_commit())),
             )?;
         }

@@ -19,7 +19,7 @@ use crate::origin::Origin;
 use crate::record::{rounded, Key, Record};
 use crate::subject::find;
 
-/// The fewest rounds of which a median says something.
+/// The fewest rounds of which a median says something, where one differs little from the next.
 pub const MIN_ROUNDS: usize = 15;
 
 /// A median, and the quartiles on both sides of it: half of all values lie between them.
@@ -94,9 +94,15 @@ pub fn alternate(
 /// The records of a case. The key's subject is that of each series.
 ///
 /// # Errors
-/// When there are fewer rounds than [`MIN_ROUNDS`], a subject is not known, or has not as
+/// When there are fewer rounds than `fewest`, a subject is not known, or has not as
 /// many values as its original.
-pub fn records(case: &Key, unit: &str, all: &[Series], origin: &Origin) -> Result<Vec<Record>> {
+pub fn records(
+    case: &Key,
+    unit: &str,
+    all: &[Series],
+    fewest: usize,
+    origin: &Origin,
+) -> Result<Vec<Record>> {
     all.iter()
         .map(|series| {
             let key = Key {
@@ -105,8 +111,8 @@ pub fn records(case: &Key, unit: &str, all: &[Series], origin: &Origin) -> Resul
             };
             let rounds = series.values.len();
             ensure!(
-                rounds >= MIN_ROUNDS,
-                "{key}: {rounds} rounds, {MIN_ROUNDS} are needed"
+                rounds >= fewest,
+                "{key}: {rounds} rounds, {fewest} are needed"
             );
             let value = Summary::of(&series.values).context("no rounds")?;
             let original = find(&key.suite, &key.subject)?.original;

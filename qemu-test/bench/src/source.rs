@@ -7,8 +7,10 @@ use tackle_qemu::accel::Accel;
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::session::Session;
 
+use crate::curve::Curve;
 use crate::guest::Guest;
 use crate::host::Host;
+use crate::placement::Placement;
 use crate::record::{Drift, Record, Skipped};
 use crate::subject::{Means, Suite};
 use crate::turns::Turns;
@@ -22,6 +24,8 @@ pub struct Measured {
     pub drifts: Vec<Drift>,
     /// What could not be measured.
     pub skipped: Vec<Skipped>,
+    /// How values went in the rounds.
+    pub curves: Vec<Curve>,
 }
 
 impl Measured {
@@ -29,6 +33,7 @@ impl Measured {
         self.records.extend(other.records);
         self.drifts.extend(other.drifts);
         self.skipped.extend(other.skipped);
+        self.curves.extend(other.curves);
     }
 }
 
@@ -42,7 +47,8 @@ pub trait Source {
     fn measure(&self, suites: &[&str]) -> Result<Measured>;
 }
 
-/// Measures suites, each by its means, in their order: on `kernel`, or on `uml`.
+/// Measures suites, each by its means, in their order: on `kernel`, or on `uml`. `rounds` is how
+/// often policies of NUMA placement take turns; the guest's own number when `None`.
 ///
 /// # Errors
 /// As [`Source::measure`].
@@ -51,6 +57,7 @@ pub fn measure(
     kernel: &Kernel,
     uml: Option<&Kernel>,
     suites: &[&'static Suite],
+    rounds: Option<u32>,
 ) -> Result<Measured> {
     let mut measured = Measured::default();
     // Suites of the same means are done in one go: in the same boots.
@@ -66,6 +73,11 @@ pub fn measure(
                 session,
                 kernel,
                 nodes: 2,
+            },
+            Means::Placement => &Placement {
+                session,
+                kernel,
+                rounds,
             },
             Means::Host => &Host { session, kernel },
             Means::GuestTurns => &Turns {

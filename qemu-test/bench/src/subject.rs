@@ -4,6 +4,7 @@
 //! C original each is held against.
 
 mod links;
+mod placement;
 
 use anyhow::{Context, Result};
 
@@ -19,6 +20,10 @@ pub enum Language {
     Bpf,
     /// Rust.
     Rust,
+    /// Nothing acts.
+    Nobody,
+    /// Not written: a person has done it.
+    Hand,
 }
 
 /// How the suites are measured: each has a [`Source`](crate::source::Source).
@@ -30,6 +35,8 @@ pub enum Means {
     GuestNodes,
     /// In such a guest, by turns.
     GuestTurns,
+    /// In guests with several NUMA nodes whose memory accesses are counted, by turns.
+    Placement,
     /// As a program on the host, in real time.
     Host,
     /// In a guest that is a process of the host, in real time.
@@ -111,6 +118,10 @@ pub const SUBJECTS: &[Subject] = &[
     RUST.numa("numa_stat-private-0", "numa_stat private=0"),
     RUST.numa("numa_stat", "numa_stat"),
     RUST.numa("numa_stat-wakeups-1", "numa_stat wakeups=1"),
+    NOBODY.of("numa-placement", "none", "no balancing"),
+    C.of("numa-placement", "kernel", "the kernel's"),
+    RUST.of("numa-placement", "ours", "numa_balance"),
+    HAND.of("numa-placement", "pinned", "placed by hand"),
     C.of("qdisc-time", "noqueue", "noqueue"),
     C.of("qdisc-time", "pfifo", "pfifo (C)"),
     C.of("qdisc-time", "codel", "codel (C)").beside("codel"),
@@ -133,6 +144,8 @@ pub const SUBJECTS: &[Subject] = &[
 const C: Language = Language::C;
 const BPF: Language = Language::Bpf;
 const RUST: Language = Language::Rust;
+const NOBODY: Language = Language::Nobody;
+const HAND: Language = Language::Hand;
 
 impl Language {
     const fn of(self, suite: &'static str, name: &'static str, label: &'static str) -> Subject {
@@ -344,6 +357,7 @@ pub const SUITES: &[Suite] = &[
             ("wakeup", "A wake-up on one node, with a switch to the other thread"),
         ],
     },
+    placement::SUITE,
     Suite {
         name: "qdisc-time",
         means: Means::Uml,
@@ -420,7 +434,7 @@ mod tests {
         let error = suite("nets").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, qdisc-time, links, links-all, core"
+            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, numa-placement, qdisc-time, links, links-all, core"
         );
     }
 }

@@ -11,7 +11,7 @@ use tackle_qemu::session::Session;
 use crate::guest::boot;
 use crate::origin::Origin;
 use crate::record::{Figure, Key};
-use crate::rounds::{records, Series};
+use crate::rounds::{records, Series, MIN_ROUNDS};
 use crate::source::{Measured, Source};
 
 /// What is measured in one guest.
@@ -33,22 +33,22 @@ impl Source for Turns<'_> {
             accel => (Origin::of_guest(self.kernel, accel)?, "turns"),
         };
         let shape = booter.shape(self.kernel);
-        let (figures, skipped) = boot(self.session, &booter, shape, suites, what)?;
+        let heard = boot(self.session, &booter, shape, suites, what)?;
         let mut measured = Measured {
-            skipped,
+            skipped: heard.skipped,
             ..Measured::default()
         };
-        for (key, unit, all) in cases(&figures) {
+        for (key, unit, all) in cases(&heard.figures) {
             measured
                 .records
-                .extend(records(&key, &unit, &all, &origin)?);
+                .extend(records(&key, &unit, &all, MIN_ROUNDS, &origin)?);
         }
         Ok(measured)
     }
 }
 
 /// The figures of each case, a series for each subject; the key's subject is empty.
-fn cases(figures: &[Figure]) -> Vec<(Key, String, Vec<Series>)> {
+pub(crate) fn cases(figures: &[Figure]) -> Vec<(Key, String, Vec<Series>)> {
     let mut cases: Vec<(Key, String, Vec<Series>)> = Vec::new();
     for figure in figures {
         let key = Key {

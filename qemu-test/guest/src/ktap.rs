@@ -42,8 +42,13 @@ pub fn channel() -> Result<Box<dyn Write>> {
     Ok(Box::new(file))
 }
 
-/// Switches a serial port to raw mode, or each line would end in "\r\n".
-fn raw(file: &File) -> Result<()> {
+/// Switches a serial port to raw mode, or each line would end in "\r\n". Any other file is left
+/// as it is.
+///
+/// # Errors
+///
+/// The port cannot be set up.
+pub fn raw(file: &File) -> Result<()> {
     if file.is_terminal() {
         let mut settings = tcgetattr(file)?;
         cfmakeraw(&mut settings);

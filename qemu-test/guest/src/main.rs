@@ -40,7 +40,8 @@ enum Word {
     Demo,
     /// Measure, and report figures as lines of JSON; without names, everything
     Bench {
-        /// Names of benchmarks: hooks, qdisc, livepatch, numa, qdisc-time, links, links-all
+        /// Names of benchmarks: hooks, qdisc, livepatch, numa, numa-placement, qdisc-time,
+        /// links, links-all
         suites: Vec<String>,
     },
     /// Put memory on one node, then use it from another (started by `run`)
@@ -49,6 +50,9 @@ enum Word {
     /// Touch memory that faults as NUMA balancing makes it (started by `bench`)
     #[command(hide = true)]
     NumaToucher,
+    /// Use memory at a fixed address, whose accesses are counted (started by `run` and `bench`)
+    #[command(hide = true)]
+    NumaPlacement(sys::placement::worker::Args),
     /// Send random netlink messages (started by `run`; by hand to repeat a seed)
     #[command(hide = true)]
     NetlinkFuzz(suites::netlink_fuzz::worker::Args),
@@ -65,6 +69,7 @@ fn main() -> ExitCode {
         Word::Bench { suites } => bench::run(&suites),
         Word::NumaWorker(args) => sys::worker::work(&args).map(|()| true),
         Word::NumaToucher => bench::toucher::work().map(|()| true),
+        Word::NumaPlacement(args) => sys::placement::worker::work(&args).map(|()| true),
         Word::NetlinkFuzz(args) => suites::netlink_fuzz::worker::work(&args).map(|()| true),
     };
     report(outcome)

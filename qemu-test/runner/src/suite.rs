@@ -118,6 +118,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("numa_policy4").on_nodes(4),
     // As many as there can be with CONFIG_NODES_SHIFT=6, the default of x86-64.
     Guest::new("numa64").on_nodes(64),
+    Guest::new("numa_placement").on_cpus(4).counting(),
     Guest::new("rcodel"),
     Guest::new("rfq_codel"),
     Guest::new("fault"),

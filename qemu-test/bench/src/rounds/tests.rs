@@ -72,7 +72,7 @@ fn ratios_are_those_of_the_pairs() {
         series("c", |round| 10.0 + round as f64),
         series("rust", |round| (10.0 + round as f64) * 0.8),
     ];
-    let records = records(&case(), "ns", &all, &test_origin()).unwrap();
+    let records = records(&case(), "ns", &all, MIN_ROUNDS, &test_origin()).unwrap();
     assert_eq!(records[0].value, 17.0);
     assert_eq!(records[0].spread, Some([13.5, 20.5]));
     assert_eq!(
@@ -89,7 +89,7 @@ fn ratios_are_those_of_the_pairs() {
 #[test]
 fn without_an_original_there_is_no_ratio() {
     let all = [series("rust", |_| 2.0)];
-    let records = records(&case(), "ns", &all, &test_origin()).unwrap();
+    let records = records(&case(), "ns", &all, MIN_ROUNDS, &test_origin()).unwrap();
     assert_eq!(records[0].ratio, None);
     assert_eq!(records[0].ratio_spread, None);
     assert_eq!(records[0].baseline, None);
@@ -98,7 +98,7 @@ fn without_an_original_there_is_no_ratio() {
 #[test]
 fn what_cannot_be_compared_is_refused() {
     let refused = |all: &[Series]| {
-        let error = records(&case(), "ns", all, &test_origin()).unwrap_err();
+        let error = records(&case(), "ns", all, MIN_ROUNDS, &test_origin()).unwrap_err();
         error.to_string()
     };
     let mut few = series("c", |_| 1.0);

@@ -7,6 +7,7 @@ mod hooks;
 mod links;
 mod livepatch;
 mod numa;
+mod numa_placement;
 mod pktgen;
 mod probes;
 mod qdisc;
@@ -20,6 +21,7 @@ use serde::Serialize;
 use crate::ktap::channel;
 use crate::sys::cmd;
 pub use numa::toucher;
+pub use numa_placement::machine;
 
 /// A suite of measurements.
 struct Suite {
@@ -27,10 +29,11 @@ struct Suite {
     run: fn(&mut Report) -> Result<()>,
 }
 
-const SUITES: [Suite; 7] = [
+const SUITES: [Suite; 8] = [
     hooks::SUITE,
     livepatch::SUITE,
     numa::SUITE,
+    numa_placement::SUITE,
     qdisc::SUITE,
     qdisc_time::SUITE,
     links::SUITE,
@@ -42,6 +45,7 @@ const SUITES: [Suite; 7] = [
 #[serde(rename_all = "lowercase")]
 enum Line<'a> {
     Figure(Figure<'a>),
+    Curve(Curve<'a>),
     /// What this kernel cannot do, in the place of the figure.
     Skipped(Skipped<'a>),
     /// The last line when all went well: how many figures there are.
@@ -59,6 +63,16 @@ struct Figure<'a> {
     metric: &'a str,
     value: f64,
     unit: &'a str,
+}
+
+/// How a value went in one round.
+#[derive(Clone, Debug, Serialize)]
+struct Curve<'a> {
+    suite: &'a str,
+    case: &'a str,
+    subject: &'a str,
+    /// Pairs of a time in seconds and the value.
+    points: Vec<[f64; 2]>,
 }
 
 /// What was not measured, and why.
@@ -80,6 +94,10 @@ impl Report {
     fn figure(&mut self, figure: Figure<'_>) -> Result<()> {
         self.figures += 1;
         self.line(&Line::Figure(figure))
+    }
+
+    fn curve(&mut self, curve: Curve<'_>) -> Result<()> {
+        self.line(&Line::Curve(curve))
     }
 
     fn skipped(&mut self, skipped: Skipped<'_>) -> Result<()> {

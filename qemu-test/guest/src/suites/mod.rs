@@ -15,6 +15,7 @@ pub mod netlink_fuzz;
 mod numa;
 mod numa4;
 mod numa64;
+mod numa_placement;
 mod numa_policy;
 mod numa_policy4;
 mod rcodel;
@@ -37,6 +38,7 @@ pub const ALL: &[&Suite] = &[
     &numa::SUITE,
     &numa4::SUITE,
     &numa64::SUITE,
+    &numa_placement::SUITE,
     &numa_policy::SUITE,
     &numa_policy4::SUITE,
     &rcodel::SUITE,

@@ -257,7 +257,7 @@ impl Eager {
     ///
     /// The kernel does not balance.
     pub fn new() -> Result<Self> {
-        balance(["100", "100", "200"]).map(|settings| Self {
+        balance("1", ["100", "100", "200"]).map(|settings| Self {
             _settings: settings,
         })
     }
@@ -299,22 +299,35 @@ impl Still {
     ///
     /// The kernel does not balance.
     pub fn new() -> Result<Self> {
-        balance(["10000000"; 3]).map(|settings| Self {
+        balance("1", ["10000000"; 3]).map(|settings| Self {
             _settings: settings,
         })
     }
 }
 
-/// Switches balancing on, with these milliseconds before the first scan, and at least and at
-/// most between two.
-fn balance([delay, least, most]: [&str; 3]) -> Result<Settings> {
+/// Switches balancing on ("1") or off ("0"), with these milliseconds before the first scan, and
+/// at least and at most between two. The settings last as long as the value.
+///
+/// # Errors
+///
+/// The kernel does not balance.
+pub fn balance(switch: &str, [delay, least, most]: [&str; 3]) -> Result<Settings> {
     let folder = Path::new(SCANS);
     Settings::new(&[
-        (PathBuf::from(SWITCH), "1"),
+        (PathBuf::from(SWITCH), switch),
         (folder.join("scan_delay_ms"), delay),
         (folder.join("scan_period_min_ms"), least),
         (folder.join("scan_period_max_ms"), most),
     ])
+}
+
+/// Switches balancing on as long as the value lives.
+///
+/// # Errors
+///
+/// The kernel does not balance.
+pub fn switch_on() -> Result<Settings> {
+    Settings::new(&[(PathBuf::from(SWITCH), "1")])
 }
 
 #[cfg(test)]

@@ -125,17 +125,26 @@ pub fn work(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Lets this thread run on all processors.
+/// Returns all processors, for a thread that may run on each.
 ///
 /// # Errors
 ///
 /// sysfs cannot be read.
-pub fn unpin() -> Result<()> {
+pub fn all_cpus() -> Result<CpuSet> {
     let mut cpus = CpuSet::new();
     for cpu in numa::parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)? {
         cpus.set(cpu)?;
     }
-    Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?)
+    Ok(cpus)
+}
+
+/// Lets this thread run on all processors.
+///
+/// # Errors
+///
+/// As [`all_cpus`].
+pub fn unpin() -> Result<()> {
+    Ok(sched_setaffinity(Pid::from_raw(0), &all_cpus()?)?)
 }
 
 /// Touches memory until `end`, or until `stop` is set.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Guests with several NUMA nodes in which a plug-in of QEMU counts memory accesses, under a clock
+//! that counts instructions: policies that place tasks and memory take turns.
+
+use anyhow::Result;
+use tackle_qemu::accel::Accel;
+use tackle_qemu::kernel::Kernel;
+use tackle_qemu::qemu::{Shape, Wires};
+use tackle_qemu::session::Session;
+
+use crate::guest::boot;
+use crate::origin::Origin;
+use crate::rounds::records;
+use crate::source::{Measured, Source};
+use crate::turns::cases;
+
+/// The fewest rounds that are kept: each takes minutes.
+const FEWEST: usize = 1;
+
+/// The machines: nodes, and CPUs of all of them. From four nodes on there is a backplane.
+const MACHINES: [(u32, u32); 3] = [(2, 4), (4, 8), (8, 8)];
+
+/// What is measured in guests of one kernel.
+pub struct Placement<'a> {
+    /// What every run needs.
+    pub session: &'a Session,
+    /// The kernel.
+    pub kernel: &'a Kernel,
+    /// How many rounds there are; the guest's own number when `None`.
+    pub rounds: Option<u32>,
+}
+
+impl Source for Placement<'_> {
+    fn measure(&self, suites: &[&str]) -> Result<Measured> {
+        let accel = Accel::Clocked;
+        let booter = self.session.booter(accel, self.kernel, self.rounds)?;
+        let origin = Origin::of_guest(self.kernel, accel)?;
+        let mut measured = Measured::default();
+        for (nodes, cpus) in MACHINES {
+            let shape = Shape {
+                nodes,
+                cpus,
+                wires: Wires::Backplane,
+                counts: true,
+                ..booter.shape(self.kernel)
+            };
+            let what = format!("{nodes} nodes placement");
+            let heard = boot(self.session, &booter, shape, suites, &what)?;
+            for (key, unit, all) in cases(&heard.figures) {
+                let records = records(&key, &unit, &all, FEWEST, &origin)?;
+                measured.records.extend(records);
+            }
+            measured.skipped.extend(heard.skipped);
+            measured.curves.extend(heard.curves);
+        }
+        Ok(measured)
+    }
+}

@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Tests that tasks and memory of workloads get nearer to each other under NUMA balancing, and that
+//! both ways to measure the local share agree: the counts of the plug-in of QEMU, and samples of
+//! the workload.
+//!
+//! The guest's clock counts instructions, so that nothing here depends on the host.
+
+use std::time::Duration;
+
+use anyhow::{ensure, Context as _, Result};
+
+use super::numa::need_balancing;
+use crate::bench::machine;
+use crate::suite::{list, skip, Context, Suite};
+use crate::sys::counts::Counter;
+use crate::sys::placement::cases;
+use crate::sys::placement::policy::Policy;
+use crate::sys::placement::run::{run, Outcome};
+
+/// The suite.
+pub const SUITE: Suite = Suite {
+    name: "numa_placement",
+    by_name_only: false,
+    tests: list![
+        accesses_are_counted,
+        pinned_is_local,
+        the_kernel_places_a_process,
+        the_kernel_places_crossed_processes,
+        the_kernel_moves_memory_to_pinned_tasks,
+        ours_places_a_process,
+        ours_places_crossed_processes,
+        ours_moves_memory_to_pinned_tasks,
+    ],
+};
+
+/// How long a workload runs.
+const TIME: Duration = Duration::from_secs(3);
+
+/// How far the two measures of the local share may be apart.
+const APART: f64 = 0.02;
+
+/// Runs a workload under a policy, and checks what holds for each run.
+fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outcome> {
+    need_balancing()?;
+    if let Some(reason) = policy.lacks() {
+        return skip(reason);
+    }
+    let Some(mut counter) = Counter::open()? else {
+        return skip("nobody counts the accesses of this guest");
+    };
+    let case = cases::find(case).context("no such workload")?;
+    let outcome = run(&mut counter, machine()?, case, policy, TIME)?;
+    let (counted, sampled) = (outcome.share(), outcome.sampled_share());
+    context.note(format!(
+        "numa_placement: {} under {}: {:.1} % local at first, {:.1} % at last; in all {:.1} % of {} \
+         accesses, {:.1} % of {} samples; {} pages and {} tasks moved",
+        case.name,
+        policy.name(),
+        outcome.first_share() * 100.0,
+        outcome.final_share() * 100.0,
+        counted * 100.0,
+        outcome.counts.accesses(),
+        sampled * 100.0,
+        outcome.sampled.samples,
+        outcome.pages_moved,
+        outcome.sampled.moves
+    ))?;
+    let nodes = machine()?.nodes;
+    let mut rows = outcome.counts.rows.iter();
+    let lost = rows.find(|row| row.memory >= nodes || row.cpu >= nodes);
+    ensure!(lost.is_none(), "accesses of no CPU or no node: {lost:?}");
+    ensure!(
+        (counted - sampled).abs() <= APART,
+        "the plug-in counts {counted:.3} local, the samples say {sampled:.3}"
+    );
+    Ok(outcome)
+}
+
+/// A policy must not make it worse; the first interval may have both kinds of accesses already.
+fn expect_nearer(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<()> {
+    let outcome = placed(context, case, policy)?;
+    let (first, last) = (outcome.first_share(), outcome.final_share());
+    ensure!(
+        last >= first,
+        "the local share was {first:.3} at first and {last:.3} at last"
+    );
+    Ok(())
+}
+
+/// Where nothing moves, memory on another node is never local.
+fn accesses_are_counted(context: &mut Context<'_>) -> Result<()> {
+    let outcome = placed(context, "pinned-tasks", Policy::None)?;
+    ensure!(
+        outcome.counts.local() == 0,
+        "expected no local access, got {}",
+        outcome.counts
+    );
+    let nodes = machine()?.nodes;
+    let arenas: Vec<_> = outcome.counts.rows.iter().map(|row| row.arena).collect();
+    ensure!(
+        arenas == (0..nodes).collect::<Vec<_>>(),
+        "expected accesses in {nodes} arenas, got {}",
+        outcome.counts
+    );
+    // Each visit of a page is 64 accesses, and each 257th is sampled.
+    let (accesses, samples) = (outcome.counts.accesses(), outcome.sampled.samples);
+    let least = samples * 257 * 64;
+    let most = (samples + nodes as u64) * 257 * 64;
+    ensure!(
+        (least..=most).contains(&accesses),
+        "expected {least} to {most} accesses for {samples} samples, got {accesses}"
+    );
+    Ok(())
+}
+
+fn pinned_is_local(context: &mut Context<'_>) -> Result<()> {
+    let outcome = placed(context, "crossed", Policy::Pinned)?;
+    ensure!(
+        outcome.counts.local() == outcome.counts.accesses(),
+        "expected local accesses only, got {}",
+        outcome.counts
+    );
+    Ok(())
+}
+
+fn the_kernel_places_a_process(context: &mut Context<'_>) -> Result<()> {
+    expect_nearer(context, "misplaced", Policy::Kernel)
+}
+
+fn the_kernel_places_crossed_processes(context: &mut Context<'_>) -> Result<()> {
+    expect_nearer(context, "crossed", Policy::Kernel)
+}
+
+fn the_kernel_moves_memory_to_pinned_tasks(context: &mut Context<'_>) -> Result<()> {
+    expect_nearer(context, "pinned-tasks", Policy::Kernel)
+}
+
+fn ours_places_a_process(context: &mut Context<'_>) -> Result<()> {
+    expect_nearer(context, "misplaced", Policy::Ours)
+}
+
+fn ours_places_crossed_processes(context: &mut Context<'_>) -> Result<()> {
+    expect_nearer(context, "crossed", Policy::Ours)
+}
+
+fn ours_moves_memory_to_pinned_tasks(context: &mut Context<'_>) -> Result<()> {
+    expect_nearer(context, "pinned-tasks", Policy::Ours)
+}

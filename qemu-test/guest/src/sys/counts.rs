@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The counts of memory accesses that the plug-in of QEMU (`qemu-test/plugin`) makes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::sync::atomic::Ordering;
+use std::thread;
+
+use anyhow::{ensure, Context, Result};
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
+use tackle_arena::{Counts, MARKS, MARK_PAGE, PORT, WORD_ON_COMMAND_LINE};
+use tackle_pages::{Pages, Size, PAGE};
+
+use super::{debugfs, numa};
+use crate::ktap::raw;
+
+/// The way to the plug-in.
+pub struct Counter {
+    marks: Pages,
+    lines: BufReader<File>,
+    next: usize,
+}
+
+impl Counter {
+    /// Opens it; `None` in a guest whose accesses nobody counts.
+    ///
+    /// # Errors
+    ///
+    /// The serial line cannot be opened.
+    pub fn open() -> Result<Option<Self>> {
+        let words = debugfs::read("/proc/cmdline")?;
+        if !words.split(' ').any(|word| word == WORD_ON_COMMAND_LINE) {
+            return Ok(None);
+        }
+        let port = OpenOptions::new().read(true).write(true).open(PORT);
+        let port = port.with_context(|| format!("cannot open {PORT}"))?;
+        raw(&port)?;
+        // The page of CPUs comes after that of marks.
+        let marks = Pages::map(MARK_PAGE as usize, 2 * PAGE, Size::Small);
+        let marks = marks.context("cannot map the page of marks")?;
+        // A thread of its own: this one may run where it did.
+        let named = thread::scope(|scope| scope.spawn(|| name_cpus(&marks)).join());
+        named.ok().context("a thread panicked")??;
+        Ok(Some(Self {
+            marks,
+            lines: BufReader::new(port),
+            next: 0,
+        }))
+    }
+
+    /// The counts as they are now.
+    ///
+    /// # Errors
+    ///
+    /// The line that comes is not the one of this mark.
+    pub fn take(&mut self) -> Result<Counts> {
+        let mark = self.next % MARKS;
+        self.next += 1;
+        self.marks.words()[mark].store(1, Ordering::Relaxed);
+        let mut line = String::new();
+        self.lines
+            .read_line(&mut line)
+            .with_context(|| format!("cannot read {PORT}"))?;
+        let counts = Counts::parse(line.trim())?;
+        ensure!(
+            counts.mark == mark,
+            "expected the counts of mark {mark}, got {counts}"
+        );
+        Ok(counts)
+    }
+}
+
+/// Stores to the word of each CPU from that CPU.
+fn name_cpus(pages: &Pages) -> Result<()> {
+    for cpu in numa::parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)? {
+        let mut only = CpuSet::new();
+        only.set(cpu)?;
+        sched_setaffinity(Pid::from_raw(0), &only)
+            .with_context(|| format!("cannot run on CPU {cpu}"))?;
+        let word = pages.words().get(MARKS + cpu);
+        word.context("too many CPUs")?.store(1, Ordering::Relaxed);
+    }
+    Ok(())
+}

@@ -1,0 +1,353 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The workloads: processes, where they and their memory are at first, and the best place for
+//! them.
+
+use crate::sys::debugfs::Settings;
+use anyhow::Result;
+
+/// The machine that a workload is made for.
+#[derive(Clone, Copy, Debug)]
+pub struct Machine {
+    /// NUMA nodes, each with CPUs.
+    pub nodes: usize,
+    /// CPUs of each node.
+    pub cpus: usize,
+}
+
+impl Machine {
+    /// A node far from this one: the other one of two, or one of the other half.
+    fn far(self, node: usize) -> usize {
+        (node + self.nodes / 2) % self.nodes
+    }
+
+    /// All nodes.
+    fn all(self) -> Vec<usize> {
+        (0..self.nodes).collect()
+    }
+}
+
+/// A workload.
+pub struct Case {
+    /// Its name, as a part of the name of a benchmark's case.
+    pub name: &'static str,
+    /// Its processes as they are at first, with the fields that differ from those of the best
+    /// placement.
+    processes: fn(Machine) -> Vec<(Process, Place)>,
+}
+
+/// Where a process and its memory are.
+#[derive(Clone, Debug, Default)]
+struct Place {
+    /// The nodes of the memory's parts, in turn.
+    memory: Vec<usize>,
+    /// The nodes of the threads, in turn.
+    run: Vec<usize>,
+}
+
+/// A process of a workload; see [`Args`](super::worker::Args).
+#[derive(Clone, Debug)]
+struct Process {
+    mib: usize,
+    parts: usize,
+    threads: usize,
+    place: Place,
+    /// Other options.
+    options: &'static str,
+}
+
+impl Process {
+    /// One with 8 MiB in one part, and one thread: memory on one node, and its thread on another.
+    fn new(memory: usize, run: usize) -> Self {
+        Self {
+            mib: 8,
+            parts: 1,
+            threads: 1,
+            place: at(memory, run),
+            options: "",
+        }
+    }
+
+    /// Its command line.
+    fn args(&self, arena: usize, place: &Place, pinned: bool) -> String {
+        let list = |nodes: &[usize]| {
+            let words: Vec<_> = nodes.iter().map(ToString::to_string).collect();
+            words.join(",")
+        };
+        let pin = if pinned && !self.options.contains("--pin") {
+            "--pin"
+        } else {
+            ""
+        };
+        format!(
+            "--arena {arena} --mib {} --parts {} --threads {} --memory {} --run {} {} {pin}",
+            self.mib,
+            self.parts,
+            self.threads,
+            list(&place.memory),
+            list(&place.run),
+            self.options
+        )
+    }
+}
+
+fn at(memory: usize, run: usize) -> Place {
+    Place {
+        memory: vec![memory],
+        run: vec![run],
+    }
+}
+
+impl Case {
+    /// The command lines of its processes: as they are at first, or as the best placement has them
+    /// and keeps them.
+    pub fn command_lines(&self, machine: Machine, best: bool) -> Vec<String> {
+        let processes = (self.processes)(machine);
+        let numbered = processes.iter().enumerate();
+        let line = |(arena, (process, place)): (usize, &(Process, Place))| match best {
+            false => process.args(arena, &process.place, false),
+            true => process.args(arena, place, true),
+        };
+        numbered.map(line).collect()
+    }
+
+    /// Reserves the huge pages that it needs, as long as the value lives.
+    ///
+    /// # Errors
+    ///
+    /// The kernel has no huge pages of this size.
+    pub fn reserve(&self, machine: Machine) -> Result<Option<Settings>> {
+        if self.name != HUGE {
+            return Ok(None);
+        }
+        let folder = "/sys/devices/system/node/node";
+        let file = |node| format!("{folder}{node}/hugepages/hugepages-2048kB/nr_hugepages").into();
+        let files: Vec<_> = machine
+            .all()
+            .into_iter()
+            .map(|node| (file(node), "4"))
+            .collect();
+        Settings::new(&files).map(Some)
+    }
+}
+
+/// The case that needs huge pages.
+const HUGE: &str = "hugetlb";
+
+/// All workloads.
+pub const ALL: [Case; 10] = [
+    Case {
+        name: "misplaced",
+        processes: |m| vec![(Process::new(m.far(0), 0), at(0, 0))],
+    },
+    Case {
+        name: "crossed",
+        processes: |m| {
+            every_cpu(m, 1, |node| {
+                (Process::new(m.far(node), node), at(node, node))
+            })
+        },
+    },
+    Case {
+        name: "groups",
+        processes: groups,
+    },
+    Case {
+        name: "large",
+        processes: large,
+    },
+    Case {
+        name: "crowded",
+        processes: |m| {
+            every_cpu(m, 2, |node| {
+                let process = Process {
+                    mib: 4,
+                    ..Process::new(m.far(node), node)
+                };
+                (process, at(node, node))
+            })
+        },
+    },
+    Case {
+        name: "phases",
+        processes: |m| {
+            every_node(m, |node| {
+                // Each phase has memory of its own, on the one node and the other by turns.
+                let process = Process {
+                    mib: 20,
+                    parts: 5,
+                    place: Place {
+                        memory: vec![m.far(node), node],
+                        run: vec![node],
+                    },
+                    options: "--phase-ms 800",
+                    ..Process::new(0, 0)
+                };
+                (process, at(node, node))
+            })
+        },
+    },
+    Case {
+        name: "pinned-tasks",
+        processes: |m| {
+            every_node(m, |node| {
+                let process = Process {
+                    options: "--pin",
+                    ..Process::new(m.far(node), node)
+                };
+                (process, at(node, node))
+            })
+        },
+    },
+    Case {
+        name: "short",
+        processes: |m| {
+            every_node(m, |node| {
+                let process = Process {
+                    options: "--life-ms 100",
+                    ..Process::new(m.far(node), node)
+                };
+                (process, at(node, node))
+            })
+        },
+    },
+    Case {
+        name: "bound",
+        processes: |m| {
+            every_node(m, |node| {
+                let process = Process {
+                    options: "--bind",
+                    ..Process::new(m.far(node), node)
+                };
+                (process, at(m.far(node), m.far(node)))
+            })
+        },
+    },
+    Case {
+        name: HUGE,
+        processes: |m| {
+            every_node(m, |node| {
+                let process = Process {
+                    options: "--huge",
+                    ..Process::new(m.far(node), node)
+                };
+                (process, at(m.far(node), m.far(node)))
+            })
+        },
+    },
+];
+
+/// The workload of this name.
+pub fn find(name: &str) -> Option<&'static Case> {
+    ALL.iter().find(|case| case.name == name)
+}
+
+/// A process for each node.
+fn every_node(
+    machine: Machine,
+    process: impl Fn(usize) -> (Process, Place),
+) -> Vec<(Process, Place)> {
+    machine.all().into_iter().map(process).collect()
+}
+
+/// So many processes for each CPU.
+fn every_cpu(
+    machine: Machine,
+    times: usize,
+    process: impl Fn(usize) -> (Process, Place),
+) -> Vec<(Process, Place)> {
+    let cpus = machine.nodes * machine.cpus * times;
+    (0..cpus)
+        .map(|number| process(number % machine.nodes))
+        .collect()
+}
+
+/// A group of threads for each node, of the node's size, that share memory. Threads and memory of
+/// each group are spread over all nodes.
+fn groups(machine: Machine) -> Vec<(Process, Place)> {
+    every_node(machine, |node| {
+        let turned = (0..machine.nodes).map(|step| (node + step) % machine.nodes);
+        let process = Process {
+            parts: machine.nodes,
+            threads: machine.cpus,
+            place: Place {
+                memory: machine.all(),
+                run: turned.collect(),
+            },
+            options: "--shared",
+            ..Process::new(0, 0)
+        };
+        (process, at(node, node))
+    })
+}
+
+/// One group of the size of two nodes that shares memory. Its threads are on all nodes and its
+/// memory on one. The best place are two neighbours, where half of the accesses are local.
+fn large(machine: Machine) -> Vec<(Process, Place)> {
+    let process = Process {
+        parts: 4,
+        threads: 2 * machine.cpus,
+        place: Place {
+            memory: vec![0],
+            run: machine.all(),
+        },
+        options: "--shared",
+        ..Process::new(0, 0)
+    };
+    let two = Place {
+        memory: vec![0, 1],
+        run: vec![0, 1],
+    };
+    vec![(process, two)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TWO: Machine = Machine { nodes: 2, cpus: 2 };
+    const FOUR: Machine = Machine { nodes: 4, cpus: 2 };
+
+    fn lines(name: &str, machine: Machine, best: bool) -> Vec<String> {
+        find(name).unwrap().command_lines(machine, best)
+    }
+
+    #[test]
+    fn memory_is_far_at_first_and_near_at_best() {
+        let first = &lines("misplaced", FOUR, false)[0];
+        assert!(first.contains("--memory 2 --run 0 "), "{first}");
+        let best = &lines("misplaced", FOUR, true)[0];
+        assert!(
+            best.contains("--memory 0 --run 0 ") && best.ends_with("--pin"),
+            "{best}"
+        );
+    }
+
+    #[test]
+    fn crossed_processes_leave_no_cpu_idle() {
+        let lines = lines("crossed", TWO, false);
+        assert_eq!(lines.len(), 4);
+        assert!(lines[1].contains("--arena 1 ") && lines[1].contains("--memory 0 --run 1 "));
+        assert!(lines[2].contains("--memory 1 --run 0 "));
+    }
+
+    #[test]
+    fn bound_memory_stays_and_its_task_is_placed() {
+        let [first, best] = [false, true].map(|best| lines("bound", TWO, best)[0].clone());
+        assert!(first.contains("--memory 1 --run 0 --bind"), "{first}");
+        assert!(best.contains("--memory 1 --run 1 --bind --pin"), "{best}");
+    }
+
+    #[test]
+    fn every_workload_has_room() {
+        for case in &ALL {
+            for machine in [TWO, FOUR, Machine { nodes: 8, cpus: 1 }] {
+                let processes = (case.processes)(machine);
+                assert!(processes.len() <= tackle_arena::ARENAS, "{}", case.name);
+                // The smallest node has 212 MiB (`qemu-test/runner/src/qemu.rs`).
+                let mib: usize = processes.iter().map(|(process, _)| process.mib).sum();
+                assert!(mib <= 128, "{}: {mib} MiB", case.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Workloads whose tasks and memory are placed well or badly, and how much of their memory
+//! accesses is local while a policy balances them.
+
+pub mod cases;
+pub mod policy;
+pub mod run;
+pub mod worker;
