@@ -2,8 +2,6 @@
 
 //! What balances a simulated machine: hinting faults, and who decides about tasks and pages.
 
-use std::time::{Duration, Instant};
-
 use tackle_core::numa::policy::{
     page, scan_period, window, Action, Page, Params, Scan, ScanDecision, Verdict,
 };
@@ -47,8 +45,6 @@ const CHUNKS: i64 = 4;
 pub struct Work {
     who: Balancer,
     planner: Planner,
-    /// How long plans took.
-    pub planning: Vec<Duration>,
 }
 
 impl Work {
@@ -57,7 +53,6 @@ impl Work {
         Self {
             who,
             planner: Planner::default(),
-            planning: Vec::new(),
         }
     }
 
@@ -78,9 +73,7 @@ impl Work {
             }
         }
         if self.who == Balancer::Ours && machine.now % PLAN_MS < step {
-            let start = Instant::now();
-            let decisions = self.planner.decide(machine);
-            self.planning.push(start.elapsed());
+            let (decisions, _) = self.planner.decide(machine);
             for (task, action) in decisions {
                 carry_out(machine, task, action, &self.planner.tasks);
             }

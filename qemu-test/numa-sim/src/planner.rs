@@ -2,12 +2,34 @@
 
 //! Asks our policy about a simulated machine.
 
+use std::time::{Duration, Instant};
+
+use fastrand::Rng;
 use tackle_core::numa::policy::{
     decide, Action, Decision, Faults, Group, Node, NodeSet, Params, Planned, Room, Scratch,
     Snapshot, Task, Topology, Vacancy, LOAD_ONE, NEVER,
 };
 
 use crate::machine::Machine;
+use crate::scenario::many;
+
+/// Times plans for a machine with random tasks: `rounds` times the same one.
+pub fn time_plans(tasks: usize, nodes: usize, rounds: usize) -> Vec<Duration> {
+    let mut rng = Rng::with_seed(7);
+    let mut machine = Machine::new(many(tasks, nodes, &mut rng), 7);
+    machine.come_and_go(1);
+    // Each task has faulted on all its memory once.
+    for task in machine.alive() {
+        machine.lives[task].runtime = 3000.0;
+        for &(number, _) in &machine.scenario.jobs[task].accesses {
+            for (node, &pages) in machine.regions[number].pages.iter().enumerate() {
+                machine.kernel.tasks[task].memory[node][1] += pages;
+            }
+        }
+    }
+    let mut planner = Planner::default();
+    (0..rounds).map(|_| planner.decide(&machine).1).collect()
+}
 
 /// The memory of our policy.
 #[derive(Debug, Default)]
@@ -21,8 +43,9 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// What is to be done with each task of the machine: its place in `tasks`, and the action.
-    pub fn decide(&mut self, machine: &Machine) -> Vec<(usize, Action)> {
+    /// What is to be done with each task of the machine: its place in `tasks`, and the action. And how
+    /// long the policy took.
+    pub fn decide(&mut self, machine: &Machine) -> (Vec<(usize, Action)>, Duration) {
         self.tasks = machine.alive();
         self.fill(machine);
         let (tasks, nodes) = (self.rows.len(), self.nodes.len());
@@ -41,12 +64,13 @@ impl Planner {
             edges: &mut vec![0; nodes * nodes],
         };
         let mut out = vec![Decision::EMPTY; tasks];
+        let start = Instant::now();
         let count =
             self.with_snapshot(machine, |snapshot| decide(snapshot, &mut scratch, &mut out));
+        let time = start.elapsed();
         out.truncate(count.expect("the scratch is long enough"));
-        out.iter()
-            .map(|decision| (decision.task, decision.action))
-            .collect()
+        let decisions = out.iter().map(|decision| (decision.task, decision.action));
+        (decisions.collect(), time)
     }
 
     /// Calls `ask` with a snapshot of one task.

@@ -2,8 +2,6 @@
 
 //! Simulates a scenario, second by second.
 
-use std::time::Duration;
-
 use crate::balancer::{Balancer, Work};
 use crate::machine::Machine;
 use crate::scenario::scenario;
@@ -27,8 +25,6 @@ pub struct Outcome {
     pub pages_moved: i64,
     /// The pages of all tasks.
     pub pages: i64,
-    /// How long our policy took for each plan.
-    pub planning: Vec<Duration>,
 }
 
 impl Outcome {
@@ -86,6 +82,5 @@ pub fn run(name: &str, who: Balancer, seed: u64) -> Outcome {
         moves: machine.moves,
         pages_moved: machine.pages_moved,
         pages,
-        planning: work.planning,
     }
 }

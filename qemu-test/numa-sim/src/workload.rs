@@ -121,6 +121,39 @@ impl Scenario {
         self.regions.len() - 1
     }
 
+    /// The part of all accesses that could be local at best, if each node had room for all tasks:
+    /// movable memory follows, a process larger than a node is spread, and of the memory that cannot
+    /// move each task is at the greatest part.
+    pub fn bound(&self) -> f64 {
+        let most_cpus = self.cpus.iter().copied().max().unwrap_or(1).max(1);
+        let best = |job: &Job| {
+            let movable = job
+                .accesses
+                .iter()
+                .filter(|(region, _)| self.regions[*region].is_movable);
+            let movable: f64 = movable
+                .map(|&(region, weight)| {
+                    weight / self.users(region).count().div_ceil(most_cpus) as f64
+                })
+                .sum();
+            let fixed = |node: usize| -> f64 {
+                let fixed = job
+                    .accesses
+                    .iter()
+                    .filter(|(region, _)| !self.regions[*region].is_movable);
+                fixed
+                    .map(|&(region, weight)| {
+                        let region = &self.regions[region];
+                        weight * region.pages[node] as f64 / region.size().max(1) as f64
+                    })
+                    .sum()
+            };
+            let nodes = (0..self.nodes()).filter(|&node| self.cpus[node] > 0);
+            movable + nodes.map(fixed).fold(0.0, f64::max)
+        };
+        self.jobs.iter().map(best).sum::<f64>() / self.jobs.len().max(1) as f64
+    }
+
     /// The tasks that access a region.
     pub fn users(&self, region: usize) -> impl Iterator<Item = usize> + '_ {
         let uses = move |job: &Job| job.accesses.iter().any(|&(number, _)| number == region);
