@@ -32,6 +32,7 @@ mod decision;
 mod follow_memory;
 mod group;
 mod hysteresis;
+mod lists;
 mod mask;
 mod memory_follows;
 mod nodes;

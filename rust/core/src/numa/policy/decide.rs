@@ -86,7 +86,7 @@ impl Plan<'_, '_> {
     }
 
     /// What the task weighs when gains are compared.
-    fn load(&self, index: usize) -> u64 {
+    pub(super) fn load(&self, index: usize) -> u64 {
         self.task(index).map_or(0, |task| task.load.max(1).into())
     }
 
@@ -119,46 +119,9 @@ impl Plan<'_, '_> {
     }
 
     /// The best node of a task that would gain enough there. Of equal nodes, the first.
-    fn best_node(&self, index: usize) -> Option<usize> {
+    pub(super) fn best_node(&self, index: usize) -> Option<usize> {
         let score = |&node: &usize| (self.scratch.score(index, node), core::cmp::Reverse(node));
         self.better_nodes(index).max_by_key(score)
-    }
-
-    /// Lists the tasks that have a better node in `scratch.list`, the one with the greatest gain
-    /// first. Returns how many there are.
-    pub(super) fn list_candidates(&mut self) -> usize {
-        let mut count = 0;
-        for index in 0..self.snapshot.tasks.len() {
-            if self.is_decided(index) || !self.is_movable(index) {
-                continue;
-            }
-            let Some(best) = self.best_node(index) else {
-                continue;
-            };
-            // A task's gain in the sum of all, in the partner list, to sort by.
-            let gain = self.gain(index, best).unsigned_abs() * self.load(index);
-            if let Some(entry) = self.scratch.partners.get_mut(index) {
-                *entry = u32::try_from(gain).unwrap_or(u32::MAX);
-            }
-            if let Some(entry) = self.scratch.list.get_mut(count) {
-                // CAST: Scratch has no more than u32::MAX tasks.
-                *entry = index as u32;
-                count += 1;
-            }
-        }
-        let gains = &*self.scratch.partners;
-        let gain = |task: u32| gains.get(task as usize).copied().unwrap_or(0);
-        if let Some(list) = self.scratch.list.get_mut(..count) {
-            heap_sort(list, |&a, &b| (gain(b), a) < (gain(a), b));
-        }
-        count
-    }
-
-    pub(super) fn listed(&self, place: usize) -> usize {
-        self.scratch
-            .list
-            .get(place)
-            .map_or(usize::MAX, |&task| task as usize)
     }
 
     fn has_room(&self, index: usize, node: usize) -> bool {
@@ -265,64 +228,6 @@ impl Plan<'_, '_> {
                 next += 1;
             }
         }
-    }
-
-    /// The place in `order` of the first task of a node.
-    pub(super) fn start(&self, node: usize) -> usize {
-        let start = self.scratch.starts.get(node);
-        start.map_or(0, |&start| start as usize)
-    }
-
-    fn partner(&self, place: usize) -> usize {
-        self.scratch
-            .partners
-            .get(place)
-            .map_or(usize::MAX, |&task| task as usize)
-    }
-
-    /// Lists the tasks on `source` that may go to `target`, the one that gains most first: those that
-    /// want to go there in `scratch.list`, or all in `scratch.partners`.
-    fn list_sorted(&mut self, source: usize, target: usize, wants: bool) -> usize {
-        let mut count = 0;
-        for place in self.start(source)..self.start(source.wrapping_add(1)) {
-            let Some(&entry) = self.scratch.order.get(place) else {
-                break;
-            };
-            let index = entry as usize;
-            if self.is_decided(index) || !self.is_movable(index) {
-                continue;
-            }
-            let goes = if wants {
-                self.best_node(index) == Some(target)
-            } else {
-                self.task(index)
-                    .is_some_and(|task| mask::allows(self.snapshot, task, target))
-            };
-            let list = if wants {
-                &mut *self.scratch.list
-            } else {
-                &mut *self.scratch.partners
-            };
-            if let (true, Some(place)) = (goes, list.get_mut(count)) {
-                *place = entry;
-                count += 1;
-            }
-        }
-        let (nodes, scores) = (self.snapshot.node_count(), &*self.scratch.scores);
-        let score = |task: u32, node: usize| {
-            let index = (task as usize).wrapping_mul(nodes).wrapping_add(node);
-            i64::from(scores.get(index).copied().unwrap_or(0))
-        };
-        let gain = |task: u32| score(task, target) - score(task, source);
-        let list = if wants {
-            &mut *self.scratch.list
-        } else {
-            &mut *self.scratch.partners
-        };
-        if let Some(list) = list.get_mut(..count) {
-            heap_sort(list, |&a, &b| (gain(b), a) < (gain(a), b));
-        }
-        count
     }
 
     /// The gain on a node, weighed by the load.
