@@ -103,7 +103,12 @@ mod tests {
             tasks += 1;
             current |= task.address() == tackle::task::current_address();
             // Kernel threads, too: nothing of this may depend on an address space.
-            let _ = (task.node(), task.load(), task.runtime_ms(), task.resident_share());
+            let _ = (
+                task.node(),
+                task.load(),
+                task.runtime_ms(),
+                task.resident_share(),
+            );
         });
         expect_eq!(tasks > 1 && current, true);
         Ok(())

@@ -41,7 +41,6 @@ impl Registered {
             scan_period: Some(scan_period),
             preferred_node: Some(preferred_node),
             migrate: Some(migrate),
-            ..pin_init::zeroed()
         };
         let ops = KBox::new(Opaque::new(ops), GFP_KERNEL)?;
         // SAFETY: The operations are complete, and stay in their place until they are unregistered.

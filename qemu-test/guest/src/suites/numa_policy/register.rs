@@ -60,9 +60,13 @@ pub(super) fn samples_decide(context: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let eager = Eager::new()?;
     module::expect_refusal("numa_home", "node=9", Errno::EINVAL)?;
+    // Two threads, whose local memory is scanned as well.
     for node in [1, 0] {
         let home = module::load("numa_home", &format!("node={node}"))?;
-        let worker = Worker::with(&format!("--mib 16 --free --memory {0} --run {0}", 1 - node))?;
+        let worker = Worker::with(&format!(
+            "--threads 2 --mib 16 --free --memory {0} --run {0}",
+            1 - node
+        ))?;
         let pid = worker.pid();
         wait_for("the node of the policy", patience(LIMIT), || {
             Ok((Sched::of(pid)?.preferred == Some(node as u64)).then_some(()))
