@@ -1,12 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault injection: error paths made reachable, one fault at a time.
+//! Fault attributes: places of a module that can be made to fail.
 //!
-//! The library has one fault attribute, `/sys/kernel/debug/tackle/fail_setup`. Its files
-//! have the names, the formats and the defaults that `lib/fault-inject.c` gives each of the
-//! kernel's (`Documentation/fault-injection/fault-injection.rst` of the kernel), on kernels
-//! too that are built without it. Where the library or a module calls into the kernel and
-//! this could fail, it passes a [`Point`] first:
+//! A module declares an attribute and its points by [`fault_attr!`](crate::fault_attr), one line
+//! each. While the attribute is registered, `/sys/kernel/debug/tackle/NAME` has files with the
+//! names, the formats and the defaults that `lib/fault-inject.c` gives each of the kernel's
+//! (`Documentation/fault-injection/fault-injection.rst` of the kernel), on kernels too that are
+//! built without it. Where the module calls what could fail, it passes a [`Point`] first.
+//!
+//! ```ignore
+//! tackle::fault_attr! {
+//!     /// Makes the sample fail.
+//!     pub FailSample = FAIL_SAMPLE, c"fail_sample";
+//!
+//!     /// Memory for the table.
+//!     TABLE_ALLOC = "table_alloc", ENOMEM;
+//! }
+//!
+//! TABLE_ALLOC.check()?;
+//! let table = KVec::with_capacity(100, GFP_KERNEL)?;
+//! ```
+//!
+//! The library's own attribute is `fail_setup` ([`points`]):
 //!
 //! ```sh
 //! cd /sys/kernel/debug/tackle/fail_setup
@@ -15,57 +30,246 @@
 //! cat points              # NAME ERRNO PASSED FAILED
 //! ```
 //!
-//! Other than in the kernel, `verbose_ratelimit_interval_ms` is in milliseconds, as its name
-//! and the documentation say. The stack-trace filter and `fail_nth` are left out: they need
-//! what only a kernel with `CONFIG_FAULT_INJECTION` has. So does `task-filter` to match a
-//! task: without it, no task ever fails while the filter is on.
+//! A point that is not armed is a jump label: one instruction, which does nothing. It is replaced by
+//! a jump while the probability is above 0 or a task has written to `fail-nth`.
+//!
+//! What differs from the kernel:
+//!
+//! - `verbose_ratelimit_interval_ms` is in milliseconds, as its name and the documentation say.
+//! - `fail-nth` and `make-it-fail` are files of the attribute. They are about the task that writes,
+//!   and about this attribute alone.
+//! - `select` limits failures to points with these names.
+//!
+//! `include/tackle/fault.h` is the same for C modules.
 
+mod c;
 mod files;
 mod log;
+pub mod points;
 mod random;
+mod tasks;
 
 use crate::bindings;
-use core::sync::atomic::Ordering;
+use core::{
+    cell::UnsafeCell,
+    marker::PhantomData,
+    mem::MaybeUninit,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 use kernel::{
     prelude::*,
     sync::atomic::{Atomic, Relaxed},
 };
 use tackle_core::fault::Attr;
+use tasks::{Marks, Nth};
 
-pub(crate) use files::Files;
+pub use files::Registration;
+pub use points::*;
 
-/// The attribute's name: its directory's, and what the log calls it.
-const NAME: &CStr = c"fail_setup";
+kernel::sync::global_lock! {
+    // SAFETY: `Library::new` initialises it. `library::ready` fails before that.
+    unsafe(uninit) static SWITCH: Mutex<()> = ();
+}
 
-pub(crate) static ATTR: Attr = Attr::new();
+/// Initialises the lock of this file.
+///
+/// # Safety
+///
+/// To be called once, before [`library::ready`](crate::library::ready).
+pub(crate) unsafe fn init() {
+    // SAFETY: By the function's requirements.
+    unsafe { SWITCH.init() };
+}
+
+/// The static key of an attribute: the jump labels of its points have its address.
+///
+/// # Invariants
+///
+/// It is zeroed, as `STATIC_KEY_FALSE_INIT`, and only the functions for static keys change it.
+#[repr(transparent)]
+pub struct Key(UnsafeCell<MaybeUninit<bindings::static_key_false>>);
+
+// SAFETY: The functions for static keys may be called from any thread.
+unsafe impl Sync for Key {}
+// SAFETY: A key has no owner.
+unsafe impl Send for Key {}
+
+impl Key {
+    const fn new() -> Self {
+        // INVARIANT: It is zeroed.
+        Self(UnsafeCell::new(MaybeUninit::zeroed()))
+    }
+
+    fn as_ptr(&self) -> *mut bindings::static_key {
+        self.0.get().cast()
+    }
+}
+
+/// A fault attribute: the settings of its points, and what is left of them.
+pub struct Attribute {
+    #[doc(hidden)]
+    pub key: Key,
+    /// Of an attribute in C: its key. Else null.
+    key_in_c: AtomicPtr<bindings::static_key>,
+    name: &'static CStr,
+    points: &'static [&'static State],
+    pub(crate) settings: Attr,
+    /// Whether points can fail: what the key says.
+    is_armed: Atomic<bool>,
+    log: log::Limit,
+    nth: Nth,
+    marks: Marks,
+    /// Whether only points fail that are selected by their names.
+    is_limited: Atomic<bool>,
+}
+
+impl Attribute {
+    /// For [`fault_attr!`](crate::fault_attr).
+    #[doc(hidden)]
+    pub const fn new(name: &'static CStr, points: &'static [&'static State]) -> Self {
+        Self {
+            key: Key::new(),
+            key_in_c: AtomicPtr::new(core::ptr::null_mut()),
+            name,
+            points,
+            settings: Attr::new(),
+            is_armed: Atomic::new(false),
+            log: log::Limit::new(),
+            nth: Nth::new(),
+            marks: Marks::new(),
+            is_limited: Atomic::new(false),
+        }
+    }
+
+    /// Returns whether points can fail, where there are no jump labels.
+    #[doc(hidden)]
+    #[inline]
+    pub fn is_armed(&self) -> bool {
+        self.is_armed.load(Relaxed)
+    }
+
+    /// Replaces the instructions of all points after a change of the settings. May sleep.
+    pub(crate) fn refresh(&self) {
+        let _switch = SWITCH.lock();
+        let is_probable = self.settings.probability.load(Ordering::Relaxed) != 0;
+        self.switch(is_probable || self.nth.is_used());
+    }
+
+    /// Makes points fail or not. Called with [`SWITCH`] locked, or when nobody else uses this.
+    fn switch(&self, on: bool) {
+        let key = match self.key_in_c.load(Ordering::Relaxed) {
+            key if key.is_null() => self.key.as_ptr(),
+            key => key,
+        };
+        self.is_armed.store(on, Relaxed);
+        // SAFETY: It is a static key, by the type invariants of `Key` or the requirements of
+        // `tackle_fault_register()`. The caller may sleep.
+        unsafe { bindings::fault_switch(key, on) };
+    }
+
+    /// Decides whether the point fails.
+    #[cold]
+    fn decide(&self, point: &State) -> Result {
+        if self.is_limited.load(Relaxed) && !point.is_selected.load(Relaxed) {
+            return Ok(());
+        }
+        let stack_allows = || self.settings.stack_allows(save_stack);
+        // SAFETY: Reads the preemption count.
+        let in_task = unsafe { bindings::fault_in_task() };
+        let nth = in_task.then(|| self.nth.of_current()).flatten();
+        let failure = match nth {
+            Some(left) => {
+                point.passed.fetch_add(1, Relaxed);
+                self.settings.should_fail_nth(left, stack_allows())
+            }
+            None if self.settings.probability.load(Ordering::Relaxed) == 0 => return Ok(()),
+            None => {
+                point.passed.fetch_add(1, Relaxed);
+                let is_marked = in_task && self.marks.has_current();
+                self.settings
+                    .should_fail(1, is_marked, stack_allows, random::below_100)
+            }
+        };
+        let Some(failure) = failure else {
+            return Ok(());
+        };
+        point.failed.fetch_add(1, Relaxed);
+        self.log.failure(self.name, point.name, &failure);
+        Err(point.error)
+    }
+}
+
+/// Writes the return addresses of the current stack, and returns how many there are.
+fn save_stack(entries: &mut [usize]) -> usize {
+    // SAFETY: There is room for so many.
+    // CAST: Small numbers.
+    unsafe { bindings::stack_trace_save(entries.as_mut_ptr(), entries.len() as u32, 1) as usize }
+}
+
+/// The type of an attribute's points, made by [`fault_attr!`](crate::fault_attr).
+///
+/// # Safety
+///
+/// `is_on` is a branch on the key of `attribute`.
+pub unsafe trait Attributed: 'static {
+    /// Returns whether points can fail.
+    #[doc(hidden)]
+    fn is_on() -> bool;
+
+    /// Returns the attribute.
+    fn attribute() -> &'static Attribute;
+}
 
 /// A place that can be made to fail.
-///
-/// The library's points are the statics of this module; the file `points` lists them. Those of
-/// `tackle_ftrace.ko` are here, too: they count when that module fails to load.
-pub struct Point {
+pub struct Point<A: Attributed = FailSetup> {
+    state: State,
+    _attribute: PhantomData<fn() -> A>,
+}
+
+/// What is kept of a point.
+#[doc(hidden)]
+pub struct State {
     name: &'static str,
     error: Error,
     passed: Atomic<u64>,
     failed: Atomic<u64>,
+    is_selected: Atomic<bool>,
 }
 
-impl Point {
+impl State {
     const fn new(name: &'static str, error: Error) -> Self {
         Self {
             name,
             error,
             passed: Atomic::new(0),
             failed: Atomic::new(0),
+            is_selected: Atomic::new(false),
+        }
+    }
+}
+
+impl<A: Attributed> Point<A> {
+    /// For [`fault_attr!`](crate::fault_attr).
+    #[doc(hidden)]
+    pub const fn new(name: &'static str, error: Error) -> Self {
+        Self {
+            state: State::new(name, error),
+            _attribute: PhantomData,
         }
     }
 
-    /// Passes the point: fails if the attribute says so, and tells the log.
+    /// For [`fault_attr!`](crate::fault_attr).
+    #[doc(hidden)]
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// Passes the point: fails if the attribute says so, and logs that.
     ///
     /// The call comes before what it stands for, which is left out when it fails.
     ///
-    /// While the attribute's probability is 0, this is a load and a comparison, and the
-    /// point does not count.
+    /// While no point of the attribute can fail, this is one instruction, which does nothing, and
+    /// the point does not count.
     ///
     /// # Errors
     ///
@@ -73,101 +277,99 @@ impl Point {
     ///
     /// # Context
     ///
-    /// Any, NMIs included. Takes no lock.
-    #[inline]
+    /// Any, NMIs included. Takes no lock, but for those of the log.
+    #[inline(always)]
     pub fn check(&self) -> Result {
-        if ATTR.probability.load(Ordering::Relaxed) == 0 {
-            return Ok(());
+        if A::is_on() {
+            return A::attribute().decide(&self.state);
         }
-        self.decide()
+        // SAFETY: Does nothing. LLVM threads no jump over the edge of a jump label: without this
+        // instruction that is none, callers would test a result that is known to be `Ok`.
+        unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
+        Ok(())
     }
 
-    /// How often the point was passed, and how often it failed.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        (self.passed.load(Relaxed), self.failed.load(Relaxed))
-    }
-
-    #[cold]
-    fn decide(&self) -> Result {
-        self.passed.fetch_add(1, Relaxed);
-        // SAFETY: Looks at the current task and context only.
-        let task_fails = unsafe { bindings::fail_task() };
-        let Some(failure) = ATTR.should_fail(1, task_fails, random::below_100) else {
-            return Ok(());
-        };
-        self.failed.fetch_add(1, Relaxed);
-        log::failure(self.name, &failure);
-        Err(self.error)
+    /// Returns how often the point was passed while armed, and how often it failed.
+    pub fn counts(&self) -> (u64, u64) {
+        (
+            self.state.passed.load(Relaxed),
+            self.state.failed.load(Relaxed),
+        )
     }
 }
 
-/// Memory for the ops of a qdisc's kind.
-pub static QDISC_OPS_ALLOC: Point = Point::new("qdisc_ops_alloc", ENOMEM);
-/// `register_qdisc()`, as if the kind were there already.
-pub static REGISTER_QDISC: Point = Point::new("register_qdisc", EEXIST);
-/// The options that a qdisc is made with.
-pub static QDISC_INIT_OPTIONS: Point = Point::new("qdisc_init_options", EINVAL);
-/// The private data of a qdisc that is being made.
-pub static QDISC_INIT_DATA: Point = Point::new("qdisc_init_data", ENOMEM);
-/// The options that a qdisc is changed to.
-pub static QDISC_CHANGE_OPTIONS: Point = Point::new("qdisc_change_options", EINVAL);
-/// Memory for the flows of a qdisc.
-pub static QDISC_FLOWS_ALLOC: Point = Point::new("qdisc_flows_alloc", ENOMEM);
-/// Memory for the backlogs of the flows of a qdisc.
-pub static QDISC_BACKLOGS_ALLOC: Point = Point::new("qdisc_backlogs_alloc", ENOMEM);
-/// Memory for the histogram of a qdisc's sojourn times.
-pub static QDISC_HISTOGRAM_ALLOC: Point = Point::new("qdisc_histogram_alloc", ENOMEM);
-/// `tcf_block_get()`.
-pub static TCF_BLOCK_GET: Point = Point::new("tcf_block_get", ENOMEM);
-/// `register_kprobe()`, by which `tackle_ftrace.ko` finds functions of the kernel when it is loaded.
-pub static REGISTER_KPROBE: Point = Point::new("register_kprobe", ENOMEM);
-/// Memory for the look-up of a symbol.
-pub static SYMBOL_LOOKUP: Point = Point::new("symbol_lookup", ENOMEM);
-/// `alloc_percpu()`.
-pub static ALLOC_PERCPU: Point = Point::new("alloc_percpu", ENOMEM);
-/// Memory for what the hooks on a function share.
-pub static FTRACE_SITE_ALLOC: Point = Point::new("ftrace_site_alloc", ENOMEM);
-/// `ftrace_set_filter_ip()`.
-pub static FTRACE_SET_FILTER: Point = Point::new("ftrace_set_filter", ENOMEM);
-/// `register_ftrace_function()`.
-pub static REGISTER_FTRACE_FUNCTION: Point = Point::new("register_ftrace_function", ENOMEM);
-/// `register_ftrace_direct()`.
-pub static REGISTER_FTRACE_DIRECT: Point = Point::new("register_ftrace_direct", ENOMEM);
-/// `register_fprobe_ips()`.
-pub static REGISTER_FPROBE: Point = Point::new("register_fprobe", ENOMEM);
-/// `register_module_notifier()`.
-pub static REGISTER_MODULE_NOTIFIER: Point = Point::new("register_module_notifier", ENOMEM);
-/// `kthread_run()`.
-pub static KTHREAD_RUN: Point = Point::new("kthread_run", ENOMEM);
-/// `klp_enable_patch()`.
-pub static KLP_ENABLE_PATCH: Point = Point::new("klp_enable_patch", ENOMEM);
-/// The entry of a shadow variable in the list of those of its id, as if it were taken.
-pub static KLP_SHADOW_REGISTER: Point = Point::new("klp_shadow_register", EEXIST);
-/// Memory for a shadow variable.
-pub static KLP_SHADOW_ALLOC: Point = Point::new("klp_shadow_alloc", ENOMEM);
+/// Declares a fault attribute and its points.
+///
+/// The first line has the name of a type for the attribute, the name of its static, and the name of
+/// its directory. Each further line declares a point as a static: its name in the file `points`,
+/// and the errno with which it fails.
+///
+/// ```ignore
+/// tackle::fault_attr! {
+///     /// Makes the sample fail.
+///     pub FailSample = FAIL_SAMPLE, c"fail_sample";
+///
+///     /// Memory for the table.
+///     TABLE_ALLOC = "table_alloc", ENOMEM;
+/// }
+/// ```
+#[macro_export]
+macro_rules! fault_attr {
+    (
+        $(#[$meta:meta])*
+        $vis:vis $type:ident = $attribute:ident, $name:expr;
+        $($(#[$point_meta:meta])* $point:ident = $point_name:literal, $error:expr;)*
+    ) => {
+        $(#[$meta])*
+        $vis enum $type {}
 
-/// All of the above.
-static POINTS: &[&Point] = &[
-    &QDISC_OPS_ALLOC,
-    &REGISTER_QDISC,
-    &QDISC_INIT_OPTIONS,
-    &QDISC_INIT_DATA,
-    &QDISC_CHANGE_OPTIONS,
-    &QDISC_FLOWS_ALLOC,
-    &QDISC_BACKLOGS_ALLOC,
-    &QDISC_HISTOGRAM_ALLOC,
-    &TCF_BLOCK_GET,
-    &REGISTER_KPROBE,
-    &SYMBOL_LOOKUP,
-    &ALLOC_PERCPU,
-    &FTRACE_SITE_ALLOC,
-    &FTRACE_SET_FILTER,
-    &REGISTER_FTRACE_FUNCTION,
-    &REGISTER_FTRACE_DIRECT,
-    &REGISTER_FPROBE,
-    &REGISTER_MODULE_NOTIFIER,
-    &KTHREAD_RUN,
-    &KLP_ENABLE_PATCH,
-    &KLP_SHADOW_REGISTER,
-    &KLP_SHADOW_ALLOC,
-];
+        $(#[$meta])*
+        $vis static $attribute: $crate::fault::Attribute =
+            $crate::fault::Attribute::new($name, &[$($point.state()),*]);
+
+        // SAFETY: The branch is on the key of this attribute.
+        unsafe impl $crate::fault::Attributed for $type {
+            #[inline(always)]
+            fn is_on() -> bool {
+                $crate::__fault_branch!($attribute)
+            }
+
+            #[inline(always)]
+            fn attribute() -> &'static $crate::fault::Attribute {
+                &$attribute
+            }
+        }
+
+        $(
+            $(#[$point_meta])*
+            $vis static $point: $crate::fault::Point<$type> =
+                $crate::fault::Point::new($point_name, $error);
+        )*
+    };
+}
+
+/// Branches on the key of an attribute: a jump label.
+#[cfg(CONFIG_JUMP_LABEL)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __fault_branch {
+    ($attribute:path) => {
+        // SAFETY: The key is a static key, and its address is that of the static and the offset of
+        // its field.
+        unsafe {
+            $crate::__private::kernel::jump_label::arch_static_branch! {
+                $attribute, $crate::fault::Attribute, key, false
+            }
+        }
+    };
+}
+
+/// Branches on the settings of an attribute, where there are no jump labels.
+#[cfg(not(CONFIG_JUMP_LABEL))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __fault_branch {
+    ($attribute:path) => {
+        $attribute.is_armed()
+    };
+}

@@ -23,7 +23,7 @@ pub(crate) fn ready() -> Result {
 pub struct Library {
     // Dropped in this order.
     _modules: Pin<KBox<going::Notifier>>,
-    _fault: fault::Files,
+    _fault: fault::Registration<fault::FailSetup>,
     _root: debugfs::Root,
 }
 
@@ -44,6 +44,7 @@ impl Library {
         // `READINESS` is set.
         unsafe {
             debugfs::init();
+            fault::init();
             going::init();
             crate::leftover::init();
         }
@@ -52,7 +53,7 @@ impl Library {
         let root = debugfs::Root::new()?;
         Ok(Self {
             _modules: KBox::pin_init(going::Notifier::new(), GFP_KERNEL)?,
-            _fault: fault::Files::new()?,
+            _fault: fault::Registration::new()?,
             _root: root,
         })
     }

@@ -10,6 +10,7 @@
 #include <linux/cgroup.h>
 #include <linux/fprobe.h>
 #include <linux/ftrace.h>
+#include <linux/gfp_types.h>
 #include <linux/glob.h>
 #include <linux/kallsyms.h>
 #include <linux/kprobes.h>
@@ -36,6 +37,7 @@
 #include <net/sch_generic.h>
 #include <net/sock.h>
 #include <net/tcp.h>
+#include <tackle/fault.h>
 #include <tackle/numa.h>
 
 /* Where in a task's cgroup what is. */
@@ -49,6 +51,7 @@ const size_t RUST_CONST_HELPER_CGROUP_LEVEL = CGROUP_OFFSET(struct cgroup, level
 const size_t RUST_CONST_HELPER_CGROUP_ANCESTORS = CGROUP_OFFSET(struct cgroup, ancestors);
 
 /* Macros that bindgen cannot evaluate. */
+const u32 RUST_CONST_HELPER_GFP_NOFAIL = (__force u32)__GFP_NOFAIL;
 const size_t RUST_CONST_HELPER_PID_MAX_LIMIT = PID_MAX_LIMIT;
 const size_t RUST_CONST_HELPER_KSYM_SYMBOL_LEN = KSYM_SYMBOL_LEN;
 const unsigned long RUST_CONST_HELPER_HARDIRQ_MASK = HARDIRQ_MASK;

@@ -4,6 +4,7 @@
  */
 
 #include <linux/jiffies.h>
+#include <linux/jump_label.h>
 #include <linux/minmax.h>
 #include <linux/preempt.h>
 #include <linux/ratelimit.h>
@@ -18,8 +19,22 @@ bool rust_helper_fail_task(void)
 #endif
 }
 
+bool rust_helper_fault_in_task(void)
+{
+	return in_task();
+}
+
+/* Makes points fail or not. May sleep. */
+void rust_helper_fault_switch(struct static_key *key, bool on)
+{
+	if (on)
+		static_key_enable(key);
+	else
+		static_key_disable(key);
+}
+
 /*
- * One state for the library's one fault attribute. The limits are bounded, since
+ * One state for all fault attributes. The limits are bounded, since
  * ___ratelimit() warns of what is negative as an int.
  */
 bool rust_helper_fault_ratelimit(u32 interval_ms, u32 burst)
@@ -28,5 +43,5 @@ bool rust_helper_fault_ratelimit(u32 interval_ms, u32 burst)
 
 	WRITE_ONCE(state.interval, min_t(unsigned long, msecs_to_jiffies(interval_ms), INT_MAX));
 	WRITE_ONCE(state.burst, min_t(u32, burst, INT_MAX));
-	return ___ratelimit(&state, "fail_setup");
+	return ___ratelimit(&state, "tackle_fault");
 }

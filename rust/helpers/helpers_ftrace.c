@@ -4,6 +4,7 @@
  */
 
 #include "cgroup.c"
+#include "fault.c"
 #include "ftrace.c"
 #include "ftrace-exit.c"
 #include "module.c"

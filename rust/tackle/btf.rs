@@ -43,6 +43,21 @@ pub(crate) fn is_in_registers(module: Option<&CStr>, name: &CStr) -> bool {
     Prototype::of(module, name).is_some_and(|prototype| prototype.is_in_registers())
 }
 
+/// Whether this kernel has type information.
+#[cfg(tackle_fault_inject)]
+pub(crate) const IS_THERE: bool = cfg!(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL));
+
+/// Returns the index of the first parameter of the function `name` of the kernel proper whose type
+/// has this name (`gfp_t`); [`None`] if there is none, or the kernel does not know the function.
+///
+/// # Context
+///
+/// May sleep.
+#[cfg(tackle_fault_inject)]
+pub(crate) fn parameter_of_type(name: &CStr, type_name: &CStr) -> Option<usize> {
+    Prototype::of(None, name)?.parameter_of_type(type_name)
+}
+
 #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
 use types::Prototype;
 
@@ -64,6 +79,11 @@ impl Prototype {
     fn is_in_registers(&self) -> bool {
         match *self {}
     }
+
+    #[cfg(tackle_fault_inject)]
+    fn parameter_of_type(&self, _name: &CStr) -> Option<usize> {
+        match *self {}
+    }
 }
 
 #[cfg(all(CONFIG_DEBUG_INFO_BTF, CONFIG_BPF_SYSCALL))]
@@ -76,6 +96,8 @@ mod types {
 
     static BTF_PUT: Unexported = Unexported::new(c"btf_put");
     static BTF_GET_NAME: Unexported = Unexported::new(c"btf_get_name");
+    #[cfg(tackle_fault_inject)]
+    static BTF_NAME_BY_OFFSET: Unexported = Unexported::new(c"btf_name_by_offset");
 
     /// How many names and qualifiers of a type are looked through, and how many structures.
     const MAX_DEPTH: usize = 16;
@@ -166,19 +188,8 @@ mod types {
 
         /// Returns whether the function gets all its arguments in registers.
         pub(super) fn is_in_registers(&self) -> bool {
-            let Some(prototype) = self.get(self.id) else {
+            let Some(parameters) = self.parameters() else {
                 return false;
-            };
-            // CAST: 16 bits.
-            let count = (prototype.info & 0xffff) as usize;
-            // SAFETY: A BTF_KIND_FUNC_PROTO is followed by this many parameters.
-            let parameters = unsafe {
-                core::slice::from_raw_parts(
-                    ptr::from_ref(prototype)
-                        .add(1)
-                        .cast::<bindings::btf_param>(),
-                    count,
-                )
             };
             // Number 0 as the last type stands for `...`.
             let is_fixed = parameters.iter().all(|parameter| parameter.type_ != 0);
@@ -192,6 +203,39 @@ mod types {
                 && sizes().all(|size| size.is_some())
                 && returned
                     .is_some_and(|returned| calling::is_in_registers(sizes().flatten(), returned))
+        }
+
+        fn parameters(&self) -> Option<&[bindings::btf_param]> {
+            let prototype = self.get(self.id)?;
+            // CAST: 16 bits.
+            let count = (prototype.info & 0xffff) as usize;
+            // SAFETY: A BTF_KIND_FUNC_PROTO is followed by this many parameters.
+            Some(unsafe {
+                core::slice::from_raw_parts(
+                    ptr::from_ref(prototype)
+                        .add(1)
+                        .cast::<bindings::btf_param>(),
+                    count,
+                )
+            })
+        }
+
+        /// Returns the index of the first parameter whose type has this name.
+        #[cfg(tackle_fault_inject)]
+        pub(super) fn parameter_of_type(&self, name: &CStr) -> Option<usize> {
+            let name_at = BTF_NAME_BY_OFFSET.find().ok()?;
+            self.parameters()?.iter().position(|parameter| {
+                self.get(parameter.type_).is_some_and(|found| {
+                    // CAST: 32 bits.
+                    let arguments = [self.btf.addr(), found.name_off as usize, 0, 0, 0, 0];
+                    // SAFETY: `const char *btf_name_by_offset(const struct btf *btf, u32
+                    // offset)`; the offset is that of a name in this BTF.
+                    // CAST: A pointer.
+                    let text = unsafe { call_at(name_at, arguments) } as *const c_char;
+                    // SAFETY: It is null, or a string that is part of the BTF.
+                    !text.is_null() && unsafe { CStr::from_char_ptr(text) } == name
+                })
+            })
         }
 
         fn returned(&self) -> Option<Type> {

@@ -19,6 +19,8 @@ mod divert;
 mod exit;
 pub(crate) mod follow;
 mod group;
+#[cfg(tackle_fault_inject)]
+mod many;
 mod ops;
 mod pool;
 mod redirect;
@@ -40,6 +42,8 @@ pub use divert::{OverrideHandler, OverrideHook};
 pub(crate) use exit::Trampolines;
 #[cfg(CONFIG_FPROBE)]
 pub use exit::{ExitHandler, ExitHook, Mechanism, Return, TypedExit, TypedExitHandler};
+#[cfg(tackle_fault_inject)]
+pub(crate) use many::{is_redirected, ManyHandler, ManyHook, Verdict};
 pub use redirect::Redirect;
 #[doc(hidden)]
 pub use redirect::{InReplacement, Place};

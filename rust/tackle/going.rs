@@ -53,6 +53,9 @@ unsafe extern "C" fn notify(
     data: *mut c_void,
 ) -> c_int {
     let module: *mut kernel::bindings::module = data.cast();
+    // The symbols of init functions are there until now.
+    #[cfg(tackle_fault_inject)]
+    crate::fault::name_points();
     // CAST: An enumeration of small numbers.
     match action as u32 {
         #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]

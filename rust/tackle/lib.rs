@@ -23,6 +23,7 @@ mod library;
 
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub mod btf;
+pub mod fault;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
 pub mod filter;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
@@ -51,7 +52,9 @@ pub use tackle_base::expect_eq;
 use tackle_base::leftover;
 #[doc(hidden)]
 pub use tackle_base::{__needs_this_build, __private};
-pub use tackle_base::{debugfs, fault, modinfo, module, net, param, periodic, string_param};
+pub use tackle_base::{
+    debugfs, fault_attr, modinfo, module, net, param, periodic, string_param,
+};
 
 #[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
 #[doc(hidden)]

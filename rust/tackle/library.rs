@@ -81,6 +81,8 @@ impl Library {
             ftrace::init();
             #[cfg(CONFIG_LIVEPATCH)]
             crate::livepatch::init();
+            #[cfg(tackle_fault_inject)]
+            crate::fault::init();
             #[cfg(tackle_numa)]
             crate::numa::init();
         }

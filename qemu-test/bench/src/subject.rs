@@ -122,6 +122,19 @@ pub const SUBJECTS: &[Subject] = &[
     C.of("numa-placement", "kernel", "the kernel's"),
     RUST.of("numa-placement", "ours", "numa_balance"),
     HAND.of("numa-placement", "pinned", "placed by hand"),
+    RUST.of("fault", "rust-point", "a point of an attribute, in Rust")
+        .over("rust-point"),
+    C.of("fault", "c-point", "a point of an attribute, in C")
+        .over("c-point"),
+    C.of("fault", "kmalloc", "kmalloc() and kfree(), no hook"),
+    RUST.of("fault", "hooked", "hooked, not armed")
+        .over("kmalloc"),
+    RUST.of("fault", "other-module", "armed for another module")
+        .over("kmalloc"),
+    RUST.of("fault", "other-tree", "armed for another process")
+        .over("kmalloc"),
+    RUST.of("fault", "this-module", "armed for this module")
+        .over("kmalloc"),
     C.of("qdisc-time", "noqueue", "noqueue"),
     C.of("qdisc-time", "pfifo", "pfifo (C)"),
     C.of("qdisc-time", "codel", "codel (C)").beside("codel"),
@@ -187,6 +200,13 @@ impl Language {
 }
 
 impl Subject {
+    const fn over(self, baseline: &'static str) -> Self {
+        Self {
+            baseline: Some(baseline),
+            ..self
+        }
+    }
+
     const fn beside(self, original: &'static str) -> Self {
         Self {
             original: Some(original),
@@ -359,6 +379,24 @@ pub const SUITES: &[Suite] = &[
     },
     placement::SUITE,
     Suite {
+        name: "fault",
+        means: Means::Guest,
+        title: "Fault injection",
+        axis: "instructions per call, over the same without it",
+        metrics: &[("insn_per_call", "")],
+        text: "A point of an attribute is over an empty loop. An allocation is kmalloc() and \
+               kfree() of 40 bytes by a module; the injector hooks kmalloc() and the other \
+               functions that it hooks by default. Armed for another module, it reads the stack \
+               and finds that the module is not on it. Armed for this module, it reads the stack \
+               and records the point; no call fails.",
+        with_percent: false,
+        by_name_only: false,
+        cases: &[
+            ("point", "A point of an attribute that is not armed"),
+            ("alloc", "An allocation"),
+        ],
+    },
+    Suite {
         name: "qdisc-time",
         means: Means::Uml,
         title: "Queueing disciplines, no packet dropped, in real time",
@@ -434,7 +472,7 @@ mod tests {
         let error = suite("nets").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, numa-placement, qdisc-time, links, links-all, core"
+            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all, core"
         );
     }
 }

@@ -40,7 +40,7 @@ enum Word {
     Demo,
     /// Measure, and report figures as lines of JSON; without names, everything
     Bench {
-        /// Names of benchmarks: hooks, qdisc, livepatch, numa, numa-placement, qdisc-time,
+        /// Names of benchmarks: hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time,
         /// links, links-all
         suites: Vec<String>,
     },

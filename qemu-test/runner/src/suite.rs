@@ -122,6 +122,7 @@ pub const GUEST: &[Guest] = &[
     Guest::new("rcodel"),
     Guest::new("rfq_codel"),
     Guest::new("fault"),
+    Guest::new("fault_inject"),
     // With KUnit on, loading a module with tests taints the kernel and runs them.
     Guest::new("kunit")
         .needing("CONFIG_KUNIT")

@@ -26,6 +26,21 @@ impl LineError {
     }
 }
 
+impl LineError {
+    /// Returns the errno.
+    pub fn error(&self) -> Error {
+        self.error
+    }
+}
+
+impl core::fmt::Display for LineError {
+    /// The sentence, or nothing if the errno says all.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let why = self.why.as_ref().and_then(|why| why.to_str().ok());
+        f.write_str(why.unwrap_or_default())
+    }
+}
+
 impl<E: Into<Error>> From<E> for LineError {
     fn from(error: E) -> Self {
         Self {

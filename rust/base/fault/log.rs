@@ -2,7 +2,6 @@
 
 //! What the kernel log says about a failure, as `fail_dump()` in `lib/fault-inject.c`.
 
-use super::NAME;
 use crate::bindings;
 use kernel::{
     prelude::*,
@@ -10,32 +9,44 @@ use kernel::{
 };
 use tackle_core::fault::Failure;
 
-/// The time in milliseconds in which [`BURST`] failures are told; 0 (the default) is no
-/// limit.
-pub(super) static INTERVAL_MS: Atomic<u32> = Atomic::new(0);
-/// How many failures are told in [`INTERVAL_MS`].
-pub(super) static BURST: Atomic<u32> = Atomic::new(bindings::DEFAULT_RATELIMIT_BURST);
+/// How many failures are logged.
+pub(super) struct Limit {
+    /// The time in milliseconds in which `burst` failures are logged; 0 (the default) is no limit.
+    pub(super) interval_ms: Atomic<u32>,
+    /// How many failures are logged in that time.
+    pub(super) burst: Atomic<u32>,
+}
 
-/// Tells the log that the point `name` fails, and from where it was passed.
-pub(super) fn failure(name: &str, failure: &Failure) {
-    if failure.verbose == 0 {
-        return;
+impl Limit {
+    pub(super) const fn new() -> Self {
+        Self {
+            interval_ms: Atomic::new(0),
+            burst: Atomic::new(bindings::DEFAULT_RATELIMIT_BURST),
+        }
     }
-    // SAFETY: Needs nothing, in any context.
-    if !unsafe { bindings::fault_ratelimit(INTERVAL_MS.load(Relaxed), BURST.load(Relaxed)) } {
-        return;
-    }
-    // The kernel's words, so that what looks for them in a log finds these too.
-    pr_notice!(
-        "FAULT_INJECTION: forcing a failure.\nname {}, interval {}, probability {}, space {}, times {}, point {name}\n",
-        NAME,
-        failure.interval,
-        failure.probability,
-        failure.space,
-        failure.times
-    );
-    if failure.verbose > 1 {
+
+    /// Logs that the point `name` of an attribute fails, and from where it was passed.
+    pub(super) fn failure(&self, attribute: &CStr, name: &str, failure: &Failure) {
+        if failure.verbose == 0 {
+            return;
+        }
+        let (interval_ms, burst) = (self.interval_ms.load(Relaxed), self.burst.load(Relaxed));
         // SAFETY: Needs nothing, in any context.
-        unsafe { kernel::bindings::dump_stack() };
+        if !unsafe { bindings::fault_ratelimit(interval_ms, burst) } {
+            return;
+        }
+        // The kernel's words, so that what looks for them in a log finds these too.
+        pr_notice!(
+            "FAULT_INJECTION: forcing a failure.\nname {}, interval {}, probability {}, space {}, times {}, point {name}\n",
+            attribute,
+            failure.interval,
+            failure.probability,
+            failure.space,
+            failure.times
+        );
+        if failure.verbose > 1 {
+            // SAFETY: Needs nothing, in any context.
+            unsafe { kernel::bindings::dump_stack() };
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 //! The fault attribute in the hands of a test.
 
-use crate::fault::{Point, ATTR};
+use crate::fault::{Attributed, Point, FAIL_SETUP};
 use core::sync::atomic::Ordering::Relaxed;
 use tackle_core::fault::Attr;
 
@@ -20,6 +20,7 @@ impl Faults {
         faults.verbose.store(0, Relaxed);
         faults.times.store(times, Relaxed);
         faults.probability.store(100, Relaxed);
+        FAIL_SETUP.refresh();
         faults
     }
 
@@ -35,7 +36,7 @@ impl core::ops::Deref for Faults {
     type Target = Attr;
 
     fn deref(&self) -> &Attr {
-        &ATTR
+        &FAIL_SETUP.settings
     }
 }
 
@@ -49,18 +50,24 @@ impl Drop for Faults {
 fn reset() {
     let fresh = Attr::new();
     // First: from here on the other settings do not matter.
-    ATTR.probability
+    let settings = &FAIL_SETUP.settings;
+    settings
+        .probability
         .store(fresh.probability.into_inner(), Relaxed);
-    ATTR.interval.store(fresh.interval.into_inner(), Relaxed);
-    ATTR.times.store(fresh.times.into_inner(), Relaxed);
-    ATTR.space.store(fresh.space.into_inner(), Relaxed);
-    ATTR.verbose.store(fresh.verbose.into_inner(), Relaxed);
-    ATTR.task_filter
+    FAIL_SETUP.refresh();
+    settings
+        .interval
+        .store(fresh.interval.into_inner(), Relaxed);
+    settings.times.store(fresh.times.into_inner(), Relaxed);
+    settings.space.store(fresh.space.into_inner(), Relaxed);
+    settings.verbose.store(fresh.verbose.into_inner(), Relaxed);
+    settings
+        .task_filter
         .store(fresh.task_filter.into_inner(), Relaxed);
-    ATTR.count.store(fresh.count.into_inner(), Relaxed);
+    settings.count.store(fresh.count.into_inner(), Relaxed);
 }
 
 /// How often a point was passed while faults were on, and how often it failed.
-pub fn counts(point: &Point) -> (u64, u64) {
+pub fn counts<A: Attributed>(point: &Point<A>) -> (u64, u64) {
     point.counts()
 }

@@ -5,7 +5,7 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use tackle_core::fault::{Attr, Failure};
 
 /// A random number for settings that leave nothing to chance.
@@ -25,14 +25,14 @@ fn attr(probability: u64, interval: u64, times: i32, space: i32) -> Attr {
 /// Which of `passes` passes of a fault point fail, counted from 1.
 fn failures(attr: &Attr, passes: u32) -> Vec<u32> {
     (1..=passes)
-        .filter(|_| attr.should_fail(1, false, || 99).is_some())
+        .filter(|_| attr.should_fail(1, false, || true, || 99).is_some())
         .collect()
 }
 
 #[test]
 fn the_defaults_never_fail() {
     let attr = Attr::default();
-    assert!((0..100).all(|_| attr.should_fail(1, true, never).is_none()));
+    assert!((0..100).all(|_| attr.should_fail(1, true, || true, never).is_none()));
     assert_eq!(attr.times.load(Relaxed), 1);
 }
 
@@ -48,22 +48,22 @@ fn space_picks_the_nth_pass() {
 #[test]
 fn space_is_charged_by_size() {
     let attr = attr(100, 1, -1, 10);
-    assert!(attr.should_fail(4, false, never).is_none());
-    assert!(attr.should_fail(4, false, never).is_none());
+    assert!(attr.should_fail(4, false, || true, never).is_none());
+    assert!(attr.should_fail(4, false, || true, never).is_none());
     // 2 are left, so 4 fail, and 1 does not.
-    assert!(attr.should_fail(4, false, || 0).is_some());
-    assert!(attr.should_fail(u64::MAX, false, || 0).is_some());
-    assert!(attr.should_fail(1, false, never).is_none());
-    assert!(attr.should_fail(1, false, || 0).is_some());
+    assert!(attr.should_fail(4, false, || true, || 0).is_some());
+    assert!(attr.should_fail(u64::MAX, false, || true, || 0).is_some());
+    assert!(attr.should_fail(1, false, || true, never).is_none());
+    assert!(attr.should_fail(1, false, || true, || 0).is_some());
     assert_eq!(attr.space.load(Relaxed), 1);
 }
 
 #[test]
 fn size_zero_passes_while_there_is_space() {
     let attr = attr(100, 1, -1, 1);
-    assert!((0..10).all(|_| attr.should_fail(0, false, never).is_none()));
+    assert!((0..10).all(|_| attr.should_fail(0, false, || true, never).is_none()));
     attr.space.store(0, Relaxed);
-    assert!(attr.should_fail(0, false, || 0).is_some());
+    assert!(attr.should_fail(0, false, || true, || 0).is_some());
 }
 
 #[test]
@@ -96,7 +96,7 @@ fn probability_is_in_percent() {
     for percent in 0..=100 {
         let attr = attr(percent, 1, -1, 0);
         let failed = (0..100)
-            .filter(|&random| attr.should_fail(1, false, || random).is_some())
+            .filter(|&random| attr.should_fail(1, false, || true, || random).is_some())
             .count();
         assert_eq!(failed as u64, percent);
     }
@@ -107,10 +107,10 @@ fn probability_is_in_percent() {
 fn the_filter_spares_other_tasks() {
     let attr = attr(100, 1, -1, 0);
     attr.task_filter.store(true, Relaxed);
-    assert!(attr.should_fail(1, false, never).is_none());
-    assert!(attr.should_fail(1, true, || 0).is_some());
+    assert!(attr.should_fail(1, false, || true, never).is_none());
+    assert!(attr.should_fail(1, true, || true, || 0).is_some());
     attr.space.store(9, Relaxed);
-    assert!(attr.should_fail(1, false, never).is_none());
+    assert!(attr.should_fail(1, false, || true, never).is_none());
     assert_eq!(attr.space.load(Relaxed), 9, "the filter comes first");
 }
 
@@ -125,7 +125,7 @@ fn a_failure_tells_what_led_to_it() {
         space: 1,
         verbose: 1,
     };
-    assert_eq!(attr.should_fail(1, false, || 0), Some(failure));
+    assert_eq!(attr.should_fail(1, false, || true, || 0), Some(failure));
     assert_eq!(attr.times.load(Relaxed), 2);
 }
 
@@ -195,7 +195,7 @@ proptest! {
         );
         attr.task_filter.store(model.filter, Relaxed);
         for (size, task, random) in calls {
-            let failed = attr.should_fail(size, task, || random).is_some();
+            let failed = attr.should_fail(size, task, || true, || random).is_some();
             prop_assert_eq!(failed, model.should_fail(size, task, random));
             prop_assert_eq!(i64::from(attr.times.load(Relaxed)), model.times);
             prop_assert_eq!(i64::from(attr.space.load(Relaxed)), model.space);
@@ -214,7 +214,7 @@ fn failures_of_threads(attr: &Attr) -> u64 {
         for _ in 0..THREADS {
             scope.spawn(|| {
                 for _ in 0..PASSES {
-                    if attr.should_fail(1, false, || 0).is_some() {
+                    if attr.should_fail(1, false, || true, || 0).is_some() {
                         failed.fetch_add(1, Relaxed);
                     }
                 }
@@ -242,4 +242,49 @@ fn threads_share_space() {
 fn threads_share_the_interval() {
     let attr = attr(100, 7, -1, 0);
     assert_eq!(failures_of_threads(&attr), THREADS * PASSES / 7);
+}
+
+/// A stack with these return addresses.
+fn stack(entries: &[usize]) -> impl FnOnce(&mut [usize]) -> usize + '_ {
+    |room| {
+        let len = entries.len().min(room.len());
+        room[..len].copy_from_slice(&entries[..len]);
+        len
+    }
+}
+
+#[test]
+fn ranges_of_the_stack() {
+    let attr = Attr::new();
+    assert!(attr.stack_allows(|_| panic!("no stack is needed")));
+    attr.require_start.store(10, Relaxed);
+    attr.require_end.store(20, Relaxed);
+    assert!(attr.stack_allows(stack(&[5, 10])));
+    assert!(!attr.stack_allows(stack(&[5, 20])));
+    attr.reject_start.store(30, Relaxed);
+    attr.reject_end.store(40, Relaxed);
+    assert!(!attr.stack_allows(stack(&[15, 39])));
+    assert!(attr.stack_allows(stack(&[15, 40])));
+    attr.stacktrace_depth.store(1, Relaxed);
+    assert!(attr.stack_allows(stack(&[15, 39])));
+    attr.stacktrace_depth.store(0, Relaxed);
+    assert!(!attr.stack_allows(|_| panic!("no stack is needed")));
+    attr.probability.store(100, Relaxed);
+    let allows = || attr.stack_allows(stack(&[]));
+    assert!(attr.should_fail(1, false, allows, never).is_none());
+    assert_eq!(attr.times.load(Relaxed), 1);
+}
+
+#[test]
+fn nth_counts_what_the_stack_allows() {
+    let attr = Attr::new();
+    let left = AtomicU32::new(3);
+    assert!(attr.should_fail_nth(&left, false).is_none());
+    let failed: Vec<_> = (0..5)
+        .map(|_| attr.should_fail_nth(&left, true).is_some())
+        .collect();
+    assert_eq!(failed, [false, false, true, false, false]);
+    assert_eq!((left.into_inner(), attr.times.load(Relaxed)), (0, 0));
+    // It fails also if no failures are left.
+    assert!(attr.should_fail_nth(&AtomicU32::new(1), true).is_some());
 }

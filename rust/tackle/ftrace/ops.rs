@@ -244,7 +244,7 @@ impl Plan {
         }
     }
 
-    fn ops(&self) -> bindings::ftrace_ops {
+    pub(super) fn ops(&self) -> bindings::ftrace_ops {
         bindings::ftrace_ops {
             func: self.func,
             private: self.private,

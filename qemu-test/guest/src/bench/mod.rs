@@ -3,6 +3,7 @@
 //! Measures in a guest whose clock counts instructions, or under User Mode Linux, and reports figures as
 //! lines of JSON. `Documentation/bench.rst` says what they mean.
 
+mod fault;
 mod hooks;
 mod links;
 mod livepatch;
@@ -29,7 +30,8 @@ struct Suite {
     run: fn(&mut Report) -> Result<()>,
 }
 
-const SUITES: [Suite; 8] = [
+const SUITES: [Suite; 9] = [
+    fault::SUITE,
     hooks::SUITE,
     livepatch::SUITE,
     numa::SUITE,

@@ -7,6 +7,7 @@ mod debugfs_fuzz;
 mod every_function;
 mod exit_hooks;
 mod fault;
+mod fault_inject;
 mod hooks;
 mod kunit;
 mod livepatch;
@@ -44,6 +45,7 @@ pub const ALL: &[&Suite] = &[
     &rcodel::SUITE,
     &rfq_codel::SUITE,
     &fault::SUITE,
+    &fault_inject::SUITE,
     &tools::SUITE,
     &load::SUITE,
     &every_function::SUITE,

@@ -12,6 +12,7 @@ pub mod dummy;
 pub mod fault;
 pub mod frame;
 pub mod ftrace;
+pub mod injector;
 pub mod kernel;
 pub mod kmemleak;
 pub mod kmsg;

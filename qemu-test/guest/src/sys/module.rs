@@ -27,7 +27,8 @@ pub const FTRACE: &str = "tackle_ftrace";
 pub const KUNIT: &str = "tackle_kunit";
 
 /// Every module of the project but the library, and what tests or measures it.
-pub const CLIENTS: [&str; 10] = [
+pub const CLIENTS: [&str; 11] = [
+    "fault_inject",
     "hook_count",
     "hook_latency",
     "livepatch_cmdline",
@@ -48,6 +49,13 @@ pub const QDISCS: [&str; 3] = ["qdisc_fifo", "sch_rcodel", "sch_rfq_codel"];
 pub const RIG: &[&str] = &[
     "bench_others",
     "bench_tracee",
+    "fault_bench",
+    "fault_bench_c",
+    "fault_planted",
+    "fault_repaired",
+    "fault_rig",
+    "fault_sample",
+    "fault_sample_c",
     "first_hook",
     "hook_all",
     "hook_exclusive",

@@ -28,6 +28,6 @@ pub const FAILING: Work = Work {
 
 fn run(calls: u32, attr: &Attr) {
     for _ in 0..calls {
-        black_box(black_box(attr).should_fail(black_box(64), false, || 50));
+        black_box(black_box(attr).should_fail(black_box(64), false, || true, || 50));
     }
 }

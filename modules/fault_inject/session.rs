@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! An open file of the device: it takes commands, and has the answer to the last one.
+
+use core::fmt;
+use kernel::{
+    fs::{File, Kiocb},
+    iov::{IovIterDest, IovIterSource},
+    miscdevice::{MiscDevice, MiscDeviceRegistration},
+    new_mutex,
+    prelude::*,
+    sync::Mutex,
+};
+use tackle::{
+    debugfs::{line_text, LineError},
+    fault::{self, Campaign},
+};
+use tackle_core::fault::{Command, COMMAND_LEN};
+
+/// The answer to a command, and how much of it was read.
+struct Answer {
+    text: KVVec<u8>,
+    read: usize,
+}
+
+impl Answer {
+    const fn new() -> Self {
+        Self {
+            text: KVVec::new(),
+            read: 0,
+        }
+    }
+}
+
+impl fmt::Write for Answer {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.text
+            .extend_from_slice(text.as_bytes(), GFP_KERNEL)
+            .map_err(|_| fmt::Error)
+    }
+}
+
+struct Inner {
+    campaign: Option<Campaign>,
+    answer: Answer,
+}
+
+/// An open file. When it is closed, its campaign is dropped.
+#[pin_data]
+pub(crate) struct Session {
+    #[pin]
+    inner: Mutex<Inner>,
+}
+
+#[vtable]
+impl MiscDevice for Session {
+    type Ptr = Pin<KBox<Self>>;
+
+    fn open(_file: &File, _device: &MiscDeviceRegistration<Self>) -> Result<Self::Ptr> {
+        KBox::pin_init(
+            pin_init!(Self {
+                inner <- new_mutex!(Inner {
+                    campaign: None,
+                    answer: Answer::new(),
+                }),
+            }),
+            GFP_KERNEL,
+        )
+    }
+
+    fn read_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterDest<'_>) -> Result<usize> {
+        let session = kiocb.file();
+        let answer = &mut session.inner.lock().answer;
+        let rest = answer.text.get(answer.read..).unwrap_or_default();
+        let copied = iov.copy_to_iter(rest);
+        if copied == 0 && !rest.is_empty() && !iov.is_empty() {
+            return Err(EFAULT);
+        }
+        answer.read += copied;
+        Ok(copied)
+    }
+
+    fn write_iter(kiocb: Kiocb<'_, Self::Ptr>, iov: &mut IovIterSource<'_>) -> Result<usize> {
+        let len = iov.len();
+        let session = kiocb.file();
+        let inner = &mut *session.inner.lock();
+        inner.answer = Answer::new();
+        let result = if len > COMMAND_LEN {
+            Err(LineError::new(
+                E2BIG,
+                format_args!("a command has at most {COMMAND_LEN} bytes"),
+            ))
+        } else {
+            let mut line = KVec::new();
+            match iov.copy_from_iter_vec(&mut line, GFP_KERNEL)? {
+                copied if copied == len => inner.run(&line),
+                _ => return Err(EFAULT),
+            }
+        };
+        if let Err(error) = result {
+            inner.answer = Answer::new();
+            // Without memory for the sentence there is none.
+            let _ = fmt::Write::write_fmt(&mut inner.answer, format_args!("{error}\n"));
+            return Err(error.error());
+        }
+        Ok(len)
+    }
+}
+
+impl Inner {
+    /// Does what a command says.
+    fn run(&mut self, line: &[u8]) -> Result<(), LineError> {
+        let command = match Command::parse(line_text(line)?) {
+            Ok(command) => command,
+            Err(why) => return Err(LineError::new(EINVAL, format_args!("{why}"))),
+        };
+        match command {
+            Command::Functions => {
+                fault::show_rules(&mut self.answer).map_err(|_| ENOMEM)?;
+                return Ok(());
+            }
+            Command::Place(selection) => {
+                // Before the new one: there is one at a time.
+                self.campaign = None;
+                self.campaign = Some(Campaign::new(&selection)?);
+                return Ok(());
+            }
+            _ => {}
+        }
+        let Some(campaign) = &self.campaign else {
+            return Err(LineError::new(
+                ENOENT,
+                format_args!("no hooks are placed: place first"),
+            ));
+        };
+        match command {
+            Command::Functions | Command::Place(_) => {}
+            Command::Arm(mode) => campaign.arm(&mode),
+            Command::Disarm => campaign.disarm(),
+            Command::Status => campaign.show_status(&mut self.answer).map_err(|_| ENOMEM)?,
+            Command::Points => campaign.show_points(&mut self.answer)?,
+            Command::Forget => campaign.forget()?,
+        }
+        Ok(())
+    }
+}

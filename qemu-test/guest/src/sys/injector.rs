@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The fault injector: commands to `/dev/tackle_fault`, and what it answers.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::str::FromStr;
+
+use anyhow::{bail, Context, Result};
+use nix::errno::Errno;
+
+use super::Answer;
+
+/// The file of the injector.
+pub const DEVICE: &str = "/dev/tackle_fault";
+
+/// The open file: when it is dropped, nothing is hooked any more.
+#[derive(Debug)]
+pub struct Injector(File);
+
+/// The words `key=value` of a line.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Words(BTreeMap<String, String>);
+
+impl Words {
+    fn new(line: &str) -> Result<Self> {
+        let pair = |word: &str| -> Result<(String, String)> {
+            let (key, value) = word
+                .split_once('=')
+                .with_context(|| format!("not key=value: {word}"))?;
+            Ok((key.into(), value.into()))
+        };
+        let words: Result<_> = line.split_whitespace().map(pair).collect();
+        Ok(Self(words?))
+    }
+
+    /// The value of a key.
+    ///
+    /// # Errors
+    ///
+    /// The line does not have it.
+    pub fn text(&self, key: &str) -> Result<&str> {
+        let value = self
+            .0
+            .get(key)
+            .with_context(|| format!("no {key}= in {:?}", self.0));
+        Ok(value?)
+    }
+
+    /// The value of a key, as a number.
+    ///
+    /// # Errors
+    ///
+    /// As [`Words::text`], or it is no number.
+    pub fn number<T: FromStr>(&self, key: &str) -> Result<T> {
+        let text = self.text(key)?;
+        text.parse()
+            .ok()
+            .with_context(|| format!("{key}={text} is no number"))
+    }
+}
+
+impl Injector {
+    /// Opens the file.
+    ///
+    /// # Errors
+    ///
+    /// There is none, or it may not be opened.
+    pub fn open() -> Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(DEVICE);
+        Ok(Self(file.with_context(|| format!("cannot open {DEVICE}"))?))
+    }
+
+    /// Opens the file, places hooks and selects which calls fail.
+    ///
+    /// # Errors
+    ///
+    /// A command is refused.
+    pub fn armed(place: &str, arm: &str) -> Result<Self> {
+        let injector = Self::open()?;
+        injector.set(&format!("place {place}"))?;
+        injector.set(&format!("arm {arm}"))?;
+        Ok(injector)
+    }
+
+    /// Gives a command, and returns the kernel's answer to the write.
+    pub fn ask(&self, command: &str) -> Answer {
+        let answer = (&self.0).write(command.as_bytes());
+        match answer {
+            Ok(_) => Ok(()),
+            Err(error) => Err(error
+                .raw_os_error()
+                .map_or(Errno::UnknownErrno, Errno::from_raw)),
+        }
+    }
+
+    /// Reads what the last command has answered.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be read.
+    pub fn answer(&self) -> Result<String> {
+        let mut text = String::new();
+        (&self.0).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Gives a command, and returns its answer.
+    ///
+    /// # Errors
+    ///
+    /// It is refused; the error has the injector's sentence.
+    pub fn set(&self, command: &str) -> Result<String> {
+        match self.ask(command) {
+            Ok(()) => self.answer(),
+            Err(errno) => bail!("'{command}': {errno}: {}", self.answer()?.trim_end()),
+        }
+    }
+
+    /// Checks that a command is refused with this error number and a sentence with these words.
+    ///
+    /// # Errors
+    ///
+    /// It is not.
+    pub fn expect_refusal(&self, command: &str, expected: Errno, words: &str) -> Result<()> {
+        let answer = self.ask(command);
+        let text = self.answer()?;
+        if answer == Err(expected) && text.contains(words) && text.lines().count() == 1 {
+            return Ok(());
+        }
+        bail!("'{command}': expected {expected} and one line with '{words}', got {answer:?} and '{text}'")
+    }
+
+    /// The counters.
+    ///
+    /// # Errors
+    ///
+    /// There are no hooks.
+    pub fn status(&self) -> Result<Words> {
+        Words::new(&self.set("status")?)
+    }
+
+    /// The points that are known, and a check that no call was missed.
+    ///
+    /// # Errors
+    ///
+    /// There are no hooks, or calls were missed.
+    pub fn points(&self) -> Result<Vec<Words>> {
+        let status = self.status()?;
+        if status.number::<u64>("missed")? + status.number::<u64>("full")? != 0 {
+            bail!("calls were missed: {status:?}");
+        }
+        self.set("points")?.lines().map(Words::new).collect()
+    }
+}

@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Planted defects: each operation has one in an error path.
+ */
+
+#define PLANTED 1
+#include "fault_planted.h"
+
+MODULE_DESCRIPTION("Operations with planted defects in their error paths");

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The functions that can be made to fail, and how each fails.
+//!
+//! Each was read in the kernel's source: it does nothing before it can fail in this way, and its
+//! callers have to expect that. Signatures depend on the kernel's configuration. So the index of the
+//! flags is computed from it, and `prepare.rs` compares it with BTF if the kernel has that.
+
+use core::fmt;
+use kernel::prelude::*;
+use tackle_core::{fault::Value, hooks::Returns};
+
+/// How a call fails.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Failure {
+    /// It returns this, and nothing else happens.
+    Returns(Value),
+    /// The bio that is submitted completes with a status.
+    Submit,
+    /// The bio that completes has a status.
+    Complete,
+}
+
+/// A function that can be made to fail.
+pub(super) struct Rule {
+    pub(super) name: &'static CStr,
+    pub(super) class: &'static str,
+    pub(super) failure: Failure,
+    /// What it returns, to be compared with BTF; [`None`] for `void`.
+    pub(super) returns: Option<Returns>,
+    /// The index of the argument of the type `gfp_t`, by which it may not be allowed to fail.
+    pub(super) gfp: Option<usize>,
+    /// The index of the argument `order`.
+    pub(super) order: Option<usize>,
+}
+
+/// How many registers `DECL_BUCKET_PARAMS()` takes behind the size (`include/linux/slab.h`).
+const BUCKET: usize = cfg!(CONFIG_SLAB_BUCKETS) as usize;
+/// The same of `DECL_TOKEN_PARAM()`.
+const TOKEN: usize = cfg!(CONFIG_KMALLOC_PARTITION_CACHES) as usize;
+
+/// An allocation that returns null when it fails. `gfp` is the index of its flags.
+const fn allocates(class: &'static str, name: &'static CStr, gfp: usize) -> Rule {
+    Rule {
+        name,
+        class,
+        failure: Failure::Returns(Value::Null),
+        returns: Some(Returns::Pointer),
+        gfp: Some(gfp),
+        order: None,
+    }
+}
+
+/// All functions with a rule.
+pub(super) const RULES: &[Rule] = &[
+    // mm/slub.c
+    allocates("slab", c"__kmalloc_noprof", 1 + TOKEN),
+    allocates("slab", c"__kmalloc_node_noprof", 1 + BUCKET + TOKEN),
+    allocates("slab", c"__kmalloc_cache_noprof", 1),
+    allocates("slab", c"__kmalloc_cache_node_noprof", 1),
+    allocates(
+        "slab",
+        c"__kmalloc_node_track_caller_noprof",
+        1 + BUCKET + TOKEN,
+    ),
+    allocates("slab", c"__kmalloc_large_noprof", 1),
+    allocates("slab", c"__kmalloc_large_node_noprof", 1),
+    allocates("slab", c"kmem_cache_alloc_noprof", 1),
+    allocates("slab", c"kmem_cache_alloc_lru_noprof", 2),
+    allocates("slab", c"kmem_cache_alloc_node_noprof", 1),
+    Rule {
+        failure: Failure::Returns(Value::Bool(false)),
+        returns: Some(Returns::Bool),
+        ..allocates("slab", c"kmem_cache_alloc_bulk_noprof", 1)
+    },
+    allocates("slab", c"__kvmalloc_node_noprof", 2 + BUCKET + TOKEN),
+    // They leave the memory that they are to enlarge as it was.
+    allocates("slab", c"krealloc_node_align_noprof", 3 + TOKEN),
+    allocates("slab", c"kvrealloc_node_align_noprof", 3 + TOKEN),
+    // mm/page_alloc.c
+    Rule {
+        order: Some(1),
+        ..allocates("pages", c"__alloc_frozen_pages_noprof", 0)
+    },
+    // mm/vmalloc.c
+    allocates("vmalloc", c"__vmalloc_node_range_noprof", 4),
+    // mm/percpu.c
+    allocates("percpu", c"pcpu_alloc_noprof", 3),
+    // net/core/skbuff.c
+    allocates("skb", c"__alloc_skb", 1),
+    allocates("skb", c"skb_clone", 1),
+    Rule {
+        failure: Failure::Returns(Value::Number(-12)),
+        returns: Some(Returns::Signed(4)),
+        ..allocates("skb", c"pskb_expand_head", 3)
+    },
+    // block/blk-core.c
+    Rule {
+        failure: Failure::Submit,
+        returns: None,
+        gfp: None,
+        ..allocates("bio_submit", c"submit_bio_noacct", 0)
+    },
+    // block/bio.c
+    Rule {
+        failure: Failure::Complete,
+        returns: None,
+        gfp: None,
+        ..allocates("bio_complete", c"bio_endio", 0)
+    },
+];
+
+/// Functions that must not fail, and why.
+pub(super) const NEVER: &[(&str, &str)] = &[
+    (
+        "kmem_cache_alloc_from_sheaf_noprof",
+        "its callers have reserved the object",
+    ),
+    (
+        "mempool_alloc_noprof",
+        "it never fails with direct reclaim; the allocations within it can",
+    ),
+    (
+        "mempool_alloc",
+        "it never fails with direct reclaim; the allocations within it can",
+    ),
+];
+
+/// The classes, in the order of the table.
+pub(super) const CLASSES: [&str; 7] = [
+    "slab",
+    "pages",
+    "vmalloc",
+    "percpu",
+    "skb",
+    "bio_submit",
+    "bio_complete",
+];
+
+/// Writes the table: `CLASS FUNCTION FAILURE` in each line.
+pub fn show_rules(f: &mut dyn fmt::Write) -> fmt::Result {
+    for rule in RULES {
+        let name = rule.name.to_str().map_err(|_| fmt::Error)?;
+        write!(f, "{} {name} ", rule.class)?;
+        match rule.failure {
+            Failure::Returns(value) => f.write_fmt(format_args!("{value}\n"))?,
+            Failure::Submit | Failure::Complete => f.write_str("status\n")?,
+        }
+    }
+    Ok(())
+}
