@@ -58,7 +58,7 @@ fresh: ## demo and test in fresh Debian 12 and 13 (FRESH=trixie; FRESH_MAKE=demo
 	@scripts/fresh.sh
 
 .PHONY: bench
-bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all or core; COMPARE=commit; KEEP=1; ROUNDS=n: of numa-placement)
+bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all, core or numa-sim; COMPARE=commit; KEEP=1; ROUNDS=n: of numa-placement)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
 		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') \
 		$(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)

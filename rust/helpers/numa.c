@@ -112,12 +112,6 @@ u64 rust_helper_task_cgroup_id(struct task_struct *task)
 #endif
 }
 
-/* The node of the CPU that the task is on, or was on before it slept. */
-int rust_helper_task_node(struct task_struct *task)
-{
-	return cpu_to_node(task_cpu(task));
-}
-
 bool rust_helper_in_task(void)
 {
 	return in_task();

@@ -21,7 +21,8 @@ use crate::store::{write, write_text, Store};
 use crate::subject::{suite, Suite, SUITES};
 
 /// Measures in a guest whose clock counts instructions, on the host and under User Mode
-/// Linux in real time, and slow links under User Mode Linux in theirs.
+/// Linux in real time, and slow links under User Mode Linux in theirs. Simulates machines with many
+/// NUMA nodes.
 ///
 /// TACKLE_SILENCE and TACKLE_LIMIT set the seconds that a guest may be silent (120; User
 /// Mode Linux in real time 30) and may take in all (900).
@@ -42,7 +43,7 @@ pub struct Cli {
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
     /// A suite to run instead of all: hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time,
-    /// links, links-all or core; repeat for several
+    /// links, links-all, core or numa-sim; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
     /// How often the policies of numa-placement take turns, 5 if not given
@@ -182,7 +183,8 @@ mod tests {
                 "fault",
                 "qdisc-time",
                 "links",
-                "core"
+                "core",
+                "numa-sim"
             ]
         );
         assert_eq!(names(&["core".into(), "qdisc".into()]), ["qdisc", "core"]);

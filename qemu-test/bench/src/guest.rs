@@ -14,7 +14,7 @@ use tackle_qemu::session::Session;
 use tackle_qemu::tail::Lines;
 use tackle_qemu::ui::Ui;
 
-use crate::curve::Curve;
+use crate::course::Course;
 use crate::origin::Origin;
 use crate::record::{merge, records, Figure, Record, Skipped};
 use crate::source::{Measured, Source};
@@ -24,7 +24,7 @@ use crate::source::{Measured, Source};
 #[serde(rename_all = "lowercase")]
 enum Line {
     Figure(Figure),
-    Curve(Curve),
+    Course(Course),
     /// In the place of a figure.
     Skipped(Skipped),
     /// All went well: so many figures there are.
@@ -68,7 +68,7 @@ impl Source for Guest<'_> {
             records,
             drifts,
             skipped,
-            curves: Vec::new(),
+            ..Measured::default()
         })
     }
 }
@@ -81,7 +81,7 @@ pub struct Heard {
     /// What it could not measure.
     pub skipped: Vec<Skipped>,
     /// How values went.
-    pub curves: Vec<Curve>,
+    pub courses: Vec<Course>,
 }
 
 /// One boot of a guest that measures. `what` names it, and its folder.
@@ -146,7 +146,7 @@ impl<'a> Collect<'a> {
                 }
                 self.heard.figures.push(figure);
             }
-            Line::Curve(curve) => self.heard.curves.push(curve),
+            Line::Course(course) => self.heard.courses.push(course),
             Line::Skipped(skipped) => self.heard.skipped.push(skipped),
             Line::End(count) => self.end = Some(count),
             Line::Error(text) => self.error = Some(text),
@@ -225,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn curves_come_through() {
-        let line = br#"{"curve":{"suite":"s","case":"c","subject":"x","points":[[0.1,50.0]]}}
+    fn courses_come_through() {
+        let line = br#"{"course":{"suite":"s","case":"c","subject":"x","points":[[0.1,50.0]]}}
 "#;
         let report = [line, FIGURE, b"{\"end\":1}\n"].concat();
         let heard = collect(b"", &report, None).unwrap();
-        assert_eq!(heard.curves[0].points, [[0.1, 50.0]]);
+        assert_eq!(heard.courses[0].points, [[0.1, 50.0]]);
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //!   source: guest    raw figures, twice ---> record: over a baseline, ratio to C
 //!                                            drift: two boots alike?
 //!           host     rounds in turn -------> rounds: medians, quartiles, ratio to C
-//!                                               |
+//!           simulation  seeds -------> rounds       |
 //!                                               +---> bench.json, report.html
 //!                                               +---> store: a file a commit ---> compare
 //! ```
@@ -18,7 +18,8 @@
 
 pub mod cli;
 pub mod compare;
-pub mod curve;
+pub mod course;
+pub mod curves;
 pub mod guest;
 pub mod host;
 pub mod origin;
@@ -27,6 +28,7 @@ pub mod plot;
 pub mod record;
 pub mod report;
 pub mod rounds;
+pub mod simulation;
 pub mod source;
 pub mod store;
 pub mod subject;

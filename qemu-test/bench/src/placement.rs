@@ -9,6 +9,7 @@ use tackle_qemu::kernel::Kernel;
 use tackle_qemu::qemu::{Shape, Wires};
 use tackle_qemu::session::Session;
 
+use crate::course::curves;
 use crate::guest::boot;
 use crate::origin::Origin;
 use crate::rounds::records;
@@ -52,7 +53,7 @@ impl Source for Placement<'_> {
                 measured.records.extend(records);
             }
             measured.skipped.extend(heard.skipped);
-            measured.curves.extend(heard.curves);
+            measured.curves.extend(curves(&heard.courses)?);
         }
         Ok(measured)
     }

@@ -44,7 +44,7 @@ const NOBODY: RGBColor = RGBColor(181, 186, 192);
 const HAND: RGBColor = RGBColor(69, 133, 87);
 /// Of what is behind the values.
 pub(crate) const LINES: RGBColor = RGBColor(221, 225, 230);
-const TEXT: RGBColor = RGBColor(34, 38, 43);
+pub(crate) const TEXT: RGBColor = RGBColor(34, 38, 43);
 
 /// Draws bars under each other, the first one on top.
 ///

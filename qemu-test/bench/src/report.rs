@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::curve::{curves, Curve};
+use crate::curves::Curves;
 use crate::origin::Origin;
 use crate::plot::{bars, Bar, MILLION};
 use crate::record::{Record, Skipped};
@@ -83,6 +83,11 @@ fn how(means: Means) -> &'static str {
              are loaded at the same time. The thin line reaches over the middle half of the \
              rounds."
         }
+        Means::Simulation => {
+            "Simulated on the host, with the same 15 seeds for each subject. Curves are the medians \
+             of all seeds in each second, bars those of all the time; the thin line of a bar reaches \
+             over the middle half of the seeds."
+        }
         Means::Host | Means::Uml => {
             "Measured in real time. The subjects take turns; each figure is the median of the \
              rounds, each ratio that of the ratios within a round. The thin line reaches over the \
@@ -141,6 +146,7 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
         escape(&caption(origin, &origin.commit)),
     )?;
     for (case, title) in suite.cases {
+        curves(out, suite, case, title, measured, origin)?;
         for (metric, what) in suite.metrics {
             let of_case =
                 |record: &&Record| record.key.case == *case && record.key.metric == *metric;
@@ -170,23 +176,36 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
                 escape(&caption(origin, &origin.short_commit())),
             )?;
         }
-        let of_case = |curve: &&Curve| curve.suite == suite.name && curve.case == *case;
-        let of_case: Vec<_> = measured.curves.iter().filter(of_case).collect();
-        if !of_case.is_empty() {
-            write!(
-                out,
-                "<figure>\n<figcaption><b>{}: local share over time</b></figcaption>\n{}\n\
-                 <figcaption>{}</figcaption>\n</figure>\n",
-                escape(title),
-                curves("local share", &of_case)?,
-                escape(&caption(origin, &origin.short_commit())),
-            )?;
-        }
         let of_case = |skipped: &&Skipped| skipped.suite == suite.name && skipped.case == *case;
         for skipped in measured.skipped.iter().filter(of_case) {
             let text = format!("Not measured: {skipped}.");
             writeln!(out, "<p class=\"skipped\">{}</p>", escape(&text))?;
         }
+    }
+    Ok(())
+}
+
+/// The curves of a case, if it has some.
+fn curves(
+    out: &mut String,
+    suite: &Suite,
+    case: &str,
+    title: &str,
+    measured: &Measured,
+    origin: &Origin,
+) -> Result<()> {
+    let of_case = |curves: &&Curves| curves.suite == suite.name && curves.case == case;
+    for curves in measured.curves.iter().filter(of_case) {
+        let plot = curves.draw()?;
+        write!(
+            out,
+            "<figure>\n<figcaption><b>{}</b></figcaption>\n{plot}\n\
+             <figcaption>{}, {}. {}</figcaption>\n</figure>\n",
+            escape(title),
+            escape(suite.name),
+            escape(case),
+            escape(&caption(origin, &origin.short_commit())),
+        )?;
     }
     Ok(())
 }

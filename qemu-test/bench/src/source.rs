@@ -7,11 +7,12 @@ use tackle_qemu::accel::Accel;
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::session::Session;
 
-use crate::curve::Curve;
+use crate::curves::Curves;
 use crate::guest::Guest;
 use crate::host::Host;
 use crate::placement::Placement;
 use crate::record::{Drift, Record, Skipped};
+use crate::simulation::Simulation;
 use crate::subject::{Means, Suite};
 use crate::turns::Turns;
 
@@ -24,8 +25,8 @@ pub struct Measured {
     pub drifts: Vec<Drift>,
     /// What could not be measured.
     pub skipped: Vec<Skipped>,
-    /// How values went in the rounds.
-    pub curves: Vec<Curve>,
+    /// Curves of some cases.
+    pub curves: Vec<Curves>,
 }
 
 impl Measured {
@@ -79,6 +80,7 @@ pub fn measure(
                 kernel,
                 rounds,
             },
+            Means::Simulation => &Simulation { session, kernel },
             Means::Host => &Host { session, kernel },
             Means::GuestTurns => &Turns {
                 session,

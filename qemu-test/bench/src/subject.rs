@@ -4,6 +4,7 @@
 //! C original each is held against.
 
 mod links;
+mod numa_sim;
 mod placement;
 
 use anyhow::{Context, Result};
@@ -43,6 +44,8 @@ pub enum Means {
     Uml,
     /// In such a guest, in which nothing but waiting takes time.
     TimeTravel,
+    /// Not measured, but simulated on the host.
+    Simulation,
 }
 
 /// Something that is measured in one or more cases of a suite.
@@ -152,6 +155,10 @@ pub const SUBJECTS: &[Subject] = &[
         .beside("fq_codel"),
     C.of("core", "c", "C, codel_impl.h").beside("c"),
     RUST.of("core", "rust", "Rust").beside("c"),
+    C.of("numa-sim", "none", "no balancing"),
+    C.of("numa-sim", "kernel", "the kernel's rules"),
+    RUST.of("numa-sim", "ours", "our policy"),
+    C.of("numa-sim", "bound", "bound"),
 ];
 
 const C: Language = Language::C;
@@ -449,6 +456,7 @@ pub const SUITES: &[Suite] = &[
             ),
         ],
     },
+    numa_sim::SUITE,
 ];
 
 #[cfg(test)]
@@ -472,7 +480,7 @@ mod tests {
         let error = suite("nets").unwrap_err().to_string();
         assert_eq!(
             error,
-            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all, core"
+            "no suite \"nets\"; there are hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all, core, numa-sim"
         );
     }
 }

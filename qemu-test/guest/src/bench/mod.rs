@@ -47,7 +47,7 @@ const SUITES: [Suite; 9] = [
 #[serde(rename_all = "lowercase")]
 enum Line<'a> {
     Figure(Figure<'a>),
-    Curve(Curve<'a>),
+    Course(Course<'a>),
     /// What this kernel cannot do, in the place of the figure.
     Skipped(Skipped<'a>),
     /// The last line when all went well: how many figures there are.
@@ -67,9 +67,9 @@ struct Figure<'a> {
     unit: &'a str,
 }
 
-/// How a value went in one round.
+/// The course of a value in one round.
 #[derive(Clone, Debug, Serialize)]
-struct Curve<'a> {
+struct Course<'a> {
     suite: &'a str,
     case: &'a str,
     subject: &'a str,
@@ -98,8 +98,8 @@ impl Report {
         self.line(&Line::Figure(figure))
     }
 
-    fn curve(&mut self, curve: Curve<'_>) -> Result<()> {
-        self.line(&Line::Curve(curve))
+    fn course(&mut self, course: Course<'_>) -> Result<()> {
+        self.line(&Line::Course(course))
     }
 
     fn skipped(&mut self, skipped: Skipped<'_>) -> Result<()> {

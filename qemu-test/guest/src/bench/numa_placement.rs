@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 
-use super::{Curve, Figure, Report, Skipped, Suite};
+use super::{Course, Figure, Report, Skipped, Suite};
 use crate::sys::counts::Counter;
 use crate::sys::numa;
 use crate::sys::placement::cases::{self, Case, Machine};
@@ -117,7 +117,7 @@ fn measure(
         })?;
     }
     let points = outcome.points.iter();
-    report.curve(Curve {
+    report.course(Course {
         suite: SUITE.name,
         case: &key.case,
         subject: key.policy.name(),
