@@ -81,7 +81,8 @@ impl Curves {
             let y = (bottom * 0.8..top * 1.5).log_scale();
             self.draw_on(&root, x, y)?;
         } else {
-            let x: Range<f64> = 0.0..right;
+            // Room for the legend, which would hide lines elsewhere.
+            let x: Range<f64> = 0.0..right * 1.3;
             let y: Range<f64> = 0.0..self.top.unwrap_or(top * 1.05);
             self.draw_on(&root, x, y)?;
         }
@@ -141,7 +142,10 @@ impl Curves {
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::LowerRight)
+            .position(match self.is_log {
+                true => SeriesLabelPosition::LowerRight,
+                false => SeriesLabelPosition::MiddleRight,
+            })
             .background_style(WHITE.mix(0.85))
             .border_style(LINES)
             .label_font(font(14))
