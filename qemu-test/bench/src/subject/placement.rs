@@ -21,10 +21,16 @@ pub const SUITE: Suite = Suite {
     name: "numa-placement",
     means: Means::Placement,
     title: "NUMA placement: who gets tasks and their memory together",
-    axis: "see the title; of the local share more is better",
+    axis: "median of the rounds",
     metrics: &[
-        ("local_share", ": local share at the end, in %"),
-        ("mean_share", ": local share of the whole run, in %"),
+        (
+            "local_share",
+            ": local share at the end, in %; more is better",
+        ),
+        (
+            "mean_share",
+            ": local share of the whole run, in %; more is better",
+        ),
         (
             "seconds_to_90",
             ": seconds to 90 % of the local share at the end",
