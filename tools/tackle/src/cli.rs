@@ -12,6 +12,7 @@ use clap_complete::Shell;
 use nix::unistd::geteuid;
 
 use crate::check;
+use crate::fault::FaultCommand;
 use crate::hook::add::NewHook;
 use crate::hook::{self, watch, Hooks};
 use crate::numa::NumaCommand;
@@ -24,7 +25,7 @@ use crate::qdisc::QdiscCommand;
 use crate::roots::Roots;
 use crate::table::{json, say};
 
-/// Live patches, hooks, queueing disciplines and NUMA balancing of the kernel that runs.
+/// Live patches, hooks, queueing disciplines, NUMA balancing and faults of the kernel that runs.
 #[derive(Debug, Parser)]
 #[command(name = "tackle", version, about, max_term_width = 100)]
 pub struct Cli {
@@ -46,6 +47,9 @@ enum Command {
     /// NUMA balancing: statistics, switches, topology, memory that it does not see
     #[command(subcommand)]
     Numa(NumaCommand),
+    /// Fault injection: make each failing call of a module fail, and report what is wrong then
+    #[command(subcommand)]
+    Fault(FaultCommand),
     /// Write the completions for a shell to stdout
     Completions {
         /// The shell
@@ -179,6 +183,7 @@ impl Cli {
             Command::Hook(command) => command.run(&roots),
             Command::Qdisc(command) => command.run(),
             Command::Numa(command) => command.run(&roots),
+            Command::Fault(command) => command.run(&roots),
             Command::Completions { shell } => {
                 let mut command = Self::command();
                 clap_complete::generate(shell, &mut command, "tackle", &mut stdout());

@@ -11,6 +11,8 @@
 //! they do to a slow link.
 //! `tackle numa` shows and steers NUMA balancing with the modules `numa_stat` and
 //! `numa_control`, in `/sys/kernel/debug/tackle`.
+//! `tackle fault` makes the calls of a module fail with the module `fault_inject`, by
+//! `/dev/tackle_fault`, and reports what the module does then.
 //!
 //! The files of the kernel are found through [`Roots`](roots::Roots), in whose place tests have
 //! a folder; its netlink messages through [`Netlink`](netlink::Netlink).
@@ -20,6 +22,7 @@
 pub mod check;
 pub mod cli;
 pub mod debugfs;
+pub mod fault;
 pub mod files;
 pub mod hook;
 pub mod netlink;

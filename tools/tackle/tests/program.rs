@@ -29,6 +29,18 @@ fn a_wrong_command_line_is_refused() {
         &["numa", "top", "--sort", "colour"],
         &["numa", "prefer", "1", "nowhere"],
         &["numa", "unseen"],
+        &["fault", "run"],
+        &["fault", "run", "a.toml", "--module", "zram"],
+        &["fault", "run", "a.toml", "--resume", "a"],
+        &[
+            "fault",
+            "replay",
+            "a.toml",
+            "--operation",
+            "load",
+            "--point",
+            "12",
+        ],
     ] {
         let output = run(words);
         assert_eq!(output.status.code(), Some(2), "{words:?}: {output:?}");
@@ -50,6 +62,7 @@ fn completions_are_for_all_commands() {
         "--rtt",
         "topology",
         "--cgroup",
+        "--journal",
     ] {
         assert!(text.contains(word), "no {word}");
     }
@@ -72,6 +85,8 @@ fn a_task_that_is_not_there_is_one_line() {
         &["numa", "off", "--pid", "4294967295"][..],
         &["numa", "prefer", "4294967295", "0"],
         &["numa", "unseen", "--pid", "4294967295"],
+        &["fault", "run", "./no-such.toml"],
+        &["fault", "report", "./no-such"],
     ] {
         let output = run(words);
         let text = String::from_utf8(output.stderr).unwrap();

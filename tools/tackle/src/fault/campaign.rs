@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Runs a campaign: makes each fault point of each operation fail, one at a time, and checks what
+//! comes of it.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{ensure, Result};
+
+use super::command::Ended;
+use super::finding::{of_clean, of_command, Answer, Finding, Kind};
+use super::injector::World;
+use super::journal::{Attempt, Event, Journal};
+use super::kmsg;
+use super::point::{Point, Seen, Words};
+use super::state::{State, DISCOVERIES};
+use super::workload::{Operation, Workload};
+
+/// What the user of a campaign sees, and whether they want it to stop.
+pub trait Watcher {
+    /// The state has changed. `doing` names the step that begins.
+    fn seen(&self, state: &State, doing: &str);
+
+    /// Whether the campaign has to stop before the next fault.
+    fn stops(&self) -> bool;
+}
+
+/// How a campaign ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// All points of all operations have failed.
+    Finished,
+    /// The user stopped it; it can go on.
+    Stopped,
+    /// The machine has to be started anew, then it can go on. The reason is in one line.
+    Reset(String),
+}
+
+/// How often the comparison is repeated while something is left: the kernel may be about to remove
+/// it. The pauses are 20, 40, ... ms, 1.3 s in all.
+const COMPARISONS: u32 = 6;
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// How often a fault is repeated whose operation takes memory of which the kernel shows sums alone,
+/// so that a leak stands out. After so long it is enough.
+const BULK: u32 = 24;
+const LONG: Duration = Duration::from_secs(5);
+
+/// Points from which on the injector forgets them.
+const MANY: usize = 100;
+
+/// How often an operation is run before its points are discovered. The first run fills caches.
+const WARM_UP: usize = 2;
+
+/// A campaign.
+pub struct Campaign<'a, W> {
+    /// What is done.
+    pub workload: &'a Workload,
+    /// Where.
+    pub world: W,
+    /// What has happened.
+    pub state: State,
+    /// Where that is written.
+    pub journal: Option<Journal>,
+    /// Who looks on.
+    pub watcher: &'a dyn Watcher,
+}
+
+/// A fault was injected and the operation was run.
+struct Shot {
+    ended: Ended,
+    injected: bool,
+    seen: Vec<Seen>,
+}
+
+impl<W: World> Campaign<'_, W> {
+    /// Adds an event to the state and the journal.
+    ///
+    /// # Errors
+    /// When the journal is of another workload or kernel, or cannot be written.
+    pub fn add(&mut self, event: Event) -> Result<()> {
+        self.state.apply(&event)?;
+        match &mut self.journal {
+            Some(journal) => journal.add(&event),
+            None => Ok(()),
+        }
+    }
+
+    fn operation(&self, number: usize) -> &Operation {
+        &self.workload.operations[number]
+    }
+
+    /// Runs a command that has to succeed, since no fault is injected.
+    fn must(&mut self, what: &str, command: &str, limit: Duration) -> Result<()> {
+        if command.trim().is_empty() {
+            return Ok(());
+        }
+        let ended = self.world.run(command, limit)?;
+        ensure!(
+            ended.is_ok(),
+            "{what} fails without a fault: {}",
+            ended.last_line()
+        );
+        Ok(())
+    }
+
+    /// Puts an operation into effect.
+    fn perform(&mut self, number: usize) -> Result<()> {
+        let operation = self.operation(number).clone();
+        let (name, limit) = (&operation.name, operation.limit());
+        self.must(&format!("operation {name}"), &operation.command, limit)?;
+        self.must(&format!("the check of {name}"), &operation.check, limit)
+    }
+
+    /// Puts an operation out of effect.
+    fn undo(&mut self, number: usize) -> Result<()> {
+        let operation = self.operation(number).clone();
+        let what = format!("the inverse of {}", operation.name);
+        self.must(&what, &operation.undo, operation.limit())
+    }
+
+    /// Places the hooks, and runs the workload's own preparation.
+    ///
+    /// # Errors
+    /// When the injector refuses, or the preparation fails.
+    pub fn begin(&mut self) -> Result<()> {
+        let setup = self.workload.setup.clone();
+        self.must("the setup", &setup, Duration::from_secs(120))?;
+        let place = self.workload.place();
+        self.world.inject(&place).map(drop)
+    }
+
+    /// Runs all operations from where the journal ends. `only` is the number of the one operation
+    /// whose points fail, if not all.
+    ///
+    /// # Errors
+    /// When an operation fails without a fault, the injector refuses, or the run is not valid.
+    pub fn run(&mut self, only: Option<usize>) -> Result<End> {
+        for number in 0..self.workload.operations.len() {
+            let wanted = only.is_none_or(|only| only == number);
+            let is_done = self.state.operations[number].discoveries >= DISCOVERIES
+                && self.state.operations[number].next().is_none();
+            if wanted && !is_done {
+                let end = self.fail_all(number)?;
+                if end != End::Finished {
+                    return Ok(end);
+                }
+            }
+            if only == Some(number) {
+                break;
+            }
+            self.perform(number)?;
+        }
+        let last = only.unwrap_or(self.workload.operations.len());
+        for number in (0..last).rev() {
+            self.undo(number)?;
+        }
+        let cleanup = self.workload.cleanup.clone();
+        self.must("the cleanup", &cleanup, Duration::from_secs(120))?;
+        if only.is_none() {
+            self.add(Event::Finish)?;
+        }
+        Ok(End::Finished)
+    }
+
+    /// Finds the points of each operation, and makes none fail.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn discover(&mut self) -> Result<()> {
+        for number in 0..self.workload.operations.len() {
+            self.discover_one(number)?;
+            self.perform(number)?;
+        }
+        for number in (0..self.workload.operations.len()).rev() {
+            self.undo(number)?;
+        }
+        let cleanup = self.workload.cleanup.clone();
+        self.must("the cleanup", &cleanup, Duration::from_secs(120))
+    }
+
+    fn discover_one(&mut self, number: usize) -> Result<()> {
+        for _ in 0..WARM_UP {
+            self.perform(number)?;
+            self.undo(number)?;
+        }
+        while self.state.operations[number].discoveries < DISCOVERIES {
+            let name = self.operation(number).name.clone();
+            self.watcher.seen(&self.state, &format!("{name}: discover"));
+            let shot = self.shoot(number, "arm discover")?;
+            ensure!(
+                shot.ended.is_ok(),
+                "operation {name} fails without a fault: {}",
+                shot.ended.last_line()
+            );
+            self.undo(number)?;
+            let points = shot.seen.into_iter().map(|seen| seen.point).collect();
+            self.add(Event::Discovered {
+                operation: number,
+                points,
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Arms the injector, runs the operation's command and disarms.
+    fn shoot(&mut self, number: usize, arm: &str) -> Result<Shot> {
+        let (command, limit) = (
+            self.operation(number).command.clone(),
+            self.operation(number).limit(),
+        );
+        self.world.inject(arm)?;
+        let ended = self.world.run(&command, limit);
+        self.world.inject("disarm")?;
+        let ended = ended?;
+        let status = self.world.inject("status")?;
+        let status = Words::new(&status);
+        let (missed, full) = (status.number("missed")?, status.number("full")?);
+        ensure!(
+            missed == 0 && full == 0,
+            "the run is not valid: the injector missed {missed} calls, and had no room for {full}"
+        );
+        let text = self.world.inject("points")?;
+        let seen: Vec<Seen> = text.lines().map(str::parse).collect::<Result<_>>()?;
+        // The list has all points that are known. It takes long to print.
+        if seen.len() > MANY {
+            self.world.inject("forget")?;
+        }
+        Ok(Shot {
+            ended,
+            injected: status.number("failed")? > 0,
+            seen: seen.into_iter().filter(|seen| seen.hits > 0).collect(),
+        })
+    }
+
+    /// Makes each point of an operation fail, with the operations before it in effect.
+    fn fail_all(&mut self, number: usize) -> Result<End> {
+        self.discover_one(number)?;
+        self.world.remember()?;
+        while let Some(at) = self.state.operations[number].next() {
+            if self.watcher.stops() {
+                return Ok(End::Stopped);
+            }
+            let point = self.state.operations[number].faults[at].point.clone();
+            let doing = format!("{}: {}", self.operation(number).name, point.site);
+            self.watcher.seen(&self.state, &doing);
+            let attempt = self.inject(number, &point)?;
+            let needs_reset = attempt
+                .findings
+                .iter()
+                .find(|finding| finding.kind.needs_reset());
+            let reset =
+                needs_reset.map(|finding| format!("{}: {}", finding.kind.text(), finding.text));
+            let dirty = !attempt.findings.is_empty();
+            self.add(Event::End {
+                operation: number,
+                id: point.id,
+                attempt,
+            })?;
+            if let Some(reason) = reset {
+                return Ok(End::Reset(reason));
+            }
+            if dirty {
+                self.world.remember()?;
+            }
+        }
+        Ok(End::Finished)
+    }
+
+    /// Injects one fault, and checks the operation, the machine and the log.
+    ///
+    /// # Errors
+    /// When the injector refuses, or the run is not valid.
+    pub fn inject(&mut self, number: usize, point: &Point) -> Result<Attempt> {
+        self.add(Event::Begin {
+            operation: number,
+            id: point.id.clone(),
+        })?;
+        self.world.mark(&point.title());
+        self.world.log()?;
+        let shot = self.shoot(number, &format!("arm one {}", point.id))?;
+        let reply = Answer::of(&shot.ended);
+        self.note_new(number, shot.seen)?;
+        let mut findings = Vec::new();
+        if self.follow(number, &shot.ended, shot.injected, &mut findings)? {
+            let settle = self.operation(number).settle;
+            self.world.pause(Duration::from_secs_f64(settle));
+            if self.is_measured_in_bulk(number) {
+                self.repeat(number, point, BULK)?;
+            }
+            self.compare(number, point, &mut findings)?;
+        }
+        findings.extend(kmsg::report(&self.world.log()?));
+        Ok(Attempt {
+            injected: shot.injected,
+            reply,
+            findings,
+        })
+    }
+
+    /// Adds the points that were not known, or had no name, to the queue.
+    fn note_new(&mut self, number: usize, seen: Vec<Seen>) -> Result<()> {
+        let faults = &self.state.operations[number].faults;
+        let is_known = |point: &Point| {
+            let known = faults.iter().find(|fault| fault.point.id == point.id);
+            known.is_some_and(|known| known.point.site.contains('+') || !point.site.contains('+'))
+        };
+        let new = seen.into_iter().map(|seen| seen.point);
+        let points: Vec<_> = new.filter(|point| !is_known(point)).collect();
+        if points.is_empty() {
+            return Ok(());
+        }
+        self.add(Event::Appeared {
+            operation: number,
+            points,
+        })
+    }
+
+    /// Checks the command that failed, and that the operation works afterwards. Returns whether
+    /// the machine is as it was, as far as the commands show.
+    fn follow(
+        &mut self,
+        number: usize,
+        ended: &Ended,
+        injected: bool,
+        findings: &mut Vec<Finding>,
+    ) -> Result<bool> {
+        let operation = self.operation(number).clone();
+        let limit = operation.limit();
+        if injected {
+            findings.extend(of_command(&operation, ended));
+        }
+        if findings.iter().any(|finding| finding.kind.needs_reset()) {
+            return Ok(false);
+        }
+        if ended.is_ok() {
+            let check = self.clean(Kind::FalseSuccess, "the check", &operation.check, limit)?;
+            let is_wrong = check.is_some();
+            findings.extend(check);
+            let undo = self.clean(Kind::CannotUndo, "the inverse", &operation.undo, limit)?;
+            // What is not in effect need not be undone.
+            if !is_wrong {
+                findings.extend(undo);
+            }
+        }
+        let steps = [
+            (Kind::FailsAfterwards, "the operation", &operation.command),
+            (Kind::FailsAfterwards, "the check", &operation.check),
+            (Kind::CannotUndo, "the inverse", &operation.undo),
+        ];
+        for (kind, what, command) in steps {
+            if findings.iter().any(|finding| finding.kind.needs_reset()) {
+                return Ok(false);
+            }
+            findings.extend(self.clean(kind, what, command, limit)?);
+        }
+        Ok(!findings.iter().any(|finding| finding.kind.needs_reset()))
+    }
+
+    /// Runs a command without a fault.
+    fn clean(
+        &mut self,
+        kind: Kind,
+        what: &str,
+        command: &str,
+        limit: Duration,
+    ) -> Result<Option<Finding>> {
+        if command.trim().is_empty() {
+            return Ok(None);
+        }
+        let ended = self.world.run(command, limit)?;
+        Ok(of_clean(kind, what, &ended))
+    }
+
+    /// Whether an operation takes memory of which the kernel shows sums alone.
+    fn is_measured_in_bulk(&self, number: usize) -> bool {
+        let faults = &self.state.operations[number].faults;
+        let classes = ["percpu", "pages"];
+        faults
+            .iter()
+            .any(|fault| classes.contains(&fault.point.class.as_str()))
+    }
+
+    /// Injects the same fault again, and runs the operation without one each time, for as long as
+    /// that takes not too long.
+    fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<()> {
+        let operation = self.operation(number).clone();
+        let start = Instant::now();
+        for _ in 0..times {
+            let shot = self.shoot(number, &format!("arm one {}", point.id))?;
+            let commands = [&operation.undo, &operation.command, &operation.undo];
+            // Without an effect there is nothing to undo.
+            for command in commands.into_iter().skip(usize::from(!shot.ended.is_ok())) {
+                if !command.trim().is_empty() {
+                    self.world.run(command, operation.limit())?;
+                }
+            }
+            if start.elapsed() >= LONG {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares objects and memory with those before.
+    fn compare(&mut self, number: usize, point: &Point, findings: &mut Vec<Finding>) -> Result<()> {
+        let (mut left, mut grown) = self.world.compare()?;
+        if grown.unsure {
+            // Twice: the first time may fill a cache for good.
+            self.repeat(number, point, 2)?;
+            (left, grown) = self.world.compare()?;
+        }
+        for round in 0..COMPARISONS {
+            if left.is_empty() && grown.lines.is_empty() {
+                return Ok(());
+            }
+            self.world.pause(PAUSE * 2_u32.pow(round));
+            (left, grown) = self.world.compare()?;
+        }
+        let is_use = |line: &&String| line.starts_with("+ module ") && line.contains(" is used ");
+        if let Some(line) = left.iter().find(is_use) {
+            let text = line.trim_start_matches("+ ").to_owned();
+            findings.push(Finding::new(Kind::CannotUndo, text, left));
+        } else if let Some(first) = left.first() {
+            let text = format!("{} entries differ, the first: {first}", left.len());
+            findings.push(Finding::new(Kind::LeftBehind, text, left));
+        }
+        if let Some(first) = grown.lines.first() {
+            let text = first.split(" < ").next().unwrap_or_default().to_owned();
+            findings.push(Finding::new(Kind::Leak, text, grown.lines));
+        }
+        Ok(())
+    }
+
+    /// Injects the fault at one point again and again, as a user wants to see it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub fn replay(&mut self, number: usize, id: &str, times: usize) -> Result<Vec<Attempt>> {
+        for before in 0..number {
+            self.perform(before)?;
+        }
+        self.discover_one(number)?;
+        self.world.remember()?;
+        let faults = &self.state.operations[number].faults;
+        let fault = faults.iter().find(|fault| fault.point.id == id);
+        // A point that appears only after other faults is not among those that are discovered.
+        let point = fault.map_or_else(|| Point::unknown(id), |fault| fault.point.clone());
+        let mut attempts = Vec::new();
+        for _ in 0..times {
+            let attempt = self.inject(number, &point)?;
+            let needs_reset = attempt
+                .findings
+                .iter()
+                .any(|finding| finding.kind.needs_reset());
+            attempts.push(attempt);
+            if needs_reset {
+                break;
+            }
+            self.world.remember()?;
+        }
+        Ok(attempts)
+    }
+}

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What one injected fault brought to light, decided from what was observed.
+
+use serde::{Deserialize, Serialize};
+
+use super::command::{Ended, How};
+use super::workload::Operation;
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    /// The kernel stopped, or killed the task.
+    Crash,
+    /// A command did not end, and cannot be killed.
+    Hang,
+    /// The kernel log has a report.
+    Report,
+    /// The command succeeds, but the operation is not in effect.
+    FalseSuccess,
+    /// The command reports an error that is not one of those that it may report.
+    WrongError,
+    /// Afterwards the operation fails without a fault.
+    FailsAfterwards,
+    /// The operation cannot be undone.
+    CannotUndo,
+    /// Files, devices, threads and the like are left behind.
+    LeftBehind,
+    /// Memory is not freed.
+    Leak,
+}
+
+impl Kind {
+    /// How reports call it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Crash => "crash",
+            Self::Hang => "hang",
+            Self::Report => "report in the kernel log",
+            Self::FalseSuccess => "false success",
+            Self::WrongError => "wrong error",
+            Self::FailsAfterwards => "fails afterwards",
+            Self::CannotUndo => "cannot be undone",
+            Self::LeftBehind => "left behind",
+            Self::Leak => "memory leak",
+        }
+    }
+
+    /// Whether the machine must be started anew before the campaign goes on.
+    pub fn needs_reset(self) -> bool {
+        matches!(
+            self,
+            Self::Crash | Self::Hang | Self::FailsAfterwards | Self::CannotUndo | Self::LeftBehind
+        )
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What is wrong.
+    pub kind: Kind,
+    /// In a sentence.
+    pub text: String,
+    /// The evidence: lines of the log, stacks, entries.
+    pub details: Vec<String>,
+}
+
+impl Finding {
+    /// A finding with its evidence.
+    pub fn new(kind: Kind, text: impl Into<String>, details: Vec<String>) -> Self {
+        Self {
+            kind,
+            text: text.into(),
+            details,
+        }
+    }
+}
+
+/// How the operation answered to the fault.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "answer")]
+pub enum Answer {
+    /// It reported this error.
+    Error {
+        /// The last line that the command printed, and its status.
+        text: String,
+    },
+    /// It went on.
+    Continued,
+    /// It did not end in time.
+    TimedOut,
+    /// A signal killed it.
+    Killed {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// The machine was lost before it did.
+    Lost,
+}
+
+impl Answer {
+    /// The answer of a command that ended so.
+    pub fn of(ended: &Ended) -> Self {
+        match ended.how {
+            How::Exit(0) => Self::Continued,
+            How::Exit(status) => Self::Error {
+                text: format!("{} (status {status})", ended.last_line()),
+            },
+            How::Signal(signal) => Self::Killed { signal },
+            How::TimedOut | How::Stuck => Self::TimedOut,
+        }
+    }
+
+    /// In words.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Error { text } => text.clone(),
+            Self::Continued => "continued".to_owned(),
+            Self::TimedOut => "timed out".to_owned(),
+            Self::Killed { signal } => format!("killed by signal {signal}"),
+            Self::Lost => "none: the machine was lost".to_owned(),
+        }
+    }
+}
+
+/// What the end of the failed command alone shows.
+pub fn of_command(operation: &Operation, ended: &Ended) -> Option<Finding> {
+    let finding = |kind, text: String| Some(Finding::new(kind, text, ended.lines()));
+    match ended.how {
+        How::Exit(0) => None,
+        How::Exit(_) => {
+            let is_allowed = |text: &String| ended.output.contains(text.as_str());
+            if operation.errors.is_empty() || operation.errors.iter().any(is_allowed) {
+                return None;
+            }
+            let line = ended.last_line();
+            finding(Kind::WrongError, format!("it reports '{line}'"))
+        }
+        How::Signal(signal) => finding(Kind::Crash, format!("signal {signal} killed the command")),
+        How::TimedOut => finding(
+            Kind::Hang,
+            format!(
+                "the command did not end within {} s, and was killed",
+                operation.timeout
+            ),
+        ),
+        How::Stuck => finding(
+            Kind::Hang,
+            format!(
+                "the command did not end within {} s, and cannot be killed",
+                operation.timeout
+            ),
+        ),
+    }
+}
+
+/// What a command shows that was run without a fault, and should have succeeded.
+pub fn of_clean(kind: Kind, what: &str, ended: &Ended) -> Option<Finding> {
+    let (kind, text) = match ended.how {
+        How::Exit(0) => return None,
+        How::Exit(status) => (
+            kind,
+            format!("{what} fails with status {status}: {}", ended.last_line()),
+        ),
+        How::Signal(signal) => (kind, format!("{what}: signal {signal} killed the command")),
+        How::TimedOut => (kind, format!("{what} does not end")),
+        How::Stuck => (
+            Kind::Hang,
+            format!("{what} does not end, and cannot be killed"),
+        ),
+    };
+    Some(Finding::new(kind, text, ended.lines()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::workload::Workload;
+
+    fn ended(how: How, output: &str) -> Ended {
+        Ended {
+            how,
+            output: output.to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_error_is_good_unless_the_workload_names_others() {
+        let mut operation = Workload::parse(&Workload::plain("a"))
+            .unwrap()
+            .operations
+            .remove(0);
+        let end = ended(How::Exit(1), "x\nsh: write error: Invalid argument\n");
+        assert_eq!(of_command(&operation, &end), None);
+        operation.errors = vec!["Cannot allocate memory".into()];
+        let finding = of_command(&operation, &end).unwrap();
+        assert_eq!(finding.kind, Kind::WrongError);
+        assert!(
+            finding.text.contains("Invalid argument"),
+            "{}",
+            finding.text
+        );
+        let end = ended(How::Exit(1), "Cannot allocate memory");
+        assert_eq!(of_command(&operation, &end), None);
+        assert_eq!(of_command(&operation, &ended(How::Exit(0), "")), None);
+    }
+
+    #[test]
+    fn commands_that_do_not_end_are_hangs() {
+        let operation = Workload::parse(&Workload::plain("a"))
+            .unwrap()
+            .operations
+            .remove(0);
+        let kind = |how| of_command(&operation, &ended(how, "")).unwrap().kind;
+        assert_eq!(kind(How::Signal(9)), Kind::Crash);
+        assert_eq!(kind(How::TimedOut), Kind::Hang);
+        assert_eq!(kind(How::Stuck), Kind::Hang);
+        let clean = |how| of_clean(Kind::FailsAfterwards, "load", &ended(how, "no"));
+        assert_eq!(clean(How::Exit(0)), None);
+        assert_eq!(clean(How::Exit(2)).unwrap().kind, Kind::FailsAfterwards);
+        assert_eq!(clean(How::Stuck).unwrap().kind, Kind::Hang);
+    }
+}

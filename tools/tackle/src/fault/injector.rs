@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The machine that a campaign works on: its injector, its shell, its log, its objects and memory.
+
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{bail, Context, Result};
+
+use super::command::{self, Ended};
+use super::kmsg::Log;
+use super::listing::Listing;
+use super::memory::{has_stacks, Grown, Memory};
+use crate::roots::Roots;
+
+/// What a campaign does to a machine and sees of it.
+pub trait World {
+    /// Gives the injector a command. Returns its answer.
+    ///
+    /// # Errors
+    /// When it refuses; the error has its reason.
+    fn inject(&mut self, command: &str) -> Result<String>;
+
+    /// Runs a command by the shell.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    fn run(&mut self, command: &str, limit: Duration) -> Result<Ended>;
+
+    /// The messages in the kernel log since the last call.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    fn log(&mut self) -> Result<Vec<String>>;
+
+    /// Writes a line into the kernel log.
+    fn mark(&mut self, text: &str);
+
+    /// Remembers the objects and the memory that there are now.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn remember(&mut self) -> Result<()>;
+
+    /// What is left behind since [`remember`](Self::remember), in lines, and which memory has
+    /// grown.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn compare(&mut self) -> Result<(Vec<String>, Grown)>;
+
+    /// Whether leaks of slab objects can be found.
+    fn has_stacks(&self) -> bool;
+
+    /// Waits a little, for what the kernel does later.
+    fn pause(&mut self, time: Duration);
+}
+
+/// The file of the injector.
+const DEVICE: &str = "dev/tackle_fault";
+
+/// The machine that this program runs on.
+#[derive(Debug)]
+pub struct Machine {
+    roots: Roots,
+    device: Option<File>,
+    log: Log,
+    here: PathBuf,
+    modules: Vec<String>,
+    ignore: Vec<String>,
+    before: Option<(Listing, Memory)>,
+}
+
+/// Opens the injector.
+///
+/// # Errors
+/// When its module is not loaded, or the user is not root: the error says what to do.
+pub fn open(roots: &Roots) -> Result<File> {
+    let path = roots.root.join(DEVICE);
+    match OpenOptions::new().read(true).write(true).open(&path) {
+        Ok(file) => Ok(file),
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            bail!("only root may inject faults")
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            bail!("the module for fault injection is not loaded: modprobe fault_inject")
+        }
+        Err(error) => Err(error).with_context(|| format!("cannot open {}", path.display())),
+    }
+}
+
+/// Gives the injector a command. Returns its answer.
+///
+/// # Errors
+/// When it refuses; the error has its reason.
+pub fn ask(mut device: &File, command: &str) -> Result<String> {
+    let written = device.write(command.as_bytes());
+    let mut answer = String::new();
+    device
+        .read_to_string(&mut answer)
+        .context("cannot read the injector's answer")?;
+    match written {
+        Ok(_) => Ok(answer),
+        Err(error) if answer.trim().is_empty() => {
+            Err(error).with_context(|| format!("the injector refuses '{command}'"))
+        }
+        Err(_) => bail!("the injector refuses '{command}': {}", answer.trim()),
+    }
+}
+
+impl Machine {
+    /// This machine, for a workload in the folder `here`.
+    ///
+    /// # Errors
+    /// When the kernel log cannot be read.
+    pub fn new(roots: &Roots, here: &Path, modules: &[String], ignore: &[String]) -> Result<Self> {
+        Ok(Self {
+            roots: roots.clone(),
+            device: None,
+            log: Log::open()?,
+            here: here.to_owned(),
+            modules: modules.to_vec(),
+            ignore: ignore.to_vec(),
+            before: None,
+        })
+    }
+}
+
+impl World for Machine {
+    fn inject(&mut self, command: &str) -> Result<String> {
+        // Opened late: a workload's setup may load the module.
+        if self.device.is_none() {
+            self.device = Some(open(&self.roots)?);
+        }
+        let device = self.device.as_ref().context("it was opened")?;
+        ask(device, command)
+    }
+
+    fn run(&mut self, command: &str, limit: Duration) -> Result<Ended> {
+        command::run(command, &self.here, limit)
+    }
+
+    fn log(&mut self) -> Result<Vec<String>> {
+        self.log.read()
+    }
+
+    fn mark(&mut self, text: &str) {
+        Log::mark(text);
+    }
+
+    fn remember(&mut self) -> Result<()> {
+        let listing = Listing::now(&self.roots, &self.modules, &self.ignore)?;
+        let mut memory = Memory::now(&self.roots, &self.modules)?;
+        if let Some((_, older)) = self.before.take() {
+            memory.keep(older);
+        }
+        self.before = Some((listing, memory));
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(Vec<String>, Grown)> {
+        let (listing, memory) = self.before.as_mut().context("nothing to compare with")?;
+        let now = Listing::now(&self.roots, &self.modules, &self.ignore)?;
+        let grown = memory.grown(&self.roots, &self.modules)?;
+        Ok((now.difference(listing), grown))
+    }
+
+    fn has_stacks(&self) -> bool {
+        has_stacks(&self.roots)
+    }
+
+    fn pause(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+}

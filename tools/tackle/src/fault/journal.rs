@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The journal of a campaign: a file with a line of JSON for each event.
+//!
+//! An event is written before the next step begins. After a crash the journal shows which fault was
+//! being injected: its `begin` has no `end`. A campaign that is started with a journal goes on
+//! where it ended.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+use anyhow::{bail, Context, Result};
+use nix::sys::termios::tcdrain;
+use serde::{Deserialize, Serialize};
+
+use super::coverage::Call;
+use super::finding::{Answer, Finding};
+use super::point::Point;
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The campaign began, or went on.
+    Start(Start),
+    /// The calls of hooked functions in a module.
+    Calls {
+        /// The module.
+        module: String,
+        /// The calls, by the module's relocations.
+        calls: Vec<Call>,
+        /// Why they are not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        unknown: Option<String>,
+    },
+    /// An operation was run without a fault.
+    Discovered {
+        /// The operation's number, from 0.
+        operation: usize,
+        /// Its points.
+        points: Vec<Point>,
+    },
+    /// Points were called for the first time while another one failed.
+    Appeared {
+        /// The operation's number.
+        operation: usize,
+        /// The points.
+        points: Vec<Point>,
+    },
+    /// A fault is about to be injected.
+    Begin {
+        /// The operation's number.
+        operation: usize,
+        /// The point.
+        id: String,
+    },
+    /// The fault was injected, and all checks are done.
+    End {
+        /// The operation's number.
+        operation: usize,
+        /// The point.
+        id: String,
+        /// The outcome.
+        #[serde(flatten)]
+        attempt: Attempt,
+    },
+    /// The machine crashed or hung while a fault was injected. Who started it anew adds this.
+    Lost {
+        /// In one line.
+        text: String,
+        /// The end of the kernel log.
+        log: Vec<String>,
+    },
+    /// All operations are done.
+    Finish,
+}
+
+/// What a campaign is about.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The workload's name.
+    pub workload: String,
+    /// The text of the workload's file.
+    pub text: String,
+    /// The names of the operations.
+    pub operations: Vec<String>,
+    /// The modules under test.
+    pub modules: Vec<String>,
+    /// The kernel's release and build id.
+    pub kernel: String,
+    /// Whether leaks of slab objects can be found.
+    pub has_stacks: bool,
+}
+
+/// What came of one injected fault.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// Whether the call failed: it may not have been reached.
+    pub injected: bool,
+    /// How the operation answered.
+    pub reply: Answer,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal(File);
+
+impl Journal {
+    /// Opens a journal to add events. `path` may be a terminal or a pipe.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        Ok(Self(file.with_context(|| {
+            format!("cannot write {}", path.display())
+        })?))
+    }
+
+    /// Adds an event. It is on the disk when this returns.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, event: &Event) -> Result<()> {
+        let line = serde_json::to_string(event)? + "\n";
+        self.0
+            .write_all(line.as_bytes())
+            .context("cannot write the journal")?;
+        // One of them does not apply: a file is no serial line, and a serial line no file. On a
+        // line the event would be lost with the machine if it were still to be sent.
+        let _ = self.0.sync_data();
+        let _ = tcdrain(&self.0);
+        Ok(())
+    }
+}
+
+/// Reads the events of a journal. A last line that is not whole is left out: the machine crashed
+/// while it was written.
+///
+/// # Errors
+/// When it cannot be read, or has other lines.
+pub fn read(path: &Path) -> Result<Vec<Event>> {
+    let shown = path.display();
+    let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;
+    let mut events = Vec::new();
+    let mut bad: Option<(usize, serde_json::Error)> = None;
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        if let Some((number, error)) = bad {
+            bail!("{shown}: line {number} is no event: {error}");
+        }
+        let line = line.with_context(|| format!("cannot read {shown}"))?;
+        match serde_json::from_str(&line) {
+            Ok(event) => events.push(event),
+            Err(error) => bad = Some((number + 1, error)),
+        }
+    }
+    Ok(events)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_come_back_but_for_a_torn_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let event = Event::End {
+            operation: 1,
+            id: "a".into(),
+            attempt: Attempt {
+                injected: true,
+                reply: Answer::Killed { signal: 9 },
+                findings: Vec::new(),
+            },
+        };
+        let mut journal = Journal::open(&path).unwrap();
+        journal.add(&event).unwrap();
+        journal.add(&Event::Finish).unwrap();
+        assert_eq!(read(&path).unwrap(), [event.clone(), Event::Finish]);
+        journal.0.write_all(b"{\"event\":\"fin").unwrap();
+        assert_eq!(read(&path).unwrap().len(), 2);
+        journal.0.write_all(b"\n").unwrap();
+        journal.add(&Event::Finish).unwrap();
+        let error = read(&path).unwrap_err().to_string();
+        assert!(error.contains("line 3 is no event"), "{error}");
+    }
+}

@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Where a campaign stands, computed from the events of its journal, and which fault comes next.
+
+use std::collections::BTreeMap;
+
+use anyhow::{ensure, Context, Result};
+use serde::Serialize;
+
+use super::finding::{Answer, Finding, Kind};
+use super::journal::{Attempt, Event, Start};
+use super::point::Point;
+
+/// How often a fault is injected that has a finding: once, and two replays.
+pub const ATTEMPTS: usize = 3;
+
+/// How often an operation is run to discover its points.
+pub const DISCOVERIES: usize = 2;
+
+/// A fault point of an operation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Fault {
+    /// The point.
+    pub point: Point,
+    /// In how many of the discoveries it was called.
+    pub discovered: usize,
+    /// What came of each injection.
+    pub attempts: Vec<Attempt>,
+}
+
+impl Fault {
+    /// How often the fault still has to be injected.
+    pub fn left(&self) -> usize {
+        let wanted = match self.attempts.first() {
+            Some(first) if !first.findings.is_empty() => ATTEMPTS,
+            _ => 1,
+        };
+        wanted.saturating_sub(self.attempts.len())
+    }
+
+    /// Whether its call has failed.
+    pub fn was_injected(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.injected)
+    }
+
+    /// The findings that all attempts have, and those that not all have.
+    pub fn findings(&self) -> (Vec<&Finding>, Vec<&Finding>) {
+        let mut kinds: BTreeMap<Kind, (usize, &Finding)> = BTreeMap::new();
+        for attempt in &self.attempts {
+            let mut seen: Vec<_> = attempt.findings.iter().collect();
+            seen.sort_by_key(|finding| finding.kind);
+            seen.dedup_by_key(|finding| finding.kind);
+            for finding in seen {
+                kinds.entry(finding.kind).or_insert((0, finding)).0 += 1;
+            }
+        }
+        let (mut always, mut sometimes) = (Vec::new(), Vec::new());
+        for (count, finding) in kinds.into_values() {
+            match count {
+                ATTEMPTS.. => always.push(finding),
+                _ => sometimes.push(finding),
+            }
+        }
+        (always, sometimes)
+    }
+}
+
+/// What is known of an operation.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Progress {
+    /// How often its points were discovered.
+    pub discoveries: usize,
+    /// Its points, in the order in which they were found.
+    pub faults: Vec<Fault>,
+}
+
+impl Progress {
+    /// The fault that is injected next, by its place in [`faults`](Self::faults).
+    pub fn next(&self) -> Option<usize> {
+        self.faults.iter().position(|fault| fault.left() > 0)
+    }
+
+    /// The share of the points of the discoveries that were called in each of them, in percent.
+    pub fn recurring(&self) -> f64 {
+        let found = self.faults.iter().filter(|fault| fault.discovered > 0);
+        let all = found.clone().count();
+        let again = found
+            .filter(|fault| fault.discovered == self.discoveries)
+            .count();
+        match all {
+            0 => 100.0,
+            _ => 100.0 * again as f64 / all as f64,
+        }
+    }
+
+    fn find(&mut self, id: &str) -> Option<&mut Fault> {
+        self.faults.iter_mut().find(|fault| fault.point.id == id)
+    }
+
+    /// Adds points that are not known.
+    fn add(&mut self, points: &[Point], discovered: usize) {
+        for point in points {
+            match self.find(&point.id) {
+                Some(fault) => {
+                    fault.discovered += discovered;
+                    // It had no name while its module was being loaded.
+                    if is_better(&fault.point.site, &point.site) {
+                        fault.point = point.clone();
+                    }
+                }
+                None => self.faults.push(Fault {
+                    point: point.clone(),
+                    discovered,
+                    attempts: Vec::new(),
+                }),
+            }
+        }
+    }
+}
+
+/// Whether the new name of a site has more in it.
+fn is_better(old: &str, new: &str) -> bool {
+    !old.contains('+') && new.contains('+')
+}
+
+/// Where a campaign stands.
+#[derive(Clone, Debug, Default)]
+pub struct State {
+    /// What it is about.
+    pub start: Option<Start>,
+    /// By the operation's number.
+    pub operations: Vec<Progress>,
+    /// The calls of hooked functions, by module.
+    pub calls: Vec<(String, Vec<super::coverage::Call>, Option<String>)>,
+    /// The fault that is being injected.
+    pub current: Option<(usize, String)>,
+    /// Whether all is done.
+    pub finished: bool,
+}
+
+impl State {
+    /// The state after these events.
+    ///
+    /// # Errors
+    /// When the events contradict each other.
+    pub fn of(events: &[Event]) -> Result<Self> {
+        let mut state = Self::default();
+        events.iter().try_for_each(|event| state.apply(event))?;
+        Ok(state)
+    }
+
+    /// Changes it by an event.
+    ///
+    /// # Errors
+    /// When the event contradicts those before.
+    pub fn apply(&mut self, event: &Event) -> Result<()> {
+        match event {
+            Event::Start(start) => {
+                if let Some(old) = &self.start {
+                    ensure!(
+                        old.text == start.text,
+                        "the journal is of another workload, or of an older version of it"
+                    );
+                    ensure!(
+                        old.kernel == start.kernel,
+                        "the journal is of another kernel: {}",
+                        old.kernel
+                    );
+                }
+                self.give_up("the machine was started anew", &[]);
+                self.operations
+                    .resize_with(start.operations.len(), Progress::default);
+                self.start = Some(start.clone());
+            }
+            Event::Calls {
+                module,
+                calls,
+                unknown,
+            } => {
+                self.calls.retain(|(known, ..)| known != module);
+                self.calls
+                    .push((module.clone(), calls.clone(), unknown.clone()));
+            }
+            Event::Discovered { operation, points } => {
+                let progress = self.progress(*operation)?;
+                progress.discoveries += 1;
+                progress.add(points, 1);
+            }
+            Event::Appeared { operation, points } => self.progress(*operation)?.add(points, 0),
+            Event::Begin { operation, id } => self.current = Some((*operation, id.clone())),
+            Event::End {
+                operation,
+                id,
+                attempt,
+            } => {
+                self.current = None;
+                let fault = self.progress(*operation)?.find(id);
+                let fault = fault.with_context(|| format!("the journal has no point {id}"))?;
+                fault.attempts.push(attempt.clone());
+            }
+            Event::Lost { text, log } => self.give_up(text, log),
+            Event::Finish => self.finished = true,
+        }
+        Ok(())
+    }
+
+    fn progress(&mut self, operation: usize) -> Result<&mut Progress> {
+        let progress = self.operations.get_mut(operation);
+        progress.with_context(|| format!("the journal has no operation {operation}"))
+    }
+
+    /// Takes note that the machine was lost while a fault was injected, if one was.
+    fn give_up(&mut self, text: &str, log: &[String]) {
+        let Some((operation, id)) = self.current.take() else {
+            return;
+        };
+        let progress = self.operations.get_mut(operation);
+        if let Some(fault) = progress.and_then(|progress| progress.find(&id)) {
+            fault.attempts.push(Attempt {
+                injected: true,
+                reply: Answer::Lost,
+                findings: vec![Finding::new(Kind::Crash, text, log.to_vec())],
+            });
+        }
+    }
+
+    /// How many injections are done, and how many there are as far as is known.
+    pub fn count(&self) -> (usize, usize) {
+        let faults = || self.operations.iter().flat_map(|progress| &progress.faults);
+        let done = faults().map(|fault| fault.attempts.len()).sum();
+        (done, done + faults().map(Fault::left).sum::<usize>())
+    }
+}
+
+#[cfg(test)]
+pub mod tests {
+    use super::*;
+    use crate::fault::point::Seen;
+
+    pub fn point(id: u64) -> Point {
+        let seen: Seen = crate::fault::point::tests::line(id, 1).parse().unwrap();
+        seen.point
+    }
+
+    pub fn start() -> Event {
+        Event::Start(Start {
+            workload: "w".into(),
+            text: "text".into(),
+            operations: vec!["load".into()],
+            modules: vec!["zram".into()],
+            kernel: "7.3.4".into(),
+            has_stacks: true,
+        })
+    }
+
+    pub fn discovered(ids: &[u64]) -> Event {
+        Event::Discovered {
+            operation: 0,
+            points: ids.iter().map(|id| point(*id)).collect(),
+        }
+    }
+
+    fn begin(id: u64) -> Event {
+        Event::Begin {
+            operation: 0,
+            id: point(id).id,
+        }
+    }
+
+    pub fn end(id: u64, kinds: &[Kind]) -> Event {
+        Event::End {
+            operation: 0,
+            id: point(id).id,
+            attempt: Attempt {
+                injected: true,
+                reply: Answer::Continued,
+                findings: kinds
+                    .iter()
+                    .map(|kind| Finding::new(*kind, "text", Vec::new()))
+                    .collect(),
+            },
+        }
+    }
+
+    fn next(state: &State) -> Option<String> {
+        let progress = &state.operations[0];
+        progress
+            .next()
+            .map(|at| progress.faults[at].point.id.clone())
+    }
+
+    #[test]
+    fn points_come_in_order_and_a_finding_is_replayed_twice() {
+        let mut state = State::of(&[start(), discovered(&[1, 2]), discovered(&[2, 3])]).unwrap();
+        assert_eq!(next(&state), Some(point(1).id));
+        assert!((state.operations[0].recurring() - 100.0 / 3.0).abs() < 1e-9);
+        state.apply(&end(1, &[])).unwrap();
+        for left in [2, 1, 0] {
+            assert_eq!(next(&state), Some(point(2).id));
+            let kinds = if left == 1 {
+                vec![Kind::Leak]
+            } else {
+                vec![Kind::Leak, Kind::Report]
+            };
+            state.apply(&end(2, &kinds)).unwrap();
+            assert_eq!(state.operations[0].faults[1].left(), left);
+        }
+        let (always, sometimes) = state.operations[0].faults[1].findings();
+        assert_eq!((always[0].kind, always.len()), (Kind::Leak, 1));
+        assert_eq!((sometimes[0].kind, sometimes.len()), (Kind::Report, 1));
+        assert_eq!(next(&state), Some(point(3).id));
+        state.apply(&end(3, &[])).unwrap();
+        assert_eq!((next(&state), state.count()), (None, (5, 5)));
+    }
+
+    #[test]
+    fn points_that_appear_later_are_queued_once() {
+        let mut state = State::of(&[start(), discovered(&[1])]).unwrap();
+        let appeared = Event::Appeared {
+            operation: 0,
+            points: vec![point(1), point(9)],
+        };
+        state.apply(&appeared).unwrap();
+        state.apply(&appeared).unwrap();
+        state.apply(&end(1, &[])).unwrap();
+        assert_eq!(next(&state), Some(point(9).id));
+        assert_eq!(state.operations[0].faults.len(), 2);
+        assert!((state.operations[0].recurring() - 100.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_begin_without_an_end_is_a_crash() {
+        let events = [start(), discovered(&[1]), begin(1), start()];
+        let state = State::of(&events).unwrap();
+        let fault = &state.operations[0].faults[0];
+        assert_eq!(fault.attempts[0].findings[0].kind, Kind::Crash);
+        assert_eq!((fault.left(), state.current.clone()), (2, None));
+        let lost = Event::Lost {
+            text: "kernel panic".into(),
+            log: vec!["Oops".into()],
+        };
+        let events = [start(), discovered(&[1]), begin(1), lost, start()];
+        let state = State::of(&events).unwrap();
+        let attempts = &state.operations[0].faults[0].attempts;
+        assert_eq!(attempts.len(), 1);
+        assert_eq!(attempts[0].findings[0].text, "kernel panic");
+    }
+
+    #[test]
+    fn another_workload_or_kernel_is_refused() {
+        for (from, to, part) in [
+            ("text", "else", "another workload"),
+            ("7.3.4", "7.4", "another kernel"),
+        ] {
+            let other = serde_json::to_string(&start())
+                .unwrap()
+                .replace(&format!("\"{from}\""), &format!("\"{to}\""));
+            // "text" is a key as well.
+            let other = other.replace(
+                &format!("\"{to}\":\"{to}\""),
+                &format!("\"{from}\":\"{to}\""),
+            );
+            let other: Event = serde_json::from_str(&other).unwrap();
+            let error = State::of(&[start(), other]).unwrap_err().to_string();
+            assert!(error.contains(part), "{error}");
+        }
+    }
+}
