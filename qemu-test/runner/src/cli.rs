@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::env;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{bail, Result};
 use clap::{value_parser, Args, Parser, Subcommand};
@@ -22,7 +23,7 @@ use crate::template::Templates;
 use crate::testrun::{self, Make, Plan};
 use crate::times::Times;
 use crate::ui::{print_line, Ui};
-use crate::{demo, shell};
+use crate::{demo, fault, shell};
 
 /// Boots kernels in QEMU and runs what the checkout has built in them.
 ///
@@ -45,6 +46,8 @@ enum Command {
     Demo(One),
     /// A shell in the guest
     Shell(One),
+    /// Make each failing call of a module fail in a guest, and report what is wrong then
+    Fault(Fault),
 }
 
 #[derive(Debug, Args)]
@@ -73,6 +76,53 @@ struct One {
     kernel: Kernel,
     #[command(flatten)]
     place: Place,
+}
+
+#[derive(Debug, Args)]
+struct Fault {
+    #[command(flatten)]
+    one: One,
+    /// The workload's file in the payload
+    #[arg(long, value_name = "FILE", required_unless_present = "module")]
+    workload: Option<String>,
+    /// Load and unload this module
+    #[arg(long, value_name = "NAME", conflicts_with = "workload")]
+    module: Option<String>,
+    /// Inject one fault alone
+    #[arg(long, value_name = "OPERATION:ID", value_parser = replay)]
+    replay: Option<(String, String)>,
+    /// Stop after so many seconds; the same command goes on
+    #[arg(long, value_name = "SECONDS", value_parser = value_parser!(u64).range(1..))]
+    limit: Option<u64>,
+}
+
+fn replay(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once(':').ok_or("expected OPERATION:ID")?;
+    Ok((pair.0.to_owned(), pair.1.to_owned()))
+}
+
+impl Fault {
+    fn run(self, interrupt: Interrupt) -> Result<bool> {
+        let (source, name) = match (&self.workload, &self.module) {
+            (Some(file), _) => (file.clone(), file.trim_end_matches(".toml").to_owned()),
+            (None, module) => {
+                let module = module.as_deref().unwrap_or_default();
+                (format!("--module {module}"), module.to_owned())
+            }
+        };
+        let task = fault::Task {
+            source,
+            name,
+            replay: self.replay,
+        };
+        let build = self.one.place.build.clone();
+        let limit = self.limit.map(Duration::from_secs);
+        self.one.run(interrupt, |session, kernel| {
+            let accel = accel(session, kernel)?;
+            let booter = session.booter(accel, kernel, None)?;
+            fault::show(session, &booter, kernel, &build, &task, limit)
+        })
+    }
 }
 
 #[derive(Debug, Args)]
@@ -109,6 +159,7 @@ impl Cli {
                 let booter = session.booter(accel, kernel, None)?;
                 demo::run(session, &booter, kernel)
             }),
+            Command::Fault(args) => args.run(interrupt),
             Command::Shell(args) => args.run(interrupt, |session, kernel| {
                 let accel = accel(session, kernel)?;
                 let booter = session.booter(accel, kernel, None)?;
@@ -130,6 +181,7 @@ impl Test {
             makes: &self.makes,
             rounds: self.rounds,
             accel,
+            build: &self.place.build,
             times: &Times::load(cache().as_deref().unwrap_or(session.dir.cache())),
         };
         testrun::run(session, &plan)

@@ -23,6 +23,7 @@ pub mod console;
 pub mod control;
 pub mod demo;
 pub mod ending;
+pub mod fault;
 pub mod follow;
 pub mod host;
 pub mod interrupt;

@@ -4,6 +4,7 @@
 
 use anyhow::{bail, Result};
 
+use crate::fault;
 use crate::kernel::Kernel;
 use crate::qemu::NODES;
 
@@ -140,6 +141,8 @@ pub enum Suite {
     Guest(Guest),
     /// The runner's own test on real boots that must fail.
     Rig,
+    /// Campaigns of fault injection whose results are known.
+    Campaign,
 }
 
 impl Suite {
@@ -149,7 +152,7 @@ impl Suite {
         [Self::Checks, Self::Host]
             .into_iter()
             .chain(guest)
-            .chain([Self::Rig])
+            .chain([Self::Rig, Self::Campaign])
             .collect()
     }
 
@@ -160,12 +163,13 @@ impl Suite {
             Self::Host => "host",
             Self::Guest(guest) => guest.name,
             Self::Rig => "rig",
+            Self::Campaign => fault::suite::NAME,
         }
     }
 
     /// Whether it boots a kernel.
     pub fn boots(self) -> bool {
-        matches!(self, Self::Guest(_) | Self::Rig)
+        matches!(self, Self::Guest(_) | Self::Rig | Self::Campaign)
     }
 }
 

@@ -6,6 +6,7 @@
 //! tests, and guests of other kernels go on.
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,7 +23,7 @@ use crate::session::Session;
 use crate::suite::{Guest, Suite};
 use crate::tail::Lines;
 use crate::times::Times;
-use crate::{checks, host, pool, rig, saved};
+use crate::{checks, fault, host, pool, rig, saved};
 
 /// A kernel that is built during the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Plan<'a> {
     pub rounds: Option<u32>,
     /// What runs the guests.
     pub accel: Accel,
+    /// The build directory.
+    pub build: &'a Path,
     /// How long the jobs took the last time.
     pub times: &'a Times,
 }
@@ -72,6 +75,7 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
         makes,
         rounds,
         accel,
+        build: build_folder,
         times,
     } = *plan;
     // The kernels that are still to be made; the first one of them is next.
@@ -82,7 +86,7 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
     let is_ready = |job: &Job<'_>| match job {
         // One build at a time: it uses all processors.
         Job::Make(make) => lock().front() == Some(&make.kernel.as_str()),
-        Job::Checks | Job::Host | Job::Saved(_) => true,
+        Job::Checks | Job::Host | Job::Saved(_) | Job::Campaign(_) => true,
         Job::Suite(_, kernel) => is_made(kernel),
         Job::Trap(_) => kernels.iter().all(is_made),
     };
@@ -104,6 +108,11 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
             Job::Host => host::run(session, result).map(|_| ())?,
             Job::Suite(suite, kernel) => guest(session, &booter(kernel)?, kernel, suite, result)?,
             Job::Trap(trap) => rig::spring(session, &booter, kernels, trap, result)?,
+            Job::Campaign(campaign) => {
+                let kernel = &kernels[0];
+                let told = campaign.test(session, &booter(kernel)?, kernel, build_folder)?;
+                result(&told);
+            }
             Job::Saved(test) => result(&saved(session, &booter(&kernels[0])?, &kernels[0], test)?),
         }
         let time = start.elapsed();
@@ -156,6 +165,8 @@ enum Job<'a> {
     Trap(&'static rig::Trap),
     /// On the first kernel.
     Saved(&'static Saved),
+    /// On the first kernel.
+    Campaign(&'static fault::suite::Campaign),
 }
 
 impl Job<'_> {
@@ -170,6 +181,9 @@ impl Job<'_> {
             }
             Self::Trap(trap) => format!("rig {} {}", trap.suite.name, accel.name()),
             Self::Saved(test) => format!("rig {} {}", test.name, accel.name()),
+            Self::Campaign(campaign) => {
+                format!("{} {} {}", fault::suite::NAME, campaign.name, accel.name())
+            }
         }
     }
 
@@ -185,6 +199,7 @@ impl Job<'_> {
                 ("rig", place.name.clone())
             }
             Self::Saved(_) => ("rig", kernels[0].name.clone()),
+            Self::Campaign(_) => (fault::suite::NAME, kernels[0].name.clone()),
         })
     }
 }
@@ -203,6 +218,7 @@ fn jobs<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Job<'a>> {
             let traps = rig::TRAPS.iter().map(Job::Trap);
             traps.chain(saved::TESTS.iter().map(Job::Saved)).collect()
         }
+        Suite::Campaign => fault::suite::CAMPAIGNS.iter().map(Job::Campaign).collect(),
     };
     suites.iter().flat_map(jobs).collect()
 }

@@ -47,6 +47,13 @@ impl Ui {
         }
     }
 
+    /// Says how far the step is, if there is a terminal.
+    pub fn step_quietly(&self, what: &str) {
+        if let Some(bar) = &self.bar {
+            bar.set_message(what.to_owned());
+        }
+    }
+
     /// Prints a line (or several) of results to stdout.
     pub fn print(&self, text: &str) {
         self.above(|| print_line(text));

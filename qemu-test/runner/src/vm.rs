@@ -168,8 +168,26 @@ impl<'a> Vm<'a> {
     /// # Errors
     /// When the log cannot be read, and [`Interrupted`](crate::interrupt::Interrupted).
     pub fn answer(&mut self, silence: Duration) -> Result<Answer> {
-        let mut heard = Instant::now();
         let mut told: Vec<String> = Vec::new();
+        match self.listen(silence, &mut |line| told.push(line.to_owned()))? {
+            Answer::Done(status, _) => {
+                // The guest ends the command's last line, if the command did not.
+                if told.last().is_some_and(String::is_empty) {
+                    told.pop();
+                }
+                Ok(Answer::Done(status, told))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Waits for what comes of the order that was given. `hear` gets each line as it comes; the
+    /// answer has none.
+    ///
+    /// # Errors
+    /// As for [`answer`](Self::answer).
+    pub fn listen(&mut self, silence: Duration, hear: &mut dyn FnMut(&str)) -> Result<Answer> {
+        let mut heard = Instant::now();
         loop {
             self.host.interrupt.check()?;
             // Asked before reading: what was written before the end is then read.
@@ -181,14 +199,10 @@ impl<'a> Vm<'a> {
             let more = !bytes.is_empty();
             for line in self.lines.push(&bytes) {
                 if let Some(status) = line.strip_prefix(ENDED) {
-                    // The guest ends the command's last line, if the command did not.
-                    if told.last().is_some_and(String::is_empty) {
-                        told.pop();
-                    }
-                    return Ok(Answer::Done(status.parse().unwrap_or(-1), told));
+                    return Ok(Answer::Done(status.parse().unwrap_or(-1), Vec::new()));
                 }
                 if line != READY {
-                    told.push(line);
+                    hear(&line);
                 }
             }
             match ended {

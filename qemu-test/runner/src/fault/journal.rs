@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The journal of a campaign on the host: a file with a line of JSON for each event.
+//!
+//! `tools/tackle/src/fault/journal.rs` describes the events. The host knows of them what it needs
+//! to go on after a crash.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{ensure, Context, Result};
+use serde_json::{json, Value};
+
+/// Injections of a fault that has a finding.
+const ATTEMPTS: usize = 3;
+
+/// Lines of the kernel log that are kept of a crash.
+const KEPT: usize = 80;
+
+/// The journal.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    events: Vec<Value>,
+    /// How often each fault was injected, and whether it has a finding.
+    faults: HashMap<(u64, String), (usize, bool)>,
+    /// The fault that is being injected.
+    current: Option<(u64, String)>,
+    finished: bool,
+}
+
+impl Journal {
+    /// Opens a journal. One that is finished is begun anew.
+    ///
+    /// # Errors
+    /// When it cannot be read or written.
+    pub fn open(path: &Path) -> Result<Self> {
+        let shown = path.display();
+        let text = fs::read_to_string(path).unwrap_or_default();
+        let old: Vec<&str> = text.lines().filter(|line| parse(line).is_some()).collect();
+        let finished = old.last().and_then(|line| parse(line));
+        let is_finished = finished.is_some_and(|event| event["event"] == "finish");
+        let options = OpenOptions::new()
+            .create(true)
+            .write(true)
+            .truncate(true)
+            .open(path);
+        let mut journal = Self {
+            file: options.with_context(|| format!("cannot write {shown}"))?,
+            events: Vec::new(),
+            faults: HashMap::new(),
+            current: None,
+            finished: false,
+        };
+        if !is_finished {
+            old.into_iter().try_for_each(|line| journal.add(line))?;
+        }
+        Ok(journal)
+    }
+
+    /// Adds an event as the guest printed it. What is no event is a line that a crash has torn.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&mut self, line: &str) -> Result<()> {
+        let Some(event) = parse(line) else {
+            return Ok(());
+        };
+        let text = event.to_string() + "\n";
+        self.file
+            .write_all(text.as_bytes())
+            .context("cannot write the journal")?;
+        self.apply(&event);
+        self.events.push(event);
+        Ok(())
+    }
+
+    fn apply(&mut self, event: &Value) {
+        let operation = event["operation"].as_u64().unwrap_or_default();
+        match event["event"].as_str().unwrap_or_default() {
+            "discovered" | "appeared" => {
+                for point in event["points"].as_array().into_iter().flatten() {
+                    let id = point["id"].as_str().unwrap_or_default().to_owned();
+                    self.faults.entry((operation, id)).or_default();
+                }
+            }
+            "begin" => {
+                let id = event["id"].as_str().unwrap_or_default().to_owned();
+                self.current = Some((operation, id));
+            }
+            "end" => {
+                let is_clean = event["findings"].as_array().is_none_or(Vec::is_empty);
+                self.ended(!is_clean);
+            }
+            "lost" => self.ended(true),
+            "finish" => self.finished = true,
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, has_finding: bool) {
+        if let Some(key) = self.current.take() {
+            let fault = self.faults.entry(key).or_default();
+            *fault = (fault.0 + 1, fault.1 || has_finding);
+        }
+    }
+
+    /// Adds that the guest was lost, with the end of its log. Returns whether a fault was being
+    /// injected.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn lost(&mut self, what: &str, log: &str) -> Result<bool> {
+        let was_injecting = self.current.is_some();
+        let lines: Vec<_> = log.lines().map(without_time).collect();
+        let first = lines
+            .iter()
+            .position(|line| tackle_klog::sign(line).is_some());
+        let text = first.map_or(what, |at| lines[at]);
+        let at = first.unwrap_or(lines.len().saturating_sub(KEPT));
+        let kept: Vec<_> = lines[at..].iter().take(KEPT).collect();
+        self.add(&json!({"event": "lost", "text": text, "log": kept}).to_string())?;
+        Ok(was_injecting)
+    }
+
+    /// The line `FAULT INJECTED` of the last fault.
+    pub fn last_title(&self) -> Option<String> {
+        let begin = self
+            .events
+            .iter()
+            .rfind(|event| event["event"] == "begin")?;
+        let points = self
+            .events
+            .iter()
+            .filter_map(|event| event["points"].as_array())
+            .flatten();
+        let mut points = points.filter(|point| point["id"] == begin["id"]);
+        let text = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
+        let point = points.next()?;
+        Some(format!(
+            "FAULT INJECTED: {} returns {} at {}",
+            text(&point["function"]),
+            text(&point["value"]),
+            text(&point["site"])
+        ))
+    }
+
+    /// Whether all operations are done.
+    pub fn is_finished(&self) -> bool {
+        self.finished
+    }
+
+    /// How many faults were injected.
+    pub fn injections(&self) -> usize {
+        self.faults.values().map(|(count, _)| count).sum()
+    }
+
+    /// How many faults were injected, and how many there are as far as is known.
+    pub fn count(&self) -> (usize, usize) {
+        let done = self.injections();
+        let left = self.faults.values().map(|(count, has_finding)| {
+            let wanted = if *has_finding { ATTEMPTS } else { 1 };
+            wanted.saturating_sub(*count)
+        });
+        (done, done + left.sum::<usize>())
+    }
+
+    /// What the guest needs to go on, without stacks and evidence; packed by gzip, in base64.
+    ///
+    /// # Errors
+    /// When a program of the host cannot be run.
+    pub fn packed(&self) -> Result<String> {
+        if self.events.is_empty() {
+            return Ok(String::new());
+        }
+        let mut text = String::new();
+        for event in &self.events {
+            let mut event = event.clone();
+            for point in event["points"].as_array_mut().into_iter().flatten() {
+                point["stack"] = json!([]);
+            }
+            for finding in event["findings"].as_array_mut().into_iter().flatten() {
+                finding["details"] = json!([]);
+            }
+            if event["event"] == "lost" {
+                event["log"] = json!([]);
+            }
+            text += &(without_nulls(event).to_string() + "\n");
+        }
+        let packed = filter("gzip", &["-9c"], text.as_bytes())?;
+        let packed = filter("base64", &["-w0"], &packed)?;
+        String::from_utf8(packed).context("base64")
+    }
+}
+
+/// Reading a key of a JSON object that is not there, to change it, adds a null.
+fn without_nulls(event: Value) -> Value {
+    match event {
+        Value::Object(map) => {
+            let is_added =
+                |key: &str, value: &Value| value.is_null() && ["points", "findings"].contains(&key);
+            map.into_iter()
+                .filter(|(key, value)| !is_added(key, value))
+                .collect()
+        }
+        event => event,
+    }
+}
+
+fn parse(line: &str) -> Option<Value> {
+    let event: Value = serde_json::from_str(line).ok()?;
+    event["event"].is_string().then_some(event)
+}
+
+/// A line of the console without the time stamp.
+fn without_time(line: &str) -> &str {
+    let line = line.trim_end();
+    match line.split_once("] ") {
+        Some((time, text)) if time.starts_with('[') => text,
+        _ => line,
+    }
+}
+
+/// What a program makes of these bytes. They are at most a few MB.
+fn filter(program: &str, words: &[&str], bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {program}"))?;
+    let mut stdin = child.stdin.take().context("a pipe")?;
+    let output = std::thread::scope(|scope| {
+        let writer = scope.spawn(move || stdin.write_all(bytes));
+        let output = child.wait_with_output();
+        writer.join().map_err(|_| anyhow::anyhow!("{program}"))??;
+        output.with_context(|| format!("cannot run {program}"))
+    })?;
+    ensure!(output.status.success(), "{program} fails");
+    Ok(output.stdout)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const POINTS: &str = r#"{"event":"discovered","operation":0,"points":[
+        {"id":"a","function":"f","value":"null","site":"m:g+0x1","stack":["x","y"]},
+        {"id":"b","function":"f","value":"null","site":"m:g+0x2","stack":["x"]}]}"#;
+
+    fn begin(id: &str) -> String {
+        json!({"event": "begin", "operation": 0, "id": id}).to_string()
+    }
+
+    #[test]
+    fn a_crash_is_of_the_fault_that_had_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("journal");
+        let mut journal = Journal::open(&path).unwrap();
+        journal.add(POINTS).unwrap();
+        assert_eq!(journal.count(), (0, 2));
+        journal.add(&begin("a")).unwrap();
+        journal.add("{\"event\":\"end\",\"oper").unwrap();
+        let log = "[    1.2] fine\n[    1.3] BUG: kernel NULL pointer dereference, address: 0\n[ 1.4] x\n";
+        assert!(journal.lost("the kernel crashed", log).unwrap());
+        assert_eq!(journal.count(), (1, 4));
+        assert_eq!(
+            journal.last_title().unwrap(),
+            "FAULT INJECTED: f returns null at m:g+0x1"
+        );
+        assert!(!journal.lost("the guest hangs", "").unwrap());
+        let lost = &journal.events[2];
+        assert_eq!(
+            lost["text"],
+            "BUG: kernel NULL pointer dereference, address: 0"
+        );
+        assert_eq!(lost["log"][1], "x");
+
+        let again = Journal::open(&path).unwrap();
+        assert_eq!(again.events.len(), 4);
+        let packed = again.packed().unwrap();
+        assert!(!packed.is_empty() && !packed.contains('\n'));
+        let mut again = again;
+        again.add("{\"event\":\"finish\"}").unwrap();
+        assert!(again.is_finished());
+        assert!(Journal::open(&path).unwrap().events.is_empty());
+    }
+}
