@@ -13,6 +13,7 @@ use super::command::{self, Ended};
 use super::kmsg::Log;
 use super::listing::Listing;
 use super::memory::{has_stacks, Grown, Memory};
+use crate::files;
 use crate::roots::Roots;
 
 /// What a campaign does to a machine and sees of it.
@@ -35,7 +36,8 @@ pub trait World {
     /// When the log cannot be read.
     fn log(&mut self) -> Result<Vec<String>>;
 
-    /// Writes a line into the kernel log.
+    /// Begins a fault: writes a line into the kernel log, and has warnings that come once come
+    /// again.
     fn mark(&mut self, text: &str);
 
     /// Remembers the objects and the memory that there are now.
@@ -148,6 +150,8 @@ impl World for Machine {
 
     fn mark(&mut self, text: &str) {
         Log::mark(text);
+        // Without the file the second of two such warnings is not seen.
+        let _ = files::write(&self.roots.debugfs().join("clear_warn_once"), "1");
     }
 
     fn remember(&mut self) -> Result<()> {

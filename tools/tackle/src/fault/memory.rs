@@ -45,7 +45,11 @@ pub struct Grown {
 
 /// Growth of memory that no counter has, in KiB, from which on it is a leak. Other parts of the
 /// kernel take and free pages all the time.
-const UNCOUNTED: u64 = 768;
+const UNCOUNTED: u64 = 640;
+
+/// Slab caches whose objects are freed long after what they stand for: areas of `vmalloc()` are
+/// collected until there are many (`mm/vmalloc.c`).
+const LAZY: &[&str] = &["vmap_area"];
 
 /// Which stacks count.
 #[derive(Clone, Copy, Debug)]
@@ -104,7 +108,9 @@ impl Memory {
         let now = Self::now(roots, modules)?;
         let mut grown = Grown::default();
         for (cache, count) in &now.active {
-            if *count <= self.active.get(cache).copied().unwrap_or(0) {
+            if LAZY.contains(&cache.as_str())
+                || *count <= self.active.get(cache).copied().unwrap_or(0)
+            {
                 continue;
             }
             let text = files::read(&traces(roots, cache))?.unwrap_or_default();
