@@ -47,10 +47,10 @@ struct List {
 impl List {
     fn add(&self) -> Result {
         let mut entries = self.entries.lock();
-        ENTRY_ALLOC.check()?;
+        tackle::fault_point!(ENTRY_ALLOC);
         let entry = KBox::new(entries.len(), GFP_KERNEL)?;
         // If this fails, the entry is freed.
-        ENTRY_ADD.check()?;
+        tackle::fault_point!(ENTRY_ADD);
         entries.push(entry, GFP_KERNEL)?;
         Ok(())
     }

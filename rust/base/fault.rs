@@ -17,7 +17,7 @@
 //!     TABLE_ALLOC = "table_alloc", ENOMEM;
 //! }
 //!
-//! TABLE_ALLOC.check()?;
+//! tackle::fault_point!(TABLE_ALLOC);
 //! let table = KVec::with_capacity(100, GFP_KERNEL)?;
 //! ```
 //!
@@ -268,8 +268,9 @@ impl<A: Attributed> Point<A> {
     ///
     /// The call comes before what it stands for, which is left out when it fails.
     ///
-    /// While no point of the attribute can fail, this is one instruction, which does nothing, and
-    /// the point does not count.
+    /// While no point of the attribute can fail, the point does not count. It costs one instruction,
+    /// which does nothing, and three for a caller that tests the result:
+    /// [`fault_point!`](crate::fault_point) does without these.
     ///
     /// # Errors
     ///
@@ -280,13 +281,26 @@ impl<A: Attributed> Point<A> {
     /// Any, NMIs included. Takes no lock, but for those of the log.
     #[inline(always)]
     pub fn check(&self) -> Result {
-        if A::is_on() {
-            return A::attribute().decide(&self.state);
+        if self.is_armed() {
+            return self.decide();
         }
-        // SAFETY: Does nothing. LLVM threads no jump over the edge of a jump label: without this
-        // instruction that is none, callers would test a result that is known to be `Ok`.
-        unsafe { core::arch::asm!("", options(nomem, nostack, preserves_flags)) };
         Ok(())
+    }
+
+    /// Returns whether points of the attribute can fail. This is one instruction.
+    #[inline(always)]
+    pub fn is_armed(&self) -> bool {
+        A::is_on()
+    }
+
+    /// As [`Point::check`], when points of the attribute can fail.
+    ///
+    /// # Errors
+    ///
+    /// The one error of this point.
+    #[inline(always)]
+    pub fn decide(&self) -> Result {
+        A::attribute().decide(&self.state)
     }
 
     /// Returns how often the point was passed while armed, and how often it failed.
@@ -345,6 +359,22 @@ macro_rules! fault_attr {
             $vis static $point: $crate::fault::Point<$type> =
                 $crate::fault::Point::new($point_name, $error);
         )*
+    };
+}
+
+/// Passes a point, and returns its error from the function if it fails, as `POINT.check()?` does.
+/// A point that is not armed costs one instruction, which does nothing.
+///
+/// ```ignore
+/// tackle::fault_point!(TABLE_ALLOC);
+/// let table = KVec::with_capacity(100, GFP_KERNEL)?;
+/// ```
+#[macro_export]
+macro_rules! fault_point {
+    ($point:path) => {
+        if $point.is_armed() {
+            $point.decide()?;
+        }
     };
 }
 

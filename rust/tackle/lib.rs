@@ -53,7 +53,7 @@ use tackle_base::leftover;
 #[doc(hidden)]
 pub use tackle_base::{__needs_this_build, __private};
 pub use tackle_base::{
-    debugfs, fault_attr, modinfo, module, net, param, periodic, string_param,
+    debugfs, fault_attr, fault_point, modinfo, module, net, param, periodic, string_param,
 };
 
 #[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]

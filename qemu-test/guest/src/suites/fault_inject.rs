@@ -374,7 +374,7 @@ fn a_tree_and_a_system_call_limit_it(_: &mut Context<'_>) -> Result<()> {
         injector.set("arm nth 1")?;
         expect_failures("slab", 1)?;
         // Write is number 1, openat 257.
-        injector.set(&format!("place module=fault_rig syscall=257"))?;
+        injector.set("place module=fault_rig syscall=257")?;
         injector.set("arm random 100 seed=1")?;
         expect_failures("slab", 0)?;
         injector.set("place module=fault_rig syscall=1")?;
