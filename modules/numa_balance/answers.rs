@@ -81,23 +81,17 @@ impl Policy for Answers {
 
     #[inline]
     fn migrate(&self, page: &Page<'_>) -> Verdict {
-        let (Some(source), Some(target)) = (page.source(), page.target()) else {
+        let Some(target) = page.target() else {
             return Verdict::Defer;
         };
         let home = page.task().preferred_node();
-        let is_full = |node: usize| {
-            let full = self.0.full.get(node);
-            full.is_some_and(|full| full.load(Relaxed))
-        };
+        let full = self.0.full.get(target);
         let asked = policy::Page {
-            source,
             target,
             home,
             // Only where it counts: this reads the folio.
             is_private: home == Some(target) && page.is_private(),
-            // The kernel distributes the pages of groups.
-            is_source_active: home == Some(source) && page.task().group() != 0,
-            is_target_full: is_full(target),
+            is_target_full: full.is_some_and(|full| full.load(Relaxed)),
         };
         match policy::page(&asked) {
             policy::Verdict::Defer => Verdict::Defer,

@@ -231,14 +231,9 @@ impl Work {
         }
         let home = machine.kernel.tasks[task].preferred;
         let verdict = page(&Page {
-            source,
             target: machine.kernel.cpus[cpu].node,
             home,
             is_private: last.is_none_or(|(other, _)| other == task),
-            is_source_active: machine.kernel.tasks[task].group.is_some_and(|group| {
-                machine.kernel.groups[group].active_nodes > 1
-                    && machine.kernel.is_active_node(source, group)
-            }),
             is_target_full: false,
         });
         match verdict {

@@ -8,16 +8,12 @@
 /// A page that a task has accessed, at the hinting fault.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Page {
-    /// The node of the page.
-    pub source: usize,
     /// The node of the CPU, to which the page would go.
     pub target: usize,
     /// The node where the task belongs: its preferred one, by the last plan.
     pub home: Option<usize>,
     /// Whether the last fault on the page was of the same task.
     pub is_private: bool,
-    /// Whether the task's group is active on the node of the page and is larger than a node.
-    pub is_source_active: bool,
     /// Whether the target has few free pages ([`is_full`]).
     pub is_target_full: bool,
 }
@@ -36,22 +32,18 @@ pub enum Verdict {
 /// Decides about a page.
 ///
 /// - A node with few free pages gets none: reclaim would cost more than remote accesses.
-/// - While a task is not where it belongs, its pages wait on the node where it belongs. The others
-///   are left to the kernel.
-/// - Where it belongs, its private pages come at once, at the first fault.
-/// - Shared pages of a group that is larger than a node stay on active nodes, for the kernel to
-///   distribute.
+/// - On the node where a task belongs, its private pages come at once, at the first fault.
+/// - All else is left to the kernel. In particular pages do not wait on the node to which a task is
+///   planned to go: the kernel moves tasks, and it may find that no CPU there is idle and that no
+///   task can be exchanged. Then the pages would never become local.
 pub fn page(page: &Page) -> Verdict {
     if page.is_target_full {
         return Verdict::Deny;
     }
-    match page.home {
-        Some(home) if page.source == home && page.target != home && !page.is_source_active => {
-            Verdict::Deny
-        }
-        Some(home) if page.target == home && page.is_private => Verdict::Allow,
-        _ => Verdict::Defer,
+    if page.is_private && page.home == Some(page.target) {
+        return Verdict::Allow;
     }
+    Verdict::Defer
 }
 
 /// Returns whether a node has too few free pages for others to move there. `reserve` is
@@ -65,11 +57,9 @@ mod tests {
     use super::*;
 
     const AT_HOME: Page = Page {
-        source: 0,
         target: 1,
         home: Some(1),
         is_private: true,
-        is_source_active: false,
         is_target_full: false,
     };
 
@@ -84,22 +74,10 @@ mod tests {
     }
 
     #[test]
-    fn pages_do_not_follow_a_task_that_is_away() {
-        let away = Page {
-            home: Some(0),
-            ..AT_HOME
-        };
-        assert_eq!(page(&away), Verdict::Deny);
-        let elsewhere = Page {
-            home: Some(2),
-            ..AT_HOME
-        };
-        assert_eq!(page(&elsewhere), Verdict::Defer);
-        let unplanned = Page {
-            home: None,
-            ..AT_HOME
-        };
-        assert_eq!(page(&unplanned), Verdict::Defer);
+    fn the_kernel_decides_about_pages_of_a_task_that_is_elsewhere() {
+        for home in [Some(0), Some(2), None] {
+            assert_eq!(page(&Page { home, ..AT_HOME }), Verdict::Defer);
+        }
     }
 
     #[test]

@@ -48,8 +48,12 @@ const GOOD: u64 = 70;
 
 /// Decides how often a task's memory is scanned.
 pub fn scan_period(params: &Params, scan: &Scan) -> ScanDecision {
-    if scan.runtime_ms < params.runtime_ms || scan.is_unmovable {
+    if scan.is_unmovable {
         return ScanDecision::Skip;
+    }
+    // The kernel has its own delay before the first scan (`sysctl_numa_balancing_scan_delay`).
+    if scan.runtime_ms < params.runtime_ms {
+        return ScanDecision::Kernel;
     }
     let all = scan.local.saturating_add(scan.remote);
     let is_local = scan.local.saturating_mul(100) >= all.saturating_mul(GOOD);
@@ -123,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_teaches_nothing_is_not_scanned() {
+    fn the_young_are_left_to_the_kernel_and_the_unmovable_are_not_scanned() {
         let young = Scan {
             runtime_ms: 999,
             ..REMOTE
@@ -132,7 +136,7 @@ mod tests {
             is_unmovable: true,
             ..REMOTE
         };
-        assert_eq!(decide(young), ScanDecision::Skip);
+        assert_eq!(decide(young), ScanDecision::Kernel);
         assert_eq!(decide(unmovable), ScanDecision::Skip);
     }
 }
