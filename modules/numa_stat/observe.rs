@@ -134,6 +134,8 @@ impl Observer for Statistics {
             }
             entry.group = window.group();
             entry.cgroup = task.cgroup();
+            // A policy sets it within a hook, where there is no event `placement`.
+            entry.preferred = task.preferred_node();
         });
     }
 

@@ -232,7 +232,7 @@ fn side(key: &str, task: Option<&TaskId>, f: &mut fmt::Formatter<'_>) -> fmt::Re
         return write!(f, "{key}=interrupt");
     };
     write!(f, "{key}={} {key}_tgid={} {key}_comm=", task.pid, task.tgid)?;
-    comm(task.name(), f)
+    task.write_name(f)
 }
 
 /// The file `events`.
