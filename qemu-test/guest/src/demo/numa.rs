@@ -79,12 +79,12 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
 /// How long the policy may take to decide about a task.
 const DECISION: Duration = Duration::from_secs(100);
 
-/// Has the policy place a process that may run on both nodes, and shows its reason.
+/// Has the policy place a process whose memory is bound to a node, and shows its reason.
 fn place(page: &mut Page) -> Result<()> {
     let parameters = "interval_ms=200 runtime_ms=100 scan_min_ms=100";
     let stack = module::stack(numa_balance::MODULE, parameters)?;
     let eager = Eager::new()?;
-    let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
+    let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
     let decision = wait_for("the policy to place the process", DECISION, || {
         let all = numa_balance::decisions("decisions")?;

@@ -54,7 +54,7 @@ pub(super) fn the_command_advises(context: &mut Context<'_>) -> Result<()> {
     let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
     let json = wait_for("the task in the advice", patience(LIMIT), || {
-        let json: Value = serde_json::from_str(&say("numa advise --json")?)?;
+        let json: Value = serde_json::from_str(&say("numa advise --all --json")?)?;
         let rows = json.as_array().context("no list")?;
         Ok(rows.iter().find(|row| row["pid"] == pid).cloned())
     })?;

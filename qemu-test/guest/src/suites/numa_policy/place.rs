@@ -21,11 +21,16 @@ pub fn a_crossed_pair_is_placed(context: &mut Context<'_>) -> Result<()> {
     let eager = Eager::new()?;
     let one = Worker::with("--mib 16 --free --memory 0 --run 1")?;
     let other = Worker::with("--mib 16 --free --memory 1 --run 0")?;
-    await_decision(context, &[one.pid(), other.pid()])?;
     await_together(context, &one)?;
     await_together(context, &other)?;
-    let plans = numa_balance::number("status", "plans")?;
-    ensure!(plans > 0, "expected plans, got none");
+    for pid in [one.pid(), other.pid()] {
+        let planned = wait_for("the task in the plan", patience(LIMIT), || {
+            let plan = numa_balance::decisions("plan")?;
+            Ok(plan.into_iter().find(|one| one.pid() == pid))
+        })?;
+        ensure!(!planned.why.is_empty(), "expected a reason, got {planned:?}");
+        context.note(format!("{} {}", planned.word("action"), planned.why))?;
+    }
     drop((one, other, eager));
     stack.unload()
 }
@@ -37,6 +42,7 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     let eager = Eager::new()?;
     let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
+    await_decision(context, &[pid])?;
     wait_for("the bound memory to be preferred", patience(LIMIT), || {
         let preferred = Sched::of(pid)?.preferred;
         Ok((preferred == Some(1)).then_some(()))
