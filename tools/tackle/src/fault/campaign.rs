@@ -41,10 +41,6 @@ pub enum End {
 const COMPARISONS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How often a fault is repeated whose operation takes memory of which the kernel shows sums alone,
-/// so that a leak stands out.
-const BULK: u32 = 16;
-
 /// Points from which on the injector forgets them.
 const MANY: usize = 100;
 
@@ -285,7 +281,8 @@ impl<W: World> Campaign<'_, W> {
             let settle = self.operation(number).settle;
             self.world.pause(Duration::from_secs_f64(settle));
             if self.is_measured_in_bulk(number) {
-                self.repeat(number, point, BULK)?;
+                let times = self.operation(number).repeat;
+                self.repeat(number, point, times)?;
             }
             self.compare(number, point, &mut findings)?;
         }

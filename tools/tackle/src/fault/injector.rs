@@ -12,7 +12,7 @@ use anyhow::{bail, Context, Result};
 use super::command::{self, Ended};
 use super::kmsg::Log;
 use super::listing::Listing;
-use super::memory::{has_stacks, Grown, Memory};
+use super::memory::{has_stacks, validate, Grown, Memory};
 use crate::files;
 use crate::roots::Roots;
 
@@ -166,6 +166,7 @@ impl World for Machine {
 
     fn compare(&mut self) -> Result<(Vec<String>, Grown)> {
         let (listing, memory) = self.before.as_mut().context("nothing to compare with")?;
+        validate(&self.roots)?;
         let now = Listing::now(&self.roots, &self.modules, &self.ignore)?;
         let grown = memory.grown(&self.roots, &self.modules)?;
         Ok((now.difference(listing), grown))

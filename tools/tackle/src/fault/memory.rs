@@ -51,6 +51,9 @@ const UNCOUNTED: u64 = 640;
 /// collected until there are many (`mm/vmalloc.c`).
 const LAZY: &[&str] = &["vmap_area"];
 
+/// A function that allocates for a pool of each CPU, from which others take (`lib/radix-tree.c`).
+const POOL: &str = "__radix_tree_preload+";
+
 /// Which stacks count.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter<'a>(pub &'a [String]);
@@ -67,6 +70,22 @@ impl Filter<'_> {
 /// Whether leaks of slab objects can be found on this machine.
 pub fn has_stacks(roots: &Roots) -> bool {
     traces(roots, "kmalloc-64").exists()
+}
+
+/// Has SLUB check all objects of the caches of `kmalloc()`, and report what was written after it
+/// was freed. Without this, that is seen when the object is allocated the next time.
+///
+/// # Errors
+/// When the folder of the caches cannot be read.
+pub fn validate(roots: &Roots) -> Result<()> {
+    let caches = roots.sys.join("kernel/slab");
+    for name in files::names(&caches)? {
+        if name.starts_with("kmalloc-") {
+            // Without `slab_debug=` there is nothing to check, and the kernel refuses.
+            let _ = files::write(&caches.join(name).join("validate"), "1");
+        }
+    }
+    Ok(())
 }
 
 impl Memory {
@@ -173,7 +192,8 @@ fn holders(text: &str, filter: Filter<'_>) -> Holders {
         let Some((count, frames)) = current else {
             return;
         };
-        if frames.iter().any(|frame| filter.is_ours(frame)) {
+        let is_of_pool = frames.iter().any(|frame| frame.starts_with(POOL));
+        if !is_of_pool && frames.iter().any(|frame| filter.is_ours(frame)) {
             let shown = frames
                 .iter()
                 .take(8)

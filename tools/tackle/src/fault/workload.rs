@@ -52,10 +52,18 @@ pub struct Operation {
     /// later, such as a timer.
     #[serde(default)]
     pub settle: f64,
+    /// How often a fault is repeated if the operation takes memory of which the kernel shows sums
+    /// alone, so that a leak stands out.
+    #[serde(default = "sixteen")]
+    pub repeat: u32,
     /// Texts of which a failed command prints one, such as `Cannot allocate memory`. With none,
     /// any error is a good one.
     #[serde(default)]
     pub errors: Vec<String>,
+}
+
+fn sixteen() -> u32 {
+    16
 }
 
 fn half_a_minute() -> f64 {
@@ -181,6 +189,11 @@ impl Workload {
             ensure!(
                 (0.1..=3600.0).contains(&timeout),
                 "operation {name}: a timeout of {timeout} s; 0.1 to 3600 are allowed"
+            );
+            let repeat = operation.repeat;
+            ensure!(
+                repeat <= 1000,
+                "operation {name}: repeat is {repeat}; 0 to 1000 are allowed"
             );
             let settle = operation.settle;
             ensure!(
