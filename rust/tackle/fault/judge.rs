@@ -133,6 +133,11 @@ unsafe impl ManyHandler for Judge {
         if gfp.is_some_and(|gfp| gfp & bindings::GFP_NOFAIL != 0) {
             return Verdict::GoOn;
         }
+        let new_size = function.new_size.and_then(|index| call.argument(index));
+        if new_size == Some(0) {
+            // Rust's allocators free in this way.
+            return Verdict::GoOn;
+        }
         // SAFETY: Reads the preemption count.
         let context = unsafe { bindings::fault_context() };
         if !self.calls.has(call, function, context) {

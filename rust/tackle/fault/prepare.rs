@@ -44,6 +44,8 @@ pub(super) struct Function {
     /// The index of the argument `gfp`.
     pub(super) gfp: Option<usize>,
     pub(super) order: Option<usize>,
+    /// The index of the argument `new_size`.
+    pub(super) new_size: Option<usize>,
     /// What the ids of its points begin with.
     pub(super) identity: Identity,
 }
@@ -99,6 +101,7 @@ impl Function {
             text: address..address.saturating_add(size),
             gfp: None,
             order: None,
+            new_size: None,
         })
     }
 }
@@ -165,6 +168,7 @@ pub(super) fn functions(selection: &Selection<'_>) -> Result<KVec<Function>, Lin
             }
             function.gfp = rule.gfp;
             function.order = rule.order;
+            function.new_size = rule.new_size;
             if let (Failure::Returns(value), Some(returns)) = (rule.failure, rule.returns) {
                 // CAST: A register.
                 let register = value.register(returns).ok_or(EINVAL)? as usize;

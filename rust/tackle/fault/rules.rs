@@ -32,6 +32,8 @@ pub(super) struct Rule {
     pub(super) gfp: Option<usize>,
     /// The index of the argument `order`.
     pub(super) order: Option<usize>,
+    /// The index of the new size of a reallocation: with 0 the call frees, and cannot fail.
+    pub(super) new_size: Option<usize>,
 }
 
 /// How many registers `DECL_BUCKET_PARAMS()` takes behind the size (`include/linux/slab.h`).
@@ -48,6 +50,7 @@ const fn allocates(class: &'static str, name: &'static CStr, gfp: usize) -> Rule
         returns: Some(Returns::Pointer),
         gfp: Some(gfp),
         order: None,
+        new_size: None,
     }
 }
 
@@ -75,8 +78,14 @@ pub(super) const RULES: &[Rule] = &[
     },
     allocates("slab", c"__kvmalloc_node_noprof", 2 + BUCKET + TOKEN),
     // They leave the memory that they are to enlarge as it was.
-    allocates("slab", c"krealloc_node_align_noprof", 3 + TOKEN),
-    allocates("slab", c"kvrealloc_node_align_noprof", 3 + TOKEN),
+    Rule {
+        new_size: Some(1),
+        ..allocates("slab", c"krealloc_node_align_noprof", 3 + TOKEN)
+    },
+    Rule {
+        new_size: Some(1),
+        ..allocates("slab", c"kvrealloc_node_align_noprof", 3 + TOKEN)
+    },
     // mm/page_alloc.c
     Rule {
         order: Some(1),
