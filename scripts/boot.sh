@@ -27,8 +27,9 @@ kernel=$(dirname "$(readlink -f "$folder/build")")
 mkdir -p "$unpacked"
 for module in $(sed -n 's/^modules = \[\(.*\)\]/\1/p' "$TACKLE_TOP"/qemu-test/fault/*.toml | tr -d '",'); do
 	packed=$(find "$kernel/lib/modules" -name "${module//_/[-_]}.ko.xz" -print -quit 2>/dev/null || true)
-	[ -n "$packed" ] && [ ! -e "$unpacked/$module.ko" ] || continue
-	xz -dc "$packed" >"$unpacked/$module.ko"
+	if [ -n "$packed" ] && [ ! -e "$unpacked/$module.ko" ]; then
+		xz -dc "$packed" >"$unpacked/$module.ko"
+	fi
 done
 # Workloads of campaigns, and what the user of one brings along (make fault).
 shopt -s nullglob
