@@ -23,16 +23,25 @@ pub struct Waking {
     pub wakee_node: usize,
 }
 
+/// What distinguishes a pair from others. Names of tasks can change.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Key {
+    /// PID and start time.
+    waker: Option<(i32, u64)>,
+    wakee: (i32, u64),
+    waker_node: usize,
+    wakee_node: usize,
+}
+
 impl Waking {
-    /// What distinguishes this pair from others. Names of tasks can change.
-    fn key(&self) -> (Option<(i32, u64)>, (i32, u64), usize, usize) {
+    fn key(&self) -> Key {
         let id = |task: &TaskId| (task.pid, task.start);
-        (
-            self.waker.as_ref().map(id),
-            id(&self.wakee),
-            self.waker_node,
-            self.wakee_node,
-        )
+        Key {
+            waker: self.waker.as_ref().map(id),
+            wakee: id(&self.wakee),
+            waker_node: self.waker_node,
+            wakee_node: self.wakee_node,
+        }
     }
 }
 
@@ -49,10 +58,9 @@ pub struct Pair {
 
 /// Returns in which of `sets` sets, a power of two, the pair of `waking` is.
 pub fn set_of_pair(waking: &Waking, sets: usize) -> usize {
-    let (waker, wakee, from, to) = waking.key();
-    let (waker, _) = waker.unwrap_or((-1, 0));
-    let ids = u64::from(waker as u32) << 32 | u64::from(wakee.0 as u32);
-    let nodes = (from as u64) << 10 | to as u64;
+    let waker = waking.waker.map_or(-1, |waker| waker.pid);
+    let ids = (u64::from(waker as u32) << 32) | u64::from(waking.wakee.pid as u32);
+    let nodes = ((waking.waker_node as u64) << 10) | waking.wakee_node as u64;
     // As `set_of`. The nodes are mixed in after a first product, which has spread the IDs.
     let golden = 0x9e37_79b9_7f4a_7c15_u64;
     let hash = (ids.wrapping_mul(golden).rotate_left(32) ^ nodes).wrapping_mul(golden) >> 32;

@@ -28,7 +28,10 @@ pub fn a_crossed_pair_is_placed(context: &mut Context<'_>) -> Result<()> {
             let plan = numa_balance::decisions("plan")?;
             Ok(plan.into_iter().find(|one| one.pid() == pid))
         })?;
-        ensure!(!planned.why.is_empty(), "expected a reason, got {planned:?}");
+        ensure!(
+            !planned.why.is_empty(),
+            "expected a reason, got {planned:?}"
+        );
         context.note(format!("{} {}", planned.word("action"), planned.why))?;
     }
     drop((one, other, eager));

@@ -174,8 +174,9 @@ pub(super) fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<(
         // The kernel still queues scans of both, and counts faults.
         await_scans(&pinned).with_context(|| format!("round {round}"))?;
         await_scans(&free).with_context(|| format!("round {round}"))?;
+        // The runner takes a long silence for a hang.
+        context.note(format!("round {} of {rounds}", round + 1))?;
     }
-    context.note(format!("numa_policy: {rounds} rounds"))?;
     drop((pinned, free, eager));
     library.unload()
 }
