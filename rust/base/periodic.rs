@@ -57,12 +57,19 @@ impl Periodic {
     #[inline(always)]
     pub fn new<F: Fn() -> u32 + Send + Sync + 'static>(name: &CStr, function: F) -> Result<Self> {
         let function: Function = KBox::new(function, GFP_KERNEL)?;
-        Self::start(&raw mut kernel::bindings::__this_module, name, function)
+        let owner = &raw mut kernel::bindings::__this_module;
+        // SAFETY: A generic function is compiled into the module that calls it: `owner` is that of
+        // `function`.
+        unsafe { Self::start(owner, name, function) }
     }
 
     /// Starts the thread for the module `owner`.
+    ///
+    /// # Safety
+    ///
+    /// `owner` is the module whose code `function` is.
     #[doc(hidden)]
-    pub fn start(
+    pub unsafe fn start(
         owner: *const kernel::bindings::module,
         name: &CStr,
         function: Function,

@@ -197,8 +197,9 @@ fn checkpatch(session: &Session, files: &Files) -> Result<Verdict> {
         .args(["--strict", "--no-summary", "--quiet", "--root"])
         .arg(source)
         .arg("--file");
-    // The differential test's C code runs on the host, and is not the kernel's.
-    let kernels = |path: &&PathBuf| scan::is_c(path) && !scan::is_under(path, &["rust/core"]);
+    // The C code of the differential tests runs on the host, and is not the kernel's.
+    let differential = ["rust/core", "qemu-test/numa-sim"];
+    let kernels = |path: &&PathBuf| scan::is_c(path) && !scan::is_under(path, &differential);
     let paths = files.iter().map(|(path, _)| path).filter(kernels);
     perl.args(paths.map(|path| here.join(path)));
     // checkpatch writes a list of names into the current directory.

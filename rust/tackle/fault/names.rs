@@ -64,9 +64,9 @@ impl Map {
         let function = self.module_address as *mut c_void;
         // SAFETY: `struct module *__module_address(unsigned long addr)`, for any number. With
         // preemption disabled, a module that it returns is not freed.
+        let module = unsafe { call_at(function, [call, 0, 0, 0, 0, 0]) };
         // CAST: A pointer.
-        let module =
-            unsafe { call_at(function, [call, 0, 0, 0, 0, 0]) } as *const kernel::bindings::module;
+        let module = module as *const kernel::bindings::module;
         if module.is_null() {
             return Owner::Generated;
         }
@@ -79,8 +79,7 @@ impl Map {
         let name = unsafe { &(*module).name };
         let mut copy = [0; MODULE_NAME];
         for (to, from) in copy.iter_mut().zip(name) {
-            // CAST: A byte.
-            *to = *from as u8;
+            *to = *from;
             if *to == 0 {
                 break;
             }

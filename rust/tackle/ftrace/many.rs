@@ -157,6 +157,10 @@ impl<H: ManyHandler> PinnedDrop for ManyHook<H> {
 }
 
 /// Lets the function run.
+///
+/// # Safety
+///
+/// None: it does nothing.
 unsafe extern "C" fn go_on(
     _ip: c_ulong,
     _parent_ip: c_ulong,

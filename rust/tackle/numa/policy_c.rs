@@ -54,9 +54,10 @@ impl Policy for CPolicy {
 
     fn preferred_node(&self, choice: &Choice<'_>) -> Option<usize> {
         match self.get().preferred_node {
-            // SAFETY: By the type invariants. The choice has the layout of its C struct.
             Some(callback) => {
-                index(unsafe { callback(self.0.as_ptr(), ptr::from_ref(choice).cast()) })
+                // SAFETY: By the type invariants. The choice has the layout of its C struct.
+                let node = unsafe { callback(self.0.as_ptr(), ptr::from_ref(choice).cast()) };
+                index(node)
             }
             None => choice.kernel(),
         }
