@@ -75,7 +75,7 @@ pub(super) struct Shared {
     pub(super) map: Map,
     /// Sorted by their entries.
     functions: KVec<Function>,
-    /// The text of the allocators among them, sorted.
+    /// The text of the allocators among them, and of the kernel's checkers, sorted.
     allocators: KVec<core::ops::Range<usize>>,
     /// The index of the status of bios.
     status: usize,
@@ -98,6 +98,8 @@ impl Shared {
         for function in functions.iter().filter(|function| function.is_allocator()) {
             allocators.push(function.text.clone(), GFP_KERNEL)?;
         }
+        prepare::add_checkers(&mut allocators)?;
+        tackle_core::sort::insertion_sort(&mut allocators, |one, other| one.start < other.start);
         Arc::pin_init(
             try_pin_init!(Self {
                 plan: Plan::new(),

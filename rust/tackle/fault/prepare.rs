@@ -74,18 +74,6 @@ impl Function {
         })?;
         let address = address.ok_or(ENOENT)?;
         let entry = symbol::ftrace_location(address).ok_or(EINVAL)?;
-        let (mut size, mut offset) = (0_usize, 0_usize);
-        let arguments = [
-            address,
-            (&raw mut size).expose_provenance(),
-            (&raw mut offset).expose_provenance(),
-            0,
-            0,
-            0,
-        ];
-        // SAFETY: `int kallsyms_lookup_size_offset(unsigned long addr, unsigned long *symbolsize,
-        // unsigned long *offset)`, which writes to both.
-        unsafe { call_at(SIZE_OFFSET.find()?, arguments) };
         let submit = bindings::fault_submit_bio as *const () as usize;
         Ok(Self {
             identity: Identity::new(name.to_bytes()),
@@ -98,12 +86,52 @@ impl Function {
                 Failure::Complete => Action::Complete,
             },
             entry,
-            text: address..address.saturating_add(size),
+            text: text(address)?,
             gfp: None,
             order: None,
             new_size: None,
         })
     }
+}
+
+/// Returns the text of the function at `address`, from its first byte to its last.
+fn text(address: usize) -> Result<core::ops::Range<usize>> {
+    let (mut size, mut offset) = (0_usize, 0_usize);
+    let arguments = [
+        address,
+        (&raw mut size).expose_provenance(),
+        (&raw mut offset).expose_provenance(),
+        0,
+        0,
+        0,
+    ];
+    // SAFETY: `int kallsyms_lookup_size_offset(unsigned long addr, unsigned long *symbolsize,
+    // unsigned long *offset)`, which writes to both.
+    unsafe { call_at(SIZE_OFFSET.find()?, arguments) };
+    Ok(address..address.saturating_add(size))
+}
+
+/// Functions by which the kernel's checkers (KASAN, the debugging of SLUB) allocate for themselves,
+/// within an allocation. The allocator may have jumped to the checker: then it is not on the stack.
+const CHECKERS: [&CStr; 1] = [c"stack_depot_save_flags"];
+
+/// Adds the text of [`CHECKERS`] to `ranges`. Kernels without checkers lack these functions.
+///
+/// # Errors
+///
+/// `ENOENT`: symbols cannot be looked up. `ENOMEM`.
+pub(super) fn add_checkers(ranges: &mut KVec<core::ops::Range<usize>>) -> Result {
+    for name in CHECKERS {
+        let mut address = None;
+        symbol::each_in_vmlinux(name, |found| {
+            address = Some(found);
+            Ok(())
+        })?;
+        if let Some(address) = address {
+            ranges.push(text(address)?, GFP_KERNEL)?;
+        }
+    }
+    Ok(())
 }
 
 fn find(name: &CStr, class: &'static str, failure: Failure) -> Result<Function, LineError> {
