@@ -20,7 +20,12 @@ macro_rules! suites {
         pub const SUITE: Suite = Suite {
             name: "kunit",
             by_name_only: false,
-            tests: list![the_kernels_own_have_run, every_suite_has_run, $($name),+],
+            tests: list![
+                the_kernels_numa_balancing_has_run,
+                the_kernels_rust_debugfs_has_run,
+                every_suite_has_run,
+                $($name),+
+            ],
         };
 
         const NAMES: &[&str] = &[$(stringify!($name)),+];
@@ -56,21 +61,21 @@ suites![
     tackle_symbol,
 ];
 
-/// The suites of our patches, in the kernel itself, which runs them when it boots.
-const KERNELS_OWN: [&str; 2] = ["numa_balancing", "rust_kernel_debugfs"];
+/// Of our patches, in the kernel itself, which runs its suites when it boots.
+fn the_kernels_numa_balancing_has_run(context: &mut Context<'_>) -> Result<()> {
+    tell_kernels("numa_balancing", context)
+}
 
-fn the_kernels_own_have_run(context: &mut Context<'_>) -> Result<()> {
+fn the_kernels_rust_debugfs_has_run(context: &mut Context<'_>) -> Result<()> {
+    tell_kernels("rust_kernel_debugfs", context)
+}
+
+/// Reports the cases of a suite that the kernel ran when it booted.
+fn tell_kernels(name: &str, context: &mut Context<'_>) -> Result<()> {
     let records = Cursor::oldest()?.read()?;
     let found = runs(records.iter().map(|record| record.text.as_str()));
-    for name in KERNELS_OWN {
-        let run = found.iter().find(|run| run.name == name);
-        let run = run.with_context(|| format!("{name} has not run"))?;
-        context.parts(&run.cases)?;
-        if let Some(complaint) = run.complaint() {
-            bail!("{name}: {complaint}");
-        }
-    }
-    Ok(())
+    let run = found.iter().find(|run| run.name == name);
+    report(run.context("the suite did not run")?, context)
 }
 
 /// What came of the one time that the module was loaded.
@@ -105,7 +110,10 @@ fn every_suite_has_run(context: &mut Context<'_>) -> Result<()> {
 fn tell(name: &str, context: &mut Context<'_>) -> Result<()> {
     let runs = RUNS.get().context("the module was not loaded")?;
     let run = runs.iter().find(|run| run.name == name);
-    let run = run.context("the suite did not run")?;
+    report(run.context("the suite did not run")?, context)
+}
+
+fn report(run: &Run, context: &mut Context<'_>) -> Result<()> {
     context.parts(&run.cases)?;
     match run.complaint() {
         None => Ok(()),
