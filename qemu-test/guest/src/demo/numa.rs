@@ -86,19 +86,18 @@ fn place(page: &mut Page) -> Result<()> {
     let eager = Eager::new()?;
     let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
-    let decision = wait_for("the policy to place the process", DECISION, || {
-        let all = numa_balance::decisions("decisions")?;
-        Ok(all.into_iter().find(|decision| decision.pid() == pid))
+    wait_for("the process to come to its memory", DECISION, || {
+        Ok((numa::runs_on(pid)? == 1).then_some(()))
+    })?;
+    let decision = wait_for("the process in the plan", DECISION, || {
+        numa_balance::planned(pid)
     })?;
     drop((worker, eager));
     stack.unload()?;
     page.say(format!(
-        "   numa_balance places process {pid}: {} to node {}, from node {}",
-        decision.word("action"),
-        decision.word("target"),
-        decision.word("node")
+        "   numa_balance has placed process {pid}, whose memory is bound to node 1, on node 1"
     ));
-    page.say(format!("   its reason: {}", decision.why));
+    page.say(format!("   its reason now: {}", decision.why));
     Ok(())
 }
 

@@ -53,6 +53,16 @@ pub fn decisions(file: &str) -> Result<Vec<Decision>> {
     text.lines().map(Decision::parse).collect()
 }
 
+/// Returns what the plan has about a task; [`None`] if it does not have the task.
+///
+/// # Errors
+///
+/// As [`decisions`].
+pub fn planned(pid: u32) -> Result<Option<Decision>> {
+    let plan = decisions("plan")?;
+    Ok(plan.into_iter().find(|decision| decision.pid() == pid))
+}
+
 /// Reads a number of `status` or `reasons`.
 ///
 /// # Errors

@@ -24,8 +24,7 @@ pub(super) fn advice_changes_nothing(context: &mut Context<'_>) -> Result<()> {
     let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
     let line = wait_for("the task in the plan", patience(LIMIT), || {
-        let plan = numa_balance::decisions("plan")?;
-        Ok(plan.into_iter().find(|one| one.pid() == pid))
+        numa_balance::planned(pid)
     })?;
     context.note(format!("{} {}", line.word("action"), line.why))?;
     let preferred = numa_balance::number("status", "preferred")?;

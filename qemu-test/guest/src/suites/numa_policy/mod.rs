@@ -13,7 +13,7 @@ use anyhow::{ensure, Result};
 use crate::suite::{list, Context, Suite};
 use crate::sys::kernel::patience;
 use crate::sys::numa::{self, Sched};
-use crate::sys::numa_balance::{self, Decision, MODULE};
+use crate::sys::numa_balance::{self, MODULE};
 use crate::sys::worker::Worker;
 use crate::sys::{ftrace, wait_for};
 
@@ -79,19 +79,20 @@ fn await_scans(worker: &Worker) -> Result<()> {
     })
 }
 
-/// Waits for a decision that changed something about a task, and returns it.
-fn await_decision(context: &mut Context<'_>, pids: &[u32]) -> Result<Decision> {
-    let found = wait_for("a decision", patience(LIMIT), || {
-        let all = numa_balance::decisions("decisions")?;
-        let mut ours = all.into_iter().filter(|one| pids.contains(&one.pid()));
-        Ok(ours.next())
+/// Waits until the plan has a task, with a reason.
+fn await_reason(context: &mut Context<'_>, pid: u32) -> Result<()> {
+    let planned = wait_for("the task in the plan", patience(LIMIT), || {
+        numa_balance::planned(pid)
     })?;
     ensure!(
-        !found.why.is_empty() && !found.word("target").is_empty(),
-        "expected a node and a reason, got {found:?}"
+        !planned.why.is_empty(),
+        "expected a reason, got {planned:?}"
     );
-    context.note(format!("{MODULE}: {} {}", found.word("action"), found.why))?;
-    Ok(found)
+    context.note(format!(
+        "{MODULE}: {} {}",
+        planned.word("action"),
+        planned.why
+    ))
 }
 
 /// Waits until a task runs where most of its pages are, and returns the node.

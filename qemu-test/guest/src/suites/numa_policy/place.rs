@@ -11,7 +11,7 @@ use crate::sys::numa_balance::{self, MODULE};
 use crate::sys::worker::Worker;
 use crate::sys::{cmd, debugfs, module, wait_for};
 
-use super::{await_decision, await_scans, await_together, need_nodes, EAGER, LIMIT};
+use super::{await_reason, await_scans, await_together, need_nodes, EAGER, LIMIT};
 
 /// Two processes, each on the node of the other one's memory. Each node has one CPU, so that they
 /// have to change places, or their memory has.
@@ -45,7 +45,6 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     let eager = Eager::new()?;
     let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
-    await_decision(context, &[pid])?;
     wait_for("the bound memory to be preferred", patience(LIMIT), || {
         let preferred = Sched::of(pid)?.preferred;
         Ok((preferred == Some(1)).then_some(()))
@@ -53,6 +52,7 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     wait_for("the task to come to its memory", patience(LIMIT), || {
         Ok((numa::runs_on(pid)? == 1).then_some(()))
     })?;
+    await_reason(context, pid)?;
     let sched = Sched::of(pid)?;
     context.note(format!("{sched:?}"))?;
     ensure!(
