@@ -76,29 +76,39 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     place(page)
 }
 
-/// How long the policy may take to decide about a task.
-const DECISION: Duration = Duration::from_secs(100);
+/// How long the policy may take to decide about a task, and the task to move.
+const DECISION: Duration = Duration::from_secs(30);
+/// The kernel can move the process to its memory by chance, before it has a fault.
+const ATTEMPTS: u32 = 5;
 
 /// Has the policy place a process whose memory is bound to a node, and shows its reason.
 fn place(page: &mut Page) -> Result<()> {
     let parameters = "interval_ms=200 runtime_ms=100 scan_min_ms=100";
     let stack = module::stack(numa_balance::MODULE, parameters)?;
     let eager = Eager::new()?;
+    let placed = (0..ATTEMPTS).find_map(|_| place_one().ok());
+    let (pid, why) = placed.context("the policy has placed no process")?;
+    drop(eager);
+    stack.unload()?;
+    page.say(format!(
+        "   numa_balance places process {pid}, whose memory is bound to node 1, on node 1"
+    ));
+    page.say(format!("   its reason: {why}"));
+    Ok(())
+}
+
+/// Returns the process and the reason.
+fn place_one() -> Result<(u32, String)> {
     let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
+    let decision = wait_for("a decision", DECISION, || {
+        let planned = numa_balance::planned(pid)?;
+        Ok(planned.filter(|one| one.word("reason").starts_with("follows")))
+    })?;
     wait_for("the process to come to its memory", DECISION, || {
         Ok((numa::runs_on(pid)? == 1).then_some(()))
     })?;
-    let decision = wait_for("the process in the plan", DECISION, || {
-        numa_balance::planned(pid)
-    })?;
-    drop((worker, eager));
-    stack.unload()?;
-    page.say(format!(
-        "   numa_balance has placed process {pid}, whose memory is bound to node 1, on node 1"
-    ));
-    page.say(format!("   its reason now: {}", decision.why));
-    Ok(())
+    Ok((pid, decision.why))
 }
 
 fn check(row: &Row, kernel: &Sched) -> Result<()> {
