@@ -14,6 +14,7 @@ use super::numa::need_balancing;
 use crate::bench::machine;
 use crate::suite::{list, skip, Context, Suite};
 use crate::sys::counts::Counter;
+use crate::sys::kernel::has_kasan;
 use crate::sys::placement::cases;
 use crate::sys::placement::policy::Policy;
 use crate::sys::placement::run::{run, Outcome};
@@ -43,6 +44,9 @@ const APART: f64 = 0.02;
 /// Runs a workload under a policy, and checks what holds for each run.
 fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outcome> {
     need_balancing()?;
+    if has_kasan() {
+        return skip("with KASAN a workload has too few accesses in its time");
+    }
     if let Some(reason) = policy.lacks() {
         return skip(reason);
     }
