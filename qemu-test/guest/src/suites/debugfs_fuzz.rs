@@ -24,10 +24,10 @@ pub const SUITE: Suite = Suite {
     name: "debugfs_fuzz",
     by_name_only: false,
     tests: list![
-        lines_for_hooks,
         lines_for_numa,
         values_of_the_fault_attribute,
-        module_parameters
+        module_parameters,
+        lines_for_hooks
     ],
 };
 
@@ -235,8 +235,12 @@ impl Hooks {
     }
 }
 
+/// The last test: tasks of the system may sleep in a function whose exit is hooked, and keep the
+/// library loaded.
 fn lines_for_hooks(context: &mut Context<'_>) -> Result<()> {
-    let stack = module::stack("tackle_hooks", "")?;
+    context.may_stay(&[module::FTRACE, module::LIBRARY]);
+    let library = module::library()?;
+    let module = module::load("tackle_hooks", "")?;
     let twin = module::load("rig_twin_a", "")?;
     let seed = seed()?;
     context.note(format!("seed {seed}"))?;
@@ -267,7 +271,8 @@ fn lines_for_hooks(context: &mut Context<'_>) -> Result<()> {
         "{lines} lines, {taken} hooks added, {removed} removed"
     ))?;
     twin.unload()?;
-    stack.unload()
+    library.leave();
+    module.unload()
 }
 
 /// A line for a file of `numa_control`, or a value for `reset` of `numa_stat`.
