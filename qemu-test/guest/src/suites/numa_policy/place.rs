@@ -2,7 +2,9 @@
 
 //! Tests where `numa_balance` places tasks and memory.
 
-use anyhow::{ensure, Result};
+use std::time::Duration;
+
+use anyhow::{ensure, Context as _, Result};
 
 use crate::suite::Context;
 use crate::sys::kernel::patience;
@@ -43,12 +45,9 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, EAGER)?;
     let eager = Eager::new()?;
-    let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
+    let worker = (0..ATTEMPTS).find_map(|_| prefers_its_memory().ok());
+    let worker = worker.context("no bound memory was preferred")?;
     let pid = worker.pid();
-    wait_for("the bound memory to be preferred", patience(LIMIT), || {
-        let preferred = Sched::of(pid)?.preferred;
-        Ok((preferred == Some(1)).then_some(()))
-    })?;
     wait_for("the task to come to its memory", patience(LIMIT), || {
         Ok((numa::runs_on(pid)? == 1).then_some(()))
     })?;
@@ -62,6 +61,24 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     );
     drop((worker, eager));
     stack.unload()
+}
+
+/// The kernel can move a task to its memory by chance, before it has a fault. It has none then.
+const ATTEMPTS: u32 = 10;
+const ATTEMPT: Duration = Duration::from_secs(15);
+
+/// Returns a task that prefers the node of its bound memory.
+fn prefers_its_memory() -> Result<Worker> {
+    let worker = Worker::bound(1, "--mib 16 --free --memory 1 --run 0")?;
+    wait_for(
+        "the bound memory to be preferred",
+        patience(ATTEMPT),
+        || {
+            let preferred = Sched::of(worker.pid())?.preferred;
+            Ok((preferred == Some(1)).then_some(()))
+        },
+    )?;
+    Ok(worker)
 }
 
 /// All memory of a process is suddenly on the other node. The kernel's rules scan more slowly then.
