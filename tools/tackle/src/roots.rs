@@ -2,7 +2,7 @@
 
 //! The folders in which the command looks for the kernel's files.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The mount points of the kernel's file systems, and the root folder.
 #[derive(Clone, Debug)]
@@ -17,15 +17,20 @@ pub struct Roots {
 
 impl Default for Roots {
     fn default() -> Self {
-        Self {
-            sys: "/sys".into(),
-            proc: "/proc".into(),
-            root: "/".into(),
-        }
+        Self::under(Path::new("/"))
     }
 }
 
 impl Roots {
+    /// The folders of the machine whose root folder is `root`.
+    pub fn under(root: &Path) -> Self {
+        Self {
+            sys: root.join("sys"),
+            proc: root.join("proc"),
+            root: root.to_owned(),
+        }
+    }
+
     /// The live patches.
     pub fn livepatch(&self) -> PathBuf {
         self.sys.join("kernel/livepatch")

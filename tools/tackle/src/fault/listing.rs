@@ -176,11 +176,7 @@ mod tests {
     #[test]
     fn differences_have_a_sign() {
         let dir = tempfile::tempdir().unwrap();
-        let roots = Roots {
-            sys: dir.path().join("sys"),
-            proc: dir.path().join("proc"),
-            root: dir.path().into(),
-        };
+        let roots = Roots::under(dir.path());
         let put = |path: &str, text: &str| {
             let path = dir.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();

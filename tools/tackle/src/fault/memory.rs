@@ -341,11 +341,7 @@ mod tests {
     #[test]
     fn only_caches_that_have_grown_are_read_and_then_known() {
         let dir = tempfile::tempdir().unwrap();
-        let roots = Roots {
-            sys: dir.path().join("sys"),
-            proc: dir.path().join("proc"),
-            root: dir.path().into(),
-        };
+        let roots = Roots::under(dir.path());
         let put = |path: &str, text: &str| {
             let path = dir.path().join(path);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -20,11 +20,7 @@ pub struct Fake {
 impl Fake {
     pub fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let roots = Roots {
-            sys: dir.path().join("sys"),
-            proc: dir.path().join("proc"),
-            root: dir.path().into(),
-        };
+        let roots = Roots::under(dir.path());
         fs::create_dir_all(roots.sys.join("kernel/debug")).unwrap();
         fs::create_dir_all(&roots.proc).unwrap();
         Self { _dir: dir, roots }

@@ -216,11 +216,7 @@ ffffffffc0000004 inner [mod]
     /// A kernel that is a folder, with a task in `plain()`.
     fn kernel() -> (tempfile::TempDir, Roots) {
         let dir = tempfile::tempdir().unwrap();
-        let roots = Roots {
-            sys: dir.path().join("sys"),
-            proc: dir.path().join("proc"),
-            root: dir.path().into(),
-        };
+        let roots = Roots::under(dir.path());
         let put = |path: std::path::PathBuf, text: &str| {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
