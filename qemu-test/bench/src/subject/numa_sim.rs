@@ -2,6 +2,8 @@
 
 //! The suite of simulated machines with many NUMA nodes.
 
+use tackle_numa_sim::scenario::ALL;
+
 use super::{Means, Suite};
 
 /// The suite. Its cases are the scenarios of `qemu-test/numa-sim`, and `plan`.
@@ -22,58 +24,19 @@ pub const SUITE: Suite = Suite {
     cases: CASES,
 };
 
-/// The cases that are shown.
-const CASES: &[(&str, &str)] = &[
-    (
-        "crossed",
-        "2 nodes: 16 tasks, each with its memory on the other node",
-    ),
-    (
-        "unmovable",
-        "2 nodes: 6 tasks, most of their memory on the other node cannot move",
-    ),
-    (
-        "phases",
-        "2 nodes: 6 tasks, new private memory from the other node each 20 s",
-    ),
-    (
-        "groups",
-        "4 nodes: 4 processes of 4 threads, memory spread over all nodes",
-    ),
-    (
-        "wide",
-        "Backplane of 4 nodes: a process larger than a node, and 4 small ones",
-    ),
-    (
-        "backplane",
-        "Backplane of 8 nodes: 40 tasks, memory that cannot move on 3 nodes each",
-    ),
-    (
-        "mesh",
-        "Ring of 8 nodes: 40 tasks, memory that cannot move on 3 nodes each",
-    ),
-    (
-        "asymmetric",
-        "4 nodes with asymmetric links: 20 tasks, memory that cannot move on 2 nodes each",
-    ),
-    (
-        "memory-nodes",
-        "4 nodes, 2 of them without CPUs: 12 tasks with memory on these that cannot move",
-    ),
-    (
-        "overcommitted",
-        "4 nodes, 16 CPUs: 40 tasks with private memory, anywhere",
-    ),
-    (
-        "coming-and-going",
-        "16 nodes: 200 tasks that arrive and exit",
-    ),
-    (
-        "many",
-        "64 nodes in boxes of 4: 1,000 tasks, a third of them in groups",
-    ),
-    (
-        "plan",
-        "The time of a plan for the whole machine, by the number of tasks",
-    ),
-];
+/// The case that is no scenario.
+const PLAN: (&str, &str) = (
+    "plan",
+    "The time of a plan for the whole machine, by the number of tasks",
+);
+
+/// The cases that are shown: the scenarios, then [`PLAN`].
+const CASES: &[(&str, &str)] = &{
+    let mut cases = [PLAN; ALL.len() + 1];
+    let mut index = 0;
+    while index < ALL.len() {
+        cases[index] = ALL[index];
+        index += 1;
+    }
+    cases
+};
