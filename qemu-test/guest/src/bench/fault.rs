@@ -4,7 +4,7 @@
 
 use anyhow::Result;
 
-use super::{least, Figure, Report, Suite};
+use super::{least, Report, Suite};
 use crate::sys::injector::Injector;
 use crate::sys::{debugfs, module};
 
@@ -54,12 +54,5 @@ fn figure(report: &mut Report, case: &str, subject: &str, file: &str) -> Result<
         let total: u64 = debugfs::value(file)?;
         Ok(total as f64 / CALLS)
     })?;
-    report.figure(Figure {
-        suite: SUITE.name,
-        case,
-        subject,
-        metric: "insn_per_call",
-        value,
-        unit: "instructions",
-    })
+    report.insn_per_call(SUITE.name, case, subject, value)
 }

@@ -14,7 +14,7 @@ use anyhow::{ensure, Context, Result};
 use nix::errno::Errno;
 use regex::Regex;
 
-use super::{least, probes, Figure, Report, Suite};
+use super::{least, probes, Report, Suite};
 use crate::sys::{debugfs, expect_errno, ftrace, kmsg, module};
 
 /// The suite.
@@ -86,14 +86,7 @@ fn run(report: &mut Report) -> Result<()> {
 }
 
 pub(super) fn figure(report: &mut Report, case: &str, subject: &str, value: f64) -> Result<()> {
-    report.figure(Figure {
-        suite: SUITE.name,
-        case,
-        subject,
-        metric: "insn_per_call",
-        value,
-        unit: "instructions",
-    })
+    report.insn_per_call(SUITE.name, case, subject, value)
 }
 
 /// Nanoseconds per call of the function of `bench_tracee`, with whatever is on it.

@@ -98,6 +98,17 @@ impl Report {
         self.line(&Line::Figure(figure))
     }
 
+    fn insn_per_call(&mut self, suite: &str, case: &str, subject: &str, value: f64) -> Result<()> {
+        self.figure(Figure {
+            suite,
+            case,
+            subject,
+            metric: "insn_per_call",
+            value,
+            unit: "instructions",
+        })
+    }
+
     fn course(&mut self, course: Course<'_>) -> Result<()> {
         self.line(&Line::Course(course))
     }

@@ -19,13 +19,22 @@ pub fn output(words: &str) -> Result<Output> {
     cmd::output(&format!("{PROGRAM} {words}"))
 }
 
-/// Runs `tackle WORDS`, which has to work, and returns its last line on standard output.
+/// Runs `tackle WORDS`, which has to work, and returns what it wrote to standard output.
 ///
 /// # Errors
 ///
 /// It fails.
+pub fn text(words: &str) -> Result<String> {
+    cmd::run(&format!("{PROGRAM} {words}"))
+}
+
+/// As [`text`], of which it returns the last line.
+///
+/// # Errors
+///
+/// See [`text`].
 pub fn say(words: &str) -> Result<String> {
-    let text = cmd::run(&format!("{PROGRAM} {words}"))?;
+    let text = text(words)?;
     Ok(text.lines().last().unwrap_or_default().to_owned())
 }
 
@@ -77,6 +86,6 @@ pub fn script(runner: &str, lines: &str) -> Result<String> {
 ///
 /// It fails, or prints no JSON.
 pub fn patches() -> Result<Vec<Value>> {
-    let text = cmd::run(&format!("{PROGRAM} patch list --json"))?;
+    let text = text("patch list --json")?;
     serde_json::from_str(&text).with_context(|| format!("no list: {text}"))
 }

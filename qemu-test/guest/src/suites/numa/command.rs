@@ -17,18 +17,6 @@ fn switch() -> Result<String> {
     debugfs::read(debugfs::tackle("numa_control/switch"))
 }
 
-/// Runs `tackle` and returns all that it prints.
-pub(super) fn say(words: &str) -> Result<String> {
-    let output = tackle::output(words)?;
-    ensure!(
-        output.code == 0,
-        "tackle {words}: expected success, got {}: {}",
-        output.code,
-        output.err
-    );
-    Ok(output.out)
-}
-
 fn expect_refusal(words: &str, part: &str) -> Result<()> {
     tackle::expect_refusal(&format!("{} {words}", tackle::PROGRAM), part).map(|_| ())
 }
@@ -45,40 +33,40 @@ pub(super) fn the_command_shows_and_switches(context: &mut Context<'_>) -> Resul
     let pid = worker.pid();
     let row = migrations_of(context, &worker, PLENTY)?;
 
-    let text = say("numa stat --task")?;
+    let text = tackle::text("numa stat --task")?;
     ensure!(
         text.lines().any(|line| line.contains(&pid.to_string())),
         "no line of the worker {pid}: {text}"
     );
-    let json: Value = serde_json::from_str(&say("numa stat --task --json")?)?;
+    let json: Value = serde_json::from_str(&tackle::text("numa stat --task --json")?)?;
     let found = json.to_string();
     ensure!(
         found.contains(&row.get("migrated").to_string()),
         "expected {row:?}, got {found}"
     );
     for kind in ["--process", "--group", "--cgroup", "--node"] {
-        say(&format!("numa stat {kind}")).context(kind)?;
+        tackle::text(&format!("numa stat {kind}")).context(kind)?;
     }
-    let topology = say("numa topology")?;
+    let topology = tackle::text("numa topology")?;
     ensure!(topology.contains("20"), "no distances: {topology}");
-    let unseen = say(&format!("numa unseen --pid {pid}"))?;
+    let unseen = tackle::text(&format!("numa unseen --pid {pid}"))?;
     context.note(unseen.lines().count())?;
 
-    say(&format!("numa off --tgid {pid}"))?;
+    tackle::text(&format!("numa off --tgid {pid}"))?;
     let rules = switch()?;
     ensure!(
         rules == format!("off tgid={pid}"),
         "got the rules {rules:?}"
     );
-    let status = say("numa status")?;
+    let status = tackle::text("numa status")?;
     ensure!(
         status.contains(&pid.to_string()),
         "the status lacks the rule: {status}"
     );
-    say(&format!("numa on --tgid {pid}"))?;
+    tackle::text(&format!("numa on --tgid {pid}"))?;
     ensure!(switch()?.is_empty(), "a rule stays: {}", switch()?);
-    say(&format!("numa prefer {pid} 0"))?;
-    say(&format!("numa prefer {pid} none"))?;
+    tackle::text(&format!("numa prefer {pid} 0"))?;
+    tackle::text(&format!("numa prefer {pid} none"))?;
     for (line, part) in [
         ("numa off --pid 4000000", "4000000"),
         ("numa off --cgroup /none", "/none"),

@@ -22,7 +22,6 @@ use crate::sys::numa_stat::{self, MODULE};
 use crate::sys::worker::Worker;
 use crate::sys::{module, tackle, wait_for};
 
-use super::command::say;
 use super::{need_nodes, LIMIT};
 
 /// Pages of the worker's memory.
@@ -45,7 +44,7 @@ struct Unseen {
 
 impl Unseen {
     fn of(pid: u32) -> Result<Self> {
-        let text = say(&format!("numa unseen --pid {pid} --json"))?;
+        let text = tackle::text(&format!("numa unseen --pid {pid} --json"))?;
         Ok(serde_json::from_str(&text)?)
     }
 
@@ -112,7 +111,7 @@ fn merged() -> Result<Option<(u32, u64)>> {
         let Some(pid) = name.to_str().and_then(|name| name.parse().ok()) else {
             continue;
         };
-        // A process may end meanwhile.
+        // The file is missing if the process has ended since the folder was read.
         let pages = fs::read_to_string(format!("/proc/{pid}/ksm_merging_pages"));
         match pages.ok().and_then(|pages| pages.trim().parse().ok()) {
             Some(pages) if pages > 0 => return Ok(Some((pid, pages))),
@@ -197,7 +196,7 @@ fn interrupts() -> Result<BTreeMap<u32, u64>> {
 pub(super) fn interrupts_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let before = interrupts()?;
-    let found: Vec<Interrupt> = serde_json::from_str(&say("numa interrupts --json")?)?;
+    let found: Vec<Interrupt> = serde_json::from_str(&tackle::text("numa interrupts --json")?)?;
     let after = interrupts()?;
     ensure!(!before.is_empty(), "the kernel has no interrupt");
     context.note(format!("{} interrupts", found.len()))?;
@@ -214,7 +213,7 @@ pub(super) fn interrupts_are_the_kernels(context: &mut Context<'_>) -> Result<()
             "expected a count in {range:?}, and its sum by node, got {one:?}"
         );
     }
-    say("numa interrupts --remote").map(|_| ())
+    tackle::text("numa interrupts --remote").map(|_| ())
 }
 
 /// `tackle numa top` shows a task while it faults, and no longer when it is stopped.
@@ -232,7 +231,7 @@ pub(super) fn top_shows_tasks_that_fault(context: &mut Context<'_>) -> Result<()
             .any(|word| word == pid.to_string())
     };
     let shown = wait_for("the task in numa top", patience(LIMIT), || {
-        let text = say(&words)?;
+        let text = tackle::text(&words)?;
         Ok(has_line(&text).then_some(text))
     })?;
     context.note(
@@ -244,7 +243,7 @@ pub(super) fn top_shows_tasks_that_fault(context: &mut Context<'_>) -> Result<()
     ensure!(shown.contains("tackle-guest"), "no name: {shown}");
     ensure!(numa_stat::task(pid)?.is_some(), "the task has no row");
     worker.stop()?;
-    let text = say(&words)?;
+    let text = tackle::text(&words)?;
     ensure!(!has_line(&text), "expected no line of {pid}, got {text}");
     tackle::expect_refusal(
         &format!(

@@ -19,7 +19,6 @@ use crate::sys::numa_stat::{self, Row, MODULE};
 use crate::sys::worker::{pin, unpin};
 use crate::sys::{debugfs, ftrace, module, tackle, wait_for};
 
-use super::command::say;
 use super::{need_nodes, LIMIT};
 
 /// The library's function that is hooked for wake-ups.
@@ -42,7 +41,7 @@ struct Shared {
     may_end: AtomicBool,
 }
 
-/// Waits without sleeping: nobody has to wake this thread.
+/// Waits until `done`, and never sleeps: a sleep would add wake-ups of this thread to the count.
 fn spin_until(done: impl Fn() -> bool) {
     while !done() {
         thread::yield_now();
@@ -165,12 +164,12 @@ pub(super) fn wakeups_are_counted_by_pair(context: &mut Context<'_>) -> Result<(
             "expected no row of a pair on node {node}, got {rows:?}"
         );
     }
-    let text = say("numa wakeups")?;
+    let text = tackle::text("numa wakeups")?;
     ensure!(
         text.contains("wake-ups were across nodes"),
         "expected the sums, got {text}"
     );
-    let json: Value = serde_json::from_str(&say("numa wakeups --json")?)?;
+    let json: Value = serde_json::from_str(&tackle::text("numa wakeups --json")?)?;
     ensure!(json.is_array(), "expected an array, got {json}");
     stack.unload()?;
     ftrace::expect_bare(PROBE)

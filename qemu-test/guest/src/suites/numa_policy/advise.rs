@@ -33,17 +33,6 @@ pub(super) fn advice_changes_nothing(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-fn say(words: &str) -> Result<String> {
-    let output = tackle::output(words)?;
-    ensure!(
-        output.code == 0,
-        "tackle {words}: expected success, got {}: {}",
-        output.code,
-        output.err
-    );
-    Ok(output.out)
-}
-
 pub(super) fn the_command_advises(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     tackle::expect_refusal(&format!("{} numa advise", tackle::PROGRAM), MODULE)?;
@@ -53,7 +42,7 @@ pub(super) fn the_command_advises(context: &mut Context<'_>) -> Result<()> {
     let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
     let json = wait_for("the task in the advice", patience(LIMIT), || {
-        let json: Value = serde_json::from_str(&say("numa advise --all --json")?)?;
+        let json: Value = serde_json::from_str(&tackle::text("numa advise --all --json")?)?;
         let rows = json.as_array().context("no list")?;
         Ok(rows.iter().find(|row| row["pid"] == pid).cloned())
     })?;
@@ -62,16 +51,16 @@ pub(super) fn the_command_advises(context: &mut Context<'_>) -> Result<()> {
         "expected a reason, got {json}"
     );
     context.note(&json)?;
-    let text = say("numa advise --all")?;
+    let text = tackle::text("numa advise --all")?;
     ensure!(text.contains("WHY"), "expected a table, got {text}");
-    let status = say("numa status")?;
+    let status = tackle::text("numa status")?;
     ensure!(
         status.contains("policy: numa_balance"),
         "expected the policy, got {status}"
     );
     drop((worker, eager));
     module.unload()?;
-    let status = say("numa status")?;
+    let status = tackle::text("numa status")?;
     ensure!(
         status.contains("policy: the kernel's"),
         "expected the kernel's policy, got {status}"
