@@ -73,8 +73,8 @@ struct tackle_fault_attr {
 int tackle_fault_register(struct tackle_fault_attr *attr);
 
 /*
- * Removes the directory. Nobody passes a point at this time, and none fails any more. May sleep.
- * Does nothing if the attribute is not registered.
+ * Removes the directory. The caller makes sure that no code passes a point of the attribute during
+ * the call. No point fails after it. May sleep. Does nothing if the attribute is not registered.
  */
 void tackle_fault_unregister(struct tackle_fault_attr *attr);
 

@@ -281,7 +281,8 @@ impl Planning {
                 continue;
             };
             let found = task::find(shown.id.pid).filter(|found| task::address(found) == shown.task);
-            // A task that has ended meanwhile, or whose mask has changed, is left alone.
+            // This fails if the task has ended since the plan was made, or if its mask excludes the
+            // node now. Its preferred node stays as it is then.
             if found.is_some_and(|found| numa::set_preferred_node(&found, node).is_ok()) {
                 state.counters.preferred.increment();
             }

@@ -28,7 +28,8 @@ tackle::module! {
 
 tackle::string_param! {
     /// The event.
-    static EVENT: StringParam<16> = "event", "hint, fault, counted, window, scan, skip, migration, placement, exit or wakeup";
+    static EVENT: StringParam<16> = "event",
+        "hint, fault, counted, window, scan, skip, migration, placement, exit or wakeup";
 }
 
 struct Nop;

@@ -42,8 +42,8 @@ pub struct Cli {
     /// The cache folder; the results of each commit are kept in DIR/bench
     #[arg(long, value_name = "DIR", env = "TACKLE_CACHE")]
     cache: PathBuf,
-    /// A suite to run instead of all: hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time,
-    /// links, links-all, core or numa-sim; repeat for several
+    /// A suite to run instead of all: hooks, qdisc, livepatch, numa, numa-placement, fault,
+    /// qdisc-time, links, links-all, core or numa-sim; repeat for several
     #[arg(long = "suite", value_name = "SUITE")]
     suites: Vec<String>,
     /// How often the policies of numa-placement take turns, 5 if not given

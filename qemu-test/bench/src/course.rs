@@ -21,8 +21,8 @@ pub struct Course {
     pub points: Vec<[f64; 2]>,
 }
 
-/// Makes the curves of each case from the courses of its rounds, which are local shares: a thin line
-/// for each round, and a thick one for the median of a subject's rounds.
+/// Makes the curves of each case from the courses of its rounds, which are local shares. Each round
+/// is a thin line, and the median of a subject's rounds is a thick one.
 ///
 /// # Errors
 /// When a subject is not known.

@@ -84,9 +84,9 @@ fn how(means: Means) -> &'static str {
              rounds."
         }
         Means::Simulation => {
-            "Simulated on the host, with the same 15 seeds for each subject. Curves are the medians \
-             of all seeds in each second, bars those of all the time; the thin line of a bar reaches \
-             over the middle half of the seeds."
+            "Simulated on the host, with the same 15 seeds for each subject. Curves are the \
+             medians of all seeds in each second, bars those of all the time; the thin line of a \
+             bar reaches over the middle half of the seeds."
         }
         Means::Host | Means::Uml => {
             "Measured in real time. The subjects take turns; each figure is the median of the \

@@ -35,7 +35,8 @@ const FEW: [&str; 2] = ["misplaced", "bound"];
 fn run(report: &mut Report) -> Result<()> {
     ensure!(numa::can_balance(), "the kernel has no NUMA balancing");
     let machine = machine()?;
-    let mut counter = Counter::open()?.context("nobody counts the accesses of this guest")?;
+    let mut counter =
+        Counter::open()?.context("QEMU runs without the plug-in that counts accesses")?;
     let rounds = match std::env::var("TACKLE_ROUNDS") {
         Ok(text) if !text.is_empty() => text.parse().context("TACKLE_ROUNDS is no number")?,
         _ => ROUNDS,
@@ -47,7 +48,7 @@ fn run(report: &mut Report) -> Result<()> {
     for round in 0..rounds {
         for case in &cases {
             let mut policies = Policy::ALL;
-            // Nobody is always the first.
+            // The order alternates, so that no policy is always the first.
             if round % 2 == 1 {
                 policies.reverse();
             }

@@ -51,7 +51,7 @@ fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outco
         return skip(reason);
     }
     let Some(mut counter) = Counter::open()? else {
-        return skip("nobody counts the accesses of this guest");
+        return skip("QEMU runs without the plug-in that counts accesses");
     };
     let case = cases::find(case).context("no such workload")?;
     let outcome = run(&mut counter, machine()?, case, policy, TIME)?;

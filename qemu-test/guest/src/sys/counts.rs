@@ -24,7 +24,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Opens it; `None` in a guest whose accesses nobody counts.
+    /// Opens it; `None` if QEMU runs the guest without the plug-in.
     ///
     /// # Errors
     ///
