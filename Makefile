@@ -67,14 +67,15 @@ bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-u
 shell: boot-$(FLAVOUR) ## an interactive guest with the modules at hand
 	@$(TOOLBOX) $(RUNNER) shell $(call runner-kernels,$(FLAVOUR))
 
-# Files of the user's for the guest: `make fault` copies them here (scripts/boot.sh).
+# Files of the user's for the guest of `make fault`.
 EXTRA := $(BUILD)/extra
 # What campaigns are run: a workload of qemu-test/fault, the user's own, or a module without one.
 fault-known = $(wildcard qemu-test/fault/$(1).toml)
-fault-source = $(if $(call fault-known,$(1)),--workload $(1).toml,--module $(1))
+fault-source = $(if $(call fault-known,$(1)),--workload=$(1).toml,--module=$(1))
 fault-ours := fault_planted fault_repaired ourselves ourselves_more
 fault-all := $(filter-out $(fault-ours),$(basename $(notdir $(wildcard qemu-test/fault/*.toml))))
-fault-tasks = $(if $(WORKLOAD),--workload=$(notdir $(WORKLOAD)),$(if $(SELF),ourselves ourselves_more,$(if $(MODULES),$(if $(filter all,$(MODULES)),$(fault-all),$(MODULES)),$(MODULE))))
+fault-names = $(if $(SELF),ourselves ourselves_more,$(if $(filter all,$(MODULES)),$(fault-all),$(MODULES) $(MODULE)))
+fault-tasks = $(if $(WORKLOAD),--workload=$(notdir $(WORKLOAD)),$(foreach name,$(fault-names),$(call fault-source,$(name))))
 
 .PHONY: fault-files
 fault-files:
@@ -84,9 +85,11 @@ fault-files:
 	@for file in $(WORKLOAD) $(KO); do [ ! -e "$$file" ] || cp "$$file" $(EXTRA)/; done
 
 .PHONY: fault
-fault: fault-files boot-$(FLAVOUR) ## make each failing call of a module fail (MODULE=zram, MODULES=all, WORKLOAD=file.toml KO=file.ko, or SELF=1; LIMIT=seconds; REPLAY=operation:id)
-	@status=0; for task in $(foreach t,$(fault-tasks),$(if $(filter --%,$(t)),$(t),$(subst $(if ,, ),=,$(call fault-source,$(t))))); do \
+fault: fault-files programs guest ## make each failing call of a module fail (MODULE=zram, MODULES=all, WORKLOAD=file.toml KO=file.ko, or SELF=1; LIMIT=seconds; REPLAY=operation:id)
+	@$(TOOLBOX) scripts/boot.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR)) campaign $(EXTRA)
+	@status=0; for task in $(fault-tasks); do \
 		$(TOOLBOX) $(RUNNER) fault $(call runner-kernels,$(FLAVOUR)) $$task \
+			$(if $(WORKLOAD),--again 'WORKLOAD=$(WORKLOAD)$(if $(KO), KO=$(KO))') \
 			$(addprefix --limit ,$(LIMIT)) $(addprefix --replay ,$(REPLAY)) $(if $(KEEP),--keep) || status=$$?; \
 	done; exit $$status
 

@@ -3,12 +3,15 @@
 #
 # Makes all that a guest of the kernel FLAVOUR boots from, in FOLDER. In the toolbox.
 #
-#	boot.sh FLAVOUR FOLDER
+#	boot.sh FLAVOUR FOLDER			for tests
+#	boot.sh FLAVOUR FOLDER campaign EXTRA	for campaigns of fault injection: also with the
+#						kernel's modules that workloads test, and the files
+#						in the folder EXTRA
 
 . "$(dirname "$0")/lib.sh"
 
 here=$(dirname "$0")
-flavour=$1 folder=$2
+flavour=$1 folder=$2 kind=${3:-tests} extra=${4:-}
 "$here/kernel.sh" "$flavour" "$folder"
 "$here/kbuild.sh" "$folder" modules
 "$here/selftests.sh" "$folder" "$folder/selftests"
@@ -20,20 +23,22 @@ mapfile -t files < <(find "$folder/modules" "$folder/selftests" -name '*.ko' -o 
 	-o -name 'selftest-*')
 files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
 files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)
-# The kernel's own modules that workloads test, unpacked, with `_` in their names: campaigns read
-# the calls in them, and the guest has no program that unpacks them.
-unpacked=$folder/unpacked
-kernel=$(dirname "$(readlink -f "$folder/build")")
-mkdir -p "$unpacked"
-for module in $(sed -n 's/^modules = \[\(.*\)\]/\1/p' "$TACKLE_TOP"/qemu-test/fault/*.toml | tr -d '",'); do
-	packed=$(find "$kernel/lib/modules" -name "${module//_/[-_]}.ko.xz" -print -quit 2>/dev/null || true)
-	if [ -n "$packed" ] && [ ! -e "$unpacked/$module.ko" ]; then
-		xz -dc "$packed" >"$unpacked/$module.ko"
-	fi
-done
-# Workloads of campaigns, and what the user of one brings along (make fault).
-shopt -s nullglob
-files+=("$unpacked"/*.ko "$TACKLE_TOP"/qemu-test/fault/*.toml "$TACKLE_TOP"/build/extra/*)
+files+=("$TACKLE_TOP"/qemu-test/fault/*.toml)
+if [ "$kind" = campaign ]; then
+	# The kernel's modules are unpacked, with `_` in their names: campaigns read the calls in them,
+	# and the guest has no program that unpacks them. Each kernel has a folder of its own.
+	kernel=$(dirname "$(readlink -f "$folder/build")")
+	unpacked=$folder/unpacked/$(basename "$kernel")
+	mkdir -p "$unpacked"
+	for module in $(sed -n 's/^modules = \[\(.*\)\]/\1/p' "$TACKLE_TOP"/qemu-test/fault/*.toml | tr -d '",'); do
+		file=$unpacked/$module.ko
+		[ ! -e "$file" ] || continue
+		packed=$(find "$kernel/lib/modules" -name "${module//_/[-_]}.ko.xz" -print -quit)
+		[ -z "$packed" ] || { xz -dc "$packed" >"$file.new" && mv "$file.new" "$file"; }
+	done
+	shopt -s nullglob
+	files+=("$unpacked"/*.ko "$extra"/*)
+fi
 # The kernel's own test cases of the qdiscs that ours are made after.
 files+=("$folder"/source/tools/testing/selftests/tc-testing/tc-tests/qdiscs/{,fq_}codel.json)
 "$here/payload.sh" "$folder" "${files[@]}"

@@ -43,7 +43,6 @@ impl Source for Placement<'_> {
                 nodes,
                 cpus,
                 wires: Wires::Backplane,
-                counts: true,
                 ..booter.shape(self.kernel)
             };
             let what = format!("{nodes} nodes placement");

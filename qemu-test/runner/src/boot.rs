@@ -66,7 +66,6 @@ impl Booter<'_> {
             cpus: self.accel.cpus(CPUS),
             nodes: self.accel.nodes(NODES),
             wires: Wires::Ring,
-            counts: false,
             parameters: &[],
         }
     }
@@ -89,7 +88,7 @@ impl Booter<'_> {
         };
         // Open for both until the guest ends, so that neither QEMU nor its plug-in waits for the
         // other one to open it.
-        let _pipe = shape.counts.then(|| pipe(&files.counts)).transpose()?;
+        let _pipe = shape.counts().then(|| pipe(&files.counts)).transpose()?;
         let mut guest = self.start(shape, &work, dir, Console::File)?;
         let (console, second) = (&files.console, Some(files.second.as_path()));
         let end = follow(
@@ -164,8 +163,7 @@ impl Booter<'_> {
         dir: &Path,
         files: &Files,
     ) -> Result<Option<Vm<'s>>> {
-        let can_be_saved = shape.accel.can_be_saved() && !shape.counts;
-        let Some(templates) = self.templates.filter(|_| can_be_saved) else {
+        let Some(templates) = self.templates.filter(|_| shape.accel.can_be_saved()) else {
             return Ok(None);
         };
         let scratch = dir.join("template");
@@ -207,17 +205,15 @@ impl Booter<'_> {
         let mut tracker = Tracker::new(suite.name, &kernel.name, &mut *tell);
         let accel = self.accel.for_suite(suite);
         let shape = Shape {
-            kernel,
             accel,
             cpus: accel.cpus(suite.cpus),
             nodes: accel.nodes(suite.nodes),
-            wires: Wires::Ring,
-            counts: suite.counts,
             parameters: suite.parameters,
+            ..self.shape(kernel)
         };
         let run = format!("run,{}", suite.name);
         let (end, stderr) = self.boot_shape(shape, &run, dir, &mut tracker)?;
-        let Some(reason) = self.boots_again(end, &mut tracker) else {
+        let Some(reason) = boots_again(accel, end, &mut tracker) else {
             return Ok(tracker.finish(end, &stderr));
         };
         let mut tracker = Tracker::new(suite.name, &kernel.name, tell);
@@ -226,16 +222,16 @@ impl Booter<'_> {
         let (end, stderr) = self.boot_shape(shape, &run, &dir, &mut tracker)?;
         Ok(tracker.finish(end, &stderr))
     }
+}
 
-    /// Why the end of a first boot is no verdict, if it is none.
-    fn boots_again(&self, end: End, tracker: &mut Tracker<'_>) -> Option<String> {
-        let translated = matches!(self.accel, Accel::Tcg | Accel::TcgInTurn | Accel::Clocked);
-        if !translated || !matches!(end, End::Silent(_)) {
-            return None;
-        }
-        let line = tracker.before_the_suite()?;
-        Some(format!("{} after \"{}\"", end.fault()?, line.trim_end()))
+/// Why the end of a first boot is no verdict, if it is none.
+fn boots_again(accel: Accel, end: End, tracker: &mut Tracker<'_>) -> Option<String> {
+    let translated = matches!(accel, Accel::Tcg | Accel::TcgInTurn | Accel::Clocked);
+    if !translated || !matches!(end, End::Silent(_)) {
+        return None;
     }
+    let line = tracker.before_the_suite()?;
+    Some(format!("{} after \"{}\"", end.fault()?, line.trim_end()))
 }
 
 /// A guest that was started.

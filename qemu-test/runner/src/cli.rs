@@ -88,6 +88,9 @@ struct Fault {
     /// Load and unload this module
     #[arg(long, value_name = "NAME", conflicts_with = "workload")]
     module: Option<String>,
+    /// The words of `make fault` that repeat this, for the report
+    #[arg(long, value_name = "WORDS")]
+    again: Option<String>,
     /// Inject one fault alone
     #[arg(long, value_name = "OPERATION:ID", value_parser = replay)]
     replay: Option<(String, String)>,
@@ -103,16 +106,13 @@ fn replay(text: &str) -> Result<(String, String), String> {
 
 impl Fault {
     fn run(self, interrupt: Interrupt) -> Result<bool> {
-        let (source, name) = match (&self.workload, &self.module) {
-            (Some(file), _) => (file.clone(), file.trim_end_matches(".toml").to_owned()),
-            (None, module) => {
-                let module = module.as_deref().unwrap_or_default();
-                (format!("--module {module}"), module.to_owned())
-            }
+        let source = match (self.workload, self.module) {
+            (Some(file), _) => fault::Source::Workload(file),
+            (None, module) => fault::Source::Module(module.unwrap_or_default()),
         };
         let task = fault::Task {
             source,
-            name,
+            again: self.again,
             replay: self.replay,
         };
         let build = self.one.place.build.clone();

@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 
 use tackle_arena::{Layout, WORD_ON_COMMAND_LINE};
 
@@ -141,13 +141,16 @@ pub struct Shape<'a> {
     pub nodes: u32,
     /// How the nodes are connected.
     pub wires: Wires,
-    /// Whether a plug-in counts the memory accesses of workloads.
-    pub counts: bool,
     /// Kernel parameters besides those of every guest.
     pub parameters: &'static [&'static str],
 }
 
 impl Shape<'_> {
+    /// Whether a plug-in counts the memory accesses of workloads.
+    pub fn counts(&self) -> bool {
+        self.accel == Accel::Clocked
+    }
+
     /// How messages call it.
     pub fn name(&self) -> String {
         let parameters = self.parameters.iter().map(|word| format!(", {word}"));
@@ -281,7 +284,7 @@ impl Shape<'_> {
         if self.kernel.has("CONFIG_SLUB_DEBUG_ON")? && self.kernel.has("CONFIG_KASAN")? {
             words.push("slab_debug=FZP");
         }
-        if self.counts {
+        if self.counts() {
             words.push(WORD_ON_COMMAND_LINE);
         }
         words.extend(self.parameters);
@@ -333,7 +336,7 @@ impl Machine<'_> {
             add(&["-qmp", &format!("unix:{socket},server=on,wait=off")]);
         }
         add(&["-chardev", &second, "-serial", "chardev:second"]);
-        if self.shape.counts {
+        if self.shape.counts() {
             let (plugin, pipe) = (plugin()?, option(&files.counts)?);
             let (plugin, layout) = (option(&plugin)?, self.shape.layout());
             add(&["-plugin", &format!("{plugin},{layout},out={pipe}")]);
@@ -380,18 +383,15 @@ impl Machine<'_> {
 ///
 /// # Errors
 /// When it is not there.
-pub fn plugin() -> Result<PathBuf> {
+fn plugin() -> Result<PathBuf> {
     let program = std::env::current_exe().context("cannot find the program itself")?;
     let path = program.with_file_name(PLUGIN);
-    // Those of cargo's tests are in a folder below.
-    let above = program
-        .parent()
-        .and_then(|dir| Some(dir.parent()?.join(PLUGIN)));
-    let found = [Some(path.clone()), above].into_iter().flatten();
-    let mut found = found.filter(|path| path.exists());
-    found
-        .next()
-        .with_context(|| format!("{} is missing: make programs", path.display()))
+    ensure!(
+        path.exists(),
+        "{} is missing: make programs",
+        path.display()
+    );
+    Ok(path)
 }
 
 pub(crate) fn text(path: &Path) -> Result<&str> {
@@ -439,7 +439,6 @@ mod tests {
                 cpus,
                 nodes,
                 wires: Wires::Ring,
-                counts: false,
                 parameters: &["kunit.enable=1"],
             },
             work: &work,

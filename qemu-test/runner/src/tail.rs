@@ -46,6 +46,21 @@ impl Tail {
         file.take(CHUNK).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
+
+    /// All bytes that were added since the last call.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read).
+    pub fn rest(&mut self) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        loop {
+            let more = self.read()?;
+            if more.is_empty() {
+                return Ok(all);
+            }
+            all.extend(more);
+        }
+    }
 }
 
 /// Cuts a stream of bytes into lines.

@@ -98,7 +98,6 @@ mod tests {
                 cpus: 1,
                 nodes: 1,
                 wires: Wires::Ring,
-                counts: false,
                 parameters: &[],
             },
             work: &Work::new("bench,qdisc"),

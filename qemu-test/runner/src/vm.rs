@@ -250,11 +250,7 @@ impl<'a> Vm<'a> {
         } = self;
         child.kill();
         // What the guest said before it was ended is no answer to what comes.
-        while !second
-            .read()
-            .context("cannot read the guest's ttyS1")?
-            .is_empty()
-        {}
+        second.rest().context("cannot read the guest's ttyS1")?;
         let mut vm = Self::restore(host, shape, files, saved)?;
         vm.second = second;
         vm.obey(&format!("wake {}", now()), silence)?;

@@ -14,6 +14,8 @@ use std::process::{Command, Stdio};
 use anyhow::{ensure, Context, Result};
 use serde_json::{json, Value};
 
+use crate::console;
+
 /// Injections of a fault that has a finding.
 const ATTEMPTS: usize = 3;
 
@@ -115,13 +117,16 @@ impl Journal {
     /// When the file cannot be written.
     pub fn lost(&mut self, what: &str, log: &str) -> Result<bool> {
         let was_injecting = self.current.is_some();
-        let lines: Vec<_> = log.lines().map(without_time).collect();
-        let first = lines
-            .iter()
-            .position(|line| tackle_klog::sign(line).is_some());
-        let text = first.map_or(what, |at| lines[at]);
-        let at = first.unwrap_or(lines.len().saturating_sub(KEPT));
-        let kept: Vec<_> = lines[at..].iter().take(KEPT).collect();
+        let lines: Vec<_> = log.lines().collect();
+        let signs = lines.iter().enumerate();
+        let first = signs
+            .filter_map(|(at, line)| Some((at, console::sign(line)?.1)))
+            .next();
+        let (at, text) = first.unwrap_or((lines.len().saturating_sub(KEPT), what));
+        let kept = lines[at..].iter().take(KEPT);
+        let kept: Vec<_> = kept
+            .map(|line| console::message(line).unwrap_or(line).trim_end())
+            .collect();
         self.add(&json!({"event": "lost", "text": text, "log": kept}).to_string())?;
         Ok(was_injecting)
     }
@@ -179,16 +184,16 @@ impl Journal {
         let mut text = String::new();
         for event in &self.events {
             let mut event = event.clone();
-            for point in event["points"].as_array_mut().into_iter().flatten() {
+            for point in members(&mut event, "points") {
                 point["stack"] = json!([]);
             }
-            for finding in event["findings"].as_array_mut().into_iter().flatten() {
+            for finding in members(&mut event, "findings") {
                 finding["details"] = json!([]);
             }
             if event["event"] == "lost" {
                 event["log"] = json!([]);
             }
-            text += &(without_nulls(event).to_string() + "\n");
+            text += &(event.to_string() + "\n");
         }
         let packed = filter("gzip", &["-9c"], text.as_bytes())?;
         let packed = filter("base64", &["-w0"], &packed)?;
@@ -196,32 +201,15 @@ impl Journal {
     }
 }
 
-/// Reading a key of a JSON object that is not there, to change it, adds a null.
-fn without_nulls(event: Value) -> Value {
-    match event {
-        Value::Object(map) => {
-            let is_added =
-                |key: &str, value: &Value| value.is_null() && ["points", "findings"].contains(&key);
-            map.into_iter()
-                .filter(|(key, value)| !is_added(key, value))
-                .collect()
-        }
-        event => event,
-    }
+/// The members of an array of a JSON object, none if it lacks the array.
+fn members<'a>(event: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
+    let array = event.get_mut(key).and_then(Value::as_array_mut);
+    array.into_iter().flatten()
 }
 
 fn parse(line: &str) -> Option<Value> {
     let event: Value = serde_json::from_str(line).ok()?;
     event["event"].is_string().then_some(event)
-}
-
-/// A line of the console without the time stamp.
-fn without_time(line: &str) -> &str {
-    let line = line.trim_end();
-    match line.split_once("] ") {
-        Some((time, text)) if time.starts_with('[') => text,
-        _ => line,
-    }
 }
 
 /// What a program makes of these bytes. They are at most a few MB.
@@ -264,7 +252,9 @@ mod tests {
         assert_eq!(journal.count(), (0, 2));
         journal.add(&begin("a")).unwrap();
         journal.add("{\"event\":\"end\",\"oper").unwrap();
-        let log = "[    1.2] fine\n[    1.3] BUG: kernel NULL pointer dereference, address: 0\n[ 1.4] x\n";
+        let log = "[    1.200000] fine\n\
+                   [    1.300000] BUG: kernel NULL pointer dereference, address: 0\n\
+                   [    1.400000] x\n";
         assert!(journal.lost("the kernel crashed", log).unwrap());
         assert_eq!(journal.count(), (1, 4));
         assert_eq!(

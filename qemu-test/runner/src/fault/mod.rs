@@ -36,14 +36,40 @@ const MODULES: [&str; 3] = ["tackle", "tackle_ftrace", "fault_inject"];
 /// Crashes without a fault under way after which a campaign is given up.
 const STRAY: usize = 3;
 
+/// What a campaign tests.
+#[derive(Clone, Debug)]
+pub enum Source {
+    /// A workload: a file in the payload.
+    Workload(String),
+    /// A module that is loaded and unloaded.
+    Module(String),
+}
+
+impl Source {
+    /// The workload's or the module's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Workload(file) => file.trim_end_matches(".toml"),
+            Self::Module(name) => name,
+        }
+    }
+
+    /// The words for `tackle fault`.
+    fn arguments(&self) -> String {
+        match self {
+            Self::Workload(file) => file.clone(),
+            Self::Module(name) => format!("--module {name}"),
+        }
+    }
+}
+
 /// What is done.
 #[derive(Clone, Debug)]
 pub struct Task {
-    /// The words for `tackle fault` that name the workload: a file in the payload, or
-    /// `--module NAME`.
-    pub source: String,
-    /// For the user: the workload's or the module's name.
-    pub name: String,
+    /// What is tested.
+    pub source: Source,
+    /// The words of `make fault` that name it, if they are not `MODULE=` and the name.
+    pub again: Option<String>,
     /// One fault alone: the operation, and the point's id.
     pub replay: Option<(String, String)>,
 }
@@ -69,9 +95,9 @@ pub struct Place<'a> {
 /// What a campaign came to.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// How often the guest was returned to its snapshot, and the longest time that it took.
+    /// How often the guest was returned to its snapshot.
     pub returns: usize,
-    /// See above.
+    /// The longest time that a return took.
     pub longest: Duration,
     /// How many of them were crashes or hangs.
     pub crashes: usize,
@@ -85,6 +111,20 @@ pub struct Outcome {
     pub report: serde_json::Value,
     /// The report as text.
     pub text: String,
+}
+
+impl Outcome {
+    /// The figures in a line.
+    fn summary(&self) -> String {
+        format!(
+            "{} faults, {:.0} a minute; {} returns to the snapshot ({} crashes), the longest {:.1} s",
+            self.injections,
+            self.injections as f64 * 60.0 / self.time.as_secs_f64().max(1.0),
+            self.returns,
+            self.crashes,
+            self.longest.as_secs_f64()
+        )
+    }
 }
 
 /// A guest that is ready for the injector, and the snapshot of it.
@@ -153,7 +193,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
     let begin = Instant::now();
     place
         .ui
-        .step(&format!("fault: {}: starting a guest", task.name));
+        .step(&format!("fault: {}: starting a guest", task.source.name()));
     let mut guest = Guest::start(place)?;
     let mut console = Tail::new(&guest.vm.files.console);
     let (start, before, mut stray) = (Instant::now(), journal.injections(), 0);
@@ -171,7 +211,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
         send(&mut guest, &journal)?;
         let known = journal.injections();
         // What was logged up to now is of no use.
-        console.read().context("the console")?;
+        console.rest().context("the console")?;
         let (answer, said) = inject(
             &mut guest,
             place,
@@ -180,7 +220,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
             &mut journal,
             (before, start),
         )?;
-        let log = String::from_utf8_lossy(&console.read().context("the console")?).into_owned();
+        let log = String::from_utf8_lossy(&console.rest().context("the console")?).into_owned();
         let lost = match &answer {
             Answer::Done(..) => None,
             Answer::Ended(_) => Some("the kernel crashed"),
@@ -192,7 +232,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
                 stray += 1;
                 place.ui.note(&format!(
                     "fault: {}: {text} while no fault was injected",
-                    task.name
+                    task.source.name()
                 ));
             }
             let path = place.output.join(format!("crash-{}.log", outcome.crashes));
@@ -203,12 +243,12 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
         } else if journal.injections() == known || !said.contains("must be started anew") {
             bail!(
                 "{}: {}",
-                task.name,
+                task.source.name(),
                 said.trim().trim_start_matches("tackle: ")
             );
         }
         if stray >= STRAY || (lost.is_some() && journal.injections() == known && stray > 0) {
-            bail!("{}: the guest crashes without a fault", task.name);
+            bail!("{}: the guest crashes without a fault", task.source.name());
         }
         let since = Instant::now();
         guest = guest.go_back()?;
@@ -237,7 +277,7 @@ fn inject(
     guest.vm.order(&format!(
         "cd /tackle; ./tackle fault run {} --journal /proc/self/fd/1 --resume /run/journal --quiet{words} \
          2>/run/said; status=$?; cat /run/said; exit $status",
-        task.source
+        task.source.arguments()
     ))?;
     let mut said = String::new();
     let mut failure = None;
@@ -254,7 +294,7 @@ fn inject(
                 let left = (all - done) as f64 / rate.max(0.01);
                 place.ui.step_quietly(&format!(
                     "fault: {}: {done} of {all} faults, {:.0} a minute, {left:.0} s left",
-                    task.name,
+                    task.source.name(),
                     rate * 60.0
                 ));
             }
@@ -317,19 +357,19 @@ fn report(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
 pub fn replay(place: &Place<'_>, task: &Task, operation: &str, id: &str) -> Result<()> {
     place
         .ui
-        .step(&format!("fault: {}: starting a guest", task.name));
+        .step(&format!("fault: {}: starting a guest", task.source.name()));
     let mut guest = Guest::start(place)?;
     let mut console = Tail::new(&guest.vm.files.console);
-    console.read().context("the console")?;
+    console.rest().context("the console")?;
     let order = format!(
         "cd /tackle; ./tackle fault replay {} --operation {operation} --point {id} --times 1",
-        task.source
+        task.source.arguments()
     );
     guest.vm.order(&order)?;
     let answer = guest
         .vm
         .listen(guest.silence, &mut |line| place.ui.print(line))?;
-    let log = console.read().context("the console")?;
+    let log = console.rest().context("the console")?;
     place.ui.clear();
     place.ui.print(&String::from_utf8_lossy(&log));
     match answer {
@@ -351,7 +391,7 @@ pub fn show(
     task: &Task,
     limit: Option<Duration>,
 ) -> Result<()> {
-    let output = build.join("fault").join(&task.name);
+    let output = build.join("fault").join(task.source.name());
     fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
     let place = Place {
         booter,
@@ -367,20 +407,14 @@ pub fn show(
     }
     let outcome = run(&place, task)?;
     session.ui.print(outcome.text.trim_end());
-    let minutes = outcome.time.as_secs_f64() / 60.0;
-    session.ui.print(&format!(
-        "{} faults, {:.0} a minute; {} returns to the snapshot ({} crashes), the longest {:.1} s",
-        outcome.injections,
-        outcome.injections as f64 / minutes.max(1e-3),
-        outcome.returns,
-        outcome.crashes,
-        outcome.longest.as_secs_f64()
-    ));
+    session.ui.print(&outcome.summary());
+    let again = task.again.clone();
+    let again = again.unwrap_or_else(|| format!("MODULE={}", task.source.name()));
     for case in outcome.report["findings"].as_array().into_iter().flatten() {
         let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
         session.ui.print(&format!(
-            "again: make fault {} REPLAY={}:{}",
-            task.words(),
+            "again: make fault {again} FLAVOUR={} REPLAY={}:{}",
+            kernel.name,
             text("operation"),
             text("id")
         ));
@@ -389,14 +423,4 @@ pub fn show(
         .ui
         .print(&format!("reports: {}", place.output.display()));
     Ok(())
-}
-
-impl Task {
-    /// The task as the words of `make fault`.
-    fn words(&self) -> String {
-        match self.source.strip_prefix("--module ") {
-            Some(module) => format!("MODULE={module}"),
-            None => format!("WORKLOAD={}", self.source),
-        }
-    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Result};
 
-use super::{run, Outcome, Place, Task};
+use super::{run, Outcome, Place, Source, Task};
 use crate::boot::Booter;
 use crate::interrupt::Interrupted;
 use crate::kernel::Kernel;
@@ -166,21 +166,13 @@ impl Campaign {
             limit: Some(self.limit),
         };
         let task = Task {
-            source: self.workload.to_owned(),
-            name: self.workload.trim_end_matches(".toml").to_owned(),
+            source: Source::Workload(self.workload.to_owned()),
+            again: None,
             replay: None,
         };
         let (mut figures, mut details) = (Vec::new(), Vec::new());
         let outcome = run(&place, &task).and_then(|outcome| {
-            figures.push(format!(
-                "{NAME}: {}: {} faults, {:.0} a minute, {} returns (longest {:.1} s), {} crashes",
-                task.name,
-                outcome.injections,
-                outcome.injections as f64 * 60.0 / outcome.time.as_secs_f64().max(1.0),
-                outcome.returns,
-                outcome.longest.as_secs_f64(),
-                outcome.crashes
-            ));
+            figures.push(format!("{NAME}: {}: {}", self.name, outcome.summary()));
             details = outcome.text.lines().map(str::to_owned).collect();
             (self.judge)(&outcome)?;
             ensure!(
