@@ -22,7 +22,6 @@ use serde::Serialize;
 use crate::ktap::channel;
 use crate::sys::cmd;
 pub use numa::toucher;
-pub use numa_placement::machine;
 
 /// A suite of measurements.
 struct Suite {

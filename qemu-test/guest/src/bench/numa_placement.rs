@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use anyhow::{ensure, Context, Result};
 
-use super::{Course, Figure, Report, Skipped, Suite};
+use super::{Course, Figure, Report, Suite};
 use crate::sys::counts::Counter;
 use crate::sys::numa;
 use crate::sys::placement::cases::{self, Case, Machine};
 use crate::sys::placement::policy::Policy;
 use crate::sys::placement::run::{run as run_case, Outcome};
+use crate::sys::rounds;
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -34,13 +35,10 @@ const FEW: [&str; 2] = ["misplaced", "bound"];
 
 fn run(report: &mut Report) -> Result<()> {
     ensure!(numa::can_balance(), "the kernel has no NUMA balancing");
-    let machine = machine()?;
+    let machine = Machine::here()?;
     let mut counter =
         Counter::open()?.context("QEMU runs without the plug-in that counts accesses")?;
-    let rounds = match std::env::var("TACKLE_ROUNDS") {
-        Ok(text) if !text.is_empty() => text.parse().context("TACKLE_ROUNDS is no number")?,
-        _ => ROUNDS,
-    };
+    let rounds = rounds::or(ROUNDS)?;
     let cases: Vec<_> = cases::ALL
         .iter()
         .filter(|case| machine.nodes <= ALL || FEW.contains(&case.name))
@@ -57,41 +55,11 @@ fn run(report: &mut Report) -> Result<()> {
                     case: format!("{}n-{}", machine.nodes, case.name),
                     policy,
                 };
-                match policy.lacks() {
-                    None => measure(report, &mut counter, machine, case, &key)?,
-                    Some(reason) if round == 0 => report.skipped(Skipped {
-                        suite: SUITE.name,
-                        case: &key.case,
-                        subject: policy.name(),
-                        reason: &reason,
-                    })?,
-                    Some(_) => {}
-                }
+                measure(report, &mut counter, machine, case, &key)?;
             }
         }
     }
     Ok(())
-}
-
-/// The guest.
-///
-/// # Errors
-///
-/// Not all nodes have the same number of CPUs.
-pub fn machine() -> Result<Machine> {
-    let nodes = numa::nodes()?;
-    let cpus = numa::parse_list(&crate::sys::debugfs::read(
-        "/sys/devices/system/cpu/online",
-    )?)?;
-    ensure!(
-        nodes > 1 && cpus.len() % nodes == 0,
-        "expected the same CPUs on each of several nodes, got {} on {nodes}",
-        cpus.len()
-    );
-    Ok(Machine {
-        nodes,
-        cpus: cpus.len() / nodes,
-    })
 }
 
 struct Key {

@@ -15,6 +15,7 @@ use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
 
 use crate::suite::{list, Context, Suite};
+use crate::sys::bpf::has_btf;
 use crate::sys::injector::{Injector, Words};
 use crate::sys::module::{self, Stack};
 use crate::sys::{debugfs, expect_errno, wait_for, Answer};
@@ -66,7 +67,7 @@ const SITES: [(&str, &str, &str); 6] = [
     ("string", "slab", "rig_string"),
 ];
 
-/// The rig and the injector.
+/// Loads the injector.
 fn modules() -> Result<Stack> {
     module::stack("fault_inject", "")
 }
@@ -101,74 +102,68 @@ fn site_of(point: &Words) -> Result<String> {
 }
 
 fn discover_finds_exactly_the_sites(context: &mut Context<'_>) -> Result<()> {
-    let modules = modules()?;
-    let rig = module::load("fault_rig", "")?;
-    let injector = Injector::armed("module=fault_rig", "discover")?;
-    run_all()?;
-    run_all()?;
-    let mut found = BTreeSet::new();
-    for point in injector.points()? {
-        context.note(format!(
-            "fault_inject: {} {} at {}",
-            point.text("class")?,
-            point.text("function")?,
-            point.text("site")?
-        ))?;
-        ensure!(point.number::<u64>("hits")? == 2, "{point:?}");
-        ensure!(point.number::<u64>("failed")? == 0, "{point:?}");
-        ensure!(point.text("context")? == "task", "{point:?}");
-        ensure!(!point.text("stack")?.contains("unknown"), "{point:?}");
-        let order = if point.text("class")? == "pages" {
-            "2"
-        } else {
-            "none"
-        };
-        ensure!(point.text("order")? == order, "{point:?}");
-        let class = point.text("class")?.to_string();
-        ensure!(found.insert((class, site_of(&point)?)), "twice: {point:?}");
-    }
-    let expected: BTreeSet<_> = SITES
-        .iter()
-        .map(|(_, class, function)| (class.to_string(), format!("fault_rig:{function}")))
-        .collect();
-    ensure!(found == expected, "expected {expected:?}, found {found:?}");
-    drop(injector);
-    rig.unload()?;
-    modules.unload()
+    with_rig("module=fault_rig", |injector| {
+        run_all()?;
+        run_all()?;
+        let mut found = BTreeSet::new();
+        for point in injector.points()? {
+            context.note(format!(
+                "fault_inject: {} {} at {}",
+                point.text("class")?,
+                point.text("function")?,
+                point.text("site")?
+            ))?;
+            ensure!(point.number::<u64>("hits")? == 2, "{point:?}");
+            ensure!(point.number::<u64>("failed")? == 0, "{point:?}");
+            ensure!(point.text("context")? == "task", "{point:?}");
+            ensure!(!point.text("stack")?.contains("unknown"), "{point:?}");
+            let order = if point.text("class")? == "pages" {
+                "2"
+            } else {
+                "none"
+            };
+            ensure!(point.text("order")? == order, "{point:?}");
+            let class = point.text("class")?.to_string();
+            ensure!(found.insert((class, site_of(&point)?)), "twice: {point:?}");
+        }
+        let expected: BTreeSet<_> = SITES
+            .iter()
+            .map(|(_, class, function)| (class.to_string(), format!("fault_rig:{function}")))
+            .collect();
+        ensure!(found == expected, "expected {expected:?}, found {found:?}");
+        Ok(())
+    })
 }
 
 fn one_fails_exactly_that_call(_: &mut Context<'_>) -> Result<()> {
-    let modules = modules()?;
-    let rig = module::load("fault_rig", "")?;
-    let injector = Injector::armed("module=fault_rig", "discover")?;
-    run_all()?;
-    for point in injector.points()? {
-        let id = point.text("id")?;
-        let function = site_of(&point)?;
-        injector.set(&format!("arm one {id}"))?;
-        for (site, _, name) in SITES {
-            let expected = if function == format!("fault_rig:{name}") {
-                Err(Errno::ENOMEM)
-            } else {
-                Ok(())
-            };
-            let answer = run(site)?;
+    with_rig("module=fault_rig", |injector| {
+        run_all()?;
+        for point in injector.points()? {
+            let id = point.text("id")?;
+            let function = site_of(&point)?;
+            injector.set(&format!("arm one {id}"))?;
+            for (site, _, name) in SITES {
+                let expected = if function == format!("fault_rig:{name}") {
+                    Err(Errno::ENOMEM)
+                } else {
+                    Ok(())
+                };
+                let answer = run(site)?;
+                ensure!(
+                    answer == expected,
+                    "{id} in {function}: {site} answered {answer:?}"
+                );
+                run(site)?.with_context(|| format!("{site} fails again"))?;
+            }
+            let status = injector.status()?;
+            ensure!(status.number::<u64>("failed")? == 1, "{status:?}");
             ensure!(
-                answer == expected,
-                "{id} in {function}: {site} answered {answer:?}"
+                status.text("last")? == id && status.text("mode")? == "one",
+                "{status:?}"
             );
-            run(site)?.with_context(|| format!("{site} fails again"))?;
         }
-        let status = injector.status()?;
-        ensure!(status.number::<u64>("failed")? == 1, "{status:?}");
-        ensure!(
-            status.text("last")? == id && status.text("mode")? == "one",
-            "{status:?}"
-        );
-    }
-    drop(injector);
-    rig.unload()?;
-    modules.unload()
+        Ok(())
+    })
 }
 
 /// The id of the only point that a site of the rig has.
@@ -394,7 +389,7 @@ fn other_modules_do_not_count(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn a_named_function_fails(_: &mut Context<'_>) -> Result<()> {
-    if !std::path::Path::new("/sys/kernel/btf/vmlinux").exists() {
+    if !has_btf("vmlinux") {
         return crate::suite::skip("the kernel has no type information");
     }
     with_rig(

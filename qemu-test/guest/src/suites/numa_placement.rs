@@ -11,11 +11,10 @@ use std::time::Duration;
 use anyhow::{ensure, Context as _, Result};
 
 use super::numa::need_balancing;
-use crate::bench::machine;
 use crate::suite::{list, skip, Context, Suite};
 use crate::sys::counts::Counter;
 use crate::sys::kernel::has_kasan;
-use crate::sys::placement::cases;
+use crate::sys::placement::cases::{self, Machine};
 use crate::sys::placement::policy::Policy;
 use crate::sys::placement::run::{run, Outcome};
 
@@ -47,14 +46,11 @@ fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outco
     if has_kasan() {
         return skip("with KASAN a workload has too few accesses in its time");
     }
-    if let Some(reason) = policy.lacks() {
-        return skip(reason);
-    }
     let Some(mut counter) = Counter::open()? else {
         return skip("QEMU runs without the plug-in that counts accesses");
     };
     let case = cases::find(case).context("no such workload")?;
-    let outcome = run(&mut counter, machine()?, case, policy, TIME)?;
+    let outcome = run(&mut counter, Machine::here()?, case, policy, TIME)?;
     let (counted, sampled) = (outcome.share(), outcome.sampled_share());
     context.note(format!(
         "numa_placement: {} under {}: {:.1} % local at first, {:.1} % at last; in all {:.1} % of {} \
@@ -70,7 +66,7 @@ fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outco
         outcome.pages_moved,
         outcome.sampled.moves
     ))?;
-    let nodes = machine()?.nodes;
+    let nodes = Machine::here()?.nodes;
     let mut rows = outcome.counts.rows.iter();
     let lost = rows.find(|row| row.memory >= nodes || row.cpu >= nodes);
     ensure!(lost.is_none(), "accesses of no CPU or no node: {lost:?}");
@@ -104,7 +100,7 @@ fn accesses_are_counted(context: &mut Context<'_>) -> Result<()> {
         "expected no local access, got {}",
         outcome.counts
     );
-    let nodes = machine()?.nodes;
+    let nodes = Machine::here()?.nodes;
     let arenas: Vec<_> = outcome.counts.rows.iter().map(|row| row.arena).collect();
     ensure!(
         arenas == (0..nodes).collect::<Vec<_>>(),

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
-use nix::sched::{sched_setaffinity, CpuSet};
-use nix::unistd::{getsid, Pid};
+use nix::unistd::getsid;
 
 use crate::clean::clean;
 use crate::suite::{list, Context, Suite};
-use crate::sys::{cmd, debugfs, module};
+use crate::sys::{cmd, debugfs, module, numa};
 
 /// Does what it is told to while it is loaded, and does not stay.
 const MODULE: &str = "rig_bug";
@@ -121,9 +120,7 @@ fn inversion(_: &mut Context<'_>) -> Result<()> {
 /// that, with preemption disabled or not.
 fn handler_panics(context: &mut Context<'_>) -> Result<()> {
     debugfs::set("/proc/sys/kernel/panic_on_oops", "0")?;
-    let mut cpus = CpuSet::new();
-    cpus.set(0)?;
-    sched_setaffinity(Pid::from_raw(0), &cpus)?;
+    numa::pin_to(0)?;
     let stack = module::stack("hook_oops", "function=cmdline_proc_show")?;
     let twin = module::load("rig_twin_a", "")?;
     let other = module::load("hook_count", "function=rig_twin_a:rig_twin_call")?;

@@ -8,8 +8,6 @@ use std::sync::atomic::Ordering;
 use std::thread;
 
 use anyhow::{ensure, Context, Result};
-use nix::sched::{sched_setaffinity, CpuSet};
-use nix::unistd::Pid;
 use tackle_arena::{Counts, MARKS, MARK_PAGE, PORT, WORD_ON_COMMAND_LINE};
 use tackle_pages::{Pages, Size, PAGE};
 
@@ -74,11 +72,8 @@ impl Counter {
 
 /// Stores to the word of each CPU from that CPU.
 fn name_cpus(pages: &Pages) -> Result<()> {
-    for cpu in numa::parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)? {
-        let mut only = CpuSet::new();
-        only.set(cpu)?;
-        sched_setaffinity(Pid::from_raw(0), &only)
-            .with_context(|| format!("cannot run on CPU {cpu}"))?;
+    for cpu in numa::online_cpus()? {
+        numa::pin_to(cpu)?;
         let word = pages.words().get(MARKS + cpu);
         word.context("too many CPUs")?.store(1, Ordering::Relaxed);
     }

@@ -43,6 +43,20 @@ pub fn value<T: FromStr>(path: impl AsRef<Path>) -> Result<T> {
         .map_err(|_| anyhow!("{} has '{text}'", path.display()))
 }
 
+/// Reads a number of a file with lines `NAME NUMBER`.
+///
+/// # Errors
+///
+/// The file cannot be read, or has no such number.
+pub fn number(path: impl AsRef<Path>, name: &str) -> Result<u64> {
+    let path = path.as_ref();
+    let text = read(path)?;
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    let number = lines.find_map(|(found, number)| (found == name).then_some(number));
+    let number = number.with_context(|| format!("no {name} in {}", path.display()))?;
+    Ok(number.parse()?)
+}
+
 /// Writes a file and gives back the kernel's answer.
 ///
 /// # Errors

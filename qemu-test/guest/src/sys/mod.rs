@@ -28,6 +28,7 @@ pub mod numa_stat;
 pub mod perf;
 pub mod placement;
 pub mod qdisc;
+pub mod rounds;
 pub mod slab;
 pub mod tackle;
 pub mod taint;

@@ -15,7 +15,7 @@ use nix::errno::Errno;
 use nix::kmod::{delete_module, finit_module, DeleteModuleFlags, ModuleInitFlags};
 
 use super::kernel::patience;
-use super::{cmd, debugfs, expect_errno, Answer};
+use super::{cmd, debugfs, expect_errno, kmsg, Answer};
 
 /// The base of the library, which every other module depends on.
 pub const LIBRARY: &str = "tackle";
@@ -289,6 +289,24 @@ pub fn expect_refusal(name: &'static str, parameters: &str, expected: Errno) -> 
     let shown: String = parameters.chars().take(40).collect();
     let what = format!("loading {name} with '{shown}'");
     expect_errno(&what, insmod(name, parameters)?, expected)
+}
+
+/// Checks that the kernel refuses to load a module with each of these values of its parameters, and
+/// that the module logs one error, which names the parameter.
+///
+/// # Errors
+///
+/// It loads, is refused with another number than `EINVAL`, or does not log this.
+pub fn expect_bad_values(name: &'static str, parameters: &[(&str, &[&str])]) -> Result<()> {
+    for (parameter, values) in parameters {
+        for value in *values {
+            let mut log = kmsg::Cursor::now()?;
+            expect_refusal(name, &format!("{parameter}={value}"), Errno::EINVAL)?;
+            log.expect_one_error(parameter)
+                .with_context(|| format!("after {parameter}={value}"))?;
+        }
+    }
+    Ok(())
 }
 
 /// Asks the kernel once to unload a module.

@@ -3,9 +3,12 @@
 //! The nodes of the guest, and what the kernel itself says about NUMA balancing.
 
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::LazyLock;
 
 use anyhow::{Context, Result};
+use nix::sched::{sched_setaffinity, CpuSet};
+use nix::unistd::Pid;
 use regex::Regex;
 
 use super::debugfs::{self, Settings};
@@ -96,6 +99,27 @@ pub fn runs_on(pid: u32) -> Result<usize> {
     anyhow::bail!("processor {cpu} is on no node")
 }
 
+/// The processors that are online.
+///
+/// # Errors
+///
+/// sysfs cannot be read.
+pub fn online_cpus() -> Result<Vec<usize>> {
+    parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)
+}
+
+/// Binds this thread to a processor.
+///
+/// # Errors
+///
+/// There is no such processor.
+pub fn pin_to(cpu: usize) -> Result<()> {
+    let mut cpus = CpuSet::new();
+    cpus.set(cpu)?;
+    sched_setaffinity(Pid::from_raw(0), &cpus)
+        .with_context(|| format!("cannot run on processor {cpu}"))
+}
+
 /// Reads a list such as `0-2,5`.
 ///
 /// # Errors
@@ -145,12 +169,7 @@ impl Sched {
         });
         static GROUP: LazyLock<Regex> =
             LazyLock::new(|| Regex::new(r"numa_group_id=(\d+)").expect("a fixed pattern"));
-        let number = |name: &str| -> Result<i64> {
-            let line = text.lines().find(|line| line.starts_with(name));
-            let value = line.and_then(|line| line.split(':').nth(1));
-            let value = value.with_context(|| format!("no {name} in /proc/PID/sched"))?;
-            Ok(value.trim().parse()?)
-        };
+        let number = |name: &str| sched_value::<i64>(text, name);
         let mut this = Self {
             migrated: u64::try_from(number("numa_pages_migrated")?)?,
             preferred: u64::try_from(number("numa_preferred_nid")?).ok(),
@@ -167,6 +186,21 @@ impl Sched {
         }
         Ok(this)
     }
+}
+
+/// A value of the text of `/proc/PID/sched`.
+///
+/// # Errors
+///
+/// It is not there, or it is not a `T`.
+pub fn sched_value<T>(text: &str, name: &str) -> Result<T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
+{
+    let line = text.lines().find(|line| line.starts_with(name));
+    let value = line.and_then(|line| line.split(':').nth(1));
+    let value = value.with_context(|| format!("no {name} in /proc/PID/sched"))?;
+    Ok(value.trim().parse()?)
 }
 
 /// Counts of `/proc/vmstat`, or of a cgroup's `memory.stat`.

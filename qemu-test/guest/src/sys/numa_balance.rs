@@ -69,11 +69,7 @@ pub fn planned(pid: u32) -> Result<Option<Decision>> {
 ///
 /// The module is not loaded, or the file has no such number.
 pub fn number(file: &str, name: &str) -> Result<u64> {
-    let text = debugfs::read(debugfs::tackle(&format!("{MODULE}/{file}")))?;
-    let mut pairs = text.lines().filter_map(|line| line.split_once(' '));
-    let value = pairs.find_map(|(key, value)| (key == name).then_some(value));
-    let value = value.with_context(|| format!("{file} has no {name}"))?;
-    Ok(value.parse()?)
+    debugfs::number(debugfs::tackle(&format!("{MODULE}/{file}")), name)
 }
 
 #[cfg(test)]

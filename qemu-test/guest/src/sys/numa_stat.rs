@@ -3,6 +3,7 @@
 //! The files of `numa_stat`.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use anyhow::{bail, Context, Result};
 
@@ -113,8 +114,8 @@ pub fn task(pid: u32) -> Result<Option<Row>> {
 }
 
 /// The file `total`.
-fn total_text() -> Result<String> {
-    debugfs::read(debugfs::tackle(&format!("{MODULE}/total")))
+fn total_file() -> PathBuf {
+    debugfs::tackle(&format!("{MODULE}/total"))
 }
 
 /// A number of the file `total`.
@@ -123,11 +124,7 @@ fn total_text() -> Result<String> {
 ///
 /// There is no such number.
 pub fn total(name: &str) -> Result<u64> {
-    let text = total_text()?;
-    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
-    let line = lines.find(|(found, _)| *found == name);
-    let (_, number) = line.with_context(|| format!("no {name} in total"))?;
-    Ok(number.parse()?)
+    debugfs::number(total_file(), name)
 }
 
 /// The numbers of `total` that `/proc/vmstat` has, too.
@@ -136,7 +133,7 @@ pub fn total(name: &str) -> Result<u64> {
 ///
 /// One is missing.
 pub fn totals() -> Result<Stat> {
-    Stat::parse(&total_text()?)
+    Stat::parse(&debugfs::read(total_file())?)
 }
 
 #[cfg(test)]

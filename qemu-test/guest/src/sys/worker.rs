@@ -125,26 +125,17 @@ pub fn work(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// Returns all processors, for a thread that may run on each.
-///
-/// # Errors
-///
-/// sysfs cannot be read.
-pub fn all_cpus() -> Result<CpuSet> {
-    let mut cpus = CpuSet::new();
-    for cpu in numa::parse_list(&debugfs::read("/sys/devices/system/cpu/online")?)? {
-        cpus.set(cpu)?;
-    }
-    Ok(cpus)
-}
-
 /// Lets this thread run on all processors.
 ///
 /// # Errors
 ///
-/// As [`all_cpus`].
+/// sysfs cannot be read.
 pub fn unpin() -> Result<()> {
-    Ok(sched_setaffinity(Pid::from_raw(0), &all_cpus()?)?)
+    let mut cpus = CpuSet::new();
+    for cpu in numa::online_cpus()? {
+        cpus.set(cpu)?;
+    }
+    Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?)
 }
 
 /// Touches memory until `end`, or until `stop` is set.
@@ -213,7 +204,7 @@ impl Worker {
     /// # Errors
     ///
     /// See [`Worker::start`].
-    pub fn under(first: &[&str], args: &str) -> Result<Self> {
+    fn under(first: &[&str], args: &str) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program itself")?;
         let mut command = match first {
             [] => Command::new(program),

@@ -2,12 +2,11 @@
 
 //! What the fault injector refuses, and that it says why.
 
-use std::path::Path;
-
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
 
 use crate::suite::Context;
+use crate::sys::bpf::has_btf;
 use crate::sys::injector::{Injector, DEVICE};
 use crate::sys::{cmd, module};
 
@@ -61,7 +60,7 @@ pub(super) fn commands_are_refused(_: &mut Context<'_>) -> Result<()> {
     )?;
     refused("place tree=4194303", Errno::ESRCH, "no such process")?;
     refused(&"x".repeat(1024), Errno::E2BIG, "1023 bytes")?;
-    if Path::new("/sys/kernel/btf/vmlinux").exists() {
+    if has_btf("vmlinux") {
         refused(
             "place module=a return=vfs_read:null",
             Errno::EINVAL,
@@ -96,7 +95,7 @@ pub(super) fn a_redirected_function_is_named(_: &mut Context<'_>) -> Result<()> 
     let modules = super::modules()?;
     let redirect = module::load("hook_redirect", "")?;
     let injector = Injector::open()?;
-    if Path::new("/sys/kernel/btf/vmlinux").exists() {
+    if has_btf("vmlinux") {
         injector.expect_refusal(
             "place module=a return=cmdline_proc_show:-5",
             Errno::EBUSY,

@@ -16,10 +16,9 @@ use crate::sys::kernel::has_kasan;
 use crate::sys::numa::{Eager, SmallPages};
 use crate::sys::numa_stat::{self, MODULE};
 use crate::sys::worker::Worker;
-use crate::sys::{debugfs, module};
+use crate::sys::{debugfs, module, rounds};
 
 use super::need_nodes;
-use crate::suites::stress::rounds_or;
 
 /// How many tasks begin and end for each of the rounds of the suite `stress`.
 const TASKS_PER_ROUND: u64 = 10;
@@ -75,7 +74,7 @@ pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Resul
     let stack = module::stack(MODULE, "memory_kib=512")?;
     let eager = Eager::new()?;
     let worker = Worker::start(4)?;
-    let tasks = TASKS_PER_ROUND * u64::from(rounds_or(ROUNDS)?);
+    let tasks = TASKS_PER_ROUND * u64::from(rounds::or(ROUNDS)?);
     let (left, done) = (AtomicU64::new(tasks), AtomicBool::new(false));
     let reads = thread::scope(|scope| -> Result<u64> {
         let reader = scope.spawn(|| read(&done));

@@ -75,7 +75,7 @@ pub(super) fn unseen_has_each_page_once(context: &mut Context<'_>) -> Result<()>
     need_nodes()?;
     let still = Still::new()?;
     let free = Worker::with(MIB)?;
-    let bound = Worker::under(&["numactl", "--membind=1"], MIB)?;
+    let bound = Worker::bound(1, MIB)?;
     for worker in [&free, &bound] {
         worker.stop()?;
         let (memory, rss) = (Unseen::of(worker.pid())?, rss_kb(worker.pid())?);

@@ -14,7 +14,6 @@ mod wakeups;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
-use nix::errno::Errno;
 
 use command::the_command_shows_and_switches;
 pub(super) use crowd::{tasks_come_and_go_while_rows_are_read, ten_thousand_rows_are_read};
@@ -107,7 +106,7 @@ const HOOKED: [&str; 11] = [
 
 /// Time for faults to come: the kernel looks for misplaced pages by the
 /// running time of a task, and emulated processors are slow.
-const LIMIT: Duration = Duration::from_secs(100);
+pub(super) const LIMIT: Duration = Duration::from_secs(100);
 /// Pages to wait for, of the 16384 that the worker has.
 const PLENTY: u64 = 100;
 
@@ -135,6 +134,19 @@ fn need_nodes() -> Result<()> {
         return skip("there is only one node");
     }
     Ok(())
+}
+
+/// How often the address space of a worker was scanned from end to end.
+fn scans(worker: &Worker) -> Result<u64> {
+    Ok(Sched::of(worker.pid())?.scans)
+}
+
+/// Waits until a worker was scanned twice from end to end.
+pub(super) fn await_scans(worker: &Worker) -> Result<()> {
+    let before = scans(worker)?;
+    wait_for("scans", patience(LIMIT), || {
+        Ok((scans(worker)? >= before + 2).then_some(()))
+    })
 }
 
 /// Checks that memory of the node `memory` follows a process to the node `run`, and that
@@ -272,19 +284,15 @@ fn takes_good_parameters(_: &mut Context<'_>) -> Result<()> {
 fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
     need_balancing()?;
     let library = module::library()?;
-    for (name, values) in [
-        ("memory_kib", &["0", "1", "1048577", "-1", "much", ""][..]),
-        ("private", &["2", "-1", "yes", ""][..]),
-        ("wakeups", &["2", "-1", "yes", ""][..]),
-        ("wakeup_rows", &["0", "15", "1048577", "-1", ""][..]),
-    ] {
-        for value in values {
-            let mut log = kmsg::Cursor::now()?;
-            module::expect_refusal(MODULE, &format!("{name}={value}"), Errno::EINVAL)?;
-            log.expect_one_error(name)
-                .with_context(|| format!("after {name}={value}"))?;
-        }
-    }
+    module::expect_bad_values(
+        MODULE,
+        &[
+            ("memory_kib", &["0", "1", "1048577", "-1", "much", ""]),
+            ("private", &["2", "-1", "yes", ""]),
+            ("wakeups", &["2", "-1", "yes", ""]),
+            ("wakeup_rows", &["0", "15", "1048577", "-1", ""]),
+        ],
+    )?;
     HOOKED
         .iter()
         .try_for_each(|name| ftrace::expect_bare(name))?;
@@ -362,19 +370,13 @@ fn an_observer_in_c_that_is_forgotten_is_removed(context: &mut Context<'_>) -> R
     let forgetful = module::load("numa_forget", "")?;
     ftrace::expect_enabled(wakeups::PROBE)?;
     // Scans of the worker, which its callbacks see.
-    let before = Sched::of(worker.pid())?.scans;
-    wait_for("scans", patience(LIMIT), || {
-        Ok((Sched::of(worker.pid())?.scans > before + 1).then_some(()))
-    })?;
+    await_scans(&worker)?;
     forgetful.unload()?;
     HOOKED
         .iter()
         .try_for_each(|name| ftrace::expect_bare(name))?;
     ftrace::expect_bare(wakeups::PROBE)?;
-    let before = Sched::of(worker.pid())?.scans;
-    wait_for("scans", patience(LIMIT), || {
-        Ok((Sched::of(worker.pid())?.scans > before + 1).then_some(()))
-    })?;
+    await_scans(&worker)?;
     let lines = log.read()?;
     let sizes = lines
         .iter()

@@ -11,11 +11,11 @@ use nix::errno::Errno;
 
 use crate::suite::Context;
 use crate::sys::kernel::patience;
-use crate::sys::numa::{Eager, Sched};
+use crate::sys::numa::{self, Eager, Sched};
 use crate::sys::worker::Worker;
 use crate::sys::{debugfs, ftrace, module, numa_stat, wait_for};
 
-use super::{need_nodes, LIMIT};
+use super::{await_scans, need_nodes, scans, LIMIT};
 
 const MODULE: &str = "numa_control";
 /// Both functions that it overrides.
@@ -43,18 +43,6 @@ fn expect_rules(expected: &str) -> Result<()> {
     Ok(())
 }
 
-fn scans(worker: &Worker) -> Result<u64> {
-    Ok(Sched::of(worker.pid())?.scans)
-}
-
-/// Waits until a worker was scanned twice from end to end.
-fn await_scans(worker: &Worker) -> Result<()> {
-    let before = scans(worker)?;
-    wait_for("scans", patience(LIMIT), || {
-        Ok((scans(worker)? >= before + 2).then_some(()))
-    })
-}
-
 /// Running time in which the kernel queues at least two scans of a task: the longest period between
 /// two is 200 ms (see [`Eager`]).
 const SKIPPED: Duration = Duration::from_millis(500);
@@ -63,14 +51,7 @@ const SKIPPED: Duration = Duration::from_millis(500);
 fn await_running_time(worker: &Worker, time: Duration) -> Result<()> {
     let running = || -> Result<f64> {
         let text = debugfs::read(format!("/proc/{}/sched", worker.pid()))?;
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("se.sum_exec_runtime"));
-        let value = line.and_then(|line| line.split(':').nth(1));
-        Ok(value
-            .context("no running time in /proc/PID/sched")?
-            .trim()
-            .parse()?)
+        numa::sched_value(&text, "se.sum_exec_runtime")
     };
     // In milliseconds.
     let end = running()? + time.as_secs_f64() * 1e3;

@@ -6,18 +6,16 @@ mod advise;
 mod place;
 mod register;
 
-use std::time::Duration;
-
 use anyhow::{ensure, Result};
 
 use crate::suite::{list, Context, Suite};
 use crate::sys::kernel::patience;
-use crate::sys::numa::{self, Sched};
+use crate::sys::numa;
 use crate::sys::numa_balance::{self, MODULE};
 use crate::sys::worker::Worker;
 use crate::sys::{ftrace, wait_for};
 
-use super::numa::need_balancing;
+use super::numa::{await_scans, need_balancing, LIMIT};
 use advise::{advice_changes_nothing, the_command_advises};
 use place::{a_changed_phase_is_scanned_faster, a_kept_node_is_kept};
 pub use place::{a_crossed_pair_is_placed, bound_memory_attracts_its_task};
@@ -54,9 +52,6 @@ const HOOKED: [&str; 5] = [
     "vma_policy_mof",
 ];
 
-/// Time for something to come that faults bring.
-const LIMIT: Duration = Duration::from_secs(100);
-
 /// Parameters under which young tasks are placed as well.
 const EAGER: &str = "interval_ms=200 runtime_ms=100 settle_ms=500 scan_min_ms=100";
 
@@ -69,14 +64,6 @@ fn need_nodes() -> Result<()> {
 
 fn expect_no_hooks() -> Result<()> {
     HOOKED.iter().try_for_each(|name| ftrace::expect_bare(name))
-}
-
-/// Waits until a worker was scanned from end to end twice more.
-fn await_scans(worker: &Worker) -> Result<()> {
-    let before = Sched::of(worker.pid())?.scans;
-    wait_for("scans", patience(LIMIT), || {
-        Ok((Sched::of(worker.pid())?.scans >= before + 2).then_some(()))
-    })
 }
 
 /// Waits until the plan has a task, with a reason.

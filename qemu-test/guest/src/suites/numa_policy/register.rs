@@ -128,23 +128,19 @@ pub(super) fn a_policy_in_c_that_is_forgotten_is_removed(context: &mut Context<'
 pub(super) fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
-    for (name, values) in [
-        ("advise", &["2", "-1", "yes", ""][..]),
-        ("interval_ms", &["0", "99", "60001", "-1"]),
-        ("runtime_ms", &["600001", "-1", "x"]),
-        ("min_gain", &["0", "1001"]),
-        ("settle_ms", &["600001"]),
-        ("scan_min_ms", &["9", "60001"]),
-        ("bound", &["2"]),
-        ("max_tasks", &["0", "15", "65537"]),
-    ] {
-        for value in values {
-            let mut log = kmsg::Cursor::now()?;
-            module::expect_refusal(MODULE, &format!("{name}={value}"), Errno::EINVAL)?;
-            log.expect_one_error(name)
-                .with_context(|| format!("after {name}={value}"))?;
-        }
-    }
+    module::expect_bad_values(
+        MODULE,
+        &[
+            ("advise", &["2", "-1", "yes", ""]),
+            ("interval_ms", &["0", "99", "60001", "-1"]),
+            ("runtime_ms", &["600001", "-1", "x"]),
+            ("min_gain", &["0", "1001"]),
+            ("settle_ms", &["600001"]),
+            ("scan_min_ms", &["9", "60001"]),
+            ("bound", &["2"]),
+            ("max_tasks", &["0", "15", "65537"]),
+        ],
+    )?;
     expect_no_hooks()?;
     library.unload()
 }

@@ -14,10 +14,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{bail, Context as _, Result};
-use nix::sched::{sched_setaffinity, CpuSet};
-use nix::unistd::Pid;
 
 use crate::suite::{panic_text, Context};
+use crate::sys::numa;
 
 /// How often the report hears of the progress.
 const TELL: Duration = Duration::from_secs(5);
@@ -184,7 +183,7 @@ impl Crowd<'_> {
     }
 
     fn call(&self, cpu: usize) -> Result<()> {
-        pin(cpu)?;
+        numa::pin_to(cpu)?;
         let mut callers = Vec::new();
         for line in &self.lines {
             callers.push((line, line.kind.caller()?));
@@ -202,7 +201,7 @@ impl Crowd<'_> {
 
     fn work(&self, line: &Line<'_>, cpu: Option<usize>) -> Result<()> {
         if let Some(cpu) = cpu {
-            pin(cpu)?;
+            numa::pin_to(cpu)?;
         }
         while !self.end.load(SeqCst) && line.done.load(SeqCst) < self.rounds {
             let number = line.begun.fetch_add(1, SeqCst);
@@ -250,18 +249,6 @@ impl Progress {
             parts.join(", ")
         ))
     }
-}
-
-/// Binds this thread to a processor.
-///
-/// # Errors
-///
-/// There is no such processor.
-pub fn pin(cpu: usize) -> Result<()> {
-    let mut cpus = CpuSet::new();
-    cpus.set(cpu)?;
-    sched_setaffinity(Pid::from_raw(0), &cpus)
-        .with_context(|| format!("cannot run on processor {cpu}"))
 }
 
 /// A number with commas between its thousands.

@@ -48,13 +48,7 @@ const LIMIT: Duration = Duration::from_secs(100);
 
 /// The rounds that the runner asks for.
 pub(super) fn rounds() -> Result<u32> {
-    rounds_or(ROUNDS)
-}
-
-/// The rounds that the runner asks for; `default` if it does not.
-pub(super) fn rounds_or(default: u32) -> Result<u32> {
-    let rounds = std::env::var("TACKLE_ROUNDS").unwrap_or_default();
-    parse_rounds(&rounds, default)
+    crate::sys::rounds::or(ROUNDS)
 }
 
 /// The seed that the environment asks for (`TACKLE_SEED`), or a random one.
@@ -63,15 +57,6 @@ pub(super) fn seed() -> Result<u64> {
         Ok(seed) => seed.parse().context("TACKLE_SEED is no number"),
         Err(_) => Ok(fastrand::u64(..)),
     }
-}
-
-fn parse_rounds(number: &str, default: u32) -> Result<u32> {
-    if number.is_empty() {
-        return Ok(default);
-    }
-    number
-        .parse()
-        .with_context(|| format!("TACKLE_ROUNDS={number} is not a number of rounds"))
 }
 
 /// Rounds of one kind by itself.
@@ -118,17 +103,4 @@ fn await_more(what: &str, more: u64, count: impl Fn() -> Result<u64>) -> Result<
     wait_often(what, Duration::from_millis(1), LIMIT, || {
         Ok((count()? >= first + more).then_some(()))
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn rounds_come_from_the_runner() {
-        assert_eq!(parse_rounds("7", 3).unwrap(), 7);
-        assert_eq!(parse_rounds("", 3).unwrap(), 3);
-        let error = parse_rounds("many", 3).unwrap_err().to_string();
-        assert!(error.contains("many"), "{error}");
-    }
 }

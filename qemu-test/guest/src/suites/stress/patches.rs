@@ -23,11 +23,11 @@ use std::time::Duration;
 
 use anyhow::{bail, ensure, Result};
 
-use super::crowd::{pin, Caller, Kind};
+use super::crowd::{Caller, Kind};
 use super::meters::Meters;
 use super::{await_more, LIMIT};
 use crate::sys::livepatch::{cmdline, folder, Patch, TEXT};
-use crate::sys::wait_often;
+use crate::sys::{numa, wait_often};
 
 /// How often a patch is disabled and enabled again before it goes.
 const TURNS: u32 = 8;
@@ -124,7 +124,7 @@ fn reverse(patch: &Patch) -> Result<u32> {
 fn held_up<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (end, inside) = (AtomicBool::new(false), AtomicUsize::new(0));
     let hold = |cpu: usize| -> Result<()> {
-        pin(cpu)?;
+        numa::pin_to(cpu)?;
         let mut source = File::open("/dev/urandom")?;
         let mut bytes = vec![0; LONG_READ];
         inside.fetch_add(1, SeqCst);

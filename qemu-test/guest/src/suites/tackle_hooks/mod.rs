@@ -12,12 +12,11 @@ use std::thread;
 
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
-use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::{getpid, getsid, gettid, Pid};
 
 use self::{beside::*, filters::*};
 use crate::suite::{list, Context, Suite};
-use crate::sys::{bpf, cmd, debugfs, expect_errno, ftrace, livepatch, module};
+use crate::sys::{bpf, cmd, debugfs, expect_errno, ftrace, livepatch, module, numa};
 
 /// The suite.
 pub const SUITE: Suite = Suite {
@@ -150,9 +149,7 @@ fn counts_calls_on_a_cpu(_: &mut Context<'_>) -> Result<()> {
     thread::scope(|scope| -> Result<()> {
         for (cpu, times) in [(0, 7), (1, 5)] {
             let thread = scope.spawn(move || -> Result<()> {
-                let mut cpus = CpuSet::new();
-                cpus.set(cpu)?;
-                sched_setaffinity(Pid::from_raw(0), &cpus)?;
+                numa::pin_to(cpu)?;
                 call(times);
                 Ok(())
             });

@@ -3,8 +3,10 @@
 //! The workloads: processes, where they and their memory are at first, and the best place for
 //! them.
 
+use anyhow::{ensure, Result};
+
 use crate::sys::debugfs::Settings;
-use anyhow::Result;
+use crate::sys::numa;
 
 /// The machine that a workload is made for.
 #[derive(Clone, Copy, Debug)]
@@ -16,6 +18,24 @@ pub struct Machine {
 }
 
 impl Machine {
+    /// The guest.
+    ///
+    /// # Errors
+    ///
+    /// Not all nodes have the same number of CPUs.
+    pub fn here() -> Result<Self> {
+        let (nodes, cpus) = (numa::nodes()?, numa::online_cpus()?);
+        ensure!(
+            nodes > 1 && cpus.len() % nodes == 0,
+            "expected the same CPUs on each of several nodes, got {} on {nodes}",
+            cpus.len()
+        );
+        Ok(Self {
+            nodes,
+            cpus: cpus.len() / nodes,
+        })
+    }
+
     /// A node far from this one: the other one of two, or one of the other half.
     fn far(self, node: usize) -> usize {
         (node + self.nodes / 2) % self.nodes

@@ -5,10 +5,8 @@
 use anyhow::Result;
 
 use crate::sys::debugfs::Settings;
+use crate::sys::numa_balance::MODULE;
 use crate::sys::{module, numa};
-
-/// The module with our policy.
-const MODULE: &str = "numa_balance";
 
 /// Milliseconds before the first scan of an address space, and at least and at most between two.
 /// They are a fifth of the kernel's defaults, since the workloads have a small memory and run for
@@ -43,12 +41,6 @@ impl Policy {
             Self::Ours => "ours",
             Self::Pinned => "pinned",
         }
-    }
-
-    /// Why it cannot be tried here, if it cannot.
-    pub fn lacks(self) -> Option<String> {
-        let missing = self == Self::Ours && !module::file(MODULE).exists();
-        missing.then(|| format!("there is no {MODULE}.ko"))
     }
 
     /// Puts it in force until [`Applied::end`]. Before, the guest has to be [`quiet`].

@@ -13,14 +13,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use nix::sched::sched_setaffinity;
-use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use tackle_arena::arena;
 use tackle_pages::{node_of_cpu, Pages, Size, PAGE};
 
-use crate::sys::debugfs;
-use crate::sys::worker::{all_cpus, pin};
+use crate::sys::worker::{pin, unpin};
+use crate::sys::{debugfs, numa};
 
 /// Words of a page.
 const WORDS: usize = PAGE / 8;
@@ -200,7 +198,7 @@ fn live(memory: &Memory<'_>, number: usize, is_first: bool, stop: &AtomicBool) -
         pin(args.run[number % args.run.len()])?;
     }
     if is_first && !args.pin {
-        sched_setaffinity(Pid::from_raw(0), &all_cpus()?)?;
+        unpin()?;
     }
     let mut sampler = Sampler::new(memory.pages)?;
     let start = Instant::now();
@@ -274,10 +272,5 @@ impl<'a> Sampler<'a> {
 /// How often this thread was moved to another CPU.
 fn moves() -> Result<u64> {
     let text = debugfs::read("/proc/thread-self/sched")?;
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("se.nr_migrations"));
-    let number = line.and_then(|line| line.split(':').nth(1));
-    let number = number.context("no se.nr_migrations in /proc/PID/sched")?;
-    Ok(number.trim().parse()?)
+    numa::sched_value(&text, "se.nr_migrations")
 }
