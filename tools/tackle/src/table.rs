@@ -15,6 +15,11 @@ pub fn say(text: &str) {
     let _ = writeln!(stdout(), "{text}");
 }
 
+/// Returns a name that somebody else has given, without characters that would change the terminal.
+pub fn printable(name: &str) -> String {
+    name.replace(char::is_control, "?")
+}
+
 /// Prints a value as JSON.
 ///
 /// # Errors
@@ -60,6 +65,11 @@ pub fn columns(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_do_not_change_the_terminal() {
+        assert_eq!(printable("a b\x1b[2Jc\td"), "a b?[2Jc?d");
+    }
 
     #[test]
     fn columns_are_aligned() {

@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::interface::{BALANCE, PLAN};
+use super::row::unescape;
 use crate::files;
 use crate::roots::Roots;
 use crate::table::{json, say, table};
@@ -68,7 +69,7 @@ impl Advice {
             match word.split_once('=') {
                 Some(("pid", value)) => advice.pid = number(value)?,
                 Some(("tgid", value)) => advice.tgid = number(value)?,
-                Some(("comm", value)) => advice.comm = value.to_owned(),
+                Some(("comm", value)) => advice.comm = unescape(value),
                 Some(("node", value)) => advice.node = number(value)?,
                 Some(("preferred", value)) => advice.preferred = Some(number(value)?),
                 Some(("action", value)) => advice.action = value.to_owned(),

@@ -9,6 +9,7 @@ use anyhow::{bail, ensure, Context, Result};
 use super::nodes::{list, Numbers};
 use crate::files;
 use crate::roots::Roots;
+use crate::table::printable;
 
 /// What `/proc/PID/status` says of a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,7 +50,7 @@ pub fn task(roots: &Roots, pid: u32) -> Result<Status> {
     };
     Ok(Status {
         tgid: number("Tgid")?,
-        comm: value("Name").unwrap_or_default().to_owned(),
+        comm: printable(value("Name").unwrap_or_default()),
         threads: number("Threads")?,
         cpus: list(value("Cpus_allowed_list").unwrap_or_default())?,
         memory: list(value("Mems_allowed_list").unwrap_or_default())?,

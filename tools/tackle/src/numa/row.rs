@@ -11,6 +11,8 @@ use anyhow::{Context, Result};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+use crate::table::printable;
+
 /// Pages by node.
 pub type ByNode = BTreeMap<u32, u64>;
 
@@ -169,7 +171,7 @@ fn from_to(word: &str) -> Option<(u32, u32)> {
 
 /// Reads a name in which bytes are written in octal, as in `/proc/mounts`: `a\040b`. `-` is the
 /// empty name.
-fn unescape(text: &str) -> String {
+pub(crate) fn unescape(text: &str) -> String {
     if text == "-" {
         return String::new();
     }
@@ -189,8 +191,7 @@ fn unescape(text: &str) -> String {
             }
         }
     }
-    // A task can give itself a name that would change the terminal.
-    String::from_utf8_lossy(&bytes).replace(char::is_control, "?")
+    printable(&String::from_utf8_lossy(&bytes))
 }
 
 impl Serialize for Row {

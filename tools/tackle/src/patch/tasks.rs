@@ -15,6 +15,7 @@ use procfs_core::FromRead;
 use super::Patch;
 use crate::files;
 use crate::roots::Roots;
+use crate::table::printable;
 
 /// A task that has not changed over yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +89,7 @@ fn task(tid: i32, folder: &Path) -> Result<Option<Task>> {
     let flags = StatFlags::from_bits_truncate(stat.flags);
     Ok(Some(Task {
         tid,
-        comm: stat.comm,
+        comm: printable(&stat.comm),
         is_kthread: flags.contains(StatFlags::PF_KTHREAD),
         state: stat.state,
         stack: stack
