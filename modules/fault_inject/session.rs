@@ -114,32 +114,24 @@ impl Inner {
             Ok(command) => command,
             Err(why) => return Err(LineError::new(EINVAL, format_args!("{why}"))),
         };
-        match command {
-            Command::Functions => {
-                fault::show_rules(&mut self.answer).map_err(|_| ENOMEM)?;
-                return Ok(());
-            }
-            Command::Place(selection) => {
-                // Before the new one: there is one at a time.
-                self.campaign = None;
-                self.campaign = Some(Campaign::new(&selection)?);
-                return Ok(());
-            }
-            _ => {}
-        }
-        let Some(campaign) = &self.campaign else {
-            return Err(LineError::new(
-                ENOENT,
-                format_args!("no hooks are placed: place first"),
-            ));
+        let Self { campaign, answer } = self;
+        let placed = || {
+            campaign.as_ref().ok_or_else(|| {
+                LineError::new(ENOENT, format_args!("no hooks are placed: place first"))
+            })
         };
         match command {
-            Command::Functions | Command::Place(_) => {}
-            Command::Arm(mode) => campaign.arm(&mode),
-            Command::Disarm => campaign.disarm(),
-            Command::Status => campaign.show_status(&mut self.answer).map_err(|_| ENOMEM)?,
-            Command::Points => campaign.show_points(&mut self.answer)?,
-            Command::Forget => campaign.forget()?,
+            Command::Functions => fault::show_rules(answer).map_err(|_| ENOMEM)?,
+            Command::Place(selection) => {
+                // Before the new one: there is one at a time.
+                *campaign = None;
+                *campaign = Some(Campaign::new(&selection)?);
+            }
+            Command::Arm(mode) => placed()?.arm(&mode),
+            Command::Disarm => placed()?.disarm(),
+            Command::Status => placed()?.show_status(answer).map_err(|_| ENOMEM)?,
+            Command::Points => placed()?.show_points(answer)?,
+            Command::Forget => placed()?.forget()?,
         }
         Ok(())
     }

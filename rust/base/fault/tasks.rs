@@ -2,6 +2,7 @@
 
 //! The tasks that have asked to fail, on kernels whose `struct task_struct` has no place for that.
 
+use super::SWITCH;
 use crate::bindings;
 use core::sync::atomic::{
     AtomicU32, AtomicU64, AtomicUsize,
@@ -81,8 +82,10 @@ impl Tasks {
         Some(&slot.number).filter(|number| number.load(Relaxed) != 0)
     }
 
-    /// Sets the number of the current task. Others do so at the same time only with their own.
+    /// Sets the number of the current task. May sleep.
     fn set_current(&self, number: u32) {
+        // One at a time: two tasks do not take the same free place.
+        let _switch = SWITCH.lock();
         let id = Id::current();
         if let Some(slot) = self.slots.iter().find(|slot| slot.has(id)) {
             return slot.number.store(number, Relaxed);
@@ -121,7 +124,7 @@ impl Nth {
         self.0.of(Id::current())
     }
 
-    /// Sets what is left for the current task.
+    /// Sets what is left for the current task. May sleep.
     pub(super) fn set_current(&self, left: u32) {
         self.0.set_current(left);
     }
@@ -171,7 +174,7 @@ impl Marks {
         self.0.of(Id::current()).is_some()
     }
 
-    /// Marks the current task, or takes its mark.
+    /// Marks the current task, or takes its mark. May sleep.
     pub(super) fn set_current(&self, marked: bool) {
         self.0.set_current(marked.into());
     }
