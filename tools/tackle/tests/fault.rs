@@ -298,21 +298,26 @@ fn each_kind_of_defect_is_found_at_its_point() {
         (Defect::Errno, Kind::WrongError),
         (Defect::Warning, Kind::Report),
     ] {
-        let mut fake = Fake::new(defect, 2);
-        let (end, state) = run(&mut fake, &[], usize::MAX, None).unwrap();
-        assert_eq!(end, End::Finished, "{kind:?}");
-        assert_eq!(kinds(&state), [("2".to_owned(), kind)]);
+        // The second fault is injected alone, the third one in a row with the next.
+        for at in [2, 3] {
+            let mut fake = Fake::new(defect, at);
+            let (end, state) = run(&mut fake, &[], usize::MAX, None).unwrap();
+            assert_eq!(end, End::Finished, "{kind:?}");
+            assert_eq!(kinds(&state), [(at.to_string(), kind)]);
+            assert_eq!(state.operations[0].doubts.len(), usize::from(at == 3));
+        }
     }
 }
 
 /// The machine is made anew whenever the campaign asks for it.
 #[test]
 fn a_campaign_goes_on_after_the_machine_was_started_anew() {
-    for (defect, kind) in [
+    let defects = [
         (Defect::File, Kind::LeftBehind),
         (Defect::Stuck, Kind::Hang),
         (Defect::Sticky, Kind::FailsAfterwards),
-    ] {
+    ];
+    for ((defect, kind), at) in defects.into_iter().flat_map(|one| [(one, 2), (one, 3)]) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("journal");
         let mut starts = 0;
@@ -324,15 +329,15 @@ fn a_campaign_goes_on_after_the_machine_was_started_anew() {
                 Vec::new()
             };
             let journal = Some(Journal::open(&path).unwrap());
-            let mut fake = Fake::new(defect, 2);
+            let mut fake = Fake::new(defect, at);
             match run(&mut fake, &events, usize::MAX, journal).unwrap() {
                 (End::Finished, state) => break state,
                 (end, _) => assert!(matches!(end, End::Reset(_)), "{end:?}"),
             }
         };
-        // One for each of three injections, and the last.
-        assert_eq!(starts, 4, "{kind:?}");
-        assert_eq!(kinds(&state), [("2".to_owned(), kind)]);
+        // One for each of three injections, and the last; one for the row before.
+        assert_eq!(starts, 4 + usize::from(at == 3), "{kind:?}");
+        assert_eq!(kinds(&state), [(at.to_string(), kind)]);
     }
 }
 

@@ -29,8 +29,10 @@ pub struct Journal {
     events: Vec<Value>,
     /// How often each fault was injected, and whether it has a finding.
     faults: HashMap<(u64, String), (usize, bool)>,
-    /// The fault that is being injected.
-    current: Option<(u64, String)>,
+    /// The faults that are being injected: one, or a row of them.
+    current: Vec<(u64, String)>,
+    /// How often the faults of a row have to be injected again.
+    doubts: usize,
     finished: bool,
 }
 
@@ -54,7 +56,8 @@ impl Journal {
             file: options.with_context(|| format!("cannot write {shown}"))?,
             events: Vec::new(),
             faults: HashMap::new(),
-            current: None,
+            current: Vec::new(),
+            doubts: 0,
             finished: false,
         };
         if !is_finished {
@@ -91,23 +94,37 @@ impl Journal {
             }
             "begin" => {
                 let id = event["id"].as_str().unwrap_or_default().to_owned();
-                self.current = Some((operation, id));
+                self.current.push((operation, id));
             }
             "end" => {
                 let is_clean = event["findings"].as_array().is_none_or(Vec::is_empty);
-                self.ended(!is_clean);
+                let is_it = |key: &(u64, String)| key.1 == event["id"];
+                if let Some(at) = self.current.iter().position(is_it) {
+                    let key = self.current.remove(at);
+                    self.ended(key, !is_clean);
+                }
             }
-            "lost" => self.ended(true),
+            "doubt" => {
+                self.current.clear();
+                self.doubts += 1;
+            }
+            "lost" => {
+                let mut current = std::mem::take(&mut self.current);
+                // Of a row nobody knows which fault it was: each is injected again.
+                match current.len() {
+                    0 => {}
+                    1 => current.drain(..).for_each(|key| self.ended(key, true)),
+                    _ => self.doubts += 1,
+                }
+            }
             "finish" => self.finished = true,
             _ => {}
         }
     }
 
-    fn ended(&mut self, has_finding: bool) {
-        if let Some(key) = self.current.take() {
-            let fault = self.faults.entry(key).or_default();
-            *fault = (fault.0 + 1, fault.1 || has_finding);
-        }
+    fn ended(&mut self, key: (u64, String), has_finding: bool) {
+        let fault = self.faults.entry(key).or_default();
+        *fault = (fault.0 + 1, fault.1 || has_finding);
     }
 
     /// Adds that the guest was lost, with the end of its log. Returns whether a fault was being
@@ -116,7 +133,7 @@ impl Journal {
     /// # Errors
     /// When the file cannot be written.
     pub fn lost(&mut self, what: &str, log: &str) -> Result<bool> {
-        let was_injecting = self.current.is_some();
+        let was_injecting = !self.current.is_empty();
         let lines: Vec<_> = log.lines().collect();
         let signs = lines.iter().enumerate();
         let first = signs
@@ -161,6 +178,11 @@ impl Journal {
     /// How many faults were injected.
     pub fn injections(&self) -> usize {
         self.faults.values().map(|(count, _)| count).sum()
+    }
+
+    /// A number that grows whenever something was learnt about a fault.
+    pub fn progress(&self) -> usize {
+        self.injections() + self.doubts
     }
 
     /// How many faults were injected, and how many there are as far as is known.
@@ -241,6 +263,29 @@ mod tests {
 
     fn begin(id: &str) -> String {
         json!({"event": "begin", "operation": 0, "id": id}).to_string()
+    }
+
+    #[test]
+    fn after_a_crash_in_a_row_each_fault_comes_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&dir.path().join("journal")).unwrap();
+        journal.add(POINTS).unwrap();
+        for id in ["a", "b"] {
+            journal.add(&begin(id)).unwrap();
+        }
+        assert!(journal.lost("the kernel crashed", "").unwrap());
+        assert_eq!(journal.count(), (0, 2));
+        for id in ["a", "b"] {
+            journal.add(&begin(id)).unwrap();
+        }
+        for id in ["a", "b"] {
+            let end = json!({"event": "end", "operation": 0, "id": id, "findings": []});
+            journal.add(&end.to_string()).unwrap();
+        }
+        assert_eq!(journal.count(), (2, 2));
+        assert_eq!(journal.progress(), 3);
+        assert!(!journal.lost("the kernel crashed", "").unwrap());
+        assert_eq!(journal.progress(), 3);
     }
 
     #[test]

@@ -232,34 +232,77 @@ impl<W: World> Campaign<'_, W> {
     fn fail_all(&mut self, number: usize) -> Result<End> {
         self.discover_one(number)?;
         self.world.remember()?;
-        while let Some(at) = self.state.operations[number].next() {
+        loop {
+            let progress = &self.state.operations[number];
+            let row = progress.row().into_iter();
+            let row: Vec<_> = row.map(|at| progress.faults[at].point.clone()).collect();
+            let Some(first) = row.first() else {
+                return Ok(End::Finished);
+            };
             if self.watcher.stops() {
                 return Ok(End::Stopped);
             }
-            let point = self.state.operations[number].faults[at].point.clone();
-            let doing = format!("{}: {}", self.operation(number).name, point.site);
+            let doing = format!("{}: {}", self.operation(number).name, first.site);
             self.watcher.seen(&self.state, &doing);
-            let attempt = self.inject(number, &point)?;
-            let needs_reset = attempt
-                .findings
-                .iter()
-                .find(|finding| finding.kind.needs_reset());
-            let reset =
-                needs_reset.map(|finding| format!("{}: {}", finding.kind.text(), finding.text));
-            let dirty = !attempt.findings.is_empty();
-            self.add(Event::End {
-                operation: number,
-                id: point.id,
-                attempt,
-            })?;
-            if let Some(reason) = reset {
+            let findings = match row.len() {
+                1 => self.fail_one(number, first)?,
+                _ => self.fail_row(number, &row)?,
+            };
+            if let Some(finding) = findings.iter().find(|one| one.kind.needs_reset()) {
+                let reason = format!("{}: {}", finding.kind.text(), finding.text);
                 return Ok(End::Reset(reason));
             }
-            if dirty {
+            if !findings.is_empty() {
                 self.world.remember()?;
             }
         }
-        Ok(End::Finished)
+    }
+
+    /// Injects one fault, and adds what comes of it to the journal. Returns what is wrong.
+    fn fail_one(&mut self, number: usize, point: &Point) -> Result<Vec<Finding>> {
+        let attempt = self.inject(number, point)?;
+        let findings = attempt.findings.clone();
+        self.end(number, point, attempt)?;
+        Ok(findings)
+    }
+
+    /// Injects faults in a row, each with its checks, and then compares the machine once. If
+    /// anything is wrong, nothing is known of any of them, and each is injected alone later.
+    fn fail_row(&mut self, number: usize, row: &[Point]) -> Result<Vec<Finding>> {
+        let (mut attempts, mut findings) = (Vec::new(), Vec::new());
+        for point in row {
+            let (attempt, _) = self.strike(number, point)?;
+            findings.extend(attempt.findings.clone());
+            attempts.push((point, attempt));
+            if !findings.is_empty() {
+                break;
+            }
+        }
+        if findings.is_empty() {
+            self.examine(number, row, &mut findings)?;
+        }
+        if findings.is_empty() {
+            for (point, attempt) in attempts {
+                self.end(number, point, attempt)?;
+            }
+            return Ok(findings);
+        }
+        let ids = attempts.iter().map(|(point, _)| point.id.clone()).collect();
+        self.add(Event::Doubt {
+            operation: number,
+            ids,
+            findings: findings.clone(),
+        })?;
+        Ok(findings)
+    }
+
+    fn end(&mut self, operation: usize, point: &Point, attempt: Attempt) -> Result<()> {
+        let id = point.id.clone();
+        self.add(Event::End {
+            operation,
+            id,
+            attempt,
+        })
     }
 
     /// Injects one fault, and checks the operation, the machine and the log.
@@ -267,6 +310,16 @@ impl<W: World> Campaign<'_, W> {
     /// # Errors
     /// When the injector refuses, or the run is not valid.
     pub fn inject(&mut self, number: usize, point: &Point) -> Result<Attempt> {
+        let (mut attempt, goes_on) = self.strike(number, point)?;
+        if goes_on {
+            self.examine(number, std::slice::from_ref(point), &mut attempt.findings)?;
+        }
+        Ok(attempt)
+    }
+
+    /// Injects one fault, and checks the operation and the log. Returns what came of it, and
+    /// whether more can be done.
+    fn strike(&mut self, number: usize, point: &Point) -> Result<(Attempt, bool)> {
         self.add(Event::Begin {
             operation: number,
             id: point.id.clone(),
@@ -277,21 +330,32 @@ impl<W: World> Campaign<'_, W> {
         let reply = Answer::of(&shot.ended);
         self.note_new(number, shot.seen)?;
         let mut findings = Vec::new();
-        if self.follow(number, &shot.ended, shot.injected, &mut findings)? {
-            let settle = self.operation(number).settle;
-            self.world.pause(Duration::from_secs_f64(settle));
-            if self.is_measured_in_bulk(number) {
-                let times = self.operation(number).repeat;
-                self.repeat(number, point, times)?;
-            }
-            self.compare(number, point, &mut findings)?;
-        }
+        let goes_on = self.follow(number, &shot.ended, shot.injected, &mut findings)?;
         findings.extend(kmsg::report(&self.world.log()?));
-        Ok(Attempt {
+        let attempt = Attempt {
             injected: shot.injected,
             reply,
             findings,
-        })
+        };
+        Ok((attempt, goes_on))
+    }
+
+    /// Compares the machine after these faults, and checks the log.
+    fn examine(
+        &mut self,
+        number: usize,
+        faults: &[Point],
+        findings: &mut Vec<Finding>,
+    ) -> Result<()> {
+        let settle = self.operation(number).settle;
+        self.world.pause(Duration::from_secs_f64(settle));
+        if self.is_measured_in_bulk(number) {
+            let times = self.operation(number).repeat;
+            self.repeat(number, faults, times)?;
+        }
+        self.compare(number, faults, findings)?;
+        findings.extend(kmsg::report(&self.world.log()?));
+        Ok(())
     }
 
     /// Adds the points that were not known, or had no name, to the queue.
@@ -377,10 +441,13 @@ impl<W: World> Campaign<'_, W> {
             .any(|fault| classes.contains(&fault.point.class.as_str()))
     }
 
-    /// Injects the same fault again and again.
-    fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<()> {
+    /// Injects the same faults again and again.
+    fn repeat(&mut self, number: usize, faults: &[Point], times: u32) -> Result<()> {
         let operation = self.operation(number).clone();
-        for _ in 0..times {
+        let all = faults
+            .iter()
+            .flat_map(|point| (0..times).map(move |_| point));
+        for point in all {
             self.world.inject(&format!("arm one {}", point.id))?;
             let ended = self.world.run(&operation.command, operation.limit());
             self.world.inject("disarm")?;
@@ -393,11 +460,16 @@ impl<W: World> Campaign<'_, W> {
     }
 
     /// Compares objects and memory with those before.
-    fn compare(&mut self, number: usize, point: &Point, findings: &mut Vec<Finding>) -> Result<()> {
+    fn compare(
+        &mut self,
+        number: usize,
+        faults: &[Point],
+        findings: &mut Vec<Finding>,
+    ) -> Result<()> {
         let (mut left, mut grown) = self.world.compare()?;
         if grown.unsure {
             // Twice: the first time may fill a cache for good.
-            self.repeat(number, point, 2)?;
+            self.repeat(number, faults, 2)?;
             (left, grown) = self.world.compare()?;
         }
         for round in 0..COMPARISONS {

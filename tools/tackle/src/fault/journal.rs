@@ -65,6 +65,16 @@ pub enum Event {
         #[serde(flatten)]
         attempt: Attempt,
     },
+    /// Something was found after these faults were injected in a row. Each of them is to be injected
+    /// again, alone.
+    Doubt {
+        /// The operation's number.
+        operation: usize,
+        /// The points.
+        ids: Vec<String>,
+        /// What was found.
+        findings: Vec<Finding>,
+    },
     /// The machine crashed or hung while a fault was injected. Who started it anew adds this.
     Lost {
         /// In one line.

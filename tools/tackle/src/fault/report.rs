@@ -97,7 +97,8 @@ pub struct Report {
     pub findings: Vec<Case>,
     /// What was wrong in some of them only.
     pub unsteady: Vec<Case>,
-    /// Points that not both discoveries have, or whose call did not fail.
+    /// Points that not both discoveries have, or whose call did not fail, and what was found after
+    /// faults in a row, and by none of them alone.
     pub marked: Vec<String>,
 }
 
@@ -144,6 +145,17 @@ impl Report {
                         .marked
                         .push(format!("{name}: {site}: was not called again"));
                 }
+            }
+            for doubt in progress.unexplained() {
+                let count = doubt.ids.len();
+                let found = doubt.findings.iter();
+                report.marked.extend(found.map(|finding| {
+                    let kind = finding.kind.text();
+                    format!(
+                        "{name}: after {count} faults in a row, and by none of them alone: {kind}: {}",
+                        finding.text
+                    )
+                }));
             }
             report.operations.push(Row {
                 operation: name.clone(),

@@ -14,6 +14,9 @@ use super::point::Point;
 /// How often a fault is injected that has a finding: once, and two replays.
 pub const ATTEMPTS: usize = 3;
 
+/// How many faults are injected in a row at most before the machine is compared.
+pub const ROW: usize = 8;
+
 /// How often an operation is run to discover its points.
 pub const DISCOVERIES: usize = 2;
 
@@ -26,6 +29,8 @@ pub struct Fault {
     pub discovered: usize,
     /// What came of each injection.
     pub attempts: Vec<Attempt>,
+    /// Whether the machine has to be compared after this fault alone.
+    pub is_alone: bool,
 }
 
 impl Fault {
@@ -36,6 +41,11 @@ impl Fault {
             _ => 1,
         };
         wanted.saturating_sub(self.attempts.len())
+    }
+
+    /// Whether it can be injected in a row with others before the machine is compared.
+    fn is_for_rows(&self) -> bool {
+        self.attempts.is_empty() && !self.is_alone
     }
 
     /// Whether its call has failed.
@@ -65,6 +75,15 @@ impl Fault {
     }
 }
 
+/// What was found after faults were injected in a row.
+#[derive(Clone, Debug, Serialize)]
+pub struct Doubt {
+    /// The points.
+    pub ids: Vec<String>,
+    /// What was found.
+    pub findings: Vec<Finding>,
+}
+
 /// What is known of an operation.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Progress {
@@ -72,12 +91,47 @@ pub struct Progress {
     pub discoveries: usize,
     /// Its points, in the order in which they were found.
     pub faults: Vec<Fault>,
+    /// What was found after more than one fault.
+    pub doubts: Vec<Doubt>,
 }
 
 impl Progress {
     /// The fault that is injected next, by its place in [`faults`](Self::faults).
     pub fn next(&self) -> Option<usize> {
         self.faults.iter().position(|fault| fault.left() > 0)
+    }
+
+    /// The faults that are injected next, in a row, before the machine is compared. A row has one
+    /// fault at first, and gets longer with the number of faults that had no finding, up to
+    /// [`ROW`].
+    pub fn row(&self) -> Vec<usize> {
+        let Some(first) = self.next() else {
+            return Vec::new();
+        };
+        if !self.faults[first].is_for_rows() {
+            return vec![first];
+        }
+        let before = self.faults[..first].iter().rev();
+        let is_clean = |fault: &&Fault| {
+            let mut attempts = fault.attempts.iter();
+            attempts.all(|attempt| attempt.findings.is_empty())
+        };
+        let clean = before.take(ROW).take_while(is_clean).count();
+        let row = self.faults[first..].iter().take(clean.max(1));
+        let len = row.take_while(|fault| fault.is_for_rows()).count();
+        (first..first + len).collect()
+    }
+
+    /// What was found after a row of faults, and by none of them alone.
+    pub fn unexplained(&self) -> impl Iterator<Item = &Doubt> {
+        let is_explained = |doubt: &&Doubt| {
+            let mut row = self.faults.iter();
+            row.any(|fault| {
+                let found = fault.attempts.iter().any(|one| !one.findings.is_empty());
+                doubt.ids.contains(&fault.point.id) && (found || fault.left() > 0)
+            })
+        };
+        self.doubts.iter().filter(move |doubt| !is_explained(doubt))
     }
 
     /// The share of the points of the discoveries that were called in each of them, in percent.
@@ -97,6 +151,15 @@ impl Progress {
         self.faults.iter_mut().find(|fault| fault.point.id == id)
     }
 
+    /// Has each of these faults injected alone.
+    fn doubt(&mut self, ids: &[String], findings: Vec<Finding>) {
+        for fault in &mut self.faults {
+            fault.is_alone |= ids.contains(&fault.point.id);
+        }
+        let ids = ids.to_vec();
+        self.doubts.push(Doubt { ids, findings });
+    }
+
     /// Adds points that are not known.
     fn add(&mut self, points: &[Point], discovered: usize) {
         for point in points {
@@ -112,6 +175,7 @@ impl Progress {
                     point: point.clone(),
                     discovered,
                     attempts: Vec::new(),
+                    is_alone: false,
                 }),
             }
         }
@@ -132,8 +196,8 @@ pub struct State {
     pub operations: Vec<Progress>,
     /// The calls of hooked functions, by module.
     pub calls: Vec<(String, Vec<super::coverage::Call>, Option<String>)>,
-    /// The fault that is being injected.
-    pub current: Option<(usize, String)>,
+    /// The faults that are being injected: one, or a row of an operation's.
+    pub current: Vec<(usize, String)>,
     /// Whether all is done.
     pub finished: bool,
 }
@@ -187,16 +251,24 @@ impl State {
                 progress.add(points, 1);
             }
             Event::Appeared { operation, points } => self.progress(*operation)?.add(points, 0),
-            Event::Begin { operation, id } => self.current = Some((*operation, id.clone())),
+            Event::Begin { operation, id } => self.current.push((*operation, id.clone())),
             Event::End {
                 operation,
                 id,
                 attempt,
             } => {
-                self.current = None;
+                self.current.retain(|(_, known)| known != id);
                 let fault = self.progress(*operation)?.find(id);
                 let fault = fault.with_context(|| format!("the journal has no point {id}"))?;
                 fault.attempts.push(attempt.clone());
+            }
+            Event::Doubt {
+                operation,
+                ids,
+                findings,
+            } => {
+                self.current.clear();
+                self.progress(*operation)?.doubt(ids, findings.clone());
             }
             Event::Lost { text, log } => self.give_up(text, log),
             Event::Finish => self.finished = true,
@@ -209,17 +281,24 @@ impl State {
         progress.with_context(|| format!("the journal has no operation {operation}"))
     }
 
-    /// Takes note that the machine was lost while a fault was injected, if one was.
+    /// Takes note that the machine was lost while faults were injected, if some were.
     fn give_up(&mut self, text: &str, log: &[String]) {
-        let Some((operation, id)) = self.current.take() else {
+        let current = std::mem::take(&mut self.current);
+        let Some((operation, id)) = current.first() else {
             return;
         };
-        let progress = self.operations.get_mut(operation);
-        if let Some(fault) = progress.and_then(|progress| progress.find(&id)) {
+        let Some(progress) = self.operations.get_mut(*operation) else {
+            return;
+        };
+        let findings = vec![Finding::new(Kind::Crash, text, log.to_vec())];
+        if current.len() > 1 {
+            let ids: Vec<_> = current.iter().map(|(_, id)| id.clone()).collect();
+            progress.doubt(&ids, findings);
+        } else if let Some(fault) = progress.find(id) {
             fault.attempts.push(Attempt {
                 injected: true,
                 reply: Answer::Lost,
-                findings: vec![Finding::new(Kind::Crash, text, log.to_vec())],
+                findings,
             });
         }
     }
@@ -329,12 +408,64 @@ pub mod tests {
     }
 
     #[test]
+    fn rows_get_longer_while_nothing_is_found() {
+        let ids: Vec<u64> = (1..=30).collect();
+        let mut state = State::of(&[start(), discovered(&ids)]).unwrap();
+        let mut lengths = Vec::new();
+        loop {
+            let row = state.operations[0].row();
+            if row.is_empty() {
+                break;
+            }
+            lengths.push(row.len());
+            for at in row {
+                state.apply(&begin(ids[at])).unwrap();
+                state.apply(&end(ids[at], &[])).unwrap();
+            }
+        }
+        assert_eq!(lengths, [1, 1, 2, 4, 8, 8, 6]);
+        assert!(state.current.is_empty());
+    }
+
+    #[test]
+    fn faults_in_doubt_are_injected_alone() {
+        let doubt = Event::Doubt {
+            operation: 0,
+            ids: vec![point(3).id, point(4).id],
+            findings: vec![Finding::new(Kind::Leak, "text", Vec::new())],
+        };
+        let clean = [end(1, &[]), end(2, &[])];
+        let events = [&[start(), discovered(&[1, 2, 3, 4, 5])], &clean[..]].concat();
+        let row = |state: &State| state.operations[0].row();
+        let mut state = State::of(&events).unwrap();
+        assert_eq!(row(&state), [2, 3]);
+        // The machine was lost in the row: nobody knows by which fault.
+        for id in [3, 4] {
+            state.apply(&begin(id)).unwrap();
+        }
+        let mut lost = state.clone();
+        lost.apply(&start()).unwrap();
+        state.apply(&doubt).unwrap();
+        for mut state in [lost, state] {
+            assert_eq!((row(&state), state.count()), (vec![2], (2, 5)));
+            let unexplained = |state: &State| state.operations[0].unexplained().count();
+            assert_eq!(unexplained(&state), 0, "it is too early to know");
+            state.apply(&end(3, &[])).unwrap();
+            assert_eq!(row(&state), [3]);
+            let mut found = state.clone();
+            found.apply(&end(4, &[Kind::Leak])).unwrap();
+            state.apply(&end(4, &[])).unwrap();
+            assert_eq!((unexplained(&found), unexplained(&state)), (0, 1));
+        }
+    }
+
+    #[test]
     fn a_begin_without_an_end_is_a_crash() {
         let events = [start(), discovered(&[1]), begin(1), start()];
         let state = State::of(&events).unwrap();
         let fault = &state.operations[0].faults[0];
         assert_eq!(fault.attempts[0].findings[0].kind, Kind::Crash);
-        assert_eq!((fault.left(), state.current.clone()), (2, None));
+        assert_eq!((fault.left(), state.current.len()), (2, 0));
         let lost = Event::Lost {
             text: "kernel panic".into(),
             log: vec!["Oops".into()],
