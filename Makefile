@@ -85,11 +85,12 @@ fault-files:
 	@for file in $(WORKLOAD) $(KO); do [ ! -e "$$file" ] || cp "$$file" $(EXTRA)/; done
 
 .PHONY: fault
-fault: fault-files programs guest ## make each failing call of a module fail (MODULE=zram, MODULES=all, WORKLOAD=file.toml KO=file.ko, or SELF=1; LIMIT=seconds; REPLAY=operation:id)
+fault: fault-files programs guest ## make each failing call of a module fail (MODULE=zram, MODULES=all, WORKLOAD=file.toml KO=file.ko, or SELF=1; LIMIT=seconds; SLAB_DEBUG=off; REPLAY=operation:id)
 	@$(TOOLBOX) scripts/boot.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR)) campaign $(EXTRA)
 	@status=0; for task in $(fault-tasks); do \
 		$(TOOLBOX) $(RUNNER) fault $(call runner-kernels,$(FLAVOUR)) $$task \
 			$(if $(WORKLOAD),--again 'WORKLOAD=$(WORKLOAD)$(if $(KO), KO=$(KO))') \
+			$(if $(filter off,$(SLAB_DEBUG)),--no-slab-debug) \
 			$(addprefix --limit ,$(LIMIT)) $(addprefix --replay ,$(REPLAY)) $(if $(KEEP),--keep) || status=$$?; \
 	done; exit $$status
 

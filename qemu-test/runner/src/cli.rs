@@ -91,6 +91,9 @@ struct Fault {
     /// The words of `make fault` that repeat this, for the report
     #[arg(long, value_name = "WORDS")]
     again: Option<String>,
+    /// Leave out SLUB's checks: caches are merged, as on most machines, and leaks are not found
+    #[arg(long)]
+    no_slab_debug: bool,
     /// Inject one fault alone
     #[arg(long, value_name = "OPERATION:ID", value_parser = replay)]
     replay: Option<(String, String)>,
@@ -113,6 +116,7 @@ impl Fault {
         let task = fault::Task {
             source,
             again: self.again,
+            slab_debug: !self.no_slab_debug,
             replay: self.replay,
         };
         let build = self.one.place.build.clone();

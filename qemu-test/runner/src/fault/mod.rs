@@ -27,8 +27,11 @@ use crate::vm::{Answer, Vm};
 
 use journal::Journal;
 
-/// SLUB's checks, and the stacks of who allocated each object.
-const PARAMETERS: &[&str] = &["slab_debug=FZPU", "hung_task_panic=1"];
+/// A task that hangs is a crash.
+const PARAMETERS: &[&str] = &["hung_task_panic=1"];
+
+/// The same with SLUB's checks, and the stacks of who allocated each object.
+const SLAB_DEBUG: &[&str] = &["slab_debug=FZPU", "hung_task_panic=1"];
 
 /// What the guest needs for the injector.
 const MODULES: [&str; 3] = ["tackle", "tackle_ftrace", "fault_inject"];
@@ -70,8 +73,26 @@ pub struct Task {
     pub source: Source,
     /// The words of `make fault` that name it, if they are not `MODULE=` and the name.
     pub again: Option<String>,
+    /// Whether SLUB checks objects. It does not merge caches then, and some of its code is not
+    /// reached.
+    pub slab_debug: bool,
     /// One fault alone: the operation, and the point's id.
     pub replay: Option<(String, String)>,
+}
+
+impl Task {
+    /// The folder for what comes of it, below that of all campaigns.
+    fn folder(&self) -> String {
+        let suffix = if self.slab_debug { "" } else { "-no-slab-debug" };
+        self.source.name().to_owned() + suffix
+    }
+
+    /// The words of `make fault` that repeat it.
+    fn words(&self) -> String {
+        let again = self.again.clone();
+        let again = again.unwrap_or_else(|| format!("MODULE={}", self.source.name()));
+        again + if self.slab_debug { "" } else { " SLAB_DEBUG=off" }
+    }
 }
 
 /// Where and how.
@@ -145,9 +166,12 @@ impl Drop for Saved {
 }
 
 impl<'a> Guest<'a> {
-    fn start(place: &Place<'a>) -> Result<Self> {
+    fn start(place: &Place<'a>, task: &Task) -> Result<Self> {
         let shape = Shape {
-            parameters: PARAMETERS,
+            parameters: match task.slab_debug {
+                true => SLAB_DEBUG,
+                false => PARAMETERS,
+            },
             ..place.booter.shape(place.kernel)
         };
         ensure!(
@@ -194,7 +218,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
     place
         .ui
         .step(&format!("fault: {}: starting a guest", task.source.name()));
-    let mut guest = Guest::start(place)?;
+    let mut guest = Guest::start(place, task)?;
     let mut console = Tail::new(&guest.vm.files.console);
     let (start, before, mut stray) = (Instant::now(), journal.injections(), 0);
     while !journal.is_finished() {
@@ -209,7 +233,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
             None => String::new(),
         };
         send(&mut guest, &journal)?;
-        let known = journal.injections();
+        let known = journal.progress();
         // What was logged up to now is of no use.
         console.rest().context("the console")?;
         let (answer, said) = inject(
@@ -240,14 +264,14 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
             fs::write(&path, format!("{first}\n{log}")).context("cannot write a log")?;
         } else if journal.is_finished() || said.contains("stopped;") {
             break;
-        } else if journal.injections() == known || !said.contains("must be started anew") {
+        } else if journal.progress() == known || !said.contains("must be started anew") {
             bail!(
                 "{}: {}",
                 task.source.name(),
                 said.trim().trim_start_matches("tackle: ")
             );
         }
-        if stray >= STRAY || (lost.is_some() && journal.injections() == known && stray > 0) {
+        if stray >= STRAY || (lost.is_some() && journal.progress() == known && stray > 0) {
             bail!("{}: the guest crashes without a fault", task.source.name());
         }
         let since = Instant::now();
@@ -358,7 +382,7 @@ pub fn replay(place: &Place<'_>, task: &Task, operation: &str, id: &str) -> Resu
     place
         .ui
         .step(&format!("fault: {}: starting a guest", task.source.name()));
-    let mut guest = Guest::start(place)?;
+    let mut guest = Guest::start(place, task)?;
     let mut console = Tail::new(&guest.vm.files.console);
     console.rest().context("the console")?;
     let order = format!(
@@ -391,7 +415,7 @@ pub fn show(
     task: &Task,
     limit: Option<Duration>,
 ) -> Result<()> {
-    let output = build.join("fault").join(task.source.name());
+    let output = build.join("fault").join(task.folder());
     fs::create_dir_all(&output).with_context(|| format!("cannot make {}", output.display()))?;
     let place = Place {
         booter,
@@ -408,8 +432,7 @@ pub fn show(
     let outcome = run(&place, task)?;
     session.ui.print(outcome.text.trim_end());
     session.ui.print(&outcome.summary());
-    let again = task.again.clone();
-    let again = again.unwrap_or_else(|| format!("MODULE={}", task.source.name()));
+    let again = task.words();
     for case in outcome.report["findings"].as_array().into_iter().flatten() {
         let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
         session.ui.print(&format!(

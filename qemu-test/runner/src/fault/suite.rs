@@ -168,6 +168,7 @@ impl Campaign {
         let task = Task {
             source: Source::Workload(self.workload.to_owned()),
             again: None,
+            slab_debug: true,
             replay: None,
         };
         let (mut figures, mut details) = (Vec::new(), Vec::new());
