@@ -83,7 +83,11 @@ pub struct Task {
 impl Task {
     /// The folder for what comes of it, below that of all campaigns.
     fn folder(&self) -> String {
-        let suffix = if self.slab_debug { "" } else { "-no-slab-debug" };
+        let suffix = if self.slab_debug {
+            ""
+        } else {
+            "-no-slab-debug"
+        };
         self.source.name().to_owned() + suffix
     }
 
@@ -91,7 +95,12 @@ impl Task {
     fn words(&self) -> String {
         let again = self.again.clone();
         let again = again.unwrap_or_else(|| format!("MODULE={}", self.source.name()));
-        again + if self.slab_debug { "" } else { " SLAB_DEBUG=off" }
+        again
+            + if self.slab_debug {
+                ""
+            } else {
+                " SLAB_DEBUG=off"
+            }
     }
 }
 

@@ -13,7 +13,7 @@ use super::injector::World;
 use super::journal::{Attempt, Event, Journal};
 use super::kmsg;
 use super::point::{Point, Seen, Words};
-use super::state::{State, DISCOVERIES};
+use super::state::{Fault, State, DISCOVERIES};
 use super::workload::{Operation, Workload};
 
 /// What the user of a campaign sees, and whether they want it to stop.
@@ -59,6 +59,11 @@ pub struct Campaign<'a, W> {
     pub journal: Option<Journal>,
     /// Who looks on.
     pub watcher: &'a dyn Watcher,
+}
+
+/// Whether the machine has to be started anew.
+fn needs_reset(findings: &[Finding]) -> bool {
+    findings.iter().any(|finding| finding.kind.needs_reset())
 }
 
 /// A fault was injected and the operation was run.
@@ -252,9 +257,6 @@ impl<W: World> Campaign<'_, W> {
                 let reason = format!("{}: {}", finding.kind.text(), finding.text);
                 return Ok(End::Reset(reason));
             }
-            if !findings.is_empty() {
-                self.world.remember()?;
-            }
         }
     }
 
@@ -263,25 +265,32 @@ impl<W: World> Campaign<'_, W> {
         let attempt = self.inject(number, point)?;
         let findings = attempt.findings.clone();
         self.end(number, point, attempt)?;
+        if !findings.is_empty() {
+            self.remember_after(&findings)?;
+        }
         Ok(findings)
     }
 
-    /// Injects faults in a row, each with its checks, and then compares the machine once. If
+    /// Injects faults in a row, and then checks the operation and compares the machine once. If
     /// anything is wrong, nothing is known of any of them, and each is injected alone later.
     fn fail_row(&mut self, number: usize, row: &[Point]) -> Result<Vec<Finding>> {
         let (mut attempts, mut findings) = (Vec::new(), Vec::new());
+        // If a call is not reached, an earlier fault may have broken the operation.
+        let mut is_reached = true;
         for point in row {
-            let (attempt, _) = self.strike(number, point)?;
+            let attempt = self.strike(number, point)?;
             findings.extend(attempt.findings.clone());
+            is_reached = attempt.injected;
             attempts.push((point, attempt));
-            if !findings.is_empty() {
+            if !findings.is_empty() || !is_reached {
                 break;
             }
         }
         if findings.is_empty() {
-            self.examine(number, row, &mut findings)?;
+            let faults: Vec<_> = attempts.iter().map(|(point, one)| (*point, one)).collect();
+            findings = self.examine(number, &faults)?;
         }
-        if findings.is_empty() {
+        if findings.is_empty() && is_reached {
             for (point, attempt) in attempts {
                 self.end(number, point, attempt)?;
             }
@@ -293,7 +302,16 @@ impl<W: World> Campaign<'_, W> {
             ids,
             findings: findings.clone(),
         })?;
+        self.remember_after(&findings)?;
         Ok(findings)
+    }
+
+    /// Has later comparisons leave out what has been found.
+    fn remember_after(&mut self, findings: &[Finding]) -> Result<()> {
+        match needs_reset(findings) {
+            true => Ok(()),
+            false => self.world.remember(),
+        }
     }
 
     fn end(&mut self, operation: usize, point: &Point, attempt: Attempt) -> Result<()> {
@@ -310,16 +328,16 @@ impl<W: World> Campaign<'_, W> {
     /// # Errors
     /// When the injector refuses, or the run is not valid.
     pub fn inject(&mut self, number: usize, point: &Point) -> Result<Attempt> {
-        let (mut attempt, goes_on) = self.strike(number, point)?;
-        if goes_on {
-            self.examine(number, std::slice::from_ref(point), &mut attempt.findings)?;
+        let mut attempt = self.strike(number, point)?;
+        if !needs_reset(&attempt.findings) {
+            let findings = self.examine(number, &[(point, &attempt)])?;
+            attempt.findings.extend(findings);
         }
         Ok(attempt)
     }
 
-    /// Injects one fault, and checks the operation and the log. Returns what came of it, and
-    /// whether more can be done.
-    fn strike(&mut self, number: usize, point: &Point) -> Result<(Attempt, bool)> {
+    /// Injects one fault, and checks how the operation ends and what it logs.
+    fn strike(&mut self, number: usize, point: &Point) -> Result<Attempt> {
         self.add(Event::Begin {
             operation: number,
             id: point.id.clone(),
@@ -329,33 +347,31 @@ impl<W: World> Campaign<'_, W> {
         let shot = self.shoot(number, &format!("arm one {}", point.id))?;
         let reply = Answer::of(&shot.ended);
         self.note_new(number, shot.seen)?;
-        let mut findings = Vec::new();
-        let goes_on = self.follow(number, &shot.ended, shot.injected, &mut findings)?;
+        let mut findings = self.judge(number, &shot.ended, shot.injected)?;
         findings.extend(kmsg::report(&self.world.log()?));
-        let attempt = Attempt {
+        Ok(Attempt {
             injected: shot.injected,
             reply,
             findings,
-        };
-        Ok((attempt, goes_on))
+        })
     }
 
-    /// Compares the machine after these faults, and checks the log.
-    fn examine(
-        &mut self,
-        number: usize,
-        faults: &[Point],
-        findings: &mut Vec<Finding>,
-    ) -> Result<()> {
-        let settle = self.operation(number).settle;
-        self.world.pause(Duration::from_secs_f64(settle));
-        if self.is_measured_in_bulk(number) {
+    /// Checks that the operation works without a fault, compares the machine, and checks the log.
+    fn examine(&mut self, number: usize, faults: &[(&Point, &Attempt)]) -> Result<Vec<Finding>> {
+        let mut findings = self.works(number)?;
+        if !needs_reset(&findings) {
+            let settle = self.operation(number).settle;
+            self.world.pause(Duration::from_secs_f64(settle));
             let times = self.operation(number).repeat;
-            self.repeat(number, faults, times)?;
+            for (point, attempt) in faults {
+                if self.may_leak_in_bulk(number, point, attempt) {
+                    self.repeat(number, point, times)?;
+                }
+            }
+            self.compare(number, faults, &mut findings)?;
         }
-        self.compare(number, faults, findings)?;
         findings.extend(kmsg::report(&self.world.log()?));
-        Ok(())
+        Ok(findings)
     }
 
     /// Adds the points that were not known, or had no name, to the queue.
@@ -376,45 +392,44 @@ impl<W: World> Campaign<'_, W> {
         })
     }
 
-    /// Checks the command that failed, and that the operation works afterwards. Returns whether
-    /// the machine is as it was, as far as the commands show.
-    fn follow(
-        &mut self,
-        number: usize,
-        ended: &Ended,
-        injected: bool,
-        findings: &mut Vec<Finding>,
-    ) -> Result<bool> {
+    /// Checks how the command has ended, and puts it out of effect if it went on.
+    fn judge(&mut self, number: usize, ended: &Ended, injected: bool) -> Result<Vec<Finding>> {
         let operation = self.operation(number).clone();
         let limit = operation.limit();
+        let mut findings = Vec::new();
         if injected {
             findings.extend(of_command(&operation, ended));
         }
-        if findings.iter().any(|finding| finding.kind.needs_reset()) {
-            return Ok(false);
+        if needs_reset(&findings) || !ended.is_ok() {
+            return Ok(findings);
         }
-        if ended.is_ok() {
-            let check = self.clean(Kind::FalseSuccess, "the check", &operation.check, limit)?;
-            let is_wrong = check.is_some();
-            findings.extend(check);
-            let undo = self.clean(Kind::CannotUndo, "the inverse", &operation.undo, limit)?;
-            // What is not in effect need not be undone.
-            if !is_wrong {
-                findings.extend(undo);
-            }
+        let check = self.clean(Kind::FalseSuccess, "the check", &operation.check, limit)?;
+        let is_wrong = check.is_some();
+        findings.extend(check);
+        let undo = self.clean(Kind::CannotUndo, "the inverse", &operation.undo, limit)?;
+        // What is not in effect need not be undone.
+        if !is_wrong {
+            findings.extend(undo);
         }
+        Ok(findings)
+    }
+
+    /// Checks that the operation works without a fault.
+    fn works(&mut self, number: usize) -> Result<Vec<Finding>> {
+        let operation = self.operation(number).clone();
+        let mut findings = Vec::new();
         let steps = [
             (Kind::FailsAfterwards, "the operation", &operation.command),
             (Kind::FailsAfterwards, "the check", &operation.check),
             (Kind::CannotUndo, "the inverse", &operation.undo),
         ];
         for (kind, what, command) in steps {
-            if findings.iter().any(|finding| finding.kind.needs_reset()) {
-                return Ok(false);
+            if needs_reset(&findings) {
+                break;
             }
-            findings.extend(self.clean(kind, what, command, limit)?);
+            findings.extend(self.clean(kind, what, command, operation.limit())?);
         }
-        Ok(!findings.iter().any(|finding| finding.kind.needs_reset()))
+        Ok(findings)
     }
 
     /// Runs a command without a fault.
@@ -432,22 +447,28 @@ impl<W: World> Campaign<'_, W> {
         Ok(of_clean(kind, what, &ended))
     }
 
-    /// Whether an operation takes memory of which the kernel shows sums alone.
-    fn is_measured_in_bulk(&self, number: usize) -> bool {
+    /// Whether an operation with this fault can have taken memory of which the kernel shows sums
+    /// alone, and so can have leaked it.
+    fn may_leak_in_bulk(&self, number: usize, point: &Point, attempt: &Attempt) -> bool {
+        const CLASSES: [&str; 2] = ["percpu", "pages"];
         let faults = &self.state.operations[number].faults;
-        let classes = ["percpu", "pages"];
-        faults
-            .iter()
-            .any(|fault| classes.contains(&fault.point.class.as_str()))
+        let is_bulk = |fault: &Fault| CLASSES.contains(&fault.point.class.as_str());
+        let Some(first) = faults.iter().position(is_bulk) else {
+            return false;
+        };
+        // Points that were discovered are in the order of their first calls. What the operation
+        // takes behind the fault it has only if it went on.
+        let before = faults[..first].iter();
+        let ended_before = before
+            .filter(|fault| fault.discovered > 0)
+            .any(|fault| fault.point.id == point.id);
+        !ended_before || !matches!(attempt.reply, Answer::Error { .. })
     }
 
-    /// Injects the same faults again and again.
-    fn repeat(&mut self, number: usize, faults: &[Point], times: u32) -> Result<()> {
+    /// Injects the same fault again and again.
+    fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<()> {
         let operation = self.operation(number).clone();
-        let all = faults
-            .iter()
-            .flat_map(|point| (0..times).map(move |_| point));
-        for point in all {
+        for _ in 0..times {
             self.world.inject(&format!("arm one {}", point.id))?;
             let ended = self.world.run(&operation.command, operation.limit());
             self.world.inject("disarm")?;
@@ -463,13 +484,15 @@ impl<W: World> Campaign<'_, W> {
     fn compare(
         &mut self,
         number: usize,
-        faults: &[Point],
+        faults: &[(&Point, &Attempt)],
         findings: &mut Vec<Finding>,
     ) -> Result<()> {
         let (mut left, mut grown) = self.world.compare()?;
         if grown.unsure {
             // Twice: the first time may fill a cache for good.
-            self.repeat(number, faults, 2)?;
+            for (point, _) in faults {
+                self.repeat(number, point, 2)?;
+            }
             (left, grown) = self.world.compare()?;
         }
         for round in 0..COMPARISONS {
@@ -511,12 +534,9 @@ impl<W: World> Campaign<'_, W> {
         let mut attempts = Vec::new();
         for _ in 0..times {
             let attempt = self.inject(number, &point)?;
-            let needs_reset = attempt
-                .findings
-                .iter()
-                .any(|finding| finding.kind.needs_reset());
+            let is_lost = needs_reset(&attempt.findings);
             attempts.push(attempt);
-            if needs_reset {
+            if is_lost {
                 break;
             }
             self.world.remember()?;
