@@ -49,8 +49,9 @@ install_all() {
 	install -D -m 644 "$tools/tackle.bash" \
 		"${DESTDIR:-}$prefix/share/bash-completion/completions/tackle"
 	install -D -m 644 -t "${DESTDIR:-}$prefix/share/man/man8" \
-		"$TACKLE_TOP/Documentation/man/tackle.8"
-	say "installed ${DESTDIR:-}$prefix/sbin/tackle and tackle(8)"
+		"$TACKLE_TOP/Documentation/man/tackle.8" \
+		"$TACKLE_TOP/Documentation/man/tackle-fault.8"
+	say "installed ${DESTDIR:-}$prefix/sbin/tackle, tackle(8) and tackle-fault(8)"
 	for kind in "${kinds[@]}"; do
 		install -D -m 644 -t "${DESTDIR:-}$folder" "$tools/q_$kind.so"
 		install -D -m 644 -t "${DESTDIR:-}$prefix/share/man/man8" \
