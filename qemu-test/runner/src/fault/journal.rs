@@ -98,7 +98,7 @@ impl Journal {
             }
             "end" => {
                 let is_clean = event["findings"].as_array().is_none_or(Vec::is_empty);
-                let is_it = |key: &(u64, String)| key.1 == event["id"];
+                let is_it = |key: &(u64, String)| key.0 == operation && key.1 == event["id"];
                 if let Some(at) = self.current.iter().position(is_it) {
                     let key = self.current.remove(at);
                     self.ended(key, !is_clean);
@@ -108,7 +108,8 @@ impl Journal {
                 self.current.clear();
                 self.doubts += 1;
             }
-            "lost" => {
+            // A campaign that goes on has lost its machine before, too.
+            "lost" | "start" => {
                 let mut current = std::mem::take(&mut self.current);
                 // Of a row nobody knows which fault it was: each is injected again.
                 match current.len() {
@@ -148,26 +149,24 @@ impl Journal {
         Ok(was_injecting)
     }
 
-    /// The line `FAULT INJECTED` of the last fault.
-    pub fn last_title(&self) -> Option<String> {
-        let begin = self
-            .events
-            .iter()
-            .rfind(|event| event["event"] == "begin")?;
-        let points = self
-            .events
-            .iter()
-            .filter_map(|event| event["points"].as_array())
-            .flatten();
-        let mut points = points.filter(|point| point["id"] == begin["id"]);
-        let text = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
-        let point = points.next()?;
-        Some(format!(
-            "FAULT INJECTED: {} returns {} at {}",
-            text(&point["function"]),
-            text(&point["value"]),
-            text(&point["site"])
-        ))
+    /// The lines `FAULT INJECTED` of the faults that are being injected.
+    pub fn titles(&self) -> Vec<String> {
+        let title = |(_, id): &(u64, String)| {
+            let points = self
+                .events
+                .iter()
+                .filter_map(|event| event["points"].as_array());
+            let mut points = points.flatten().filter(|point| point["id"] == **id);
+            let text = |value: &Value| value.as_str().unwrap_or("unknown").to_owned();
+            let point = points.next()?;
+            Some(format!(
+                "FAULT INJECTED: {} returns {} at {}",
+                text(&point["function"]),
+                text(&point["value"]),
+                text(&point["site"])
+            ))
+        };
+        self.current.iter().filter_map(title).collect()
     }
 
     /// Whether all operations are done.
@@ -284,8 +283,15 @@ mod tests {
         }
         assert_eq!(journal.count(), (2, 2));
         assert_eq!(journal.progress(), 3);
+        // The user has interrupted a row, and begins again.
+        for id in ["a", "b"] {
+            journal.add(&begin(id)).unwrap();
+        }
+        assert_eq!(journal.titles().len(), 2);
+        journal.add("{\"event\":\"start\"}").unwrap();
+        assert_eq!((journal.progress(), journal.titles().len()), (4, 0));
         assert!(!journal.lost("the kernel crashed", "").unwrap());
-        assert_eq!(journal.progress(), 3);
+        assert_eq!(journal.progress(), 4);
     }
 
     #[test]
@@ -300,12 +306,12 @@ mod tests {
         let log = "[    1.200000] fine\n\
                    [    1.300000] BUG: kernel NULL pointer dereference, address: 0\n\
                    [    1.400000] x\n";
+        assert_eq!(
+            journal.titles(),
+            ["FAULT INJECTED: f returns null at m:g+0x1"]
+        );
         assert!(journal.lost("the kernel crashed", log).unwrap());
         assert_eq!(journal.count(), (1, 4));
-        assert_eq!(
-            journal.last_title().unwrap(),
-            "FAULT INJECTED: f returns null at m:g+0x1"
-        );
         assert!(!journal.lost("the guest hangs", "").unwrap());
         let lost = &journal.events[2];
         assert_eq!(

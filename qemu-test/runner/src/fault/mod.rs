@@ -261,6 +261,8 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
         };
         if let Some(text) = lost {
             outcome.crashes += 1;
+            // More than one: it was one of these, which were injected in a row.
+            let titles = journal.titles().join("\n");
             if !journal.lost(text, &log)? {
                 stray += 1;
                 place.ui.note(&format!(
@@ -269,8 +271,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
                 ));
             }
             let path = place.output.join(format!("crash-{}.log", outcome.crashes));
-            let first = journal.last_title().unwrap_or_default();
-            fs::write(&path, format!("{first}\n{log}")).context("cannot write a log")?;
+            fs::write(&path, format!("{titles}\n{log}")).context("cannot write a log")?;
         } else if journal.is_finished() || said.contains("stopped;") {
             break;
         } else if journal.progress() == known || !said.contains("must be started anew") {

@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 
-use super::command::Ended;
+use super::command::{Ended, How};
 use super::finding::{of_clean, of_command, Answer, Finding, Kind};
 use super::injector::World;
 use super::journal::{Attempt, Event, Journal};
 use super::kmsg;
 use super::point::{Point, Seen, Words};
-use super::state::{Fault, State, DISCOVERIES};
+use super::state::{State, DISCOVERIES};
 use super::workload::{Operation, Workload};
 
 /// What the user of a campaign sees, and whether they want it to stop.
@@ -141,9 +141,13 @@ impl<W: World> Campaign<'_, W> {
             let is_done = self.state.operations[number].discoveries >= DISCOVERIES
                 && self.state.operations[number].next().is_none();
             if wanted && !is_done {
-                let end = self.fail_all(number)?;
-                if end != End::Finished {
-                    return Ok(end);
+                match self.fail_all(number)? {
+                    End::Finished => {}
+                    End::Stopped => {
+                        self.leave(number)?;
+                        return Ok(End::Stopped);
+                    }
+                    reset @ End::Reset(_) => return Ok(reset),
                 }
             }
             if only == Some(number) {
@@ -151,12 +155,7 @@ impl<W: World> Campaign<'_, W> {
             }
             self.perform(number)?;
         }
-        let last = only.unwrap_or(self.workload.operations.len());
-        for number in (0..last).rev() {
-            self.undo(number)?;
-        }
-        let cleanup = self.workload.cleanup.clone();
-        self.must("the cleanup", &cleanup, Duration::from_secs(120))?;
+        self.leave(only.unwrap_or(self.workload.operations.len()))?;
         if only.is_none() {
             self.add(Event::Finish)?;
         }
@@ -172,7 +171,12 @@ impl<W: World> Campaign<'_, W> {
             self.discover_one(number)?;
             self.perform(number)?;
         }
-        for number in (0..self.workload.operations.len()).rev() {
+        self.leave(self.workload.operations.len())
+    }
+
+    /// Puts the first `count` operations out of effect, and runs the workload's own cleanup.
+    fn leave(&mut self, count: usize) -> Result<()> {
+        for number in (0..count).rev() {
             self.undo(number)?;
         }
         let cleanup = self.workload.cleanup.clone();
@@ -239,7 +243,11 @@ impl<W: World> Campaign<'_, W> {
         self.world.remember()?;
         loop {
             let progress = &self.state.operations[number];
-            let row = progress.row().into_iter();
+            // The repetitions for bulk memory take longer than all else, so a row saves nothing.
+            let is_repeated =
+                self.operation(number).repeat > 1 && self.first_in_bulk(number).is_some();
+            let longest = if is_repeated { 1 } else { usize::MAX };
+            let row = progress.row().into_iter().take(longest);
             let row: Vec<_> = row.map(|at| progress.faults[at].point.clone()).collect();
             let Some(first) = row.first() else {
                 return Ok(End::Finished);
@@ -253,7 +261,11 @@ impl<W: World> Campaign<'_, W> {
                 1 => self.fail_one(number, first)?,
                 _ => self.fail_row(number, &row)?,
             };
-            if let Some(finding) = findings.iter().find(|one| one.kind.needs_reset()) {
+            // A report in the log can come of damage, which the next faults would be charged with.
+            let is_lost = |one: &&Finding| {
+                one.kind.needs_reset() || (row.len() > 1 && one.kind == Kind::Report)
+            };
+            if let Some(finding) = findings.iter().find(is_lost) {
                 let reason = format!("{}: {}", finding.kind.text(), finding.text);
                 return Ok(End::Reset(reason));
             }
@@ -277,7 +289,11 @@ impl<W: World> Campaign<'_, W> {
         let (mut attempts, mut findings) = (Vec::new(), Vec::new());
         // If a call is not reached, an earlier fault may have broken the operation.
         let mut is_reached = true;
-        for point in row {
+        self.world.log()?;
+        for (at, point) in row.iter().enumerate() {
+            if at > 0 && self.watcher.stops() {
+                break;
+            }
             let attempt = self.strike(number, point)?;
             findings.extend(attempt.findings.clone());
             is_reached = attempt.injected;
@@ -328,6 +344,8 @@ impl<W: World> Campaign<'_, W> {
     /// # Errors
     /// When the injector refuses, or the run is not valid.
     pub fn inject(&mut self, number: usize, point: &Point) -> Result<Attempt> {
+        // What was logged before is not of this fault.
+        self.world.log()?;
         let mut attempt = self.strike(number, point)?;
         if !needs_reset(&attempt.findings) {
             let findings = self.examine(number, &[(point, &attempt)])?;
@@ -343,7 +361,6 @@ impl<W: World> Campaign<'_, W> {
             id: point.id.clone(),
         })?;
         self.world.mark(&point.title());
-        self.world.log()?;
         let shot = self.shoot(number, &format!("arm one {}", point.id))?;
         let reply = Answer::of(&shot.ended);
         self.note_new(number, shot.seen)?;
@@ -365,9 +382,11 @@ impl<W: World> Campaign<'_, W> {
             let times = self.operation(number).repeat;
             for (point, attempt) in faults {
                 if self.may_leak_in_bulk(number, point, attempt) {
-                    self.repeat(number, point, times)?;
+                    findings.extend(self.repeat(number, point, times)?);
                 }
             }
+        }
+        if !needs_reset(&findings) {
             self.compare(number, faults, &mut findings)?;
         }
         findings.extend(kmsg::report(&self.world.log()?));
@@ -447,37 +466,45 @@ impl<W: World> Campaign<'_, W> {
         Ok(of_clean(kind, what, &ended))
     }
 
-    /// Whether an operation with this fault can have taken memory of which the kernel shows sums
-    /// alone, and so can have leaked it.
-    fn may_leak_in_bulk(&self, number: usize, point: &Point, attempt: &Attempt) -> bool {
+    /// The place of the first point of an operation at which it takes memory of which the kernel
+    /// shows sums alone.
+    fn first_in_bulk(&self, number: usize) -> Option<usize> {
         const CLASSES: [&str; 2] = ["percpu", "pages"];
-        let faults = &self.state.operations[number].faults;
-        let is_bulk = |fault: &Fault| CLASSES.contains(&fault.point.class.as_str());
-        let Some(first) = faults.iter().position(is_bulk) else {
+        let mut faults = self.state.operations[number].faults.iter();
+        faults.position(|fault| CLASSES.contains(&fault.point.class.as_str()))
+    }
+
+    /// Whether an operation with this fault can have taken such memory, and so can have leaked it.
+    fn may_leak_in_bulk(&self, number: usize, point: &Point, attempt: &Attempt) -> bool {
+        let Some(first) = self.first_in_bulk(number) else {
             return false;
         };
         // Points that were discovered are in the order of their first calls. What the operation
         // takes behind the fault it has only if it went on.
-        let before = faults[..first].iter();
+        let before = self.state.operations[number].faults[..first].iter();
         let ended_before = before
             .filter(|fault| fault.discovered > 0)
             .any(|fault| fault.point.id == point.id);
         !ended_before || !matches!(attempt.reply, Answer::Error { .. })
     }
 
-    /// Injects the same fault again and again.
-    fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<()> {
+    /// Injects the same fault again and again. Returns what is wrong if a command does not end.
+    fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<Option<Finding>> {
         let operation = self.operation(number).clone();
         for _ in 0..times {
             self.world.inject(&format!("arm one {}", point.id))?;
             let ended = self.world.run(&operation.command, operation.limit());
             self.world.inject("disarm")?;
+            let ended = ended?;
+            if matches!(ended.how, How::TimedOut | How::Stuck) {
+                return Ok(of_command(&operation, &ended));
+            }
             // Without an effect there is nothing to undo.
-            if ended?.is_ok() && !operation.undo.trim().is_empty() {
+            if ended.is_ok() && !operation.undo.trim().is_empty() {
                 self.world.run(&operation.undo, operation.limit())?;
             }
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Compares objects and memory with those before.
@@ -491,7 +518,7 @@ impl<W: World> Campaign<'_, W> {
         if grown.unsure {
             // Twice: the first time may fill a cache for good.
             for (point, _) in faults {
-                self.repeat(number, point, 2)?;
+                findings.extend(self.repeat(number, point, 2)?);
             }
             (left, grown) = self.world.compare()?;
         }
@@ -537,10 +564,11 @@ impl<W: World> Campaign<'_, W> {
             let is_lost = needs_reset(&attempt.findings);
             attempts.push(attempt);
             if is_lost {
-                break;
+                return Ok(attempts);
             }
             self.world.remember()?;
         }
+        self.leave(number)?;
         Ok(attempts)
     }
 }

@@ -30,15 +30,13 @@ pub fn page(report: &Report) -> String {
 }
 
 fn write(page: &mut String, report: &Report) -> std::fmt::Result {
-    let title = report.findings.iter().chain(&report.unsteady).next();
-    let title = title.map_or("FAULT INJECTED: no finding", |case| case.title.as_str());
     write!(
         page,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{name}: faults</title>\
          <style>{STYLE}</style></head>\n<body><h1>{}</h1>\n\
          <p>All findings were seen while faults were injected on purpose. Workload {name}, modules {}, \
          Linux {}{}.</p>\n",
-        escape(title),
+        escape(report.title()),
         escape(&report.modules.join(", ")),
         escape(&report.kernel),
         if report.finished { "" } else { " (not finished)" },
@@ -68,6 +66,16 @@ fn write(page: &mut String, report: &Report) -> std::fmt::Result {
             .unsteady
             .iter()
             .try_for_each(|found| case(page, found, " soft"))?;
+    }
+    if !report.unexplained.is_empty() {
+        writeln!(
+            page,
+            "<h2>Seen after faults in a row, and after none of them alone</h2>"
+        )?;
+        for one in &report.unexplained {
+            let lines = escape(&one.lines().join("\n"));
+            writeln!(page, "<div class=\"case soft\"><pre>{lines}</pre></div>")?;
+        }
     }
     if !report.marked.is_empty() {
         let lines = escape(&report.marked.join("\n"));

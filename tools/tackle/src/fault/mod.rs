@@ -31,6 +31,7 @@ use std::time::Duration;
 use anyhow::{bail, ensure, Context, Result};
 use clap::{Args, Subcommand};
 use nix::unistd::geteuid;
+use serde::Serialize;
 
 use self::campaign::{Campaign, End, Watcher};
 use self::injector::{Machine, World};
@@ -335,7 +336,15 @@ impl Run {
             show(&state, self.json, self.html.as_deref())?;
         }
         match end {
-            End::Finished => Ok(()),
+            End::Finished => {
+                let found = state
+                    .operations
+                    .iter()
+                    .flat_map(|progress| &progress.faults);
+                let count = found.filter(|fault| !fault.findings().0.is_empty()).count();
+                ensure!(count == 0, "{count} fault points have findings");
+                Ok(())
+            }
             End::Stopped => bail!("stopped; the same command with --journal goes on"),
             End::Reset(reason) => {
                 bail!("the machine must be started anew ({reason}); then the same command with --journal goes on")
@@ -435,5 +444,17 @@ fn points(state: &State) -> String {
 }
 
 fn json_points(state: &State) -> Result<()> {
-    json(&state.operations)
+    #[derive(Serialize)]
+    struct Operation<'a> {
+        operation: &'a str,
+        #[serde(flatten)]
+        progress: &'a state::Progress,
+    }
+    let names = state.start.iter().flat_map(|start| &start.operations);
+    let all = names.zip(&state.operations);
+    let all = all.map(|(operation, progress)| Operation {
+        operation,
+        progress,
+    });
+    json(&all.collect::<Vec<_>>())
 }

@@ -38,6 +38,32 @@ pub struct Case {
     pub details: Vec<String>,
 }
 
+/// What was found after faults in a row, and by none of them alone.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unexplained {
+    /// The operation.
+    pub operation: String,
+    /// The titles of the faults: `FAULT INJECTED`, with function and site.
+    pub faults: Vec<String>,
+    /// What is wrong.
+    pub kind: Kind,
+    /// In one line.
+    pub text: String,
+    /// The evidence.
+    pub details: Vec<String>,
+}
+
+impl Unexplained {
+    /// In lines of text.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines = self.faults.clone();
+        let kind = self.kind.text();
+        lines.push(format!("  {}: {kind}: {}", self.operation, self.text));
+        lines.extend(self.details.iter().map(|line| format!("    | {line}")));
+        lines
+    }
+}
+
 /// One operation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
@@ -97,8 +123,9 @@ pub struct Report {
     pub findings: Vec<Case>,
     /// What was wrong in some of them only.
     pub unsteady: Vec<Case>,
-    /// Points that not both discoveries have, or whose call did not fail, and what was found after
-    /// faults in a row, and by none of them alone.
+    /// What was found after faults in a row, and by none of them alone.
+    pub unexplained: Vec<Unexplained>,
+    /// Points that not both discoveries have, or whose call did not fail.
     pub marked: Vec<String>,
 }
 
@@ -119,6 +146,7 @@ impl Report {
             coverage: Vec::new(),
             findings: Vec::new(),
             unsteady: Vec::new(),
+            unexplained: Vec::new(),
             marked: Vec::new(),
         };
         for (name, progress) in start.operations.iter().zip(&state.operations) {
@@ -146,17 +174,18 @@ impl Report {
                         .push(format!("{name}: {site}: was not called again"));
                 }
             }
-            for doubt in progress.unexplained() {
-                let count = doubt.ids.len();
-                let found = doubt.findings.iter();
-                report.marked.extend(found.map(|finding| {
-                    let kind = finding.kind.text();
-                    format!(
-                        "{name}: after {count} faults in a row, and by none of them alone: {kind}: {}",
-                        finding.text
-                    )
-                }));
-            }
+            let all = progress.unexplained();
+            report.unexplained.extend(all.map(|(doubt, finding)| {
+                let is_of = |fault: &&Fault| doubt.ids.contains(&fault.point.id);
+                let row = faults.iter().filter(is_of);
+                Unexplained {
+                    operation: name.clone(),
+                    faults: row.map(|fault| fault.point.title()).collect(),
+                    kind: finding.kind,
+                    text: finding.text.clone(),
+                    details: finding.details.clone(),
+                }
+            }));
             report.operations.push(Row {
                 operation: name.clone(),
                 points: faults.len(),
@@ -175,14 +204,27 @@ impl Report {
         Ok(report)
     }
 
+    /// Whether nothing was found.
+    fn is_clean(&self) -> bool {
+        self.findings.is_empty() && self.unsteady.is_empty() && self.unexplained.is_empty()
+    }
+
+    /// The first line: the fault of the first finding.
+    pub fn title(&self) -> &str {
+        let cases = self.findings.iter().chain(&self.unsteady);
+        let alone = cases.map(|case| &case.title);
+        let mut titles = alone.chain(self.unexplained.iter().flat_map(|one| &one.faults));
+        titles
+            .next()
+            .map_or("FAULT INJECTED: no finding", String::as_str)
+    }
+
     /// The report as text.
     pub fn text(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
-        if let Some(first) = self.findings.iter().chain(&self.unsteady).next() {
-            lines.push(first.title.clone());
+        lines.push(self.title().to_owned());
+        if !self.is_clean() {
             lines.push("All that follows was seen while faults were injected on purpose.".into());
-        } else {
-            lines.push("FAULT INJECTED: no finding".into());
         }
         lines.push(format!(
             "workload {}, modules {}, Linux {}{}",
@@ -227,6 +269,14 @@ impl Report {
             for case in &self.unsteady {
                 lines.push(String::new());
                 lines.extend(case.lines());
+            }
+        }
+        if !self.unexplained.is_empty() {
+            lines.push(String::new());
+            lines.push("Seen after these faults in a row, and after none of them alone:".into());
+            for one in &self.unexplained {
+                lines.push(String::new());
+                lines.extend(one.lines());
             }
         }
         lines.push(String::new());

@@ -103,7 +103,7 @@ impl Progress {
 
     /// The faults that are injected next, in a row, before the machine is compared. A row has one
     /// fault at first, and gets longer with the number of faults that had no finding, up to
-    /// [`ROW`].
+    /// [`ROW`]. After a row in which something was found, it is one again.
     pub fn row(&self) -> Vec<usize> {
         let Some(first) = self.next() else {
             return Vec::new();
@@ -114,7 +114,7 @@ impl Progress {
         let before = self.faults[..first].iter().rev();
         let is_clean = |fault: &&Fault| {
             let mut attempts = fault.attempts.iter();
-            attempts.all(|attempt| attempt.findings.is_empty())
+            !fault.is_alone && attempts.all(|attempt| attempt.findings.is_empty())
         };
         let clean = before.take(ROW).take_while(is_clean).count();
         let row = self.faults[first..].iter().take(clean.max(1));
@@ -122,16 +122,23 @@ impl Progress {
         (first..first + len).collect()
     }
 
-    /// What was found after a row of faults, and by none of them alone.
-    pub fn unexplained(&self) -> impl Iterator<Item = &Doubt> {
-        let is_explained = |doubt: &&Doubt| {
-            let mut row = self.faults.iter();
-            row.any(|fault| {
-                let found = fault.attempts.iter().any(|one| !one.findings.is_empty());
-                doubt.ids.contains(&fault.point.id) && (found || fault.left() > 0)
-            })
-        };
-        self.doubts.iter().filter(move |doubt| !is_explained(doubt))
+    /// What was found after rows of faults, and by none of their faults alone.
+    pub fn unexplained(&self) -> impl Iterator<Item = (&Doubt, &Finding)> {
+        let all = self.doubts.iter().flat_map(|doubt| {
+            let found = doubt.findings.iter();
+            found.map(move |finding| (doubt, finding))
+        });
+        all.filter(|(doubt, finding)| !self.is_explained(doubt, finding))
+    }
+
+    /// Whether a fault of a row shows the same alone, or what hides it; or has not been tried yet.
+    fn is_explained(&self, doubt: &Doubt, finding: &Finding) -> bool {
+        let mut row = self.faults.iter();
+        row.any(|fault| {
+            let mut found = fault.attempts.iter().flat_map(|one| &one.findings);
+            let is_like = |one: &Finding| one.kind == finding.kind || one.kind.needs_reset();
+            doubt.ids.contains(&fault.point.id) && (fault.left() > 0 || found.any(is_like))
+        })
     }
 
     /// The share of the points of the discoveries that were called in each of them, in percent.
