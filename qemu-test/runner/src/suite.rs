@@ -4,7 +4,7 @@
 
 use anyhow::{bail, Result};
 
-use crate::fault;
+use crate::fault::suite::Set;
 use crate::kernel::Kernel;
 use crate::qemu::NODES;
 
@@ -142,7 +142,7 @@ pub enum Suite {
     /// The runner's own test on real boots that must fail.
     Rig,
     /// Campaigns of fault injection whose results are known.
-    Campaign,
+    Campaigns(Set),
 }
 
 impl Suite {
@@ -152,7 +152,8 @@ impl Suite {
         [Self::Checks, Self::Host]
             .into_iter()
             .chain(guest)
-            .chain([Self::Rig, Self::Campaign])
+            .chain([Self::Rig])
+            .chain(Set::ALL.map(Self::Campaigns))
             .collect()
     }
 
@@ -163,19 +164,21 @@ impl Suite {
             Self::Host => "host",
             Self::Guest(guest) => guest.name,
             Self::Rig => "rig",
-            Self::Campaign => fault::suite::NAME,
+            Self::Campaigns(set) => set.name(),
         }
     }
 
-    /// Whether it belongs to an ordinary run. Campaigns take a quarter of an hour:
-    /// `make test SUITE=fault_campaign`.
+    /// Whether it belongs to an ordinary run.
     fn is_ordinary(self) -> bool {
-        self != Self::Campaign
+        match self {
+            Self::Campaigns(set) => set.is_ordinary(),
+            _ => true,
+        }
     }
 
     /// Whether it boots a kernel.
     pub fn boots(self) -> bool {
-        matches!(self, Self::Guest(_) | Self::Rig | Self::Campaign)
+        matches!(self, Self::Guest(_) | Self::Rig | Self::Campaigns(_))
     }
 }
 
@@ -207,7 +210,8 @@ mod tests {
     #[test]
     fn none_means_an_ordinary_run() {
         let ordinary = select(&[]).unwrap();
-        assert!(!ordinary.contains(&Suite::Campaign));
+        assert!(ordinary.contains(&Suite::Campaigns(Set::Ourselves)));
+        assert!(!ordinary.contains(&Suite::Campaigns(Set::Planted)));
         assert_eq!(ordinary.len() + 1, Suite::all().len());
     }
 

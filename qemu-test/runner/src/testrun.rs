@@ -182,7 +182,8 @@ impl Job<'_> {
             Self::Trap(trap) => format!("rig {} {}", trap.suite.name, accel.name()),
             Self::Saved(test) => format!("rig {} {}", test.name, accel.name()),
             Self::Campaign(campaign) => {
-                format!("{} {} {}", fault::suite::NAME, campaign.name, accel.name())
+                let suite = campaign.set.name();
+                format!("{suite} {} {}", campaign.name, accel.name())
             }
         }
     }
@@ -199,7 +200,7 @@ impl Job<'_> {
                 ("rig", place.name.clone())
             }
             Self::Saved(_) => ("rig", kernels[0].name.clone()),
-            Self::Campaign(_) => (fault::suite::NAME, kernels[0].name.clone()),
+            Self::Campaign(campaign) => (campaign.set.name(), kernels[0].name.clone()),
         })
     }
 }
@@ -218,7 +219,7 @@ fn jobs<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Job<'a>> {
             let traps = rig::TRAPS.iter().map(Job::Trap);
             traps.chain(saved::TESTS.iter().map(Job::Saved)).collect()
         }
-        Suite::Campaign => fault::suite::CAMPAIGNS.iter().map(Job::Campaign).collect(),
+        Suite::Campaigns(set) => set.campaigns().map(Job::Campaign).collect(),
     };
     suites.iter().flat_map(jobs).collect()
 }
