@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Marks memory for hinting faults of NUMA balancing, or starts a scan, without the scan period. Both
- * apply to the process that writes to the module's file.
+ * Marks memory for hinting faults of NUMA balancing, or starts a scan, without the scan period.
+ * Both apply to the process that writes to the module's file.
  *
  *	insmod numa_bench.ko
  *	printf '%x %x' ADDRESS LENGTH > /sys/kernel/debug/numa_bench
