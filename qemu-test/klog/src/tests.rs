@@ -21,6 +21,7 @@ const WARNINGS: &[&str] = &[
     // kernel/panic.c, with the place first since Linux 6.17.
     "WARNING: net/core/dev.c:1 at f+0x1/0x2 [rig_bug], CPU#1: insmod/77",
     "WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2",
+    "WARNING: stack going in the wrong direction? at do_exit+0x1/0x2",
     // mm/kasan/report.c, mm/kfence/report.c, lib/ubsan.c
     "BUG: KASAN: slab-use-after-free in rig_use_after_free+0x5c/0x70 [rig_bug]",
     "BUG: KASAN: invalid-access",
@@ -113,6 +114,8 @@ fn what_is_no_trouble() {
         "tackle: loading out-of-tree module taints kernel.",
         "FAULT_INJECTION: forcing a failure.",
         "livepatch: 'livepatch_cmdline': patching complete",
+        // arch/x86/kernel/unwind_orc.c
+        "WARNING: stack going in the wrong direction? at return_to_handler+0x46/0x4d",
         "workqueue: drain_vmap_area_work hogged CPU for >10000us 4 times",
     ] {
         assert_eq!(sign(text), None, "{text}");
