@@ -3,6 +3,7 @@
 //! A process whose memory is on one node while it runs on another: what NUMA
 //! balancing is made for. The program starts itself for that.
 
+use std::fs;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::PathBuf;
@@ -281,14 +282,21 @@ impl Worker {
     /// It does not stop.
     pub fn stop(&self) -> Result<()> {
         kill(Pid::from_raw(self.pid() as i32), Signal::SIGSTOP)?;
-        let mut stat = String::new();
+        let mut running = Vec::new();
         let stopped = wait_for("the worker to stop", Duration::from_secs(30), || {
-            stat = debugfs::read(format!("/proc/{}/stat", self.pid()))?;
-            // The name before the state may have blanks and parentheses.
-            let state = stat.rsplit(") ").next().unwrap_or("");
-            Ok(state.starts_with('T').then_some(()))
+            running.clear();
+            // Each thread stops by itself.
+            for thread in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
+                let stat = debugfs::read(thread?.path().join("stat"))?;
+                // The name before the state may have blanks and parentheses.
+                let state = stat.rsplit(") ").next().unwrap_or("");
+                if !state.starts_with('T') {
+                    running.push(stat);
+                }
+            }
+            Ok(running.is_empty().then_some(()))
         });
-        stopped.with_context(|| format!("its state is {stat}"))
+        stopped.with_context(|| format!("still running: {running:?}"))
     }
 
     /// Sends it SIGUSR1, which `--first-ends` and `--then-exec` wait for.

@@ -21,7 +21,7 @@ pub(super) fn advice_changes_nothing(context: &mut Context<'_>) -> Result<()> {
     let file = debugfs::tackle("numa_policy");
     ensure!(!file.exists(), "a policy is registered");
     let eager = Eager::new()?;
-    let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
+    let worker = Worker::with("--threads 2 --mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
     let line = wait_for("the task in the plan", patience(LIMIT), || {
         numa_balance::planned(pid)
@@ -39,7 +39,7 @@ pub(super) fn the_command_advises(context: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let module = module::load(MODULE, EAGER)?;
     let eager = Eager::new()?;
-    let worker = Worker::with("--mib 16 --free --memory 1 --run 0")?;
+    let worker = Worker::with("--threads 2 --mib 16 --free --memory 1 --run 0")?;
     let pid = worker.pid();
     let json = wait_for("the task in the advice", patience(LIMIT), || {
         let json: Value = serde_json::from_str(&tackle::text("numa advise --all --json")?)?;
