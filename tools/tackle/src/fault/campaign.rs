@@ -44,6 +44,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// Points from which on the injector forgets them.
 const MANY: usize = 100;
 
+/// How many points are in one event at most: each can have some KiB of stack, and whoever reads the
+/// events line by line may have a limit.
+const TOGETHER: usize = 4;
+
 /// How often an operation is run before its points are discovered. The first run fills caches.
 const WARM_UP: usize = 2;
 
@@ -198,10 +202,21 @@ impl<W: World> Campaign<'_, W> {
                 shot.ended.last_line()
             );
             self.undo(number)?;
-            let points = shot.seen.into_iter().map(|seen| seen.point).collect();
+            let points: Vec<_> = shot.seen.into_iter().map(|seen| seen.point).collect();
+            // At least one event, for a discovery without points.
+            let mut parts = points.chunks(TOGETHER).collect::<Vec<_>>();
+            let last = parts.pop().unwrap_or_default();
+            for part in parts {
+                self.add(Event::Discovered {
+                    operation: number,
+                    points: part.to_vec(),
+                    more: true,
+                })?;
+            }
             self.add(Event::Discovered {
                 operation: number,
-                points,
+                points: last.to_vec(),
+                more: false,
             })?;
         }
         Ok(())
@@ -402,12 +417,11 @@ impl<W: World> Campaign<'_, W> {
         };
         let new = seen.into_iter().map(|seen| seen.point);
         let points: Vec<_> = new.filter(|point| !is_known(point)).collect();
-        if points.is_empty() {
-            return Ok(());
-        }
-        self.add(Event::Appeared {
-            operation: number,
-            points,
+        points.chunks(TOGETHER).try_for_each(|part| {
+            self.add(Event::Appeared {
+                operation: number,
+                points: part.to_vec(),
+            })
         })
     }
 

@@ -68,8 +68,19 @@ pub struct Finding {
 }
 
 impl Finding {
-    /// A finding with its evidence.
-    pub fn new(kind: Kind, text: impl Into<String>, details: Vec<String>) -> Self {
+    /// A finding with its evidence, of which [`EVIDENCE`] bytes are kept.
+    pub fn new(kind: Kind, text: impl Into<String>, mut details: Vec<String>) -> Self {
+        let mut kept = 0;
+        let mut fits = |line: &String| {
+            kept += line.len();
+            kept <= EVIDENCE
+        };
+        let lines = details.iter().take_while(|line| fits(line)).count();
+        if lines < details.len() {
+            let left = details.len() - lines;
+            details.truncate(lines);
+            details.push(format!("({left} more lines)"));
+        }
         Self {
             kind,
             text: text.into(),
@@ -77,6 +88,10 @@ impl Finding {
         }
     }
 }
+
+/// Bytes of evidence that are kept of a finding. Whoever reads the journal line by line may have a
+/// limit.
+const EVIDENCE: usize = 8 << 10;
 
 /// How the operation answered to the fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -205,6 +220,17 @@ mod tests {
         let end = ended(How::Exit(1), "Cannot allocate memory");
         assert_eq!(of_command(&operation, &end), None);
         assert_eq!(of_command(&operation, &ended(How::Exit(0), "")), None);
+    }
+
+    #[test]
+    fn evidence_is_limited() {
+        let of = |count: usize| {
+            let lines = vec!["x".repeat(1 << 10); count];
+            Finding::new(Kind::Leak, "text", lines).details
+        };
+        assert_eq!(of(8).len(), 8);
+        let details = of(100);
+        assert_eq!((details.len(), details[8].as_str()), (9, "(92 more lines)"));
     }
 
     #[test]

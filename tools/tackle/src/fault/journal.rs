@@ -38,8 +38,11 @@ pub enum Event {
     Discovered {
         /// The operation's number, from 0.
         operation: usize,
-        /// Its points.
+        /// Its points, or some of them.
         points: Vec<Point>,
+        /// Whether the next event has more of them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        more: bool,
     },
     /// Points were called for the first time while another one failed.
     Appeared {

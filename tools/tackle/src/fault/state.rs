@@ -252,9 +252,13 @@ impl State {
                 self.calls
                     .push((module.clone(), calls.clone(), unknown.clone()));
             }
-            Event::Discovered { operation, points } => {
+            Event::Discovered {
+                operation,
+                points,
+                more,
+            } => {
                 let progress = self.progress(*operation)?;
-                progress.discoveries += 1;
+                progress.discoveries += usize::from(!more);
                 progress.add(points, 1);
             }
             Event::Appeared { operation, points } => self.progress(*operation)?.add(points, 0),
@@ -343,6 +347,7 @@ pub mod tests {
         Event::Discovered {
             operation: 0,
             points: ids.iter().map(|id| point(*id)).collect(),
+            more: false,
         }
     }
 
