@@ -72,9 +72,10 @@ EXTRA := $(BUILD)/extra
 # What campaigns are run: a workload of qemu-test/fault, the user's own, or a module without one.
 fault-known = $(wildcard qemu-test/fault/$(1).toml)
 fault-source = $(if $(call fault-known,$(1)),--workload=$(1).toml,--module=$(1))
-fault-ours := fault_planted fault_repaired ourselves ourselves_more
+fault-ourselves := $(basename $(notdir $(wildcard qemu-test/fault/ourselves*.toml)))
+fault-ours := fault_planted fault_repaired $(fault-ourselves)
 fault-all := $(filter-out $(fault-ours),$(basename $(notdir $(wildcard qemu-test/fault/*.toml))))
-fault-names = $(if $(SELF),ourselves ourselves_more,$(if $(filter all,$(MODULES)),$(fault-all),$(MODULES) $(MODULE)))
+fault-names = $(if $(SELF),$(fault-ourselves),$(if $(filter all,$(MODULES)),$(fault-all),$(MODULES) $(MODULE)))
 fault-tasks = $(if $(WORKLOAD),--workload=$(notdir $(WORKLOAD)),$(foreach name,$(fault-names),$(call fault-source,$(name))))
 
 .PHONY: fault-files

@@ -99,8 +99,7 @@ const SIGNS: &[(Kind, &str)] = &[
 /// The kernel's unwinder says this once if an interrupt comes within the last instructions of
 /// `return_to_handler()` (`arch/x86/kernel/ftrace_64.S`) and something then saves a stack, as KASAN
 /// does for each allocation: the hints for the unwinder are wrong there. The stack ends early.
-const KNOWN: &[&str] =
-    &["WARNING: stack going in the wrong direction? at return_to_handler+"];
+const KNOWN: &[&str] = &["WARNING: stack going in the wrong direction? at return_to_handler+"];
 
 static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(SIGNS.iter().map(|(_, pattern)| pattern)).expect("the patterns above are valid")

@@ -65,14 +65,20 @@ pub struct Campaign {
 const CAMPAIGNS: &[Campaign] = &[
     Campaign {
         set: Set::Ourselves,
-        name: "our-modules-are-clean",
+        name: "hooks-are-clean",
         workload: "ourselves.toml",
         judge: nothing,
     },
     Campaign {
         set: Set::Ourselves,
-        name: "our-other-modules-are-clean",
-        workload: "ourselves_more.toml",
+        name: "qdiscs-are-clean",
+        workload: "ourselves_qdisc.toml",
+        judge: nothing,
+    },
+    Campaign {
+        set: Set::Ourselves,
+        name: "numa-is-clean",
+        workload: "ourselves_numa.toml",
         judge: nothing,
     },
     Campaign {

@@ -44,14 +44,7 @@ const SYSFS: &[(&str, usize)] = &[
 const DEBUGFS: usize = 3;
 
 /// Folders of debugfs that others than the module under test change.
-const BUSY: &[&str] = &[
-    "slab",
-    "tracing",
-    "sched",
-    "tackle",
-    "kmemleak",
-    "memcg_slabinfo",
-];
+const BUSY: &[&str] = &["slab", "tracing", "sched", "kmemleak", "memcg_slabinfo"];
 
 /// `PF_KTHREAD`, `include/linux/sched.h`.
 const KTHREAD: u64 = 0x0020_0000;
