@@ -329,26 +329,41 @@ fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
         module::load("numa_local", "")?,
     ];
     let stat = module::load(MODULE, "private=0")?;
-    let both = || -> Result<[String; 2]> {
+    // The pages that are local, remote and migrated, in C and in Rust; and the total.
+    let all = || -> Result<[Vec<u64>; 3]> {
+        let numbers = |text: String| -> Result<Vec<u64>> {
+            let word = |line: &str| Some(line.split_once(' ')?.1.parse().ok()?);
+            let numbers: Option<Vec<u64>> = text.lines().map(word).collect();
+            numbers.with_context(|| format!("not NAME NUMBER in each line: {text}"))
+        };
         Ok([
-            debugfs::read("/sys/kernel/debug/numa_observer")?,
-            debugfs::read(debugfs::tackle("numa_local/pages"))?,
+            numbers(debugfs::read("/sys/kernel/debug/numa_observer")?)?,
+            numbers(debugfs::read(debugfs::tackle("numa_local/pages"))?)?,
+            vec![numa_stat::totals()?.pages_migrated],
         ])
     };
+    let quiet = || {
+        wait_for("a moment without faults", patience(LIMIT), || {
+            let read = all()?;
+            Ok((all()? == read).then_some(read))
+        })
+    };
+    // Other tasks have had faults before all three were loaded.
+    let before = quiet()?;
     let eager = Eager::new()?;
     let worker = Worker::start(2)?;
     migrations_of(context, &worker, PLENTY)?;
-    let [c, rust] = wait_for("a moment without faults", patience(LIMIT), || {
-        let read = both()?;
-        Ok((both()? == read).then_some(read))
-    })?;
-    ensure!(c == rust, "in C: {c:?}, in Rust: {rust:?}");
-    let migrated = c.lines().find_map(|line| line.strip_prefix("migrated "));
-    let migrated: u64 = migrated.context("no line migrated")?.parse()?;
-    let total = numa_stat::totals()?.pages_migrated;
+    let mut since = quiet()?;
+    for (now, before) in since.iter_mut().zip(&before) {
+        for (now, before) in now.iter_mut().zip(before) {
+            *now -= before;
+        }
+    }
+    let [c, rust, total] = &since;
+    ensure!(c == rust && c.len() == 3, "in C: {c:?}, in Rust: {rust:?}");
     ensure!(
-        migrated == total && migrated >= PLENTY,
-        "expected {total} pages migrated, got {migrated}"
+        c[2] == total[0] && total[0] >= PLENTY,
+        "expected {total:?} pages migrated, got {c:?}"
     );
     drop((worker, eager));
     stat.unload()?;

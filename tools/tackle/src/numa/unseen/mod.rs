@@ -183,7 +183,7 @@ fn running_on(stat: &std::path::Path, nodes: &BTreeMap<u32, u32>) -> Option<u32>
 impl Memory {
     fn add(&mut self, vma: &Vma, judge: &Judge, frames: &Frames) -> Result<()> {
         let whole = vma.reason();
-        if let Some(reason) = whole.filter(|_| !vma.is_raw()) {
+        if let Some(reason) = whole.filter(|_| !vma.is_raw() && vma.has_all_nodes()) {
             // The kernel has counted the pages by node already.
             let kind = self.unseen.entry(reason).or_default();
             kind.vmas += 1;

@@ -57,6 +57,12 @@ impl Vma {
         ["io", "pf", "mm"].iter().any(|flag| self.has(flag))
     }
 
+    /// Whether the kernel names the node of each page. It does not for reserved pages, such as those
+    /// of the vDSO (`can_gather_numa_stats()` in `fs/proc/task_mmu.c`).
+    pub fn has_all_nodes(&self) -> bool {
+        self.page_kb * self.pages.values().sum::<u64>() >= self.rss_kb
+    }
+
     /// Whether a write to one of its pages makes a copy (`vma_is_cow_mapping()`).
     pub fn is_cow(&self) -> bool {
         self.has("mw") && !self.has("sh")
@@ -164,6 +170,14 @@ mod tests {
     fn one(heading: &str, flags: &str, numa: &str) -> Vma {
         let smaps = format!("{heading}\nRss:  12 kB\nVmFlags: {flags}\n");
         vmas(&smaps, numa).unwrap().remove(0)
+    }
+
+    #[test]
+    fn reserved_pages_have_no_node() {
+        let vdso = |numa: &str| one("1000-4000 r-xp 00000000 00:00 0  [vdso]", "rd ex", numa);
+        assert!(!vdso("1000 bind:1").has_all_nodes());
+        assert!(!vdso("1000 bind:1 N0=2 kernelpagesize_kB=4").has_all_nodes());
+        assert!(vdso("1000 bind:1 N0=2 N1=1 kernelpagesize_kB=4").has_all_nodes());
     }
 
     #[test]
