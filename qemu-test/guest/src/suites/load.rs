@@ -28,7 +28,7 @@ fn rounds() -> usize {
     if has_kasan() {
         10
     } else {
-        100
+        50
     }
 }
 
