@@ -211,7 +211,7 @@ mod tests {
     fn none_means_an_ordinary_run() {
         let ordinary = select(&[]).unwrap();
         assert!(ordinary.contains(&Suite::Campaigns(Set::Ourselves)));
-        assert!(!ordinary.contains(&Suite::Campaigns(Set::Planted)));
+        assert!(!ordinary.contains(&Suite::Campaigns(Set::Long)));
         assert_eq!(ordinary.len() + 1, Suite::all().len());
     }
 

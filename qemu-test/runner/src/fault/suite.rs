@@ -18,26 +18,26 @@ use crate::session::Session;
 /// A suite of campaigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
-    /// Of the modules of this project.
+    /// Of the modules of this project for hooks, live patches and queueing disciplines.
     Ourselves,
-    /// Of a module with planted defects, and of the same module without them.
-    Planted,
+    /// Those that take long: of a module with planted defects, of the same module without them, and
+    /// of our modules for NUMA.
+    Long,
 }
 
 impl Set {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Ourselves, Self::Planted];
+    pub const ALL: [Self; 2] = [Self::Ourselves, Self::Long];
 
     /// The suite's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ourselves => "fault_ourselves",
-            Self::Planted => "fault_campaign",
+            Self::Long => "fault_campaign",
         }
     }
 
-    /// Whether it belongs to an ordinary run. That of the planted defects takes a quarter of an
-    /// hour: each of them is injected three times.
+    /// Whether it belongs to an ordinary run.
     pub const fn is_ordinary(self) -> bool {
         matches!(self, Self::Ourselves)
     }
@@ -76,19 +76,19 @@ const CAMPAIGNS: &[Campaign] = &[
         judge: nothing,
     },
     Campaign {
-        set: Set::Ourselves,
+        set: Set::Long,
         name: "numa-is-clean",
         workload: "ourselves_numa.toml",
         judge: nothing,
     },
     Campaign {
-        set: Set::Planted,
+        set: Set::Long,
         name: "planted-defects-are-found",
         workload: "fault_planted.toml",
         judge: all_planted,
     },
     Campaign {
-        set: Set::Planted,
+        set: Set::Long,
         name: "the-repaired-twin-is-clean",
         workload: "fault_repaired.toml",
         judge: nothing,

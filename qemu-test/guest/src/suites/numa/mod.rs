@@ -332,7 +332,7 @@ fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
     // The pages that are local, remote and migrated, in C and in Rust; and the total.
     let all = || -> Result<[Vec<u64>; 3]> {
         let numbers = |text: String| -> Result<Vec<u64>> {
-            let word = |line: &str| Some(line.split_once(' ')?.1.parse().ok()?);
+            let word = |line: &str| line.split_once(' ')?.1.parse().ok();
             let numbers: Option<Vec<u64>> = text.lines().map(word).collect();
             numbers.with_context(|| format!("not NAME NUMBER in each line: {text}"))
         };
