@@ -120,8 +120,8 @@ unsafe impl ManyHandler for Judge {
 
     fn entry(&self, call: &Call) -> Verdict {
         let shared = &*self.shared;
-        // Again, with preemption disabled: whoever disarms waits for handlers from here on, and
-        // may then forget the points.
+        // `callback` has asked with preemption enabled. From here on a command that disarms waits
+        // for this handler, so the points are not forgotten while it adds one.
         if self.is_idle() {
             return Verdict::GoOn;
         }

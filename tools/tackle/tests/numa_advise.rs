@@ -11,8 +11,8 @@ use tackle_cli::numa::advise::{text, Advice};
 use tackle_cli::numa::NumaCommand;
 
 const PLAN: &str = "\
-ms=9 pid=7 tgid=7 comm=a\\040\\033b node=0 action=move target=1 reason=follows_memory why=follows its memory: \
-83 % of its faults are on node 1
+ms=9 pid=7 tgid=7 comm=a\\040\\033b node=0 action=move target=1 \
+reason=follows_memory why=follows its memory: 83 % of its faults are on node 1
 ms=9 pid=8 tgid=8 comm=b node=1 preferred=1 action=swap target=0 with=9 news=3 reason=swap why=x
 ms=9 pid=9 tgid=8 comm=c node=1 preferred=1 action=prefer target=1 reason=follows_memory why=y
 ms=9 pid=10 tgid=10 comm=d node=0 action=stay reason=pinned why=is allowed to run on one node only

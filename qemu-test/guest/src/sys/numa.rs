@@ -78,15 +78,25 @@ pub fn cpu_of(node: usize) -> Result<usize> {
         .with_context(|| format!("node {node} has no processor"))
 }
 
+/// The fields of a file `stat` of a task, from the third one on, which is the state.
+///
+/// # Errors
+///
+/// There is no such task.
+pub fn task_stat(path: impl AsRef<Path>) -> Result<String> {
+    let stat = debugfs::read(path)?;
+    // The name before the state may have blanks and parentheses.
+    let (_, fields) = stat.rsplit_once(") ").context("no state")?;
+    Ok(fields.to_owned())
+}
+
 /// The node of the processor that a task runs on, or has run on last.
 ///
 /// # Errors
 ///
 /// There is no such task.
 pub fn runs_on(pid: u32) -> Result<usize> {
-    let stat = debugfs::read(format!("/proc/{pid}/stat"))?;
-    // The name before the state may have blanks and parentheses. The state is the third field.
-    let (_, fields) = stat.rsplit_once(") ").context("no state")?;
+    let fields = task_stat(format!("/proc/{pid}/stat"))?;
     let cpu = fields.split(' ').nth(39 - 3).context("no processor")?;
     let cpu: usize = cpu.parse()?;
     let nodes = nodes_that("has_cpu")?;

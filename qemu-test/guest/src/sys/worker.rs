@@ -287,11 +287,9 @@ impl Worker {
             running.clear();
             // Each thread stops by itself.
             for thread in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
-                let stat = debugfs::read(thread?.path().join("stat"))?;
-                // The name before the state may have blanks and parentheses.
-                let state = stat.rsplit(") ").next().unwrap_or("");
-                if !state.starts_with('T') {
-                    running.push(stat);
+                let fields = numa::task_stat(thread?.path().join("stat"))?;
+                if !fields.starts_with('T') {
+                    running.push(fields);
                 }
             }
             Ok(running.is_empty().then_some(()))

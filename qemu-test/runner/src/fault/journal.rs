@@ -111,11 +111,11 @@ impl Journal {
             // A campaign that goes on has lost its machine before, too.
             "lost" | "start" => {
                 let mut current = std::mem::take(&mut self.current);
-                // Of a row nobody knows which fault it was: each is injected again.
-                match current.len() {
-                    0 => {}
-                    1 => current.drain(..).for_each(|key| self.ended(key, true)),
-                    _ => self.doubts += 1,
+                // Each fault of a row is injected again, since any of them may be the cause.
+                if current.len() > 1 {
+                    self.doubts += 1;
+                } else if let Some(key) = current.pop() {
+                    self.ended(key, true);
                 }
             }
             "finish" => self.finished = true,

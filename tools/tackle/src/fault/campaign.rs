@@ -7,13 +7,13 @@ use std::time::Duration;
 
 use anyhow::{ensure, Result};
 
-use super::command::{Ended, How};
-use super::finding::{of_clean, of_command, Answer, Finding, Kind};
+use super::command::Ended;
+use super::finding::{Finding, Kind};
 use super::injector::World;
 use super::journal::{Attempt, Event, Journal};
-use super::kmsg;
 use super::point::{Point, Seen, Words};
 use super::state::{State, DISCOVERIES};
+use super::strike::needs_reset;
 use super::workload::{Operation, Workload};
 
 /// What the user of a campaign sees, and whether they want it to stop.
@@ -36,17 +36,12 @@ pub enum End {
     Reset(String),
 }
 
-/// How often the comparison is repeated while something is left: the kernel may be about to remove
-/// it. The pauses are 50, 100, ... ms, 0.75 s in all.
-const COMPARISONS: u32 = 4;
-const PAUSE: Duration = Duration::from_millis(50);
-
 /// Points from which on the injector forgets them.
 const MANY: usize = 100;
 
-/// How many points are in one event at most: each can have some KiB of stack, and whoever reads the
-/// events line by line may have a limit.
-const TOGETHER: usize = 4;
+/// How many points are in one event at most. The stack of a point can have some KiB, and the host
+/// of a guest takes lines of limited length.
+pub(super) const TOGETHER: usize = 4;
 
 /// How often an operation is run before its points are discovered. The first run fills caches.
 const WARM_UP: usize = 2;
@@ -65,16 +60,11 @@ pub struct Campaign<'a, W> {
     pub watcher: &'a dyn Watcher,
 }
 
-/// Whether the machine has to be started anew.
-fn needs_reset(findings: &[Finding]) -> bool {
-    findings.iter().any(|finding| finding.kind.needs_reset())
-}
-
 /// A fault was injected and the operation was run.
-struct Shot {
-    ended: Ended,
-    injected: bool,
-    seen: Vec<Seen>,
+pub(super) struct Shot {
+    pub(super) ended: Ended,
+    pub(super) injected: bool,
+    pub(super) seen: Vec<Seen>,
 }
 
 impl<W: World> Campaign<'_, W> {
@@ -90,7 +80,7 @@ impl<W: World> Campaign<'_, W> {
         }
     }
 
-    fn operation(&self, number: usize) -> &Operation {
+    pub(super) fn operation(&self, number: usize) -> &Operation {
         &self.workload.operations[number]
     }
 
@@ -203,27 +193,22 @@ impl<W: World> Campaign<'_, W> {
             );
             self.undo(number)?;
             let points: Vec<_> = shot.seen.into_iter().map(|seen| seen.point).collect();
-            // At least one event, for a discovery without points.
-            let mut parts = points.chunks(TOGETHER).collect::<Vec<_>>();
-            let last = parts.pop().unwrap_or_default();
-            for part in parts {
+            // At least one event, also for a discovery without points.
+            let last = points.len().saturating_sub(1) / TOGETHER;
+            for part in 0..=last {
+                let rest = points.iter().skip(part * TOGETHER);
                 self.add(Event::Discovered {
                     operation: number,
-                    points: part.to_vec(),
-                    more: true,
+                    points: rest.take(TOGETHER).cloned().collect(),
+                    more: part < last,
                 })?;
             }
-            self.add(Event::Discovered {
-                operation: number,
-                points: last.to_vec(),
-                more: false,
-            })?;
         }
         Ok(())
     }
 
     /// Arms the injector, runs the operation's command and disarms.
-    fn shoot(&mut self, number: usize, arm: &str) -> Result<Shot> {
+    pub(super) fn shoot(&mut self, number: usize, arm: &str) -> Result<Shot> {
         let (command, limit) = (
             self.operation(number).command.clone(),
             self.operation(number).limit(),
@@ -276,6 +261,9 @@ impl<W: World> Campaign<'_, W> {
                 1 => self.fail_one(number, first)?,
                 _ => self.fail_row(number, &row)?,
             };
+            let Some(findings) = findings else {
+                continue;
+            };
             // A report in the log can come of damage, which the next faults would be charged with.
             let is_lost = |one: &&Finding| {
                 one.kind.needs_reset() || (row.len() > 1 && one.kind == Kind::Report)
@@ -284,23 +272,24 @@ impl<W: World> Campaign<'_, W> {
                 let reason = format!("{}: {}", finding.kind.text(), finding.text);
                 return Ok(End::Reset(reason));
             }
+            // Later comparisons leave out what has been found.
+            self.world.remember()?;
         }
     }
 
-    /// Injects one fault, and adds what comes of it to the journal. Returns what is wrong.
-    fn fail_one(&mut self, number: usize, point: &Point) -> Result<Vec<Finding>> {
+    /// Injects one fault, and adds what comes of it to the journal. Returns what is wrong, if
+    /// anything is.
+    fn fail_one(&mut self, number: usize, point: &Point) -> Result<Option<Vec<Finding>>> {
         let attempt = self.inject(number, point)?;
         let findings = attempt.findings.clone();
         self.end(number, point, attempt)?;
-        if !findings.is_empty() {
-            self.remember_after(&findings)?;
-        }
-        Ok(findings)
+        Ok((!findings.is_empty()).then_some(findings))
     }
 
     /// Injects faults in a row, and then checks the operation and compares the machine once. If
-    /// anything is wrong, nothing is known of any of them, and each is injected alone later.
-    fn fail_row(&mut self, number: usize, row: &[Point]) -> Result<Vec<Finding>> {
+    /// anything is wrong, nothing is known of any of them, and each is injected alone later. Then
+    /// this returns what is wrong, which can be nothing if a call was not reached.
+    fn fail_row(&mut self, number: usize, row: &[Point]) -> Result<Option<Vec<Finding>>> {
         let (mut attempts, mut findings) = (Vec::new(), Vec::new());
         // If a call is not reached, an earlier fault may have broken the operation.
         let mut is_reached = true;
@@ -318,14 +307,13 @@ impl<W: World> Campaign<'_, W> {
             }
         }
         if findings.is_empty() {
-            let faults: Vec<_> = attempts.iter().map(|(point, one)| (*point, one)).collect();
-            findings = self.examine(number, &faults)?;
+            findings = self.examine(number, &attempts)?;
         }
         if findings.is_empty() && is_reached {
             for (point, attempt) in attempts {
                 self.end(number, point, attempt)?;
             }
-            return Ok(findings);
+            return Ok(None);
         }
         let ids = attempts.iter().map(|(point, _)| point.id.clone()).collect();
         self.add(Event::Doubt {
@@ -333,16 +321,7 @@ impl<W: World> Campaign<'_, W> {
             ids,
             findings: findings.clone(),
         })?;
-        self.remember_after(&findings)?;
-        Ok(findings)
-    }
-
-    /// Has later comparisons leave out what has been found.
-    fn remember_after(&mut self, findings: &[Finding]) -> Result<()> {
-        match needs_reset(findings) {
-            true => Ok(()),
-            false => self.world.remember(),
-        }
+        Ok(Some(findings))
     }
 
     fn end(&mut self, operation: usize, point: &Point, attempt: Attempt) -> Result<()> {
@@ -352,210 +331,6 @@ impl<W: World> Campaign<'_, W> {
             id,
             attempt,
         })
-    }
-
-    /// Injects one fault, and checks the operation, the machine and the log.
-    ///
-    /// # Errors
-    /// When the injector refuses, or the run is not valid.
-    pub fn inject(&mut self, number: usize, point: &Point) -> Result<Attempt> {
-        // What was logged before is not of this fault.
-        self.world.log()?;
-        let mut attempt = self.strike(number, point)?;
-        if !needs_reset(&attempt.findings) {
-            let findings = self.examine(number, &[(point, &attempt)])?;
-            attempt.findings.extend(findings);
-        }
-        Ok(attempt)
-    }
-
-    /// Injects one fault, and checks how the operation ends and what it logs.
-    fn strike(&mut self, number: usize, point: &Point) -> Result<Attempt> {
-        self.add(Event::Begin {
-            operation: number,
-            id: point.id.clone(),
-        })?;
-        self.world.mark(&point.title());
-        let shot = self.shoot(number, &format!("arm one {}", point.id))?;
-        let reply = Answer::of(&shot.ended);
-        self.note_new(number, shot.seen)?;
-        let mut findings = self.judge(number, &shot.ended, shot.injected)?;
-        findings.extend(kmsg::report(&self.world.log()?));
-        Ok(Attempt {
-            injected: shot.injected,
-            reply,
-            findings,
-        })
-    }
-
-    /// Checks that the operation works without a fault, compares the machine, and checks the log.
-    fn examine(&mut self, number: usize, faults: &[(&Point, &Attempt)]) -> Result<Vec<Finding>> {
-        let mut findings = self.works(number)?;
-        if !needs_reset(&findings) {
-            let settle = self.operation(number).settle;
-            self.world.pause(Duration::from_secs_f64(settle));
-            let times = self.operation(number).repeat;
-            for (point, attempt) in faults {
-                if self.may_leak_in_bulk(number, point, attempt) {
-                    findings.extend(self.repeat(number, point, times)?);
-                }
-            }
-        }
-        if !needs_reset(&findings) {
-            self.compare(number, faults, &mut findings)?;
-        }
-        findings.extend(kmsg::report(&self.world.log()?));
-        Ok(findings)
-    }
-
-    /// Adds the points that were not known, or had no name, to the queue.
-    fn note_new(&mut self, number: usize, seen: Vec<Seen>) -> Result<()> {
-        let faults = &self.state.operations[number].faults;
-        let is_known = |point: &Point| {
-            let known = faults.iter().find(|fault| fault.point.id == point.id);
-            known.is_some_and(|known| known.point.site.contains('+') || !point.site.contains('+'))
-        };
-        let new = seen.into_iter().map(|seen| seen.point);
-        let points: Vec<_> = new.filter(|point| !is_known(point)).collect();
-        points.chunks(TOGETHER).try_for_each(|part| {
-            self.add(Event::Appeared {
-                operation: number,
-                points: part.to_vec(),
-            })
-        })
-    }
-
-    /// Checks how the command has ended, and puts it out of effect if it went on.
-    fn judge(&mut self, number: usize, ended: &Ended, injected: bool) -> Result<Vec<Finding>> {
-        let operation = self.operation(number).clone();
-        let limit = operation.limit();
-        let mut findings = Vec::new();
-        if injected {
-            findings.extend(of_command(&operation, ended));
-        }
-        if needs_reset(&findings) || !ended.is_ok() {
-            return Ok(findings);
-        }
-        let check = self.clean(Kind::FalseSuccess, "the check", &operation.check, limit)?;
-        let is_wrong = check.is_some();
-        findings.extend(check);
-        let undo = self.clean(Kind::CannotUndo, "the inverse", &operation.undo, limit)?;
-        // What is not in effect need not be undone.
-        if !is_wrong {
-            findings.extend(undo);
-        }
-        Ok(findings)
-    }
-
-    /// Checks that the operation works without a fault.
-    fn works(&mut self, number: usize) -> Result<Vec<Finding>> {
-        let operation = self.operation(number).clone();
-        let mut findings = Vec::new();
-        let steps = [
-            (Kind::FailsAfterwards, "the operation", &operation.command),
-            (Kind::FailsAfterwards, "the check", &operation.check),
-            (Kind::CannotUndo, "the inverse", &operation.undo),
-        ];
-        for (kind, what, command) in steps {
-            if needs_reset(&findings) {
-                break;
-            }
-            findings.extend(self.clean(kind, what, command, operation.limit())?);
-        }
-        Ok(findings)
-    }
-
-    /// Runs a command without a fault.
-    fn clean(
-        &mut self,
-        kind: Kind,
-        what: &str,
-        command: &str,
-        limit: Duration,
-    ) -> Result<Option<Finding>> {
-        if command.trim().is_empty() {
-            return Ok(None);
-        }
-        let ended = self.world.run(command, limit)?;
-        Ok(of_clean(kind, what, &ended))
-    }
-
-    /// The place of the first point of an operation at which it takes memory of which the kernel
-    /// shows sums alone.
-    fn first_in_bulk(&self, number: usize) -> Option<usize> {
-        const CLASSES: [&str; 2] = ["percpu", "pages"];
-        let mut faults = self.state.operations[number].faults.iter();
-        faults.position(|fault| CLASSES.contains(&fault.point.class.as_str()))
-    }
-
-    /// Whether an operation with this fault can have taken such memory, and so can have leaked it.
-    fn may_leak_in_bulk(&self, number: usize, point: &Point, attempt: &Attempt) -> bool {
-        let Some(first) = self.first_in_bulk(number) else {
-            return false;
-        };
-        // Points that were discovered are in the order of their first calls. What the operation
-        // takes behind the fault it has only if it went on.
-        let before = self.state.operations[number].faults[..first].iter();
-        let ended_before = before
-            .filter(|fault| fault.discovered > 0)
-            .any(|fault| fault.point.id == point.id);
-        !ended_before || !matches!(attempt.reply, Answer::Error { .. })
-    }
-
-    /// Injects the same fault again and again. Returns what is wrong if a command does not end.
-    fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<Option<Finding>> {
-        let operation = self.operation(number).clone();
-        for _ in 0..times {
-            self.world.inject(&format!("arm one {}", point.id))?;
-            let ended = self.world.run(&operation.command, operation.limit());
-            self.world.inject("disarm")?;
-            let ended = ended?;
-            if matches!(ended.how, How::TimedOut | How::Stuck) {
-                return Ok(of_command(&operation, &ended));
-            }
-            // Without an effect there is nothing to undo.
-            if ended.is_ok() && !operation.undo.trim().is_empty() {
-                self.world.run(&operation.undo, operation.limit())?;
-            }
-        }
-        Ok(None)
-    }
-
-    /// Compares objects and memory with those before.
-    fn compare(
-        &mut self,
-        number: usize,
-        faults: &[(&Point, &Attempt)],
-        findings: &mut Vec<Finding>,
-    ) -> Result<()> {
-        let (mut left, mut grown) = self.world.compare()?;
-        if grown.unsure {
-            // Twice: the first time may fill a cache for good.
-            for (point, _) in faults {
-                findings.extend(self.repeat(number, point, 2)?);
-            }
-            (left, grown) = self.world.compare()?;
-        }
-        for round in 0..COMPARISONS {
-            if left.is_empty() && grown.lines.is_empty() {
-                return Ok(());
-            }
-            self.world.pause(PAUSE * 2_u32.pow(round));
-            (left, grown) = self.world.compare()?;
-        }
-        let is_use = |line: &&String| line.starts_with("+ module ") && line.contains(" is used ");
-        if let Some(line) = left.iter().find(is_use) {
-            let text = line.trim_start_matches("+ ").to_owned();
-            findings.push(Finding::new(Kind::CannotUndo, text, left));
-        } else if let Some(first) = left.first() {
-            let text = format!("{} entries differ, the first: {first}", left.len());
-            findings.push(Finding::new(Kind::LeftBehind, text, left));
-        }
-        if let Some(first) = grown.lines.first() {
-            let text = first.split(" < ").next().unwrap_or_default().to_owned();
-            findings.push(Finding::new(Kind::Leak, text, grown.lines));
-        }
-        Ok(())
     }
 
     /// Injects the fault at one point again and again, as a user wants to see it.

@@ -89,8 +89,7 @@ impl Finding {
     }
 }
 
-/// Bytes of evidence that are kept of a finding. Whoever reads the journal line by line may have a
-/// limit.
+/// Bytes of evidence that are kept of a finding. The host of a guest takes lines of limited length.
 const EVIDENCE: usize = 8 << 10;
 
 /// How the operation answered to the fault.

@@ -68,8 +68,8 @@ pub enum Event {
         #[serde(flatten)]
         attempt: Attempt,
     },
-    /// Something was found after these faults were injected in a row. Each of them is to be injected
-    /// again, alone.
+    /// Something was found after these faults were injected in a row. Each of them is to be
+    /// injected again, alone.
     Doubt {
         /// The operation's number.
         operation: usize,

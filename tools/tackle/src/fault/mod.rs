@@ -21,6 +21,7 @@ pub mod point;
 pub mod report;
 pub mod screen;
 pub mod state;
+mod strike;
 pub mod workload;
 
 use std::collections::BTreeSet;

@@ -451,7 +451,7 @@ pub mod tests {
         let row = |state: &State| state.operations[0].row();
         let mut state = State::of(&events).unwrap();
         assert_eq!(row(&state), [2, 3]);
-        // The machine was lost in the row: nobody knows by which fault.
+        // Either fault of the row can have crashed the machine.
         for id in [3, 4] {
             state.apply(&begin(id)).unwrap();
         }

@@ -126,8 +126,8 @@ fn scans() -> Result<u64> {
 }
 
 /// Returns half of the least time in which two threads of the only CPU wake each other by pipes, in
-/// nanoseconds: a wake-up, and what goes with it. They have the same real-time priority: whoever is
-/// woken then runs when the other one waits, and never before.
+/// nanoseconds. That is a wake-up, a switch of threads and two system calls. Both threads have the
+/// same real-time priority, so the woken thread runs when the other one waits, and never before.
 fn wakeups() -> Result<u64> {
     let (there, back) = (pipe()?, pipe()?);
     let mut times = vec![0; TIMES];

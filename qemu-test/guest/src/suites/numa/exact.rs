@@ -71,7 +71,7 @@ pub(super) fn averages_are_the_kernels(context: &mut Context<'_>) -> Result<()> 
 }
 
 /// Reads two counts, such as the kernel's and those of `numa_stat`, at a moment without faults.
-fn both<A: PartialEq, B: PartialEq>(
+pub(super) fn both<A: PartialEq, B: PartialEq>(
     kernel: impl Fn() -> Result<A>,
     ours: impl Fn() -> Result<B>,
 ) -> Result<(A, B)> {

@@ -11,6 +11,7 @@ mod selftest;
 mod switch;
 mod wakeups;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::{ensure, Context as _, Result};
@@ -329,41 +330,33 @@ fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
         module::load("numa_local", "")?,
     ];
     let stat = module::load(MODULE, "private=0")?;
-    // The pages that are local, remote and migrated, in C and in Rust; and the total.
-    let all = || -> Result<[Vec<u64>; 3]> {
-        let numbers = |text: String| -> Result<Vec<u64>> {
-            let word = |line: &str| line.split_once(' ')?.1.parse().ok();
-            let numbers: Option<Vec<u64>> = text.lines().map(word).collect();
-            numbers.with_context(|| format!("not NAME NUMBER in each line: {text}"))
-        };
-        Ok([
-            numbers(debugfs::read("/sys/kernel/debug/numa_observer")?)?,
-            numbers(debugfs::read(debugfs::tackle("numa_local/pages"))?)?,
-            vec![numa_stat::totals()?.pages_migrated],
-        ])
+    // In C and in Rust; and the total.
+    let pages = |path: PathBuf| -> Result<[u64; 3]> {
+        let number = |name| debugfs::number(&path, name);
+        Ok([number("local")?, number("remote")?, number("migrated")?])
     };
     let quiet = || {
-        wait_for("a moment without faults", patience(LIMIT), || {
-            let read = all()?;
-            Ok((all()? == read).then_some(read))
-        })
+        exact::both(
+            || pages("/sys/kernel/debug/numa_observer".into()),
+            || {
+                let rust = pages(debugfs::tackle("numa_local/pages"))?;
+                Ok((rust, numa_stat::totals()?.pages_migrated))
+            },
+        )
     };
     // Other tasks have had faults before all three were loaded.
-    let before = quiet()?;
+    let (c_before, (rust_before, total_before)) = quiet()?;
     let eager = Eager::new()?;
     let worker = Worker::start(2)?;
     migrations_of(context, &worker, PLENTY)?;
-    let mut since = quiet()?;
-    for (now, before) in since.iter_mut().zip(&before) {
-        for (now, before) in now.iter_mut().zip(before) {
-            *now -= before;
-        }
-    }
-    let [c, rust, total] = &since;
-    ensure!(c == rust && c.len() == 3, "in C: {c:?}, in Rust: {rust:?}");
+    let (c, (rust, total)) = quiet()?;
+    let since = |now: [u64; 3], before: [u64; 3]| [0, 1, 2].map(|at| now[at] - before[at]);
+    let (c, rust) = (since(c, c_before), since(rust, rust_before));
+    ensure!(c == rust, "in C: {c:?}, in Rust: {rust:?}");
+    let total = total - total_before;
     ensure!(
-        c[2] == total[0] && total[0] >= PLENTY,
-        "expected {total:?} pages migrated, got {c:?}"
+        c[2] == total && total >= PLENTY,
+        "expected {total} pages migrated, got {c:?}"
     );
     drop((worker, eager));
     stat.unload()?;

@@ -57,8 +57,8 @@ impl Vma {
         ["io", "pf", "mm"].iter().any(|flag| self.has(flag))
     }
 
-    /// Whether the kernel names the node of each page. It does not for reserved pages, such as those
-    /// of the vDSO (`can_gather_numa_stats()` in `fs/proc/task_mmu.c`).
+    /// Whether the kernel names the node of each page. It does not for reserved pages, such as
+    /// those of the vDSO (`can_gather_numa_stats()` in `fs/proc/task_mmu.c`).
     pub fn has_all_nodes(&self) -> bool {
         self.page_kb * self.pages.values().sum::<u64>() >= self.rss_kb
     }
