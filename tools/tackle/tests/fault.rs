@@ -192,6 +192,10 @@ impl World for &mut Fake {
         Ok(())
     }
 
+    fn forget(&mut self) {
+        self.remembered = Default::default();
+    }
+
     fn compare(&mut self) -> Result<(Vec<String>, Grown)> {
         let (leaked, files) = &self.remembered;
         let left = self.files.difference(files).cloned().collect();

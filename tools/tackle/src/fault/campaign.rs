@@ -240,6 +240,7 @@ impl<W: World> Campaign<'_, W> {
     /// Makes each point of an operation fail, with the operations before it in effect.
     fn fail_all(&mut self, number: usize) -> Result<End> {
         self.discover_one(number)?;
+        self.world.forget();
         self.world.remember()?;
         loop {
             let progress = &self.state.operations[number];

@@ -46,6 +46,9 @@ pub trait World {
     /// When a file cannot be read.
     fn remember(&mut self) -> Result<()>;
 
+    /// Forgets the memory of the operation before: another one has been put into effect.
+    fn forget(&mut self);
+
     /// What is left behind since [`remember`](Self::remember), in lines, and which memory has
     /// grown.
     ///
@@ -162,6 +165,10 @@ impl World for Machine {
         }
         self.before = Some((listing, memory));
         Ok(())
+    }
+
+    fn forget(&mut self) {
+        self.before = None;
     }
 
     fn compare(&mut self) -> Result<(Vec<String>, Grown)> {
