@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the kernel log from a moment on.
+//! Reads the kernel log from a moment on, and writes to it.
 //!
 //! See `Documentation/ABI/testing/dev-kmsg` in the kernel source.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -13,6 +13,15 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
 const LOG: &str = "/dev/kmsg";
+
+/// Writes a line to the log, which the console shows.
+///
+/// # Errors
+///
+/// The log cannot be written, for which root's rights are needed.
+pub fn say(text: &str) -> Result<()> {
+    fs::write(LOG, format!("<6>tackle: {text}")).with_context(|| format!("cannot write {LOG}"))
+}
 
 /// One message of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]

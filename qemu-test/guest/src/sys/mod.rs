@@ -61,6 +61,9 @@ pub fn wait_for<T>(
     wait_often(what, Duration::from_millis(50), limit, done)
 }
 
+/// How often a wait is told to the host, which takes a silent guest for one that hangs.
+const WORD: Duration = Duration::from_secs(10);
+
 /// Does what [`wait_for`] does, with `pause` between two questions.
 ///
 /// # Errors
@@ -73,6 +76,7 @@ pub fn wait_often<T>(
     mut done: impl FnMut() -> Result<Option<T>>,
 ) -> Result<T> {
     let start = Instant::now();
+    let mut next_word = WORD;
     loop {
         // A guest that stands still asks once more when it goes on.
         let late = start.elapsed() >= limit;
@@ -81,6 +85,10 @@ pub fn wait_often<T>(
         }
         if late {
             bail!("waited {} s for {what}", limit.as_secs());
+        }
+        if start.elapsed() >= next_word {
+            next_word = start.elapsed() + WORD;
+            kmsg::say(&format!("the test waits for {what}"))?;
         }
         sleep(pause);
     }

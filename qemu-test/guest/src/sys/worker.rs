@@ -6,6 +6,7 @@
 use std::fs;
 use std::hint::black_box;
 use std::io::{BufRead, BufReader, Write as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{id, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -119,7 +120,6 @@ pub fn work(args: &Args) -> Result<()> {
         }
     });
     if args.then_exec {
-        use std::os::unix::process::CommandExt as _;
         let error = Command::new("sleep").arg("900").exec();
         return Err(error).context("cannot execute sleep");
     }
@@ -132,11 +132,15 @@ pub fn work(args: &Args) -> Result<()> {
 ///
 /// sysfs cannot be read.
 pub fn unpin() -> Result<()> {
+    unpin_thread(Pid::from_raw(0))
+}
+
+fn unpin_thread(thread: Pid) -> Result<()> {
     let mut cpus = CpuSet::new();
     for cpu in numa::online_cpus()? {
         cpus.set(cpu)?;
     }
-    Ok(sched_setaffinity(Pid::from_raw(0), &cpus)?)
+    sched_setaffinity(thread, &cpus).context("cannot let a thread run on all processors")
 }
 
 /// Touches memory until `end`, or until `stop` is set.
@@ -215,7 +219,10 @@ impl Worker {
                 command
             }
         };
+        // With an ID of a user it is a fork(), which has no preferred node. A vfork(), which is
+        // used otherwise, inherits this process's.
         let child = command
+            .uid(0)
             .arg("numa-worker")
             .args(args.split_whitespace())
             .stdin(Stdio::piped())
@@ -273,6 +280,15 @@ impl Worker {
     /// The identity of the process that was started.
     pub fn parent(&self) -> u32 {
         self.child.0.id()
+    }
+
+    /// Lets its first thread run on all processors.
+    ///
+    /// # Errors
+    ///
+    /// It is gone.
+    pub fn unpin(&self) -> Result<()> {
+        unpin_thread(Pid::from_raw(self.pid() as i32))
     }
 
     /// Stops it, so that its counts stand still.
