@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+pub mod kmemleak;
+
 use std::sync::LazyLock;
 
 use regex::RegexSet;

@@ -208,6 +208,10 @@ impl World for &mut Fake {
         Ok((left, grown))
     }
 
+    fn kmemleak(&mut self) -> Result<Option<String>> {
+        Ok(Some("kmemleak confirms".to_owned()))
+    }
+
     fn has_stacks(&self) -> bool {
         true
     }
@@ -401,4 +405,6 @@ fn a_fault_is_replayed() {
     assert!(attempts
         .iter()
         .all(|attempt| attempt.findings[0].kind == Kind::Leak));
+    let details = &attempts[0].findings[0].details;
+    assert_eq!(details[0], "kmemleak confirms", "{details:?}");
 }

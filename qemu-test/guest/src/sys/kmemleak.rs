@@ -7,17 +7,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::thread::sleep;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
+
+use tackle_klog::kmemleak::{reports, AGE};
 
 use super::debugfs;
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
-
-/// An object is reported when it is older than 5 s (`MSECS_MIN_AGE` in
-/// `mm/kmemleak.c`); until then its address may be in a register only.
-const AGE: Duration = Duration::from_millis(5500);
 
 /// Reports that are told in full.
 const TOLD: usize = 3;
@@ -47,23 +44,7 @@ pub fn search() -> Result<Vec<String>> {
     for _ in 0..2 {
         debugfs::set(FILE, "scan").context("kmemleak is off")?;
     }
-    Ok(parse(&debugfs::read(FILE)?))
-}
-
-/// Each report as some lines: the object, and the functions that allocated it.
-fn parse(text: &str) -> Vec<String> {
-    let mut reports: Vec<String> = Vec::new();
-    let mut in_dump = false;
-    for line in text.lines() {
-        in_dump = line.starts_with("  hex dump") || in_dump && line.starts_with("    ");
-        if line.starts_with("unreferenced object") {
-            reports.push(line.to_string());
-        } else if let Some(report) = reports.last_mut().filter(|_| !in_dump) {
-            report.push('\n');
-            report.push_str(line);
-        }
-    }
-    reports
+    Ok(reports(&debugfs::read(FILE)?))
 }
 
 /// Some lines on these reports: the first few that differ in more than the object.
@@ -95,25 +76,12 @@ mod tests {
         \x20   rig_leak+0x3/0x4 [rig_bug]\n";
 
     #[test]
-    fn a_report_keeps_its_backtrace() {
-        assert!(parse("").is_empty());
-        let reports = parse(&TEXT.repeat(5));
-        assert_eq!(reports.len(), 5);
-        assert_eq!(
-            reports[4].lines().collect::<Vec<_>>(),
-            [
-                "unreferenced object 0xff110000075b4000 (size 1024):",
-                "  comm \"tackle-guest\", pid 77, jiffies 4294737000",
-                "  backtrace (crc 1ab2c3d4):",
-                "    __kmalloc_cache_noprof+0x1/0x2",
-                "    rig_leak+0x3/0x4 [rig_bug]",
-            ]
-        );
-        let told = tell(&reports);
+    fn equal_reports_are_told_once() {
+        let told = tell(&reports(&TEXT.repeat(5)));
         assert!(told.starts_with("5 objects are lost, of them:\nunreferenced object"));
         assert_eq!(told.matches("unreferenced object").count(), 1, "{told}");
 
-        let other = |name| parse(&TEXT.replace("rig_leak", name)).remove(0);
+        let other = |name| reports(&TEXT.replace("rig_leak", name)).remove(0);
         let different = ["a", "b", "c", "d"].map(other);
         let told = tell(&different);
         assert_eq!(told.matches("unreferenced object").count(), TOLD);

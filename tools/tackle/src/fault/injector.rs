@@ -10,9 +10,10 @@ use std::time::Duration;
 use anyhow::{bail, Context, Result};
 
 use super::command::{self, Ended};
+use super::kmemleak;
 use super::kmsg::Log;
 use super::listing::Listing;
-use super::memory::{has_stacks, validate, Grown, Memory};
+use super::memory::{has_stacks, validate, Filter, Grown, Memory};
 use crate::files;
 use crate::roots::Roots;
 
@@ -56,6 +57,12 @@ pub trait World {
     /// When a file cannot be read.
     fn compare(&mut self) -> Result<(Vec<String>, Grown)>;
 
+    /// What kmemleak says of memory that has grown, in a line; [`None`] without kmemleak.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    fn kmemleak(&mut self) -> Result<Option<String>>;
+
     /// Whether leaks of slab objects can be found.
     fn has_stacks(&self) -> bool;
 
@@ -72,6 +79,8 @@ pub struct Machine {
     roots: Roots,
     device: Option<File>,
     log: Log,
+    /// Messages that were read, and that [`World::log`] has still to return.
+    unread: Vec<String>,
     here: PathBuf,
     modules: Vec<String>,
     ignore: Vec<String>,
@@ -125,6 +134,7 @@ impl Machine {
             roots: roots.clone(),
             device: None,
             log: Log::open()?,
+            unread: Vec::new(),
             here: here.to_owned(),
             modules: modules.to_vec(),
             ignore: ignore.to_vec(),
@@ -148,7 +158,9 @@ impl World for Machine {
     }
 
     fn log(&mut self) -> Result<Vec<String>> {
-        self.log.read()
+        let mut lines = std::mem::take(&mut self.unread);
+        lines.extend(self.log.read()?);
+        Ok(lines)
     }
 
     fn mark(&mut self, text: &str) {
@@ -177,6 +189,16 @@ impl World for Machine {
         let now = Listing::now(&self.roots, &self.modules, &self.ignore)?;
         let grown = memory.grown(&self.roots, &self.modules)?;
         Ok((now.difference(listing), grown))
+    }
+
+    fn kmemleak(&mut self) -> Result<Option<String>> {
+        self.unread.extend(self.log.read()?);
+        let verdict = kmemleak::verdict(&self.roots, Filter(&self.modules))?;
+        // What the search itself logs is in the verdict.
+        let is_of_search = |line: &String| line.starts_with("kmemleak: ");
+        let lines = self.log.read()?.into_iter();
+        self.unread.extend(lines.filter(|line| !is_of_search(line)));
+        Ok(verdict)
     }
 
     fn has_stacks(&self) -> bool {

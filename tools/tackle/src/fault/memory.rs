@@ -63,7 +63,7 @@ pub struct Filter<'a>(pub &'a [String]);
 
 impl Filter<'_> {
     /// Whether a frame is in a module under test, or in one that is gone.
-    fn is_ours(&self, frame: &str) -> bool {
+    pub fn is_ours(&self, frame: &str) -> bool {
         let frame = frame.trim();
         let of_module = |module: &String| frame.contains(&format!("[{module}]"));
         frame.starts_with("0xffffffffc") || self.0.iter().any(of_module)

@@ -14,6 +14,7 @@ pub mod finding;
 pub mod html;
 pub mod injector;
 pub mod journal;
+pub mod kmemleak;
 pub mod kmsg;
 pub mod listing;
 pub mod memory;

@@ -229,7 +229,9 @@ impl<W: World> Campaign<'_, W> {
         }
         if let Some(first) = grown.lines.first() {
             let text = first.split(" < ").next().unwrap_or_default().to_owned();
-            findings.push(Finding::new(Kind::Leak, text, grown.lines));
+            let verdict = self.world.kmemleak()?;
+            let details = verdict.into_iter().chain(grown.lines).collect();
+            findings.push(Finding::new(Kind::Leak, text, details));
         }
         Ok(())
     }

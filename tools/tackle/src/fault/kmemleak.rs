@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Asks kmemleak, where the kernel has it, whether memory of the modules under test is lost.
+//!
+//! Memory that has grown may still be in use: the module could free it later. kmemleak finds the
+//! objects that nothing points to. It knows slab objects, `vmalloc()` and per-CPU memory; it does
+//! not know pages.
+
+use std::thread::sleep;
+
+use anyhow::Result;
+use tackle_klog::kmemleak::{reports, AGE};
+
+use super::memory::Filter;
+use crate::files;
+use crate::roots::Roots;
+
+/// Searches twice, since the first search spares what has changed, and returns in a line what
+/// kmemleak says. [`None`] without kmemleak.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn verdict(roots: &Roots, filter: Filter<'_>) -> Result<Option<String>> {
+    let file = roots.debugfs().join("kmemleak");
+    if !file.exists() {
+        return Ok(None);
+    }
+    sleep(AGE);
+    for _ in 0..2 {
+        // kmemleak turns itself off when it has no memory; then it answers EPERM.
+        if files::write(&file, "scan").is_err() {
+            return Ok(Some("kmemleak is off".to_owned()));
+        }
+    }
+    let text = files::read(&file)?.unwrap_or_default();
+    // The next search is about what is lost from now on.
+    let _ = files::write(&file, "clear");
+    Ok(Some(in_words(&text, filter)))
+}
+
+fn in_words(text: &str, filter: Filter<'_>) -> String {
+    let all = reports(text);
+    // Behind the object, the task and the title of the stack.
+    let frames = |report: &str| -> Vec<String> {
+        let lines = report.lines().skip(3);
+        lines.map(|line| line.trim().to_owned()).collect()
+    };
+    let stacks = all.iter().map(|report| frames(report));
+    let is_ours = |stack: &Vec<String>| stack.iter().any(|frame| filter.is_ours(frame));
+    let ours: Vec<_> = stacks.filter(is_ours).collect();
+    match ours.first() {
+        None => "kmemleak finds a pointer to each object: it may be freed later".to_owned(),
+        Some(first) => format!(
+            "kmemleak confirms: nothing points to {} objects, the first: {}",
+            ours.len(),
+            first.join(" < ")
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REPORT: &str = "unreferenced object 0xff110000075b4000 (size 1024):\n\
+        \x20 comm \"modprobe\", pid 77, jiffies 4294737000\n\
+        \x20 hex dump (first 32 bytes):\n\
+        \x20   01 00 00 00 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a  ....ZZZZZZZZZZZZ\n\
+        \x20 backtrace (crc 1ab2c3d4):\n\
+        \x20   __kmalloc_cache_noprof+0x1/0x2\n\
+        \x20   zram_add+0x3/0x4 [zram]\n";
+
+    #[test]
+    fn objects_of_the_modules_are_confirmed() {
+        let modules = ["zram".to_owned()];
+        let filter = Filter(&modules);
+        assert_eq!(
+            in_words(REPORT, filter),
+            "kmemleak confirms: nothing points to 1 objects, the first: \
+             __kmalloc_cache_noprof+0x1/0x2 < zram_add+0x3/0x4 [zram]"
+        );
+        let of_others = REPORT.replace("[zram]", "[ext4]");
+        assert!(in_words(&of_others, filter).starts_with("kmemleak finds a pointer"));
+        let gone = REPORT.replace("zram_add+0x3/0x4 [zram]", "0xffffffffc0a01234");
+        assert!(in_words(&gone, filter).starts_with("kmemleak confirms: "));
+    }
+
+    #[test]
+    fn without_kmemleak_there_is_no_verdict() {
+        let dir = tempfile::tempdir().unwrap();
+        let roots = Roots::under(dir.path());
+        assert_eq!(verdict(&roots, Filter(&[])).unwrap(), None);
+    }
+}
