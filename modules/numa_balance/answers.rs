@@ -5,12 +5,12 @@
 use crate::{
     machine::{allowed, faults},
     plan::{find, Plan},
-    state::{now_ms, State},
+    state::{now_ms, Shown, State},
 };
 use kernel::sync::{atomic::Relaxed, Arc};
 use tackle::numa::{self, Choice, Page, Policy, Task, Verdict};
 use tackle_core::numa::policy::{
-    self, Node, Scan, ScanDecision, Snapshot, Topology, LOAD_ONE, NEVER,
+    self, Action, Node, Scan, ScanDecision, Snapshot, Topology, LOAD_ONE, NEVER,
 };
 
 /// The policy that the module registers.
@@ -108,7 +108,7 @@ impl Policy for Answers {
 }
 
 /// Returns the node that the task is to prefer, by the last plan and its faults; [`None`] if the
-/// kernel is to choose.
+/// kernel is to choose. Keeps a decision that differs from the plan for the file `decisions`.
 fn window(state: &State, plan: &mut Plan, choice: &Choice<'_>) -> Option<usize> {
     let (task, now_ms) = (choice.task(), now_ms());
     let entry = find(&plan.entries, task.address(), task.pid());
@@ -143,5 +143,20 @@ fn window(state: &State, plan: &mut Plan, choice: &Choice<'_>) -> Option<usize> 
         resident: &[],
         params: state.settings.params,
     };
-    policy::window(&snapshot, entry.and_then(|entry| entry.planned))
+    let planned = entry.and_then(|entry| entry.planned);
+    let policy::Preference { node, reason } = policy::window(&snapshot, planned)?;
+    if reason.is_some() && asked.preferred != Some(node) {
+        plan.keep(Shown {
+            at_ms: now_ms,
+            task: task.address(),
+            id: task.id(),
+            node: asked.node,
+            preferred: asked.preferred,
+            action: Action::Prefer(node),
+            target: Some(node),
+            partner: None,
+            reason,
+        });
+    }
+    Some(node)
 }

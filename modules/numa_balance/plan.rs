@@ -2,6 +2,7 @@
 
 //! Implements the last plan as callbacks of balancing look it up.
 
+use crate::state::Shown;
 use kernel::prelude::*;
 use tackle_core::numa::policy::{Faults, Node, NEVER};
 
@@ -39,7 +40,14 @@ pub(crate) struct Plan {
     pub(crate) distances: KVVec<u8>,
     /// Room for the faults of one task.
     pub(crate) faults: KVVec<Faults>,
+    /// Decisions between two plans that changed something, until the file `decisions` has them.
+    pub(crate) fresh: KVVec<Shown>,
+    /// How many of them had no room.
+    pub(crate) lost: u64,
 }
+
+/// How many decisions between two plans are kept.
+pub(crate) const FRESH_LEN: usize = 128;
 
 impl Plan {
     pub(crate) fn new(nodes: usize, max_tasks: usize) -> Result<Self> {
@@ -48,7 +56,16 @@ impl Plan {
             nodes: KVVec::from_elem(Node::default(), nodes, GFP_KERNEL)?,
             distances: KVVec::from_elem(0, nodes * nodes, GFP_KERNEL)?,
             faults: KVVec::from_elem(Faults::default(), nodes, GFP_KERNEL)?,
+            fresh: KVVec::with_capacity(FRESH_LEN, GFP_KERNEL)?,
+            lost: 0,
         })
+    }
+
+    /// Keeps a decision between two plans.
+    pub(crate) fn keep(&mut self, shown: Shown) {
+        if self.fresh.push_within_capacity(shown).is_err() {
+            self.lost += 1;
+        }
     }
 }
 

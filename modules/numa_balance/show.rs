@@ -8,7 +8,9 @@ use tackle_core::numa::policy::{Action, Reason};
 
 /// The file `decisions`: those that changed something, the oldest first.
 pub(crate) fn decisions(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let Planning { log, log_at, .. } = &*state.planning.lock();
+    let mut planning = state.planning.lock();
+    planning.take_fresh(state);
+    let Planning { log, log_at, .. } = &*planning;
     let (new, old) = log.split_at((*log_at).min(log.len()));
     Iterator::chain(old.iter(), new.iter()).try_for_each(|shown| line(shown, f))
 }
@@ -73,6 +75,7 @@ pub(crate) fn status(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "plans {}", counters.plans.sum())?;
     writeln!(f, "preferred {}", counters.preferred.sum())?;
     writeln!(f, "windows {}", counters.windows.sum())?;
+    writeln!(f, "decisions_lost {}", state.plan.lock().lost)?;
     writeln!(f, "sped_up {}", counters.sped_up.sum())?;
     writeln!(f, "pages_allowed {}", counters.allowed.sum())?;
     writeln!(f, "pages_denied {}", counters.denied.sum())

@@ -4,7 +4,7 @@
 
 use crate::{
     machine::Machine,
-    plan::{find, Entry, Plan},
+    plan::{find, Entry, Plan, FRESH_LEN},
 };
 use kernel::{
     new_mutex, new_spinlock_irq,
@@ -67,6 +67,8 @@ pub(crate) struct Planning {
     pub(crate) log: KVVec<Shown>,
     /// Where the next one goes.
     pub(crate) log_at: usize,
+    /// Empty; what decisions between two plans are taken out with.
+    fresh: KVVec<Shown>,
 }
 
 /// What is counted.
@@ -130,6 +132,7 @@ impl State {
             shown: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
             log: KVVec::with_capacity(LOG_LEN, GFP_KERNEL)?,
             log_at: 0,
+            fresh: KVVec::with_capacity(FRESH_LEN, GFP_KERNEL)?,
         };
         let counters = Counters::new()?;
         Ok(try_pin_init!(Self {
@@ -144,6 +147,7 @@ impl State {
     /// Makes a plan and applies it. Returns after how many ms the next one is due.
     pub(crate) fn step(&self) -> u32 {
         let mut planning = self.planning.lock();
+        planning.take_fresh(self);
         let now_ms = now_ms();
         planning.read(self, now_ms);
         planning.decide(self, now_ms);
@@ -253,6 +257,18 @@ impl Planning {
             *oldest = shown;
         }
         self.log_at = (self.log_at + 1) % LOG_LEN;
+    }
+
+    /// Moves the decisions that were made since the last plan to the log.
+    pub(crate) fn take_fresh(&mut self, state: &State) {
+        // The callbacks get the empty memory. They wait for the lock.
+        core::mem::swap(&mut state.plan.lock().fresh, &mut self.fresh);
+        for index in 0..self.fresh.len() {
+            if let Some(&shown) = self.fresh.get(index) {
+                self.log(shown);
+            }
+        }
+        self.fresh.clear();
     }
 
     /// Makes the plan known to the callbacks.

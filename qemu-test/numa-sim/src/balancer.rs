@@ -135,6 +135,7 @@ impl Work {
                 let choice = self
                     .planner
                     .with_task(machine, task, |snapshot| window(snapshot, planned));
+                let choice = choice.map(|choice| choice.node);
                 machine.kernel.tasks[task].preferred = choice.or(preferred);
             }
         }

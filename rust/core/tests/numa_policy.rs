@@ -38,6 +38,32 @@ fn a_task_at_its_memory_prefers_it_and_stays() {
 }
 
 #[test]
+fn a_window_keeps_the_plan_unless_the_memory_speaks_against_it() {
+    let mut machine = two_nodes();
+    machine.task(0, &[(0, 60), (1, 40)]);
+    let choose = |machine: &Machine, planned| {
+        let chosen = machine.window(planned).expect("it has faults");
+        (chosen.node, chosen.reason)
+    };
+    // By itself it is not worth a move.
+    assert_eq!(choose(&machine, Some(1)), (1, None));
+    let local = Reason::Local { percent: 60 };
+    assert_eq!(choose(&machine, None), (0, Some(local)));
+    let mut machine = two_nodes();
+    machine.task(0, &[(0, 10), (1, 90)]);
+    let follows = Reason::FollowsMemory {
+        node: 1,
+        percent: 90,
+    };
+    assert_eq!(choose(&machine, Some(0)), (1, Some(follows)));
+    // Without faults the plan holds.
+    let mut machine = two_nodes();
+    machine.task(0, &[]);
+    assert_eq!(choose(&machine, Some(1)), (1, None));
+    assert_eq!(machine.window(None), None);
+}
+
+#[test]
 fn crossed_tasks_are_exchanged() {
     let mut machine = Machine::full(2, 1);
     machine.task(0, &[(1, 100)]);

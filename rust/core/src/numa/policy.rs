@@ -58,4 +58,4 @@ pub use scratch::{Planned, Scratch};
 pub use snapshot::{Faults, Node, Params, Snapshot, Task, LOAD_ONE, NEVER};
 pub use spread::Vacancy;
 pub use topology::{Kind, Topology, LOCAL_DISTANCE};
-pub use window::window;
+pub use window::{window, Preference};

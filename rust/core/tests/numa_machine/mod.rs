@@ -5,8 +5,8 @@
 #![allow(dead_code)]
 
 use tackle_core::numa::policy::{
-    decide, Action, Decision, Faults, Group, Node, NodeSet, Params, Planned, Room, Scratch,
-    Snapshot, Task, Topology, Vacancy, LOAD_ONE, NEVER,
+    decide, window, Action, Decision, Faults, Group, Node, NodeSet, Params, Planned, Preference,
+    Room, Scratch, Snapshot, Task, Topology, Vacancy, LOAD_ONE, NEVER,
 };
 
 /// Two pairs of nodes with a backplane between them.
@@ -114,22 +114,30 @@ impl Machine {
             .expect("the scratch is long enough")
     }
 
-    /// What the policy decides, with a scratch for `room` tasks.
-    pub fn decide_in(&self, room: usize) -> Option<Vec<Decision>> {
-        let count = self.nodes.len();
+    /// What the policy decides about the first task when its scan window closes.
+    pub fn window(&self, planned: Option<usize>) -> Option<Preference> {
+        self.with_snapshot(|snapshot| window(snapshot, planned))
+    }
+
+    fn with_snapshot<T>(&self, call: impl FnOnce(&Snapshot<'_>) -> T) -> T {
         let mut nodes = self.nodes.clone();
         for (node, load) in nodes.iter_mut().zip(self.loads()) {
             node.load = load;
         }
         let has_cpus = |node: usize| nodes[node].has_cpus();
-        let snapshot = Snapshot {
-            topology: Topology::new(count, &self.distances, has_cpus),
+        call(&Snapshot {
+            topology: Topology::new(nodes.len(), &self.distances, has_cpus),
             nodes: &nodes,
             tasks: &self.tasks,
             faults: &self.faults.concat(),
             resident: &self.resident.concat(),
             params: self.params,
-        };
+        })
+    }
+
+    /// What the policy decides, with a scratch for `room` tasks.
+    pub fn decide_in(&self, room: usize) -> Option<Vec<Decision>> {
+        let count = self.nodes.len();
         let mut scratch = Scratch {
             planned: &mut vec![Planned::default(); room],
             order: &mut vec![0; room],
@@ -145,7 +153,7 @@ impl Machine {
             edges: &mut vec![0; count * count],
         };
         let mut out = vec![Decision::EMPTY; self.tasks.len()];
-        let written = decide(&snapshot, &mut scratch, &mut out)?;
+        let written = self.with_snapshot(|snapshot| decide(snapshot, &mut scratch, &mut out))?;
         out.truncate(written);
         Some(out)
     }

@@ -17,7 +17,9 @@ use crate::sys::{ftrace, wait_for};
 
 use super::numa::{await_scans, need_balancing, LIMIT};
 use advise::{advice_changes_nothing, the_command_advises};
-use place::{a_changed_phase_is_scanned_faster, a_kept_node_is_kept};
+use place::{
+    a_changed_phase_is_scanned_faster, a_kept_node_is_kept, a_window_decides_between_two_plans,
+};
 pub use place::{a_crossed_pair_is_placed, bound_memory_attracts_its_task};
 use register::{
     a_policy_in_c_that_is_forgotten_is_removed, a_second_policy_is_refused,
@@ -32,6 +34,7 @@ pub const SUITE: Suite = Suite {
         a_crossed_pair_is_placed,
         bound_memory_attracts_its_task,
         a_changed_phase_is_scanned_faster,
+        a_window_decides_between_two_plans,
         a_kept_node_is_kept,
         advice_changes_nothing,
         the_command_advises,

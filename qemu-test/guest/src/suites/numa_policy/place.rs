@@ -78,6 +78,34 @@ pub(super) fn a_changed_phase_is_scanned_faster(context: &mut Context<'_>) -> Re
     stack.unload()
 }
 
+/// A task that no plan has yet, as the next one is a minute away.
+pub(super) fn a_window_decides_between_two_plans(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let stack = module::stack(MODULE, "interval_ms=60000 runtime_ms=100 scan_min_ms=100")?;
+    let eager = Eager::new()?;
+    // Two threads: one of them is away from the memory.
+    let worker = Worker::with("--threads 2 --mib 16 --free --memory 1 --run 0")?;
+    let process = worker.pid().to_string();
+    let decision = wait_for("a decision about the process", patience(LIMIT), || {
+        let mut all = numa_balance::decisions("decisions")?.into_iter();
+        Ok(all.find(|one| one.word("tgid") == process && one.word("target") == "1"))
+    })?;
+    context.note(format!("{} {}", decision.word("action"), decision.why))?;
+    // In a slow guest a second plan may have come first.
+    let is_of_plan = numa_balance::number("status", "plans")? > 1;
+    ensure!(
+        (is_of_plan || decision.word("action") == "prefer") && !decision.why.is_empty(),
+        "expected a preference with a reason, got {decision:?}"
+    );
+    let lost = numa_balance::number("status", "decisions_lost")?;
+    ensure!(
+        lost == 0,
+        "expected room for each decision, {lost} had none"
+    );
+    drop((worker, eager));
+    stack.unload()
+}
+
 /// A node that `numa_control` keeps, against the policy's plan.
 pub(super) fn a_kept_node_is_kept(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;

@@ -2,20 +2,29 @@
 
 //! Implements the decision for one task when its scan window closes.
 
-use super::follow_memory::{accesses, all_accesses, locality};
-use super::{hysteresis, mask, run_time, Snapshot};
+use super::follow_memory::{accesses, all_accesses, locality, percent};
+use super::{hysteresis, mask, residency, run_time, Reason, Snapshot};
 
-/// Returns the node that the first task of a snapshot should prefer now; [`None`] if the kernel is to
-/// choose.
+/// What a task should prefer from now on.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Preference {
+    /// The node.
+    pub node: usize,
+    /// Why; [`None`] if the last plan had this node for the task, with its own reason.
+    pub reason: Option<Reason>,
+}
+
+/// Returns what the first task of a snapshot should prefer now; [`None`] if the kernel is to choose.
 ///
 /// `planned` is the node that the last plan of [`decide`](super::decide) had for it. The plan is kept
 /// unless the task's own memory speaks against it by more than the rule of hysteresis asks of a task
 /// that was just moved: then the task has changed its phase. Takes O(nodes^2) steps, and needs no
 /// memory.
-pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<usize> {
+pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Preference> {
     let task = snapshot.tasks.first()?;
+    let as_planned = |node| Preference { node, reason: None };
     if !run_time::is_enough(&snapshot.params, task) || all_accesses(snapshot, 0) == 0 {
-        return planned;
+        return planned.map(as_planned);
     }
     let score = |node: usize| locality(snapshot, node, |other| accesses(snapshot, 0, other));
     let nodes = (0..snapshot.node_count()).filter(|&node| mask::allows(snapshot, task, node));
@@ -25,7 +34,28 @@ pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<usize> 
         None => (task.node, hysteresis::threshold(&snapshot.params, task)),
     };
     if score(best) >= score(base).saturating_add(threshold.max(1)) {
-        return Some(best);
+        // CAST: Both are at most WHOLE, which is 1000.
+        let gain = (score(best) - score(base)) as u32;
+        let reason = Some(why(snapshot, best, gain));
+        return Some(Preference { node: best, reason });
     }
-    mask::allows(snapshot, task, base).then_some(base)
+    let stays = Reason::Local {
+        percent: percent(snapshot, 0, base),
+    };
+    mask::allows(snapshot, task, base).then_some(Preference {
+        node: base,
+        reason: (planned != Some(base)).then_some(stays),
+    })
+}
+
+/// Returns why the first task of a snapshot prefers `node`, where it is nearer to its memory.
+fn why(snapshot: &Snapshot<'_>, node: usize, gain: u32) -> Reason {
+    let percent = percent(snapshot, 0, node);
+    if residency::dominates(snapshot, 0, node) {
+        return Reason::FollowsUnmovable { node, percent };
+    }
+    match percent < 34 {
+        true => Reason::NearMemory { node, gain },
+        false => Reason::FollowsMemory { node, percent },
+    }
 }
