@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use super::names::readable;
 use super::report::{Case, Coverage, Report};
 
 const STYLE: &str = "body{font:15px/1.45 sans-serif;color:#22262b;max-width:72em;margin:2em auto;\
@@ -14,9 +15,10 @@ const STYLE: &str = "body{font:15px/1.45 sans-serif;color:#22262b;max-width:72em
     .bar{display:flex;height:14px;width:30em;background:#dde1e6}.bar i{display:block;height:100%}\
     .failed{background:#3a7d5c}.reached{background:#c19d2b}.none{color:#3a7d5c}small{color:#666}";
 
-/// Text as it may stand in a page.
+/// Text as it may stand in a page, with readable names.
 fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
+    readable(text)
+        .replace('&', "&amp;")
         .replace('<', "&lt;")
         .replace('>', "&gt;")
 }
@@ -119,7 +121,13 @@ fn bar(page: &mut String, coverage: &Coverage) -> std::fmt::Result {
             escape(reason)
         );
     }
-    let share = |sites: &[String]| 100 * sites.len() / coverage.calls.max(1);
+    if coverage.calls == 0 {
+        return writeln!(
+            page,
+            "<h2>Calls in {module}</h2><p>It calls none of the failing functions itself.</p>"
+        );
+    }
+    let share = |sites: &[String]| 100 * sites.len() / coverage.calls;
     writeln!(
         page,
         "<h2>Calls in {module}</h2><div class=\"bar\"><i class=\"failed\" style=\"width:{}%\"></i>\

@@ -18,6 +18,7 @@ pub mod kmemleak;
 pub mod kmsg;
 pub mod listing;
 pub mod memory;
+mod names;
 pub mod point;
 pub mod report;
 pub mod screen;
@@ -38,6 +39,7 @@ use serde::Serialize;
 use self::campaign::{Campaign, End, Watcher};
 use self::injector::{Machine, World};
 use self::journal::{Event, Journal, Start};
+use self::names::readable;
 use self::report::Report;
 use self::screen::Screen;
 use self::state::State;
@@ -422,7 +424,7 @@ fn points(state: &State) -> String {
                 fault.point.id.clone(),
                 name.clone(),
                 fault.point.function.clone(),
-                fault.point.site.clone(),
+                readable(&fault.point.site),
                 format!("{}/{}", fault.discovered, progress.discoveries),
                 result,
             ]);

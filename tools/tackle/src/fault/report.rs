@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::finding::{Finding, Kind};
+use super::names::readable;
 use super::state::{Fault, State};
 use crate::table::table;
 
@@ -281,7 +282,7 @@ impl Report {
         }
         lines.push(String::new());
         lines.push(self.sum());
-        lines.join("\n")
+        readable(&lines.join("\n"))
     }
 
     fn rows(&self) -> String {

@@ -11,6 +11,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::campaign::Watcher;
+use super::names::readable;
 use super::state::State;
 
 /// A bar on stderr, if that is a terminal.
@@ -53,7 +54,7 @@ impl Watcher for Screen {
         }
         self.bar.set_length(all as u64);
         self.bar.set_position(done as u64);
-        self.bar.set_message(doing.to_owned());
+        self.bar.set_message(readable(doing));
     }
 
     fn stops(&self) -> bool {
