@@ -40,13 +40,13 @@ pub(crate) struct Plan {
     pub(crate) distances: KVVec<u8>,
     /// Room for the faults of one task.
     pub(crate) faults: KVVec<Faults>,
-    /// Decisions between two plans that changed something, until the file `decisions` has them.
+    /// Decisions at the end of scan windows, until the log takes them.
     pub(crate) fresh: KVVec<Shown>,
     /// How many of them had no room.
     pub(crate) lost: u64,
 }
 
-/// How many decisions between two plans are kept.
+/// How many decisions at the end of scan windows are kept until the log takes them.
 pub(crate) const FRESH_LEN: usize = 128;
 
 impl Plan {
@@ -61,7 +61,7 @@ impl Plan {
         })
     }
 
-    /// Keeps a decision between two plans.
+    /// Keeps a decision at the end of a scan window.
     pub(crate) fn keep(&mut self, shown: Shown) {
         if self.fresh.push_within_capacity(shown).is_err() {
             self.lost += 1;

@@ -75,7 +75,8 @@ pub(crate) fn status(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "plans {}", counters.plans.sum())?;
     writeln!(f, "preferred {}", counters.preferred.sum())?;
     writeln!(f, "windows {}", counters.windows.sum())?;
-    writeln!(f, "decisions_lost {}", state.plan.lock().lost)?;
+    let lost = state.plan.lock().lost;
+    writeln!(f, "decisions_lost {lost}")?;
     writeln!(f, "sped_up {}", counters.sped_up.sum())?;
     writeln!(f, "pages_allowed {}", counters.allowed.sum())?;
     writeln!(f, "pages_denied {}", counters.denied.sum())

@@ -67,7 +67,7 @@ pub(crate) struct Planning {
     pub(crate) log: KVVec<Shown>,
     /// Where the next one goes.
     pub(crate) log_at: usize,
-    /// Empty; what decisions between two plans are taken out with.
+    /// Swapped with [`Plan::fresh`] to take its decisions. Empty in between.
     fresh: KVVec<Shown>,
 }
 
@@ -250,6 +250,14 @@ impl Planning {
         }
     }
 
+    /// Returns the node of the last decision about a task in the log.
+    fn last_target(&self, task: usize, pid: i32) -> Option<usize> {
+        let (new, old) = self.log.split_at(self.log_at.min(self.log.len()));
+        let mut latest_first = Iterator::chain(new.iter().rev(), old.iter().rev());
+        let found = latest_first.find(|shown| shown.task == task && shown.id.pid == pid);
+        found.and_then(|shown| shown.target)
+    }
+
     fn log(&mut self, shown: Shown) {
         if self.log.len() < LOG_LEN {
             let _ = self.log.push_within_capacity(shown);
@@ -259,12 +267,16 @@ impl Planning {
         self.log_at = (self.log_at + 1) % LOG_LEN;
     }
 
-    /// Moves the decisions that were made since the last plan to the log.
+    /// Moves the decisions that were made at the end of scan windows to the log. What was decided
+    /// before is left out: a controller may keep the task's node against it for any time.
     pub(crate) fn take_fresh(&mut self, state: &State) {
-        // The callbacks get the empty memory. They wait for the lock.
+        // Only a swap while the lock is held, since callbacks wait for it.
         core::mem::swap(&mut state.plan.lock().fresh, &mut self.fresh);
         for index in 0..self.fresh.len() {
-            if let Some(&shown) = self.fresh.get(index) {
+            let Some(&shown) = self.fresh.get(index) else {
+                break;
+            };
+            if self.last_target(shown.task, shown.id.pid) != shown.target {
                 self.log(shown);
             }
         }

@@ -4,8 +4,8 @@
 //!
 //! See `Documentation/ABI/testing/dev-kmsg` in the kernel source.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, SeekFrom};
+use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
 use anyhow::{bail, Context, Result};
@@ -14,13 +14,14 @@ use nix::fcntl::OFlag;
 
 const LOG: &str = "/dev/kmsg";
 
-/// Writes a line to the log, which the console shows.
-///
-/// # Errors
-///
-/// The log cannot be written, for which root's rights are needed.
-pub fn say(text: &str) -> Result<()> {
-    fs::write(LOG, format!("<6>tackle: {text}")).with_context(|| format!("cannot write {LOG}"))
+/// How the lines begin that [`still_waits`] writes.
+const WAITS: &str = "tackle: the test waits for ";
+
+/// Tells the host by a line in the log that a test waits for `what`.
+pub fn still_waits(what: &str) {
+    let file = OpenOptions::new().write(true).open(LOG);
+    // Without the line the host may take the guest for one that hangs.
+    let _ = file.and_then(|mut file| file.write_all(format!("<6>{WAITS}{what}").as_bytes()));
 }
 
 /// One message of the log.
@@ -95,7 +96,9 @@ impl Cursor {
                 Ok(0) => return Ok(records),
                 Ok(length) => {
                     let raw = String::from_utf8_lossy(&buffer[..length]);
-                    records.extend(Record::parse(&raw));
+                    // Such a line can name the very message that a test waits for.
+                    let record = Record::parse(&raw);
+                    records.extend(record.filter(|record| !record.text.starts_with(WAITS)));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(records),
                 Err(error) if error.raw_os_error() == Some(Errno::EPIPE as i32) => {

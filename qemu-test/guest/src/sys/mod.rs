@@ -88,7 +88,7 @@ pub fn wait_often<T>(
         }
         if start.elapsed() >= next_word {
             next_word = start.elapsed() + WORD;
-            kmsg::say(&format!("the test waits for {what}"))?;
+            kmsg::still_waits(what);
         }
         sleep(pause);
     }

@@ -72,7 +72,8 @@ pub fn work(args: &Args) -> Result<()> {
         let program = std::env::current_exe()?;
         // A line says when.
         std::io::stdin().lines().next();
-        let child = Command::new(program).arg("numa-worker").spawn()?;
+        // As in `Worker::under()`, with fork().
+        let child = Command::new(program).uid(0).arg("numa-worker").spawn()?;
         return Ok(Kept(child).0.wait().map(|_| ())?);
     }
     let signalled = Arc::new(AtomicBool::new(false));
@@ -219,8 +220,8 @@ impl Worker {
                 command
             }
         };
-        // With an ID of a user it is a fork(), which has no preferred node. A vfork(), which is
-        // used otherwise, inherits this process's.
+        // uid() makes the standard library use fork(). Otherwise it uses posix_spawn(), whose
+        // child shares the address space until execve() and inherits this process's preferred node.
         let child = command
             .uid(0)
             .arg("numa-worker")

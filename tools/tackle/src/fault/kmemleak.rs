@@ -6,6 +6,7 @@
 //! objects that nothing points to. It knows slab objects, `vmalloc()` and per-CPU memory; it does
 //! not know pages.
 
+use std::path::Path;
 use std::thread::sleep;
 
 use anyhow::Result;
@@ -15,8 +16,27 @@ use super::memory::Filter;
 use crate::files;
 use crate::roots::Roots;
 
-/// Searches twice, since the first search spares what has changed, and returns in a line what
-/// kmemleak says. [`None`] without kmemleak.
+/// Has kmemleak, if the kernel has it, forget what is lost by now.
+pub fn forget(roots: &Roots) {
+    let file = roots.debugfs().join("kmemleak");
+    if file.exists() && scan(roots, &file) {
+        let _ = files::write(&file, "clear");
+    }
+}
+
+/// Scans as often as kmemleak needs. Returns false if it is off: it turns itself off when it has no
+/// memory, and answers EPERM.
+///
+/// The first scan spares each object that has changed since it was allocated. After it, an object
+/// has to be found in `min_unref_scans` scans (`mm/kmemleak.c`).
+fn scan(roots: &Roots, file: &Path) -> bool {
+    let parameter = roots.module("kmemleak").join("parameters/min_unref_scans");
+    let text = files::read(&parameter).ok().flatten().unwrap_or_default();
+    let unreferenced: u32 = text.trim().parse().unwrap_or(1);
+    (0..=unreferenced).all(|_| files::write(file, "scan").is_ok())
+}
+
+/// Searches, and returns in a line what kmemleak says. [`None`] without kmemleak.
 ///
 /// # Errors
 /// When the file cannot be read.
@@ -26,11 +46,8 @@ pub fn verdict(roots: &Roots, filter: Filter<'_>) -> Result<Option<String>> {
         return Ok(None);
     }
     sleep(AGE);
-    for _ in 0..2 {
-        // kmemleak turns itself off when it has no memory; then it answers EPERM.
-        if files::write(&file, "scan").is_err() {
-            return Ok(Some("kmemleak is off".to_owned()));
-        }
+    if !scan(roots, &file) {
+        return Ok(Some("kmemleak is off".to_owned()));
     }
     let text = files::read(&file)?.unwrap_or_default();
     // The next search is about what is lost from now on.
@@ -47,15 +64,23 @@ fn in_words(text: &str, filter: Filter<'_>) -> String {
     };
     let stacks = all.iter().map(|report| frames(report));
     let is_ours = |stack: &Vec<String>| stack.iter().any(|frame| filter.is_ours(frame));
-    let ours: Vec<_> = stacks.filter(is_ours).collect();
-    match ours.first() {
-        None => "kmemleak finds a pointer to each object: it may be freed later".to_owned(),
+    let (ours, others): (Vec<_>, Vec<_>) = stacks.partition(is_ours);
+    let mut words = match ours.first() {
+        None => "kmemleak reports no object of the modules; it does not know pages".to_owned(),
         Some(first) => format!(
-            "kmemleak confirms: nothing points to {} objects, the first: {}",
+            "kmemleak confirms: objects of the modules to which nothing points: {}, the first: {}",
             ours.len(),
             first.join(" < ")
         ),
+    };
+    if let Some(first) = others.first() {
+        words += &format!(
+            "; objects of others: {}, the first: {}",
+            others.len(),
+            first.join(" < ")
+        );
     }
+    words
 }
 
 #[cfg(test)]
@@ -76,11 +101,15 @@ mod tests {
         let filter = Filter(&modules);
         assert_eq!(
             in_words(REPORT, filter),
-            "kmemleak confirms: nothing points to 1 objects, the first: \
+            "kmemleak confirms: objects of the modules to which nothing points: 1, the first: \
              __kmalloc_cache_noprof+0x1/0x2 < zram_add+0x3/0x4 [zram]"
         );
         let of_others = REPORT.replace("[zram]", "[ext4]");
-        assert!(in_words(&of_others, filter).starts_with("kmemleak finds a pointer"));
+        assert_eq!(
+            in_words(&of_others, filter),
+            "kmemleak reports no object of the modules; it does not know pages; objects of others: \
+             1, the first: __kmalloc_cache_noprof+0x1/0x2 < zram_add+0x3/0x4 [ext4]"
+        );
         let gone = REPORT.replace("zram_add+0x3/0x4 [zram]", "0xffffffffc0a01234");
         assert!(in_words(&gone, filter).starts_with("kmemleak confirms: "));
     }

@@ -40,6 +40,9 @@ const SYSFS: &[(&str, usize)] = &[
     ("module", 1),
 ];
 
+/// Where SLUB has a link for each slab cache that it has merged with another one.
+const MERGED: &str = "/sys/kernel/slab/";
+
 /// How deep debugfs is read.
 const DEBUGFS: usize = 3;
 
@@ -133,7 +136,13 @@ impl Listing {
             }
             let (path, shown) = (path.join(&name), format!("{shown}/{name}"));
             // Links lead to devices, of which another folder has the names.
-            let is_folder = fs::symlink_metadata(&path).is_ok_and(|data| data.is_dir());
+            let data = fs::symlink_metadata(&path);
+            let is_folder = data.as_ref().is_ok_and(fs::Metadata::is_dir);
+            // SLUB leaves the link of a merged cache behind, and replaces it when a cache of the
+            // name is created again (`sysfs_slab_alias()`).
+            if data.is_ok_and(|data| data.is_symlink()) && shown.starts_with(MERGED) {
+                continue;
+            }
             if depth > 1 && is_folder {
                 self.folder(&path, &shown, depth - 1, &[])?;
             }

@@ -38,7 +38,7 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     // Pinned until it has faults: a task that comes to its memory by chance has none.
     let worker = Worker::bound(1, "--mib 16 --memory 1 --run 0")?;
     let pid = worker.pid();
-    // Some pages of numactl, which is not bound, may have moved.
+    // Pages that are not bound, such as page cache, may have moved.
     let before = Sched::of(pid)?.migrated;
     wait_for("faults on the bound memory", patience(LIMIT), || {
         let faults = Sched::of(pid)?.private;
@@ -83,8 +83,10 @@ pub(super) fn a_window_decides_between_two_plans(context: &mut Context<'_>) -> R
     need_nodes()?;
     let stack = module::stack(MODULE, "interval_ms=60000 runtime_ms=100 scan_min_ms=100")?;
     let eager = Eager::new()?;
-    // Two threads: one of them is away from the memory.
-    let worker = Worker::with("--threads 2 --mib 16 --free --memory 1 --run 0")?;
+    // Bound, so that the memory stays away from the second thread, which is pinned: both threads
+    // have faults, wherever the first one runs.
+    let worker = Worker::bound(1, "--threads 2 --mib 16 --memory 1 --run 0")?;
+    worker.unpin()?;
     let process = worker.pid().to_string();
     let decision = wait_for("a decision about the process", patience(LIMIT), || {
         let mut all = numa_balance::decisions("decisions")?.into_iter();

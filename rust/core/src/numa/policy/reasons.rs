@@ -23,12 +23,8 @@ pub(super) fn arrives(
     node: usize,
 ) -> Reason {
     let task = snapshot.tasks.get(index);
-    let percent = percent(snapshot, index, node);
-    if residency::dominates(snapshot, index, node) && percent >= 34 {
-        return Reason::FollowsUnmovable { node, percent };
-    }
-    if percent >= 50 {
-        return Reason::FollowsMemory { node, percent };
+    if let Some(reason) = follows(snapshot, index, node) {
+        return reason;
     }
     if let (Some(home), Some(task)) = (group(scratch, index), task) {
         if home.contains(node) {
@@ -47,12 +43,36 @@ pub(super) fn arrives(
     let gain = scratch
         .score(index, node)
         .saturating_sub(scratch.score(index, source));
-    if gain > 0 && percent < 34 {
+    nears(snapshot, index, node, gain)
+}
+
+/// The percentage of a task's accesses from which on a node is a place of its memory.
+const THIRD: u32 = 34;
+
+/// Returns the reason of a task that goes to `node` since most of its memory is there.
+fn follows(snapshot: &Snapshot<'_>, index: usize, node: usize) -> Option<Reason> {
+    let percent = percent(snapshot, index, node);
+    if residency::dominates(snapshot, index, node) && percent >= THIRD {
+        return Some(Reason::FollowsUnmovable { node, percent });
+    }
+    (percent >= 50).then_some(Reason::FollowsMemory { node, percent })
+}
+
+/// Returns the reason of a task that goes to `node`, where some of its memory is, or is nearer.
+fn nears(snapshot: &Snapshot<'_>, index: usize, node: usize, gain: u64) -> Reason {
+    let percent = percent(snapshot, index, node);
+    if gain > 0 && percent < THIRD {
         // CAST: At most WHOLE.
         let gain = gain.min(WHOLE) as u32;
         return Reason::NearMemory { node, gain };
     }
     Reason::FollowsMemory { node, percent }
+}
+
+/// Returns why the task goes to `node` for the sake of its own memory. `gain` is the improvement, in
+/// thousandths.
+pub(super) fn of_memory(snapshot: &Snapshot<'_>, index: usize, node: usize, gain: u64) -> Reason {
+    follows(snapshot, index, node).unwrap_or_else(|| nears(snapshot, index, node, gain))
 }
 
 /// Returns the decision about a task that is not moved. `better` is a node that would be better.

@@ -3,7 +3,8 @@
 //! Implements the decision for one task when its scan window closes.
 
 use super::follow_memory::{accesses, all_accesses, locality, percent};
-use super::{hysteresis, mask, residency, run_time, Reason, Snapshot};
+use super::reasons::of_memory;
+use super::{hysteresis, mask, run_time, Reason, Snapshot};
 
 /// What a task should prefer from now on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,9 +35,7 @@ pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Prefere
         None => (task.node, hysteresis::threshold(&snapshot.params, task)),
     };
     if score(best) >= score(base).saturating_add(threshold.max(1)) {
-        // CAST: Both are at most WHOLE, which is 1000.
-        let gain = (score(best) - score(base)) as u32;
-        let reason = Some(why(snapshot, best, gain));
+        let reason = Some(of_memory(snapshot, 0, best, score(best) - score(base)));
         return Some(Preference { node: best, reason });
     }
     let stays = Reason::Local {
@@ -46,16 +45,4 @@ pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Prefere
         node: base,
         reason: (planned != Some(base)).then_some(stays),
     })
-}
-
-/// Returns why the first task of a snapshot prefers `node`, where it is nearer to its memory.
-fn why(snapshot: &Snapshot<'_>, node: usize, gain: u32) -> Reason {
-    let percent = percent(snapshot, 0, node);
-    if residency::dominates(snapshot, 0, node) {
-        return Reason::FollowsUnmovable { node, percent };
-    }
-    match percent < 34 {
-        true => Reason::NearMemory { node, gain },
-        false => Reason::FollowsMemory { node, percent },
-    }
 }
