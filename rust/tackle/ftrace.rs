@@ -5,11 +5,11 @@
 //! C header: [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h), described in
 //! `Documentation/trace/ftrace-uses.rst` of the kernel.
 //!
-//! A function with hooks is one `struct ftrace_ops`, whose trampoline its entry calls;
-//! `/sys/kernel/tracing/enabled_functions` shows it. All hooks on the function share it,
-//! so that each further one costs little, and a hook on another function nothing. Other
-//! users of ftrace (the function tracer, BPF, live patches) may be on the same function: then
-//! ftrace's list function calls each.
+//! All hooks on a function share one `struct ftrace_ops`. The function's entry calls the
+//! trampoline of the ops; `/sys/kernel/tracing/enabled_functions` shows both. So a further hook
+//! on the function costs little, and a hook on another function costs this one nothing. Other
+//! users of ftrace (the function tracer, BPF, live patches) may use the same function. Then
+//! ftrace's list function calls the ops of each user.
 
 mod batch;
 mod context;
@@ -58,7 +58,7 @@ pub use target::{Pattern, Target, Targets};
 pub use typed::typed_hook;
 pub use typed::{Arguments, TypedEntry, TypedEntryHandler};
 
-/// Initialises what this module keeps.
+/// Initialises the global data of this module.
 ///
 /// # Safety
 ///
@@ -87,7 +87,8 @@ pub struct Call {
 unsafe impl<'a> crate::function::Running<'a> for Call {}
 
 impl Call {
-    /// The call whose function goes on at `next_ip`.
+    /// Creates the call of a function whose execution continues at `next_ip`, after its
+    /// `call __fentry__`.
     #[inline(always)]
     fn new(arguments: [usize; MAX_ARGUMENTS], next_ip: usize, parent_ip: usize) -> Self {
         Self {
@@ -97,7 +98,7 @@ impl Call {
         }
     }
 
-    /// The call of the function at `ip` whose registers `fregs` has.
+    /// Creates the call of the function at `ip` from its registers in `fregs`.
     ///
     /// # Safety
     ///
@@ -108,9 +109,9 @@ impl Call {
         parent_ip: usize,
         fregs: *const bindings::ftrace_regs,
     ) -> Self {
-        // SAFETY: `struct ftrace_regs` is the first member of `struct __arch_ftrace_regs`,
-        // which is how the architecture's own accessors see it. On x86-64 an ops without
-        // `SAVE_REGS` finds the arguments' registers filled in; the others are not used.
+        // SAFETY: `struct ftrace_regs` is the first member of `struct __arch_ftrace_regs`; the
+        // architecture's own accessors rely on this, too. On x86-64 ftrace fills in the argument
+        // registers also for an ops without `SAVE_REGS`. The other registers are not used.
         let regs = unsafe { &(*fregs.cast::<bindings::__arch_ftrace_regs>()).regs };
         Self {
             arguments: [regs.di, regs.si, regs.dx, regs.cx, regs.r8, regs.r9],
@@ -134,16 +135,16 @@ impl Call {
     /// Returns the register that holds argument `n`, counted from zero; `None` from
     /// [`MAX_ARGUMENTS`] on.
     ///
-    /// What is in it depends on the function's prototype: an argument narrower than the
-    /// register leaves the upper bits undefined, so cut it to its type. A pointer is a
-    /// number here; nothing keeps what it points to alive.
+    /// The meaning of the register depends on the function's prototype. An argument that is
+    /// narrower than the register leaves the upper bits undefined, so cut it to its type. A
+    /// pointer is a number here; nothing keeps the object that it points to alive.
     #[inline]
     pub fn argument(&self, n: usize) -> Option<usize> {
         self.arguments.get(n).copied()
     }
 }
 
-/// Says why a function was not hooked, for a line in the log that names it.
+/// Returns the reason why a function was not hooked, for a log line that names the function.
 pub fn reason(error: Error) -> &'static str {
     match error {
         ENOENT => "there is no such kernel function",
@@ -156,10 +157,10 @@ pub fn reason(error: Error) -> &'static str {
     }
 }
 
-/// What runs at the entry of a hooked function: a type that implements this, or a closure of a
-/// call.
+/// The handler of a hook at a function's entry: a type that implements this trait, or a closure
+/// that takes a [`Call`].
 pub trait EntryHandler: Send + Sync + 'static {
-    /// Whether it is for one function, whose prototype it knows.
+    /// Whether the handler is for one function only, whose prototype it knows.
     #[doc(hidden)]
     const IS_TYPED: bool = false;
 
@@ -167,12 +168,12 @@ pub trait EntryHandler: Send + Sync + 'static {
     ///
     /// # Context
     ///
-    /// That of the function's caller, which can be any: a system call, an interrupt, an
+    /// The context of the function's caller, which can be any: a system call, an interrupt, an
     /// NMI, with or without locks held, on many CPUs at once. So a handler must not sleep,
-    /// allocate, or take a lock that the function's callers could hold; it may change
-    /// atomic variables. Preemption is disabled, and RCU is watching. What a handler itself
-    /// calls is not hooked: no handler runs within another one of the same context (task,
-    /// softirq, hardirq, NMI), and each that is left out for that counts it
+    /// allocate, or take a lock that the function's callers could hold. It may change atomic
+    /// variables. Preemption is disabled, and RCU is watching. No handler runs within another
+    /// handler of the same context (task, softirq, hardirq, NMI). So functions that a handler
+    /// calls run without their hooks, and each of these hooks counts the call as missed
     /// ([`EntryHook::missed`]).
     fn entry(&self, call: &Call);
 }
@@ -186,12 +187,12 @@ impl<C: Fn(&Call) + Send + Sync + 'static> EntryHandler for C {
 
 /// A hook on kernel functions, from when it is initialised until it is dropped.
 ///
-/// Dropping it returns only when no CPU and no preempted task can still be in the
+/// Dropping the hook returns only when no CPU and no preempted task can still execute the
 /// trampoline or the handler. It may sleep, for tens of milliseconds. [`disarm_all`] removes
-/// many hooks in the time of one.
+/// many hooks in the time that one takes.
 ///
-/// If it is never dropped (`mem::forget`), the library takes the hook off when the module
-/// that has its handler is unloaded.
+/// If the hook is never dropped (`mem::forget`), the library removes it when the module that
+/// contains its handler is unloaded.
 #[pin_data(PinnedDrop)]
 pub struct EntryHook<T: EntryHandler> {
     #[pin]
@@ -203,19 +204,19 @@ pub struct EntryHook<T: EntryHandler> {
 impl<T: EntryHandler> EntryHook<T> {
     /// Creates an initialiser that hooks the kernel functions `targets`.
     ///
-    /// Hooks with the same targets share an ops and its trampoline. If a hook on several
-    /// functions meets one that is on some of them, ftrace calls both through its list
-    /// function.
+    /// Hooks with the same targets share an ops and its trampoline. Hooks whose targets overlap
+    /// but differ have an ops each. At the functions that both are on, ftrace calls them through
+    /// its list function.
     ///
     /// # Errors
     ///
-    /// - `ENOENT`: there is no such function, or none at this position.
-    /// - `EINVAL`: it cannot be traced: it is `notrace`, or not a function.
-    /// - `ENOTUNIQ`: there are several of this name, and no position was given.
-    /// - `ENOMEM`: no memory for the filter or the trampoline.
+    /// - `ENOENT`: there is no function of this name, or none at this position.
+    /// - `EINVAL`: the function cannot be traced: it is `notrace`, or the symbol is not a function.
+    /// - `ENOTUNIQ`: several functions have this name, and no position was given.
+    /// - `ENOMEM`: there is no memory for the filter or the trampoline.
     /// - `ENODEV`: ftrace has switched itself off after a fault of its own.
     ///
-    /// [`reason`] puts these into words.
+    /// [`reason`] returns a message for each.
     ///
     /// # Context
     ///
@@ -225,13 +226,14 @@ impl<T: EntryHandler> EntryHook<T> {
         handler: T,
     ) -> impl PinInit<Self, Error> + 'a {
         Self::disarmed(handler).pin_chain(|this| {
-            // SAFETY: `this` is pinned, and `drop` detaches it.
+            // SAFETY: `this` is pinned, and its `drop` detaches it, so the hook stays valid until
+            // `detach` has returned.
             unsafe { follow::attach(&targets.into(), this.node()) }
         })
     }
 
-    /// Creates an initialiser of a hook that is on no function yet. A [`Batch`] puts many of
-    /// them on their functions at once.
+    /// Creates an initialiser of a hook that is on no function yet. A [`Batch`] arms many such
+    /// hooks at once.
     pub fn disarmed(handler: T) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             hook: Hook {
@@ -251,14 +253,15 @@ impl<T: EntryHandler> EntryHook<T> {
         &self.hook.handler
     }
 
-    /// Returns how many calls the handler has not seen.
+    /// Returns the number of calls for which the handler was not run.
     pub fn missed(&self) -> Misses {
         Misses::by_recursion(self.hook.header.missed.get())
     }
 
-    /// Returns the number of the trampoline that the function's entry calls while no other
-    /// user of ftrace is on it: its symbol is `tackle_ftrace_trampoline_NUMBER`. [`None`] when
-    /// all were in use, and it is one of ftrace's.
+    /// Returns the number of the library's trampoline that the function's entry calls while no
+    /// other user of ftrace uses the function. The symbol of the trampoline is
+    /// `tackle_ftrace_trampoline_NUMBER`. [`None`] if all of the library's trampolines were in use
+    /// when the function was hooked: then the entry calls a trampoline that ftrace has made.
     ///
     /// # Context
     ///

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Adds or removes many hooks in the time that one takes.
+//! Implements [`Batch`] and [`disarm_all`], which add or remove many hooks in the time that one
+//! hook takes.
 
 use super::{
     follow::{self, Hook},
@@ -54,8 +55,8 @@ impl<T: ExitHandler> ExitHook<T> {
 /// batch.arm()?;
 /// ```
 ///
-/// From 16 functions on that had no hook before, they share one `ftrace_ops`, whose
-/// trampoline looks up the hooks of the called function.
+/// If the batch has 16 functions or more that had no hook before, these share one `ftrace_ops`.
+/// Its trampoline looks up the hooks of the called function.
 pub struct Batch<'a> {
     hooks: KVec<(Wanted, Node)>,
     _hooks: PhantomData<&'a ()>,
@@ -64,7 +65,8 @@ pub struct Batch<'a> {
 /// Why a [`Batch`] was not armed.
 #[derive(Debug)]
 pub struct BatchError {
-    /// Which hook the error is about, counted from zero; [`None`] if it is about all.
+    /// The index of the hook that failed, counted from zero; [`None`] if the error is not about a
+    /// single hook.
     pub index: Option<usize>,
     /// One of the errors of [`EntryHook::new`], or `EBUSY`: the hook is armed already.
     pub error: Error,
@@ -91,14 +93,14 @@ impl<'a> Batch<'a> {
         }
     }
 
-    /// Adds a hook that was made by [`EntryHook::disarmed`], or was disarmed.
+    /// Adds a hook that was made by [`EntryHook::disarmed`], or that [`disarm_all`] has disarmed.
     ///
     /// # Errors
     ///
-    /// - `EPERM`: the hook knows the prototype of its function, and is for that one only.
-    /// - `EOPNOTSUPP`: it is a hook at the exit, which is on its function from the beginning.
+    /// - `EPERM`: the hook is typed, so it is for the one function whose prototype it knows.
+    /// - `EOPNOTSUPP`: the hook is an [`ExitHook`], which is armed when it is initialised.
     /// - `ENOENT`, `EINVAL`: a name is empty, or not UTF-8.
-    /// - `ENOMEM`.
+    /// - `ENOMEM`: there is no memory for the list.
     pub fn add<'b>(&mut self, targets: impl Into<Targets<'b>>, hook: HookRef<'a>) -> Result {
         if hook.is_typed {
             return Err(EPERM);
@@ -110,28 +112,33 @@ impl<'a> Batch<'a> {
         Ok(self.hooks.push((wanted, node), GFP_KERNEL)?)
     }
 
-    /// Puts all hooks on their functions; on an error, none.
+    /// Puts all hooks on their functions. If one fails, none is armed.
     ///
     /// # Errors
     ///
-    /// A [`BatchError`] names the hook and one of the errors of [`EntryHook::new`].
+    /// A [`BatchError`] has the index of the hook and the error.
     ///
     /// # Context
     ///
     /// May sleep.
     pub fn arm(self) -> core::result::Result<(), BatchError> {
-        // SAFETY: The hooks outlive `'a` and are pinned, and their `drop` detaches them.
+        // SAFETY: A `HookRef` comes from a pinned hook, whose `drop` detaches it. So the hook stays
+        // valid until `detach` has returned.
         unsafe { follow::attach_all(self.hooks) }
             .map_err(|(index, error)| BatchError { index, error })
     }
 }
 
-/// Takes hooks off their functions, those that are on any. When this returns, no CPU and no
-/// preempted task can still be in them, and dropping them takes no time.
+/// Takes hooks off their functions; hooks that are on no function are left alone. When this
+/// returns, no CPU and no preempted task can still execute their handlers. Dropping the hooks then
+/// takes no time.
 ///
 /// # Errors
 ///
-/// `ENOMEM`, `ENODEV` without the library: the hooks remain as they are.
+/// On an error the hooks remain as they are.
+///
+/// - `ENOMEM`: there is no memory for the list of hooks.
+/// - `ENODEV`: the library is not initialised.
 ///
 /// # Context
 ///

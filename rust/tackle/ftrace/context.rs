@@ -1,45 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a handler runs: with preemption disabled, and not within another handler of the
-//! same context.
+//! Implements the context of handlers: a handler runs with preemption disabled, and not within
+//! another handler of the same context (task, softirq, hardirq, NMI).
 //!
 //! An oops in a handler kills the task before it has left the handler. `rust/helpers/ftrace.c`
-//! notes that task when the kernel reports the oops, so that the next handler on the CPU can
+//! records that task when the kernel reports the oops, so that the next handler on the CPU can
 //! run.
 //!
 //! C headers: [`arch/x86/include/asm/preempt.h`](srctree/arch/x86/include/asm/preempt.h),
-//! [`include/linux/trace_recursion.h`](srctree/include/linux/trace_recursion.h). What ftrace
-//! does for ops with `FTRACE_OPS_FL_RECURSION` takes three times as many instructions.
+//! [`include/linux/trace_recursion.h`](srctree/include/linux/trace_recursion.h). ftrace has its
+//! own protection against recursion (`FTRACE_OPS_FL_RECURSION`), which takes three times as many
+//! instructions.
 //!
-//! Whether RCU watches needs no look: x86 selects `ARCH_WANTS_NO_INSTR`, so that what runs
-//! while RCU does not watch is `noinstr`, and ftrace cannot hook it
+//! Handlers need not check whether RCU is watching. x86 selects `ARCH_WANTS_NO_INSTR`: all code
+//! that runs while RCU is not watching is `noinstr`, so ftrace cannot hook it
 //! (`trace_warn_on_no_rcu()`).
 
 use crate::bindings;
 use core::{arch::asm, marker::PhantomData};
 use kernel::{error::to_result, prelude::*};
 
-/// The bits of the preemption count by which `interrupt_context_level()` tells the levels.
+/// The bits of the preemption count from which `interrupt_context_level()` computes the level.
 const INTERRUPT: u32 =
     (bindings::NMI_MASK | bindings::HARDIRQ_MASK | bindings::SOFTIRQ_OFFSET) as u32;
 
-/// A handler's run on this CPU. There is one at most for each CPU and level.
+/// The guard that a handler holds while it runs. There is at most one for each CPU and level (task,
+/// softirq, hardirq, NMI).
 ///
 /// # Invariants
 ///
-/// Preemption is disabled since before `level` was found, and this CPU's
-/// `tackle_ftrace_active[level]` was 0 and is 1.
+/// Preemption was disabled before `level` was computed, and still is. This guard has set this
+/// CPU's `tackle_ftrace_active[level]` to 1.
 pub(crate) struct Inside {
     level: usize,
-    // Of this CPU.
+    // The guard belongs to one CPU.
     _not_send: PhantomData<*mut ()>,
 }
 
 impl Inside {
-    /// Enters; fails within a handler of the same context.
+    /// Creates the guard; fails within a handler of the same context.
     ///
-    /// An interrupt that comes in a handler counts as that handler's context until it has
-    /// told the preemption count that it is one: what it calls before that is missed.
+    /// An interrupt that arrives in a handler has the level of that handler until it has changed
+    /// the preemption count. Hooks miss the functions that it calls before.
     #[inline(always)]
     pub(crate) fn enter() -> core::result::Result<Self, Missed> {
         let count = disable_preemption();
@@ -51,7 +53,8 @@ impl Inside {
         if !set_active(level) && !is_stale() {
             return Err(Missed(PhantomData));
         }
-        // INVARIANT: It was 0, or nobody's, and is 1.
+        // INVARIANT: `set_active` has changed it from 0 to 1, or it is 1 and belongs to no running
+        // handler.
         Ok(Self {
             level,
             _not_send: PhantomData,
@@ -67,7 +70,7 @@ impl Drop for Inside {
     }
 }
 
-/// A call that no handler sees, since it came from within one.
+/// A call for which no handler runs, since it came from within a handler.
 ///
 /// # Invariants
 ///
@@ -81,11 +84,11 @@ impl Drop for Missed {
     }
 }
 
-/// Returns whether the `tackle_ftrace_active` of this CPU and context is that of a handler which
-/// never returned: its task oopsed and was killed. The caller has disabled preemption once.
+/// Returns whether the `tackle_ftrace_active` of this CPU and context was set by a handler that
+/// never returned, because its task oopsed and was killed. The caller has disabled preemption once.
 ///
-/// "rust-cold": its callers need not save their registers for what hardly ever happens. For the
-/// same reason it reads the preemption count again, which its callers then need not keep.
+/// "rust-cold": its callers need not save their registers for this rare case. For the same reason
+/// it reads the preemption count again, so that its callers need not keep it in a register.
 #[cold]
 #[inline(never)]
 extern "rust-cold" fn is_stale() -> bool {
@@ -103,9 +106,9 @@ extern "rust-cold" fn is_stale() -> bool {
         // An oops in an interrupt is a panic.
         return false;
     }
-    // Another handler would have disabled preemption, too.
+    // A handler that still ran would have disabled preemption, too. Then the count would be higher.
     let alone = count & bindings::PREEMPT_MASK as u32 == 1;
-    // SAFETY: Preemption is disabled, so this is about one CPU.
+    // SAFETY: The function reads data of this CPU. Preemption is disabled, so the task stays on it.
     unsafe { bindings::ftrace_handler_is_dead(alone) }
 }
 
@@ -127,8 +130,8 @@ extern "rust-cold" fn interrupt_level(count: u32) -> usize {
 #[inline(always)]
 fn disable_preemption() -> u32 {
     let count: u32;
-    // SAFETY: Adds to this CPU's preemption count, which `enable_preemption` takes back, and
-    // reads it. Whether the count has 32 bits or 64, the sum does not leave the lower byte.
+    // SAFETY: Increments this CPU's preemption count, which `enable_preemption` undoes, and reads
+    // it. It changes only the lower byte, so it is right for a count of 32 bits and of 64 bits.
     unsafe {
         asm!(
             "inc dword ptr gs:[rip + {count}]",
@@ -144,8 +147,8 @@ fn disable_preemption() -> u32 {
 /// `preempt_enable_notrace()`.
 #[inline(always)]
 fn enable_preemption() {
-    // SAFETY: Takes back what `disable_preemption` has added. At 0 nothing forbids to
-    // reschedule, and the inverted flag in the highest bit asks for it.
+    // SAFETY: Undoes the increment of `disable_preemption`. If the count is 0 now, preemption is
+    // enabled, and the inverted flag in the highest bit says that a reschedule is needed.
     #[cfg(CONFIG_HAS_SEPARATE_PREEMPT_RESCHED_BITS)]
     unsafe {
         asm!(
@@ -169,21 +172,21 @@ fn enable_preemption() {
     }
 }
 
-/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+/// "rust-cold": its callers need not save their registers for this rare case.
 #[cold]
 #[inline(never)]
 extern "rust-cold" fn reschedule() {
-    // SAFETY: Preemption is enabled, as far as the preemption count tells, which the
-    // function looks at together with whether interrupts are.
+    // SAFETY: It may be called with any preemption count and interrupt state: it checks both, and
+    // returns at once if preemption is not allowed.
     unsafe { bindings::__preempt_schedule_notrace() };
 }
 
-/// Sets this CPU's `tackle_ftrace_active[level]`; false if it is set.
+/// Sets this CPU's `tackle_ftrace_active[level]`. Returns false if it was set already.
 #[inline(always)]
 fn set_active(level: usize) -> bool {
-    // SAFETY: Reads and writes this CPU's element of an array of one for each of the contexts
-    // that can interrupt each other: task, softirq, hardirq and NMI. Interrupts that come in
-    // between leave it as it was.
+    // SAFETY: Reads and writes this CPU's element of an array that has one element for each of the
+    // contexts that can interrupt each other: task, softirq, hardirq and NMI. An interrupt between
+    // the two instructions does not change the element of this context.
     unsafe {
         asm!(
             "cmp byte ptr gs:[{active} + {level}], 0",
@@ -200,7 +203,7 @@ fn set_active(level: usize) -> bool {
 
 #[inline(always)]
 fn clear_active(level: usize) {
-    // SAFETY: Writes what `set_active` has written.
+    // SAFETY: Writes the element that `set_active` has written.
     unsafe {
         asm!(
             "mov byte ptr gs:[{active} + {level}], 0",
@@ -211,7 +214,7 @@ fn clear_active(level: usize) {
     };
 }
 
-/// The registration by which the library is told of oopses.
+/// The registration of the library's notifier for oopses.
 pub(crate) struct OopsNotifier(());
 
 impl OopsNotifier {
@@ -219,7 +222,7 @@ impl OopsNotifier {
     ///
     /// # Errors
     ///
-    /// None that the kernel has today.
+    /// The errors of the kernel's registration function, which returns none today.
     pub(crate) fn new() -> Result<Self> {
         // SAFETY: There is one at most: the library has it.
         to_result(unsafe { bindings::ftrace_watch_oopses() })?;

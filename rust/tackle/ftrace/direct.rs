@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The cheapest hook: the function's entry calls the handler, with nothing in between.
+//! Implements direct hooks, the cheapest kind: the function's entry calls the handler directly,
+//! without a trampoline.
 //!
 //! C header: [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h),
 //! `register_ftrace_direct()`.
@@ -14,32 +15,32 @@ use crate::{bindings, fault};
 use core::marker::PhantomData;
 use kernel::{error::to_result, prelude::*};
 
-/// What runs at the entry of a function that is hooked directly.
+/// The handler of a direct hook.
 pub trait DirectHandler: 'static {
     /// Called at each entry of the function, with the registers of its first six arguments
     /// ([`Call::argument`](super::Call::argument)) and the address in its caller that it will
     /// return to.
     ///
-    /// It keeps its data in statics: there is no value of the handler.
+    /// There is no value of the handler's type, so a handler keeps its data in statics.
     ///
     /// # Context
     ///
-    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that are left out since
-    /// they come from within a handler are not counted.
+    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that come from within a
+    /// handler are missed, but they are not counted.
     fn entry(arguments: [usize; MAX_ARGUMENTS], parent_ip: usize);
 }
 
 /// A direct hook on one kernel function, from when it is initialised until it is dropped.
 ///
-/// There can be one direct hook on a function, BPF's fentry and fexit programs included, which
-/// are direct, too. With other users of ftrace there, such as a
-/// [`EntryHook`](super::EntryHook), ftrace calls all through its list function.
+/// A function can have one direct call. BPF's fentry and fexit programs are direct calls, too.
+/// If the function has other users of ftrace, such as an [`EntryHook`](super::EntryHook), ftrace
+/// calls all of them through its list function.
 ///
 /// It follows the function's module ([`Targets`](super::Targets)).
 ///
-/// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
-/// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
-/// own, it never returns: the function goes on to call the handler.
+/// Dropping the hook returns only when no CPU and no preempted task can still execute the handler.
+/// It may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
+/// own, the drop never returns, since the function still calls the handler.
 #[pin_data]
 pub struct DirectHook<T: DirectHandler> {
     #[pin]
@@ -52,7 +53,7 @@ impl<T: DirectHandler> DirectHook<T> {
     /// # Errors
     ///
     /// - `ENOENT`, `EINVAL`, `ENOTUNIQ`: as for [`EntryHook::new`](super::EntryHook::new).
-    /// - `EBUSY`: another direct hook is on it.
+    /// - `EBUSY`: the function has another direct call.
     /// - `ENOMEM`, `ENODEV`: as for [`EntryHook::new`](super::EntryHook::new).
     ///
     /// # Context
@@ -60,13 +61,13 @@ impl<T: DirectHandler> DirectHook<T> {
     /// The initialiser may sleep.
     pub fn new<'a>(target: impl Into<Target<'a>> + 'a) -> impl PinInit<Self, Error> + 'a {
         try_pin_init!(Self {
-            // SAFETY: `enter` saves the registers of any function, and any thread may call it.
+            // SAFETY: `enter` preserves the registers of any function, and any thread may call it.
             ops <- unsafe { SingleOps::new(Plan::empty(), Entry::<T>::address(), target) },
         })
     }
 }
 
-/// An ops that has its functions call [`enter`].
+/// The kind of an ops that makes its function call [`enter`] directly.
 struct Entry<T>(PhantomData<fn() -> T>);
 
 impl<T: DirectHandler> Entry<T> {
@@ -83,17 +84,18 @@ impl<T: DirectHandler> Kind for Entry<T> {
     }
 
     unsafe fn unregister(ops: *mut bindings::ftrace_ops) -> Result {
-        // SAFETY: By the function's requirements. Other than for a callback, ftrace does not
-        // wait until nobody is in what was called.
+        // SAFETY: By the function's requirements. For a direct call ftrace does not wait until no
+        // task executes the called code, as it does for a callback. `synchronize` waits for that.
         to_result(unsafe { bindings::unregister_ftrace_direct(ops, Self::address(), false) })?;
         ops::synchronize();
         Ok(())
     }
 }
 
-/// What the function's entry calls: its calling convention preserves all registers but r11, as
+/// Called by the function's entry. The calling convention preserves all registers but r11, as
 /// a direct call has to (`samples/ftrace/ftrace-direct.c` of the kernel). The last argument is
-/// what lies above the return address on the stack.
+/// the word above the return address on the stack: the address that the hooked function returns
+/// to.
 ///
 /// # Safety
 ///

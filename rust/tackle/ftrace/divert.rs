@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that decide whether their function is called at all.
+//! Implements override hooks, which decide for each call whether their function runs or is skipped.
 
 use super::{
     context::Inside,
@@ -19,19 +19,19 @@ use kernel::{
     prelude::*,
 };
 
-/// Decides about calls of `F`: a type that implements this, or a closure of a call and its
-/// arguments.
+/// The handler of an override hook on `F`: a type that implements this trait, or a closure that
+/// takes a call and its arguments.
 pub trait OverrideHandler<F: Replaceable>: Send + Sync + 'static {
-    /// Called at each entry of the function. With a value, the function is skipped, and its
-    /// caller gets the value as what it returns; with [`None`], it goes on.
+    /// Called at each entry of the function. If this returns a value, the function is skipped, and
+    /// its caller gets this value. If it returns [`None`], the function runs.
     ///
-    /// To skip a [`Replaceable`] function leaves the kernel memory safe. It can still be wrong:
-    /// callers may rely on what the function does.
+    /// Skipping a [`Replaceable`] function does not break memory safety. It can still be wrong:
+    /// callers may rely on the effects of the function.
     ///
     /// # Context
     ///
-    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). Calls that come from within a
-    /// handler go on.
+    /// That of [`EntryHandler::entry`](super::EntryHandler::entry). A call that comes from within a
+    /// handler is not skipped.
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>>;
 }
 
@@ -47,21 +47,21 @@ where
 
 /// A hook on `F` that can skip it, from when it is initialised until it is dropped.
 ///
-/// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: there can be one such
-/// on a function, live patches included. While it is there, ftrace cannot be switched off.
+/// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: a function can have one such
+/// ops, live patches included. While it is registered, ftrace cannot be switched off.
 ///
 /// It follows the function's module ([`Targets`](super::Targets)).
 ///
-/// Dropping it returns only when no CPU and no preempted task can still be in the handler. It
-/// may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
-/// own, it never returns: the function goes on to call the handler.
+/// Dropping the hook returns only when no CPU and no preempted task can still execute the handler.
+/// It may sleep, for tens of milliseconds. If ftrace has switched itself off after a fault of its
+/// own, the drop never returns, since the function still calls the handler.
 ///
-/// Skipped functions of the whole kernel can return 128 different values until `tackle_ftrace.ko` is
-/// unloaded. A function that is to return another one goes on.
+/// All override hooks together can return at most 128 different values until `tackle_ftrace.ko` is
+/// unloaded. A call for which a handler returns a further value is not skipped.
 ///
 /// # Invariants
 ///
-/// Once initialised, `ops` is registered for `F`, and has this one's address.
+/// Once this is initialised, `ops` is registered for `F`, and its `private` is the address of this.
 #[pin_data]
 pub struct OverrideHook<F: Replaceable, H: OverrideHandler<F>> {
     // Dropped in this order.
@@ -81,7 +81,7 @@ impl<F: Replaceable, H: OverrideHandler<F>> OverrideHook<F, H> {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: the function is redirected already, by a live patch or another of these.
+    /// - `EBUSY`: a live patch or another `IPMODIFY` hook redirects the function already.
     /// - Those of [`EntryHook::new`](super::EntryHook::new).
     ///
     /// # Context
@@ -93,8 +93,8 @@ impl<F: Replaceable, H: OverrideHandler<F>> OverrideHook<F, H> {
             skipped: Counter::new()?,
             missed: Counter::new()?,
             stub: LastStub::new(),
-            // After the others: from then on they are used.
-            // SAFETY: `this` is pinned, so that it stays where it is. The rest of it is
+            // The last field with a value: the callback uses the others once the ops is registered.
+            // SAFETY: `this` is pinned, so its address does not change. Its other fields are
             // dropped after the ops.
             ops <- unsafe {
                 SingleOps::new(
@@ -118,24 +118,26 @@ impl<F: Replaceable, H: OverrideHandler<F>> OverrideHook<F, H> {
         self.skipped.sum()
     }
 
-    /// Returns how many calls the handler has not seen. They were not skipped.
+    /// Returns the number of calls for which the handler was not run. They were not skipped.
     pub fn missed(&self) -> Misses {
         Misses::by_recursion(self.missed.sum())
     }
 
     /// # Safety
     ///
-    /// Called by ftrace alone, for `F`, with an ops whose `private` is this.
+    /// Called by ftrace alone, for `F`, with an ops whose `private` is the address of a hook of
+    /// this type.
     unsafe extern "C" fn callback(
         ip: c_ulong,
         parent_ip: c_ulong,
         ops: *mut bindings::ftrace_ops,
         fregs: *mut bindings::ftrace_regs,
     ) {
-        // SAFETY: By the function's requirements. Other threads share it; the handler, the
-        // counters and the stub are looked at and nothing else, and they are initialised.
+        // SAFETY: By the function's requirements `ops` is valid.
         let this = unsafe { (*ops).private.cast::<Self>() };
-        // SAFETY: As above.
+        // SAFETY: By the function's requirements `this` is a hook. Other threads use it, too, so
+        // this makes shared references, and only to the handler, the counters and the stub. These
+        // are initialised before the ops is registered.
         let (handler, skipped, missed, stub) = unsafe {
             (
                 &(*this).handler,
@@ -149,7 +151,7 @@ impl<F: Replaceable, H: OverrideHandler<F>> OverrideHook<F, H> {
         };
         // SAFETY: ftrace passes the registers of the function's entry.
         let call = unsafe { Call::from_regs(ip, parent_ip, fregs) };
-        // SAFETY: This is a call of `F`, which is not over before its entry is.
+        // SAFETY: This is a call of `F`. The call lasts longer than its entry handler.
         let arguments = unsafe { F::Prototype::arguments(&call.arguments) };
         type Return<F> = <<F as Function>::Prototype as Prototype>::Return;
         let value = handler
@@ -164,7 +166,7 @@ impl<F: Replaceable, H: OverrideHandler<F>> OverrideHook<F, H> {
     }
 }
 
-/// Has the function go on at `ip` when ftrace returns.
+/// Makes the function continue at `ip` when ftrace returns to it.
 ///
 /// # Safety
 ///
@@ -178,7 +180,8 @@ pub(super) unsafe fn go_on_at(fregs: *mut bindings::ftrace_regs, ip: usize) {
 type Callback =
     unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
-/// The plan of an ops whose `callback` may change where a function goes on.
+/// Returns the plan of an ops whose `callback` may change the address at which its function
+/// continues.
 pub(super) fn diverting(callback: Callback, private: *mut c_void) -> Plan {
     Plan {
         func: Some(callback),

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeps all hooks, so that each follows the modules whose functions it is on, and goes with
-//! the module that has its handler.
+//! Implements the list of all hooks. When a module is loaded, it arms the hooks on the module's
+//! functions. When a module is unloaded, it disarms them, and removes the hooks whose handler is
+//! in the module.
 //!
-//! A module's memory is used again for other modules, and ftrace knows functions by their
-//! addresses. So a hook leaves a function before the function's module is freed, and returns
-//! to it when the module is loaded again.
+//! ftrace identifies functions by their addresses, and a module's memory is reused for other
+//! modules. So a hook is taken off a function before the function's module is freed, and is put
+//! on it again when the module is loaded again.
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
@@ -34,7 +35,7 @@ kernel::sync::global_lock! {
     };
 }
 
-/// Initialises what this file keeps.
+/// Initialises the list of hooks.
 ///
 /// # Safety
 ///
@@ -50,37 +51,38 @@ struct Hooks {
     loading: Loading,
 }
 
-/// A hook of which one function can have one.
+/// A hook that does not share an ops with other hooks on its function.
 pub(super) trait Single: Sync {
-    /// Puts the hook on the function whose `call __fentry__` is at `address`, if it is on
-    /// none.
+    /// Puts the hook on the function whose `call __fentry__` is at `address`, unless it is on a
+    /// function already.
     fn arm(&self, address: usize) -> Result;
 
-    /// Takes the hook off, if it is on a function. When this returns, nobody is in what it has
-    /// called, but for those whom [`Single::wait`] waits for. May sleep.
+    /// Takes the hook off, if it is on a function. When this returns, no task executes the code
+    /// that the hook calls, except for the tasks that [`Single::wait`] waits for. May sleep.
     fn disarm(&self);
 
-    /// For a hook at the exit: its address, by which [`exit::detach`] takes it off.
+    /// Returns the address of a hook at the exit, by which [`exit::detach`] finds it; [`None`] for
+    /// other hooks.
     fn exit(&self) -> Option<*const Header> {
         None
     }
 
-    /// After [`Single::disarm`], without the lock of the list: waits for those who sleep in what
-    /// the hook has called.
+    /// Waits for tasks that sleep in the code that the hook has called. Called after
+    /// [`Single::disarm`], without the lock of the list.
     fn wait(&self) {}
 }
 
 /// A hook.
 #[derive(Clone, Copy)]
 pub(super) enum Hook {
-    /// One that shares sites with others.
+    /// A hook that shares sites with other hooks.
     Shared(Node),
-    /// One of a kind that has an ops, or an fprobe, of its own.
+    /// A hook of any other kind, which arms itself.
     Single(*const dyn Single),
 }
 
 impl Hook {
-    /// Of the hook. No two hooks have the same.
+    /// Returns the address of the hook, which is unique.
     fn address(&self) -> usize {
         match self {
             Self::Shared(node) => node.address(),
@@ -97,30 +99,30 @@ impl Hook {
     }
 }
 
-/// What came of a search for a hook to take off.
+/// The result of [`Hooks::start_leaving`].
 enum Leaving {
-    /// There is none.
+    /// No hook has to be taken off.
     None,
-    /// Others wait for those who sleep in it.
+    /// Another thread has taken the hook off, and waits for tasks that sleep in its code.
     Waiting,
-    /// It is off.
+    /// The hook was taken off.
     Started(*const dyn Single),
 }
 
-/// A hook, and the functions that it wants to be on.
+/// A hook, and the functions that it is for.
 ///
 /// # Invariants
 ///
-/// The hook stays valid while the list of hooks has this.
+/// The hook stays valid while this is in the list of hooks.
 struct Follower {
     wanted: Wanted,
     hook: Hook,
-    /// For a [`Hook::Single`] that is on a function: where that is.
+    /// For a [`Hook::Single`] that is on a function: the part of the kernel that has the function.
     within: Option<Within>,
-    /// For a [`Hook::Single`]: somebody waits for those who sleep in it.
+    /// For a [`Hook::Single`]: whether a thread waits for tasks that sleep in its code.
     is_leaving: bool,
-    /// The address of a function of the hook: that function's module must not go before the
-    /// hook has.
+    /// The address of a function that the hook calls. The hook is removed before the module that
+    /// contains this function is freed.
     code: usize,
 }
 
@@ -142,7 +144,8 @@ impl Follower {
         }
     }
 
-    /// Puts a [`Hook::Single`] on the first of these functions, unless it is on one.
+    /// Puts a [`Hook::Single`] on the first of these functions, unless it is on a function
+    /// already.
     fn arm(&mut self, hook: *const dyn Single, all: KVec<Places>) -> Result {
         let (None, Some(places)) = (&self.within, all.into_iter().next()) else {
             return Ok(());
@@ -167,7 +170,7 @@ impl Follower {
 }
 
 impl Hooks {
-    /// Adds a hook to the list, and finds its functions. It is not on them yet.
+    /// Adds a hook to the list, and returns its functions. Does not put the hook on them.
     fn add(&mut self, wanted: Wanted, hook: Hook, code: usize) -> Result<KVec<Places>> {
         if self.followers.iter().any(|other| other.hook.is(&hook)) {
             return Err(EBUSY);
@@ -184,7 +187,7 @@ impl Hooks {
         Ok(places)
     }
 
-    /// Removes the hooks that were added last from the list. They are on no function.
+    /// Removes the last `count` hooks from the list. They are on no function.
     fn forget_last(&mut self, count: usize) {
         for _ in 0..count {
             drop(self.followers.pop());
@@ -208,7 +211,8 @@ impl Hooks {
     /// Takes hooks off all functions and out of the list; returns how many there were.
     fn remove(&mut self, is_gone: impl Fn(&Follower) -> bool) -> usize {
         let mut count = 0;
-        // First those at exits, in one grace period. Then they are not on any function below.
+        // All hooks at exits together, in one grace period. The loop below then finds them
+        // disarmed.
         #[cfg(CONFIG_FPROBE)]
         exit::detach(|hook| {
             self.followers
@@ -224,7 +228,8 @@ impl Hooks {
             match follower.hook {
                 Hook::Shared(node) => {
                     if nodes.add(node.address()).is_err() {
-                        // Without memory for the set, this one has a grace period of its own.
+                        // There is no memory for the set: take this hook off alone, which costs a
+                        // grace period of its own.
                         self.sites.detach(|_| true, |other| other.is(&node));
                     }
                 }
@@ -241,8 +246,8 @@ impl Hooks {
         count
     }
 
-    /// Takes a [`Hook::Single`] off its function. It stays in the list until somebody has waited
-    /// for those who sleep in it.
+    /// Takes one [`Hook::Single`] off its function. It stays in the list: the caller waits for
+    /// tasks that sleep in its code, and then removes it.
     fn start_leaving(&mut self, is_gone: impl Fn(&Follower) -> bool) -> Leaving {
         let mut result = Leaving::None;
         for follower in &mut self.followers {
@@ -300,7 +305,7 @@ impl Hooks {
     }
 }
 
-/// Pairs each of these places with a hook.
+/// Pairs each element of `all` with `node`.
 fn with_node(all: KVec<Places>, node: Node) -> Result<KVec<(Places, Node)>> {
     let mut list = KVec::with_capacity(all.len(), GFP_KERNEL)?;
     for places in all {
@@ -335,7 +340,9 @@ impl HookSet {
 ///
 /// # Errors
 ///
-/// `EBUSY`: it is on some. Those of [`Wanted::find`], and what ftrace returns.
+/// - `EBUSY`: the hook is in the list already.
+/// - The errors of [`library::ready`], [`Wanted::new`] and [`Wanted::find`].
+/// - The errors of ftrace.
 ///
 /// # Safety
 ///
@@ -369,7 +376,7 @@ pub(super) unsafe fn attach_single(
 unsafe fn attach_hook(targets: &Targets<'_>, hook: Hook, code: usize) -> Result {
     library::ready()?;
     let wanted = Wanted::new(targets)?;
-    // While this is held, no module comes or goes.
+    // While this lock is held, the module notifier blocks, so no module is loaded or unloaded.
     let hooks = &mut *HOOKS.lock();
     let places = hooks.add(wanted, hook, code)?;
     let index = hooks.followers.len() - 1;
@@ -378,8 +385,8 @@ unsafe fn attach_hook(targets: &Targets<'_>, hook: Hook, code: usize) -> Result 
         .inspect_err(|_| hooks.forget_last(1))
 }
 
-/// Puts several hooks on their functions at once; on an error, none. The error has the index
-/// of the hook that it is about, if it is about one.
+/// Puts several hooks on their functions at once. If one fails, none is armed. The error has the
+/// index of the hook that failed, if it is about a single hook.
 ///
 /// # Errors
 ///
@@ -417,7 +424,7 @@ pub(super) unsafe fn attach_all(
 }
 
 /// Takes the hook of `node` off its functions, if it is on any. When this returns, no CPU and
-/// no preempted task can still be in it. May sleep for a grace period.
+/// no preempted task can still execute its handler. May sleep for a grace period.
 pub(super) fn detach(node: Node) {
     if library::ready().is_ok() {
         HOOKS
@@ -426,8 +433,15 @@ pub(super) fn detach(node: Node) {
     }
 }
 
-/// As [`detach`], for several hooks. It takes one grace period for those at entries, and one for
-/// those at exits. If there is no memory for this, the hooks remain.
+/// As [`detach`], for several hooks. It takes one grace period for the hooks at entries, and one
+/// for the hooks at exits.
+///
+/// # Errors
+///
+/// On an error the hooks remain as they are.
+///
+/// - `ENOMEM`: there is no memory for the set of hooks.
+/// - The errors of [`library::ready`].
 pub(super) fn detach_all(list: &[Hook]) -> Result {
     library::ready()?;
     let mut hooks = HookSet::new();
@@ -441,15 +455,15 @@ pub(super) fn detach_all(list: &[Hook]) -> Result {
     Ok(())
 }
 
-/// As [`detach`], for `hook`; also waits for those who sleep in it.
+/// As [`detach`], for `hook`. Also waits for tasks that sleep in its code.
 pub(super) fn detach_single(hook: *const dyn Single) {
     if library::ready().is_ok() {
         remove_single(|follower| follower.hook.is(&Hook::Single(hook)));
     }
 }
 
-/// Takes a hook that has an ops of its own off its function, and waits for those who sleep in it.
-/// Returns whether there was one.
+/// Takes one [`Hook::Single`] off its function, waits for tasks that sleep in its code, and removes
+/// it from the list. Returns whether there was one.
 fn remove_single(is_gone: impl Fn(&Follower) -> bool) -> bool {
     loop {
         let leaving = HOOKS.lock().start_leaving(&is_gone);
@@ -457,7 +471,7 @@ fn remove_single(is_gone: impl Fn(&Follower) -> bool) -> bool {
             Leaving::None => return false,
             Leaving::Waiting => fsleep(Delta::from_millis(1)),
             Leaving::Started(hook) => {
-                // SAFETY: It is in the list.
+                // SAFETY: By the type invariants of `Follower`: the hook is still in the list.
                 unsafe { (*hook).wait() };
                 HOOKS
                     .lock()
@@ -468,7 +482,8 @@ fn remove_single(is_gone: impl Fn(&Follower) -> bool) -> bool {
     }
 }
 
-/// The number of the trampoline that runs the hook of `node`, if it is one of ours.
+/// Returns the number of the library's trampoline that runs the hook of `node`; [`None`] if the
+/// hook has a trampoline that ftrace has made.
 pub(super) fn trampoline(node: &Node) -> Option<usize> {
     library::ready().ok()?;
     HOOKS.lock().sites.trampoline(node)
@@ -498,12 +513,12 @@ pub(crate) fn go(name: &CStr, module: *const kernel::bindings::module) -> usize 
     hooks.loading.remove(name);
     hooks.leave(|within| within.is_of(name));
     let is_its = |follower: &Follower| {
-        // SAFETY: The module is there while those who listen are told.
+        // SAFETY: The module notifier calls this, and the module exists during that call.
         unsafe { bindings::within_module(follower.code, module) }
     };
     let mut count = hooks.remove(|follower| !follower.is_single() && is_its(follower));
     drop(hooks);
-    // Without the lock: those who sleep in a replacement may take it.
+    // Without the lock, since tasks that sleep in a replacement may take it.
     while remove_single(is_its) {
         count += 1;
     }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table by which one trampoline serves many functions with different hooks.
+//! Implements the hash table by which one trampoline serves many functions with different hooks.
 //!
-//! To register an ops with ftrace, and to take it off, takes a walk over all of the kernel's
-//! functions each time. So hooks that are added together share one ops. Its trampoline looks
-//! the called function up here.
+//! Each time that an ops is registered or unregistered, ftrace walks over all functions of the
+//! kernel. So hooks that are added together share one ops. Its trampoline looks up the called
+//! function in this table.
 
 use super::{
     slot::{no_hooks, Chain, Node},
@@ -47,19 +47,19 @@ impl Table {
         // INVARIANT: All cells are free.
         Ok(Self {
             cells,
-            // Not `ilog2()`: objtool does not know its panic.
+            // Not `ilog2()`: objtool does not know that its panic function never returns.
             shift: usize::BITS - len.trailing_zeros(),
         })
     }
 
-    /// Where the search for `ip` begins.
+    /// Returns the index of the cell at which the search for `ip` begins.
     #[inline(always)]
     fn start(&self, ip: usize) -> usize {
-        // Fibonacci hashing: the golden ratio of 64 bits.
+        // Fibonacci hashing: the factor is 2^64 divided by the golden ratio.
         ip.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> self.shift
     }
 
-    /// Adds a function, for which there has to be room.
+    /// Adds a function. The caller has made the table with room for it.
     pub(super) fn add(&mut self, ip: usize, chain: &Chain) {
         let mask = self.cells.len() - 1;
         let mut index = self.start(ip);
@@ -96,7 +96,7 @@ impl Table {
             if cell.ip == ip {
                 return Some(cell);
             }
-            // By the type invariants the search comes to a free cell.
+            // By the type invariants there is a free cell, so the loop ends.
             if cell.ip == 0 {
                 return None;
             }
@@ -104,8 +104,8 @@ impl Table {
         }
     }
 
-    /// Returns the first node of the chain of the function that is called; the chain without
-    /// hooks if the table does not have it.
+    /// Returns the first node of the chain of the called function. If the table does not have the
+    /// function, this is the chain without hooks.
     #[inline(always)]
     pub(super) fn find(&self, call: &Call) -> *const Node {
         match self.cell(call.ip) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An ops and its filter: from when it is registered with ftrace until nobody is in it.
+//! Implements the lifetime of an ops (`struct ftrace_ops`) and its filter: from when it is
+//! registered with ftrace until no task executes its callback or trampoline any more.
 
 use super::follow::{self, Single};
 use crate::{bindings, fault};
@@ -16,31 +17,32 @@ use kernel::{
     types::Opaque,
 };
 
-/// How an ops is registered and taken off again.
+/// The way in which an ops is registered and unregistered.
 pub(super) trait Kind: 'static {
     /// Registers `ops`, whose filter is set.
     ///
     /// # Safety
     ///
-    /// `ops` points at a `struct ftrace_ops` that is not registered, which stays in its place
-    /// until [`Kind::unregister`] has returned. What it has called is right for its functions.
+    /// `ops` points at a `struct ftrace_ops` that is not registered. It stays in its place until
+    /// [`Kind::unregister`] has returned. The code that it makes its functions call is right for
+    /// these functions.
     unsafe fn register(ops: *mut bindings::ftrace_ops) -> Result;
 
-    /// Takes `ops` off. When this has succeeded, no CPU and no preempted task can still be in
-    /// what it has called. May sleep. The filter is left.
+    /// Unregisters `ops`. When this has succeeded, no CPU and no preempted task can still execute
+    /// the code that the ops has made its functions call. May sleep. The filter is left.
     ///
     /// # Errors
     ///
     /// `ENODEV`: ftrace has switched itself off after a fault of its own. The functions still
-    /// call what they have called.
+    /// call the same code as before.
     ///
     /// # Safety
     ///
-    /// [`Kind::register`] has registered it.
+    /// [`Kind::register`] has registered `ops`.
     unsafe fn unregister(ops: *mut bindings::ftrace_ops) -> Result;
 }
 
-/// An ops whose callback is called through ftrace's trampoline, or one of its own.
+/// An ops whose callback is called by ftrace's trampoline, or that has a trampoline of the library.
 pub(super) struct Plain;
 
 impl Kind for Plain {
@@ -58,23 +60,25 @@ impl Kind for Plain {
     }
 }
 
-/// Waits until no CPU and no preempted task is any more where a trampoline may have taken it
-/// before.
+/// Waits until no CPU and no preempted task still executes a trampoline that it entered before the
+/// call, or code that this trampoline has called.
+///
+/// It waits until each preempted task has scheduled voluntarily, which no task does in a handler.
+/// It also calls `synchronize_rcu()`, which waits for all code that runs with preemption or
+/// interrupts disabled.
 pub(super) fn synchronize() {
-    // SAFETY: The callers may sleep. It waits until each task that was preempted has been
-    // scheduled by its own will, which none does in a hook, and, by a `synchronize_rcu()` of
-    // its own, for all that has preemption or interrupts disabled.
+    // SAFETY: It may be called in any context that may sleep, and the callers may sleep.
     unsafe { bindings::synchronize_rcu_tasks() };
 }
 
-/// What has become of an ops that was to be registered.
+/// The result of registering an ops.
 #[must_use]
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Registered {
-    /// It is registered.
+    /// The ops is registered.
     Yes,
-    /// ftrace has switched itself off meanwhile, after a fault of its own. Some of the functions
-    /// may call what the ops has called, until reboot.
+    /// ftrace has switched itself off during the registration, after a fault of its own. Some of
+    /// the functions may call the code of the ops until reboot.
     Stuck,
 }
 
@@ -82,7 +86,7 @@ pub(super) enum Registered {
 ///
 /// # Errors
 ///
-/// Those of ftrace. There is no filter then, and nothing calls the ops.
+/// The errors of ftrace. The ops then has no filter, and nothing calls its code.
 ///
 /// # Safety
 ///
@@ -113,7 +117,8 @@ pub(super) unsafe fn register_by(
     let filter = unsafe { change_filter(ops, addresses, false) };
     let result = match filter {
         Ok(()) => match register() {
-            // `change_filter` fails if ftrace is switched off before.
+            // If ftrace had been switched off before, `change_filter` would have failed. So it was
+            // switched off by the registration.
             Err(ENODEV) => return Ok(Registered::Stuck),
             result => result,
         },
@@ -126,10 +131,11 @@ pub(super) unsafe fn register_by(
     result.map(|()| Registered::Yes)
 }
 
-/// Waits until reboot: the functions of an ops go on to call what the caller would free.
+/// Waits until reboot. The functions of an ops continue to call code or data that the caller would
+/// otherwise free.
 ///
-/// objtool wants to be told of each function that never returns, and knows none of other modules.
-/// So this one looks as if it could return.
+/// objtool has a fixed list of functions that never return, without those of external modules. So
+/// this function has a return path, which is never taken.
 #[inline(never)]
 pub(super) fn wait_for_reboot() -> Error {
     while core::hint::black_box(true) {
@@ -146,7 +152,7 @@ pub(super) fn wait_for_reboot() -> Error {
 ///
 /// # Errors
 ///
-/// Those of ftrace. The filter is as it was.
+/// The errors of ftrace. The filter is unchanged.
 ///
 /// # Safety
 ///
@@ -159,14 +165,14 @@ pub(super) unsafe fn change_filter(
 ) -> Result {
     fault::FTRACE_SET_FILTER.check()?;
     let count = c_uint::try_from(addresses.len())?;
-    // SAFETY: By the function's requirements; there are `count` addresses. It does not reset
-    // the filter.
+    // SAFETY: By the function's requirements, and `addresses` has `count` elements. The last
+    // argument says not to reset the filter.
     to_result(unsafe {
         bindings::ftrace_set_filter_ips(ops, addresses.as_mut_ptr(), count, remove.into(), 0)
     })
 }
 
-/// Takes `ops` off as [`Kind::unregister`], and frees its filter.
+/// Unregisters `ops` as [`Kind::unregister`] does, and frees its filter.
 ///
 /// # Errors
 ///
@@ -176,7 +182,7 @@ pub(super) unsafe fn change_filter(
 ///
 /// [`register`] has registered it, as this kind.
 pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Result {
-    // SAFETY: By the function's requirements; then nobody uses the filter.
+    // SAFETY: By the function's requirements. After `K::unregister` nothing uses the filter.
     unsafe {
         K::unregister(ops)?;
         free_filter(ops);
@@ -184,8 +190,8 @@ pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Resu
     Ok(())
 }
 
-/// As [`Kind::unregister`] of a [`Plain`] ops with a trampoline of ours, but does not wait: a CPU
-/// or a preempted task may still be in the trampoline and the callback, and ftrace's list
+/// Unregisters a [`Plain`] ops that has a trampoline of the library, without waiting. A CPU
+/// or a preempted task may still execute the trampoline and the callback, and ftrace's list
 /// function may still read the filter. The caller waits by [`synchronize`], once for many ops,
 /// and then frees the filters ([`free_filter`]).
 ///
@@ -195,7 +201,7 @@ pub(super) unsafe fn unregister<K: Kind>(ops: *mut bindings::ftrace_ops) -> Resu
 ///
 /// # Safety
 ///
-/// As for [`unregister`]. Nobody else uses `ops`.
+/// As for [`unregister`]. No other thread uses `ops` at the same time.
 pub(super) unsafe fn unregister_without_waiting(ops: *mut bindings::ftrace_ops) -> Result {
     // SAFETY: By the function's requirements.
     unsafe {
@@ -221,13 +227,13 @@ pub(super) unsafe fn forbid_waiting(ops: *mut bindings::ftrace_ops) {
 ///
 /// # Safety
 ///
-/// It is not registered, and nobody is any more where it may have been used.
+/// `ops` is not registered, and no CPU executes code of ftrace any more that may read the filter.
 pub(super) unsafe fn free_filter(ops: *mut bindings::ftrace_ops) {
     // SAFETY: By the function's requirements.
     unsafe { bindings::ftrace_free_filter(ops) };
 }
 
-/// What an ops is made from, each time that it is registered.
+/// The values from which an ops is initialised before each registration.
 pub(super) struct Plan {
     pub(super) func: bindings::ftrace_func_t,
     pub(super) private: *mut c_void,
@@ -235,7 +241,7 @@ pub(super) struct Plan {
 }
 
 impl Plan {
-    /// The plan of an ops that ftrace sets up by itself.
+    /// Returns the plan of an ops whose callback ftrace sets by itself.
     pub(super) const fn empty() -> Self {
         Self {
             func: None,
@@ -255,8 +261,8 @@ impl Plan {
     }
 }
 
-/// An ops on one function, which it leaves when the function's module goes, and returns to
-/// when the module comes again.
+/// An ops on one function. It is unregistered when the function's module is unloaded, and
+/// registered again when the module is loaded again.
 ///
 /// # Invariants
 ///
@@ -264,8 +270,8 @@ impl Plan {
 #[pin_data(PinnedDrop)]
 pub(super) struct SingleOps<K: Kind> {
     plan: Plan,
-    /// Of the function's entry; changed by [`follow`] alone, under its lock. Not the kernel's
-    /// type, whose loads are calls.
+    /// The address of the function's `call __fentry__`, or 0. Only [`follow`] changes it, under its
+    /// lock. Not the kernel's atomic type, whose loads are calls.
     address: AtomicUsize,
     #[pin]
     ops: Opaque<bindings::ftrace_ops>,
@@ -274,15 +280,15 @@ pub(super) struct SingleOps<K: Kind> {
     _pin: PhantomPinned,
 }
 
-// SAFETY: ftrace's functions may be called from any thread; `SingleOps::new` wants the same of
-// what the ops has called.
+// SAFETY: ftrace's functions may be called from any thread. `SingleOps::new` and `idle` require
+// the same of the code that the ops makes its function call.
 unsafe impl<K: Kind> Send for SingleOps<K> {}
-// SAFETY: Whoever uses `ops` has taken the lock of `follow`.
+// SAFETY: `ops` is used only under the lock of `follow`, and `address` is atomic.
 unsafe impl<K: Kind> Sync for SingleOps<K> {}
 
 impl<K: Kind> SingleOps<K> {
     /// Creates an initialiser that registers an ops made by `plan` for the function `target`.
-    /// `code` is the address of a function that it has called.
+    /// `code` is the address of a function that the ops makes `target` call.
     ///
     /// # Errors
     ///
@@ -290,8 +296,8 @@ impl<K: Kind> SingleOps<K> {
     ///
     /// # Safety
     ///
-    /// What the ops has called is right for each function that `target` names, on any thread,
-    /// until this has been dropped.
+    /// The code that the ops makes its function call is right for each function that `target`
+    /// names, on any thread, until this has been dropped.
     pub(super) unsafe fn new<'a>(
         plan: Plan,
         code: usize,
@@ -304,13 +310,13 @@ impl<K: Kind> SingleOps<K> {
         })
     }
 
-    /// Creates an initialiser of an ops that is on no function. Somebody else attaches it, as a
-    /// [`Single`] of their own.
+    /// Creates an initialiser of an ops that is on no function. The caller makes it part of a
+    /// [`Single`] of its own, and attaches that.
     ///
     /// # Safety
     ///
-    /// What the ops has called is right for each function that it is put on, on any thread,
-    /// until it is off.
+    /// The code that the ops makes its function call is right for each function that it is put
+    /// on, on any thread, until it is taken off.
     pub(super) unsafe fn idle(plan: Plan) -> impl PinInit<Self, Error> {
         // INVARIANT: The address is 0.
         try_pin_init!(Self {
@@ -322,21 +328,21 @@ impl<K: Kind> SingleOps<K> {
         } ? Error)
     }
 
-    /// Returns the address of the function's entry; 0 while its module is missing.
+    /// Returns the address of the function's `call __fentry__`; 0 while its module is not loaded.
     #[inline]
     pub(super) fn address(&self) -> usize {
         self.address.load(Ordering::Relaxed)
     }
 
-    /// Returns the same, for what the ops has called.
+    /// Returns the same as [`Self::address`], for use in code that the ops has called.
     ///
     /// # Safety
     ///
-    /// A task is in what the ops has called for its function.
+    /// The calling task is in code that the ops has made its function call.
     #[inline]
     pub(super) unsafe fn address_in_use(&self) -> usize {
-        // SAFETY: It is changed only when the function's module goes or comes. No task is in
-        // what the function calls then.
+        // SAFETY: The address is changed only when the function's module is loaded or unloaded. No
+        // task is in code that the function calls then.
         unsafe { *self.address.as_ptr() }
     }
 }
@@ -347,10 +353,10 @@ impl<K: Kind> Single for SingleOps<K> {
             return Ok(());
         }
         let ops = self.ops.get();
-        // SAFETY: By the type invariants it is not registered, and `follow` calls one at a
-        // time, so that nobody uses it. It is pinned until `drop`.
+        // SAFETY: By the type invariants the ops is not registered, and `follow` makes one call at
+        // a time, so nothing else uses the ops. It is pinned until `drop`.
         unsafe { ops.write(self.plan.ops()) };
-        // Before it is called: who is in a replacement looks here.
+        // Before the ops is registered, since a replacement reads the address.
         self.address.store(address, Ordering::Relaxed);
         // SAFETY: As above, and by the requirements of `new`.
         match unsafe { register::<K>(ops, &mut [address]) } {

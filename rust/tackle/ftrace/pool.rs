@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The pool of the trampolines in `trampolines.S`, each with its slot.
+//! Implements the pool of the trampolines in `trampolines.S`, each with its slot.
 
 use super::slot::EntrySlot;
 use core::ptr;
 
-/// How many trampolines there are; as in `trampolines.S`. A function that is hooked while
-/// all are in use gets ftrace's.
+/// The number of trampolines, as in `trampolines.S`. A site that is registered while all are in
+/// use gets a trampoline that ftrace makes.
 const SLOTS: usize = 256;
-/// As in `trampolines.S`.
+/// The distance between two trampolines in bytes, as in `trampolines.S`.
 const TRAMPOLINE_SIZE: usize = 32;
 
 extern "C" {
@@ -16,9 +16,7 @@ extern "C" {
     static tackle_ftrace_trampolines: u8;
 }
 
-/// The slots of the trampolines.
-///
-/// `sites.rs` knows which are in use.
+/// The slots of the trampolines. The [`Pool`] in `sites.rs` records which are in use.
 #[allow(non_upper_case_globals)]
 #[no_mangle]
 static tackle_ftrace_slots: [EntrySlot; SLOTS] = [const { EntrySlot::new() }; SLOTS];
@@ -42,7 +40,7 @@ impl Pool {
         Some(&tackle_ftrace_slots[index])
     }
 
-    /// Puts a slot back, whose trampoline nobody is in.
+    /// Puts a slot back. No task is in its trampoline.
     pub(super) fn put(&mut self, slot: &'static EntrySlot) {
         if let Some(used) = self.used.get_mut(index(slot)) {
             *used = false;
@@ -50,12 +48,12 @@ impl Pool {
     }
 }
 
-/// The number of `slot`, which is one of the pool's, and of its trampoline.
+/// Returns the number of `slot`, which is one of the pool's. Its trampoline has the same number.
 pub(super) fn index(slot: &'static EntrySlot) -> usize {
     (ptr::from_ref(slot).addr() - tackle_ftrace_slots.as_ptr().addr()) / size_of::<EntrySlot>()
 }
 
-/// The address of the trampoline that works with `slot`, which is one of the pool's.
+/// Returns the address of the trampoline of `slot`, which is one of the pool's.
 pub(super) fn trampoline(slot: &'static EntrySlot) -> usize {
     (&raw const tackle_ftrace_trampolines).addr() + index(slot) * TRAMPOLINE_SIZE
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The light way to replace a kernel function: its entry goes on in another one, at once.
+//! Implements redirections: they replace a kernel function at once, by making its entry continue
+//! in a Rust function.
 //!
-//! What it does not do, and [`livepatch`](crate::livepatch) does: have each task change over
-//! where it cannot be inside an old function, so that it never meets some functions as they
-//! were and others as they are. A task that is in the function stays there until it returns,
-//! while another one is in the replacement already. That is right for one function that keeps
-//! nothing from call to call, and for experiments.
+//! A redirection is lighter than a live patch ([`livepatch`](crate::livepatch)), but less
+//! consistent. A live patch switches each task while the task is in none of the old functions, so
+//! no task sees a mix of old and new functions. With a redirection, tasks that are in the old
+//! function finish it, while other tasks already run the replacement. That is right for a single
+//! function that keeps no state from call to call, and for experiments.
 
 use super::{
     divert::{diverting, go_on_at},
@@ -30,12 +31,13 @@ use kernel::{
     time::{delay::fsleep, Delta},
 };
 
-/// Where a replacement finds its redirection: a static of [`redirect!`](crate::redirect).
+/// The static by which a replacement finds its redirection. [`redirect!`](crate::redirect) defines
+/// it.
 ///
 /// # Invariants
 ///
-/// Null, or a redirection that is valid for as long as a task can be in a replacement that
-/// looks for it here.
+/// Null, or a redirection that is valid as long as a task can execute a replacement that reads
+/// this place.
 #[doc(hidden)]
 pub struct Place(AtomicPtr<Redirect>);
 
@@ -45,11 +47,11 @@ impl Place {
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// For [`Replaced::enter`]: notes that a task is in the replacement.
+    /// Implements [`Replaced::enter`]: counts that a call has entered the replacement.
     ///
     /// # Safety
     ///
-    /// Called in a replacement whose redirection is here.
+    /// Called in a replacement whose redirection is at this place.
     #[inline]
     pub unsafe fn enter(&'static self) -> InReplacement {
         // SAFETY: By the type invariants and the function's requirements.
@@ -58,7 +60,7 @@ impl Place {
         InReplacement(redirect)
     }
 
-    /// For [`Replaced::old_func`].
+    /// Implements [`Replaced::old_func`].
     ///
     /// # Safety
     ///
@@ -72,20 +74,20 @@ impl Place {
     }
 }
 
-/// A redirection's being at a place, until it is given up or dropped.
+/// The exclusive use of a [`Place`] by a redirection, until it is given up or dropped.
 ///
 /// # Invariants
 ///
-/// Null, or a place that has the redirection. The place is there as long as its module.
+/// Null, or a place that has the redirection. The place is valid until its module is freed.
 struct Claim(AtomicPtr<Place>);
 
 impl Claim {
     /// # Errors
     ///
-    /// `EBUSY`: another one is there.
+    /// `EBUSY`: another redirection is at the place.
     fn new(place: &'static Place, redirect: *mut Redirect) -> Result<Self> {
         let (set, failed) = (Ordering::Release, Ordering::Relaxed);
-        // INVARIANT: The redirection's `drop` returns when nobody is in the replacement.
+        // INVARIANT: The redirection's `drop` returns only when no task is in the replacement.
         match place
             .0
             .compare_exchange(ptr::null_mut(), redirect, set, failed)
@@ -95,7 +97,7 @@ impl Claim {
         }
     }
 
-    /// Gives the place up. Nobody is in the replacement any more.
+    /// Removes the redirection from the place. Called when no task is in the replacement any more.
     fn give_up(&self) {
         let place = self.0.swap(ptr::null_mut(), Ordering::Relaxed);
         // SAFETY: By the type invariants.
@@ -111,14 +113,16 @@ impl Drop for Claim {
     }
 }
 
-/// A task's being in a replacement.
+/// A call of a replacement, from its entry until it is left. Dropping this counts that the call
+/// has left.
 #[doc(hidden)]
 pub struct InReplacement(*const Redirect);
 
 impl Drop for InReplacement {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: The redirection waits for this before it goes.
+        // SAFETY: The redirection stays valid until all calls that have entered have left: its
+        // `wait` waits for this increment.
         unsafe { (*self.0).left.increment() };
     }
 }
@@ -127,22 +131,22 @@ impl Drop for InReplacement {
 ///
 /// [`redirect!`](crate::redirect) makes it.
 ///
-/// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: there can be one such on
-/// a function, live patches included. While it is there, ftrace cannot be switched off. Calls
+/// It has an `ftrace_ops` of its own, with `FTRACE_OPS_FL_IPMODIFY`: a function can have one such
+/// ops, live patches included. While it is registered, ftrace cannot be switched off. Calls
 /// are redirected wherever they come from, handlers and the replacement itself included.
 ///
 /// It follows the function's module ([`Targets`](crate::ftrace::Targets)).
 ///
-/// Dropping it returns only when no task is in the replacement any more, however long that
-/// sleeps. It logs after a second, and then each ten seconds, that it waits. So the replacement
-/// itself must not be what drops it. The drop never returns if a task does not come back from the
-/// replacement: the function ends tasks (`do_exit()`), or the replacement oopsed. Nor does it if
-/// ftrace has switched itself off after a fault of its own.
+/// Dropping it returns only when no task is in the replacement any more, however long the
+/// replacement sleeps. It logs that it waits, after one second and then every ten seconds. So the
+/// replacement must not drop its own redirection. The drop never returns if a call never returns
+/// from the replacement, because the function ends tasks (`do_exit()`) or the replacement has
+/// oopsed. It never returns either if ftrace has switched itself off after a fault of its own.
 ///
 /// # Invariants
 ///
-/// - While `ops` is registered, it makes its function go on in a replacement, which looks for
-///   this at the place of `claim`.
+/// - While `ops` is registered, it makes its function continue in a replacement, which finds
+///   this redirection at the place of `claim`.
 /// - A task increments `entered` in the replacement before it can sleep there. When it has
 ///   incremented `left`, it does not sleep before it has left the replacement.
 #[pin_data(PinnedDrop)]
@@ -159,11 +163,11 @@ pub struct Redirect {
 }
 
 impl Redirect {
-    /// For [`redirect!`](crate::redirect).
+    /// Implements [`redirect!`](crate::redirect).
     ///
     /// # Safety
     ///
-    /// `S` is for `place` alone.
+    /// `S` finds its redirection at `place`, and nothing else uses `place`.
     #[doc(hidden)]
     pub unsafe fn new<F: Replaceable, S: Replaced, H: Replacement<F, S>>(
         place: &'static Place,
@@ -175,7 +179,7 @@ impl Redirect {
             claim: Claim::new(place, this.as_ptr())?,
             name: <F as Function>::NAME,
             // SAFETY: The replacement has the type of `F`, by the requirements of `Function`. It
-            // finds this, which is pinned.
+            // finds this redirection, which is pinned.
             ops <- unsafe { SingleOps::idle(diverting(callback, H::ENTRY)) },
             _pin: PhantomPinned,
         })
@@ -197,14 +201,16 @@ impl Single for Redirect {
         self.ops.arm(address)
     }
 
-    /// When this returns, whoever will be in the replacement has incremented `entered`.
+    /// When this returns, `entered` has been incremented for each call of the replacement, and no
+    /// further call enters it.
     fn disarm(&self) {
         self.ops.disarm();
     }
 
     fn wait(&self) {
-        // All have left whose increments are seen, and nobody comes any more: a sum that is
-        // too small is of those who have just left.
+        // No further call enters, so `entered` does not change any more. The sum of `left` can only
+        // be too small, by calls that leave while it is computed. So when both are equal, all
+        // calls have left.
         let entered = self.entered.sum();
         let mut waited_ms: u64 = 0;
         while self.left.sum() != entered {
@@ -218,9 +224,9 @@ impl Single for Redirect {
                 );
             }
         }
-        // The last ones are out of its code, too.
+        // A task increments `left` before its last instructions in the replacement: wait for these.
         ops::synchronize();
-        // The place is in the module of the replacement, which may be about to go.
+        // The place is in the module of the replacement, which may be freed after this.
         self.claim.give_up();
     }
 }
@@ -232,12 +238,12 @@ impl PinnedDrop for Redirect {
     }
 }
 
-/// Has the function of an ops go on in its replacement.
+/// Makes the function of an ops continue in its replacement.
 ///
 /// # Safety
 ///
-/// Called by ftrace alone, with an ops whose `private` is a function of the type of that which
-/// is called.
+/// Called by ftrace alone, with an ops whose `private` is a function of the same type as the
+/// hooked function.
 unsafe extern "C" fn callback(
     _ip: c_ulong,
     _parent_ip: c_ulong,
@@ -252,9 +258,9 @@ unsafe extern "C" fn callback(
 /// Redirects a kernel function to a Rust function, at once: an initialiser of a
 /// [`Redirect`](crate::ftrace::Redirect).
 ///
-/// The function is a [`Function`](crate::function::Function), the replacement a
-/// [`Replacement`](crate::function::Replacement) as in a live patch, which can call the
-/// function whose place it takes.
+/// The function is a [`Function`](crate::function::Function). The replacement is a
+/// [`Replacement`](crate::function::Replacement), as in a live patch. It can call the function
+/// that it replaces.
 ///
 /// ```ignore
 /// let redirect = KBox::pin_init(tackle::redirect!(CmdlineProcShow => cmdline), GFP_KERNEL)?;
@@ -262,8 +268,8 @@ unsafe extern "C" fn callback(
 ///
 /// # Errors
 ///
-/// - `EBUSY`: the function is redirected already, by a live patch or another of these; or what
-///   this very line has made before is still there.
+/// - `EBUSY`: a live patch or another `IPMODIFY` hook redirects the function already, or the
+///   redirection that the same `redirect!` has made before still exists.
 /// - Those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
 ///
 /// # Context
@@ -292,9 +298,9 @@ macro_rules! redirect {
             }
         }
 
-        // Outside of `unsafe`: it is the module's code.
+        // Outside of the `unsafe` block, since the caller's expression must not run in one.
         let replacement = $replacement;
-        // SAFETY: `Here` is for `PLACE`.
+        // SAFETY: `Here` uses `PLACE`, and nothing else does.
         unsafe { $crate::ftrace::Redirect::new::<$function, Here, _>(&PLACE, replacement) }
     }};
 }

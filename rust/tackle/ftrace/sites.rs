@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeps which hooks are on which functions.
+//! Implements the table of all sites, which records the hooks on each function.
 //!
-//! The hooks on one function share a [`Site`]. From [`GROUP_FROM`] functions on that are hooked
-//! at once, so do these functions.
+//! The hooks on one function share a [`Site`]. If [`GROUP_FROM`] functions or more are hooked at
+//! once, these functions share a site, too.
 
 use super::{
     ops::{self, Kind, Plain},
@@ -16,8 +16,8 @@ use super::{
 use crate::{fault, library};
 use kernel::prelude::*;
 
-/// From how many spots on a site has several: below, each function gets the faster trampoline
-/// that serves it alone.
+/// The least number of spots that share a site. If there are fewer, each function gets a site of
+/// its own, whose trampoline is faster since it serves one function only.
 const GROUP_FROM: usize = 16;
 
 /// The hooks on all functions.
@@ -26,18 +26,18 @@ pub(super) struct Sites {
     sites: KVec<Pin<KBox<Site>>>,
 }
 
-/// Hooks that an existing spot gets.
+/// Hooks that are added to an existing spot.
 struct MoreHooks {
     site: usize,
     spot: usize,
     nodes: KVec<Node>,
 }
 
-/// A change that cannot fail any more.
+/// A change of a spot for which all memory is allocated, so that it cannot fail.
 struct Ready {
     site: usize,
     spot: usize,
-    /// The new chain, and then the old one.
+    /// The new chain. After the change, the old one.
     chain: Chain,
     spare: Chain,
 }
@@ -56,13 +56,14 @@ impl Sites {
         }
     }
 
-    /// Puts hooks on functions; all, or on an error none.
+    /// Puts hooks on functions. If one fails, none is put on its function.
     ///
     /// It waits for a grace period if one of the functions has a hook already.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and what ftrace returns.
+    /// - `ENOMEM`: there is no memory for a site or a chain.
+    /// - The errors of ftrace.
     ///
     /// # Safety
     ///
@@ -93,17 +94,17 @@ impl Sites {
                 let site = self.sites[change.site].as_mut();
                 site.replace_chain(change.spot, &mut change.chain, &mut change.spare);
             }
-            // Then the old chains, which are in `changes` now, are nobody's.
+            // The old chains are in `changes` now. No CPU runs them after this.
             ops::synchronize();
         }
         Ok(())
     }
 
-    /// Takes hooks off functions. `is_meant` says for which parts of the kernel, and `is_gone`
-    /// which hooks these are.
+    /// Takes hooks off functions: those that `is_gone` selects, in the parts of the kernel that
+    /// `is_meant` selects.
     ///
-    /// When this returns, no CPU and no preempted task can still be in such a hook. It may
-    /// sleep for a grace period.
+    /// When this returns, no CPU and no preempted task can still execute the handler of such a
+    /// hook. It may sleep for a grace period.
     pub(super) fn detach(
         &mut self,
         is_meant: impl Fn(&Within) -> bool,
@@ -117,7 +118,7 @@ impl Sites {
                 self.sites.swap(kept, index);
                 kept += 1;
             } else if !site.has(|node| !is_gone(node)) {
-                // Nothing is left: it goes below.
+                // No hook is left: the site is not kept, so `remove_last` removes it below.
             } else {
                 site.withdraw(&is_gone);
                 changed = true;
@@ -132,19 +133,20 @@ impl Sites {
             ops::synchronize();
         }
         if self.sites.is_empty() {
-            // Nobody drops a static: the library may go before the next hook comes.
+            // A static is not dropped, and the library may be unloaded next: free the memory here.
             self.sites = KVec::new();
         }
     }
 
-    /// Returns the number of the trampoline that runs the hook of `node`, if it is ours.
+    /// Returns the number of the library's trampoline that runs the hook of `node`; [`None`] if
+    /// the hook has a trampoline that ftrace has made.
     pub(super) fn trampoline(&self, node: &Node) -> Option<usize> {
         let mut sites = self.sites.iter();
         let site = sites.find(|site| site.has(|other| other.is(node)))?;
         site.slot.pooled().map(pool::index)
     }
 
-    /// Finds the spot of exactly these functions, and its site.
+    /// Returns the indices of the site and the spot of exactly these functions.
     fn spot_of(&self, places: &Places) -> Option<(usize, usize)> {
         self.sites.iter().enumerate().find_map(|(index, site)| {
             if site.within != places.within {
@@ -156,7 +158,7 @@ impl Sites {
         })
     }
 
-    /// Makes the chains that the spots get.
+    /// Allocates and fills the new chains of the spots.
     fn prepare(&self, changes: KVec<MoreHooks>) -> Result<KVec<Ready>> {
         let mut ready = KVec::with_capacity(changes.len(), GFP_KERNEL)?;
         for MoreHooks { site, spot, nodes } in changes {
@@ -176,10 +178,11 @@ impl Sites {
         Ok(ready)
     }
 
-    /// Registers sites for functions of one part of the kernel: one for all, or when there are
-    /// few, one for each.
+    /// Registers sites for functions of one part of the kernel. If there are [`GROUP_FROM`] or
+    /// more single functions, these share a site; otherwise each has a site of its own.
     fn register_all(&mut self, within: &Within, spots: KVec<(KVec<usize>, KVec<Node>)>) -> Result {
-        // In a table each function has one chain. Those of several functions may overlap.
+        // A table has one chain for each function. A spot of several functions may overlap with
+        // other spots, so it is no member of the group.
         let is_one = |(addresses, _): &&(KVec<usize>, KVec<Node>)| addresses.len() == 1;
         let is_group = spots.iter().filter(is_one).count() >= GROUP_FROM;
         let mut group = KVec::new();
@@ -231,8 +234,8 @@ impl Sites {
         let mut stuck = false;
         for site in &mut self.sites[first..] {
             let site = site.as_mut().project();
-            // SAFETY: By the type invariants it is registered. `remove_last` is the only one
-            // that takes it off, and then forgets it.
+            // SAFETY: By the type invariants the ops is registered. Only `remove_last` unregisters
+            // it, and takes the site out of the list afterwards.
             let result = unsafe {
                 match site.slot {
                     SiteSlot::Pool(_) => ops::unregister_without_waiting(site.ops.get()),
@@ -251,7 +254,8 @@ impl Sites {
         ops::synchronize();
         for site in &self.sites[first..] {
             if !site.is_registered {
-                // SAFETY: It was unregistered above, and nobody uses it any more.
+                // SAFETY: The ops was unregistered above, and a grace period has passed since, so
+                // nothing uses the filter any more.
                 unsafe { ops::free_filter(site.ops.get()) };
             } else if site.table.is_none() {
                 site.slot.run_nothing();
@@ -266,7 +270,7 @@ impl Sites {
             };
             if site.is_registered {
                 // ftrace has switched itself off: the functions call the trampoline until
-                // reboot. It and the site stay, and so does the library.
+                // reboot. So the trampoline, the site and the library stay.
                 library::keep();
                 core::mem::forget(site);
             } else if let Some(slot) = site.slot.pooled() {

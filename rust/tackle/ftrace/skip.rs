@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a function return a value at once, instead of being run.
+//! Implements skipping a function: the function returns a given value at once, without running.
 //!
-//! The function goes on at a stub that loads the value and returns. The value cannot wait in
-//! the register of the return value: when a BPF program is on the same function, its trampoline
-//! comes between the hook and the stub, and uses that register. So there is a stub for each
+//! The function continues at a stub that loads the value and returns. The hook itself cannot put
+//! the value into the return register: if a BPF program is on the same function, its trampoline
+//! runs between the hook and the stub, and overwrites that register. So there is a stub for each
 //! value that was ever returned, up to a limit.
 
 use super::divert::go_on_at;
 use crate::bindings;
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering};
 
-/// How many stubs there are; as in `trampolines.S`.
+/// The number of stubs, as in `trampolines.S`.
 const STUBS: usize = 128;
-/// As in `trampolines.S`.
+/// The distance between two stubs in bytes, as in `trampolines.S`.
 const STUB_SIZE: usize = 32;
 
 extern "C" {
@@ -25,16 +25,16 @@ extern "C" {
 ///
 /// # Invariants
 ///
-/// `code` returns `value`, which is set once: by whoever sets `is_taken`.
+/// The code at `code` returns `value`. `value` is set once, by the thread that sets `is_taken`.
 #[repr(C)]
 pub(super) struct Stub {
-    // First: the stub reads it.
+    // At offset 0, where the code of the stub reads it.
     value: AtomicUsize,
     code: *const u8,
     is_taken: AtomicBool,
 }
 
-// SAFETY: The address does not change.
+// SAFETY: `code` does not change, and the other fields are atomic.
 unsafe impl Sync for Stub {}
 
 const _: () = assert!(size_of::<Stub>() == 24, "as in trampolines.S");
@@ -52,7 +52,7 @@ static tackle_ftrace_return_values: [Stub; STUBS] = {
     }; STUBS];
     let mut index = 0;
     while index < STUBS {
-        // INVARIANT: That is the stub in `trampolines.S`.
+        // INVARIANT: The stub of this index in `trampolines.S` returns the value of this element.
         stubs[index].code = (&raw const tackle_ftrace_return_stubs).wrapping_add(index * STUB_SIZE);
         index += 1;
     }
@@ -60,34 +60,34 @@ static tackle_ftrace_return_values: [Stub; STUBS] = {
     stubs
 };
 
-/// The stub that a hook has used last: most hooks return few different values.
+/// The stub that a hook has used last. It is a cache: most hooks return few different values.
 ///
 /// # Invariants
 ///
-/// It is one of the stubs whose value is set.
+/// It points at a stub whose value is set.
 pub(super) struct LastStub(AtomicPtr<Stub>);
 
 impl LastStub {
     pub(super) fn new() -> Self {
-        // INVARIANT: The first one has its value from the beginning.
+        // INVARIANT: The value of the first stub is set from the beginning.
         Self(AtomicPtr::new(
             (&raw const tackle_ftrace_return_values[0]).cast_mut(),
         ))
     }
 
-    /// Makes the function return `value` at once; false if there is no stub for the value. Then
-    /// the function goes on.
+    /// Makes the function return `value` at once. Returns false if there is no stub for the value;
+    /// then the function runs.
     ///
     /// # Safety
     ///
-    /// `fregs` is what ftrace passes to a callback that may change them. The function returns a
-    /// value of one register, or none.
+    /// `fregs` is what ftrace passes to a callback that may change the registers. The function
+    /// returns a value in one register, or none.
     #[inline(always)]
     pub(super) unsafe fn skip(&self, fregs: *mut bindings::ftrace_regs, value: usize) -> bool {
         // SAFETY: By the type invariants.
         let last = unsafe { &*self.0.load(Ordering::Acquire) };
-        // SAFETY: By the type invariants it was set, after which it does not change. An atomic
-        // load would be an instruction of its own.
+        // SAFETY: By the type invariants the value is set, and after that it does not change. An
+        // atomic load would be an instruction of its own.
         let stub = if unsafe { *last.value.as_ptr() } == value {
             last
         } else {
@@ -101,9 +101,9 @@ impl LastStub {
         true
     }
 
-    /// Looks for the stub of another value, or takes one that is free.
+    /// Finds the stub of `value`, or takes a free stub for it. Returns [`None`] if there is neither.
     ///
-    /// "rust-cold": the hook need not save its registers for what hardly ever happens.
+    /// "rust-cold": the hook need not save its registers for this rare case.
     #[cold]
     #[inline(never)]
     extern "rust-cold" fn search(&self, value: usize) -> Option<&'static Stub> {
@@ -113,7 +113,7 @@ impl LastStub {
             } else if stub.value.load(Ordering::Acquire) != value {
                 continue;
             }
-            // INVARIANT: Its value is set.
+            // INVARIANT: The value of this stub is set.
             self.0
                 .store((&raw const *stub).cast_mut(), Ordering::Release);
             return Some(stub);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a trampoline of `trampolines.S` calls: the hooks of a chain, one after the other.
+//! Implements the functions that the trampolines of `trampolines.S` call. They run the hooks of a
+//! chain, one after the other.
 
 use super::{
     context::{Inside, Missed},
@@ -15,8 +16,9 @@ use core::{
 };
 use kernel::{ffi::c_void, prelude::*};
 
-/// What a trampoline calls: the hooked function's first six arguments, the slot, where the
-/// function goes on, and where it returns to.
+/// The function that a trampoline calls. Its arguments are the hooked function's first six
+/// arguments, the slot, the address at which the function continues after its `call __fentry__`,
+/// and the address that the function returns to.
 pub(super) type Enter = unsafe extern "rust-cold" fn(
     usize,
     usize,
@@ -29,12 +31,12 @@ pub(super) type Enter = unsafe extern "rust-cold" fn(
     usize,
 );
 
-/// What does the work of one hook in a chain, and then that of those behind it.
+/// The function that runs one hook of a chain, and then the hooks after it.
 type Step = unsafe extern "C" fn(*const Node, *const Call);
 
-/// What the library needs to know of a hook, whatever its handler is.
+/// The part of a hook that does not depend on the type of its handler.
 pub(super) struct Header {
-    /// Calls that the handler has not seen, since they came from within a handler.
+    /// The number of calls that the handler has missed, since they came from within a handler.
     pub(super) missed: Missings,
 }
 
@@ -49,15 +51,16 @@ impl Header {
 /// A counter of missed calls.
 pub(super) struct Missings(UnsafeCell<u64>);
 
-// SAFETY: All accesses are of one instruction each, and changes are locked.
+// SAFETY: Each access is one instruction, and the instruction that changes the word has a `lock`
+// prefix, so concurrent accesses are atomic.
 unsafe impl Sync for Missings {}
 
 impl Missings {
-    /// Counts one. Not by the kernel's atomic type, whose operations are functions that may
+    /// Adds one. It does not use the kernel's atomic type, whose operations are functions that may
     /// be hooked.
     #[inline(always)]
     pub(super) fn increment(&self) {
-        // SAFETY: Increments a word that all change by such instructions only.
+        // SAFETY: Increments a valid word, which is changed only by this instruction.
         unsafe {
             asm!(
                 "lock inc qword ptr [{count}]",
@@ -68,23 +71,23 @@ impl Missings {
     }
 
     pub(super) fn get(&self) -> u64 {
-        // SAFETY: An aligned word is read at once.
+        // SAFETY: The word is valid. A load of an aligned word is one instruction.
         unsafe { self.0.get().read_volatile() }
     }
 }
 
-/// A hook: what is counted of it, and its handler.
+/// A hook: its counter and its handler.
 #[repr(C)]
 pub(super) struct Hook<T> {
     pub(super) header: Header,
     pub(super) handler: T,
 }
 
-/// What runs the hooks whose handler is of one type.
+/// The functions that run hooks whose handler has a certain type.
 struct Steps {
-    /// For a hook that others follow in its chain.
+    /// For a hook that is followed by others in its chain.
     next: Step,
-    /// For the last hook of a chain. It has no jump behind it.
+    /// For the last hook of a chain. It returns instead of jumping to a next hook.
     last: Step,
     /// For the only hook of a chain.
     lone: Enter,
@@ -134,7 +137,7 @@ impl Node {
         },
     };
 
-    /// The node of `hook`, which the caller keeps alive as long as a chain has the node.
+    /// Creates the node of `hook`. The caller keeps the hook alive as long as a chain has the node.
     pub(super) fn new<T: EntryHandler>(hook: *const Hook<T>) -> Self {
         // INVARIANT: A `Hook` begins with its header.
         Self {
@@ -172,12 +175,12 @@ pub(super) fn no_hooks() -> *mut Node {
 ///
 /// # Invariants
 ///
-/// Empty, or at least one node with a hook, of which the last one has the step `last` and
-/// the others `next`, and behind them [`Node::END`].
+/// Empty, or nodes with a hook and then [`Node::END`]. The last node with a hook has the step
+/// `last`, the others have `next`.
 pub(super) struct Chain(KVec<Node>);
 
 impl Chain {
-    /// Creates a chain with room for this many hooks.
+    /// Creates an empty chain with room for this many hooks.
     ///
     /// # Errors
     ///
@@ -200,7 +203,7 @@ impl Chain {
         }
     }
 
-    /// Puts `hooks` in the place of what is there. The caller has made room for them.
+    /// Replaces the content by `hooks`. The chain has room for them.
     pub(super) fn set<'a>(&mut self, hooks: impl Iterator<Item = &'a Node>) {
         self.0.clear();
         for node in hooks {
@@ -219,7 +222,7 @@ impl Chain {
     }
 }
 
-/// What a trampoline works with.
+/// The data of a trampoline: the function that it calls, and the hooks that this function runs.
 ///
 /// # Invariants
 ///
@@ -230,13 +233,14 @@ impl Chain {
 /// - `target` points at a [`Table`], and `enter` is [`grouped`].
 #[repr(C)]
 pub(super) struct EntrySlot {
-    // First: the trampoline reads it.
+    // At offset 0, where the trampoline reads it.
     enter: UnsafeCell<Enter>,
-    // Not the kernel's type: its loads are calls, for which all registers would be saved.
+    // Not the kernel's atomic type: its loads are calls, for which all registers would be saved.
     target: AtomicPtr<c_void>,
 }
 
-// SAFETY: `enter` is written and read as a whole, the latter by the trampoline alone.
+// SAFETY: `enter` is written by one store. The trampoline reads it by one load, and nothing else
+// reads it. The other field is atomic.
 unsafe impl Sync for EntrySlot {}
 
 const _: () = assert!(size_of::<EntrySlot>() == 16, "as in trampolines.S");
@@ -251,9 +255,9 @@ impl EntrySlot {
 
     /// Makes the trampoline run `chain`.
     ///
-    /// A CPU may still see what `enter` was before, until a grace period of RCU tasks has
-    /// passed. That may be the [`Steps::lone`] of the first hook, which reads the first node
-    /// of this chain. So until then a chain with one hook must be followed by one that begins
+    /// Until a grace period of RCU tasks has passed, a CPU may still run the old `enter` with the
+    /// new chain. The old `enter` may be the [`Steps::lone`] of a hook, which expects this hook in
+    /// the first node. So until then a chain of one hook must be followed by a chain that begins
     /// with the same hook.
     pub(super) fn run_chain(&self, chain: &Chain) {
         let enter = match chain.hooks() {
@@ -276,19 +280,19 @@ impl EntrySlot {
         self.set(no_hooks().cast(), many);
     }
 
-    /// Makes the trampoline run its chain by the function that serves any chain.
+    /// Makes the trampoline run its chain by [`many`], which can run any chain.
     pub(super) fn run_many(&self) {
         self.set(self.target.load(Ordering::Relaxed), many);
     }
 
     fn set(&self, target: *mut c_void, enter: Enter) {
         self.target.store(target, Ordering::Release);
-        // SAFETY: The address is valid. An aligned store of a word is one store; it cannot be
-        // seen before the target that it is for (x86 keeps the order of stores).
+        // SAFETY: The address is valid. An aligned store of a word is one store. x86 keeps the
+        // order of stores, so a CPU that reads the new `enter` also reads the new target.
         unsafe { self.enter.get().write_volatile(enter) };
     }
 
-    /// The first node of the chain.
+    /// Returns the first node of the chain.
     #[inline(always)]
     fn chain(&self) -> *const Node {
         self.target.load(Ordering::Acquire).cast()
@@ -304,8 +308,9 @@ impl EntrySlot {
         match Inside::enter() {
             Ok(_inside) => {
                 let first = self.chain();
-                // SAFETY: By the type invariants `first` is a node; whoever takes it from the
-                // chain waits until preemption was enabled on every CPU.
+                // SAFETY: By the type invariants `first` is a node. Preemption is disabled here,
+                // and a node that was removed from the chain is freed only after preemption was
+                // enabled on every CPU.
                 unsafe { ((*first).step)(first, call) };
             }
             Err(context) => missed(self, context),
@@ -319,8 +324,9 @@ impl EntrySlot {
     /// As for [`EntrySlot::run`], but the slot has a table.
     #[inline(always)]
     pub(super) unsafe fn run_grouped(&self, call: &Call) {
-        // SAFETY: By the type invariants. Preemption is disabled where it is used, and
-        // whoever frees the table waits until it was enabled on every CPU.
+        // SAFETY: By the type invariants the target is a table. Preemption is disabled where this
+        // closure is called, and the table is freed only after preemption was enabled on every
+        // CPU.
         let first = || unsafe { (*self.target.load(Ordering::Acquire).cast::<Table>()).find(call) };
         match Inside::enter() {
             Ok(_inside) => {
@@ -336,7 +342,7 @@ impl EntrySlot {
     }
 }
 
-/// What the trampoline of a function with several hooks calls.
+/// Called by the trampoline of a function with several hooks.
 ///
 /// # Safety
 ///
@@ -357,7 +363,7 @@ unsafe extern "rust-cold" fn many(
     unsafe { slot.run(&call) };
 }
 
-/// What the trampoline of several functions with different hooks calls.
+/// Called by the trampoline of several functions with different hooks.
 ///
 /// # Safety
 ///
@@ -378,7 +384,7 @@ unsafe extern "rust-cold" fn grouped(
     unsafe { slot.run_grouped(&call) };
 }
 
-/// What the trampoline of a function with one hook calls.
+/// Called by the trampoline of a function with one hook.
 ///
 /// # Safety
 ///
@@ -405,30 +411,30 @@ unsafe extern "rust-cold" fn lone<T: EntryHandler>(
     }
 }
 
-/// Notes in each hook of a slot's chain that it has missed a call.
+/// Counts in each hook of a slot's chain that it has missed a call.
 ///
-/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+/// "rust-cold": its callers need not save their registers for this rare case.
 #[cold]
 #[inline(never)]
 extern "rust-cold" fn missed(slot: &EntrySlot, context: Missed) {
-    // SAFETY: By the type invariants of `EntrySlot`. `context` keeps preemption disabled, and
-    // whoever takes nodes from a chain waits until it was enabled on every CPU.
+    // SAFETY: By the type invariants of `EntrySlot`. `context` keeps preemption disabled, and a
+    // node that was removed from a chain is freed only after preemption was enabled on every CPU.
     unsafe { note_missed(slot.chain()) };
     drop(context);
 }
 
-/// Notes in each hook of a chain that it has missed a call. It takes no lock and calls
-/// nothing: any function may be hooked, and a call from here would be missed again.
+/// Counts in each hook of a chain that it has missed a call. It takes no lock and calls no
+/// function: any function may be hooked, and such a call would be missed again.
 ///
 /// # Safety
 ///
-/// `node` is the first of a chain that stays as long as preemption is disabled, which it is.
+/// Preemption is disabled. `node` is the first of a chain that is valid as long as it is.
 unsafe fn note_missed(mut node: *const Node) {
     // SAFETY: By the function's requirements each node is valid up to the end, whose `hook`
     // is null.
     while let Some(header) = unsafe { (*node).hook.as_ref() } {
         header.missed.increment();
-        // SAFETY: The end is another.
+        // SAFETY: This node has a hook, so another node follows: at least the end of the chain.
         node = unsafe { node.add(1) };
     }
 }
@@ -440,8 +446,10 @@ unsafe extern "C" fn step<T: EntryHandler>(node: *const Node, call: *const Call)
     // SAFETY: By the function's requirements.
     let (hook, call) = unsafe { (&*(*node).hook.cast::<Hook<T>>(), &*call) };
     hook.handler.entry(call);
-    // SAFETY: Another hook follows, since the step of the last one is another; it is what its
-    // step wants. The call is this function's last act, so that it becomes a jump.
+    // SAFETY: This is not the last hook of the chain, since that has the step `last`. So a node
+    // with a hook follows, and its own step is called with it.
+    //
+    // The call is the last action of this function, so the compiler makes it a jump.
     unsafe {
         let next = node.add(1);
         ((*next).step)(next, call)
@@ -459,7 +467,7 @@ unsafe extern "C" fn last<T: EntryHandler>(node: *const Node, call: *const Call)
     hook.handler.entry(call);
 }
 
-/// The step of a chain's end: nothing calls it.
+/// The step of a chain's end. It does nothing.
 ///
 /// # Safety
 ///

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that know the prototype of their function.
+//! Implements typed hooks, which know the prototype of their function.
 
 use super::{Call, EntryHandler, EntryHook, Target};
 use crate::function::{Function, Prototype};
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
-/// The arguments of a call of `F`, as a tuple: a number is a number, a pointer is a
-/// [`Pointer`](crate::function::Pointer) for the time of the handler.
+/// The arguments of a call of `F`, as a tuple. A number stays a number. A pointer becomes a
+/// [`Pointer`](crate::function::Pointer), which is valid while the handler runs.
 pub type Arguments<'a, F> = <<F as Function>::Prototype as Prototype>::Arguments<'a>;
 
-/// What runs at the entry of `F`: a type that implements this, or a closure of a call and
-/// its arguments.
+/// The handler of a typed hook at the entry of `F`: a type that implements this trait, or a
+/// closure that takes a call and its arguments.
 pub trait TypedEntryHandler<F: Function>: Send + Sync + 'static {
     /// Called at each entry of the function, as [`EntryHandler::entry`] and in its context.
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>);
@@ -50,8 +50,8 @@ impl<F: Function, H: TypedEntryHandler<F>> EntryHandler for TypedEntry<F, H> {
 
     #[inline]
     fn entry(&self, call: &Call) {
-        // SAFETY: By the type invariants this is a call of `F`, which is not over before its
-        // entry is.
+        // SAFETY: By the type invariants this is a call of `F`. The call lasts longer than its
+        // entry handler.
         let arguments = unsafe { F::Prototype::arguments(&call.arguments) };
         self.handler.entry(call, arguments);
     }
@@ -68,7 +68,7 @@ impl<F: Function, H: TypedEntryHandler<F>> EntryHook<TypedEntry<F, H>> {
     ///
     /// The initialiser may sleep.
     pub fn typed(handler: H) -> impl PinInit<Self, Error> {
-        // INVARIANT: Nobody else can make a `TypedEntry`, and this one goes to `F`.
+        // INVARIANT: Only this function makes a `TypedEntry`, and it hooks `F` with it.
         let handler = TypedEntry {
             handler,
             _function: PhantomData,
@@ -77,7 +77,7 @@ impl<F: Function, H: TypedEntryHandler<F>> EntryHook<TypedEntry<F, H>> {
     }
 }
 
-/// Hooks a function whose prototype the compiler holds against the C header's.
+/// Hooks a function. The compiler checks the prototype against that of the C header.
 ///
 /// ```ignore
 /// let hook = tackle::hook!(
@@ -87,7 +87,7 @@ impl<F: Function, H: TypedEntryHandler<F>> EntryHook<TypedEntry<F, H>> {
 /// let hook = KBox::pin_init(hook, GFP_KERNEL)?;
 /// ```
 ///
-/// It is [`function!`](crate::function) for a function that only this hook needs, and
+/// It declares the function by [`function!`](crate::function), for this hook only, and hooks it by
 /// [`EntryHook::typed`](crate::ftrace::EntryHook::typed).
 #[macro_export]
 macro_rules! hook {
@@ -102,7 +102,8 @@ macro_rules! hook {
     }};
 }
 
-/// [`EntryHook::typed`] for a closure: tells the compiler what its arguments are.
+/// [`EntryHook::typed`] for a closure. Its bounds let the compiler infer the types of the
+/// closure's arguments.
 #[doc(hidden)]
 pub fn typed_hook<F: Function, C>(handler: C) -> impl PinInit<EntryHook<TypedEntry<F, C>>, Error>
 where

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that a hook wants to be on, for as long as the hook exists: finds those that
-//! there are now, and those of a module that comes.
+//! Implements the search for the functions that a hook is for: those that exist when the hook
+//! is armed, and those of each module that is loaded later.
 
 use super::{
     target::{Target, Targets},
@@ -14,7 +14,8 @@ use kernel::{prelude::*, str::CString};
 /// Functions of one part of the kernel that can be hooked.
 pub(super) struct Places {
     pub(super) within: Within,
-    /// Of the `call __fentry__` at each function's entry, in their order, each once.
+    /// The addresses of the `call __fentry__` at each function's entry, sorted, without
+    /// duplicates.
     pub(super) addresses: KVec<usize>,
 }
 
@@ -42,7 +43,8 @@ pub(super) enum Wanted {
     Named(KVec<One>),
     /// All that match.
     Matching(Matching),
-    /// Those that were at these addresses: a module that is loaded again may have others.
+    /// The functions at these addresses. They are not searched again when a module is reloaded,
+    /// since its functions may have other addresses then.
     Addresses(KVec<usize>),
 }
 
@@ -62,7 +64,7 @@ impl One {
         })
     }
 
-    /// Finds the function. If it is in a module, it is from now on that module's.
+    /// Finds the function. If it is in a module, later searches look in that module only.
     fn find(&mut self, loading: &Loading, places: &mut KVec<Places>) -> Result {
         if self.module.is_none() {
             let mut symbols = KVec::new();
@@ -85,7 +87,7 @@ impl One {
         }
     }
 
-    /// Finds the function in `module`; [`None`] if that is not loaded.
+    /// Finds the function in `module`. Returns [`None`] if the module is not loaded.
     fn find_in(&self, module: &CStr, loading: &Loading) -> Result<Option<InModule>> {
         let Some(symbols) = loading.symbols(module, |name, _| *name == *self.name)? else {
             return Ok(None);
@@ -162,7 +164,7 @@ impl Matching {
         })?;
         let mut last: Option<CString> = None;
         for &address in &addresses {
-            // The functions of a module come one after the other.
+            // kallsyms lists the functions of a module one after the other.
             let Some(module) = symbol::module_of(address)? else {
                 continue;
             };
@@ -176,7 +178,7 @@ impl Matching {
         Ok(())
     }
 
-    /// Finds the functions in `module`; [`None`] if that is not loaded.
+    /// Finds the functions in `module`. Returns [`None`] if the module is not loaded.
     fn find_in(&self, module: &CStr, loading: &Loading) -> Result<Option<InModule>> {
         let Some(symbols) = loading.symbols(module, |name, _| self.matches(name))? else {
             return Ok(None);
@@ -196,7 +198,8 @@ impl Wanted {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`; `ENOENT`: a name is none.
+    /// - `ENOENT`, `EINVAL`: a name is empty, or not UTF-8.
+    /// - `ENOMEM`: there is no memory for the copy.
     pub(super) fn new(targets: &Targets<'_>) -> Result<Self> {
         fault::SYMBOL_LOOKUP.check()?;
         let mut named = KVec::new();
@@ -224,14 +227,16 @@ impl Wanted {
         Ok(Self::Named(named))
     }
 
-    /// Finds the functions that there are now, each part of the kernel once.
+    /// Finds the functions that exist now. The result has each part of the kernel once.
     ///
     /// # Errors
     ///
-    /// - `ENOENT`: there is no such function, or none at this position, or none at all.
-    /// - `EINVAL`: it cannot be traced: it is `notrace`, or not a function.
-    /// - `ENOTUNIQ`: there are several of this name, and no position was given.
-    /// - `ENOMEM`; `ENODEV` without the library.
+    /// - `ENOENT`: there is no function of this name, or none at this position, or no function
+    ///   matches.
+    /// - `EINVAL`: the function cannot be traced: it is `notrace`, or the symbol is not a function.
+    /// - `ENOTUNIQ`: several functions have this name, and no position was given.
+    /// - `ENOMEM`: there is no memory for the result.
+    /// - `ENODEV`: the library is not initialised.
     pub(super) fn find(&mut self, loading: &Loading) -> Result<KVec<Places>> {
         let mut places = KVec::new();
         let mut may_be_none = false;
@@ -251,11 +256,12 @@ impl Wanted {
         Ok(sorted(places))
     }
 
-    /// Finds the functions of `module`, which comes.
+    /// Finds the functions of `module`, which is being loaded. The result is empty if the hook is
+    /// for no function of this module.
     ///
     /// # Errors
     ///
-    /// As [`Wanted::find`]; none if none is wanted of this module.
+    /// As [`Wanted::find`].
     pub(super) fn find_in(&self, module: &CStr, loading: &Loading) -> Result<KVec<Places>> {
         let mut places = KVec::new();
         let mut take = |found: Option<InModule>| match found {
@@ -290,7 +296,8 @@ impl Wanted {
     }
 }
 
-/// How far from a function's address its `call __fentry__` is: behind an ENDBR at most.
+/// An upper bound for the distance from a function's address to its `call __fentry__`. At most an
+/// ENDBR is between them.
 const MAX_ENTRY: usize = 16;
 
 /// Finds the functions at `addresses`.
@@ -312,7 +319,7 @@ fn find_addresses(addresses: &[usize], loading: &Loading, places: &mut KVec<Plac
     }
     for (module, mut locations) in modules {
         sort(&mut locations);
-        // The symbols tell which are init functions.
+        // Only the module's symbols show which of these are init functions.
         let is_near = |_: &CStr, symbol: usize| {
             let next = locations.partition_point(|&location| location < symbol);
             let next = locations.get(next);
@@ -388,11 +395,11 @@ fn add(places: &mut KVec<Places>, within: Within, locations: &[usize]) -> Result
 
 /// Sorts addresses.
 pub(super) fn sort(addresses: &mut [usize]) {
-    // SAFETY: So many addresses are there.
+    // SAFETY: The pointer and the length are those of one slice.
     unsafe { bindings::sort_addresses(addresses.as_mut_ptr(), addresses.len()) };
 }
 
-/// Puts the addresses in their order, each once.
+/// Sorts the addresses of each part of the kernel, and removes duplicates.
 fn sorted(mut places: KVec<Places>) -> KVec<Places> {
     for Places { addresses, .. } in &mut places {
         sort(addresses);
