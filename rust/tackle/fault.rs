@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault injection: attributes of modules (`rust/base/fault.rs`), and the injector, which makes
-//! functions of the kernel fail for modules that know nothing of it.
+//! Implements fault injection: attributes of modules (`rust/base/fault.rs`), and the injector,
+//! which makes functions of the kernel fail for modules that need no support for it.
 //!
 //! A [`Campaign`] hooks all functions once, with one `ftrace_ops`. The handler (`judge.rs`) finds
-//! out which fault point a call is at and asks a [`Plan`](tackle_core::fault::Plan) whether it
-//! fails. `rules.rs` has the table of functions and how each fails; `prepare.rs` compares it with
-//! the kernel that runs. `Documentation/fault.rst` describes it for users.
+//! the fault point of a call, and decides by a [`Plan`](tackle_core::fault::Plan) whether the call
+//! fails. `rules.rs` has the table of functions and how each fails; `prepare.rs` compares the table
+//! with the running kernel. `Documentation/fault.rst` describes the injector for users.
 
 pub use tackle_base::fault::*;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hooks of a fault injection, with what they have recorded.
+//! Implements [`Campaign`]: the hooks of a fault injection, and the fault points that they have
+//! recorded.
 
 use super::{
     judge::{Calls, Judge},
@@ -45,8 +46,8 @@ pub(crate) unsafe fn init() {
     unsafe { CURRENT.init() };
 }
 
-/// Names the points that have been found. To be called while the symbols of a module that is
-/// loaded or goes are still there.
+/// Names the points that have been found. Called when a module is loaded or unloaded, while its
+/// symbols are still valid.
 ///
 /// # Context
 ///
@@ -58,7 +59,7 @@ pub(crate) fn name_points() {
     }
 }
 
-/// The places of a table of points.
+/// The memory of a table of points.
 pub(super) struct Places(KVVec<Point>);
 
 impl AsRef<[Point]> for Places {
@@ -67,7 +68,7 @@ impl AsRef<[Point]> for Places {
     }
 }
 
-/// What the hooks, the commands and the notifier of modules share.
+/// The data that the hooks, the commands and the module notifier share.
 #[pin_data]
 pub(super) struct Shared {
     pub(super) plan: Plan,
@@ -75,11 +76,11 @@ pub(super) struct Shared {
     pub(super) map: Map,
     /// Sorted by their entries.
     functions: KVec<Function>,
-    /// The text of the allocators among them, and of the kernel's checkers, sorted.
+    /// The text of the allocators among the functions, and of the kernel's checkers, sorted.
     allocators: KVec<core::ops::Range<usize>>,
-    /// The index of the status of bios.
+    /// The index in [`STATUSES`] of the status with which bios fail.
     status: usize,
-    /// The task that gives names to points: its allocations are no points.
+    /// The task that is naming points, or 0. Its own allocations are no points.
     pub(super) own_task: AtomicUsize,
     /// The names of the return addresses of each point, by the index of its place.
     #[pin]
@@ -122,10 +123,10 @@ impl Shared {
         Some((index, self.functions.get(index)?))
     }
 
-    /// Returns whether a call in one of these stack frames is by a hooked allocator.
+    /// Returns whether one of these return addresses is in a hooked allocator or a checker.
     pub(super) fn is_in_allocator(&self, frames: &[usize]) -> bool {
         frames.iter().any(|frame| {
-            // The call is in front of the return address.
+            // The call instruction is before the return address.
             let call = frame.wrapping_sub(1);
             let behind = self.allocators.partition_point(|range| range.start <= call);
             let range = behind.checked_sub(1).and_then(|n| self.allocators.get(n));
@@ -133,7 +134,7 @@ impl Shared {
         })
     }
 
-    /// Gives names to the points that have none. Without memory they get them later.
+    /// Gives names to the points that have none. If there is no memory, a later call does it.
     fn name_points(&self) {
         let names = &mut *self.names.lock();
         self.own_task.store(task::current_address(), Relaxed);
@@ -180,7 +181,7 @@ impl Shared {
             order.push(None, GFP_KERNEL)?;
         }
         for (index, point) in self.points.iter() {
-            // CAST: A small number. A point that was found meanwhile is left out.
+            // CAST: A small number. A point that was found after `order` was filled is left out.
             if let Some(place) = order.get_mut(point.number() as usize) {
                 *place = Some((index, point));
             }
@@ -232,7 +233,7 @@ impl Shared {
         }
         f.write_str(" comm=")?;
         for byte in until_nul(&sight.comm) {
-            // A name can have any bytes.
+            // The name of a task can have any bytes.
             let is_plain = byte.is_ascii_graphic();
             f.write_char(if is_plain { char::from(*byte) } else { '_' })?;
         }
@@ -244,8 +245,8 @@ impl Shared {
 /// A fault injection: hooks on functions that can fail, from when they are placed until this is
 /// dropped.
 ///
-/// There is one in the system at a time. If it is never dropped (`mem::forget`), the hooks stay,
-/// and so does `tackle_ftrace.ko`.
+/// There is at most one campaign in the system. If it is never dropped (`mem::forget`), the hooks
+/// stay, and `tackle_ftrace.ko` stays loaded.
 pub struct Campaign {
     // Dropped in this order.
     hook: Option<Pin<KBox<ManyHook<Judge>>>>,
@@ -253,17 +254,19 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// Places the hooks that are selected. They are not armed: nothing fails, and nothing is
+    /// Places hooks on the selected functions. They are not armed: no call fails, and no point is
     /// recorded.
     ///
     /// # Errors
     ///
-    /// Each with a sentence:
+    /// The error has a message that describes the cause.
     ///
-    /// - `EBUSY`: there is a campaign; or a live patch or another hook redirects a function.
+    /// - `EBUSY`: there is a campaign already, or a live patch or another hook redirects one of the
+    ///   functions.
     /// - `EINVAL`, `EPERM`, `ENOENT`, `ENOTUNIQ`: a function cannot be selected.
-    /// - `ESRCH`: there is no such process.
-    /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
+    /// - `ESRCH`: the selected process does not exist.
+    /// - `ENOMEM`: there is no memory for the tables.
+    /// - The errors of [`EntryHook::new`](crate::ftrace::EntryHook::new).
     ///
     /// # Context
     ///
@@ -301,7 +304,7 @@ impl Campaign {
         }
         // From here on, the drop clears `CURRENT`.
         let mut this = Self { hook: None, shared };
-        // SAFETY: Takes any number; no other campaign is there.
+        // SAFETY: Any number is valid, and no other campaign exists.
         unsafe { bindings::fault_set_bio_status(selection.status) };
         let judge = Judge {
             shared: this.shared.clone(),
@@ -321,14 +324,15 @@ impl Campaign {
         }
     }
 
-    /// Says which functions cannot be hooked, since something else redirects them.
+    /// Returns the error with the names of the functions that a live patch or another hook
+    /// redirects.
     fn redirected(&self) -> LineError {
         let mut text = Text(KVec::new());
         for function in &self.shared.functions {
             if ftrace::is_redirected(function.entry) {
                 let comma = if text.0.is_empty() { "" } else { ", " };
                 let name = function.name.to_str().unwrap_or_default();
-                // Without memory the list is incomplete.
+                // If there is no memory, the list is incomplete.
                 let _ = fmt::Write::write_fmt(&mut text, format_args!("{comma}{name}"));
             }
         }
@@ -349,7 +353,7 @@ impl Campaign {
         self.shared.plan.arm(mode, &self.shared.points);
     }
 
-    /// Lets nothing fail any more. When this returns, no hook is in a decision.
+    /// Makes no call fail any more. When this returns, no handler is deciding about a call.
     ///
     /// # Context
     ///
@@ -364,7 +368,7 @@ impl Campaign {
     ///
     /// # Errors
     ///
-    /// `EBUSY`: it is armed.
+    /// `EBUSY`: the campaign is armed.
     ///
     /// # Context
     ///
@@ -383,7 +387,7 @@ impl Campaign {
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// The errors of `f`.
     pub fn show_status(&self, f: &mut dyn fmt::Write) -> fmt::Result {
         f.write_fmt(format_args!(
             "{} hooks={} points={}\n",
@@ -397,7 +401,7 @@ impl Campaign {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`: that of `f`, too.
+    /// `ENOMEM`: there is no memory, or `f` has returned an error.
     ///
     /// # Context
     ///
@@ -413,7 +417,7 @@ impl Drop for Campaign {
         drop(self.hook.take());
         // SAFETY: Reads a number.
         while unsafe { bindings::fault_submits() } != 0 {
-            // A task is in `bio_endio()` for a bio that was to fail.
+            // A task is executing `bio_endio()` for a bio that the campaign has made fail.
             fsleep(Delta::from_millis(1));
         }
         *CURRENT.lock() = None;

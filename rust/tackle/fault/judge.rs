@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds out for each call of a hooked function which fault point it is at, and whether it fails.
+//! Implements the handler of a campaign: it finds the fault point of each call of a hooked
+//! function, and decides whether the call fails.
 //!
-//! Calls come in any context, also in reclaim and in interrupts. So the handler takes no lock,
+//! Calls happen in any context, also in reclaim and in interrupts. So the handler takes no lock,
 //! allocates nothing and prints nothing.
 
 use super::{
@@ -20,10 +21,11 @@ use core::sync::atomic::Ordering::Relaxed;
 use kernel::sync::Arc;
 use tackle_core::fault::{Context, Operation, Selection, Sight, MAX_MODULES, MODULE_NAME};
 
-/// How many return addresses are read: those of the handler and of ftrace's trampoline come first.
+/// The number of return addresses that are read. The first ones are in the handler and in ftrace's
+/// trampoline, and are skipped.
 const ROOM: usize = 40;
 
-/// Which calls are looked at.
+/// The conditions that select calls.
 pub(super) struct Calls {
     modules: [[u8; MODULE_NAME]; MAX_MODULES],
     tree: Option<Filter>,
@@ -62,7 +64,8 @@ impl Calls {
             .any(|other| other[0] != 0 && until_nul(other) == until_nul(name))
     }
 
-    /// Returns whether the call may be looked at, as far as its stack does not matter.
+    /// Returns whether the call is selected by all conditions but the modules, which need the
+    /// stack.
     fn has(&self, call: &Call, function: &Function, context: u32) -> bool {
         if let Some(filter) = &self.tree {
             if context != 0 || !filter.passes(call) {
@@ -70,7 +73,7 @@ impl Calls {
             }
         }
         if let Some(number) = self.syscall {
-            // SAFETY: Looks at the current task.
+            // SAFETY: Reads the registers that the current task has saved at its system call.
             if i64::from(unsafe { bindings::current_syscall() }) != i64::from(number) {
                 return false;
             }
@@ -88,12 +91,12 @@ impl Calls {
             Operation::Flush => 3,
             Operation::Discard => 4,
         };
-        // SAFETY: It is the bio that the function was called with.
+        // SAFETY: `bio` is the argument of the hooked function, so it is valid during the call.
         unsafe { bindings::fault_is_bio(bio, major, minor, operation) }
     }
 }
 
-/// The first argument of a function for bios.
+/// Returns the first argument of a function for bios, which is the bio.
 fn bio(call: &Call) -> Option<*mut core::ffi::c_void> {
     // CAST: An address.
     call.argument(0).map(|bio| bio as *mut core::ffi::c_void)
@@ -105,9 +108,10 @@ pub(super) struct Judge {
     pub(super) calls: Calls,
 }
 
-// SAFETY: `prepare.rs` has compared the value that a function returns with its type, and callers
-// of functions with a rule have to expect it; for others the user vouches, who is root. The
-// function for bios has the prototype of `submit_bio_noacct()`.
+// SAFETY: `prepare.rs` has checked that the value has the function's return type. Callers of a
+// function with a rule have to expect the value. For a function without a rule, the user, who is
+// root, is responsible. `Action::Submit` replaces only `submit_bio_noacct()`, by a function of the
+// same prototype.
 unsafe impl ManyHandler for Judge {
     #[inline]
     fn is_idle(&self) -> bool {
@@ -120,8 +124,9 @@ unsafe impl ManyHandler for Judge {
 
     fn entry(&self, call: &Call) -> Verdict {
         let shared = &*self.shared;
-        // `callback` has asked with preemption enabled. From here on a command that disarms waits
-        // for this handler, so the points are not forgotten while it adds one.
+        // `callback` has checked this already, but not with preemption disabled by it. From here on
+        // a command that disarms waits for this handler, so no command can clear the points while
+        // the handler adds one.
         if self.is_idle() {
             return Verdict::GoOn;
         }
@@ -140,7 +145,7 @@ unsafe impl ManyHandler for Judge {
         }
         let new_size = function.new_size.and_then(|index| call.argument(index));
         if new_size == Some(0) {
-            // Rust's allocators free in this way.
+            // A reallocation to size 0 frees the memory. Rust's allocators free in this way.
             return Verdict::GoOn;
         }
         // SAFETY: Reads the preemption count.
@@ -198,7 +203,8 @@ unsafe impl ManyHandler for Judge {
             Action::Submit(function) => Verdict::Instead(function),
             Action::Complete => {
                 if let Some(bio) = bio(call) {
-                    // SAFETY: It is the bio that completes; its status is this function's to read.
+                    // SAFETY: `bio` is the argument of `bio_endio()`, so it is completing, and its
+                    // status is read only by this function after the hook.
                     unsafe { bindings::fault_fail_bio(bio) };
                 }
                 Verdict::GoOn
@@ -208,7 +214,8 @@ unsafe impl ManyHandler for Judge {
 }
 
 impl Judge {
-    /// Returns the index of the site; [`None`] if the call is not by a module under test.
+    /// Returns the index of the site in `frames`: the innermost frame in a selected module, or the
+    /// innermost of all without `by_module`. [`None`] if no frame is in a selected module.
     fn site(&self, frames: &[usize], by_module: bool) -> Option<usize> {
         if !by_module {
             return Some(0);
@@ -225,13 +232,13 @@ impl Judge {
 /// Returns the return addresses of the call's stack, innermost first, up to where the current
 /// context was entered. [`None`] if the call is not found on the stack.
 fn stack<'a>(call: &Call, room: &'a mut [usize; ROOM]) -> Option<&'a [usize]> {
-    // SAFETY: There is room for so many. It reads the stack of the current task, in any context.
+    // SAFETY: `room` has `ROOM` elements. The function may be called in any context.
     // CAST: A small number.
     let len = unsafe { bindings::stack_trace_save(room.as_mut_ptr(), ROOM as u32, 0) };
     let frames = room.get_mut(..len as usize)?;
     let first = frames.iter().position(|frame| *frame == call.parent_ip())?;
     let frames = frames.get_mut(first..)?;
-    // SAFETY: So many are there. It compares them.
+    // SAFETY: The pointer and the length are those of one slice, which the function only reads.
     // CAST: As above.
     let len = unsafe { bindings::filter_irq_stacks(frames.as_mut_ptr(), frames.len() as u32) };
     frames.get(..len as usize)

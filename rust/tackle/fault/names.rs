@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Return addresses: which module has them, and their names.
+//! Implements the lookup of a return address: the module that contains it, and its name.
 //!
 //! C headers: [`include/linux/module.h`](srctree/include/linux/module.h),
 //! [`include/linux/kallsyms.h`](srctree/include/linux/kallsyms.h)
@@ -16,27 +16,28 @@ use tackle_core::fault::{Frame, Identity, MODULE_NAME};
 
 static MODULE_ADDRESS: Unexported = Unexported::new(c"__module_address");
 
-/// Where the text of the kernel is, and how modules are found.
+/// The data for [`Map::owner`]: the range of the kernel's text, and a function that finds modules.
 pub(super) struct Map {
     text: core::ops::Range<usize>,
     /// `__module_address()`, as [`call_at`] wants it.
     module_address: usize,
 }
 
-/// A return address.
+/// The part of the kernel that contains a return address.
 pub(super) enum Owner {
-    /// In the kernel proper, at this offset.
+    /// The kernel proper, with the offset of the address in its text.
     Kernel(u64),
-    /// In the module of this name, at this offset.
+    /// The module of this name, with the offset of the address in its text.
     Module([u8; MODULE_NAME], u64),
-    /// In code that was generated: a trampoline, or BPF.
+    /// Code that was generated at run time: a trampoline, or BPF.
     Generated,
 }
 
 impl Map {
     /// # Errors
     ///
-    /// `ENOENT`: the kernel lacks a symbol. `ENOMEM`.
+    /// - `ENOENT`: the kernel lacks a symbol.
+    /// - `ENOMEM`: there is no memory for the lookup.
     ///
     /// # Context
     ///
@@ -48,7 +49,7 @@ impl Map {
         })
     }
 
-    /// Finds what has a return address.
+    /// Returns the part of the kernel that contains a return address.
     ///
     /// # Context
     ///
@@ -58,12 +59,13 @@ impl Map {
             // CAST: The same width.
             return Owner::Kernel(address.wrapping_sub(self.text.start) as u64);
         }
-        // The call is in front of it.
+        // The call instruction is before the return address. It may be the last one of its module.
         let call = address.wrapping_sub(1);
         // CAST: An address.
         let function = self.module_address as *mut c_void;
-        // SAFETY: `struct module *__module_address(unsigned long addr)`, for any number. With
-        // preemption disabled, a module that it returns is not freed.
+        // SAFETY: The prototype is `struct module *__module_address(unsigned long addr)`, and any
+        // number is a valid argument. As long as preemption is disabled, the module that it
+        // returns is not freed.
         let module = unsafe { call_at(function, [call, 0, 0, 0, 0, 0]) };
         // CAST: A pointer.
         let module = module as *const kernel::bindings::module;
@@ -75,7 +77,7 @@ impl Map {
         if !unsafe { bindings::module_text_offset(module, call, &mut offset) } {
             return Owner::Generated;
         }
-        // SAFETY: As above. A name does not change.
+        // SAFETY: As above. The name of a module does not change.
         let name = unsafe { &(*module).name };
         let mut copy = [0; MODULE_NAME];
         for (to, from) in copy.iter_mut().zip(name) {
@@ -94,13 +96,13 @@ impl Owner {
         match self {
             Self::Kernel(offset) => identity.frame(b"", *offset),
             Self::Module(name, offset) => identity.frame(until_nul(name), *offset),
-            // Its address is another one in each boot.
+            // The address of generated code differs between boots, so it is no part of an identity.
             Self::Generated => identity,
         }
     }
 }
 
-/// The bytes before the first NUL.
+/// Returns the bytes before the first NUL.
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
     bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
@@ -125,7 +127,7 @@ pub(super) fn write_name(address: usize, buffer: &mut [u8], f: &mut dyn fmt::Wri
     if buffer.len() < bindings::KSYM_SYMBOL_LEN {
         return Err(fmt::Error);
     }
-    // SAFETY: `buffer` has room for what it writes: at most `KSYM_SYMBOL_LEN` bytes.
+    // SAFETY: `sprint_symbol()` writes at most `KSYM_SYMBOL_LEN` bytes, for which `buffer` has room.
     unsafe { bindings::sprint_symbol(buffer.as_mut_ptr(), address.wrapping_sub(1)) };
     let text = core::str::from_utf8(until_nul(buffer)).map_err(|_| fmt::Error)?;
     match Frame::before(text) {

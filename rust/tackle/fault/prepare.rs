@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the functions that a request selects, and compares their rules with this kernel.
+//! Implements the selection of functions to hook: finds those that a request selects, and compares
+//! their rules with the running kernel.
 
 use super::rules::{Failure, CLASSES, NEVER, RULES};
 use crate::{
@@ -20,7 +21,7 @@ use tackle_core::{
 
 static SIZE_OFFSET: Unexported = Unexported::new(c"kallsyms_lookup_size_offset");
 
-/// What becomes of a call that fails.
+/// The way in which the handler makes a call fail.
 #[derive(Clone, Copy)]
 pub(super) enum Action {
     /// The function returns this register.
@@ -39,33 +40,33 @@ pub(super) struct Function {
     pub(super) action: Action,
     /// The address of the entry's `call __fentry__`.
     pub(super) entry: usize,
-    /// From the function's first byte to its last.
+    /// The addresses of the function's code.
     pub(super) text: core::ops::Range<usize>,
     /// The index of the argument `gfp`.
     pub(super) gfp: Option<usize>,
     pub(super) order: Option<usize>,
     /// The index of the argument `new_size`.
     pub(super) new_size: Option<usize>,
-    /// What the ids of its points begin with.
+    /// The identity from which the ids of the function's points are computed.
     pub(super) identity: Identity,
 }
 
 impl Function {
-    /// Returns whether it allocates, so that calls within it are no points.
+    /// Returns whether the function allocates. Calls that come from within it are no points.
     pub(super) fn is_allocator(&self) -> bool {
         self.gfp.is_some()
     }
 
-    /// Returns whether its calls are selected by a block device.
+    /// Returns whether the function is one for bios, whose calls are selected by a block device.
     pub(super) fn is_bio(&self) -> bool {
         !matches!(self.action, Action::Return(_))
     }
 
     /// # Errors
     ///
-    /// - `ENOENT`: the kernel has no such function.
-    /// - `ENOTUNIQ`: it has several.
-    /// - `EINVAL`: it cannot be traced.
+    /// - `ENOENT`: the kernel has no function of this name.
+    /// - `ENOTUNIQ`: the kernel has several functions of this name.
+    /// - `EINVAL`: the function cannot be traced.
     fn find(name: &CStr, class: &'static str, failure: Failure) -> Result<Self> {
         let mut address = None;
         symbol::each_in_vmlinux(name, |found| match address.replace(found) {
@@ -94,7 +95,7 @@ impl Function {
     }
 }
 
-/// Returns the text of the function at `address`, from its first byte to its last.
+/// Returns the addresses of the code of the function at `address`.
 fn text(address: usize) -> Result<core::ops::Range<usize>> {
     let (mut size, mut offset) = (0_usize, 0_usize);
     let arguments = [
@@ -105,21 +106,23 @@ fn text(address: usize) -> Result<core::ops::Range<usize>> {
         0,
         0,
     ];
-    // SAFETY: `int kallsyms_lookup_size_offset(unsigned long addr, unsigned long *symbolsize,
-    // unsigned long *offset)`, which writes to both.
+    // SAFETY: The prototype is `int kallsyms_lookup_size_offset(unsigned long addr, unsigned long
+    // *symbolsize, unsigned long *offset)`. It writes to both pointers, which are valid.
     unsafe { call_at(SIZE_OFFSET.find()?, arguments) };
     Ok(address..address.saturating_add(size))
 }
 
-/// Functions by which the kernel's checkers (KASAN, the debugging of SLUB) allocate for themselves,
-/// within an allocation. The allocator may have jumped to the checker: then it is not on the stack.
+/// Functions by which the kernel's checkers (KASAN, SLUB debugging) allocate memory for themselves
+/// during an allocation. These are listed since the allocator may have jumped to the checker
+/// instead of calling it. Then the allocator itself is not on the stack.
 const CHECKERS: [&CStr; 1] = [c"stack_depot_save_flags"];
 
 /// Adds the text of [`CHECKERS`] to `ranges`. Kernels without checkers lack these functions.
 ///
 /// # Errors
 ///
-/// `ENOENT`: symbols cannot be looked up. `ENOMEM`.
+/// - `ENOENT`: symbols cannot be looked up.
+/// - `ENOMEM`: there is no memory for the ranges.
 pub(super) fn add_checkers(ranges: &mut KVec<core::ops::Range<usize>>) -> Result {
     for name in CHECKERS {
         let mut address = None;
@@ -147,11 +150,13 @@ fn find(name: &CStr, class: &'static str, failure: Failure) -> Result<Function, 
 ///
 /// # Errors
 ///
-/// - `EINVAL`: there is no such class; a function has no rule, does not have the signature of its
-///   rule, cannot be traced or cannot return the value.
-/// - `EPERM`: a function must not fail.
-/// - `ENOENT`, `ENOTUNIQ`: the kernel has no such function, or several.
-/// - `ENOMEM`.
+/// - `EINVAL`: a word is neither a class nor a function with a rule; a function does not have the
+///   signature of its rule, cannot be traced or cannot return the value; a function for bios is
+///   selected without a device; or no function is selected.
+/// - `EPERM`: a selected function must not fail ([`NEVER`]).
+/// - `ENOENT`: the kernel has no function of this name.
+/// - `ENOTUNIQ`: the kernel has several functions of this name.
+/// - `ENOMEM`: there is no memory for the list.
 ///
 /// # Context
 ///
@@ -237,7 +242,7 @@ fn refuse_never(name: &str) -> Result<(), LineError> {
     }
 }
 
-/// Finds a function of `return=`.
+/// Finds a function that the user has selected by `return=NAME:VALUE`.
 fn named(name: &str, value: Value, others: &[Function]) -> Result<Function, LineError> {
     let refuse = |why: &str| Err(LineError::new(EINVAL, format_args!("{name}: {why}")));
     refuse_never(name)?;

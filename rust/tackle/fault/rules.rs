@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that can be made to fail, and how each fails.
+//! Implements the table of functions that can be made to fail, and how each fails.
 //!
-//! Each was read in the kernel's source: it does nothing before it can fail in this way, and its
-//! callers have to expect that. Signatures depend on the kernel's configuration. So the index of the
-//! flags is computed from it, and `prepare.rs` compares it with BTF if the kernel has that.
+//! Each entry was checked against the kernel's source: the function has no effect before it can
+//! fail in this way, and its callers have to expect the failure. Signatures depend on the kernel's
+//! configuration. So the index of the `gfp_t` argument is computed from the configuration, and
+//! `prepare.rs` compares it with BTF if the kernel has that.
 
 use core::fmt;
 use kernel::prelude::*;
@@ -13,11 +14,11 @@ use tackle_core::{fault::Value, hooks::Returns};
 /// How a call fails.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Failure {
-    /// It returns this, and nothing else happens.
+    /// The function returns this value without running.
     Returns(Value),
-    /// The bio that is submitted completes with a status.
+    /// The bio that is submitted completes with an error status.
     Submit,
-    /// The bio that completes has a status.
+    /// The bio that completes gets an error status.
     Complete,
 }
 
@@ -26,9 +27,9 @@ pub(super) struct Rule {
     pub(super) name: &'static CStr,
     pub(super) class: &'static str,
     pub(super) failure: Failure,
-    /// What it returns, to be compared with BTF; [`None`] for `void`.
+    /// The return type, which is compared with BTF; [`None`] for `void`.
     pub(super) returns: Option<Returns>,
-    /// The index of the argument of the type `gfp_t`, by which it may not be allowed to fail.
+    /// The index of the argument of the type `gfp_t`. Its flags may forbid the call to fail.
     pub(super) gfp: Option<usize>,
     /// The index of the argument `order`.
     pub(super) order: Option<usize>,
@@ -36,12 +37,14 @@ pub(super) struct Rule {
     pub(super) new_size: Option<usize>,
 }
 
-/// How many registers `DECL_BUCKET_PARAMS()` takes behind the size (`include/linux/slab.h`).
+/// The number of arguments that `DECL_BUCKET_PARAMS()` adds after the size
+/// (`include/linux/slab.h`).
 const BUCKET: usize = cfg!(CONFIG_SLAB_BUCKETS) as usize;
-/// The same of `DECL_TOKEN_PARAM()`.
+/// The number of arguments that `DECL_TOKEN_PARAM()` adds.
 const TOKEN: usize = cfg!(CONFIG_KMALLOC_PARTITION_CACHES) as usize;
 
-/// An allocation that returns null when it fails. `gfp` is the index of its flags.
+/// Returns the rule of an allocator that returns null when it fails. `gfp` is the index of its
+/// `gfp_t` argument.
 const fn allocates(class: &'static str, name: &'static CStr, gfp: usize) -> Rule {
     Rule {
         name,
@@ -77,7 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         ..allocates("slab", c"kmem_cache_alloc_bulk_noprof", 1)
     },
     allocates("slab", c"__kvmalloc_node_noprof", 2 + BUCKET + TOKEN),
-    // They leave the memory that they are to enlarge as it was.
+    // When these fail, the old memory remains valid and unchanged.
     Rule {
         new_size: Some(1),
         ..allocates("slab", c"krealloc_node_align_noprof", 3 + TOKEN)

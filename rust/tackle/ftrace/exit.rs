@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks at the exit of kernel functions: Rust code that sees a call begin and return.
+//! Implements hooks at the exit of kernel functions: Rust code that runs when a call begins and
+//! when it returns.
 //!
-//! The function's entry calls a trampoline, which calls the rest of the function and then the
-//! handlers (`trampolines.S`). Where that is not possible, the hook is an fprobe, which costs
-//! more ([`ExitHook`] says when).
+//! The function's entry calls a trampoline. The trampoline calls the entry handlers, then the rest
+//! of the function, and then the exit handlers (`trampolines.S`). Where that is not possible, the
+//! hook is an fprobe, which costs more ([`ExitHook`] lists the cases).
 
 mod callable;
 mod chain;
@@ -32,7 +33,7 @@ pub(super) use sites::detach;
 pub(crate) use sites::Trampolines;
 pub use typed::{TypedExit, TypedExitHandler};
 
-/// Initialises what this module keeps.
+/// Initialises the global data of this module.
 ///
 /// # Safety
 ///
@@ -57,23 +58,25 @@ impl Return {
 
     /// Returns the register of the return value.
     ///
-    /// What is in it depends on the function's prototype: a value narrower than the register
-    /// leaves the upper bits undefined, and a function without a value all of them.
+    /// The meaning of the register depends on the function's prototype. A value that is narrower
+    /// than the register leaves the upper bits undefined. A function that returns no value leaves
+    /// all bits undefined.
     #[inline]
     pub fn value(&self) -> usize {
         self.value
     }
 }
 
-/// What runs at the entry and the exit of a hooked function: a type that implements this, or a
-/// pair of closures. The first one gets a call and returns data or [`None`], the second one gets
-/// the return and the data.
+/// The handler of a hook at a function's exit: a type that implements this trait, or a pair of
+/// closures. The first closure takes a [`Call`] and returns data or [`None`]. The second closure
+/// takes a [`Return`] and the data.
 pub trait ExitHandler: Send + Sync + 'static {
-    /// What a call carries from its entry to its exit: at most 64 bytes, aligned as a register
-    /// at most. Both are checked at build time.
+    /// The data that is kept for a call from its entry to its exit: at most 64 bytes, with an
+    /// alignment of at most 8 bytes. Both are checked at build time.
     type Data: Copy + Send;
 
-    /// Called at each entry of the function. With [`None`], the call's exit is not seen.
+    /// Called at each entry of the function. If this returns [`None`], [`Self::exit`] is not called
+    /// for this call.
     ///
     /// # Context
     ///
@@ -81,8 +84,8 @@ pub trait ExitHandler: Send + Sync + 'static {
     /// another one of the same context.
     fn entry(&self, call: &Call) -> Option<Self::Data>;
 
-    /// Called when that call has returned. If the hook is removed while a call is in progress,
-    /// its exit is not seen.
+    /// Called when a call has returned for which [`Self::entry`] has returned `data`. It is not
+    /// called if the hook is removed while the call is in progress.
     ///
     /// # Context
     ///
@@ -109,7 +112,7 @@ where
     }
 }
 
-/// By what means an exit hook is called.
+/// The mechanism by which an exit hook is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mechanism {
     /// By the trampoline of this number: its symbol is `tackle_ftrace_exit_trampoline_NUMBER`.
@@ -131,28 +134,28 @@ const BY_FPROBE: u8 = 2;
 /// # Mechanism
 ///
 /// A trampoline calls the function. All exit hooks on a function share a trampoline, and there are
-/// 256. Each is a direct call of ftrace, and a function has one direct call at most. The hook is an
-/// fprobe instead if
+/// 256 trampolines. Each is a direct call of ftrace, and a function has one direct call at most.
+/// The hook is an fprobe instead if
 ///
 /// - the prototype is not known: the kernel has no type information (BTF) of the function, and
 ///   the hook was not made by [`ExitHook::typed`];
 /// - an argument is passed on the stack, or the function is variadic;
-/// - the function is one of those known never to return, as `do_exit()`;
-/// - the function has another direct call: a BPF program or a [`DirectHook`](super::DirectHook)
-///   hook;
+/// - the function is known never to return, such as `do_exit()`;
+/// - the function has another direct call: a BPF program or a [`DirectHook`](super::DirectHook);
 /// - all trampolines are in use, or the hooks on the function have more than 256 bytes of data
 ///   and IDs (8 bytes each).
 ///
 /// # Removal
 ///
-/// Dropping it returns only when no CPU can still be in the handler. It may sleep, for tens of
-/// milliseconds. It does not wait for tasks that sleep in the function. Until these have returned
-/// or ended, the library cannot be unloaded. If such a task oopses, the library stays loaded until
-/// reboot.
+/// Dropping the hook returns only when no CPU can still execute the handler. It may sleep, for tens
+/// of milliseconds. It does not wait for tasks that sleep in the function. Until these tasks have
+/// returned from the function or ended, the library cannot be unloaded. If such a task oopses, the
+/// library stays loaded until reboot.
 ///
 /// # Invariants
 ///
-/// `state` says where the hook is: on a function in [`sites`], or `probe` is registered.
+/// `state` is [`BY_TRAMPOLINE`] while the hook is on a function in [`sites`], [`BY_FPROBE`] while
+/// `probe` is registered, and [`OFF`] otherwise.
 #[pin_data(PinnedDrop)]
 pub struct ExitHook<T: ExitHandler> {
     #[pin]
@@ -161,7 +164,8 @@ pub struct ExitHook<T: ExitHandler> {
     is_typed: bool,
     /// For an fprobe: the ID in its records.
     id: u64,
-    /// Changed under the lock of the hooks alone. Not the kernel's type, whose loads are calls.
+    /// Changed only under the lock of the hooks. Not the kernel's atomic type, whose loads are
+    /// calls.
     state: AtomicU8,
     #[pin]
     probe: Opaque<bindings::fprobe>,
@@ -171,8 +175,8 @@ pub struct ExitHook<T: ExitHandler> {
 
 // SAFETY: The functions of ftrace and fprobe may be called from any thread, and `T` is `Send`.
 unsafe impl<T: ExitHandler> Send for ExitHook<T> {}
-// SAFETY: A shared reference gives access to the handler and to counters, and `T` is `Sync`.
-// All other uses are under the lock of the hooks.
+// SAFETY: A shared reference gives access to the handler, which is `Sync`, and to counters. The
+// other fields are used under the lock of the hooks.
 unsafe impl<T: ExitHandler> Sync for ExitHook<T> {}
 
 impl<T: ExitHandler> ExitHook<T> {
@@ -180,7 +184,7 @@ impl<T: ExitHandler> ExitHook<T> {
     ///
     /// # Errors
     ///
-    /// Those of [`EntryHook::new`](super::EntryHook::new), and of fprobe.
+    /// The errors of [`EntryHook::new`](super::EntryHook::new) and of `register_fprobe_ips()`.
     ///
     /// # Context
     ///
@@ -219,7 +223,7 @@ impl<T: ExitHandler> ExitHook<T> {
         &self.hook.handler
     }
 
-    /// Returns how many entries and exits the handler has not seen.
+    /// Returns the number of entries and exits for which the handler was not run.
     pub fn missed(&self) -> Misses {
         Misses {
             recursion: self.hook.header.missed.get(),
@@ -227,8 +231,8 @@ impl<T: ExitHandler> ExitHook<T> {
         }
     }
 
-    /// Returns by what means the hook is called; [`None`] while the function's module is not
-    /// loaded.
+    /// Returns the mechanism by which the hook is called; [`None`] while the function's module is
+    /// not loaded.
     ///
     /// # Context
     ///
@@ -241,12 +245,14 @@ impl<T: ExitHandler> ExitHook<T> {
         }
     }
 
-    /// Hooks the function at `address` by a trampoline. False: it has to be an fprobe.
+    /// Hooks the function at `address` by a trampoline. Returns false if the hook has to be an
+    /// fprobe.
     fn arm_by_trampoline(&self, address: usize) -> Result<bool> {
         if !callable::is_callable(address, self.is_typed)? {
             return Ok(false);
         }
-        // SAFETY: Just checked. `disarm` detaches the hook.
+        // SAFETY: `is_callable` says that a trampoline can call the function. `disarm` detaches the
+        // hook before it is freed.
         match unsafe { sites::attach(address, ExitNode::new(&self.hook)) } {
             Ok(()) => Ok(true),
             Err(EBUSY | ENOSPC) => Ok(false),
@@ -263,7 +269,7 @@ impl<T: ExitHandler> Single for ExitHook<T> {
         let state = if self.arm_by_trampoline(address)? {
             BY_TRAMPOLINE
         } else {
-            // SAFETY: By the type invariants it is not registered; `disarm` unregisters it.
+            // SAFETY: By the type invariants the fprobe is not registered. `disarm` unregisters it.
             unsafe { self.register_fprobe(address) }?;
             BY_FPROBE
         };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook on many functions of the kernel proper that can have each of them skipped.
+//! Implements a hook on many functions of the kernel proper, which can skip or replace a call of
+//! each.
 
 use super::{
     context::Inside,
@@ -13,13 +14,13 @@ use crate::{bindings, library};
 use core::marker::PhantomPinned;
 use kernel::{ffi::c_ulong, prelude::*, types::Opaque};
 
-/// What a hooked function does.
+/// The decision of a handler about one call.
 pub(crate) enum Verdict {
-    /// It runs.
+    /// The function runs.
     GoOn,
-    /// It returns this register at once.
+    /// The function is skipped, and returns this register.
     Return(usize),
-    /// The function at this address runs in its place.
+    /// The function at this address runs instead.
     Instead(usize),
 }
 
@@ -30,7 +31,8 @@ pub(crate) enum Verdict {
 /// Each function may be skipped with the register that `entry` returns for it, or be replaced by
 /// the function that it returns, which has the same prototype.
 pub(crate) unsafe trait ManyHandler: Send + Sync + 'static {
-    /// Returns whether there is nothing to decide. Called with preemption enabled.
+    /// Returns whether the handler has nothing to decide, so that it need not run. Unlike
+    /// [`Self::entry`], it is called without preemption being disabled for it.
     fn is_idle(&self) -> bool;
 
     /// Decides about a call.
@@ -40,14 +42,14 @@ pub(crate) unsafe trait ManyHandler: Send + Sync + 'static {
     /// That of [`EntryHandler::entry`](super::EntryHandler::entry).
     fn entry(&self, call: &Call) -> Verdict;
 
-    /// Notes a call that came within a handler.
+    /// Counts a call that came from within a handler.
     fn missed(&self);
 }
 
 /// A hook on functions of the kernel proper, from when it is initialised until it is dropped.
 ///
-/// All functions share an `ftrace_ops` with `FTRACE_OPS_FL_IPMODIFY`. If it is never dropped,
-/// `tackle_ftrace.ko`, which has its handler, stays loaded.
+/// All functions share an `ftrace_ops` with `FTRACE_OPS_FL_IPMODIFY`. `tackle_ftrace.ko`, which
+/// contains the handler, stays loaded until the hook is dropped.
 ///
 /// # Invariants
 ///
@@ -62,7 +64,7 @@ pub(crate) struct ManyHook<H: ManyHandler> {
     _pin: PhantomPinned,
 }
 
-// SAFETY: The handler is both, and the ops is used by `new` and `drop` alone.
+// SAFETY: The handler is `Send` and `Sync`, and only `new` and `drop` use the ops.
 unsafe impl<H: ManyHandler> Send for ManyHook<H> {}
 // SAFETY: As above.
 unsafe impl<H: ManyHandler> Sync for ManyHook<H> {}
@@ -89,9 +91,9 @@ impl<H: ManyHandler> ManyHook<H> {
                 library::ready()?;
                 library::keep();
                 let plan = diverting(Self::callback, this.as_ptr().cast());
-                // SAFETY: `ops` points at memory for one, which is pinned. `handler` and `stub`
-                // are initialised, and valid until `drop` has unregistered the ops. The rest is
-                // by the requirements of `ManyHandler`.
+                // SAFETY: `ops` points at pinned memory for an ops. `handler` and `stub` are
+                // initialised, and valid until `drop` has unregistered the ops. By the
+                // requirements of `ManyHandler` the callback is right for the functions.
                 let result = unsafe {
                     ops.write(plan.ops());
                     ops::register::<Plain>(ops, addresses)
@@ -111,7 +113,7 @@ impl<H: ManyHandler> ManyHook<H> {
 
     /// # Safety
     ///
-    /// Called by ftrace alone, with an ops whose `private` is this.
+    /// Called by ftrace alone, with an ops whose `private` is the address of a hook of this type.
     unsafe extern "C" fn callback(
         ip: c_ulong,
         parent_ip: c_ulong,
@@ -120,7 +122,8 @@ impl<H: ManyHandler> ManyHook<H> {
     ) {
         // SAFETY: By the function's requirements.
         let this = unsafe { (*ops).private.cast::<Self>() };
-        // SAFETY: As above. Others share it. Both are initialised.
+        // SAFETY: By the function's requirements `this` is a hook. Other threads use it, too, so
+        // this makes shared references. Both fields are initialised.
         let (handler, stub) = unsafe { (&(*this).handler, &(*this).stub) };
         if handler.is_idle() {
             return;
@@ -156,7 +159,7 @@ impl<H: ManyHandler> PinnedDrop for ManyHook<H> {
     }
 }
 
-/// Lets the function run.
+/// A callback that does nothing, so that the function runs.
 ///
 /// # Safety
 ///
@@ -170,7 +173,8 @@ unsafe extern "C" fn go_on(
 }
 
 /// Returns whether a live patch or another hook redirects the function whose entry is at
-/// `address`, so that a [`ManyHook`] cannot.
+/// `address`, so that a [`ManyHook`] on it would fail. To find out, it registers an ops for a
+/// moment.
 ///
 /// # Context
 ///
@@ -179,7 +183,7 @@ pub(crate) fn is_redirected(address: usize) -> bool {
     let plan = diverting(go_on, core::ptr::null_mut());
     let probe = KBox::pin_init(
         Opaque::ffi_init(|ops: *mut bindings::ftrace_ops| {
-            // SAFETY: There is memory for one.
+            // SAFETY: `ops` points at memory for an ops.
             unsafe { ops.write(plan.ops()) }
         }),
         GFP_KERNEL,
@@ -188,10 +192,11 @@ pub(crate) fn is_redirected(address: usize) -> bool {
         return false;
     };
     let ops = probe.get();
-    // SAFETY: It is in its place until it is unregistered below, and changes nothing.
+    // SAFETY: The ops stays in its place until it is unregistered below. Its callback does nothing,
+    // so it is right for any function.
     match unsafe { ops::register::<Plain>(ops, &mut [address]) } {
         Ok(Registered::Yes) => {
-            // SAFETY: It was registered.
+            // SAFETY: The ops was registered just now.
             if unsafe { ops::unregister::<Plain>(ops) }.is_err() {
                 ops::wait_for_reboot();
             }

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An ops that hooks share, and what ftrace calls by it.
+//! Implements a *site*: an ops that several hooks share, and the callbacks of this ops.
 //!
-//! ftrace calls a single ops straight from the function's entry. With a second ops on the same
-//! function it calls its list function instead, which asks each ops of the system whether it
-//! wants this function. So the hooks on one function share an ops, which belongs to a *site*.
-//! The site's trampoline runs them one after the other, in the order in which they came.
+//! If a function has a single ops, its entry calls this ops directly. With a second ops on the same
+//! function it calls ftrace's list function instead, which checks for each ops of the system
+//! whether the function is in its filter. So the hooks on one function share an ops, which belongs
+//! to a site. The site's trampoline runs them one after the other, in the order in which they were
+//! added.
 //!
-//! A site has one [`Spot`] with its chain of hooks, or several, each with hooks of its own
-//! ([`Table`]). All its functions are of one part of the kernel ([`Within`]), so that it goes
-//! as a whole when a module goes.
+//! A site has one [`Spot`] with its chain of hooks, or several spots, each with hooks of its own
+//! ([`Table`]). All functions of a site are of one part of the kernel ([`Within`]), so a site is
+//! removed as a whole when a module is unloaded.
 
 use super::{
     group::Table,
@@ -27,7 +28,7 @@ use kernel::{ffi::c_ulong, prelude::*, types::Opaque};
 ///
 /// # Invariants
 ///
-/// `spare` has room for all hooks of `chain` but one. Nobody runs it, except for a grace
+/// `spare` has room for all hooks of `chain` but one. No CPU runs it, except for a grace
 /// period after a change, during which the lock of the sites is held.
 pub(super) struct Spot {
     pub(super) addresses: KVec<usize>,
@@ -39,7 +40,7 @@ impl Spot {
     pub(super) fn new(addresses: KVec<usize>, nodes: &[Node]) -> Result<Self> {
         let mut chain = Chain::with_room(nodes.len())?;
         chain.set(nodes.iter());
-        // INVARIANT: There is room for as many.
+        // INVARIANT: `spare` has room for as many hooks as `chain`.
         Ok(Self {
             addresses,
             chain,
@@ -48,7 +49,8 @@ impl Spot {
     }
 }
 
-/// One of the pool's slots with a trampoline of ours, or else one for ftrace's.
+/// The slot of a site: one of the pool, with a trampoline of the library, or an allocated one, for
+/// an ops with a trampoline that ftrace makes.
 pub(super) enum SiteSlot {
     Pool(&'static EntrySlot),
     Own(KBox<EntrySlot>),
@@ -96,8 +98,8 @@ pub(super) struct Site {
     _pin: PhantomPinned,
 }
 
-// SAFETY: ftrace's functions may be called from any thread; what the ops points at may be
-// used from any.
+// SAFETY: ftrace's functions may be called from any thread, and the slot that the ops points at may
+// be used from any thread.
 unsafe impl Send for Site {}
 
 impl Site {
@@ -140,8 +142,8 @@ impl Site {
                 addresses.extend_from_slice(&spot.addresses, GFP_KERNEL)?;
             }
             let ops = site.ops.get();
-            // SAFETY: It has memory for a `struct ftrace_ops`. With a trampoline that is not
-            // its own, ftrace neither changes nor frees it (`arch_ftrace_update_trampoline()`).
+            // SAFETY: `ops` has memory for a `struct ftrace_ops`. If `trampoline` is set, ftrace
+            // neither changes nor frees the trampoline (`arch_ftrace_update_trampoline()`).
             unsafe {
                 ops.write(bindings::ftrace_ops {
                     func: Some(callback),
@@ -150,8 +152,8 @@ impl Site {
                     ..pin_init::zeroed()
                 })
             };
-            // SAFETY: `ops` is valid and not registered; ftrace initialises the rest of it by
-            // itself. It and the slot stay in their places until the site is removed.
+            // SAFETY: `ops` is valid and not registered; ftrace initialises its other fields. The
+            // ops and the slot stay in their places until the site is removed.
             let registered = unsafe { ops::register::<Plain>(ops, &mut addresses) }?;
             // INVARIANT: Just registered.
             *site.is_registered = true;
@@ -165,8 +167,8 @@ impl Site {
         spots.any(|spot| spot.chain.hooks().iter().any(&is))
     }
 
-    /// Gives a spot a new chain, and the caller the old one, which CPUs may still run. `spare` has
-    /// as much room as `chain`.
+    /// Replaces the chain of a spot by `chain`, and its spare chain by `spare`, which has as much
+    /// room. The arguments get the old ones. CPUs may still run the old chain.
     pub(super) fn replace_chain(
         self: Pin<&mut Self>,
         spot: usize,
@@ -180,7 +182,7 @@ impl Site {
         publish(site.slot, site.table.as_ref(), spot);
     }
 
-    /// Makes the functions run no hook. They go on to call the trampoline. May sleep.
+    /// Makes the functions run no hook. They still call the trampoline. May sleep.
     pub(super) fn run_nothing(&self) {
         match &self.table {
             None => self.slot.run_many(),
@@ -193,22 +195,25 @@ impl Site {
         }
     }
 
-    /// Takes hooks off, but not the last ones. CPUs may still run them.
+    /// Takes hooks off. At least one hook of the site remains. CPUs may still run the hooks that
+    /// are taken off.
     pub(super) fn withdraw(self: Pin<&mut Self>, is_gone: impl Fn(&Node) -> bool) {
         let site = self.project();
         for spot in &mut *site.spots {
             if !spot.chain.hooks().iter().any(&is_gone) {
                 continue;
             }
-            // There is room, by the type invariants.
+            // By the type invariants the spare chain has room: at least one hook is left out.
             let hooks = spot.chain.hooks().iter();
             spot.spare.set(hooks.filter(|node| !is_gone(node)));
             core::mem::swap(&mut spot.chain, &mut spot.spare);
             publish(site.slot, site.table.as_ref(), spot);
             if spot.chain.hooks().is_empty() {
-                // SAFETY: By the type invariants; another spot has hooks, and its functions
-                // are in the filter. If it fails, the functions go on to run a chain without
-                // hooks.
+                // SAFETY: By the type invariants `ops` is valid. Another spot has hooks, and its
+                // functions remain in the filter.
+                //
+                // An error is ignored: the functions then still call the trampoline, which runs a
+                // chain without hooks.
                 let _ = unsafe { ops::change_filter(site.ops.get(), &mut spot.addresses, true) };
             }
         }
@@ -241,11 +246,11 @@ fn publish(slot: &EntrySlot, table: Option<&Table>, spot: &Spot) {
 type Callback =
     unsafe extern "C" fn(c_ulong, c_ulong, *mut bindings::ftrace_ops, *mut bindings::ftrace_regs);
 
-/// Reads what ftrace passes to a callback: the slot of the site, and the call.
+/// Returns the slot of the site and the call, from the arguments of a callback.
 ///
 /// # Safety
 ///
-/// These are what ftrace passes, with the `ops` of a site.
+/// The arguments are those that ftrace passes to a callback, with the `ops` of a site.
 #[inline(always)]
 unsafe fn passed<'a>(
     ip: c_ulong,
@@ -259,8 +264,8 @@ unsafe fn passed<'a>(
     (slot, unsafe { Call::from_regs(ip, parent_ip, fregs) })
 }
 
-/// What ftrace calls where it cannot call the trampoline: the function has other ops, or the
-/// trampoline is ftrace's own.
+/// Called by ftrace where it cannot use a trampoline of the library: the function has several ops,
+/// or the site has a trampoline that ftrace has made.
 ///
 /// # Safety
 ///

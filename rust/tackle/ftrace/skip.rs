@@ -101,7 +101,7 @@ impl LastStub {
         true
     }
 
-    /// Finds the stub of `value`, or takes a free stub for it. Returns [`None`] if there is neither.
+    /// Finds the stub of `value`, or takes a free stub for it. [`None`] if there is neither.
     ///
     /// "rust-cold": the hook need not save its registers for this rare case.
     #[cold]

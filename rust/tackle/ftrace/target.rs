@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of the functions that hooks are for: one function, several, or a pattern.
+//! Implements the ways to say which functions a hook is for: one function, several, a pattern, or
+//! addresses.
 
 use crate::function::Function;
 use core::num::NonZeroUsize;
 use kernel::prelude::*;
 
-/// A kernel function that somebody wants to hook.
+/// A kernel function to hook.
 ///
-/// A `&CStr` becomes one, as by [`Target::new`].
+/// A `&CStr` is converted into one as by [`Target::new`].
 #[derive(Clone, Copy)]
 pub struct Target<'a> {
     pub(super) module: Option<&'a CStr>,
@@ -21,10 +22,10 @@ pub struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
-    /// Creates the target `name`, or a module's function as `module:function`.
+    /// Creates the target `name`. A function of a module is written `module:function`.
     ///
-    /// Without a module, functions of modules are looked at only when the kernel proper has
-    /// none of this name, as `kallsyms_lookup_name()` does.
+    /// A name without a module is searched in modules only if the kernel proper has no function of
+    /// this name, as `kallsyms_lookup_name()` does.
     pub const fn new(name: &'a CStr) -> Self {
         Self {
             module: None,
@@ -74,9 +75,8 @@ pub struct Pattern<'a> {
 }
 
 impl<'a> Pattern<'a> {
-    /// Creates the pattern of all functions that match `pattern`: those of the kernel
-    /// proper, or when none there does, those of all modules, also of modules that are
-    /// loaded later.
+    /// Creates the pattern of all functions of the kernel proper that match `pattern`. If none
+    /// matches, it selects those of all modules, including modules that are loaded later.
     pub const fn new(pattern: &'a CStr) -> Self {
         Self {
             pattern,
@@ -85,7 +85,7 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// Leaves out those that match `pattern`.
+    /// Excludes functions that match `pattern`.
     pub const fn except(self, pattern: &'a CStr) -> Self {
         Self {
             except: Some(pattern),
@@ -93,7 +93,7 @@ impl<'a> Pattern<'a> {
         }
     }
 
-    /// Takes those of one module.
+    /// Selects functions of one module only.
     pub const fn module(self, module: &'a CStr) -> Self {
         Self {
             module: Some(module),
@@ -102,23 +102,24 @@ impl<'a> Pattern<'a> {
     }
 }
 
-/// What a hook is on.
+/// The functions that a hook is for.
 ///
-/// Made from a `&CStr` or a [`Target`], from several `Target`s, a [`Pattern`], or addresses,
-/// which are functions' or those of the `call __fentry__` at their entries.
+/// This is made from a `&CStr` or a [`Target`], from several `Target`s, a [`Pattern`], or
+/// addresses. An address is that of a function, or of the `call __fentry__` at its entry.
 ///
-/// A hook on a function of a module is taken off before the module's memory is freed, and
-/// that on an init function before the memory of init functions is. When a module of that
-/// name is loaded again, the hook comes back, unless it was made for an address.
+/// A hook follows the module of its function. It is taken off the function before the module's
+/// memory is freed; for an init function, before the memory of the init functions is freed. When a
+/// module of that name is loaded again, the hook is put on the function again, unless it was made
+/// for an address.
 #[derive(Clone, Copy)]
 pub enum Targets<'a> {
     /// One function.
     One(Target<'a>),
     /// Several.
     Several(&'a [Target<'a>]),
-    /// All that match.
+    /// All functions that match.
     Pattern(Pattern<'a>),
-    /// Those at these addresses.
+    /// The functions at these addresses.
     Addresses(&'a [usize]),
 }
 

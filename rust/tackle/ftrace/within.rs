@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The parts of the kernel that functions belong to, and the functions of a loaded module.
+//! Implements [`Within`], the part of the kernel that a function belongs to, and the search for the
+//! symbols of a loaded module.
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
 use crate::{bindings, symbol};
 use kernel::{prelude::*, str::CString};
 
-/// The part of the kernel that a function belongs to. Its memory is freed as a whole.
+/// The part of the kernel that a function belongs to. The memory of a part is freed as a whole.
 pub(super) enum Within {
     /// The kernel proper.
     Vmlinux,
@@ -18,7 +19,7 @@ pub(super) enum Within {
 }
 
 impl Within {
-    /// Returns whether it is part of the module `name`.
+    /// Returns whether this is a part of the module `name`.
     pub(super) fn is_of(&self, name: &CStr) -> bool {
         match self {
             Self::Vmlinux => false,
@@ -26,7 +27,7 @@ impl Within {
         }
     }
 
-    /// Returns whether it is the init functions of the module `name`.
+    /// Returns whether this is the part with the init functions of the module `name`.
     pub(super) fn is_init_of(&self, name: &CStr) -> bool {
         matches!(self, Self::ModuleInit(own) if **own == *name)
     }
@@ -65,7 +66,7 @@ pub(super) fn copy(name: &CStr) -> Result<CString> {
 /// A symbol of a module.
 pub(super) struct Symbol {
     pub(super) address: usize,
-    /// Whether it belongs to what is freed when the init function has returned.
+    /// Whether it is in the memory that is freed when the module's init function has returned.
     pub(super) is_init: bool,
 }
 
@@ -74,16 +75,17 @@ impl Symbol {
     ///
     /// # Errors
     ///
-    /// `EINVAL`: it cannot be traced.
+    /// `EINVAL`: the function cannot be traced.
     pub(super) fn location(&self) -> Result<usize> {
         symbol::ftrace_location(self.address).ok_or(EINVAL)
     }
 }
 
-/// The modules that are being loaded, and that hooks have been told of.
+/// The modules that are being loaded, and for which the notifier has run.
 ///
-/// A module has its symbols before hooks are told that it comes, and for a while after they
-/// were told that it goes. In these times nothing may be hooked there.
+/// kallsyms lists the symbols of a module already before the notifier runs for its loading, and
+/// for a while after the notifier has run for its unloading. At these times the module's functions
+/// must not be hooked.
 pub(super) struct Loading(KVec<CString>);
 
 impl Loading {
@@ -91,17 +93,17 @@ impl Loading {
         Self(KVec::new())
     }
 
-    /// Notes that `module` comes.
+    /// Records that `module` is being loaded.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the name.
     pub(super) fn add(&mut self, module: &CStr) -> Result {
         let module = copy(module)?;
         Ok(self.0.push(module, GFP_KERNEL)?)
     }
 
-    /// Notes that `module` is loaded, or goes.
+    /// Records that `module` is loaded, or is being unloaded.
     pub(super) fn remove(&mut self, module: &CStr) {
         self.0.retain(|other| **other != *module);
         if self.0.is_empty() {
@@ -111,14 +113,14 @@ impl Loading {
     }
 
     /// Returns the symbols of `module` that `wants` accepts by their names and addresses, in
-    /// the order of `/proc/kallsyms`; [`None`] if it is not loaded, or may not be hooked at this
-    /// time.
+    /// the order of `/proc/kallsyms`. Returns [`None`] if the module is not loaded, or must not be
+    /// hooked at this time.
     ///
-    /// The result is right as long as the caller keeps hooks from being told of modules.
+    /// The result is right as long as the caller holds the lock that the module notifier takes.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the symbols.
     pub(super) fn symbols(
         &self,
         module: &CStr,
@@ -128,8 +130,8 @@ impl Loading {
         let mut state = None;
         symbol::all_in_modules(Some(module), |name, address| {
             if name == c"__this_module" {
-                // SAFETY: Each module has this symbol, which is its `struct module`. It is in
-                // the list of modules during this call.
+                // SAFETY: The symbol `__this_module` of a module is its `struct module`. The module
+                // is in the list of modules during this call, so the structure is valid.
                 state = Some(unsafe { (*this_module(address)).state });
             }
             if wants(name, address) {
@@ -160,14 +162,15 @@ impl Loading {
             Ok(())
         })?;
         if state == Some(bindings::module_state_MODULE_STATE_LIVE) {
-            // Its init functions have symbols for a while after hooks were told that they go.
+            // The init functions have symbols for a while after the notifier has run for their
+            // removal.
             symbols.retain(|symbol| !symbol.is_init);
         }
         Ok(Some(symbols))
     }
 }
 
-/// The module whose symbol `__this_module` has this address.
+/// Returns the module whose symbol `__this_module` has this address.
 fn this_module(address: usize) -> *const kernel::bindings::module {
     // CAST: An address.
     address as *const _

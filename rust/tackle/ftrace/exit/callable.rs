@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which functions the trampolines of exit hooks can call.
+//! Implements the check whether the trampolines of exit hooks can call a function.
 
 use crate::{btf, symbol};
 use kernel::prelude::*;
 use tackle_core::hooks::calling;
 
-/// Returns whether a trampoline can call the function at `address`: it returns, and gets all its
-/// arguments in registers. `is_typed` says that the latter is known.
+/// Returns whether a trampoline can call the function at `address`: whether the function returns,
+/// and gets all its arguments in registers. With `is_typed` the caller knows the second already.
 ///
 /// # Errors
 ///
-/// `ENOMEM`.
+/// `ENOMEM`: there is no memory for the names of the symbol.
 ///
 /// # Context
 ///
 /// May sleep.
 pub(super) fn is_callable(address: usize, is_typed: bool) -> Result<bool> {
     if cfg!(CONFIG_UNWINDER_GUESS) {
-        // Tasks that end in a function could not be told from those that will return.
+        // This unwinder also reports stale stack entries. So `dead.rs` could not find out which
+        // trampolines a task that ends is in.
         return Ok(false);
     }
     let Some(function) = symbol::symbol_at(address)? else {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The exit hooks of a function, and what a call carries for them from its entry to its exit.
+//! Implements the chain of exit hooks of a function, and the records that are kept for a call from
+//! its entry to its exit.
 //!
 //! A call of a hooked function has a [`Frame`] on its task's stack. Each hook has a [`Record`]
-//! in it, at an offset that stays the same as long as the hook is on the function. The record has
-//! the ID of the hook. IDs are never used twice. So a hook that came while the call was in
-//! progress finds no record of its own, and a record of a hook that is gone is not looked at.
+//! in the frame, at an offset that stays the same as long as the hook is on the function. The
+//! record has the ID of the hook. IDs are never used twice. So a hook that was added while the call
+//! was in progress finds no record with its ID, and a record of a removed hook is not read.
 
 use super::{slot, ExitHandler, Return};
 use crate::ftrace::{
@@ -20,27 +21,27 @@ use core::{
 use kernel::prelude::*;
 use tackle_core::hooks::room;
 
-/// The room for records in a frame, in bytes; as in `trampolines.S`.
+/// The size of the room for records in a frame, in bytes, as in `trampolines.S`.
 pub(super) const ROOM: usize = 256;
 
 /// The most data of one hook, in bytes.
 pub(super) const MAX_DATA: usize = 64;
 
-/// What a trampoline keeps on the stack for a call. The trampoline does not clear it: a record that
-/// was not written has the bytes that were there before.
+/// The data that a trampoline keeps on the stack for a call. The trampoline does not clear it: a
+/// record that was not written has the bytes that were on the stack before.
 #[repr(C)]
 pub(super) struct Frame {
-    /// Whether the hooks have seen the call's entry. Else no record is valid.
+    /// Whether the hooks' entry handlers were run for the call. If not, no record is valid.
     pub(super) is_seen: usize,
     records: [u64; ROOM / 8],
-    /// Of which the trampoline has set the arguments.
+    /// The call. The trampoline sets its arguments.
     pub(super) call: Call,
-    /// What the function has returned.
+    /// The register of the return value.
     pub(super) value: usize,
     _rdx: usize,
     _rbp: usize,
     _next_ip: usize,
-    /// Where the function returns to.
+    /// The address that the function returns to.
     pub(super) parent_ip: usize,
 }
 
@@ -50,17 +51,17 @@ const _: () = {
     assert!(offset_of!(Frame, value) == 328 && offset_of!(Frame, _rbp) == 344);
 };
 
-/// What a hook keeps for a call.
+/// The data of one hook for a call.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct Record<D> {
-    /// The ID of the hook; 0 if the hook does not want to see the exit.
+    /// The ID of the hook; 0 if the entry handler has returned [`None`].
     pub(super) id: u64,
     pub(super) data: D,
 }
 
 impl<D> Record<D> {
-    /// How many bytes of a frame it takes.
+    /// The number of bytes that a record takes in a frame.
     pub(super) const SIZE: usize = {
         assert!(size_of::<D>() <= MAX_DATA && align_of::<Self>() <= 8);
         size_of::<Self>()
@@ -69,23 +70,24 @@ impl<D> Record<D> {
 
 /// Returns an ID that was never returned before.
 ///
-/// The first one is random: other users of fprobe do not have it in their data by chance.
+/// The first ID is random, so that the data of other users of fprobe is unlikely to contain it.
 pub(super) fn new_id() -> u64 {
     static NEXT: AtomicU64 = AtomicU64::new(0);
 
     if NEXT.load(Ordering::Relaxed) == 0 {
-        // SAFETY: May be called in any context.
+        // SAFETY: `get_random_u64()` may be called in any context.
         let first = unsafe { crate::bindings::get_random_u64() } | 1;
-        // If this fails, another thread has set it.
+        // If this fails, another thread has set the first ID.
         let _ = NEXT.compare_exchange(0, first, Ordering::Relaxed, Ordering::Relaxed);
     }
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Runs the handler of one hook, and then those of the hooks behind it in the chain.
+/// The function that runs the handler of one hook, and then those of the hooks after it in the
+/// chain.
 type Step<C> = unsafe extern "C" fn(*const ExitNode, *const C, *mut Frame);
 
-/// What a trampoline calls while a hook is the only one on its function.
+/// The functions that a trampoline calls while its function has only one hook.
 pub(super) struct Alone {
     pub(super) enter: slot::Step,
     pub(super) leave: slot::Step,
@@ -107,9 +109,8 @@ impl<T: ExitHandler> IsAlone for T {
 /// # Invariants
 ///
 /// - Either `hook` points at the header of a `Hook<T>` that outlives the chain, the functions are
-///   those of `T`, and `offset` is that of `size` bytes in a frame's room which are for this
-///   node alone.
-/// - Or `hook` is null: the end of the chain.
+///   those of `T`, and the `size` bytes at `offset` in a frame's room belong to this node alone.
+/// - Or `hook` is null: the node is the end of the chain.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct ExitNode {
@@ -149,7 +150,7 @@ pub(super) fn no_hooks() -> *mut ExitNode {
 
 impl ExitNode {
     /// Creates the node of `hook`. The caller keeps the hook alive as long as a chain has the
-    /// node. [`ExitChain::with`] gives it its place.
+    /// node. [`ExitChain::with`] sets the ID and the offset.
     pub(super) fn new<T: ExitHandler>(hook: *const Hook<T>) -> Self {
         Self {
             entry: entry::<T>,
@@ -186,7 +187,7 @@ impl ExitNode {
         self.hook.is_null()
     }
 
-    /// Runs the entry handler, and keeps what it returns in the frame.
+    /// Runs the entry handler, and stores the data that it returns in the frame.
     ///
     /// # Safety
     ///
@@ -199,14 +200,14 @@ impl ExitNode {
         let record = unsafe { self.record::<T::Data>(frame) };
         let id = self.id;
         match hook.handler.entry(call) {
-            // SAFETY: The record is this node's.
+            // SAFETY: The record is within the frame, and belongs to this node alone.
             Some(data) => unsafe { record.write(Record { id, data }) },
             // SAFETY: As above.
             None => unsafe { (*record).id = 0 },
         }
     }
 
-    /// Runs the exit handler, if the hook has seen the entry of the call and wants that. At the
+    /// Runs the exit handler, if the hook's entry handler has returned data for this call. At the
     /// end of a chain this does nothing.
     ///
     /// # Safety
@@ -217,14 +218,16 @@ impl ExitNode {
     pub(super) unsafe fn run_exit<T: ExitHandler>(&self, ret: &Return, frame: *mut Frame) {
         // SAFETY: By the function's requirements.
         let record = unsafe { self.record::<T::Data>(frame) };
-        // SAFETY: By the type invariants it is within the frame.
-        // What was there before may be any number, also the ID of the end.
+        // SAFETY: By the type invariants the record is within the frame.
+        //
+        // A record that was not written may have any number as its ID, also that of the end (0).
         if unsafe { (*record).id } != self.id || self.is_end() {
             return;
         }
         // SAFETY: By the type invariants, since this is not the end.
         let hook = unsafe { &*self.hook.cast::<Hook<T>>() };
-        // SAFETY: A record with the ID of the node was written by the node.
+        // SAFETY: Only this node writes a record with its ID. So the data was written, as a
+        // `T::Data`.
         hook.handler.exit(ret, unsafe { (*record).data });
     }
 }
@@ -252,13 +255,13 @@ impl ExitChain {
     ///
     /// # Errors
     ///
-    /// - `ENOSPC`: there is no room in a frame for its record.
-    /// - `ENOMEM`.
+    /// - `ENOSPC`: a frame has no room for the record of the hook.
+    /// - `ENOMEM`: there is no memory for the chain.
     pub(super) fn with(&self, node: ExitNode) -> Result<Self> {
         let taken = || self.hooks().iter().map(|node| (node.offset, node.size));
         let offset = room::find(taken, node.size, ROOM).ok_or(ENOSPC)?;
         let mut chain = Self::with_room(self.hooks().len() + 1)?;
-        // INVARIANT: `find` returns bytes that no other node has.
+        // INVARIANT: `find` returns the offset of bytes that belong to no other node.
         let node = ExitNode {
             id: new_id(),
             offset,
@@ -282,7 +285,7 @@ impl ExitChain {
         }
     }
 
-    /// Puts `hooks` in the place of what is there. The caller has made room for them.
+    /// Replaces the content by `hooks`. The chain has room for them.
     pub(super) fn set<'a>(&mut self, hooks: impl Iterator<Item = &'a ExitNode>) {
         self.0.clear();
         for node in Iterator::chain(hooks, [&NO_HOOKS]) {
@@ -293,26 +296,27 @@ impl ExitChain {
 }
 
 /// Counts in each hook of a chain that it has missed the entry of a call. It takes no lock and
-/// calls nothing: any function may be hooked, and a call from here would be missed again.
+/// calls no function: any function may be hooked, and such a call would be missed again.
 ///
 /// # Safety
 ///
-/// `node` is the first of a chain that stays as long as preemption is disabled, which it is.
+/// Preemption is disabled. `node` is the first of a chain that is valid as long as it is.
 pub(super) unsafe fn count_missed_entry(mut node: *const ExitNode) {
     // SAFETY: By the function's requirements each node is valid up to the end, whose `hook`
     // is null.
     while let Some(header) = unsafe { (*node).hook.as_ref() } {
         header.missed.increment();
-        // SAFETY: The end is another.
+        // SAFETY: This node has a hook, so another node follows: at least the end of the chain.
         node = unsafe { node.add(1) };
     }
 }
 
-/// As [`count_missed_entry`], for the exit: in each hook that wants to see it.
+/// Counts in each hook of a chain that it has missed the exit of a call, if its entry handler has
+/// returned data for this call.
 ///
 /// # Safety
 ///
-/// As for [`count_missed_entry`]. The hooks have seen the entry, with this frame.
+/// As for [`count_missed_entry`]. The entry handlers were run for the call, with this frame.
 pub(super) unsafe fn count_missed_exit(mut node: *const ExitNode, frame: *mut Frame) {
     // SAFETY: As above.
     while let Some(header) = unsafe { (*node).hook.as_ref() } {
@@ -327,7 +331,7 @@ pub(super) unsafe fn count_missed_exit(mut node: *const ExitNode, frame: *mut Fr
     }
 }
 
-/// Runs the entry handler of a hook, keeps what it returns, and goes on to the next hook.
+/// Runs the entry handler of a hook, stores the data that it returns, and jumps to the next hook.
 ///
 /// # Safety
 ///
@@ -340,15 +344,16 @@ unsafe extern "C" fn entry<T: ExitHandler>(
 ) {
     // SAFETY: By the function's requirements.
     unsafe { (*node).run_entry::<T>(&*call, frame) };
-    // SAFETY: A node of the same chain follows. The call is this function's last act, so that it
-    // becomes a jump.
+    // SAFETY: This node has a hook, so another node of the same chain follows: at least the end.
+    //
+    // The call is the last action of this function, so the compiler makes it a jump.
     unsafe {
         let next = node.add(1);
         ((*next).entry)(next, call, frame)
     }
 }
 
-/// Runs the exit handler of a hook that has seen the entry, and goes on to the next hook.
+/// Runs the exit handler of a hook as [`ExitNode::run_exit`] does, and jumps to the next hook.
 ///
 /// # Safety
 ///

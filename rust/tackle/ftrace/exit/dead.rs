@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Notices tasks that end in a hooked function: a killed one ends in `get_signal()`, for example.
-//! Such a call never leaves its trampoline by itself.
+//! Implements a hook on `do_exit()` for tasks that end within a hooked function. For example, a
+//! killed task ends in `get_signal()`. The call of the hooked function then never returns to its
+//! trampoline.
 //!
-//! While there are trampolines, `do_exit()` calls [`callback`]. It counts that the task has left
-//! each trampoline on its stack.
+//! While trampolines are in use, `do_exit()` calls [`callback`], which counts for each trampoline
+//! on the task's stack that the call has left it.
 //!
-//! A task that oopses has no such stack any more when it calls `do_exit()`. The trampolines that it
-//! was in are then in use until reboot.
+//! A task that oopses calls `do_exit()` on a stack without these calls. The trampolines that it was
+//! in then stay in use until reboot.
 //!
 //! C header: [`include/linux/stacktrace.h`](srctree/include/linux/stacktrace.h)
 
@@ -20,14 +21,14 @@ use crate::{
 use core::marker::PhantomPinned;
 use kernel::{ffi::c_ulong, prelude::*, types::Opaque};
 
-/// How many functions of a stack are looked at.
+/// The maximum number of stack entries that are checked.
 const DEPTH: usize = 64;
 
 /// The hook on `do_exit()`.
 ///
 /// # Invariants
 ///
-/// `ops` is registered from when this is initialised until it is removed.
+/// `ops` is registered from when this is initialised until [`DeadTasks::remove`].
 #[pin_data]
 pub(super) struct DeadTasks {
     #[pin]
@@ -44,12 +45,12 @@ impl DeadTasks {
     ///
     /// # Errors
     ///
-    /// Those of `symbol::lookup` and of ftrace.
+    /// The errors of `symbol::lookup` and of ftrace. `EINVAL`: `do_exit()` cannot be traced.
     pub(super) fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ops <- Opaque::try_ffi_init(|ops: *mut bindings::ftrace_ops| {
                 let address = symbol::ftrace_location(symbol::lookup(c"do_exit")?).ok_or(EINVAL)?;
-                // SAFETY: It has memory for an ops, which stays in its place until it is
+                // SAFETY: `ops` points at memory for an ops, which stays in its place until it is
                 // unregistered.
                 let registered = unsafe {
                     ops.write(bindings::ftrace_ops {
@@ -71,9 +72,10 @@ impl DeadTasks {
 
     /// Removes the hook. May sleep.
     pub(super) fn remove(hook: Pin<KBox<Self>>) {
-        // SAFETY: By the type invariants. It waits until no CPU is in the callback.
+        // SAFETY: By the type invariants the ops is registered. After `unregister` no CPU executes
+        // the callback, so the hook may be freed.
         if unsafe { ops::unregister::<Plain>(hook.ops.get()) }.is_err() {
-            // ftrace has switched itself off, and goes on to call the callback.
+            // ftrace has switched itself off, and `do_exit()` still calls the callback.
             library::keep();
             core::mem::forget(hook);
         }
@@ -82,7 +84,7 @@ impl DeadTasks {
 
 /// # Safety
 ///
-/// Called by ftrace alone, by a task that ends.
+/// Called by ftrace alone, at the entry of `do_exit()`.
 unsafe extern "C" fn callback(
     _ip: c_ulong,
     parent_ip: c_ulong,
@@ -90,9 +92,9 @@ unsafe extern "C" fn callback(
     _fregs: *mut bindings::ftrace_regs,
 ) {
     let mut stack = [0; DEPTH];
-    // SAFETY: There is room for as many addresses.
+    // SAFETY: `stack` has room for `DEPTH` addresses.
     let count = unsafe { bindings::stack_trace_save(stack.as_mut_ptr(), DEPTH as c_uint, 0) };
-    // Before that are functions that this one has called, and which return.
+    // The entries before the caller of `do_exit()` are functions that still return.
     let callers = stack.iter().take(count as usize);
     for &address in callers.skip_while(|&&address| address != parent_ip) {
         // SAFETY: The task does not return to the callers of `do_exit()`.

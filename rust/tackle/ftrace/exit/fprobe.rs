@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Exit hooks by fprobe, on functions that no trampoline of ours can call.
+//! Implements exit hooks by fprobe, for functions that no trampoline of the library can call.
 //!
-//! fprobe uses the function graph tracer. What a call carries from its entry to its exit is on the
-//! tracer's shadow stack of the task.
+//! fprobe uses the function graph tracer. The record of a call is kept on the shadow stack that the
+//! tracer has for each task.
 //!
 //! C header: [`include/linux/fprobe.h`](srctree/include/linux/fprobe.h), described in
 //! `Documentation/trace/fprobe.rst` of the kernel.
@@ -30,12 +30,15 @@ impl<T: ExitHandler> ExitHook<T> {
     ///
     /// # Safety
     ///
-    /// The fprobe is not registered. This is pinned, and unregisters it.
+    /// The fprobe is not registered. `self` is pinned, and unregisters the fprobe before it is
+    /// dropped.
     pub(super) unsafe fn register_fprobe(&self, mut address: usize) -> Result {
         let probe = self.probe.get();
         fault::REGISTER_FPROBE.check()?;
-        // SAFETY: The fprobe is not registered, and the lock of the hooks is held. The count of
-        // missed calls goes on. The address is read before the function returns.
+        // SAFETY: The fprobe is not registered, and the lock of the hooks is held, so nothing else
+        // uses it. `register_fprobe_ips()` does not use `address` after it has returned.
+        //
+        // The count of missed calls is kept.
         to_result(unsafe {
             let nmissed = (*probe).nmissed;
             probe.write(bindings::fprobe {
@@ -49,19 +52,20 @@ impl<T: ExitHandler> ExitHook<T> {
         })
     }
 
-    /// Unregisters the fprobe. Waits until no CPU is in a handler.
+    /// Unregisters the fprobe. Waits until no CPU executes a handler.
     ///
     /// # Safety
     ///
-    /// It is registered.
+    /// The fprobe is registered.
     pub(super) unsafe fn unregister_fprobe(&self) {
         // SAFETY: By the function's requirements.
         unsafe { bindings::unregister_fprobe(self.probe.get()) };
     }
 
-    /// Returns how many calls fprobe has missed: there was no room on a task's shadow stack.
+    /// Returns the number of calls that fprobe has missed, since a task's shadow stack had no room.
     pub(super) fn fprobe_missed(&self) -> u64 {
-        // SAFETY: `new` has initialised it. The kernel counts without a lock.
+        // SAFETY: `new` has initialised the fprobe. The kernel updates the count without a lock, so
+        // the read is volatile.
         unsafe { ptr::read_volatile(&raw const (*self.probe.get()).nmissed) as u64 }
     }
 
@@ -70,7 +74,8 @@ impl<T: ExitHandler> ExitHook<T> {
     /// `probe` is that of an initialised hook.
     unsafe fn of<'a>(probe: *mut bindings::fprobe) -> &'a Self {
         let probe: *const Opaque<bindings::fprobe> = probe.cast();
-        // SAFETY: By the function's requirements; fprobe calls while it is registered only.
+        // SAFETY: By the function's requirements. fprobe calls the handlers only while the fprobe
+        // is registered, so the hook is valid.
         unsafe { &*kernel::container_of!(probe, Self, probe) }
     }
 
@@ -84,7 +89,7 @@ impl<T: ExitHandler> ExitHook<T> {
         fregs: *mut bindings::ftrace_regs,
         entry_data: *mut c_void,
     ) -> c_int {
-        // Without a record, fprobe does not call `exit`.
+        // Makes fprobe keep no record, and not call `exit` for this call.
         const NO_EXIT: c_int = 1;
         // SAFETY: By the function's requirements.
         let this = unsafe { Self::of(probe) };
@@ -98,7 +103,8 @@ impl<T: ExitHandler> ExitHook<T> {
             return NO_EXIT;
         };
         let record = Record { id: this.id, data };
-        // SAFETY: By the function's requirements; the shadow stack consists of longs.
+        // SAFETY: By the function's requirements there is room for the record. It is aligned, since
+        // the shadow stack consists of longs.
         unsafe { entry_data.cast::<Record<T::Data>>().write(record) };
         0
     }
@@ -116,13 +122,15 @@ impl<T: ExitHandler> ExitHook<T> {
         // SAFETY: By the function's requirements.
         let this = unsafe { Self::of(probe) };
         let record: *const Record<T::Data> = entry_data.cast();
-        // fprobe finds a hook by its address. A call may have begun when another hook was there:
-        // then the record is that hook's, or there is none.
+        // fprobe identifies a hook by the address of its `struct fprobe`. The call may have begun
+        // when another hook was at this address. Then the record belongs to that hook, or there is
+        // none.
+        //
         // SAFETY: Each hook of this library begins its data with its ID.
         if record.is_null() || unsafe { (*record).id } != this.id {
             return;
         }
-        // SAFETY: `entry` has written it for this hook.
+        // SAFETY: The record has the ID of this hook, so `entry` has written it for this hook.
         let data = unsafe { (*record).data };
         let Ok(_inside) = Inside::enter() else {
             return this.hook.header.missed.increment();

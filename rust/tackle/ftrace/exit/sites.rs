@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Keeps which exit hooks are on which functions, by trampolines of our own.
+//! Implements the table of the functions whose exit hooks use a trampoline of the library.
 //!
-//! A hook is off as soon as its function's chain does not have it any more. A task that sleeps in
-//! the function stays in the trampoline, and finds no hook there when it comes back. Until then
-//! the trampoline is not used for another function, and the library stays loaded.
+//! A hook is removed as soon as the chain of its function does not have it any more. A task that
+//! sleeps in the function returns to the trampoline later, which then does not run the hook. Until
+//! then the trampoline is not used for another function, and the library stays loaded.
 //!
 //! C header: [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h),
 //! `register_ftrace_direct()`
@@ -38,7 +38,7 @@ kernel::sync::global_lock! {
     };
 }
 
-/// Initialises the lock.
+/// Initialises the lock of the sites.
 ///
 /// # Safety
 ///
@@ -52,10 +52,10 @@ pub(super) unsafe fn init() {
 struct Sites {
     pool: Pool,
     sites: KVec<Pin<KBox<Site>>>,
-    /// Trampolines that their functions do not call any more, with tasks in them. Each has a
-    /// reference to the library's module.
+    /// Sites whose functions do not call the trampoline any more, while tasks are still in it. Each
+    /// holds a reference to the library's module.
     leaving: KVec<Pin<KBox<Site>>>,
-    /// There while one of the lists is not empty.
+    /// The hook on `do_exit()`, while one of the lists is not empty.
     dead: Option<Pin<KBox<DeadTasks>>>,
 }
 
@@ -67,13 +67,14 @@ struct Sites {
 /// - The trampoline runs `chain`. `spare` has room for all hooks of `chain` but one.
 #[pin_data]
 struct Site {
-    /// Of the `call __fentry__` at the function's entry.
+    /// The address of the `call __fentry__` at the function's entry.
     address: usize,
     trampoline: Trampoline,
     chain: ExitChain,
     spare: ExitChain,
     is_registered: bool,
-    /// Locked while the direct call is unregistered. [`share`] does not change it then.
+    /// Locked while the direct call is unregistered, so that [`share`] does not change the call at
+    /// the same time.
     #[pin]
     sharing: Mutex<()>,
     /// Whether [`share`] is making the function jump to the trampoline.
@@ -107,15 +108,17 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// Those of ftrace. `EBUSY`: the function calls somebody else's trampoline.
+    /// The errors of ftrace. `EBUSY`: another user has a direct call on the function.
     fn register(self: Pin<&mut Self>) -> Result {
         let site = self.project();
         site.trampoline.run(site.chain);
-        // Beside a live patch the trampoline has to be called: see `share`.
+        // If a live patch is on the function, a jump fails by `EAGAIN`, and the function has to
+        // call the trampoline: see `share`.
         let mut result = Err(EAGAIN);
         if CAN_JMP {
             let direct = site.trampoline.direct_address(true);
-            // SAFETY: `ops` is part of the site, which is pinned and unregisters it.
+            // SAFETY: `ops` is part of the site, which is pinned, and is unregistered before the
+            // site is freed.
             result = unsafe { register(site.ops.get(), *site.address, direct) };
         }
         if result == Err(EAGAIN) {
@@ -123,7 +126,8 @@ impl Site {
             // SAFETY: As above.
             result = unsafe { register(site.ops.get(), *site.address, direct) };
         }
-        // INVARIANT: Just registered, or the function may call the trampoline nevertheless.
+        // INVARIANT: The ops is registered, or, if ftrace has switched itself off, the function may
+        // still call the trampoline.
         *site.is_registered = result.is_ok();
         match result {
             Ok(Registered::Yes) => Ok(()),
@@ -138,7 +142,7 @@ impl Site {
         let ops = site.ops.get();
         let _sharing = site.sharing.as_ref().get_ref().lock();
         // SAFETY: By the type invariants `ops` is registered. `share` does not change it while
-        // `sharing` is locked. The caller waits, once for all sites.
+        // `sharing` is locked. The caller waits for a grace period, once for all sites.
         let result = to_result(unsafe {
             ops::forbid_waiting(ops);
             bindings::unregister_ftrace_direct(ops, (*ops).direct_call, false)
@@ -149,7 +153,7 @@ impl Site {
     /// Takes hooks off, and makes the trampoline run the others. CPUs may still run the old chain.
     fn withdraw(self: Pin<&mut Self>, is_gone: impl Fn(&ExitNode) -> bool) {
         let site = self.project();
-        // There is room, by the type invariants.
+        // By the type invariants the spare chain has room: at least one hook is left out.
         site.spare
             .set(site.chain.hooks().iter().filter(|node| !is_gone(node)));
         core::mem::swap(site.chain, site.spare);
@@ -161,7 +165,7 @@ impl Site {
 ///
 /// # Errors
 ///
-/// Those of ftrace. Nothing calls the trampoline then.
+/// The errors of ftrace. Nothing calls the trampoline then.
 ///
 /// # Safety
 ///
@@ -185,11 +189,12 @@ unsafe fn register(
     }
 }
 
-/// The `ops_func` of the direct calls. ftrace calls it when an ops with `IPMODIFY`, as that of a
-/// live patch, comes to the function or leaves it.
+/// The `ops_func` of the direct calls. ftrace calls it when an ops with `IPMODIFY`, such as that of
+/// a live patch, is registered on the function or unregistered.
 ///
-/// Such an ops changes the return address that a call pushes. A trampoline that is jumped to does
-/// not read that. So the function calls the trampoline as long as both are there.
+/// Such an ops changes the return address that the call at the function's entry pushes. A
+/// trampoline does not read that address if the function jumps to it. So the function calls the
+/// trampoline as long as it has both.
 ///
 /// # Safety
 ///
@@ -199,8 +204,8 @@ unsafe extern "C" fn share(
     _ip: c_ulong,
     command: bindings::ftrace_ops_cmd,
 ) -> c_int {
-    // SAFETY: By the function's requirements. Other threads share the site; only what is for them
-    // is used here.
+    // SAFETY: By the function's requirements `ops` is that of a site. Other threads use the site,
+    // too, so only fields are read that they share, or that the lock for direct calls protects.
     let (sharing, becomes_jmp, now) = unsafe {
         let opaque: *const Opaque<bindings::ftrace_ops> = ops.cast();
         let site = kernel::container_of!(opaque, Site, ops);
@@ -208,8 +213,9 @@ unsafe extern "C" fn share(
     };
     let is_jmp = slot::is_jmp(now);
     let next = match command {
-        // When it is registered, or when another such ops has come while this one becomes a jump.
-        // `Site::register` tries again, and below the call stays a call.
+        // This is a jump that is being registered, or a call that is becoming a jump below, while
+        // the function has an ops with `IPMODIFY`. In the first case `Site::register` tries again
+        // with a call. In the second case the call remains a call.
         bindings::ftrace_ops_cmd_FTRACE_OPS_CMD_ENABLE_SHARE_IPMODIFY_SELF
             if is_jmp || becomes_jmp.load(Ordering::Relaxed) =>
         {
@@ -225,7 +231,8 @@ unsafe extern "C" fn share(
         }
         _ => return 0,
     };
-    // Not `lock()`: `Site::unregister` has this lock when it waits for that of direct calls.
+    // Not `lock()`, which could deadlock: `Site::unregister` holds this lock while it waits for the
+    // lock for direct calls, which is held here.
     let Some(_sharing) = sharing.try_lock() else {
         return EAGAIN.to_errno();
     };
@@ -237,8 +244,9 @@ unsafe extern "C" fn share(
     result
 }
 
-/// Whether functions may jump to trampolines. The kernel does not ask a direct call before a kprobe
-/// of `CONFIG_FUNCTION_ERROR_INJECTION` changes where its function goes on.
+/// Whether functions may jump to trampolines. With `CONFIG_FUNCTION_ERROR_INJECTION` they may not:
+/// its kprobes change the address at which a function continues, and the kernel does not call
+/// `ops_func` before.
 const CAN_JMP: bool =
     cfg!(CONFIG_DYNAMIC_FTRACE_WITH_JMP) && !cfg!(CONFIG_FUNCTION_ERROR_INJECTION);
 
@@ -260,13 +268,13 @@ impl Sites {
             core::mem::swap(site.chain, &mut chain);
             *site.spare = spare;
             site.trampoline.run(site.chain);
-            // Then no CPU runs the old chain any more.
+            // After this no CPU runs the old chain any more, so it may be freed.
             ops::synchronize();
             return Ok(());
         }
         self.take_back();
         self.sites.reserve(1, GFP_KERNEL)?;
-        // So that removing hooks cannot fail.
+        // Reserved here, so that removing hooks cannot fail.
         self.leaving.reserve(self.sites.len() + 1, GFP_KERNEL)?;
         if self.dead.is_none() {
             self.dead = Some(KBox::pin_init(DeadTasks::new(), GFP_KERNEL)?);
@@ -293,8 +301,8 @@ impl Sites {
         }
     }
 
-    /// Takes hooks off all functions. When this returns, no CPU and no preempted task can still be
-    /// in a handler of them.
+    /// Takes hooks off all functions. When this returns, no CPU and no preempted task can still
+    /// execute their handlers.
     fn detach(&mut self, is_gone: impl Fn(&ExitNode) -> bool) {
         let mut is_changed = false;
         let mut kept = 0;
@@ -322,11 +330,12 @@ impl Sites {
             };
             if site.is_registered {
                 // ftrace has switched itself off: the function calls the trampoline until
-                // reboot, which runs no hook. It and the site stay, and so does the library.
+                // reboot, and the trampoline runs no hook. So the trampoline, the site and the
+                // library stay.
                 library::keep();
                 core::mem::forget(site);
             } else {
-                // SAFETY: It is unregistered, and a grace period has passed.
+                // SAFETY: The ops is unregistered, and a grace period has passed.
                 unsafe { ops::free_filter(site.ops.get()) };
                 self.leave(site);
             }
@@ -334,7 +343,7 @@ impl Sites {
         self.shrink();
     }
 
-    /// Puts the trampoline of a site back, at once or when the last task has left it.
+    /// Puts the trampoline of a site back into the pool, at once or when the last task has left it.
     fn leave(&mut self, site: Pin<KBox<Site>>) {
         if site.trampoline.tasks() == 0 {
             return self.pool.put(site.trampoline.number);
@@ -343,11 +352,11 @@ impl Sites {
         // There is room: `attach` has reserved it.
         let pushed = self.leaving.push_within_capacity(site);
         debug_assert!(pushed.is_ok());
-        // SAFETY: The library is loaded, and stops this when it is unloaded.
+        // SAFETY: The library is loaded, and stops the deferred work when it is unloaded.
         unsafe { bindings::ftrace_exit_drain_later() };
     }
 
-    /// Puts the trampolines back that the last task has left.
+    /// Puts the trampolines that the last task has left back into the pool.
     fn take_back(&mut self) {
         let pool = &mut self.pool;
         self.leaving.retain(|site| {
@@ -360,7 +369,8 @@ impl Sites {
         });
     }
 
-    /// Frees memory that is not used any more. The library may be unloaded, which drops no statics.
+    /// Frees memory that is not used any more. The library may be unloaded, and a static is not
+    /// dropped then.
     fn shrink(&mut self) {
         if self.sites.is_empty() {
             self.sites = KVec::new();
@@ -378,9 +388,10 @@ impl Sites {
 ///
 /// # Errors
 ///
-/// - `EBUSY`: the function calls somebody else's trampoline directly, as a BPF program's.
+/// - `EBUSY`: another user, such as a BPF program, has a direct call on the function.
 /// - `ENOSPC`: all trampolines are in use, or a frame has no room for the hook's data.
-/// - `ENOMEM`, and what ftrace returns.
+/// - `ENOMEM`: there is no memory for the site or the chain.
+/// - The errors of ftrace.
 ///
 /// # Safety
 ///
@@ -391,9 +402,9 @@ pub(super) unsafe fn attach(address: usize, node: ExitNode) -> Result {
     SITES.lock().attach(address, node)
 }
 
-/// Takes hooks off their functions. When this returns, no CPU and no preempted task can still be in
-/// their handlers. Waits for no task that sleeps in the functions, and takes one grace period at
-/// most.
+/// Takes hooks off their functions. When this returns, no CPU and no preempted task can still
+/// execute their handlers. It does not wait for tasks that sleep in the functions, and takes one
+/// grace period at most.
 pub(in crate::ftrace) fn detach(is_gone: impl Fn(*const Header) -> bool) {
     SITES.lock().detach(|node| is_gone(node.hook()));
 }
@@ -411,8 +422,8 @@ pub(super) fn trampoline(hook: *const Header) -> Option<usize> {
 /// Whether a trampoline was ever used.
 static USED: AtomicBool = AtomicBool::new(false);
 
-/// Called from time to time while tasks are in trampolines that their functions do not call any
-/// more. Returns whether it has to be called again.
+/// Called periodically while [`Sites::leaving`] is not empty. Returns whether it has to be called
+/// again.
 #[no_mangle]
 extern "C" fn tackle_ftrace_exit_drain() -> bool {
     let mut sites = SITES.lock();
@@ -421,11 +432,11 @@ extern "C" fn tackle_ftrace_exit_drain() -> bool {
     !sites.leaving.is_empty()
 }
 
-/// What has to be done before the code of the trampolines is freed, when this is dropped.
+/// Dropping this makes it safe to free the code of the trampolines.
 pub(crate) struct Trampolines(());
 
 impl Trampolines {
-    /// To be made once, by the library, which drops it when no hook is left.
+    /// Creates it. The library calls this once, and drops the result when no hook is left.
     pub(crate) fn new() -> Self {
         Self(())
     }
@@ -433,10 +444,12 @@ impl Trampolines {
 
 impl Drop for Trampolines {
     fn drop(&mut self) {
-        // SAFETY: May sleep. Nothing is in `Sites::leaving`: it would keep the library loaded.
+        // SAFETY: The caller may sleep. `Sites::leaving` is empty, since an element would keep the
+        // library loaded.
         unsafe { bindings::ftrace_exit_stop_draining() };
         if USED.load(Ordering::Relaxed) {
-            // The last tasks have counted that they leave, and have some instructions to go.
+            // The last tasks increment `left` before their last instructions in a trampoline: wait
+            // for these.
             ops::synchronize();
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the trampolines of `trampolines.S` call, and which of them are in use.
+//! Implements the functions that the trampolines of `trampolines.S` call, and the pool of these
+//! trampolines.
 
 use super::{
     chain::{self, ExitChain, ExitNode, Frame},
@@ -21,14 +22,15 @@ use core::{
 };
 use kernel::prelude::*;
 
-/// How many trampolines there are; as in `trampolines.S`.
+/// The number of trampolines, as in `trampolines.S`.
 const SLOTS: usize = 256;
-/// As in `trampolines.S`.
+/// The distance between two trampolines in bytes, as in `trampolines.S`.
 const TRAMPOLINE_SIZE: usize = 256;
-/// The offset of the place where a trampoline is called, from where it is jumped to; as in
-/// `trampolines.S`.
+/// A trampoline has two entry points: one for jumps, at its begin, and one for calls. This is the
+/// offset of the second one, as in `trampolines.S`.
 const CALL_ENTRY: usize = 6;
-/// The bit of a direct call's address that says that it is jumped to (`ftrace_jmp_set()`).
+/// The bit in the address of a direct call which says that the function jumps to the address
+/// instead of calling it (`ftrace_jmp_set()`).
 const JMP: usize = 1;
 
 extern "C" {
@@ -36,16 +38,16 @@ extern "C" {
     static tackle_ftrace_exit_trampolines: u8;
 }
 
-/// What a trampoline calls, at the entry and at the exit of its function.
+/// The function that a trampoline calls at the entry or at the exit of the hooked function.
 pub(super) type Step = unsafe extern "C" fn(*mut Frame, &ExitSlot);
 
-/// What a trampoline works with.
+/// The data of a trampoline: the functions that it calls, and the hooks that these run.
 ///
 /// # Invariants
 ///
 /// While a task can be in the trampoline:
 ///
-/// - `entered` and `left` are those of two [`Counter`]s.
+/// - `entered` and `left` are the addresses of two [`Counter`]s.
 /// - `first` points at the first node of a chain.
 /// - `enter` and `leave` are [`enter_chain`] and [`leave_chain`], which run any chain; or the
 ///   [`ExitNode::alone`] of one hook. Then the chain begins with this hook, or is empty.
@@ -55,11 +57,11 @@ pub(super) struct ExitSlot {
     next_ip: UnsafeCell<usize>,
     enter: UnsafeCell<Step>,
     leave: UnsafeCell<Step>,
-    // Not the kernel's types: their loads are calls, for which all registers would be saved.
+    // Not the kernel's atomic types: their loads are calls, for which all registers would be saved.
     first: AtomicPtr<ExitNode>,
     entered: AtomicUsize,
     left: AtomicUsize,
-    /// Of the `call __fentry__` at the function's entry.
+    /// The address of the `call __fentry__` at the function's entry.
     ip: UnsafeCell<usize>,
     _pad: usize,
 }
@@ -100,19 +102,19 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// - `ENOSPC`: all are in use.
-    /// - `ENOMEM`.
+    /// - `ENOSPC`: all trampolines are in use.
+    /// - `ENOMEM`: there is no memory for the counters.
     pub(super) fn take(&mut self, address: usize) -> Result<Trampoline> {
         let (entered, left) = (Counter::new()?, Counter::new()?);
         let number = self.0.iter().position(|used| !used).ok_or(ENOSPC)?;
         self.0[number] = true;
         let slot = &tackle_ftrace_exit_slots[number];
-        // SAFETY: No task is in the trampoline.
+        // SAFETY: The slot was free, so no task is in the trampoline, and nothing reads the fields.
         unsafe {
             slot.ip.get().write(address);
             slot.next_ip.get().write(address + MCOUNT_INSN_SIZE);
         }
-        // INVARIANT: These are two counters.
+        // INVARIANT: These are the addresses of two counters.
         slot.entered.store(entered.address(), Ordering::Relaxed);
         slot.left.store(left.address(), Ordering::Relaxed);
         Ok(Trampoline {
@@ -128,17 +130,19 @@ impl Pool {
     }
 }
 
-/// Returns whether the address of a direct call says that it is jumped to.
+/// Returns whether the address of a direct call has the bit [`JMP`].
 pub(super) fn is_jmp(direct: usize) -> bool {
     direct & JMP != 0
 }
 
-/// Returns the address by which a trampoline is called, from that by which it is jumped to.
+/// Converts the address by which a function jumps to a trampoline into the one by which it calls
+/// the trampoline.
 pub(super) fn called(direct: usize) -> usize {
     (direct & !JMP) + CALL_ENTRY
 }
 
-/// Returns the address by which a trampoline is jumped to, from that by which it is called.
+/// Converts the address by which a function calls a trampoline into the one by which it jumps to
+/// the trampoline.
 pub(super) fn jumped_to(direct: usize) -> usize {
     direct.wrapping_sub(CALL_ENTRY) | JMP
 }
@@ -147,12 +151,12 @@ pub(super) fn jumped_to(direct: usize) -> usize {
 ///
 /// # Invariants
 ///
-/// The slot has these two counters, and is for this trampoline alone.
+/// The slot has the addresses of `entered` and `left`, and belongs to this trampoline alone.
 pub(super) struct Trampoline {
     pub(super) number: usize,
-    /// How many calls have come to the trampoline, and how many have left it. A task counts itself
-    /// before it can sleep there. When it has counted that it leaves, it does not sleep there any
-    /// more.
+    /// The number of calls that have entered the trampoline; `left` is the number of those that
+    /// have left it. A task increments `entered` before it can sleep in the trampoline. After it
+    /// has incremented `left`, it does not sleep there any more.
     entered: Counter,
     left: Counter,
 }
@@ -176,9 +180,9 @@ impl Trampoline {
 
     /// Makes the trampoline run the hooks of a chain.
     ///
-    /// Until a grace period of RCU tasks has passed, a CPU may run the old `enter` and `leave`,
-    /// also with the new chain. So until then the chain of one hook must be followed by a chain
-    /// that begins with the same hook, or by an empty one.
+    /// Until a grace period of RCU tasks has passed, a CPU may still run the old `enter` and
+    /// `leave` with the new chain. So until then the chain of one hook must be followed by a chain
+    /// that begins with the same hook, or by an empty chain.
     pub(super) fn run(&self, chain: &ExitChain) {
         let slot = self.slot();
         let (enter, leave) = match chain.hooks() {
@@ -194,8 +198,9 @@ impl Trampoline {
         }
     }
 
-    /// Returns how many tasks are in the trampoline. No more can come, since the function does not
-    /// call it any more, and a grace period of RCU tasks has passed.
+    /// Returns the number of tasks that are in the trampoline. The caller has made the function not
+    /// call the trampoline any more, and has waited for a grace period of RCU tasks. So no further
+    /// task can enter.
     pub(super) fn tasks(&self) -> u64 {
         let entered = self.entered.sum();
         entered.wrapping_sub(self.left.sum())
@@ -203,26 +208,27 @@ impl Trampoline {
 }
 
 impl ExitSlot {
-    /// The first node of the chain.
+    /// Returns the first node of the chain.
     #[inline(always)]
     fn first(&self) -> *const ExitNode {
         self.first.load(Ordering::Acquire)
     }
 
-    /// Where the function's `call __fentry__` is.
+    /// Returns the address of the function's `call __fentry__`.
     ///
     /// # Safety
     ///
     /// A task is in the trampoline.
     #[inline(always)]
     unsafe fn ip(&self) -> usize {
-        // SAFETY: It is written only while no task is in the trampoline.
+        // SAFETY: `ip` is written only while no task is in the trampoline.
         unsafe { self.ip.get().read() }
     }
 }
 
-/// Counts that a call has left its trampoline, which it will not leave by itself. `address` is one
-/// on the stack of its task. If it is none of a trampoline, this does nothing.
+/// Counts that a call has left its trampoline, on behalf of a task that ends within the call.
+/// `address` is a return address on the stack of the task. If it is not in a trampoline, this does
+/// nothing.
 ///
 /// # Safety
 ///
@@ -235,7 +241,8 @@ pub(super) unsafe fn count_dead(address: usize) {
     }
 }
 
-/// Counts that a call has come, and calls `run`; or counts that the hooks miss it.
+/// Counts that a call has entered the trampoline. Then calls `run`, or, within a handler, counts
+/// that the hooks miss the call.
 ///
 /// # Safety
 ///
@@ -249,15 +256,16 @@ unsafe fn enter(frame: *mut Frame, slot: &ExitSlot, run: impl FnOnce(&ExitNode, 
     match Inside::enter() {
         Ok(_inside) => {
             frame.is_seen = 1;
-            // SAFETY: By the type invariants of `ExitSlot` this is a node. It is freed only after
-            // preemption was enabled on every CPU.
+            // SAFETY: By the type invariants of `ExitSlot` this is a node. Preemption is disabled,
+            // and the node is freed only after preemption was enabled on every CPU.
             run(unsafe { &*slot.first() }, frame);
         }
         Err(context) => missed_entry(slot, frame, context),
     }
 }
 
-/// Calls `run` when the function has returned, and counts that the call has left.
+/// Called when the function has returned. Calls `run`, if the entry handlers were run, and counts
+/// that the call has left the trampoline.
 ///
 /// # Safety
 ///
@@ -288,7 +296,7 @@ unsafe fn leave(
     unsafe { percpu::increment(slot.left.load(Ordering::Relaxed)) };
 }
 
-/// What a trampoline calls at the entry of a function with several hooks.
+/// Called by a trampoline at the entry of a function with several hooks.
 ///
 /// # Safety
 ///
@@ -306,7 +314,7 @@ pub(super) unsafe extern "C" fn enter_chain(frame: *mut Frame, slot: &ExitSlot) 
     unsafe { enter(frame, slot, run) };
 }
 
-/// What a trampoline calls at the exit of a function with several hooks.
+/// Called by a trampoline at the exit of a function with several hooks.
 ///
 /// # Safety
 ///
@@ -320,7 +328,7 @@ pub(super) unsafe extern "C" fn leave_chain(frame: *mut Frame, slot: &ExitSlot) 
     };
 }
 
-/// What a trampoline calls at the entry of a function with one hook.
+/// Called by a trampoline at the entry of a function with one hook.
 ///
 /// # Safety
 ///
@@ -330,7 +338,8 @@ pub(super) unsafe extern "C" fn enter_alone<T: ExitHandler>(frame: *mut Frame, s
         if first.is_end() {
             return;
         }
-        // Not in the frame: so the compiler leaves out what the handler does not look at.
+        // A local value instead of `frame.call`: the compiler leaves out the fields that the
+        // handler does not read.
         let call = Call {
             arguments: frame.call.arguments,
             // SAFETY: By the function's requirements.
@@ -344,7 +353,7 @@ pub(super) unsafe extern "C" fn enter_alone<T: ExitHandler>(frame: *mut Frame, s
     unsafe { enter(frame, slot, run) };
 }
 
-/// What a trampoline calls at the exit of a function with one hook.
+/// Called by a trampoline at the exit of a function with one hook.
 ///
 /// # Safety
 ///
@@ -360,7 +369,7 @@ pub(super) unsafe extern "C" fn leave_alone<T: ExitHandler>(frame: *mut Frame, s
 
 /// Counts in each hook that it has missed a call.
 ///
-/// "rust-cold": its callers need not save their registers for what hardly ever happens.
+/// "rust-cold": its callers need not save their registers for this rare case.
 #[cold]
 #[inline(never)]
 extern "rust-cold" fn missed_entry(slot: &ExitSlot, frame: &mut Frame, context: Missed) {
@@ -370,11 +379,12 @@ extern "rust-cold" fn missed_entry(slot: &ExitSlot, frame: &mut Frame, context: 
     drop(context);
 }
 
-/// Counts in each hook that has seen the entry of a call that it has missed the exit.
+/// Counts in each hook whose entry handler has returned data for a call that it has missed the
+/// exit of the call.
 #[cold]
 #[inline(never)]
 extern "rust-cold" fn missed_exit(slot: &ExitSlot, frame: &mut Frame, context: Missed) {
-    // SAFETY: As above; the hooks have seen the entry.
+    // SAFETY: As above. The entry handlers were run for this frame, since `is_seen` is set.
     unsafe { chain::count_missed_exit(slot.first(), frame) };
     drop(context);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Exit hooks that know the prototype of their function.
+//! Implements typed exit hooks, which know the prototype of their function.
 
 use super::{ExitHandler, ExitHook, Return};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
 use core::marker::PhantomData;
 use kernel::prelude::*;
 
-/// What runs at the entry and the exit of `F`.
+/// The handler of a typed hook at the entry and the exit of `F`.
 pub trait TypedExitHandler<F: Function>: Send + Sync + 'static {
     /// As [`ExitHandler::Data`].
     type Data: Copy + Send;
@@ -44,8 +44,8 @@ impl<F: Function, H: TypedExitHandler<F>> ExitHandler for TypedExit<F, H> {
 
     #[inline]
     fn entry(&self, call: &Call) -> Option<H::Data> {
-        // SAFETY: By the type invariants this is a call of `F`, which is not over before its
-        // entry is.
+        // SAFETY: By the type invariants this is a call of `F`. The call lasts longer than its
+        // entry handler.
         let arguments = unsafe { F::Prototype::arguments(&call.arguments) };
         self.handler.entry(call, arguments)
     }
@@ -53,8 +53,8 @@ impl<F: Function, H: TypedExitHandler<F>> ExitHandler for TypedExit<F, H> {
     #[inline]
     fn exit(&self, ret: &Return, data: H::Data) {
         let value = <F::Prototype as Prototype>::Return::from_register(ret.value);
-        // SAFETY: By the type invariants a function of this type has returned it. Its caller gets
-        // it after this.
+        // SAFETY: By the type invariants `F` has returned this value, so it is of this type. The
+        // caller of `F` gets the value only after the handler has returned.
         let value = unsafe { value.returned() };
         self.handler.exit(ret, value, data);
     }
@@ -71,12 +71,12 @@ impl<F: Function, H: TypedExitHandler<F>> ExitHook<TypedExit<F, H>> {
     ///
     /// The initialiser may sleep.
     pub fn typed(handler: H) -> impl PinInit<Self, Error> {
-        // INVARIANT: Nobody else can make a `TypedExit`, and this one goes to `F`.
+        // INVARIANT: Only this function makes a `TypedExit`, and it hooks `F` with it.
         let handler = TypedExit {
             handler,
             _function: PhantomData,
         };
-        // A `Prototype` has no more arguments than there are registers.
+        // `true`: a `Prototype` has no more arguments than there are argument registers.
         ExitHook::with(Target::of::<F>(), handler, true)
     }
 }
