@@ -1,28 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live patching: kernel functions redirected to replacements in safe Rust.
+//! Implements live patching: it redirects kernel functions to replacements in safe Rust.
 //!
 //! C header: [`include/linux/livepatch.h`](srctree/include/linux/livepatch.h), described
 //! in `Documentation/livepatch/` of the kernel.
 //!
-//! This stands on the kernel's livepatch core: its consistency model (each task changes
-//! over where it cannot be inside an old function), its files under
-//! `/sys/kernel/livepatch`, its module handling. A patch is on from the load of its
-//! module; `echo 0 > /sys/kernel/livepatch/MODULE/enabled` takes it off, after which the
-//! module can be unloaded.
+//! This uses the kernel's livepatch core: its consistency model (each task is switched to the new
+//! functions while it is in none of the old ones), its files under `/sys/kernel/livepatch`, and
+//! its handling of modules. A patch is enabled when its module is loaded.
+//! `echo 0 > /sys/kernel/livepatch/MODULE/enabled` disables it. Then the module can be unloaded.
 //!
 //! [`livepatch!`](crate::livepatch) declares a module that is a patch.
 //!
 //! # How a replacement stays type-safe
 //!
-//! The livepatch core knows a function by its name alone. A
-//! [`Function`](crate::function::Function) ties that name to its C prototype, and a
-//! [`Replacement`] is a safe `fn` whose signature follows from it.
+//! The livepatch core identifies a function by its name alone. A
+//! [`Function`](crate::function::Function) ties that name to a C prototype, and a
+//! [`Replacement`] is a safe `fn` whose signature follows from this prototype.
 //!
 //! # What a replacement may do
 //!
-//! All that the function may do whose place it takes. It can call that function
-//! ([`Original`]), and keep data of its own with any structure of the kernel ([`Shadow`]).
+//! A replacement may do all that the replaced function may do. It can call the replaced function
+//! ([`Original`]), and attach data of its own to any structure of the kernel ([`Shadow`]).
 
 mod declare;
 mod func;

@@ -127,7 +127,8 @@ pub(super) fn write_name(address: usize, buffer: &mut [u8], f: &mut dyn fmt::Wri
     if buffer.len() < bindings::KSYM_SYMBOL_LEN {
         return Err(fmt::Error);
     }
-    // SAFETY: `sprint_symbol()` writes at most `KSYM_SYMBOL_LEN` bytes, for which `buffer` has room.
+    // SAFETY: `sprint_symbol()` writes at most `KSYM_SYMBOL_LEN` bytes, and `buffer` has room for
+    // these.
     unsafe { bindings::sprint_symbol(buffer.as_mut_ptr(), address.wrapping_sub(1)) };
     let text = core::str::from_utf8(until_nul(buffer)).map_err(|_| fmt::Error)?;
     match Frame::before(text) {

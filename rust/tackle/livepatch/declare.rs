@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The macros that declare a patch.
+//! Implements the macros that declare a patch.
 
-/// Declares a [`Patch`](crate::livepatch::Patch) as a static, for a module that enables it
-/// by itself. [`livepatch!`](crate::livepatch) describes the objects and states.
+/// Declares a [`Patch`](crate::livepatch::Patch) as a static, for a module that enables the patch
+/// in its own init function. [`livepatch!`](crate::livepatch) describes the objects and states.
 ///
 /// ```ignore
 /// tackle::patch! {
@@ -51,7 +51,7 @@ macro_rules! patch {
     };
 }
 
-/// `()` for anything.
+/// Expands to `()` for any argument, so that elements can be counted.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __unit {
@@ -72,7 +72,8 @@ macro_rules! __module {
     };
 }
 
-/// Makes the functions of an object one by one, counting those that were before.
+/// Expands to the functions of an object. It recurses over them, and counts the previous ones to
+/// get the index of each.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __funcs {
@@ -87,7 +88,7 @@ macro_rules! __funcs {
 
             // SAFETY: As many functions come before the one below in `FUNCS`.
             unsafe impl $crate::function::Replaced for Here {
-                // The livepatch core knows who is in it.
+                // The livepatch core tracks which tasks are in a replacement.
                 type Inside = ();
 
                 #[inline]
@@ -98,9 +99,9 @@ macro_rules! __funcs {
                     FUNCS.old_func(<[()]>::len(&[$($before),*]))
                 }
             }
-            // Outside of `unsafe`: it is the module's code.
+            // Outside of the `unsafe` block, since the caller's expression must not run in one.
             let replacement = $replacement;
-            // SAFETY: `Here` tells where this one is.
+            // SAFETY: `Here` returns the original function of this element of `FUNCS`.
             unsafe { $crate::livepatch::Func::new::<$function, Here, _>(replacement) }
         },])
     };
@@ -108,7 +109,7 @@ macro_rules! __funcs {
 
 /// Declares a module that is a live patch.
 ///
-/// Takes what `module!` takes, less the type, and the objects to patch. The patch is
+/// The arguments are those of `module!` without the type, and the objects to patch. The patch is
 /// enabled when the module is loaded.
 ///
 /// ```ignore
@@ -139,12 +140,13 @@ macro_rules! __funcs {
 /// }
 /// ```
 ///
-/// It may be a module that is not loaded, or never will be: it is patched when it comes.
-/// What else a patch may have, after the objects and in this order:
+/// An object may be a module that is not loaded. It is patched when it is loaded.
+///
+/// After the objects, a patch may have these, in this order:
 ///
 /// - `states: [State::new(ID, VERSION), ..]`, the states of the system that it modifies;
-/// - `replace: true`, for a cumulative patch: all others go when this one has come. The
-///   expression is evaluated when the module is loaded;
+/// - `replace: true`, for a cumulative patch, which replaces all other patches. The expression is
+///   evaluated when the module is loaded;
 /// - `shadows: [&SHADOW, ..]`, its [shadow variables](crate::livepatch::Shadow);
 /// - `params: {..}`, as `module!` takes them.
 #[macro_export]
@@ -168,7 +170,7 @@ macro_rules! livepatch {
             license: $license,
             $(params: $params,)?
         }
-        // What makes the module loader and the livepatch core take it for a patch.
+        // Marks the module as a live patch for the module loader and the livepatch core.
         $crate::modinfo!("livepatch=Y");
 
         $crate::patch! {

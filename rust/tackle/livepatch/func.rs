@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions of a patch, and what takes their places.
+//! Implements the list of the functions that a patch replaces, with their replacements.
 
 use crate::{
     bindings,
@@ -9,11 +9,11 @@ use crate::{
 use core::{cell::UnsafeCell, ptr};
 use kernel::{ffi::c_void, prelude::*};
 
-/// One function of a patch.
+/// A function that a patch replaces.
 ///
 /// # Invariants
 ///
-/// `entry` is a function of the C prototype of the function `name` of `module`.
+/// `entry` points at a function with the same C prototype as the function `name` of `module`.
 #[derive(Clone, Copy)]
 pub struct Func {
     name: &'static CStr,
@@ -27,7 +27,8 @@ impl Func {
     ///
     /// # Safety
     ///
-    /// `S` tells where this very function is, in the [`Funcs`] that this becomes a part of.
+    /// `S` returns the original function of this `Func`, from the [`Funcs`] that it becomes a part
+    /// of.
     #[doc(hidden)]
     pub const unsafe fn new<F: Replaceable, S: Replaced, H: Replacement<F, S>>(
         _replacement: H,
@@ -42,12 +43,14 @@ impl Func {
     }
 }
 
-/// The functions of one object of a patch, as the livepatch core walks them.
+/// The functions of one object of a patch, in the layout in which the livepatch core iterates over
+/// them.
 ///
 /// # Invariants
 ///
-/// Each of `funcs` names a function and an entry of the same C prototype. `end` has no
-/// name, which ends the list. Once the patch is enabled, only the core changes them.
+/// Each element of `funcs` has the name of a function, and a replacement with the same C prototype.
+/// `end` has no name, which ends the list. Once the patch is enabled, only the core changes the
+/// list.
 #[repr(C)]
 #[doc(hidden)]
 pub struct Funcs<const N: usize> {
@@ -56,16 +59,17 @@ pub struct Funcs<const N: usize> {
     module: Option<&'static CStr>,
 }
 
-// SAFETY: The livepatch core guards them with its mutex; `old_func` reads one word.
+// SAFETY: The livepatch core protects the list by its mutex. Rust code only reads one word of it,
+// by one volatile load (`old_func`).
 unsafe impl<const N: usize> Sync for Funcs<N> {}
 
 impl<const N: usize> Funcs<N> {
-    /// Makes the list of the functions `list` of `module`.
+    /// Creates the list of the functions `list` of `module`.
     ///
     /// # Panics
     ///
-    /// When evaluated, which is at compile time: a function is of another module, or is
-    /// there twice.
+    /// If a function belongs to another module, or is in `list` twice. This is evaluated at compile
+    /// time.
     pub const fn new(module: Option<&'static CStr>, list: [Func; N]) -> Self {
         let mut funcs: [bindings::klp_func; N] = [pin_init::zeroed(); N];
         let mut i = 0;
@@ -91,18 +95,18 @@ impl<const N: usize> Funcs<N> {
         }
         Self {
             funcs: UnsafeCell::new(funcs),
-            // INVARIANT: The null name.
+            // INVARIANT: The name is null.
             end: UnsafeCell::new(pin_init::zeroed()),
             module,
         }
     }
 
-    /// Returns the address of function `index`, which there must be; null where its module
-    /// is not loaded.
+    /// Returns the address of the original function with this index; null while its module is not
+    /// loaded. Panics if there is no such index.
     pub fn old_func(&'static self, index: usize) -> *mut c_void {
         assert!(index < N);
         // SAFETY: The index is within the array. The core sets the word before it redirects
-        // the function, and clears it after the function's module has gone.
+        // the function, and clears it after the function's module is gone.
         unsafe {
             let func = self.funcs.get().cast::<bindings::klp_func>().add(index);
             ptr::read_volatile(&raw const (*func).old_func)
@@ -111,12 +115,12 @@ impl<const N: usize> Funcs<N> {
 
     /// Returns the list for the core, and the module's name.
     pub(super) const fn parts(&'static self) -> (*mut bindings::klp_func, Option<&'static CStr>) {
-        // CAST: The array, or with N = 0 its end, comes first.
+        // CAST: The array is the first field. If it is empty, `end` is at the same address.
         (ptr::from_ref(self).cast_mut().cast(), self.module)
     }
 }
 
-/// Compares two names; [`None`] is vmlinux.
+/// Returns whether two names are equal; [`None`] is vmlinux.
 pub(super) const fn same(a: Option<&CStr>, b: Option<&CStr>) -> bool {
     let (a, b) = match (a, b) {
         (None, None) => return true,

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The objects of a patch: the kernel proper and modules, with their callbacks.
+//! Implements the objects of a patch (the kernel proper and modules), with their callbacks.
 
 use super::{func::same, Funcs, Transition};
 use crate::bindings;
 use core::cell::UnsafeCell;
 use kernel::{error::from_result, ffi::c_int, prelude::*};
 
-/// What a patch does besides replacing functions, when an object is patched or no longer.
+/// The callbacks of a patch, which are called when an object is patched or unpatched.
 ///
-/// Described in `Documentation/livepatch/callbacks.rst` of the kernel. All are optional. An
-/// object whose [`pre_patch`](Self::pre_patch) failed, or that is not loaded, gets no
-/// others; nor does a patch that another one replaces (`replace`).
+/// They are described in `Documentation/livepatch/callbacks.rst` of the kernel. All are optional.
+/// If the [`pre_patch`](Self::pre_patch) of an object failed, or the object is not loaded, the
+/// other callbacks are not called for it. They are not called either for a patch when another one
+/// replaces it (`replace`).
 ///
 /// # Context
 ///
-/// A task, with the livepatch core's mutex held: may sleep, but must not enable a patch.
+/// A task, with the livepatch core's mutex held. A callback may sleep, but must not enable a patch.
 #[vtable]
 pub trait Callbacks {
     /// Called before the functions of an object are replaced: when the patch is enabled, or
@@ -23,7 +24,8 @@ pub trait Callbacks {
     ///
     /// # Errors
     ///
-    /// Neither happens then: whoever wanted it gets this errno.
+    /// The patch is then not enabled, or the object's module is not loaded, and that operation
+    /// returns this errno.
     fn pre_patch(_change: &Transition<'_>) -> Result {
         Ok(())
     }
@@ -31,11 +33,11 @@ pub trait Callbacks {
     /// Called after the functions of an object were replaced, for every task.
     fn post_patch(_change: &Transition<'_>) {}
 
-    /// Called before the functions of an object are given back: when the patch is disabled,
-    /// or when the object's module goes.
+    /// Called before the original functions of an object are restored: when the patch is disabled,
+    /// or when the object's module is unloaded.
     fn pre_unpatch(_change: &Transition<'_>) {}
 
-    /// Called after the functions of an object were given back, for every task.
+    /// Called after the original functions of an object were restored, for every task.
     fn post_unpatch(_change: &Transition<'_>) {}
 }
 
@@ -92,7 +94,7 @@ impl Object {
         if let Some(module) = module {
             object.name = kernel::str::as_char_ptr_in_const_context(module);
         }
-        // INVARIANT: As above.
+        // INVARIANT: `funcs` is static, and the name was set from `module`.
         Self { object, module }
     }
 
@@ -115,12 +117,13 @@ impl Object {
     }
 }
 
-/// The objects of a patch, as the livepatch core walks them.
+/// The objects of a patch, in the layout in which the livepatch core iterates over them.
 ///
 /// # Invariants
 ///
-/// Each of `objects` has functions, if only the end of a list; `end` has neither functions
-/// nor a name, which ends the list. Once the patch is enabled, only the core changes them.
+/// Each element of `objects` points at a list of functions, which may be empty. `end` has neither
+/// such a pointer nor a name, which ends the list. Once the patch is enabled, only the core changes
+/// the list.
 #[repr(C)]
 #[doc(hidden)]
 pub struct Objects<const N: usize> {
@@ -128,15 +131,15 @@ pub struct Objects<const N: usize> {
     end: UnsafeCell<bindings::klp_object>,
 }
 
-// SAFETY: The livepatch core guards them with its mutex.
+// SAFETY: The livepatch core protects the list by its mutex.
 unsafe impl<const N: usize> Sync for Objects<N> {}
 
 impl<const N: usize> Objects<N> {
-    /// Makes the list of `list`.
+    /// Creates the list of the objects in `list`.
     ///
     /// # Panics
     ///
-    /// When evaluated, which is at compile time: an object is there twice.
+    /// If an object is in `list` twice. This is evaluated at compile time.
     ///
     /// # Safety
     ///
@@ -159,14 +162,14 @@ impl<const N: usize> Objects<N> {
         }
         Self {
             objects: UnsafeCell::new(objects),
-            // INVARIANT: Nothing but null.
+            // INVARIANT: All fields are null.
             end: UnsafeCell::new(pin_init::zeroed()),
         }
     }
 
     /// Returns the list for the core.
     pub(super) const fn as_ptr(&'static self) -> *mut bindings::klp_object {
-        // CAST: The array comes first.
+        // CAST: The array is the first field.
         core::ptr::from_ref(self).cast_mut().cast()
     }
 }

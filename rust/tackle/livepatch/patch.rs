@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A patch, as the livepatch core knows it.
+//! Implements [`Patch`], the `struct klp_patch` that is registered with the livepatch core.
 
 use super::{Objects, States};
 use crate::{bindings, fault, going};
@@ -11,8 +11,8 @@ use kernel::{
     sync::atomic::{Acquire, Atomic, Release},
 };
 
-/// A live patch. Lives in a static: the kernel keeps a pointer to it until the module is
-/// gone.
+/// A live patch. It is in a static, since the kernel keeps a pointer to it until the module is
+/// unloaded.
 ///
 /// Declared with [`livepatch!`](crate::livepatch), or with [`patch!`](crate::patch).
 ///
@@ -25,8 +25,8 @@ pub struct Patch {
     enabled: Atomic<bool>,
 }
 
-// SAFETY: `enabled` sees to it that one thread at most sets the structures up; then the
-// livepatch core guards them with its mutex.
+// SAFETY: By the exchange of `enabled`, at most one thread initialises the structures. After that
+// the livepatch core protects them by its mutex.
 unsafe impl Sync for Patch {}
 
 impl Patch {
@@ -44,31 +44,32 @@ impl Patch {
         let mut patch: bindings::klp_patch = pin_init::zeroed();
         patch.objs = objects.as_ptr();
         patch.states = states.as_ptr();
-        // INVARIANT: As above.
+        // INVARIANT: `objects` and `states` are static.
         Self {
             patch: UnsafeCell::new(patch),
             enabled: Atomic::new(false),
         }
     }
 
-    /// Enables the patch: to be called from the init function of the module that holds it.
+    /// Enables the patch. Called in the init function of the module that contains it.
     ///
-    /// It returns when the transition has begun, not when every task has changed over;
-    /// `/sys/kernel/livepatch/MODULE/transition` tells. The core holds a reference to the
-    /// module until the patch is disabled again. With `replace` all patches that are in
-    /// force go when this one has come.
+    /// It returns when the transition has begun, before all tasks are switched to the new
+    /// functions. `/sys/kernel/livepatch/MODULE/transition` is 1 during the transition. The core
+    /// holds a reference to the module until the patch is disabled again. With `replace` this patch
+    /// replaces all patches that are enabled: they are disabled by the same transition.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: this was called before, with success or without; or a function is redirected by
-    ///   somebody else: a kprobe with a `post_handler`, a hook; or ftrace is switched off.
-    /// - `EINVAL`: the module is not marked as a live patch (`livepatch!` does that); a
-    ///   function is not in its object, or its name stands for several; or the states do
-    ///   not go with those of the patches in force.
+    /// - `EBUSY`: this was called before, with success or without; another user redirects one of
+    ///   the functions, such as a kprobe with a `post_handler` or a hook; or ftrace is switched off.
+    /// - `EINVAL`: the module is not marked as a live patch (`livepatch!` does that); a function is
+    ///   not in its object, or several functions have its name; or the states are not compatible
+    ///   with those of the enabled patches.
     /// - `ENODEV`: the kernel has no live patching.
-    /// - `ENOMEM`, and what a [`pre_patch`](super::Callbacks::pre_patch) returns.
+    /// - `ENOMEM`: there is no memory for the patch.
+    /// - The errors of a [`pre_patch`](super::Callbacks::pre_patch).
     ///
-    /// The kernel's log says more.
+    /// The kernel's log has details.
     ///
     /// # Context
     ///
@@ -79,7 +80,8 @@ impl Patch {
         }
         going::note(module.as_ptr()).inspect_err(|_| self.enabled.store(false, Release))?;
         let patch = self.patch.get();
-        // SAFETY: `enabled` was not set: nobody else knows the structure.
+        // SAFETY: This thread has set `enabled`, so no other thread and not the core use the
+        // structure yet.
         unsafe {
             (*patch).mod_ = module.as_ptr();
             (*patch).replace = replace;
@@ -87,10 +89,12 @@ impl Patch {
         fault::KLP_ENABLE_PATCH
             .check()
             .inspect_err(|_| self.enabled.store(false, Release))?;
-        // `enabled` stays set, whatever comes of it: after a failure the core leaves pointers to
-        // freed names in the structures, which another attempt would free once more.
-        // SAFETY: By the type invariants the patch and what it points at are valid, and they are
-        // static; the core holds the module, and with it the code, while it uses them.
+        // `enabled` stays set even if this fails: after a failure the core leaves pointers to
+        // freed names in the structures, and another attempt would free these names again.
+        //
+        // SAFETY: By the type invariants the patch and the structures that it points at are valid
+        // and static. The core holds a reference to the module, and so to the code, while it uses
+        // them.
         to_result(unsafe { bindings::klp_enable_patch(patch) })
     }
 }

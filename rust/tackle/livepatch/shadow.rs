@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shadow variables: data of a patch's own that belongs to structures of the kernel.
+//! Implements shadow variables: data that a patch attaches to structures of the kernel.
 //!
-//! Described in `Documentation/livepatch/shadow-vars.rst` of the kernel.
+//! They are described in `Documentation/livepatch/shadow-vars.rst` of the kernel.
 //!
-//! # What keeps them sound
+//! # Soundness
 //!
-//! The livepatch core finds a variable by the address of a structure and an id, and knows
-//! no types. Here
+//! The livepatch core finds a variable by the address of a structure and an id. It does not know
+//! the type of a variable. So these rules hold here:
 //!
-//! - an id belongs to one type: a [`Shadow`] is registered with its type while its module
-//!   is loaded, and whoever comes with the same id and another type is refused. When the
-//!   last one goes, it takes all the id's variables with it;
-//! - a value outlives those who use it: the core's variable is a reference to it, and
-//!   [`Shadow::get`] gives out another one ([`ShadowRef`]), so that freeing the variable
-//!   takes it from under nobody. The memory goes after an RCU grace period, since someone
-//!   may have found the variable and not got so far as to count;
-//! - a value is dropped outside of the core's lock, which is held with interrupts off.
+//! - An id belongs to one type. A [`Shadow`] is registered with its type while its module
+//!   is loaded, and the registration of the same id with another type fails. When the last
+//!   registration of an id ends, all variables of the id are freed.
+//! - A value is reference-counted. The core's variable holds one reference, and [`Shadow::get`]
+//!   returns another one ([`ShadowRef`]). So a value stays valid for its users when the variable is
+//!   freed. The memory is freed after an RCU grace period, since another CPU may have found the
+//!   variable without having counted its reference yet.
+//! - A value is dropped outside of the core's lock, which is held with interrupts disabled.
 
 use crate::{bindings, fault};
 use core::{
@@ -48,13 +48,15 @@ use crate::function::{Pointer, Value};
 use node::{Header, Node};
 use registry::Link;
 
-/// What variables of C patches do not have in their ids: they count from 1, or are letters.
+/// The upper half of all ids of Rust patches. It keeps them apart from the ids of C patches, which
+/// usually count from 1, or are letters.
 const OURS: c_ulong = 0x7461_636b << 32;
 
 /// The structure that a variable belongs to, by its address.
 ///
-/// When the structure is freed, so must be the variable; else the next one in its place has
-/// it. That is wrong, but not unsafe: nobody looks at the structure.
+/// The patch must free the variable when the structure is freed. Otherwise the next structure at
+/// the same address gets the variable. That is wrong, but not unsafe, since the address is never
+/// dereferenced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(usize);
 
@@ -70,19 +72,20 @@ impl<T> From<&T> for Key {
     }
 }
 
-/// A kind of shadow variable: each structure can have one `T`.
+/// A kind of shadow variable: each structure can have one variable of the kind, with a value `T`.
 ///
-/// Lives in a static, which a patch names in the `shadows` of its
+/// It is in a static, which a patch lists in the `shadows` of its
 /// [`livepatch!`](crate::livepatch).
 ///
-/// The destructor is the `Drop` of `T`. It runs in the task that frees the variable, or
-/// in that which drops the last [`ShadowRef`] to it.
+/// The destructor is the `Drop` of `T`. It runs in the task that drops the last reference: the one
+/// that frees the variable, or the one that drops the last [`ShadowRef`].
 pub struct Shadow<T: 'static> {
     link: Link,
     _value: PhantomData<T>,
 }
 
-// SAFETY: References to a `T` go to any thread, and so may a `T` itself to be dropped.
+// SAFETY: Any thread can get references to a `T`, which is `Sync`, and may drop a `T`, which is
+// `Send`.
 unsafe impl<T: Send + Sync> Sync for Shadow<T> {}
 
 impl<T: Send + Sync> Shadow<T> {
@@ -93,9 +96,9 @@ impl<T: Send + Sync> Shadow<T> {
         Self::with(id, false)
     }
 
-    /// Creates the kind `id`, which all patches share that create it with the same `T`.
+    /// Creates the kind `id`, which is shared by all patches that create it with the same `T`.
     ///
-    /// So a cumulative patch takes over the variables of the one that it replaces. They are
+    /// So a cumulative patch takes over the variables of the patch that it replaces. They are
     /// freed when the last of these modules is unloaded.
     pub const fn shared(id: u32) -> Self
     where
@@ -105,10 +108,10 @@ impl<T: Send + Sync> Shadow<T> {
     }
 
     const fn with(id: u32, shared: bool) -> Self {
-        // CAST: Widens.
+        // CAST: The value is widened.
         let id = OURS | id as c_ulong;
         Self {
-            // SAFETY: Variables of this id are nodes of `T`.
+            // SAFETY: The variables of this id are nodes of `T`, which `drop_all::<T>` drops.
             link: unsafe { Link::new(id, shared, TypeId::of::<T>, drop_all::<T>) },
             _value: PhantomData,
         }
@@ -118,33 +121,35 @@ impl<T: Send + Sync> Shadow<T> {
     ///
     /// # Context
     ///
-    /// Any but an NMI: the reference can become the last one, and frees then.
+    /// Any but an NMI: the returned reference can become the last one, whose drop frees memory.
     pub fn get(&'static self, object: impl Into<Key>) -> Option<ShadowRef<T>> {
         let key = object.into();
         let _rcu = rcu::read_lock();
-        // Within the RCU section: whoever closes the kind waits for its end.
+        // Within the RCU read-side section: a thread that closes the kind waits for its end.
         if !self.link.is_open() {
             return None;
         }
-        // SAFETY: Only looks it up.
+        // SAFETY: The function only compares the address and the id.
         let data = unsafe { bindings::klp_shadow_get(key.as_ptr(), self.link.id()) };
         let data = NonNull::new(data.cast::<*mut Header>())?;
-        // SAFETY: The kind is open, so this is a variable of ours, whose data is a pointer
-        // to a node of `T`. Both are freed after an RCU grace period at the soonest.
+        // SAFETY: The kind is open, so this is a variable of this library, whose data is a pointer
+        // to a node of `T`. The variable and the node are freed only after an RCU grace period.
         unsafe { ShadowRef::get_unless_zero(data.read()) }
     }
 
-    /// Gives a structure its variable: `klp_shadow_alloc()`.
+    /// Creates the variable of a structure: `klp_shadow_alloc()`.
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: it has one.
-    /// - `ENOENT`: the kind is not registered: the module is not, or no longer, loaded.
-    /// - `ENOMEM`, and the error of `init`.
+    /// - `EEXIST`: the structure has a variable of this kind.
+    /// - `ENOENT`: the kind is not registered, or not any more.
+    /// - `ENOMEM`: there is no memory for the variable.
+    /// - The error of `init`.
     ///
     /// # Context
     ///
-    /// As `flags` say. `init` runs in it, even if the structure turns out to have one.
+    /// Any in which an allocation with `flags` is allowed. `init` runs in the same context, even if
+    /// the structure already has a variable.
     pub fn alloc<E>(
         &'static self,
         object: impl Into<Key>,
@@ -166,14 +171,15 @@ impl<T: Send + Sync> Shadow<T> {
             open: &self.link,
             result: Err(ENOMEM),
         };
-        // GFP_ATOMIC is right wherever anything but GFP_KERNEL is.
+        // The core takes raw flags. Where flags other than GFP_KERNEL are allowed, GFP_ATOMIC is
+        // allowed, too.
         let gfp = if flags == GFP_KERNEL {
             kernel::bindings::GFP_KERNEL
         } else {
             kernel::bindings::GFP_ATOMIC
         };
-        // SAFETY: `construct` gets memory for a pointer, and `making`, which outlives the
-        // call.
+        // SAFETY: The core calls `construct` with memory for a pointer, and with `making`, which
+        // outlives the call.
         let data = unsafe {
             bindings::klp_shadow_get_or_alloc(
                 object.into().as_ptr(),
@@ -189,21 +195,21 @@ impl<T: Send + Sync> Shadow<T> {
             Err(ENOMEM) if !data.is_null() => making.result = Err(EEXIST),
             Err(_) => {}
         }
-        // SAFETY: The variable did not come about: its reference is ours again.
+        // SAFETY: The variable was not created, so its reference belongs to this function again.
         drop(unsafe { ShadowRef::<T>::from_raw(variable) });
         making.result.map(|()| node)
     }
 
-    /// Returns the variable of a structure, and gives it one first if there is none:
+    /// Returns the variable of a structure. If the structure has none, creates it first:
     /// `klp_shadow_get_or_alloc()`.
     ///
     /// # Errors
     ///
-    /// As [`alloc`](Self::alloc), but for `EEXIST`.
+    /// Those of [`alloc`](Self::alloc), except for `EEXIST`.
     ///
     /// # Context
     ///
-    /// As `flags` say.
+    /// Any in which an allocation with `flags` is allowed.
     pub fn get_or_alloc<E, I: PinInit<T, E>>(
         &'static self,
         object: impl Into<Key>,
@@ -219,7 +225,8 @@ impl<T: Send + Sync> Shadow<T> {
                 return Ok(found);
             }
             match self.alloc(key, init(), flags) {
-                // Someone else was quicker; or has freed it again by now.
+                // Another thread has created the variable first. It may have been freed again by
+                // now, so look it up again.
                 Err(EEXIST) => {}
                 result => return result,
             }
@@ -230,14 +237,15 @@ impl<T: Send + Sync> Shadow<T> {
     ///
     /// # Context
     ///
-    /// Any but an NMI, as far as the `Drop` of `T` is concerned that this may run.
+    /// Any but an NMI, if the `Drop` of `T`, which this may run, allows the context.
     pub fn free(&'static self, object: impl Into<Key>) {
         let key = object.into();
         let gone = registry::take(&self.link, |id, destructor| {
-            // SAFETY: The kind is open, so `destructor` gets variables of ours.
+            // SAFETY: The kind is open, so `destructor` gets only variables of this library.
             unsafe { bindings::klp_shadow_free(key.as_ptr(), id, destructor) };
         });
-        // SAFETY: They are nodes of `T`, the kind having been open, with a reference each.
+        // SAFETY: The kind was open, so these are nodes of `T`. Each has the reference of its
+        // variable.
         unsafe { drop_all::<T>(gone) };
     }
 
@@ -245,7 +253,7 @@ impl<T: Send + Sync> Shadow<T> {
     ///
     /// # Context
     ///
-    /// As [`free`](Self::free). Interrupts are off while it looks for them.
+    /// As for [`free`](Self::free). Interrupts are disabled while the core searches the variables.
     pub fn free_all(&'static self) {
         let gone = registry::take(&self.link, |id, destructor| {
             // SAFETY: As in `free`.
@@ -272,20 +280,20 @@ unsafe fn drop_all<T>(mut next: *mut Header) {
 }
 
 impl Key {
-    /// The address as the core takes it, which only compares it.
+    /// Returns the address as a pointer for the core, which only compares it.
     fn as_ptr(self) -> *mut c_void {
         ptr::without_provenance_mut(self.0)
     }
 }
 
-/// A variable that is about to be made.
+/// The argument of [`construct`]: a variable that is being created.
 struct Making<'a> {
     header: *mut Header,
     open: &'a Link,
     result: Result,
 }
 
-/// The core calls it for a new variable, with its lock held.
+/// The constructor of a variable. The core calls it with its lock held.
 ///
 /// # Safety
 ///
@@ -297,7 +305,8 @@ unsafe extern "C" fn construct(
 ) -> c_int {
     // SAFETY: By the function's requirements.
     let making = unsafe { &mut *making.cast::<Making<'_>>() };
-    // Under the lock: a kind is closed before all its variables are freed under it.
+    // Checked under the core's lock. A kind is closed before its variables are freed under the same
+    // lock. So no variable is created after that.
     if !making.open.is_open() {
         making.result = Err(ENOENT);
         return ENOENT.to_errno();
@@ -308,15 +317,15 @@ unsafe extern "C" fn construct(
     0
 }
 
-/// The variables that were taken from the core, until whoever holds the registry's lock has
-/// picked them up.
+/// The list of nodes whose variables were taken from the core. The thread that holds the lock
+/// `TAKING` of the registry empties it.
 static TAKEN: Atomic<usize> = Atomic::new(0);
 
-/// The core calls it for a variable that goes, with its lock held.
+/// The destructor of a variable. The core calls it with its lock held.
 ///
 /// # Safety
 ///
-/// `data` is that of a variable of ours, and the registry's lock is held.
+/// `data` is that of a variable of this library, and the lock `TAKING` of the registry is held.
 unsafe extern "C" fn destruct(_object: *mut c_void, data: *mut c_void) {
     // SAFETY: By the function's requirements: the variable has a reference to the node.
     unsafe {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What callbacks get to see: the object that changes, and the states of the system that
-//! patches modify.
+//! Implements the argument of callbacks ([`Transition`]), and the states of the system that patches
+//! modify ([`State`]).
 //!
-//! Described in `Documentation/livepatch/system-state.rst` of the kernel.
+//! States are described in `Documentation/livepatch/system-state.rst` of the kernel.
 
 use crate::bindings;
 use core::{cell::UnsafeCell, marker::PhantomData, ptr::NonNull};
@@ -14,8 +14,8 @@ use kernel::{
 
 /// A state that a patch modifies, as [`livepatch!`](crate::livepatch) declares it.
 ///
-/// The core refuses a patch whose version of a state is less than that of a patch in force,
-/// and one with `replace` that lacks a state of those in force.
+/// The core refuses a patch whose version of a state is less than that of an enabled patch. It also
+/// refuses a patch with `replace` that lacks a state of an enabled patch.
 #[derive(Clone, Copy)]
 pub struct State {
     id: c_ulong,
@@ -23,18 +23,18 @@ pub struct State {
 }
 
 impl State {
-    /// Declares the state `id`, in the form `version`.
+    /// Declares the state `id` with this version.
     ///
     /// # Panics
     ///
-    /// When `id` is 0; at compile time if this is evaluated then.
+    /// If `id` is 0; at compile time if this is evaluated then.
     pub const fn new(id: usize, version: u32) -> Self {
         assert!(id != 0, "the id of a state is not 0");
         Self { id, version }
     }
 }
 
-/// The states of a patch, as the livepatch core walks them.
+/// The states of a patch, in the layout in which the livepatch core iterates over them.
 ///
 /// # Invariants
 ///
@@ -46,15 +46,16 @@ pub struct States<const N: usize> {
     end: UnsafeCell<bindings::klp_state>,
 }
 
-// SAFETY: They are only read, but for `data`, which callbacks use with the core's mutex held.
+// SAFETY: Only the field `data` is written, by callbacks, which run with the core's mutex held. The
+// other fields are only read.
 unsafe impl<const N: usize> Sync for States<N> {}
 
 impl<const N: usize> States<N> {
-    /// Makes the list of `list`.
+    /// Creates the list of the states in `list`.
     ///
     /// # Panics
     ///
-    /// When evaluated, which is at compile time: a state is there twice.
+    /// If a state is in `list` twice. This is evaluated at compile time.
     pub const fn new(list: [State; N]) -> Self {
         let mut states: [bindings::klp_state; N] = [pin_init::zeroed(); N];
         let mut i = 0;
@@ -70,46 +71,46 @@ impl<const N: usize> States<N> {
         }
         Self {
             states: UnsafeCell::new(states),
-            // INVARIANT: All zero.
+            // INVARIANT: All fields are zero.
             end: UnsafeCell::new(pin_init::zeroed()),
         }
     }
 
     /// Returns the list for the core.
     pub(super) const fn as_ptr(&'static self) -> *mut bindings::klp_state {
-        // CAST: The array, or with N = 0 its end, comes first.
+        // CAST: The array is the first field. If it is empty, `end` is at the same address.
         core::ptr::from_ref(self).cast_mut().cast()
     }
 }
 
-/// What becomes of a module while it is patched or unpatched.
+/// The state of a module while it is patched or unpatched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleState {
-    /// It is loaded, and stays so.
+    /// The module is loaded.
     Live,
-    /// It is being loaded: its init function has not run.
+    /// The module is being loaded. Its init function has not run.
     Coming,
-    /// It is being unloaded: its exit function has run.
+    /// The module is being unloaded. Its exit function has run.
     Going,
 }
 
-/// The change that a callback is called for.
+/// The change for which a callback is called.
 ///
 /// # Invariants
 ///
-/// `object` is a valid object of an initialised patch; the livepatch core's mutex is held.
+/// `object` is a valid object of an initialised patch, and the livepatch core's mutex is held.
 pub struct Transition<'a> {
     object: NonNull<bindings::klp_object>,
     _mutex: PhantomData<&'a ()>,
 }
 
 impl Transition<'_> {
-    /// Makes it of what the core passes to a callback.
+    /// Creates it from the argument of a callback.
     ///
     /// # Safety
     ///
-    /// The livepatch core has called a callback with `object`, which does not return before
-    /// the lifetime ends.
+    /// The livepatch core has called a callback with `object`, and the callback does not return
+    /// before the lifetime ends.
     pub(super) unsafe fn from_raw(object: *mut bindings::klp_object) -> Self {
         // INVARIANT: The core calls callbacks with its mutex held.
         Self {
@@ -119,23 +120,23 @@ impl Transition<'_> {
         }
     }
 
-    /// Returns the name of the module that changes; [`None`] is vmlinux.
+    /// Returns the name of the module that is patched or unpatched; [`None`] is vmlinux.
     pub fn module(&self) -> Option<&CStr> {
         // SAFETY: By the type invariants.
         let name = unsafe { (*self.object.as_ptr()).name };
-        // SAFETY: A name that is not null is a C string, and as static as the object.
+        // SAFETY: A name that is not null is a C string, which is valid as long as the object.
         (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
     }
 
-    /// Returns what becomes of the module that changes; [`None`] is vmlinux.
+    /// Returns the state of the module that is patched or unpatched; [`None`] is vmlinux.
     pub fn module_state(&self) -> Option<ModuleState> {
         // SAFETY: By the type invariants.
         let module = unsafe { (*self.object.as_ptr()).mod_ };
         if module.is_null() {
             return None;
         }
-        // SAFETY: The core has set it for as long as the module is loaded; with its mutex
-        // held it is neither set nor cleared.
+        // SAFETY: The core sets the pointer when the module is loaded, and clears it before the
+        // module is freed. It does both with its mutex held, which is held here.
         match unsafe { (&raw const (*module).state).read_volatile() } {
             kernel::bindings::module_state_MODULE_STATE_LIVE => Some(ModuleState::Live),
             kernel::bindings::module_state_MODULE_STATE_COMING => Some(ModuleState::Coming),
@@ -143,10 +144,10 @@ impl Transition<'_> {
         }
     }
 
-    /// Returns the state `id` of this patch, if it has declared that: `klp_get_state()`.
+    /// Returns the state `id` of this patch, if the patch has declared it: `klp_get_state()`.
     pub fn state(&self, id: usize) -> Option<OwnState<'_>> {
-        // SAFETY: By the type invariants. `klp_init_object()` has put the object's kobject
-        // under the patch's.
+        // SAFETY: By the type invariants. `klp_init_object()` has made the kobject of the patch the
+        // parent of the object's kobject.
         let patch = unsafe {
             let parent = (*self.object.as_ptr()).kobj.parent;
             kernel::container_of!(parent, bindings::klp_patch, kobj)
@@ -162,16 +163,16 @@ impl Transition<'_> {
     /// Returns the state `id` of the newest patch before this one that has it:
     /// `klp_get_prev_state()`.
     ///
-    /// Known in the callbacks of vmlinux: a module can come and go while no transition is
-    /// going on, and the core does not tell then.
+    /// This is [`None`] in the callbacks of modules. A module can be loaded and unloaded while there
+    /// is no transition, and the core does not return previous states then.
     pub fn previous_state(&self, id: usize) -> Option<PreviousState> {
         if self.module().is_some() {
             return None;
         }
-        // SAFETY: vmlinux is always loaded, so that its callbacks are called in a
-        // transition only, with the core's mutex held.
+        // SAFETY: vmlinux is always loaded, so its callbacks are called only in a transition, with
+        // the core's mutex held.
         let state = NonNull::new(unsafe { bindings::klp_get_prev_state(id) })?;
-        // SAFETY: The patch that has it stays as long as the mutex is held.
+        // SAFETY: The patch that has the state is not freed while the mutex is held.
         let state = unsafe { state.as_ref() };
         Some(PreviousState {
             version: state.version,
@@ -181,11 +182,11 @@ impl Transition<'_> {
     }
 }
 
-/// A state of the patch itself.
+/// A state of the patch whose callback is called.
 ///
 /// # Invariants
 ///
-/// `state` is valid; the livepatch core's mutex is held.
+/// `state` is valid, and the livepatch core's mutex is held.
 pub struct OwnState<'a> {
     state: NonNull<bindings::klp_state>,
     _mutex: PhantomData<&'a ()>,
@@ -198,17 +199,17 @@ impl OwnState<'_> {
         unsafe { (*self.state.as_ptr()).version }
     }
 
-    /// Returns what the patch has kept here; 0 before.
+    /// Returns the number that [`Self::set_data`] has stored; 0 before the first call.
     ///
-    /// It is a number to Rust patches; a patch in C that takes over from one has to know
-    /// that it is not an address.
+    /// Rust patches store a number in a field that is a pointer in C. A C patch that takes over the
+    /// state from a Rust patch must not use it as an address.
     pub fn data(&self) -> usize {
-        // SAFETY: By the type invariants: only who has the mutex uses this field.
+        // SAFETY: By the type invariants the mutex is held, which protects this field.
         // CAST: A number in the place of a pointer.
         unsafe { (*self.state.as_ptr()).data as usize }
     }
 
-    /// Keeps a number here, for this patch's further callbacks and for patches after it.
+    /// Stores a number, for further callbacks of this patch and for later patches.
     pub fn set_data(&self, data: usize) {
         // SAFETY: As in `data`.
         // CAST: As in `data`.
@@ -216,11 +217,11 @@ impl OwnState<'_> {
     }
 }
 
-/// A state as an older patch has it.
+/// A state of an older patch.
 pub struct PreviousState {
-    /// Its version there.
+    /// The version of the state in the older patch.
     pub version: u32,
-    /// What that patch has kept: of one in Rust the number, of one in C an address, which
-    /// only says something to another one in C.
+    /// The data that the older patch has stored: a number if it is a Rust patch, an address if it
+    /// is a C patch. Only another C patch can use the address.
     pub data: usize,
 }

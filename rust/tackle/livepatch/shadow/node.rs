@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The value of a shadow variable, and references to it.
+//! Implements the reference-counted value of a shadow variable, and references to it.
 
 use core::{fmt, marker::PhantomData, mem::ManuallyDrop, ops::Deref, ptr, ptr::NonNull};
 use kernel::{
@@ -10,11 +10,11 @@ use kernel::{
     sync::atomic::{ordering, Atomic},
 };
 
-/// What all nodes begin with, whatever their value.
+/// The first field of each node. It does not depend on the type of the value.
 #[repr(C)]
 pub(super) struct Header {
     rcu: kvfree_rcu_head,
-    /// The next of those that were taken from the core.
+    /// The next node in a list of nodes whose variables were taken from the core.
     pub(super) next: *mut Header,
     refs: Atomic<usize>,
 }
@@ -29,7 +29,7 @@ pub(super) struct Node<T> {
 }
 
 impl<T> Node<T> {
-    /// Makes a node with one reference, which is the one returned.
+    /// Creates a node with one reference, and returns this reference.
     #[allow(clippy::new_ret_no_self)]
     pub(super) fn new<E>(init: impl PinInit<T, E>, flags: Flags) -> Result<ShadowRef<T>>
     where
@@ -46,50 +46,51 @@ impl<T> Node<T> {
             }? E),
             flags,
         )?;
-        // SAFETY: It is not moved from its place any more.
+        // SAFETY: The node is not moved any more.
         let node = KBox::into_raw(unsafe { Pin::into_inner_unchecked(node) });
-        // SAFETY: The first reference.
+        // SAFETY: The count is 1, for the reference that is created here.
         Ok(unsafe { ShadowRef::from_raw(node.cast()) })
     }
 }
 
-/// A reference to the value of a shadow variable. As long as there is one, the value stays,
-/// though the variable may be freed.
+/// A reference to the value of a shadow variable. As long as there is one, the value stays valid,
+/// even if the variable is freed.
 ///
 /// # Invariants
 ///
-/// `node` points to a node of `T` which counts this reference.
+/// `node` points to a node of `T`, whose count includes this reference.
 pub struct ShadowRef<T> {
     node: NonNull<Node<T>>,
     _value: PhantomData<Node<T>>,
 }
 
-// SAFETY: References to the value and in the end the value itself go to the other thread.
+// SAFETY: The other thread gets shared references to the value, for which `T` is `Sync`. It may
+// also drop the value, for which `T` is `Send`.
 unsafe impl<T: Send + Sync> Send for ShadowRef<T> {}
-// SAFETY: As above: who has a `&ShadowRef` can clone it.
+// SAFETY: As above: another thread can clone a `&ShadowRef`, and so get a `ShadowRef`.
 unsafe impl<T: Send + Sync> Sync for ShadowRef<T> {}
 
 impl<T> ShadowRef<T> {
-    /// Takes over a reference.
+    /// Creates a `ShadowRef` from a raw reference.
     ///
     /// # Safety
     ///
-    /// `header` is that of a node of `T`, one of whose references is handed over.
+    /// `header` is that of a node of `T`. The caller hands over one of the counted references.
     pub(super) unsafe fn from_raw(header: *mut Header) -> Self {
         // INVARIANT: By the function's requirements.
         Self {
-            // SAFETY: It points to a node.
+            // SAFETY: `header` points to a node, so it is not null.
             node: unsafe { NonNull::new_unchecked(header.cast()) },
             _value: PhantomData,
         }
     }
 
-    /// Hands the reference over.
+    /// Converts this into a raw reference, which stays counted.
     pub(super) fn into_raw(self) -> *mut Header {
         ManuallyDrop::new(self).node.as_ptr().cast()
     }
 
-    /// Adds a reference, unless the last one has gone.
+    /// Adds a reference, unless the count is 0.
     ///
     /// # Safety
     ///
@@ -100,7 +101,7 @@ impl<T> ShadowRef<T> {
         let mut count = refs.load(ordering::Relaxed);
         while count != 0 {
             match refs.cmpxchg(count, count + 1, ordering::Acquire) {
-                // SAFETY: The reference just added.
+                // SAFETY: The count includes the reference that was just added.
                 Ok(_) => return Some(unsafe { Self::from_raw(header) }),
                 Err(now) => count = now,
             }
@@ -116,9 +117,9 @@ impl<T> ShadowRef<T> {
 
 impl<T> Clone for ShadowRef<T> {
     fn clone(&self) -> Self {
-        // A count of 64 bits does not run over.
+        // A count of 64 bits does not overflow.
         self.refs().fetch_add(1, ordering::Relaxed);
-        // INVARIANT: Counted.
+        // INVARIANT: The count includes the new reference.
         Self {
             node: self.node,
             _value: PhantomData,
@@ -130,7 +131,7 @@ impl<T> Deref for ShadowRef<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        // SAFETY: By the type invariants the value is there.
+        // SAFETY: By the type invariants the node is valid, and so is its value.
         unsafe { &(*self.node.as_ptr()).value }
     }
 }
@@ -143,14 +144,15 @@ impl<T: fmt::Debug> fmt::Debug for ShadowRef<T> {
 
 impl<T> Drop for ShadowRef<T> {
     fn drop(&mut self) {
-        // Full order: all uses of the value come before it is dropped.
+        // Full ordering: all uses of the value happen before it is dropped.
         if self.refs().fetch_sub(1, ordering::Full) != 1 {
             return;
         }
         let node = self.node.as_ptr();
-        // SAFETY: This was the last reference, and nobody adds one to none. Somebody may
-        // still look at the count, so that the memory, which `kmalloc()` gave, stays until
-        // an RCU grace period is over.
+        // SAFETY: This was the last reference, and no reference is added to a count of 0, so
+        // nothing uses the value any more. `get_unless_zero` may still read the count in an RCU
+        // read-side section, so the memory is freed only after a grace period. It was allocated by
+        // `kmalloc()`, as `kvfree_call_rcu()` requires.
         unsafe {
             ptr::drop_in_place(&raw mut (*node).value);
             kvfree_call_rcu(&raw mut (*node).header.rcu, node.cast());

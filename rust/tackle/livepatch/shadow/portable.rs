@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Values that modules can take over from one another.
+//! Implements [`Portable`], the trait of values that a module can take over from another one.
 
 use core::sync::atomic::{
     AtomicBool, AtomicI16, AtomicI32, AtomicI64, AtomicI8, AtomicIsize, AtomicU16, AtomicU32,
@@ -14,7 +14,7 @@ use core::sync::atomic::{
 ///
 /// # Safety
 ///
-/// As above.
+/// Values of the type have these properties.
 pub unsafe trait Portable: Send + Sync + 'static {}
 
 macro_rules! portable {
@@ -30,5 +30,5 @@ portable! {
     AtomicI8 AtomicI16 AtomicI32 AtomicI64 AtomicIsize
 }
 
-// SAFETY: Nothing but the elements.
+// SAFETY: An array consists of its elements only.
 unsafe impl<T: Portable, const N: usize> Portable for [T; N] {}

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which ids of shadow variables are in use, and with which types.
+//! Implements the registry of shadow variables: the ids that are in use, and their types.
 
 use super::{destruct, Header, Shadow, TAKEN};
 use crate::{bindings, fault};
@@ -52,22 +52,23 @@ struct Kinds {
 ///
 /// # Invariants
 ///
-/// `link` is valid: it goes from the list before its module does ([`sweep`]).
+/// `link` is valid: it is removed from the list before its module is freed ([`sweep`]).
 struct Registered {
     link: *const Link,
     /// The number of the [`Shadows`] that it belongs to.
     owner: u64,
-    /// Somebody drops its variables, which is code of its module.
+    /// Whether a thread is dropping its variables. That runs code of its module, so the kind stays
+    /// in the list until it is done.
     is_leaving: bool,
 }
 
-/// What came of a search for a kind to unregister.
+/// The result of [`Kinds::start_leaving`].
 enum Leaving {
-    /// There is none.
+    /// No kind has to be unregistered.
     None,
-    /// Others are at it.
+    /// Another thread is unregistering the kind.
     Waiting,
-    /// It is closed; these are its variables.
+    /// The kind is closed, and these are its variables.
     Started(*const Link, *mut Header),
 }
 
@@ -76,7 +77,8 @@ unsafe impl Send for Registered {}
 
 impl Registered {
     fn link(&self) -> &Link {
-        // SAFETY: By the type invariants; who asks has the lock of the list.
+        // SAFETY: By the type invariants. The caller holds the lock of the list, so the kind is not
+        // removed from it.
         unsafe { &*self.link }
     }
 }
@@ -99,13 +101,13 @@ impl Kinds {
             is_leaving: false,
         };
         self.list.push(registered, GFP_KERNEL)?;
-        // INVARIANT: It is in the list, and goes with all that are.
+        // INVARIANT: The link is in the list, and is compatible with all others there.
         link.open.store(true, Release);
         Ok(())
     }
 
-    /// Closes a kind, and takes the variables that go with it from the core: those of its id, if no
-    /// other kind in the list has that. It stays in the list until they are dropped.
+    /// Closes one kind. If no other kind in the list has its id, takes all variables of this id
+    /// from the core. The kind stays in the list until the caller has dropped the variables.
     fn start_leaving(&mut self, is_it: impl Fn(&Registered) -> bool) -> Leaving {
         let start = |one: &Registered| is_it(one) && !one.is_leaving;
         let Some(index) = self.list.iter().position(start) else {
@@ -124,11 +126,11 @@ impl Kinds {
         let mut gone = ptr::null_mut();
         let has_id = |other: &Registered| other.link().id == id && !other.is_leaving;
         if !self.list.iter().any(has_id) {
-            // The list is locked still: nobody has come with the id meanwhile, and nobody who
-            // had it makes variables any more, since that looks at `open` with the core's lock
-            // held, which this takes.
+            // The list is still locked, so no other kind with this id has been registered since. No
+            // thread creates variables of the closed kind any more: `construct` checks `open` under
+            // the core's lock, which `klp_shadow_free_all()` takes.
             let _taking = TAKING.lock();
-            // SAFETY: All variables of the id are ours.
+            // SAFETY: All variables of this id belong to this library.
             unsafe { bindings::klp_shadow_free_all(id, Some(destruct)) };
             gone = taken();
         }
@@ -144,19 +146,20 @@ impl Kinds {
     }
 }
 
-/// Unregisters kinds, and drops the variables that go with them; returns how many kinds there
-/// were. If others are at it, this waits for them.
+/// Unregisters the kinds that `is_it` selects, and drops their variables if no other kind has the
+/// same id. Returns the number of these kinds. If another thread is unregistering one of them, this
+/// waits for it.
 fn unregister(is_it: impl Fn(&Registered) -> bool) -> usize {
     let mut count = 0;
     loop {
-        // Without the lock: a value's `Drop` may take it.
+        // The lock is released before the variables are dropped: the `Drop` of a value may take it.
         let leaving = REGISTRY.lock().start_leaving(&is_it);
         match leaving {
             Leaving::None => return count,
             Leaving::Waiting => fsleep(Delta::from_millis(1)),
             Leaving::Started(link, gone) => {
-                // SAFETY: It is in the list. By the requirements of `Link::new` variables of this
-                // id are of this type.
+                // SAFETY: The kind is still in the list, so `link` is valid. By the requirements of
+                // `Link::new`, `drop_all` may be called with the variables of this id.
                 unsafe { ((*link).drop_all)(gone) };
                 REGISTRY.lock().remove(link);
                 count += 1;
@@ -165,26 +168,26 @@ fn unregister(is_it: impl Fn(&Registered) -> bool) -> usize {
     }
 }
 
-/// Unregisters the kinds of `module` that are registered still (`mem::forget`), and drops their
-/// variables; returns how many kinds there were.
+/// Unregisters the kinds of `module` that are still registered, since their [`Shadows`] were never
+/// dropped (`mem::forget`), and drops their variables. Returns the number of these kinds.
 ///
-/// To be called when the exit function of `module` has returned, and its memory is still there.
+/// Called when the exit function of `module` has returned, and before its memory is freed.
 pub(crate) fn sweep(module: *const kernel::bindings::module) -> usize {
     unregister(|registered| {
-        // By the code: a kind need not be in a static.
+        // The module is found by the address of code, since a kind need not be in a static.
         // CAST: An address.
         let code = registered.link().drop_all as *const () as usize;
-        // SAFETY: The module is there.
+        // SAFETY: The memory of the module is not freed yet.
         unsafe { bindings::within_module(code, module) }
     })
 }
 
-/// What a kind of shadow variable is known by.
+/// The entry of a kind of shadow variable for the registry.
 ///
 /// # Invariants
 ///
-/// While `open` is set, this is in the list; all others with its `id` there are shared, as it is,
-/// and have its type.
+/// While `open` is set, this is in the list. If the list has other links with the same `id`, all of
+/// them are shared, and have the same type.
 pub struct Link {
     id: c_ulong,
     shared: bool,
@@ -194,11 +197,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// Creates the link, in no list, of the kind `id` with the type that `value` tells.
+    /// Creates the link of the kind `id` with the type that `value` returns. It is in no list.
     ///
     /// # Safety
     ///
-    /// `drop_all` may be called with a list of nodes of that type, to drop the reference of each.
+    /// `drop_all` may be called with a list of nodes of that type, and drops one reference of each.
     /// It is code of the module that has the type.
     pub(super) const unsafe fn new(
         id: c_ulong,
@@ -206,7 +209,7 @@ impl Link {
         value: fn() -> TypeId,
         drop_all: DropAll,
     ) -> Self {
-        // INVARIANT: It is not open.
+        // INVARIANT: `open` is not set.
         Self {
             id,
             shared,
@@ -220,20 +223,21 @@ impl Link {
         self.id
     }
 
-    /// Returns whether variables may be used. To rely on it takes an RCU read section that
-    /// began before, `TAKING`, or the core's lock.
+    /// Returns whether variables may be used. The result is reliable only in an RCU read-side
+    /// section that began before the call, or with `TAKING` or the core's lock held.
     pub(super) fn is_open(&self) -> bool {
         self.open.load(Acquire)
     }
 
-    /// Whether both may be in the list.
+    /// Returns whether both may be in the list at the same time.
     fn goes_with(&self, other: &Self) -> bool {
         self.id != other.id || (self.shared && other.shared && (self.value)() == (other.value)())
     }
 }
 
-/// Has `free` take variables from the core, and returns the list of them; none if the kind
-/// is closed. `free` gets the id and the destructor.
+/// Calls `free`, which takes variables from the core, and returns the list of their nodes. If the
+/// kind is closed, `free` is not called, and the list is empty. `free` gets the id and the
+/// destructor.
 pub(super) fn take(
     link: &Link,
     free: impl FnOnce(c_ulong, bindings::klp_shadow_dtor_t),
@@ -245,9 +249,9 @@ pub(super) fn take(
     taken()
 }
 
-/// Returns what `destruct` has collected while `TAKING` was locked.
+/// Returns the list of nodes that `destruct` has collected. Called with `TAKING` locked.
 fn taken() -> *mut Header {
-    // CAST: What `destruct` has put there.
+    // CAST: `destruct` has stored a pointer.
     TAKEN.xchg(0, Relaxed) as *mut Header
 }
 
@@ -270,9 +274,9 @@ impl<T: Send + Sync> AnyShadow for Shadow<T> {
 
 /// Kinds of shadow variables that are registered, until this is dropped.
 ///
-/// A patch made with [`livepatch!`](crate::livepatch) has this done for it.
+/// [`livepatch!`](crate::livepatch) does this for a patch.
 pub struct Shadows {
-    /// Of the kinds in the list that are these.
+    /// The number that the kinds of this registration have as their `owner`.
     number: u64,
 }
 
@@ -281,14 +285,14 @@ impl Shadows {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: one is registered already.
-    /// - `EEXIST`: its id is taken by one of another type, or that is not shared.
-    /// - `ENOMEM`.
+    /// - `EBUSY`: one of `shadows` is registered already.
+    /// - `EEXIST`: the id of one of `shadows` belongs to a kind of another type, or one of both is
+    ///   not shared.
+    /// - `ENOMEM`: there is no memory for the list.
     ///
     /// # Context
     ///
-    /// May sleep. So does the drop, for an RCU grace period; it may run the `Drop` of any
-    /// value.
+    /// May sleep. The drop sleeps for an RCU grace period, and may run the `Drop` of values.
     pub fn register(shadows: &'static [&'static dyn AnyShadow]) -> Result<Self> {
         let this = {
             let kinds = &mut *REGISTRY.lock();
@@ -305,7 +309,7 @@ impl Shadows {
 }
 
 impl Drop for Shadows {
-    /// Those that were swept with their module are not there any more.
+    /// Unregisters the kinds, except for those that [`sweep`] has unregistered with their module.
     fn drop(&mut self) {
         unregister(|registered| registered.owner == self.number);
     }
