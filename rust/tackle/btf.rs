@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel's type information (BTF) says about functions.
+//! Implements the lookup of functions in the kernel's type information (BTF).
 //!
 //! C headers: [`include/linux/btf.h`](srctree/include/linux/btf.h),
 //! [`include/uapi/linux/btf.h`](srctree/include/uapi/linux/btf.h). The format is described in
@@ -9,20 +9,22 @@
 use kernel::prelude::*;
 use tackle_core::hooks::Returns;
 
-/// The type of what a function returns.
+/// The return type of a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReturnType {
     /// `void`.
     Nothing,
     /// A number, a `bool` or a pointer.
     Known(Returns),
-    /// Something else: a structure.
+    /// Another type, such as a structure.
     Other,
 }
 
-/// Returns the type of what `[MODULE:]FUNCTION` returns; without a module, one of the kernel
-/// proper. [`None`] if the kernel does not know it: it has no BTF, or none of this function; or
-/// the kernel proper or another module has one of the same name, and the kernel finds that.
+/// Returns the return type of `[MODULE:]FUNCTION`. Without a module, this is a function of the
+/// kernel proper.
+///
+/// [`None`] if the type is not known: the kernel has no BTF, or no BTF of this function; or the
+/// kernel proper or another module has a function of the same name, and the kernel finds that one.
 ///
 /// # Context
 ///
@@ -99,7 +101,8 @@ mod types {
     #[cfg(tackle_fault_inject)]
     static BTF_NAME_BY_OFFSET: Unexported = Unexported::new(c"btf_name_by_offset");
 
-    /// How many names and qualifiers of a type are looked through, and how many structures.
+    /// The maximum number of typedefs and qualifiers of a type that are followed, and the maximum
+    /// depth of nested structures.
     const MAX_DEPTH: usize = 16;
 
     /// A type without names and qualifiers.
@@ -111,7 +114,7 @@ mod types {
         Number(u32, bool),
         /// A structure or a union of this many bytes.
         Structure(u32),
-        /// Nothing that C passes or returns as a value.
+        /// A type that C neither passes nor returns as a value, or a packed structure.
         Other,
     }
 
@@ -133,7 +136,7 @@ mod types {
     ///
     /// # Invariants
     ///
-    /// - There is a reference to `btf`, which this holds.
+    /// - This holds a reference to `btf`.
     /// - `id` is that of a BTF_KIND_FUNC_PROTO.
     pub(super) struct Prototype {
         btf: *mut bindings::btf,
@@ -141,34 +144,36 @@ mod types {
     }
 
     impl Prototype {
-        /// Finds that of the function `name` of `module`, or of the kernel proper.
+        /// Finds the prototype of the function `name` of `module`, or of the kernel proper.
         pub(super) fn of(module: Option<&CStr>, name: &CStr) -> Option<Self> {
-            // Without these, the reference cannot be given back.
+            // Checked before a reference is taken, which `btf_put()` drops.
             BTF_PUT.find().ok()?;
             let get_name = BTF_GET_NAME.find().ok()?;
             let mut btf = ptr::null_mut();
-            // SAFETY: The name is a string; `btf` is there during the call.
+            // SAFETY: The name is a string, and `btf` is valid during the call.
             let id = unsafe {
                 bindings::bpf_find_btf_id(name.as_char_ptr(), bindings::BTF_KIND_FUNC, &mut btf)
             };
             let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
-            // INVARIANT: It was found, with a reference.
+            // INVARIANT: `bpf_find_btf_id()` has taken a reference to the BTF. For now the ID is that
+            // of the function. It is set to that of the prototype below.
             let mut this = Self { btf, id };
-            // SAFETY: `const char *btf_get_name(const struct btf *btf)`.
+            // SAFETY: The prototype is `const char *btf_get_name(const struct btf *btf)`, and `btf`
+            // is valid.
             let owner = unsafe { call_at(get_name, [btf.addr(), 0, 0, 0, 0, 0]) };
-            // SAFETY: It is a string, and part of the BTF.
+            // SAFETY: The name is a string, and part of the BTF.
             // CAST: A pointer.
             let owner = unsafe { CStr::from_char_ptr(owner as *const c_char) };
             if *owner != *module.unwrap_or(c"vmlinux") {
                 return None;
             }
             // INVARIANT: The type of a BTF_KIND_FUNC is its prototype.
-            // SAFETY: Of this kind this member is set.
+            // SAFETY: For a BTF_KIND_FUNC the member `type` of the union is set.
             this.id = unsafe { this.get(id)?.__bindgen_anon_1.type_ };
             Some(this)
         }
 
-        /// Returns the type of what the function returns; [`None`] if it is not known.
+        /// Returns the return type of the function; [`None`] if it is not known.
         pub(super) fn return_type(&self) -> Option<ReturnType> {
             Some(match self.returned()? {
                 Type::Void => ReturnType::Nothing,
@@ -191,7 +196,7 @@ mod types {
             let Some(parameters) = self.parameters() else {
                 return false;
             };
-            // Number 0 as the last type stands for `...`.
+            // A last parameter of type 0 stands for `...`.
             let is_fixed = parameters.iter().all(|parameter| parameter.type_ != 0);
             let sizes = || {
                 parameters
@@ -228,43 +233,45 @@ mod types {
                 self.get(parameter.type_).is_some_and(|found| {
                     // CAST: 32 bits.
                     let arguments = [self.btf.addr(), found.name_off as usize, 0, 0, 0, 0];
-                    // SAFETY: `const char *btf_name_by_offset(const struct btf *btf, u32
-                    // offset)`; the offset is that of a name in this BTF.
+                    // SAFETY: The prototype is `const char *btf_name_by_offset(const struct btf
+                    // *btf, u32 offset)`. The offset is that of a name in this BTF.
                     // CAST: A pointer.
                     let text = unsafe { call_at(name_at, arguments) } as *const c_char;
-                    // SAFETY: It is null, or a string that is part of the BTF.
+                    // SAFETY: `text` is null, or a string that is part of the BTF.
                     !text.is_null() && unsafe { CStr::from_char_ptr(text) } == name
                 })
             })
         }
 
         fn returned(&self) -> Option<Type> {
-            // SAFETY: A BTF_KIND_FUNC_PROTO has a type: what is returned.
+            // SAFETY: For a BTF_KIND_FUNC_PROTO the member `type` of the union is set. It is the
+            // return type.
             self.what(unsafe { self.get(self.id)?.__bindgen_anon_1.type_ })
         }
 
-        /// Returns the type of this number.
+        /// Returns the entry of the type with this ID.
         fn get(&self, id: u32) -> Option<&bindings::btf_type> {
-            // SAFETY: By the type invariants. It checks the number. The types are there as long as
-            // the BTF.
+            // SAFETY: By the type invariants `btf` is valid. The function checks the ID. The types
+            // are valid as long as the BTF.
             unsafe { bindings::btf_type_by_id(self.btf, id).as_ref() }
         }
 
-        /// Returns what the type of this number is, behind its names and qualifiers.
+        /// Returns the type with this ID, without its typedefs and qualifiers.
         fn what(&self, id: u32) -> Option<Type> {
             self.what_at(id, MAX_DEPTH)
         }
 
-        /// As [`Prototype::what`]. At most `depth` levels of structures are looked into.
+        /// As [`Prototype::what`], for at most `depth` levels of nested structures.
         fn what_at(&self, mut id: u32, depth: usize) -> Option<Type> {
             for _ in 0..MAX_DEPTH {
-                // Number 0 is `void`.
+                // The ID 0 is `void`.
                 if id == 0 {
                     return Some(Type::Void);
                 }
                 let found = self.get(id)?;
                 let (kind, flag) = (found.info >> 24 & 0x7f, found.info >> 31 != 0);
-                // SAFETY: The member that a kind has is read as a number; each is one.
+                // SAFETY: Both members of the union are numbers of 32 bits, so either can be read,
+                // whichever the kind has set.
                 let (size, next) =
                     unsafe { (found.__bindgen_anon_1.size, found.__bindgen_anon_1.type_) };
                 return Some(match kind {
@@ -278,7 +285,7 @@ mod types {
                     }
                     bindings::BTF_KIND_PTR => Type::Pointer,
                     bindings::BTF_KIND_INT => {
-                        // SAFETY: A BTF_KIND_INT is followed by a word about it.
+                        // SAFETY: A BTF_KIND_INT is followed by a word that has its encoding.
                         let about = unsafe { ptr::from_ref(found).add(1).cast::<u32>().read() };
                         let encoding = about >> 24 & 0xf;
                         if encoding & bindings::BTF_INT_BOOL != 0 {
@@ -289,7 +296,8 @@ mod types {
                     }
                     bindings::BTF_KIND_ENUM | bindings::BTF_KIND_ENUM64 => Type::Number(size, flag),
                     bindings::BTF_KIND_STRUCT | bindings::BTF_KIND_UNION => {
-                        // A packed structure is passed like a long one.
+                        // A packed structure is passed in memory, as one that is too large for
+                        // registers.
                         match self.is_aligned(id, depth) {
                             true => Type::Structure(size),
                             false => Type::Other,
@@ -303,14 +311,15 @@ mod types {
     }
 
     impl Prototype {
-        /// Returns whether each member of a structure or a union is at its natural alignment. To be
-        /// called for small ones: of others it looks at no more than `depth` levels. A structure
-        /// within is to be at a multiple of eight bytes.
+        /// Returns whether each member of a structure or a union is at its natural alignment. A
+        /// nested structure must be at a multiple of eight bytes. At most `depth` levels of nested
+        /// structures are checked. For more than 16 bytes this is true without a check, since such
+        /// a structure is passed in memory in any case.
         fn is_aligned(&self, id: u32, depth: usize) -> bool {
             let (Some(found), Some(depth)) = (self.get(id), depth.checked_sub(1)) else {
                 return false;
             };
-            // SAFETY: Of this kind this member is set.
+            // SAFETY: For a structure or a union the member `size` of the union is set.
             if unsafe { found.__bindgen_anon_1.size } > 16 {
                 return true;
             }
@@ -346,7 +355,8 @@ mod types {
     impl Drop for Prototype {
         fn drop(&mut self) {
             if let Ok(btf_put) = BTF_PUT.find() {
-                // SAFETY: `void btf_put(struct btf *btf)`; by the type invariants.
+                // SAFETY: The prototype is `void btf_put(struct btf *btf)`. By the type invariants
+                // this holds the reference that is dropped.
                 unsafe { call_at(btf_put, [self.btf.addr(), 0, 0, 0, 0, 0]) };
             }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls a kernel function at an address that need not begin with ENDBR.
+//! Implements the call of a kernel function at an address that need not begin with ENDBR.
 
 use kernel::ffi::c_void;
 
@@ -17,16 +17,16 @@ extern "C" {
     ) -> usize;
 }
 
-/// Calls the function at `target` with `registers` as its arguments, and returns what it
-/// leaves in the register of the return value.
+/// Calls the function at `target` with `registers` as its arguments, and returns the register of
+/// the return value.
 ///
-/// There is one copy of this, in `tackle_ftrace.ko`: a live patch contains none of it.
+/// It is not inlined, so that `tackle_ftrace.ko` has the only copy, and a live patch contains none.
 ///
 /// # Safety
 ///
-/// At `target` is a function of the C calling convention, or the part of one behind the
-/// call of ftrace at its entry. It stays there until it has returned. The registers hold
-/// valid arguments; the function ignores those that it has no argument for.
+/// At `target` is a function of the C calling convention, or the part of such a function after the
+/// `call __fentry__` at its entry. The code is not freed until the function has returned. The
+/// registers hold valid arguments. The function ignores registers for which it has no argument.
 #[inline(never)]
 pub(crate) unsafe fn call_at(target: *mut c_void, registers: [usize; 6]) -> usize {
     let [a, b, c, d, e, f] = registers;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whose calls a hook's handler sees.
+//! Implements filters, which run a hook's handler only for the calls of certain tasks or CPUs.
 //!
-//! A filter is asked before its handler, and looks at what the CPU has at hand: a load and a
-//! compare for each thing asked, and for each step of the way to a task's cgroup.
+//! A filter is checked before its handler is called. It is cheap: it takes a load and a comparison
+//! for each condition, and for each step from a task to its cgroup.
 
 mod cgroup;
 mod tree;
@@ -21,7 +21,7 @@ use kernel::prelude::*;
 use tackle_core::hooks::{CpuList, FilterSpec};
 use tree::Tree;
 
-/// Says why there is no filter, for a line that names it.
+/// Returns the reason why a filter could not be created, for a log line that names the filter.
 pub fn reason(error: Error) -> &'static str {
     match error {
         ESRCH => "there is no such process",
@@ -32,7 +32,7 @@ pub fn reason(error: Error) -> &'static str {
     }
 }
 
-/// Tasks and CPUs: all that is set has to agree.
+/// Conditions on the task and the CPU of a call. A call passes if all conditions that are set hold.
 pub struct Filter {
     pid: Option<u32>,
     tgid: Option<u32>,
@@ -42,21 +42,22 @@ pub struct Filter {
 }
 
 impl Filter {
-    /// Makes the filter that is asked for.
+    /// Creates the filter with the conditions of `spec`.
     ///
-    /// A process tree is that of the processes which descend from one at this time, and of
-    /// all which descend from a task of these later, also when their ancestors are gone.
-    /// Each new task of the system is looked at for that, by a hook on `wake_up_new_task()`.
+    /// A process tree has the processes that descend from a given process when the filter is
+    /// created, and all that descend from one of their tasks later, even if their ancestors have
+    /// ended. To follow these, a hook on `wake_up_new_task()` checks each new task of the system.
     ///
     /// # Errors
     ///
-    /// [`reason`] puts these into words.
+    /// [`reason`] returns a message for each.
     ///
-    /// - `ESRCH`: there is no such process.
-    /// - `ENOENT`, `ENOTDIR`: there is no such cgroup. The path is one below the root of the
-    ///   current task's cgroup namespace.
+    /// - `ESRCH`: there is no process with the given ID.
+    /// - `ENOENT`, `ENOTDIR`: there is no cgroup at the given path. The path is relative to the
+    ///   root of the current task's cgroup namespace.
     /// - `EOPNOTSUPP`: the kernel has no cgroups.
-    /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
+    /// - `ENOMEM`: there is no memory for the filter.
+    /// - The errors of [`EntryHook::new`](crate::ftrace::EntryHook::new).
     ///
     /// # Context
     ///
@@ -86,8 +87,8 @@ impl Filter {
     }
 }
 
-/// A handler that sees the calls which its filter lets pass: one of hooks at the entry or the exit,
-/// with or without a prototype, or one that overrides.
+/// A handler with a filter. The handler is called only for calls that pass the filter. It can be
+/// the handler of an entry hook or an exit hook, typed or not, or of an override hook.
 pub struct Filtered<H> {
     filter: Filter,
     handler: H,
@@ -160,7 +161,7 @@ impl<F: Function, H: TypedExitHandler<F>> TypedExitHandler<F> for Filtered<H> {
 }
 
 impl<F: Replaceable, H: OverrideHandler<F>> OverrideHandler<F> for Filtered<H> {
-    /// Calls that the filter does not let pass go on.
+    /// A call that does not pass the filter is not skipped.
     #[inline]
     fn entry<'a>(&self, call: &'a Call, arguments: Arguments<'a, F>) -> Option<Returned<'a, F>> {
         if self.filter.passes(call) {

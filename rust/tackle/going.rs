@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What has to be done with hooks and live patches when modules come and go.
+//! Implements the module notifiers, which arm and remove hooks and shadow variables when modules
+//! are loaded and unloaded.
 //!
-//! The base does the like for files and qdiscs (`rust/base/going.rs`). If both had a loop of their
-//! own, the code of a module that the one waits for could register what the other has removed
-//! already. So the notifiers here do all steps, and are told before those of the base, which find
-//! nothing left.
+//! The base does the same for files and qdiscs (`rust/base/going.rs`). Each removal may wait for
+//! code of the module, and this code may register an object of another kind again. If each crate
+//! had a loop of its own, such an object could remain. So the notifiers here do all steps in one
+//! loop. They run before those of the base, which then find nothing to remove.
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
@@ -22,7 +23,7 @@ use kernel::{
 pub(crate) use tackle_base::going::note;
 use tackle_base::going::{self, registered, Block, FIRST, LAST};
 
-/// The registrations by which this file is told of modules.
+/// The registrations of the module notifiers.
 #[pin_data]
 pub(crate) struct Notifier {
     #[pin]
@@ -34,7 +35,7 @@ pub(crate) struct Notifier {
 impl Notifier {
     /// Creates an initialiser that registers it.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
-        // SAFETY: The module loader may call them, and it calls them with a module.
+        // SAFETY: The module loader calls the notifiers with a module, as they require.
         unsafe {
             try_pin_init!(Self {
                 first <- registered(notify, FIRST),
@@ -53,7 +54,7 @@ unsafe extern "C" fn notify(
     data: *mut c_void,
 ) -> c_int {
     let module: *mut kernel::bindings::module = data.cast();
-    // The symbols of init functions are there until now.
+    // The symbols of init functions are removed after the notifiers have run.
     #[cfg(tackle_fault_inject)]
     crate::fault::name_points();
     // CAST: An enumeration of small numbers.
@@ -71,7 +72,7 @@ unsafe extern "C" fn notify(
     0
 }
 
-/// As [`notify`], after all others that are told, but for those of the base.
+/// As [`notify`], but runs after all other notifiers, except for those of the base.
 ///
 /// # Safety
 ///
@@ -84,7 +85,7 @@ unsafe extern "C" fn notify_last(
     let module: *mut kernel::bindings::module = data.cast();
     // CAST: As above.
     match action as u32 {
-        // Its type information (BTF) is there.
+        // Done last, when the kernel has loaded the type information (BTF) of the module.
         #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
         bindings::module_state_MODULE_STATE_COMING => {
             // SAFETY: By the function's requirements.
@@ -98,7 +99,8 @@ unsafe extern "C" fn notify_last(
     0
 }
 
-/// Does what has to be done before `module` is freed. Nothing here can fail.
+/// Removes the hooks, shadow variables and objects of the base that use `module`, before the module
+/// is freed. It cannot fail.
 ///
 /// # Safety
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `hook_module!`: a module that hooks one function.
+//! Implements `hook_module!`, which declares a module that hooks one function.
 
 use crate::{
     debugfs::{self, Scope, ScopedDir},
@@ -10,7 +10,7 @@ use crate::{
 use kernel::{fmt, prelude::*};
 use tackle_core::hooks::FilterSpec;
 
-/// What [`hook_module!`](crate::hook_module) declares.
+/// A module that [`hook_module!`](crate::hook_module) declares.
 #[doc(hidden)]
 pub trait HookModule: Send + Sync + 'static {
     const NAME: &'static CStr;
@@ -114,7 +114,7 @@ impl<M: ExitModule> Exit<M> {
     }
 }
 
-/// Returns the function, if one is named.
+/// Returns `function`, or logs an error and returns `EINVAL` if it is empty.
 fn named(function: &'static CStr, log: Log) -> Result<&'static CStr> {
     if function.is_empty() {
         log(format_args!(
@@ -159,27 +159,27 @@ fn files<M: HookModule, H: HasState<M::State>>(
 /// }
 /// ```
 ///
-/// The keys are in this order, and there are all of them.
+/// All keys are required, in this order.
 ///
-/// `state` is the type of what the handlers share, and an expression that makes it. `entry` gets a
-/// reference to it and the [`Call`](crate::ftrace::Call). Each of `files` is read from
-/// `/sys/kernel/debug/tackle/NAME/`; its function writes the text.
+/// `state` is the type of the data that the handlers share, and an expression that creates it.
+/// `entry` gets a reference to the state and the [`Call`](crate::ftrace::Call). Each of `files` is
+/// a file in `/sys/kernel/debug/tackle/NAME/`, whose function writes its text.
 ///
 /// With `data: TYPE` and `exit`, the hook is an [`ExitHook`](crate::ftrace::ExitHook): `entry`
 /// returns an `Option<TYPE>`, and `exit` gets the [`Return`](crate::ftrace::Return) and the data.
 ///
-/// The module has the parameters `function` and `tgid`. With `tgid` the handlers run for the calls
-/// of one process; 0 stands for all processes. The licence is GPL, as that of the library.
+/// The module has the parameters `function` and `tgid`. With `tgid` the handlers run only for the
+/// calls of this process; 0 stands for all processes. The licence is GPL, as that of the library.
 ///
 /// # Errors
 ///
 /// When the module is loaded:
 ///
 /// - `EINVAL`: `function` is missing, or cannot be traced.
-/// - Those of [`EntryHook::new`](crate::ftrace::EntryHook::new),
+/// - The errors of [`EntryHook::new`](crate::ftrace::EntryHook::new),
 ///   [`ExitHook::new`](crate::ftrace::ExitHook::new) and
-///   [`Filter::new`](crate::filter::Filter::new). The log has the reason of all these.
-/// - Those of `state`.
+///   [`Filter::new`](crate::filter::Filter::new). The reason of all these is logged.
+/// - The errors of the expression of `state`.
 #[macro_export]
 macro_rules! hook_module {
     (

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What KUnit tests need to stand in for the rest of the kernel: functions to hook, beside what
-//! the base has (`rust/base/kunit.rs`).
+//! Implements the support for KUnit tests: functions for them to hook, in addition to the support
+//! in the base (`rust/base/kunit.rs`).
 
 mod function;
 

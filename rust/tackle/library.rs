@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What this crate holds from when its module is loaded until it is unloaded.
+//! Implements the initialisation of this crate, and the registrations that it holds while its
+//! module is loaded.
 
 use crate::going;
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
@@ -24,9 +25,10 @@ pub(crate) fn ready() -> Result {
     READINESS.get()
 }
 
-/// What `tackle_ftrace.ko` holds while it is loaded: that it is told of modules and of oopses.
+/// The registrations that `tackle_ftrace.ko` holds while it is loaded: its notifiers for modules
+/// and for oopses.
 ///
-/// There is one at most.
+/// There is at most one `Library`.
 pub struct Library {
     // Dropped in this order.
     _modules: Pin<KBox<going::Notifier>>,
@@ -44,16 +46,17 @@ static MODULE: AtomicPtr<kernel::bindings::module> = AtomicPtr::new(ptr::null_mu
 
 /// Keeps this crate and its base loaded until reboot.
 ///
-/// To be called while a module uses it.
+/// Called while a module uses this crate, so that its reference count is not 0.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 pub(crate) fn keep() {
-    // SAFETY: It is null, or that of this crate, which is loaded.
+    // SAFETY: The pointer is null, or that of this crate's module, which is loaded.
     unsafe { bindings::__module_get(MODULE.load(Ordering::Relaxed)) };
 }
 
-/// Takes back what [`keep`] has done, once.
+/// Drops the reference that one call of [`keep`] has taken.
 ///
-/// The caller runs code of this crate, which waits for that when it is unloaded.
+/// The caller still runs code of this crate after this. The crate waits for such code when it is
+/// unloaded.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]
 pub(crate) fn release() {
     // SAFETY: As above.
@@ -61,21 +64,21 @@ pub(crate) fn release() {
 }
 
 impl Library {
-    /// Sets this crate up. `module` is that of this crate.
+    /// Initialises this crate. `module` is the module of this crate.
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: that was done before.
-    /// - `ENOENT`: the kernel lacks a function that the library needs; the log names it.
-    /// - `ENOMEM`.
+    /// - `EBUSY`: the crate was initialised before.
+    /// - `ENOENT`: the kernel lacks a function that the library needs; the log has its name.
+    /// - `ENOMEM`: there is no memory for the registrations.
     ///
     /// # Context
     ///
     /// May sleep.
     pub fn new(#[allow(unused)] module: &'static ThisModule) -> Result<Self> {
         READINESS.claim()?;
-        // SAFETY: A claim succeeds once, so this is the only time. No lock is taken before
-        // `READINESS` is set.
+        // SAFETY: A claim succeeds only once, so each lock is initialised once. No lock is taken
+        // before `READINESS` is set.
         unsafe {
             #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
             ftrace::init();

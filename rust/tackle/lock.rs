@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A raw spinlock, for hooks on functions whose callers hold one.
+//! Implements a raw spinlock, for hooks on functions whose callers hold a raw spinlock.
 //!
 //! C header: [`include/linux/spinlock.h`](srctree/include/linux/spinlock.h)
 //!
-//! The kernel's crate has `spinlock_t` alone. Lockdep refuses that lock where a `raw_spinlock_t` is
-//! held, as `pi_lock` is while a task is woken up: on a kernel with `PREEMPT_RT`, the former sleeps.
+//! The kernel's crate supports only `spinlock_t`. Lockdep reports an error if a `spinlock_t` is
+//! taken while a `raw_spinlock_t` is held, such as `pi_lock` while a task is woken up. The reason
+//! is that a `spinlock_t` sleeps on a kernel with `PREEMPT_RT`.
 
 use crate::bindings;
 use kernel::{

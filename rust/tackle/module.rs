@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle_ftrace.ko`: what the library has on ftrace, kprobes and live patching, as a module.
+//! Implements the module `tackle_ftrace.ko`: the part of the library that uses ftrace, kprobes and
+//! live patching.
 //!
-//! A crate of its own, since `module!` defines the init and exit functions, which
+//! This is a crate of its own, since `module!` defines the init and exit functions, which
 //! must not be among the library's exported symbols.
 
 #![forbid(unsafe_code)]

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Automatic NUMA balancing: its events for observers, its policy, and the machine's nodes.
+//! Implements the interface to automatic NUMA balancing: its events for observers, policies that
+//! change its decisions, and the nodes of the machine.
 //!
-//! The kernel's balancing makes page table entries of a task fault now and then, counts where
-//! the memory of these hinting faults is, migrates memory to the task and the task to its
-//! memory (`kernel/sched/fair.c`). A [`Registration`] makes these steps known to an
-//! [`Observer`]:
+//! The kernel's balancing makes page table entries of a task fault periodically, and counts on
+//! which node the memory of these hinting faults is. It migrates memory to the node of the task,
+//! and the task to the node of its memory (`kernel/sched/fair.c`). A [`Registration`] calls an
+//! [`Observer`] at these steps:
 //!
 //! ```ignore
 //! struct Local(Counter);
@@ -21,11 +22,12 @@
 //! let registration = Registration::new(Local(Counter::new()?), Events::FAULT)?;
 //! ```
 //!
-//! A [`Policy`] decides what the kernel's rules decide otherwise: what is scanned, which node a task
+//! A [`Policy`] replaces decisions of the kernel: which VMAs are scanned, which node a task
 //! prefers, which folios a fault migrates.
 //!
-//! C modules have the same by `include/tackle/numa.h`. An event is hooks on kernel functions,
-//! which are there while an observer needs them. `Documentation/numa.rst` lists the functions.
+//! C modules have the same interface by `include/tackle/numa.h`. An event is implemented by hooks
+//! on kernel functions, which exist while an observer needs them. `Documentation/numa.rst` lists
+//! the functions.
 //!
 //! C headers: [`include/linux/nodemask.h`](srctree/include/linux/nodemask.h),
 //! [`include/linux/sched/numa_balancing.h`](srctree/include/linux/sched/numa_balancing.h)
@@ -83,14 +85,14 @@ pub(crate) unsafe fn init() {
     }
 }
 
-/// What is called at the events that a [`Registration`] names.
+/// The methods that are called at the events that a [`Registration`] selects.
 ///
 /// # Context
 ///
-/// Preemption is disabled and RCU watches. The code must not sleep and must not take a lock that
-/// a caller of the scheduler or of the memory management can hold; a lock of its own must disable
-/// interrupts. It runs on many CPUs at once. Kernel functions that it calls are not observed. The
-/// events say what else is special.
+/// Preemption is disabled, and RCU is watching. An observer must not sleep, and must not take a
+/// lock that a caller of the scheduler or of the memory management can hold. A lock of its own must
+/// disable interrupts. It runs on many CPUs at once. Kernel functions that it calls are not
+/// observed. The types of the events describe further rules.
 pub trait Observer: Send + Sync + 'static {
     /// The kernel handles a hinting fault.
     fn hint(&self, _hint: &Hint<'_>) {}

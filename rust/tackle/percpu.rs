@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counters of which each CPU has its own, for what is counted too often to share a cache
-//! line.
+//! Implements per-CPU counters, for events that are too frequent for CPUs to share a cache line.
 //!
 //! C header: [`include/linux/percpu.h`](srctree/include/linux/percpu.h)
 
@@ -13,26 +12,26 @@ use kernel::prelude::*;
 ///
 /// # Invariants
 ///
-/// `counts` is what `alloc_percpu(u64)` has returned.
+/// `counts` is the per-CPU address that `alloc_percpu(u64)` has returned.
 pub struct Counter {
     counts: NonZeroUsize,
 }
 
 impl Counter {
-    /// Makes a counter.
+    /// Creates a counter.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no per-CPU memory.
     ///
     /// # Context
     ///
     /// May sleep.
     pub fn new() -> Result<Self> {
         fault::ALLOC_PERCPU.check()?;
-        // SAFETY: May be called where sleeping is allowed.
+        // SAFETY: The function may be called where sleeping is allowed, and the caller may sleep.
         let counts = unsafe { bindings::alloc_percpu_u64() };
-        // INVARIANT: Just returned.
+        // INVARIANT: `alloc_percpu(u64)` has just returned this address.
         Ok(Self {
             counts: NonZeroUsize::new(counts).ok_or(ENOMEM)?,
         })
@@ -72,14 +71,14 @@ impl Counter {
         self.counts.get()
     }
 
-    /// Returns the sum of all CPUs, which may count meanwhile.
+    /// Returns the sum over all CPUs. Other CPUs may change their counts during the call.
     pub fn sum(&self) -> u64 {
         // SAFETY: By the type invariants.
         unsafe { bindings::sum_percpu_u64(self.counts.get()) }
     }
 }
 
-/// Counts one in the counter of this [`Counter::address`].
+/// Adds one to the counter with this [`Counter::address`].
 ///
 /// # Safety
 ///
@@ -99,7 +98,7 @@ pub(crate) unsafe fn increment(counts: usize) {
 
 impl Drop for Counter {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants; nobody counts any more.
+        // SAFETY: By the type invariants. No other reference to the counter exists.
         unsafe { bindings::free_percpu_u64(self.counts.get()) };
     }
 }

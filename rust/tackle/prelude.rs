@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What modules of each kind begin with: `use tackle::prelude::hook::*;`, and likewise `qdisc` and
-//! `patch`.
+//! Defines a prelude for each kind of module: `use tackle::prelude::hook::*;`, and likewise `qdisc`
+//! and `patch`.
 //!
-//! Each has the kernel's prelude.
+//! Each includes the kernel's prelude.
 
 /// For modules with hooks.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES, CONFIG_FPROBE))]

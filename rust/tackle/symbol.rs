@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds symbols of the kernel and of modules by name, and the place in a function that
-//! ftrace can hook.
+//! Implements the lookup of symbols of the kernel and of modules by name, and of the address in a
+//! function that ftrace can hook.
 //!
 //! C headers: [`include/linux/kallsyms.h`](srctree/include/linux/kallsyms.h),
 //! [`include/linux/module.h`](srctree/include/linux/module.h),
 //! [`include/linux/ftrace.h`](srctree/include/linux/ftrace.h)
 //!
-//! The kernel exports no function that does this. But a kprobe that is registered disabled
-//! arms nothing, and gives the address of its symbol. [`init`] so finds the functions that
-//! live patching uses for its symbols, and this module calls them by their addresses.
+//! The kernel exports no function for this. But a kprobe can be registered as disabled: then it
+//! changes no code, and the registration returns the address of its symbol. In this way [`init`]
+//! finds the functions by which live patching looks up symbols. This module calls them by their
+//! addresses.
 
 use crate::{bindings, call_at::call_at, fault};
 use kernel::{
@@ -35,12 +36,12 @@ impl Unexported {
         }
     }
 
-    /// Finds the function, unless that was done before. Returns its address as [`call_at`] wants
-    /// it.
+    /// Finds the function, unless it was found before. Returns its address, for [`call_at`].
     ///
     /// # Errors
     ///
-    /// `ENOENT`: the kernel does not have the function. `ENOMEM`.
+    /// - `ENOENT`: the kernel does not have the function.
+    /// - `ENOMEM`: there is no memory for the lookup.
     ///
     /// # Context
     ///
@@ -52,11 +53,11 @@ impl Unexported {
         self.address()
     }
 
-    /// Returns the address as [`call_at`] wants it.
+    /// Returns the address, for [`call_at`].
     ///
     /// # Errors
     ///
-    /// `ENODEV`: [`Unexported::find`] has not found it.
+    /// `ENODEV`: [`Unexported::find`] has not found the function, or was not called.
     pub(crate) fn address(&self) -> Result<*mut c_void> {
         match self.address.load(Relaxed) {
             0 => Err(ENODEV),
@@ -71,11 +72,12 @@ static ON_EACH: Unexported = Unexported::new(c"kallsyms_on_each_symbol");
 static MODULE_ON_EACH: Unexported = Unexported::new(c"module_kallsyms_on_each_symbol");
 static FTRACE_LOCATION: Unexported = Unexported::new(c"ftrace_location");
 
-/// Finds the functions that the others here call.
+/// Finds the unexported functions that the other functions of this module call.
 ///
 /// # Errors
 ///
-/// `ENOENT`: the kernel does not have one of them; the log names it. `ENOMEM`.
+/// - `ENOENT`: the kernel does not have one of them; the log has its name.
+/// - `ENOMEM`: there is no memory for the lookup.
 ///
 /// # Context
 ///
@@ -131,7 +133,8 @@ impl<F> Visit<F> {
         core::ptr::from_mut(self).expose_provenance()
     }
 
-    /// Notes what the visitor returned; an error stops the walk.
+    /// Stores the result of the visitor. Returns the callback's return value: not 0 after an error,
+    /// which ends the iteration.
     fn note(&mut self, result: Result) -> c_int {
         self.result = result;
         c_int::from(result.is_err())
@@ -145,7 +148,8 @@ unsafe extern "C" fn visit_address<F: FnMut(usize) -> Result>(
     data: *mut c_void,
     address: c_ulong,
 ) -> c_int {
-    // SAFETY: By the function's requirements; the walk calls one visitor at a time.
+    // SAFETY: By the function's requirements. The kernel makes one call at a time, so the reference
+    // is exclusive.
     let visit = unsafe { &mut *data.cast::<Visit<F>>() };
     let result = (visit.visitor)(address);
     visit.note(result)
@@ -161,7 +165,7 @@ unsafe extern "C" fn visit_symbol<F: FnMut(&CStr, usize) -> Result>(
 ) -> c_int {
     // SAFETY: As in `visit_address`.
     let visit = unsafe { &mut *data.cast::<Visit<F>>() };
-    // SAFETY: By the function's requirements; it stays during the call.
+    // SAFETY: By the function's requirements `name` is a string. It is valid during the call.
     let result = (visit.visitor)(unsafe { CStr::from_char_ptr(name) }, address);
     visit.note(result)
 }
@@ -171,7 +175,8 @@ unsafe extern "C" fn visit_symbol<F: FnMut(&CStr, usize) -> Result>(
 ///
 /// # Errors
 ///
-/// The first one of `visitor`, which ends the walk; `ENODEV` without the library.
+/// - The first error of `visitor`, which ends the iteration.
+/// - `ENODEV`: the library is not loaded.
 ///
 /// # Context
 ///
@@ -180,9 +185,9 @@ pub(crate) fn each_in_vmlinux<F: FnMut(usize) -> Result>(name: &CStr, visitor: F
     let mut visit = Visit::new(visitor);
     let callback = visit_address::<F> as *const () as usize;
     let name = name.as_char_ptr().expose_provenance();
-    // SAFETY: `int kallsyms_on_each_match_symbol(int (*fn)(void *, unsigned long), const
-    // char *name, void *data)`: the callback is of that type, and `data` is what it wants.
-    // The function is part of the kernel.
+    // SAFETY: The prototype is `int kallsyms_on_each_match_symbol(int (*fn)(void *, unsigned long),
+    // const char *name, void *data)`. The callback has the type of `fn`, and `data` is that of its
+    // `Visit`. The function is part of the kernel, so it is not freed.
     unsafe {
         call_at(
             ON_EACH_MATCH.address()?,
@@ -200,12 +205,12 @@ pub(crate) fn each_in_vmlinux<F: FnMut(usize) -> Result>(name: &CStr, visitor: F
 ///
 /// # Context
 ///
-/// May sleep. Walks some 200,000 symbols.
+/// May sleep. It iterates over about 200,000 symbols.
 pub(crate) fn all_in_vmlinux<F: FnMut(&CStr, usize) -> Result>(visitor: F) -> Result {
     let mut visit = Visit::new(visitor);
     let callback = visit_symbol::<F> as *const () as usize;
-    // SAFETY: `int kallsyms_on_each_symbol(int (*fn)(void *, const char *, unsigned long),
-    // void *data)`; else as above.
+    // SAFETY: The prototype is `int kallsyms_on_each_symbol(int (*fn)(void *, const char *,
+    // unsigned long), void *data)`. The rest is as in `each_in_vmlinux`.
     unsafe { call_at(ON_EACH.address()?, [callback, visit.data(), 0, 0, 0, 0]) };
     visit.result
 }
@@ -213,8 +218,8 @@ pub(crate) fn all_in_vmlinux<F: FnMut(&CStr, usize) -> Result>(visitor: F) -> Re
 /// Calls `visitor` with the name and the address of each symbol of the module `module`, or
 /// of all modules, in the order of `/proc/kallsyms`.
 ///
-/// A module has its symbols here from before it is told to those who wait for modules until
-/// after they were told that it goes.
+/// This includes the symbols of a module already before the module notifiers run for its loading,
+/// and still after they have run for its unloading.
 ///
 /// # Errors
 ///
@@ -222,7 +227,7 @@ pub(crate) fn all_in_vmlinux<F: FnMut(&CStr, usize) -> Result>(visitor: F) -> Re
 ///
 /// # Context
 ///
-/// May sleep; holds `module_mutex` while the visitor runs: no module is freed meanwhile.
+/// May sleep. Holds `module_mutex` while the visitor runs, so that no module is freed.
 pub(crate) fn all_in_modules<F: FnMut(&CStr, usize) -> Result>(
     module: Option<&CStr>,
     visitor: F,
@@ -230,8 +235,9 @@ pub(crate) fn all_in_modules<F: FnMut(&CStr, usize) -> Result>(
     let mut visit = Visit::new(visitor);
     let callback = visit_symbol::<F> as *const () as usize;
     let module = module.map_or(0, |name| name.as_char_ptr().expose_provenance());
-    // SAFETY: `int module_kallsyms_on_each_symbol(const char *modname, int (*fn)(void *,
-    // const char *, unsigned long), void *data)`; `modname` may be NULL; else as above.
+    // SAFETY: The prototype is `int module_kallsyms_on_each_symbol(const char *modname, int
+    // (*fn)(void *, const char *, unsigned long), void *data)`. `modname` may be NULL. The rest is
+    // as in `each_in_vmlinux`.
     unsafe {
         call_at(
             MODULE_ON_EACH.address()?,
@@ -241,15 +247,16 @@ pub(crate) fn all_in_modules<F: FnMut(&CStr, usize) -> Result>(
     visit.result
 }
 
-/// Returns the address of the `call __fentry__` of the function at `address`, which may be
-/// that of the function or of the call; [`None`] if ftrace has no such function.
+/// Returns the address of the `call __fentry__` of a function. `address` is that of the function or
+/// of the call. [`None`] if ftrace cannot hook a function there.
 ///
 /// # Context
 ///
 /// Any.
 pub(crate) fn ftrace_location(address: usize) -> Option<usize> {
     let function = FTRACE_LOCATION.address().ok()?;
-    // SAFETY: `unsigned long ftrace_location(unsigned long ip)`, for any number.
+    // SAFETY: The prototype is `unsigned long ftrace_location(unsigned long ip)`, and any number is
+    // a valid argument.
     match unsafe { call_at(function, [address, 0, 0, 0, 0, 0]) } {
         0 => None,
         location => Some(location),
@@ -258,12 +265,12 @@ pub(crate) fn ftrace_location(address: usize) -> Option<usize> {
 
 /// Returns the address of the symbol `name`, which may be a function or data.
 ///
-/// `module:name` is a module's. Without a module, this is the first symbol of that name in
-/// the kernel proper, or if there is none, in a module.
+/// `module:name` is a symbol of a module. A name without a module is the first symbol of that name
+/// in the kernel proper, or, if there is none, in a module.
 ///
 /// # Errors
 ///
-/// - `ENOENT`: there is no such symbol.
+/// - `ENOENT`: there is no symbol of this name.
 /// - `ENOMEM`: there is no memory for the look-up.
 /// - `ENODEV`: the library is not loaded.
 ///
@@ -291,11 +298,12 @@ pub fn lookup(name: &CStr) -> Result<usize> {
     found.ok_or(ENOENT)
 }
 
-/// Splits `module:name`.
+/// Splits `module:name` into the module, if there is one, and the name.
 ///
 /// # Errors
 ///
-/// `ENOENT`: the name is empty, or the module's is not UTF-8. `ENOMEM`.
+/// - `ENOENT`: the name is empty, or that of the module is not UTF-8.
+/// - `ENOMEM`: there is no memory for the name of the module.
 pub(crate) fn split(name: &CStr) -> Result<(Option<CString>, &CStr)> {
     let bytes = name.to_bytes_with_nul();
     let (module, name) = match bytes.iter().position(|&byte| byte == b':') {
@@ -306,7 +314,7 @@ pub(crate) fn split(name: &CStr) -> Result<(Option<CString>, &CStr)> {
         }
         None => (None, name),
     };
-    // Sections of modules have symbols without a name.
+    // Refuse an empty name, which would match the symbols of a module's sections.
     if name.is_empty() {
         return Err(ENOENT);
     }
@@ -324,7 +332,8 @@ pub(crate) struct Symbol {
 ///
 /// # Errors
 ///
-/// `ENOMEM`; `EINVAL`: the names are not UTF-8.
+/// - `EINVAL`: the names are not UTF-8.
+/// - `ENOMEM`: there is no memory for the names.
 ///
 /// # Context
 ///
@@ -332,13 +341,13 @@ pub(crate) struct Symbol {
 pub(crate) fn symbol_at(address: usize) -> Result<Option<Symbol>> {
     const LEN: usize = bindings::KSYM_SYMBOL_LEN;
     let mut text = KVec::from_elem(0u8, LEN, GFP_KERNEL)?;
-    // SAFETY: `text` has room for what it writes: at most `KSYM_SYMBOL_LEN` bytes.
+    // SAFETY: The function writes at most `KSYM_SYMBOL_LEN` bytes, and `text` has room for these.
     let len = unsafe { bindings::sprint_symbol_no_offset(text.as_mut_ptr(), address) };
-    // `function [module]`, and perhaps more in the brackets.
+    // The text is `function [module]`, perhaps with more in the brackets.
     let text = text.get(..len as usize).unwrap_or_default();
     let text = core::str::from_utf8(text).map_err(|_| EINVAL)?;
     if text.starts_with("0x") {
-        // An address without a symbol.
+        // The address has no symbol.
         return Ok(None);
     }
     let (name, rest) = text.split_once(" [").unwrap_or((text, ""));
@@ -354,11 +363,12 @@ pub(crate) fn symbol_at(address: usize) -> Result<Option<Symbol>> {
     }))
 }
 
-/// Returns the name of the module that has `address`; [`None`] for the kernel proper.
+/// Returns the name of the module that contains `address`; [`None`] for the kernel proper.
 ///
 /// # Errors
 ///
-/// `EINVAL`: no symbol is at or before the address. `ENOMEM`.
+/// - `EINVAL`: no symbol is at or before the address.
+/// - `ENOMEM`: there is no memory for the names.
 ///
 /// # Context
 ///

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The time, for hooks.
+//! Implements a clock that hooks can read in any context.
 //!
 //! C header: [`include/linux/timekeeping.h`](srctree/include/linux/timekeeping.h)
 
 use crate::bindings;
 
-/// Returns the monotonic clock's nanoseconds.
+/// Returns the time of the monotonic clock in nanoseconds.
 ///
-/// Two readings on different CPUs can be out of order by the clock's last adjustment.
+/// When the clock is adjusted, readings on different CPUs can be out of order by the size of the
+/// adjustment.
 ///
 /// # Context
 ///
-/// Any, NMIs included, and functions of timekeeping itself: it waits for nobody.
+/// Any, including NMIs and functions of timekeeping itself, since it never waits for a lock or a
+/// writer.
 #[inline]
 pub fn mono_fast_ns() -> u64 {
-    // SAFETY: May be called in any context.
+    // SAFETY: The function may be called in any context.
     unsafe { bindings::ktime_get_mono_fast_ns() }
 }

@@ -61,7 +61,8 @@ impl Patch {
     /// # Errors
     ///
     /// - `EBUSY`: this was called before, with success or without; another user redirects one of
-    ///   the functions, such as a kprobe with a `post_handler` or a hook; or ftrace is switched off.
+    ///   the functions, such as a kprobe with a `post_handler` or a hook; or ftrace is switched
+    ///   off.
     /// - `EINVAL`: the module is not marked as a live patch (`livepatch!` does that); a function is
     ///   not in its object, or several functions have its name; or the states are not compatible
     ///   with those of the enabled patches.

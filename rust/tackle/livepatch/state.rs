@@ -163,8 +163,8 @@ impl Transition<'_> {
     /// Returns the state `id` of the newest patch before this one that has it:
     /// `klp_get_prev_state()`.
     ///
-    /// This is [`None`] in the callbacks of modules. A module can be loaded and unloaded while there
-    /// is no transition, and the core does not return previous states then.
+    /// This is [`None`] in the callbacks of modules. A module can be loaded and unloaded while
+    /// there is no transition, and the core does not return previous states then.
     pub fn previous_state(&self, id: usize) -> Option<PreviousState> {
         if self.module().is_some() {
             return None;
