@@ -155,8 +155,8 @@ mod types {
                 bindings::bpf_find_btf_id(name.as_char_ptr(), bindings::BTF_KIND_FUNC, &mut btf)
             };
             let id = u32::try_from(id).ok().filter(|id| *id > 0)?;
-            // INVARIANT: `bpf_find_btf_id()` has taken a reference to the BTF. For now the ID is that
-            // of the function. It is set to that of the prototype below.
+            // INVARIANT: `bpf_find_btf_id()` has taken a reference to the BTF. For now the ID is
+            // that of the function. It is set to that of the prototype below.
             let mut this = Self { btf, id };
             // SAFETY: The prototype is `const char *btf_get_name(const struct btf *btf)`, and `btf`
             // is valid.

@@ -1,29 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernel functions as types: a name with the C prototype that belongs to it.
+//! Implements types that represent kernel functions: each has the name and the C prototype of a
+//! function.
 //!
-//! Hooks and live patches know a function by its name alone, and its arguments come in
-//! registers, as bare numbers. A [`Function`] ties the name to a prototype, so that the compiler
-//! compares a handler or a replacement with that.
+//! Hooks and live patches identify a function by its name alone, and get its arguments as plain
+//! registers. A [`Function`] ties the name to a prototype, so that the compiler checks a handler or
+//! a replacement against the prototype.
 //!
 //! # What safe code can declare
 //!
-//! - [`function!`](crate::function): a function that a header of the kernel declares. bindgen
-//!   has read that header; a prototype that differs from it does not compile.
-//! - [`header!`](crate::header): the functions of a C header of this checkout, and what the
-//!   header says about them (`include/tackle/function.h`).
-//! - [`targets`]: functions that are static in their C files, for which the library vouches.
+//! - [`function!`](crate::function): a function that a header of the kernel declares. The prototype
+//!   is compared with the one that bindgen has read from the header. If they differ, it does not
+//!   compile.
+//! - [`header!`](crate::header): the functions of a C header of this checkout, with the properties
+//!   that the header states (`include/tackle/function.h`).
+//! - [`targets`]: functions that are static in their C files, whose prototypes the library states.
 //!
-//! All else is a promise of the module's author, which the compiler cannot check: that a
+//! Other properties are promises of the module's author, which the compiler cannot check: that a
 //! function is at a certain position or in a certain module, and that it may be replaced
-//! ([`position`], [`in_module`], [`assume_replaceable`]). These are `unsafe`, and a module with
-//! `#![forbid(unsafe_code)]` cannot make them.
+//! ([`position`], [`in_module`], [`assume_replaceable`]). These promises are `unsafe`, so a module
+//! with `#![forbid(unsafe_code)]` cannot make them.
 //!
-//! # What a prototype does not say
+//! # What a prototype does not contain
 //!
-//! A C function promises its callers more than types: what it returns, what it fills in,
-//! what it frees. Safe code can only skip or replace a function that is [`Replaceable`], for
-//! which somebody has checked that the kernel's memory safety does not depend on it.
+//! The callers of a C function rely on more than its types: on the value that it returns, the
+//! memory that it fills in, the memory that it frees. So safe code can skip or replace a function
+//! only if it is [`Replaceable`]: an author has checked that the kernel's memory safety does not
+//! depend on these.
 
 use core::{fmt, marker::PhantomData};
 use kernel::{bindings::seq_file, ffi::c_void, prelude::*, seq_file::SeqFile};
@@ -43,7 +46,7 @@ pub use {original::Original, replacement::Replacement};
 #[doc(hidden)]
 pub use replacement::Replaced;
 
-/// How many arguments a function can have here: those that the x86-64 calling convention
+/// The maximum number of arguments of a function: those that the x86-64 calling convention
 /// passes in registers.
 pub const MAX_ARGUMENTS: usize = 6;
 
@@ -76,8 +79,8 @@ pub unsafe trait Function: 'static {
 ///
 /// # Safety
 ///
-/// The kernel stays memory safe whatever safe code does in the place of the function, and
-/// whatever value of the function's type it returns. A pointer that it returns is null or one
+/// The kernel stays memory safe if safe code runs instead of the function, whatever that code does,
+/// and whatever value of the function's type it returns. A pointer that it returns is null or one
 /// of the arguments.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` may not be skipped or replaced by safe code",
@@ -85,11 +88,11 @@ pub unsafe trait Function: 'static {
 )]
 pub unsafe trait Replaceable: Function {}
 
-/// A function that does not free what its arguments point to.
+/// A function that does not free the objects that its arguments point to.
 ///
 /// # Safety
 ///
-/// As above, for each of its arguments that is a pointer.
+/// The function frees none of the objects that its pointer arguments point to.
 pub unsafe trait KeepsArguments: Function {}
 
 /// A promise about a function, which [`function!`](crate::function) takes.
@@ -97,7 +100,7 @@ pub unsafe trait KeepsArguments: Function {}
 pub struct Promise<T>(T);
 
 impl<T: Copy> Promise<T> {
-    /// Returns what is promised.
+    /// Returns the promised value.
     pub const fn get(&self) -> T {
         self.0
     }
@@ -136,21 +139,21 @@ pub const unsafe fn assume_replaceable() -> Promise<()> {
 ///
 /// Implemented for `unsafe extern "C" fn(..) -> ..` of up to [`MAX_ARGUMENTS`] arguments.
 pub trait Prototype: Copy + sealed::Sealed + 'static {
-    /// The arguments as Rust code sees them, a tuple.
+    /// The arguments as a tuple of Rust types.
     type Arguments<'a>;
-    /// What it returns; `()` for `void`.
+    /// The return type; `()` for `void`.
     type Return: Value;
 
     /// Reads the arguments of a call from its registers.
     ///
     /// # Safety
     ///
-    /// `registers` are those of a call of a function of this type. That call is not over
-    /// before `'a` is.
+    /// `registers` are those of a call of a function of this type. The call does not return before
+    /// `'a` ends.
     unsafe fn arguments<'a>(registers: &Registers) -> Self::Arguments<'a>;
 }
 
-/// What a call of `F` returns, as Rust code sees it.
+/// The return value of a call of `F`, as a Rust type.
 pub type Returned<'a, F> =
     <<<F as Function>::Prototype as Prototype>::Return as Value>::Returned<'a>;
 
@@ -172,7 +175,7 @@ macro_rules! prototypes {
             type Return = R;
 
             #[inline]
-            // The comment proves nothing about a function without arguments.
+            // A function without arguments has no `unsafe` block below, only the comment.
             #[allow(clippy::unused_unit, clippy::unnecessary_safety_comment)]
             unsafe fn arguments<'a>(_registers: &Registers) -> Self::Arguments<'a> {
                 // SAFETY: By the function's requirements register `n` holds argument `n`,
@@ -193,25 +196,25 @@ prototypes! {
     [A 0, B 1, C 2, D 3, E 4, F 5]
 }
 
-/// A pointer among a call's arguments, for the time of the call.
+/// A pointer that is an argument of a call, for the duration of the call.
 ///
-/// `P` is the pointer's C type, `*mut T` or `*const T`. Safe code can look where it points
-/// and hand it on as what the call returns, but not make up another one.
+/// `P` is the pointer's C type, `*mut T` or `*const T`. Safe code can read the address, and can
+/// return the pointer from the call. It cannot create other pointers, except for null.
 ///
-/// With [`Returning`] as `K` it is one that a function has returned or is to return: null,
-/// or made from an argument by `into()`.
+/// With [`Returning`] as `K` it is a pointer that a function has returned, or that it will return.
+/// The latter is null, or made from an argument by `into()`.
 ///
 /// # Invariants
 ///
-/// It is null, or came from C code: as an argument, or else, if `K` is [`Returning`], as a result
-/// of this type.
+/// The pointer is null, or C code has passed it as an argument, or, if `K` is [`Returning`], C code
+/// has returned it as a result of this type.
 pub struct Pointer<'a, P, K = Argument>(P, PhantomData<(&'a (), K)>);
 
-/// Of a [`Pointer`]: it is an argument.
+/// Marks a [`Pointer`] that is an argument.
 #[derive(Clone, Copy)]
 pub enum Argument {}
 
-/// Of a [`Pointer`]: it is what a function returns.
+/// Marks a [`Pointer`] that is a return value.
 #[derive(Clone, Copy)]
 pub enum Returning {}
 
@@ -225,13 +228,13 @@ impl<P: Copy, K> Copy for Pointer<'_, P, K> {}
 
 impl<'a, P> From<Pointer<'a, P>> for Pointer<'a, P, Returning> {
     fn from(argument: Pointer<'a, P>) -> Self {
-        // INVARIANT: It came from C code.
+        // INVARIANT: C code has passed the pointer as an argument.
         Self(argument.0, PhantomData)
     }
 }
 
 impl<P: Copy, K> Pointer<'_, P, K> {
-    /// Returns the pointer as C has it. To use it takes `unsafe`.
+    /// Returns the C pointer. Dereferencing it is `unsafe`.
     #[inline]
     pub fn as_ptr(self) -> P {
         self.0
@@ -239,7 +242,7 @@ impl<P: Copy, K> Pointer<'_, P, K> {
 }
 
 impl<P: Value, K> Pointer<'_, P, K> {
-    /// Returns where it points, as a number.
+    /// Returns the address as a number.
     #[inline]
     pub fn address(self) -> usize {
         self.0.into_register()
@@ -254,7 +257,7 @@ impl<P: Value, K> Pointer<'_, P, K> {
     /// Creates a null pointer.
     #[inline]
     pub fn null() -> Self {
-        // INVARIANT: It is null.
+        // INVARIANT: The pointer is null.
         Self(P::from_register(0), PhantomData)
     }
 }
@@ -265,46 +268,47 @@ impl<P: Value, K> fmt::Debug for Pointer<'_, P, K> {
     }
 }
 
-/// Proof that a call has not returned, and that the function has freed nothing yet: a
+/// Proof that a call has not returned, and that the function has not freed its arguments yet: a
 /// [`Call`](crate::ftrace::Call) in a handler, an [`Original`] in a replacement.
 ///
 /// # Safety
 ///
-/// While safe code has a reference to such a value, what the arguments of the call point to is
-/// still there.
+/// While safe code has a reference to such a value, the objects that the arguments of the call
+/// point to are not freed.
 pub unsafe trait Running<'a> {}
 
 impl<'a> Pointer<'a, *mut seq_file> {
-    /// Returns the file that is being printed, while the call is `running`; [`None`] for a
-    /// null pointer.
+    /// Returns the file that is being printed. The reference is valid while the call is running.
+    /// [`None`] for a null pointer.
     ///
-    /// A replacement has to do this before [`Original::call`], which may free the file. If the
-    /// function is known to keep it, there is [`Original::call_keeping`].
+    /// A replacement has to call this before [`Original::call`], which may free the file. For a
+    /// function that is known not to free it, use [`Original::call_keeping`].
     #[inline]
     pub fn get<'b>(self, _running: &'b impl Running<'a>) -> Option<&'b SeqFile> {
-        // SAFETY: By the type invariants C code passed the pointer, or it is null. A
-        // `seq_file` is made for one open file and locked (`seq_file::lock`) from before it
-        // is passed on to be printed to until the call is over, which it is not during `'b`.
+        // SAFETY: By the type invariants C code has passed the pointer, or it is null. A `seq_file`
+        // belongs to one open file. It is locked (`seq_file::lock`) before it is passed to the
+        // function, and until the call has returned, which it has not during `'b`.
         (!self.is_null()).then(|| unsafe { SeqFile::from_raw(self.0) })
     }
 
-    /// Returns what the file stands for: the field `private`. Null for a null pointer.
+    /// Returns the field `private` of the file: the object that the file shows. Null for a null
+    /// pointer.
     #[inline]
     pub fn private(self, _running: &impl Running<'a>) -> Pointer<'a, *mut c_void> {
         if self.is_null() {
             return Pointer::null();
         }
         // SAFETY: As in `get`.
-        // INVARIANT: C code has put it there, for as long as the file is open.
+        // INVARIANT: C code has set the field, which is valid as long as the file is open.
         Pointer(unsafe { (*self.0).private }, PhantomData)
     }
 }
 
 /// Declares a kernel function as a type that is a [`Function`].
 ///
-/// The prototype is written in bindgen's words and compared with what bindgen makes of the
-/// kernel's header: if they differ, this does not compile. Nobody compares a header with a C
-/// file that does not include it.
+/// The prototype is written with bindgen's types, and compared with the one that bindgen has read
+/// from the kernel's header. If they differ, this does not compile. This is not enough if the C
+/// file of the function does not include the header: then no compiler has compared the two.
 ///
 /// ```ignore
 /// use kernel::bindings::{file, loff_t};
@@ -315,8 +319,8 @@ impl<'a> Pointer<'a, *mut seq_file> {
 /// }
 /// ```
 ///
-/// The function is one of the kernel proper, and there is no other symbol of that name. What
-/// differs from this is a promise, and takes `unsafe`:
+/// The default is a function of the kernel proper, with the only symbol of its name. Any other
+/// property is a promise, and takes `unsafe`:
 ///
 /// ```ignore
 /// tackle::function! {
@@ -342,13 +346,13 @@ macro_rules! function {
         $vis struct $type;
 
         const _: () = {
-            // Only the types are looked at: this makes no reference to the symbol.
+            // Compares only the types: the compiled code has no reference to the symbol.
             const _: unsafe extern "C" fn($($argument),*) $(-> $return)? =
                 $crate::__private::kernel::bindings::$name;
 
             // SAFETY: The kernel's header, which the C file of the function includes, declares
-            // it with this prototype: above, the compiler has compared the two. The rest is
-            // what the author has promised.
+            // it with this prototype: the constant above compares the two. The author has promised
+            // the module and the position.
             unsafe impl $crate::function::Function for $type {
                 type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
                 const NAME: $crate::function::Name = $crate::__name!($name);
@@ -366,15 +370,15 @@ macro_rules! function {
             $(
                 const _: $crate::function::Promise<()> = $replaceable;
 
-                // SAFETY: The author has promised it.
+                // SAFETY: The author has promised that the function may be replaced.
                 unsafe impl $crate::function::Replaceable for $type {}
             )?
         };
     };
 }
 
-/// Declares a module with what bindgen makes of a C header of this checkout, and functions of
-/// that header as types.
+/// Declares a module with the bindings that bindgen generates from a C header of this checkout, and
+/// declares functions of that header as types.
 ///
 /// The header's path is given without `.h`; `Kbuild` lists the headers. The header defines
 /// `TACKLE_MODULE`, the module that has its functions (`include/tackle/function.h`).
@@ -394,8 +398,8 @@ macro_rules! function {
 /// With `replaceable` and `keeps_arguments` the type is a
 /// [`Replaceable`](function::Replaceable) and a [`KeepsArguments`](function::KeepsArguments).
 /// This compiles only if the header says so, by `TACKLE_REPLACEABLE` and
-/// `TACKLE_KEEPS_ARGUMENTS`. Which of several functions of a name is meant stands behind the
-/// prototype, as a promise:
+/// `TACKLE_KEEPS_ARGUMENTS`. If several functions have the name, a promise after the prototype
+/// selects one of them:
 ///
 /// ```ignore
 ///     Twin: fn twin() -> c_int = unsafe { tackle::function::position(2) }, replaceable;
@@ -421,7 +425,7 @@ macro_rules! header {
             clippy::all
         )]
         $vis mod $header {
-            // The words of `cmd_tackle_header` in Kbuild.
+            // The names that `cmd_tackle_header` in Kbuild uses.
             use $crate::__private::{core as tackle_core, kernel as tackle_kernel};
 
             $crate::__private::core::include!($crate::__private::core::concat!(
@@ -432,21 +436,21 @@ macro_rules! header {
             ));
         }
 
-        // What Kbuild has made, and nothing else.
+        // Only files that Kbuild has generated may be included.
         const _: () = $crate::function::check_header($path);
 
         $(
             $(#[$meta])*
             $type_vis struct $type;
 
-            // No item in here has a name: `$header` is the module above.
+            // The constants in this block have no name, so `$header` is the module above.
             const _: () = {
-                // Only the types are looked at: this makes no reference to the symbol.
+                // Compares only the types: the compiled code has no reference to the symbol.
                 const _: unsafe extern "C" fn($($argument),*) $(-> $return)? = $header::$name;
 
                 // SAFETY: The header, which the C file of the function includes, declares it
-                // with this prototype: above, the compiler has compared the two. It names the
-                // module. The position is what the author has promised.
+                // with this prototype: the constant above compares the two. The header names the
+                // module. The author has promised the position.
                 unsafe impl $crate::function::Function for $type {
                     type Prototype = unsafe extern "C" fn($($argument),*) $(-> $return)?;
                     const NAME: $crate::function::Name = $crate::__name!($name);
@@ -465,8 +469,9 @@ macro_rules! header {
                         const _: $crate::function::Mark = $header::[<tackle_ $mark _ $name>];
                     }
 
-                    // SAFETY: The author of the header vouches for it. Not in a macro of its own,
-                    // which a module could call.
+                    // SAFETY: The mark in the header is the promise of the header's author.
+                    //
+                    // This is not a macro of its own, since a module could call that.
                     unsafe impl $crate::function::vouched::$mark for $type {}
                 )*
             };
@@ -474,7 +479,7 @@ macro_rules! header {
     };
 }
 
-/// The traits that a header vouches for, by the names of the marks.
+/// The traits that a header can promise, under the names of the marks.
 #[doc(hidden)]
 pub mod vouched {
     pub use super::{KeepsArguments as keeps_arguments, Replaceable as replaceable};
@@ -492,7 +497,7 @@ macro_rules! __name {
     };
 }
 
-// The types of constants in macros, under paths that no module can make up.
+// The types of constants in macros. With these paths a module cannot substitute other types.
 #[doc(hidden)]
 pub type Name = &'static CStr;
 #[doc(hidden)]
@@ -502,7 +507,7 @@ pub type Position = usize;
 #[doc(hidden)]
 pub type Mark = kernel::ffi::c_uint;
 
-/// Returns the name that is given with a NUL.
+/// Converts a string that ends with a NUL.
 #[doc(hidden)]
 pub const fn name(name: &'static str) -> Name {
     match CStr::from_bytes_with_nul(name.as_bytes()) {

@@ -6,10 +6,10 @@
 //! One file an API. This crate, its base (`rust/base`) and the generated bindings are the only
 //! place with `unsafe` code; modules that use it carry `#![forbid(unsafe_code)]`.
 //!
-//! A module finds all of the library here, and depends on what it uses. The base is loaded as
-//! `tackle.ko`. What is in this crate stands on ftrace, kprobes and live patching, and is
-//! loaded as `tackle_ftrace.ko`. On a kernel without one of the three, the files that stand on
-//! it are left out.
+//! This crate exports the whole library, including its base. A module depends only on the parts
+//! that it uses. The base is loaded as `tackle.ko`. The code in this crate uses ftrace, kprobes and
+//! live patching, and is loaded as `tackle_ftrace.ko`. On a kernel without one of the three, the
+//! files that use it are left out.
 
 #[cfg(any(CONFIG_LIVEPATCH, all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES)))]
 mod call_at;
@@ -60,5 +60,5 @@ pub use tackle_base::{
 #[doc(hidden)]
 pub use library::Library;
 
-/// What `pr_err!` and its kin put in front of a line, as `module!` would define it.
+/// The prefix of log lines of `pr_err!` and similar macros. `module!` would define it otherwise.
 const __LOG_PREFIX: &[u8] = b"tackle_ftrace\0";

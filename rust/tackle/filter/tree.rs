@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tasks of a process tree.
+//! Implements the filter condition that the current task is in a process tree.
 
 use crate::{
     bindings,
@@ -16,18 +16,19 @@ crate::function! {
     WakeUpNewTask: fn wake_up_new_task(*mut task_struct);
 }
 
-/// Returns the ID in the initial namespace of a task that a function was given; [`None`] for a
-/// null pointer.
+/// Returns the ID in the initial namespace of a task that is the argument of a hooked function;
+/// [`None`] for a null pointer.
 #[inline]
 fn pid_of(task: Pointer<'_, *mut task_struct>) -> Option<i32> {
-    // SAFETY: C code passed the pointer as that of a task, to a call that is not over.
+    // SAFETY: C code has passed a pointer to a task, which is valid during the call, and the call
+    // has not returned.
     (!task.is_null()).then(|| unsafe { (&raw const (*task.as_ptr()).pid).read_volatile() })
 }
 
-/// How many words a bit for each ID takes.
+/// The number of words that have a bit for each ID.
 const WORDS: usize = bindings::PID_MAX_LIMIT.div_ceil(u64::BITS as usize);
 
-/// A set of tasks, a bit for each ID that there can be.
+/// A set of tasks, with a bit for each possible ID.
 ///
 /// # Invariants
 ///
@@ -40,23 +41,23 @@ impl Tasks {
         for _ in 0..WORDS {
             tasks.push_within_capacity(AtomicU64::new(0))?;
         }
-        // INVARIANT: So many were pushed.
+        // INVARIANT: `WORDS` words were pushed.
         Ok(Self(tasks))
     }
 
-    /// Adds each thread of the process `tgid` and of those that descend from it. Returns
-    /// whether there is such a process.
+    /// Adds all threads of the process `tgid` and of its descendants. Returns whether the process
+    /// exists.
     fn add_descendants(&self, tgid: i32) -> bool {
-        // SAFETY: An ID is below `PID_MAX_LIMIT`, so by the type's invariant its bit is in
-        // the words. On 64 bits a bitmap of the kernel's consists of such words, and it is
-        // set by atomic operations.
+        // SAFETY: An ID is below `PID_MAX_LIMIT`, so by the type invariants its bit is in the
+        // words. On 64 bits a bitmap of the kernel consists of words of the same type, and the
+        // function sets its bits by atomic operations.
         unsafe { bindings::set_descendants(tgid, self.0.as_ptr().cast_mut().cast()) }
     }
 
-    /// The word that has the bit of `pid`, and that bit in it.
+    /// Returns the word that has the bit of `pid`, and the mask of that bit.
     #[inline]
     fn place(&self, pid: i32) -> Option<(&AtomicU64, u64)> {
-        // CAST: What is negative is too large.
+        // CAST: A negative number becomes a number that is too large.
         let pid = pid as usize;
         Some((self.0.get(pid / 64)?, 1 << (pid % 64)))
     }
@@ -79,9 +80,9 @@ impl Tasks {
     }
 }
 
-/// Decides for each new task whether it is one of the tree: if the one that made it is.
+/// Sets the bit of each new task to that of the task that has created it.
 ///
-/// So an ID needs no care when its task goes. The next one that has it begins here, too.
+/// So a bit need not be cleared when its task ends: it is set anew for the next task with this ID.
 struct Follow(Arc<Tasks>);
 
 impl TypedEntryHandler<WakeUpNewTask> for Follow {
@@ -101,13 +102,16 @@ pub(super) struct Tree {
 impl Tree {
     /// # Errors
     ///
-    /// `ESRCH`: there is no process `tgid`. `ENOMEM`, and those of [`EntryHook::typed`].
+    /// - `ESRCH`: there is no process `tgid`.
+    /// - `ENOMEM`: there is no memory for the set.
+    /// - The errors of [`EntryHook::typed`].
     pub(super) fn new(tgid: u32) -> Result<Self> {
         let tgid = i32::try_from(tgid).map_err(|_| ESRCH)?;
         let tasks = Arc::new(Tasks::new()?, GFP_KERNEL)?;
-        // Before those that are there are looked for. A task that is made meanwhile is behind
-        // its maker in the lists, which are walked from the front: either it is seen there,
-        // or its maker was seen before it was made.
+        // The hook is placed before the existing tasks are searched. The search iterates over the
+        // lists of tasks from the front, and a new task is added after its creator. So a task that
+        // is created during the search is either found in the lists, or its creator was added to
+        // the set before, and the hook adds the new task.
         let follow = KBox::pin_init(EntryHook::typed(Follow(tasks.clone())), GFP_KERNEL)?;
         if !tasks.add_descendants(tgid) {
             return Err(ESRCH);

@@ -98,7 +98,7 @@ impl<'a> Batch<'a> {
     /// # Errors
     ///
     /// - `EPERM`: the hook is typed, so it is for the one function whose prototype it knows.
-    /// - `EOPNOTSUPP`: the hook is an [`ExitHook`], which is armed when it is initialised.
+    /// - `EOPNOTSUPP`: the hook is an `ExitHook`, which is armed when it is initialised.
     /// - `ENOENT`, `EINVAL`: a name is empty, or not UTF-8.
     /// - `ENOMEM`: there is no memory for the list.
     pub fn add<'b>(&mut self, targets: impl Into<Targets<'b>>, hook: HookRef<'a>) -> Result {

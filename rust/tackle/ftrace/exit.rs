@@ -154,8 +154,8 @@ const BY_FPROBE: u8 = 2;
 ///
 /// # Invariants
 ///
-/// `state` is [`BY_TRAMPOLINE`] while the hook is on a function in [`sites`], [`BY_FPROBE`] while
-/// `probe` is registered, and [`OFF`] otherwise.
+/// `state` is `BY_TRAMPOLINE` while the hook is on a function in [`sites`], `BY_FPROBE` while
+/// `probe` is registered, and `OFF` otherwise.
 #[pin_data(PinnedDrop)]
 pub struct ExitHook<T: ExitHandler> {
     #[pin]

@@ -1,21 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The function that a replacement has taken the place of.
+//! Implements the call of the original function from its replacement.
 
 use super::{Function, KeepsArguments, Prototype, Registers, Returned, Running, Value};
 use crate::{bindings, call_at::call_at};
 use core::marker::PhantomData;
 use kernel::ffi::c_void;
 
-/// The call that a replacement got, to be made of the function `F` itself.
+/// The redirected call, with which a replacement can call the original function `F`.
 ///
-/// That is the function as the kernel was built with it, even where an older live patch on
-/// the stack replaces it, too.
+/// This is the function as built into the kernel, even if an older live patch replaces it, too.
 ///
 /// # Invariants
 ///
-/// `registers` hold the arguments of a call of `F`, which is at `function` and which a live
-/// patch or a hook redirects; the call is not over before `'a` is.
+/// `registers` holds the arguments of a call of `F`, which does not return before `'a` ends. `F` is
+/// at `function`, and a live patch or a hook redirects it.
 pub struct Original<'a, F: Function> {
     registers: &'a Registers,
     function: *mut c_void,
@@ -27,7 +26,7 @@ impl<'a, F: Function> Original<'a, F> {
     ///
     /// # Safety
     ///
-    /// As in the type invariants.
+    /// The arguments have the properties of the type invariants.
     #[inline]
     pub(super) unsafe fn new(registers: &'a Registers, function: *mut c_void) -> Self {
         // INVARIANT: By the function's requirements.
@@ -38,14 +37,15 @@ impl<'a, F: Function> Original<'a, F> {
         }
     }
 
-    /// Calls the function with the arguments that its caller passed, and returns what it
-    /// returns.
+    /// Calls the original function with the arguments that its caller passed, and returns its
+    /// return value.
     ///
-    /// This goes past the function's entry, where it would be redirected again, and where
-    /// tracers have seen this call already. What the function itself calls is redirected as
-    /// ever: when it calls itself, that is a call of the replacement.
+    /// The call skips the `call __fentry__` at the function's entry. There it would be redirected
+    /// again, and tracers have already recorded this call there. Calls that the function makes are
+    /// redirected as usual. So if it calls itself, it calls the replacement.
     ///
-    /// It can be done once: the function may have freed what its arguments point to.
+    /// This consumes the handle, since the function may have freed the objects that its arguments
+    /// point to.
     ///
     /// # Context
     ///
@@ -55,8 +55,8 @@ impl<'a, F: Function> Original<'a, F> {
         self.call_once()
     }
 
-    /// As [`Original::call`], for a function that keeps what its arguments point to: the
-    /// replacement may use them afterwards.
+    /// As [`Original::call`], for a function that does not free the objects that its arguments
+    /// point to. The replacement may use the arguments after this call.
     ///
     /// # Context
     ///
@@ -73,25 +73,25 @@ impl<'a, F: Function> Original<'a, F> {
     fn call_once(&self) -> Returned<'a, F> {
         let result = call(self.registers, self.function);
         let result = <F::Prototype as Prototype>::Return::from_register(result);
-        // SAFETY: The function has returned it, and by the type invariants `'a` is over
-        // before the call is that it was returned to.
+        // SAFETY: The function has returned this value, and by the type invariants `'a` ends before
+        // the redirected call returns.
         unsafe { result.returned() }
     }
 }
 
-// SAFETY: Only `call` can have the function free what its arguments point to, and it takes the
-// value. The caller of the function keeps them until then.
+// SAFETY: Only `call` can run a function that frees the objects that the arguments point to, and
+// `call` consumes the value. Until then the caller of the function keeps these objects.
 unsafe impl<'a, F: Function> Running<'a> for Original<'a, F> {}
 
-/// Calls the function at `function` behind its entry. There is one copy of this, in
-/// `tackle_ftrace.ko`: a live patch contains none of it.
+/// Calls the function at `function` after the `call __fentry__` at its entry. It is not inlined, so
+/// that `tackle_ftrace.ko` has the only copy, and a live patch contains none.
 ///
-/// To be called with what is in an [`Original`].
+/// Called with the fields of an [`Original`].
 #[inline(never)]
 fn call(registers: &Registers, function: *mut c_void) -> usize {
     // SAFETY: By the type invariants of `Original` the function is redirected, so its entry
-    // is a call of ftrace's, which leaves all as it finds it but the instruction pointer.
-    // The function's module stays while it is called. The arguments are those that its
-    // caller meant for it; further registers it does not look at.
+    // is a call of ftrace, which changes nothing but the instruction pointer and may be skipped.
+    // The function's module is not freed while the function is called. The registers hold the
+    // arguments that its caller has passed; the function ignores further registers.
     unsafe { call_at(bindings::ftrace_behind_entry(function), *registers) }
 }

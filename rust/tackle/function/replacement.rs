@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rust functions that take the place of kernel functions.
+//! Implements replacements: Rust functions that run instead of kernel functions.
 
 use super::{Function, Original, Registers, Replaceable, Value};
 use core::{arch::asm, mem};
 use kernel::ffi::c_void;
 
-/// What ties a replacement to the function that it has taken the place of.
+/// The link from a replacement to the function that it replaces.
 ///
-/// [`patch!`](crate::patch) and [`redirect!`](crate::redirect) make a type for each.
+/// [`patch!`](crate::patch) and [`redirect!`](crate::redirect) define a type for each replacement.
 ///
 /// # Safety
 ///
-/// While a replacement runs that was given for a function `F` with this type, `old_func`
-/// returns where `F` is.
+/// While a replacement of a function `F` runs that was created with this type, `old_func`
+/// returns the address of `F`.
 #[doc(hidden)]
 pub unsafe trait Replaced: 'static {
-    /// Being in the replacement, until it is dropped.
+    /// A guard that exists while a task is in the replacement.
     type Inside;
 
-    /// Called when a task gets to the replacement.
+    /// Called when a task enters the replacement.
     ///
     /// # Safety
     ///
@@ -35,8 +35,8 @@ pub unsafe trait Replaced: 'static {
     unsafe fn old_func() -> *mut c_void;
 }
 
-/// What can take the place of `F`: a safe `fn` of an [`Original`] and the arguments of `F`,
-/// as [`Value::View`] shows them, that returns what `F` returns ([`Value::Returned`]).
+/// A function that can replace `F`: a safe `fn` that takes an [`Original`] and the arguments of `F`
+/// (as [`Value::View`]), and returns the return type of `F` (as [`Value::Returned`]).
 ///
 /// For `int mean(int a, struct thing *t)` this is
 ///
@@ -53,23 +53,23 @@ pub unsafe trait Replaced: 'static {
 pub trait Replacement<F: Replaceable, S: Replaced, P = <F as Function>::Prototype>:
     Copy + Send + Sync + 'static
 {
-    /// The function of the C prototype `P` that calls this one.
+    /// The address of a function with the C prototype `P` that calls this replacement.
     #[doc(hidden)]
     const ENTRY: *mut c_void;
 }
 
-/// Keeps the frame of the function that calls this on the stack until here: the compiler
-/// must not end that with a jump. From the return address in it the livepatch core sees
-/// that a task is still in a patch.
+/// Keeps the stack frame of its caller until this point: it prevents the compiler from making the
+/// caller's last call a jump. The livepatch core needs the return address in this frame, by which
+/// it finds that a task is still in a patch.
 #[inline(always)]
 fn keep_frame() {
-    // SAFETY: Nothing is done.
+    // SAFETY: The assembly is empty.
     unsafe { asm!("", options(nostack, preserves_flags)) };
 }
 
 macro_rules! replacements {
     ($([$entry:ident: $($argument:ident $name:ident),*; $($zero:tt),*])*) => {$(
-        /// What is called in the place of `F`.
+        /// The function that is called instead of `F`.
         ///
         /// # Safety
         ///
@@ -86,11 +86,11 @@ macro_rules! replacements {
             // SAFETY: This is the replacement's entry.
             let inside = unsafe { S::enter() };
             let registers: Registers = [$($name.into_register(),)* $($zero),*];
-            // SAFETY: `H` has no size (`ENTRY`), and by the function's requirements there is
-            // one: it can be had again out of nothing.
+            // SAFETY: `H` has size 0 (checked in `ENTRY`), and by the function's requirements a
+            // value of it exists. `H` is `Copy`, so another value may be created.
             let replacement: H = unsafe { mem::zeroed() };
-            // SAFETY: The caller of `F` passed these arguments, to a call that is not over
-            // before this one is.
+            // SAFETY: The caller of `F` has passed these arguments, to a call that does not return
+            // before this function does.
             let result = unsafe {
                 replacement(Original::new(&registers, S::old_func()), $($name.view()),*)
             };

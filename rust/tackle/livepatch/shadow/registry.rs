@@ -309,7 +309,7 @@ impl Shadows {
 }
 
 impl Drop for Shadows {
-    /// Unregisters the kinds, except for those that [`sweep`] has unregistered with their module.
+    /// Unregisters the kinds, except for those that `sweep` has unregistered with their module.
     fn drop(&mut self) {
         unregister(|registered| registered.owner == self.number);
     }
