@@ -66,25 +66,16 @@ pub fn tell(reports: &[String]) -> String {
 mod tests {
     use super::*;
 
-    const TEXT: &str = "unreferenced object 0xff110000075b4000 (size 1024):\n\
-        \x20 comm \"tackle-guest\", pid 77, jiffies 4294737000\n\
-        \x20 hex dump (first 32 bytes):\n\
-        \x20   01 00 00 00 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a  ....ZZZZZZZZZZZZ\n\
-        \x20   5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a 5a  ZZZZZZZZZZZZZZZZ\n\
-        \x20 backtrace (crc 1ab2c3d4):\n\
-        \x20   __kmalloc_cache_noprof+0x1/0x2\n\
-        \x20   rig_leak+0x3/0x4 [rig_bug]\n";
-
     #[test]
     fn equal_reports_are_told_once() {
-        let told = tell(&reports(&TEXT.repeat(5)));
+        let report = |name: &str| {
+            format!("unreferenced object 0xff (size 8):\n  comm\n  backtrace\n    {name}+0x3/0x4")
+        };
+        let told = tell(&[(); 5].map(|()| report("rig_leak")));
         assert!(told.starts_with("5 objects are lost, of them:\nunreferenced object"));
         assert_eq!(told.matches("unreferenced object").count(), 1, "{told}");
-
-        let other = |name| reports(&TEXT.replace("rig_leak", name)).remove(0);
-        let different = ["a", "b", "c", "d"].map(other);
-        let told = tell(&different);
+        let told = tell(&["a", "b", "c", "d"].map(report));
         assert_eq!(told.matches("unreferenced object").count(), TOLD);
-        assert!(told.ends_with("c+0x3/0x4 [rig_bug]"), "{told}");
+        assert!(told.ends_with("c+0x3/0x4"), "{told}");
     }
 }
