@@ -3,7 +3,7 @@
 //! The `tackle` library: safe abstractions over the C APIs that hooks, live
 //! patches, queueing disciplines and fault injection need.
 //!
-//! One file an API. This crate, its base (`rust/base`) and the generated bindings are the only
+//! Each file is for one API. This crate, its base (`rust/base`) and the generated bindings are the only
 //! place with `unsafe` code; modules that use it carry `#![forbid(unsafe_code)]`.
 //!
 //! This crate exports the whole library, including its base. A module depends only on the parts

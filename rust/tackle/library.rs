@@ -44,7 +44,7 @@ pub struct Library {
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]
 static MODULE: AtomicPtr<kernel::bindings::module> = AtomicPtr::new(ptr::null_mut());
 
-/// Keeps this crate and its base loaded until reboot.
+/// Keeps this crate and its base loaded until `release()` is called as often as this.
 ///
 /// Called while a module uses this crate, so that its reference count is not 0.
 #[cfg(all(CONFIG_DYNAMIC_FTRACE_WITH_ARGS, CONFIG_KPROBES))]

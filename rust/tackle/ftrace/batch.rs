@@ -55,7 +55,8 @@ impl<T: ExitHandler> ExitHook<T> {
 /// batch.arm()?;
 /// ```
 ///
-/// If the batch has 16 functions or more that had no hook before, these share one `ftrace_ops`.
+/// If the batch has 16 functions or more of vmlinux, or of one module, that had no hook before, these
+/// share one `ftrace_ops`.
 /// Its trampoline looks up the hooks of the called function.
 pub struct Batch<'a> {
     hooks: KVec<(Wanted, Node)>,
@@ -142,7 +143,7 @@ impl<'a> Batch<'a> {
 ///
 /// # Context
 ///
-/// May sleep for one grace period.
+/// May sleep for two grace periods: one for entries, one for exits.
 pub fn disarm_all<'a>(hooks: impl IntoIterator<Item = HookRef<'a>>) -> Result {
     let mut all = KVec::new();
     for hook in hooks {

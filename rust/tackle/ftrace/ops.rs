@@ -342,7 +342,8 @@ impl<K: Kind> SingleOps<K> {
     #[inline]
     pub(super) unsafe fn address_in_use(&self) -> usize {
         // SAFETY: The address is changed only when the function's module is loaded or unloaded. No
-        // task is in code that the function calls then.
+        // task executes a function of the module then, nor the code that is called in its place:
+        // the module's users see to that.
         unsafe { *self.address.as_ptr() }
     }
 }
