@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Observers in C: `include/tackle/numa.h`.
+//! Implements the observer functions of `include/tackle/numa.h` for C modules.
 
 use super::{
     node, task, Counted, Event, Events, Exit, Fault, Hint, Migration, Observer, Placement,
@@ -21,13 +21,13 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// It stays in its place until its registration is dropped, and its callbacks may be called at
-/// events.
+/// The observer stays valid and in its place until its registration is dropped. Its callbacks may
+/// be called at events.
 struct CObserver(*mut tackle_numa_observer);
 
-// SAFETY: Its callbacks may be called on any CPU.
+// SAFETY: By the header, the callbacks may be called on any CPU.
 unsafe impl Send for CObserver {}
-// SAFETY: As above; on many at once.
+// SAFETY: By the header, the callbacks may be called on many CPUs at once.
 unsafe impl Sync for CObserver {}
 
 macro_rules! callbacks {
@@ -102,11 +102,11 @@ unsafe fn register(observer: *mut tackle_numa_observer) -> Result {
     // INVARIANT: By the function's requirements.
     let registration = Registration::new(CObserver(observer), events)?;
     let registration = KBox::into_raw(KBox::new(registration, GFP_KERNEL)?).cast::<c_void>();
-    // SAFETY: `tackle_numa_unregister` takes it from the list first. `remove` frees it, and `free`
-    // is not called since nothing is left.
+    // SAFETY: `tackle_numa_unregister` removes the registration from the list before it drops it.
+    // `remove` drops the registration and frees it, so `free` has nothing to free.
     let added = unsafe { leftover::add(owner.cast(), registration, remove, |_| ()) };
     if let Err(error) = added {
-        // SAFETY: Nobody else has it.
+        // SAFETY: The registration was made above, and no other code has the pointer.
         unsafe { remove(registration) };
         return Err(error);
     }
@@ -120,7 +120,7 @@ unsafe fn register(observer: *mut tackle_numa_observer) -> Result {
 ///
 /// # Safety
 ///
-/// It was made by [`register`], and is not used again.
+/// `registration` was made by [`register`], and is not used again.
 unsafe fn remove(registration: *mut c_void) {
     // SAFETY: By the function's requirements.
     drop(unsafe { KBox::<Registration<CObserver>>::from_raw(registration.cast()) });
@@ -138,9 +138,10 @@ unsafe extern "C" fn tackle_numa_unregister(observer: *mut tackle_numa_observer)
     if registration.is_null() {
         return;
     }
-    // First: once it is freed, another registration can have its address.
+    // First: once the registration is freed, another registration can have its address.
     leftover::remove(registration);
-    // SAFETY: Made by `register`; the observer forgets it.
+    // SAFETY: The registration was made by `register`. It is not used again, since the observer's
+    // pointer to it is cleared.
     unsafe {
         (*observer).registration = ptr::null_mut();
         remove(registration);
@@ -173,6 +174,6 @@ unsafe extern "C" fn tackle_numa_cgroup_id(task: *mut task_struct) -> u64 {
 #[no_mangle]
 extern "C" fn tackle_numa_free_pages(node: c_int) -> c_ulong {
     let node = usize::try_from(node).unwrap_or(usize::MAX);
-    // CAST: The same type on 64 bits.
+    // CAST: On 64 bits, `c_ulong` is as wide as `u64`.
     node::free_pages(node) as c_ulong
 }

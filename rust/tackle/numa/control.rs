@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements what a module can change about the balancing of single tasks.
+//! Implements [`Control`] and [`set_preferred_node`], by which a module changes the balancing of
+//! single tasks.
 //!
 //! C source: `task_numa_work()` in `kernel/sched/fair.c`, `sched_setnuma()` in
 //! `kernel/sched/core.c`
@@ -18,11 +19,11 @@ use kernel::{prelude::*, sync::Arc};
 ///
 /// # Context
 ///
-/// Preemption is disabled and RCU watches. The code must not sleep; a lock of its own must disable
-/// interrupts.
+/// Preemption is disabled, and RCU is watching. A controller must not sleep. A lock of its own must
+/// disable interrupts.
 pub trait Controller: Send + Sync + 'static {
-    /// Returns whether the current task may do its part of the scan of its address space. A task
-    /// that may not is asked again after its scan period. `call` is for
+    /// Returns whether the current task may scan a part of its address space now. If this returns
+    /// false, it is called again for the task after the task's scan period. `call` is for
     /// [`Filter::passes`](crate::filter::Filter::passes).
     fn may_scan(&self, _call: &Call) -> bool {
         true
@@ -36,10 +37,11 @@ pub trait Controller: Send + Sync + 'static {
 
 /// Overrides `task_numa_work()` and `sched_setnuma()` with the decisions of a [`Controller`].
 ///
-/// There can be one at a time, and a [`Policy`](super::Policy) beside it. As long as it exists, a
-/// live patch or another override of either function is refused. When it is dropped, the kernel
-/// balances all tasks as before. `drop` may sleep. If it is never dropped (`mem::forget`), the
-/// library removes it when the controller's module is unloaded.
+/// One `Control` can exist at a time. A [`Policy`](super::Policy) can be registered at the same
+/// time. While a `Control` exists, a live patch or another override of either function is refused.
+/// When the `Control` is dropped, the kernel balances all tasks as before. `drop` may sleep. If it
+/// is never dropped (`mem::forget`), the library removes it when the controller's module is
+/// unloaded.
 pub struct Control<T: Controller>(Arc<T>);
 
 impl<T: Controller> Control<T> {
@@ -47,8 +49,10 @@ impl<T: Controller> Control<T> {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: there is a controller, or one of the functions is overridden or live patched.
-    /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
+    /// - `EBUSY`: a controller is registered already, or one of the functions is overridden or live
+    ///   patched.
+    /// - `ENOMEM`: there is no memory for the controller.
+    /// - Those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
     ///
     /// # Context
     ///
@@ -56,8 +60,8 @@ impl<T: Controller> Control<T> {
     pub fn new(controller: T) -> Result<Self> {
         let controller = Arc::new(controller, GFP_KERNEL)?;
         let owner = &raw mut kernel::bindings::__this_module;
-        // SAFETY: A generic function is compiled into the module that calls it: `owner` is that of
-        // the caller.
+        // SAFETY: A generic function is compiled into the module that calls it, so `owner` is the
+        // module of the caller, which contains the controller's code.
         unsafe { overrides::add(owner, Decider::Controller(controller.clone())) }?;
         Ok(Self(controller))
     }
@@ -81,11 +85,11 @@ impl<T: Controller> Drop for Control<T> {
 /// # Errors
 ///
 /// - `ENXIO`: the node is not online.
-/// - `ENODEV`: it has no CPU.
-/// - `EPERM`: the task may not run on its CPUs.
+/// - `ENODEV`: the node has no CPU.
+/// - `EPERM`: the task may not run on the node's CPUs.
 /// - `ESRCH`: the task has no address space: it is a kernel thread, or has ended.
 /// - `ENOENT`: the kernel has no `sched_setnuma()`.
-/// - `ENOMEM`.
+/// - `ENOMEM`: there is no memory for the look-up of `sched_setnuma()`.
 ///
 /// # Context
 ///

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sets of events.
+//! Implements [`Event`] and [`Events`], the events that an observer can select, and sets of them.
 
 use core::ops::BitOr;
 
-/// What can be observed.
+/// An event, named like the observer's method that is called at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// [`Observer::hint`](super::Observer::hint)

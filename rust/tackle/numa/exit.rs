@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `exit`: a task has ended, or executes another program.
+//! Implements the event `exit`: a task has ended, or executes another program.
 //!
 //! C source: `task_numa_free()` in `kernel/sched/fair.c`
 
@@ -12,14 +12,14 @@ use crate::{
 use core::ptr::{self, NonNull};
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 
-/// The kernel is about to free a task's statistics, or to clear them since the task executes
-/// another program.
+/// A call of `task_numa_free()`: the kernel is about to free a task's statistics, or to clear them
+/// since the task executes another program.
 ///
-/// The kernel calls this for each task, also for one that it has no statistics of.
+/// The kernel makes this call for each task, also for a task without statistics.
 ///
 /// # Context
 ///
-/// The task can be another one than the current. It can be a softirq.
+/// The task can be another one than the current task. The context can be a softirq.
 #[repr(C)]
 pub struct Exit<'a> {
     size: usize,
@@ -44,7 +44,7 @@ impl<'a> Exit<'a> {
         self.ended
     }
 
-    /// Returns whether no thread of its process lives.
+    /// Returns whether no thread of the task's process is alive any more.
     #[inline]
     pub fn is_last(&self) -> bool {
         self.last
@@ -74,15 +74,15 @@ impl<T: Observer> EntryHandler for OnExit<T> {
         let (Some(observer), Some(task)) = (self.0.active(), task) else {
             return;
         };
-        // SAFETY: The function's argument is a task, which it does not free, and whose statistics
-        // it has not freed yet.
+        // SAFETY: The function's argument is a valid task. The function does not free the task, and
+        // has not freed the task's statistics yet.
         let task = unsafe { EndingTask::new(task) };
         observer.exit(&Exit {
             size: size_of::<Exit<'_>>(),
             task,
             // CAST: A `bool` is the lower eight bits of its register.
             ended: is_final as u8 != 0,
-            // SAFETY: The process outlives its tasks.
+            // SAFETY: The `signal_struct` of a process outlives the tasks of the process.
             last: !unsafe { bindings::process_lives(task.as_ptr()) },
             group: task.group(),
         });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The events `fault` and `counted`: the kernel adds a hinting fault to its statistics.
+//! Implements the events `fault` and `counted`: the kernel adds a hinting fault to its statistics.
 //!
 //! C source: `task_numa_fault()` in `kernel/sched/fair.c`
 
@@ -54,7 +54,7 @@ impl<'a> Fault<'a> {
     fn of(call: &Call) -> Option<Self> {
         // SAFETY: The handler, and so the current task, outlives this `Task`.
         let task = unsafe { Task::current() };
-        // The kernel does not count the faults of kernel threads, as ksmd.
+        // The kernel does not count the faults of kernel threads, for instance of `ksmd`.
         if !task.has_mm() {
             return None;
         }
@@ -64,7 +64,7 @@ impl<'a> Fault<'a> {
         Some(Self::new(task, this_node(), arguments))
     }
 
-    /// The fault of `task` on a CPU of `cpu_node`, with the function's arguments.
+    /// Creates the fault of `task` on a CPU of `cpu_node` from the function's arguments.
     #[inline(always)]
     fn new(task: Task<'a>, cpu_node: c_int, arguments: [c_int; 4]) -> Self {
         let [cpupid, mem_node, pages, flags] = arguments;
@@ -74,9 +74,9 @@ impl<'a> Fault<'a> {
             task,
             mem_node,
             cpu_node,
-            // CAST: It is not negative.
+            // CAST: A number of pages is not negative.
             pages: pages as u32,
-            // CAST: The same bits.
+            // CAST: Flags are bits, which the cast keeps.
             flags: flags as u32,
             last_cpu,
             last_pid,
@@ -89,7 +89,7 @@ impl<'a> Fault<'a> {
         self.task
     }
 
-    /// Returns the node of the memory, after a migration the new one.
+    /// Returns the node of the memory. If the fault migrated the memory, this is the new node.
     #[inline]
     pub fn mem_node(&self) -> Option<usize> {
         index(self.mem_node)
@@ -125,25 +125,27 @@ impl<'a> Fault<'a> {
         self.flags & bindings::TNF_SHARED != 0
     }
 
-    /// Returns whether memory and CPU were on one node when the fault happened.
+    /// Returns whether the memory and the CPU were on the same node when the fault happened.
     #[inline]
     pub fn is_local(&self) -> bool {
         self.flags & bindings::TNF_FAULT_LOCAL != 0
     }
 
-    /// Returns the CPU that accessed the page at the fault before, if there was one.
+    /// Returns the CPU of the previous fault on the page, if the kernel has recorded one.
     #[inline]
     pub fn last_cpu(&self) -> Option<u32> {
         u32::try_from(self.last_cpu).ok()
     }
 
-    /// Returns the lower eight bits of the ID of the task that did, if there was one.
+    /// Returns the lower eight bits of the ID of the task of the previous fault on the page, if the
+    /// kernel has recorded one.
     #[inline]
     pub fn last_pid(&self) -> Option<u8> {
         u8::try_from(self.last_pid).ok()
     }
 
-    /// What the task's window has of this fault's node: shared and private pages.
+    /// Returns the numbers of shared and of private pages that the task's window has for the memory
+    /// node of this fault.
     #[inline]
     fn window(&self) -> [u64; 2] {
         let node = self.mem_node().unwrap_or(usize::MAX);
@@ -151,15 +153,15 @@ impl<'a> Fault<'a> {
     }
 }
 
-/// Returns CPU and PID of the last access, as `cpupid_to_cpu()` and `cpupid_to_pid()`; -1 for both
-/// if the kernel has recorded none.
+/// Returns the CPU and the PID of the last access, like `cpupid_to_cpu()` and `cpupid_to_pid()`.
+/// Both are -1 if the kernel has recorded no access.
 #[inline(always)]
 fn last_access(cpupid: c_int) -> (c_int, c_int) {
     // CAST: The masks have fewer than 31 bits.
     const NONE: c_int = bindings::LAST_CPUPID_MASK as c_int;
-    // CAST: As above.
+    // CAST: As for `NONE`.
     const CPU: c_int = bindings::LAST__CPU_MASK as c_int;
-    // CAST: As above.
+    // CAST: As for `NONE`.
     const PID: c_int = bindings::LAST__PID_MASK as c_int;
     if cpupid == NONE {
         return (-1, -1);
@@ -187,7 +189,7 @@ impl<T: Observer> EntryHandler for OnFault<T> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Privacy {
-    /// Not at all.
+    /// The kernel has not counted the fault.
     Ignored = -1,
     /// Another task accessed the page before.
     Shared = 0,
@@ -195,13 +197,14 @@ pub enum Privacy {
     Private = 1,
 }
 
-/// A call of `task_numa_fault()` that has returned: the [`Fault`], and how the kernel counted it.
+/// A call of `task_numa_fault()` that has returned: the [`Fault`], and how the kernel has counted
+/// it.
 #[repr(C)]
 pub struct Counted<'a> {
     size: usize,
     private: Privacy,
     duration: u64,
-    // Last: it can become longer.
+    // The last field, so that fields can be added to `Fault`.
     fault: Fault<'a>,
 }
 
@@ -214,20 +217,21 @@ impl<'a> Counted<'a> {
         &self.fault
     }
 
-    /// Returns how the kernel has counted it.
+    /// Returns how the kernel has counted the fault.
     #[inline]
     pub fn privacy(&self) -> Privacy {
         self.private
     }
 
-    /// Returns how long `task_numa_fault()` took, in nanoseconds. It may have moved the task.
+    /// Returns how long `task_numa_fault()` took, in nanoseconds. The function may have moved the
+    /// task to another CPU.
     #[inline]
     pub fn duration(&self) -> u64 {
         self.duration
     }
 }
 
-/// What the event `counted` carries from the entry to the exit.
+/// The data that the hook of the event `counted` passes from the function's entry to its exit.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     start: u64,
@@ -276,8 +280,9 @@ impl<T: Observer> ExitHandler for OnCounted<T> {
     }
 }
 
-/// Returns how the kernel has counted `fault`: the count of the window that has grown shows it. If
-/// the call closed the window, the kernel set the counts to 0 before it counted the fault.
+/// Returns how the kernel has counted `fault`. The kernel has increased either the shared or the
+/// private count of the task's window. If the call closed the window, the kernel set both counts to
+/// 0 before it counted the fault.
 fn privacy(fault: &Fault<'_>, before: &Before) -> Privacy {
     let [shared, private] = if fault.task.scan_seq() == before.scan_seq {
         before.window

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `hint`: the kernel handles a hinting fault.
+//! Implements the event `hint`: the kernel handles a hinting fault.
 //!
 //! C source: `numa_migrate_check()` in `mm/memory.c`
 
@@ -16,7 +16,7 @@ use crate::{
 use core::ptr;
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 
-/// A hinting fault: one of `numa_hint_faults` in `/proc/vmstat`.
+/// A hinting fault, which `numa_hint_faults` in `/proc/vmstat` counts.
 ///
 /// # Context
 ///
@@ -50,7 +50,8 @@ impl<'a> Hint<'a> {
         index(self.cpu_node)
     }
 
-    /// Returns whether folio and CPU are on one node, as `numa_hint_faults_local` counts.
+    /// Returns whether the folio and the CPU are on the same node. `numa_hint_faults_local` in
+    /// `/proc/vmstat` counts these faults.
     #[inline]
     pub fn is_local(&self) -> bool {
         self.mem_node == self.cpu_node
@@ -62,7 +63,7 @@ impl<'a> Hint<'a> {
         self.pages
     }
 
-    /// Returns the ID of the memory cgroup that the folio is charged to; 0 without one.
+    /// Returns the ID of the memory cgroup that the folio is charged to; 0 if there is none.
     #[inline]
     pub fn cgroup(&self) -> u64 {
         self.cgroup
@@ -85,8 +86,8 @@ impl<T: Observer> EntryHandler for OnHint<T> {
             return;
         };
         let folio = ptr::with_exposed_provenance_mut(folio);
-        // SAFETY: The function's argument is a folio that the page table maps, whose lock is held.
-        // A handler is within an RCU read section.
+        // SAFETY: The function's argument is a folio that is mapped by a page table whose lock is
+        // held, so the folio is not freed. A handler is within an RCU read section.
         let (mem_node, order, cgroup) = unsafe {
             (
                 bindings::folio_nid(folio),

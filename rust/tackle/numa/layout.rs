@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events have one layout in Rust and in C.
+//! Implements the check at build time that each event has the same layout in Rust and in C.
 
-/// Checks that an event has the size and the offsets of its C struct
-/// (`include/tackle/numa.h`), which is what observers in C get.
+/// Checks that an event has the size, the alignment and the offsets of its C struct
+/// (`include/tackle/numa.h`): observers in C get a pointer to the Rust event.
 macro_rules! same_layout {
     ($event:ident, $c:ident: $($field:ident),*) => {
         const _: () = {

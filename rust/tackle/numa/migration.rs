@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `migration`: the kernel has migrated a misplaced folio, or has given up.
+//! Implements the event `migration`: the kernel has migrated a misplaced folio, or has failed to.
 //!
 //! C source: `migrate_misplaced_folio_prepare()` and `migrate_misplaced_folio()` in
 //! `mm/migrate.c`
@@ -18,21 +18,21 @@ use kernel::{
     sync::Arc,
 };
 
-/// What a migration has come to.
+/// The outcome of a migration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Outcome {
-    /// The folio is on the other node.
+    /// The folio is on the target node now.
     Done = bindings::TACKLE_NUMA_MIGRATION_DONE as i32,
-    /// The other node has little free memory.
+    /// The target node has too little free memory.
     NodeFull = bindings::TACKLE_NUMA_NODE_FULL as i32,
-    /// The folio is not in an LRU list: it is isolated for something else.
+    /// The folio is not in an LRU list: other code has isolated it.
     Isolated = bindings::TACKLE_NUMA_ISOLATED as i32,
-    /// It is a dirty folio of a file.
+    /// The folio is a dirty folio of a file.
     Dirty = bindings::TACKLE_NUMA_DIRTY as i32,
-    /// It is executable and of a file, and several processes map it.
+    /// The folio belongs to a file and is executable, and several processes map it.
     SharedExec = bindings::TACKLE_NUMA_SHARED_EXEC as i32,
-    /// It may be pinned for DMA.
+    /// The folio may be pinned for DMA.
     Pinned = bindings::TACKLE_NUMA_PINNED as i32,
     /// `migrate_pages()` failed: the folio is in use, or there is no memory.
     Refused = bindings::TACKLE_NUMA_REFUSED as i32,
@@ -42,7 +42,7 @@ pub enum Outcome {
 ///
 /// # Context
 ///
-/// If it has failed in `migrate_misplaced_folio_prepare()`, the page table lock is held.
+/// If the migration has failed in `migrate_misplaced_folio_prepare()`, the page table lock is held.
 #[repr(C)]
 pub struct Migration<'a> {
     size: usize,
@@ -85,14 +85,14 @@ impl<'a> Migration<'a> {
         index(self.source)
     }
 
-    /// Returns the node to which it was to be migrated.
+    /// Returns the node to which the folio was to be migrated.
     #[inline]
     pub fn target(&self) -> Option<usize> {
         index(self.target)
     }
 
-    /// Returns what it has come to. The reason of a failure is derived from the folio after the
-    /// failure: it can be wrong if the folio changes at that moment.
+    /// Returns the outcome. The reason of a failure is derived from the state of the folio after
+    /// the failure, so it can be wrong if that state changes at the same time.
     #[inline]
     pub fn outcome(&self) -> Outcome {
         self.result
@@ -105,14 +105,14 @@ impl<'a> Migration<'a> {
         self.duration
     }
 
-    /// Returns the ID of the memory cgroup that the folio is charged to; 0 without one.
+    /// Returns the ID of the memory cgroup that the folio is charged to; 0 if there is none.
     #[inline]
     pub fn cgroup(&self) -> u64 {
         self.cgroup
     }
 }
 
-/// What is carried from the entry to the exit.
+/// The data that a hook passes from the function's entry to its exit.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     start: u64,
@@ -125,11 +125,12 @@ pub(super) struct Before {
 }
 
 impl Before {
-    /// Reads a folio.
+    /// Reads the state of a folio before its migration.
     ///
     /// # Safety
     ///
-    /// `folio` is the address of a folio to which somebody has a reference.
+    /// `folio` is the address of a folio that is not freed during the call, since there is a
+    /// reference to it.
     unsafe fn new(folio: usize, target: usize) -> Self {
         let address: *mut c_void = ptr::with_exposed_provenance_mut(folio);
         // SAFETY: By the function's requirements.
@@ -178,7 +179,7 @@ impl<T: Observer> ExitHandler for OnPrepare<T> {
 
     #[inline]
     fn entry(&self, call: &Call) -> Option<Before> {
-        // SAFETY: A page table whose lock is held maps the folio.
+        // SAFETY: A page table whose lock is held maps the folio, which gives it a reference.
         Some(unsafe { Before::new(call.argument(0)?, call.argument(2)?) })
     }
 
@@ -187,11 +188,11 @@ impl<T: Observer> ExitHandler for OnPrepare<T> {
         // CAST: An `int` is the lower 32 bits of its register.
         let error = ret.value() as c_int;
         if error == 0 {
-            // `migrate_misplaced_folio()` follows.
+            // `migrate_misplaced_folio()` follows, and its hook reports the migration.
             return;
         }
         let folio: *mut c_void = ptr::with_exposed_provenance_mut(before.folio);
-        // SAFETY: The lock is still held.
+        // SAFETY: The page table lock is still held, so the folio is not freed.
         let (is_dirty, in_lru) = unsafe {
             (
                 bindings::folio_is_dirty_file(folio),

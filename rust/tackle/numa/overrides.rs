@@ -2,12 +2,13 @@
 
 //! Implements the overrides that a [`Controller`] and a [`Policy`] share.
 //!
-//! A kernel function can have one override, and both decide about `task_numa_work()` and
-//! `sched_setnuma()`. So the library owns the overrides. There are those that the registered
-//! controller and policy need. The handlers ask both.
+//! A kernel function can have one override, but both the controller and the policy decide about
+//! `task_numa_work()` and `sched_setnuma()`. So the library owns the overrides. It makes those that
+//! the registered controller and policy need. The handlers of the overrides call both.
 //!
-//! On a kernel with `struct numa_balancing_ops` (`scripts/patches`) the policy is asked by these
-//! operations, and overrides remain for the controller and for what the operations do not cover.
+//! A kernel with `struct numa_balancing_ops` (`scripts/patches`) calls the policy through these
+//! operations. Overrides then remain for the controller, and for `Policy::sees_bound`, which the
+//! operations do not cover.
 
 mod bound;
 mod page;
@@ -34,12 +35,12 @@ use scan::{OnWork, TaskNumaWork};
 use slot::Slot;
 use window::OnPolicyWindow;
 
-/// The controller that is asked; [`None`] if none is registered.
+/// The registered controller; empty if there is none.
 static CONTROLLER: Slot<dyn Controller> = Slot::new();
-/// The policy that is asked; [`None`] if none is registered.
+/// The registered policy; empty if there is none.
 static POLICY: Slot<dyn Policy> = Slot::new();
 
-/// Whether the kernel asks the policy by operations of its own.
+/// Whether the kernel calls the policy through `struct numa_balancing_ops`.
 const HAS_OPS: bool = cfg!(tackle_numa_ops);
 
 kernel::sync::global_lock! {
@@ -59,7 +60,7 @@ pub(crate) unsafe fn init() {
 
 type Boxed<F, H> = Option<Pin<KBox<OverrideHook<F, H>>>>;
 
-/// The overrides that exist, and who is registered.
+/// The overrides that exist, and whether a controller and a policy are registered.
 struct Overrides {
     has_controller: bool,
     has_policy: bool,
@@ -73,12 +74,12 @@ struct Overrides {
     ops: Option<ops::Registered>,
 }
 
-/// What the file `numa_policy` shows.
+/// The data that the file `numa_policy` shows.
 struct Status {
     owner: CString,
 }
 
-/// Who decides.
+/// A controller or a policy, which decides about balancing.
 pub(super) enum Decider {
     Controller(Arc<dyn Controller>),
     Policy(Arc<dyn Policy>),
@@ -92,7 +93,7 @@ pub(super) enum Role {
 }
 
 impl Role {
-    /// Returns the pointer by which [`leftover`] knows it.
+    /// Returns the pointer that identifies the decider in the list of [`leftover`].
     fn key(self) -> *mut c_void {
         let slot: *const c_void = match self {
             Self::Controller => (&raw const CONTROLLER).cast(),
@@ -169,7 +170,7 @@ fn make<H, I: PinInit<H, Error>>(
     Ok(())
 }
 
-/// Makes the file that shows which policy is registered.
+/// Makes the file that shows the module of the registered policy, and how the kernel calls it.
 fn status(owner: &CStr) -> Result<Pin<KBox<debugfs::File<Status>>>> {
     fn show(status: &Status, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let owner = status.owner.to_str().map_err(|_| fmt::Error)?;
@@ -187,10 +188,11 @@ fn status(owner: &CStr) -> Result<Pin<KBox<debugfs::File<Status>>>> {
 ///
 /// # Errors
 ///
-/// - `EBUSY`: there is one of this kind, or another user redirects a function that is to be
-///   overridden.
+/// - `EBUSY`: a decider of this kind is registered already, or another user redirects a function
+///   that is to be overridden.
 /// - `ENODEV`: the library is not loaded.
-/// - `ENOMEM`, and those of [`EntryHook::new`].
+/// - `ENOMEM`: there is no memory for the overrides.
+/// - Those of [`EntryHook::new`].
 ///
 /// # Context
 ///
@@ -198,7 +200,7 @@ fn status(owner: &CStr) -> Result<Pin<KBox<debugfs::File<Status>>>> {
 ///
 /// # Safety
 ///
-/// `owner` is the module that has the code of `decider`.
+/// `owner` is the module that contains the code of `decider`.
 pub(super) unsafe fn add(owner: *const module, decider: Decider) -> Result {
     library::ready()?;
     task::find_groups();
@@ -210,13 +212,14 @@ pub(super) unsafe fn add(owner: *const module, decider: Decider) -> Result {
     if *overrides.has(role) {
         return Err(EBUSY);
     }
-    // SAFETY: `withdraw` may be called from `registered` on, and `remove` makes the library forget
-    // it first. Nothing is left to be freed.
+    // SAFETY: `withdraw` may be called from `leftover::registered` on. `remove` first removes the
+    // decider from the list of `leftover`, so that `withdraw` is not called any more. `free` has
+    // nothing to free.
     unsafe { leftover::add(owner, role.key(), withdraw, |_| ()) }?;
     *overrides.has(role) = true;
     let published = overrides.adjust().and_then(|()| {
         if role == Role::Policy {
-            // SAFETY: The module calls this function, so it exists.
+            // SAFETY: The module `owner` is calling this function, so it exists.
             overrides.file = Some(status(unsafe { tackle_base::going::name_of(owner) })?);
         }
         match decider {
@@ -229,7 +232,7 @@ pub(super) unsafe fn add(owner: *const module, decider: Decider) -> Result {
         if role == Role::Policy {
             overrides.file = None;
         }
-        // It only drops overrides, which cannot fail.
+        // The call only drops overrides, which cannot fail.
         let _ = overrides.adjust();
         leftover::remove(role.key());
         return Err(error);
@@ -244,14 +247,15 @@ pub(super) unsafe fn add(owner: *const module, decider: Decider) -> Result {
 ///
 /// May sleep.
 pub(super) fn remove(role: Role) {
-    // First: once it is removed, another one can have its key.
+    // First: once the decider is removed, another decider of this kind can be registered with the
+    // same key.
     leftover::remove(role.key());
     take(role);
 }
 
 /// # Safety
 ///
-/// `key` is that of a registered decider.
+/// `key` is the key of a registered decider.
 unsafe fn withdraw(key: *mut c_void) {
     let controller = key == Role::Controller.key();
     take(if controller {
@@ -271,6 +275,6 @@ fn take(role: Role) {
             drop(POLICY.take());
         }
     }
-    // It only drops overrides, which cannot fail.
+    // The call only drops overrides, which cannot fail.
     let _ = overrides.adjust();
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `placement`: the kernel places a task.
+//! Implements the event `placement`: the kernel changes a task's preferred node, or moves or swaps
+//! tasks for NUMA balancing.
 //!
 //! C source: `sched_setnuma()`, `migrate_task_to()` and `migrate_swap()` in
-//! `kernel/sched/core.c`. Only `kernel/sched/fair.c` calls the latter two, for balancing.
+//! `kernel/sched/core.c`. Only NUMA balancing in `kernel/sched/fair.c` calls the latter two.
 
 use super::{node, node::index, registration::Shared, Observer, Task};
 use crate::{
@@ -17,7 +18,7 @@ use kernel::{bindings::task_struct, ffi::c_int, prelude::*, sync::Arc};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum PlacementKind {
-    /// `sched_setnuma()`: its preferred node changes.
+    /// `sched_setnuma()` has changed the task's preferred node.
     Preferred = bindings::TACKLE_NUMA_PREFERRED as i32,
     /// `migrate_task_to()` has returned.
     Moved = bindings::TACKLE_NUMA_MOVED as i32,
@@ -25,7 +26,7 @@ pub enum PlacementKind {
     Swapped = bindings::TACKLE_NUMA_SWAPPED as i32,
 }
 
-/// A task is placed.
+/// A placement of a task.
 #[repr(C)]
 pub struct Placement<'a> {
     size: usize,
@@ -49,54 +50,58 @@ impl<'a> Placement<'a> {
         self.task
     }
 
-    /// Returns the task with which it was to be swapped.
+    /// Returns the task with which the kernel was to swap [`Placement::task`]; [`None`] unless this
+    /// is a swap.
     #[inline]
     pub fn other(&self) -> Option<Task<'a>> {
         self.other
     }
 
-    /// Returns how it is placed.
+    /// Returns how the task was placed.
     #[inline]
     pub fn kind(&self) -> PlacementKind {
         self.kind
     }
 
-    /// Returns the node that was preferred, if any, or that of the CPU where the task was.
+    /// Returns the task's old preferred node, if it had one. For a move or a swap, returns the node
+    /// of the CPU that the task was on.
     #[inline]
     pub fn source(&self) -> Option<usize> {
         index(self.source)
     }
 
-    /// Returns the node that is preferred, or that of the CPU where the task was to go.
+    /// Returns the task's new preferred node, if it has one. For a move or a swap, returns the node
+    /// of the CPU to which the kernel was to move the task.
     #[inline]
     pub fn target(&self) -> Option<usize> {
         index(self.target)
     }
 
-    /// Returns the error of the function.
+    /// Returns the result of the kernel function.
     ///
     /// # Errors
     ///
-    /// What `migrate_task_to()` or `migrate_swap()` has returned, for instance `EAGAIN`. A change of
-    /// the preferred node does not fail.
+    /// The error that `migrate_task_to()` or `migrate_swap()` has returned, for instance `EAGAIN`.
+    /// A change of the preferred node does not fail.
     #[inline]
     pub fn result(&self) -> Result {
         kernel::error::to_result(self.error)
     }
 }
 
-/// Reads the argument `n` as a task.
+/// Converts an argument of a kernel function to a task; [`None`] if it is null.
 ///
 /// # Safety
 ///
-/// It is a valid task with a reference, during `'a`.
+/// `address` is null, or the address of a task that is valid and has a reference during `'a`.
 unsafe fn task<'a>(address: usize) -> Option<Task<'a>> {
     let task = NonNull::new(ptr::with_exposed_provenance_mut::<task_struct>(address))?;
     // SAFETY: By the function's requirements.
     Some(unsafe { Task::new(task) })
 }
 
-/// Returns the node of a CPU in a register, as C has it.
+/// Returns the node of the CPU whose number is in a register, as a C `int`; -1 if there is no such
+/// CPU.
 fn node_of(cpu: usize) -> c_int {
     // CAST: An `int` is the lower 32 bits of its register.
     let node = node::node_of_cpu(cpu as u32).map(c_int::try_from);
@@ -128,11 +133,11 @@ impl<T: Observer> ExitHandler for OnPreferred<T> {
 
     #[inline]
     fn exit(&self, _ret: &Return, before: Before) {
-        // SAFETY: The callers still have the reference.
+        // SAFETY: The callers have a reference to the task until the function has returned.
         let Some(task) = (unsafe { task(before.task) }) else {
             return;
         };
-        // The function may have been skipped.
+        // An override may have skipped the function, or changed the node.
         let target = preferred(task);
         if target != before.source {
             let before = Before { target, ..before };
@@ -141,13 +146,13 @@ impl<T: Observer> ExitHandler for OnPreferred<T> {
     }
 }
 
-/// Returns the preferred node of a task as C has it.
+/// Returns the preferred node of a task as a C `int`; -1 if it has none.
 fn preferred(task: Task<'_>) -> c_int {
     // CAST: At most 1024.
     task.preferred_node().map_or(-1, |node| node as c_int)
 }
 
-/// What is carried from the entry to the exit.
+/// The data that a hook passes from the function's entry to its exit.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     task: usize,
@@ -161,8 +166,8 @@ impl Before {
         let Some(observer) = shared.active() else {
             return;
         };
-        // SAFETY: The current task, and the one that it is swapped with, to which the caller has a
-        // reference until after the call.
+        // SAFETY: The caller of the hooked function has references to both tasks, and keeps them
+        // until the function has returned.
         let (Some(task), other) = (unsafe { (task(self.task), task(self.other)) }) else {
             return;
         };

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements policies: a module decides about the balancing of all tasks.
+//! Implements policies, by which a module decides about the balancing of all tasks.
 //!
-//! The kernel asks a [`Policy`] when it scans, when a scan window closes, and when a hinting fault
-//! could migrate a folio. What the policy does not decide, the kernel decides by its own rules.
-//! Its load balancer and the checks of `task_numa_migrate()` apply in any case.
+//! The kernel calls a [`Policy`] when a task scans, when a scan window closes, and when a hinting
+//! fault could migrate a folio. If the policy leaves a decision to the kernel, the kernel's own
+//! rules apply. The kernel's load balancer and the checks of `task_numa_migrate()` always apply.
 //!
 //! ```ignore
 //! struct Home;
@@ -18,7 +18,7 @@
 //! let registration = PolicyRegistration::new(Home)?;
 //! ```
 //!
-//! C modules have the same by `struct tackle_numa_policy` of `include/tackle/numa.h`.
+//! C modules register a policy with `struct tackle_numa_policy` of `include/tackle/numa.h`.
 
 use super::{
     node::{index, nodes},
@@ -32,7 +32,7 @@ use kernel::{
     sync::Arc,
 };
 
-/// What a policy says about the migration of a folio.
+/// The decision of a policy about the migration of a folio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum Verdict {
@@ -48,57 +48,59 @@ pub enum Verdict {
 ///
 /// # Context
 ///
-/// Each callback runs in an RCU read section and must not sleep. With hooks preemption is disabled
-/// as well. The code must not take a lock that a caller of the scheduler or of the memory management
-/// can hold; a lock of its own must disable interrupts. It runs on many CPUs at once. The task is
-/// the current one. The default of each callback leaves the decision to the kernel.
+/// Each callback runs in an RCU read section and must not sleep. If hooks call it
+/// ([`PolicyRegistration`]), preemption is disabled as well. A callback must not take a lock that a
+/// caller of the scheduler or of the memory management can hold. A lock of its own must disable
+/// interrupts. It runs on many CPUs at once. The task that it gets is the current task. The default
+/// of each callback leaves the decision to the kernel.
 pub trait Policy: Send + Sync + 'static {
-    /// Returns whether `task` may scan its address space now. A task that may not is asked again
-    /// after its scan period.
+    /// Returns whether `task` may scan its address space now. If this returns false, it is called
+    /// again for the task after the task's scan period.
     ///
-    /// At the entry of `task_numa_work()`, about once in a scan period.
+    /// Called at the entry of `task_numa_work()`, about once in a scan period.
     fn enabled(&self, _task: Task<'_>) -> bool {
         true
     }
 
     /// Returns whether scans of `task` include memory whose memory policy forbids migration
-    /// (`mbind()` without `MPOL_MF_LAZY`). The faults show where that memory is. They never migrate
-    /// it.
+    /// (`mbind()` without `MPOL_MF_LAZY`). The hinting faults then show on which nodes that memory
+    /// is. They never migrate it.
     ///
-    /// For each VMA that a scan comes to; `mmap_lock` is held for reading.
+    /// Called for each VMA that a scan reaches, with `mmap_lock` held for reading.
     fn sees_bound(&self, _task: Task<'_>) -> bool {
         false
     }
 
     /// Returns the scan period of `task` in ms. `period` is the current one, as the kernel's rules
-    /// have chosen it. 0 becomes 1.
+    /// have chosen it. A result of 0 is taken as 1.
     ///
-    /// With hooks: at the entry of a scan, where the answer counts as it is. Also when a scan window
-    /// closes, before the kernel's rules change the period; a longer period is ignored there.
+    /// Hooks call this in two places. At the entry of a scan, the result becomes the period. When a
+    /// scan window closes, this is called before the kernel's rules change the period, and a result
+    /// above `period` is ignored.
     fn scan_period(&self, _task: Task<'_>, period: u32) -> u32 {
         period
     }
 
-    /// Returns the node that the task is to prefer. If the task cannot run on that node, and with
-    /// [`None`], the kernel's choice counts.
+    /// Returns the preferred node for the task. The kernel's choice is used instead if this returns
+    /// [`None`] or a node on which the task cannot run.
     ///
-    /// When a scan window of the task closes. With hooks a window can bring two calls: one before
-    /// the kernel chooses ([`Choice::is_closing`]), and one if the kernel's choice is another node
-    /// than the preferred one.
+    /// Called when a scan window of the task closes. Hooks can call this twice for a window: before
+    /// the kernel chooses ([`Choice::is_closing`]), and after that if the kernel has chosen another
+    /// node than the preferred one.
     fn preferred_node(&self, choice: &Choice<'_>) -> Option<usize> {
         choice.kernel()
     }
 
     /// Decides whether a hinting fault migrates a folio to the node of the CPU.
     ///
-    /// For each hinting fault whose memory policy allows migration. The page table lock is held. The
-    /// code should take a few instructions.
+    /// Called for each hinting fault whose memory policy allows migration, with the page table lock
+    /// held. It should take only a few instructions.
     fn migrate(&self, _page: &Page<'_>) -> Verdict {
         Verdict::Defer
     }
 }
 
-/// A task whose preferred node is to be chosen.
+/// A choice of the preferred node of a task.
 #[repr(C)]
 pub struct Choice<'a> {
     size: usize,
@@ -137,28 +139,28 @@ impl<'a> Choice<'a> {
         self.task
     }
 
-    /// Returns the node that the kernel has chosen. Before the kernel chooses, that is the preferred
-    /// node.
+    /// Returns the node that the kernel has chosen. If the kernel has not chosen yet
+    /// ([`Choice::is_closing`]), returns the current preferred node.
     #[inline]
     pub fn kernel(&self) -> Option<usize> {
         index(self.node)
     }
 
-    /// Returns whether the kernel has not chosen yet.
+    /// Returns whether the window is just closing, so that the kernel has not chosen yet.
     #[inline]
     pub fn is_closing(&self) -> bool {
         self.closing
     }
 
-    /// Returns the average of the faults on `node`, private or shared ones, the window that closes
-    /// included.
+    /// Returns the average of the private or the shared faults on `node`, including the window that
+    /// closes.
     #[inline]
     pub fn faults(&self, node: usize, private: bool) -> u64 {
         let average = self.task.average(node, private);
         if !self.closing {
             return average;
         }
-        // As `task_numa_placement()` is about to do.
+        // The computation that `task_numa_placement()` is about to make.
         average - average / 2 + self.task.in_window(node, private)
     }
 
@@ -205,15 +207,15 @@ impl<'a> Page<'a> {
         index(self.source)
     }
 
-    /// Returns the node of the CPU, to which the folio can go.
+    /// Returns the node of the CPU, to which the fault can migrate the folio.
     #[inline]
     pub fn target(&self) -> Option<usize> {
         index(self.target)
     }
 
-    /// Returns whether the last fault on the folio was of the same task, as far as the kernel has
-    /// recorded it: by the lower eight bits of the task's ID. Without meaning in tiering mode for
-    /// memory on slow nodes, where the kernel records times instead.
+    /// Returns whether the last fault on the folio was by the same task. The kernel records only
+    /// the lower eight bits of the task's ID, so another task can match. The result has no meaning
+    /// in tiering mode for memory on slow nodes: there the kernel records times instead.
     #[inline]
     pub fn is_private(&self) -> bool {
         // SAFETY: The folio is mapped, and the page table lock is held. The task is valid.
@@ -228,13 +230,13 @@ impl<'a> Page<'a> {
     }
 }
 
-/// The registration of a policy, which is asked until this is dropped.
+/// The registration of a policy. The policy is called until the registration is dropped.
 ///
-/// There can be one at a time. On kernels with `struct numa_balancing_ops` (`scripts/patches`) the
-/// kernel asks by these operations. On others hooks ask, and a live patch or another override of
-/// `task_numa_work()`, `sched_setnuma()`, `should_numa_migrate_memory()` or `vma_policy_mof()` is
-/// refused. A [`Control`](super::Control) can be registered at the same time. It can refuse what the
-/// policy wants.
+/// One policy can be registered at a time. A kernel with `struct numa_balancing_ops`
+/// (`scripts/patches`) calls the policy through these operations. On other kernels hooks call it,
+/// and a live patch or another override of `task_numa_work()`, `sched_setnuma()`,
+/// `should_numa_migrate_memory()` or `vma_policy_mof()` is refused. A [`Control`](super::Control)
+/// can be registered at the same time. It can refuse a decision of the policy.
 ///
 /// After `drop` has returned, no CPU executes the policy, and the kernel balances as before. `drop`
 /// may sleep for tens of milliseconds. If it is never dropped (`mem::forget`), the library removes
@@ -246,9 +248,10 @@ impl<T: Policy> PolicyRegistration<T> {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: there is a policy, or another user redirects one of the functions.
+    /// - `EBUSY`: a policy is registered already, or another user redirects one of the functions.
     /// - `ENOENT`: the kernel lacks one of the functions; the log names it.
-    /// - `ENOMEM`, and those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
+    /// - `ENOMEM`: there is no memory for the policy or its hooks.
+    /// - Those of [`EntryHook::new`](crate::ftrace::EntryHook::new).
     ///
     /// # Context
     ///
@@ -257,7 +260,7 @@ impl<T: Policy> PolicyRegistration<T> {
         Self::share(Arc::new(policy, GFP_KERNEL)?)
     }
 
-    /// As [`PolicyRegistration::new`], for a policy that others have references to.
+    /// As [`PolicyRegistration::new`], for a policy to which the caller keeps a reference.
     ///
     /// # Errors
     ///
@@ -268,8 +271,8 @@ impl<T: Policy> PolicyRegistration<T> {
     /// May sleep.
     pub fn share(policy: Arc<T>) -> Result<Self> {
         let owner = &raw mut kernel::bindings::__this_module;
-        // SAFETY: A generic function is compiled into the module that calls it: `owner` is that of
-        // the caller.
+        // SAFETY: A generic function is compiled into the module that calls it, so `owner` is the
+        // module of the caller, which contains the policy's code.
         unsafe { overrides::add(owner, Decider::Policy(policy.clone())) }?;
         Ok(Self(policy))
     }

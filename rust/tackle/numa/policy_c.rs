@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements policies in C: `include/tackle/numa.h`.
+//! Implements the policy functions of `include/tackle/numa.h` for C modules.
 
 use super::{
     node::index,
@@ -15,18 +15,19 @@ use kernel::{ffi::c_int, prelude::*, sync::Arc};
 ///
 /// # Invariants
 ///
-/// It stays in its place until it is unregistered, and its callbacks may be called as the header
-/// describes.
+/// The policy stays valid and in its place until it is unregistered. Its callbacks may be called as
+/// the header describes.
 struct CPolicy(NonNull<tackle_numa_policy>);
 
-// SAFETY: Its callbacks may be called on any CPU.
+// SAFETY: By the header, the callbacks may be called on any CPU.
 unsafe impl Send for CPolicy {}
-// SAFETY: As above; on many at once.
+// SAFETY: By the header, the callbacks may be called on many CPUs at once.
 unsafe impl Sync for CPolicy {}
 
 impl CPolicy {
     fn get(&self) -> &tackle_numa_policy {
-        // SAFETY: By the type invariants; the owner does not change it while it is registered.
+        // SAFETY: By the type invariants it is valid. Its owner does not change it while it is
+        // registered.
         unsafe { self.0.as_ref() }
     }
 }
@@ -110,7 +111,8 @@ unsafe fn register(policy: *mut tackle_numa_policy) -> Result {
     let shared = Arc::new(CPolicy(policy), GFP_KERNEL)?;
     // SAFETY: By the function's requirements.
     unsafe { overrides::add(fields.owner, Decider::Policy(shared)) }?;
-    // SAFETY: As above. `registration` only says that it is registered.
+    // SAFETY: By the function's requirements. Any pointer that is not null does: `registration`
+    // only shows that the policy is registered.
     unsafe { (*policy.as_ptr()).registration = policy.as_ptr().cast() };
     Ok(())
 }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Probes of tracepoints, for events that the kernel reports with one.
+//! Implements probes of tracepoints, for the events that the kernel reports with a tracepoint.
 //!
 //! The library registers an empty C function as the probe (`rust/helpers/numa-probes.c`) and hooks
-//! that function with ftrace. So these events use the same hooks as all others, with the same rules
-//! for recursion and unload.
+//! that function with ftrace. So these events use the same hooks as all other events, with the same
+//! rules for recursion and unload.
 //!
 //! C header: [`include/linux/tracepoint.h`](srctree/include/linux/tracepoint.h)
 
@@ -49,7 +49,7 @@ impl Point {
         }
     }
 
-    /// Returns the address of the probe, which is to be hooked.
+    /// Returns the address of the probe, for the hook on it.
     pub(super) fn probe(self) -> usize {
         self.as_ptr().addr()
     }
@@ -70,7 +70,7 @@ kernel::sync::global_lock! {
 /// The `data` pointers of all registrations of the probes.
 struct All(KVec<(Point, *mut c_void)>);
 
-// SAFETY: They are addresses to compare.
+// SAFETY: The pointers are only compared, and not dereferenced.
 unsafe impl Send for All {}
 
 /// Initialises the lock of this file.
@@ -87,21 +87,21 @@ pub(crate) unsafe fn init() {
 ///
 /// # Invariants
 ///
-/// The probe of the tracepoint is registered with this address, and both are in [`PROBES`].
+/// The probe of the tracepoint is registered with this `data`, and [`PROBES`] contains the pair.
 pub(super) struct Probe(Point, *mut c_void);
 
-// SAFETY: It may be unregistered by any thread; the address is there to be compared.
+// SAFETY: Any thread may unregister the probe. The pointer is only compared, and not dereferenced.
 unsafe impl Send for Probe {}
 // SAFETY: A shared reference gives access to nothing.
 unsafe impl Sync for Probe {}
 
 impl Probe {
-    /// Registers the probe of `point` with an address that no other registration has.
+    /// Registers the probe of `point` with `data`, which no other registration of the probe has.
     ///
     /// # Errors
     ///
     /// - `ENOENT`: the kernel lacks the tracepoint.
-    /// - `ENOMEM`.
+    /// - `ENOMEM`: there is no memory for the registration.
     /// - `ENODEV`: the library is not loaded.
     pub(super) fn new(point: Point, data: *mut c_void) -> Result<Self> {
         library::ready()?;
@@ -110,15 +110,16 @@ impl Probe {
         probes.push((point, data), GFP_KERNEL)?;
         // SAFETY: The probe has the parameters of the tracepoint, after `data`: `struct mm_struct
         // *`, `struct vm_area_struct *` and `enum numa_vmaskip_reason` of `sched_skip_vma_numa`,
-        // `struct task_struct *` of `sched_waking`. The function is part of the library, which
-        // unregisters it at last in `Probes::drop`.
+        // `struct task_struct *` of `sched_waking`. The probe is a function of the library. It is
+        // unregistered before the library is freed, in `Probe::drop` or at the latest in
+        // `Probes::drop`.
         let registered = to_result(unsafe {
             bindings::tracepoint_probe_register(tracepoint.as_ptr(), point.as_ptr(), data)
         });
         if registered.is_err() {
             probes.retain(|other| *other != (point, data));
         }
-        // INVARIANT: Just registered.
+        // INVARIANT: The probe was registered just now, and the pair was added to `PROBES`.
         registered.map(|()| Self(point, data))
     }
 }
@@ -143,18 +144,19 @@ impl Drop for Probes {
     fn drop(&mut self) {
         let probes = &mut PROBES.lock().0;
         for &(point, data) in probes.iter() {
-            // SAFETY: It is registered, by the invariant of the `Probe` that was forgotten.
+            // SAFETY: The pair belongs to a `Probe` that was never dropped. So it is registered, by
+            // the invariants of that `Probe`.
             unsafe { unregister(point, data) };
         }
         *probes = KVec::new();
     }
 }
 
-/// Unregisters the probe of `point`, and waits until no CPU is in it.
+/// Unregisters the probe of `point`, and waits until no CPU executes it.
 ///
 /// # Safety
 ///
-/// It is registered with `data`.
+/// The probe is registered with `data`.
 unsafe fn unregister(point: Point, data: *mut c_void) {
     let Ok(tracepoint) = find(point) else {
         return;
@@ -166,7 +168,7 @@ unsafe fn unregister(point: Point, data: *mut c_void) {
     }
 }
 
-/// Finds a tracepoint of the kernel proper.
+/// Finds a tracepoint that is built into the kernel, not one of a module.
 fn find(point: Point) -> Result<NonNull<bindings::tracepoint>> {
     struct Search {
         name: &'static CStr,

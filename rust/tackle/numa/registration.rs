@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The registration of an observer: the hooks that its events need.
+//! Implements the registration of an observer, which has the hooks that the observer's events need.
 
 use super::{
     exit::OnExit,
@@ -25,12 +25,12 @@ use kernel::{ffi::c_void, prelude::*, sync::Arc};
 /// The observer, shared by all of its hooks.
 pub(super) struct Shared<T> {
     observer: T,
-    /// Whether all of its hooks are on their functions.
+    /// Whether all hooks of the observer are active.
     is_active: AtomicBool,
 }
 
 impl<T> Shared<T> {
-    /// Returns the observer, if it is to be called.
+    /// Returns the observer once all of its hooks are active; [`None`] before that.
     #[inline]
     pub(super) fn active(&self) -> Option<&T> {
         self.is_active
@@ -88,9 +88,9 @@ impl<T: Observer> Registration<T> {
     ///
     /// - `EINVAL`: `events` is empty.
     /// - `ENOENT`: the kernel lacks a function or a tracepoint that an event needs, for instance
-    ///   since the compiler has inlined it. The log names the event and the function.
+    ///   since the compiler has inlined the function. The log names the event and the function.
     ///   [`Registration::available`] leaves such events out.
-    /// - `ENOMEM`.
+    /// - `ENOMEM`: there is no memory for the hooks.
     /// - Those of [`EntryHook::new`].
     ///
     /// # Context
@@ -119,7 +119,7 @@ impl<T: Observer> Registration<T> {
         Ok(this)
     }
 
-    /// Returns those of `events` that this kernel has the functions for, and logs the others.
+    /// Returns the subset of `events` whose functions this kernel has, and logs the others.
     ///
     /// # Context
     ///
@@ -240,7 +240,7 @@ impl<T: Observer> Registration<T> {
         self.events
     }
 
-    /// Returns how many calls of hooked functions the observer has not seen.
+    /// Returns the number of calls of hooked functions for which the observer was not called.
     pub fn missed(&self) -> Misses {
         let mut sum = Misses::default();
         for hook in &self.hooks {
@@ -254,8 +254,8 @@ impl<T: Observer> Registration<T> {
 
 impl<T: Observer> Drop for Registration<T> {
     fn drop(&mut self) {
-        // One grace period for all hooks. If this fails (`ENOMEM`), each hook waits when it is
-        // dropped.
+        // All hooks share one grace period. If this fails (`ENOMEM`), each hook waits for a grace
+        // period of its own when it is dropped.
         let _ = ftrace::disarm_all(self.hooks.iter().map(|hook| hook.hook()));
     }
 }

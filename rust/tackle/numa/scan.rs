@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `scan`: a task has done its part of the scan.
+//! Implements the event `scan`: a task has done its part of the scan of its address space.
 //!
 //! C source: `task_numa_work()` in `kernel/sched/fair.c`
 
@@ -12,19 +12,19 @@ use crate::{
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 
-/// What a scan has come to.
+/// The result of a call of `task_numa_work()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum ScanResult {
-    /// Page tables were walked.
+    /// The task has walked page tables.
     Scanned = bindings::TACKLE_NUMA_SCANNED as i32,
     /// The task exits.
     Exiting = bindings::TACKLE_NUMA_EXITING as i32,
-    /// The task's cpuset has memory of one node.
+    /// The task's cpuset allows memory of one node only.
     OneNode = bindings::TACKLE_NUMA_ONE_NODE as i32,
-    /// The scan period of the address space is not over, or another thread scans.
+    /// The scan period of the address space has not ended, or another thread scans.
     TooEarly = bindings::TACKLE_NUMA_TOO_EARLY as i32,
-    /// `mmap_lock` was taken.
+    /// Another task held `mmap_lock`.
     Busy = bindings::TACKLE_NUMA_BUSY as i32,
 }
 
@@ -46,20 +46,20 @@ impl<'a> Scan<'a> {
         self.task
     }
 
-    /// Returns how long it took, in nanoseconds.
+    /// Returns how long the call took, in nanoseconds.
     #[inline]
     pub fn duration(&self) -> u64 {
         self.duration
     }
 
-    /// Returns what it has come to.
+    /// Returns the result of the call.
     #[inline]
     pub fn result(&self) -> ScanResult {
         self.result
     }
 }
 
-/// Where the scan of an address space is.
+/// The position of the scan in an address space, and the time of the next scan.
 #[derive(Clone, Copy, PartialEq)]
 struct Position {
     next_scan: usize,
@@ -68,13 +68,14 @@ struct Position {
 }
 
 impl Position {
-    /// That of the current task's address space; [`None`] without one.
+    /// Reads the position in the address space of `task`, the current task; [`None`] if it has no
+    /// address space.
     fn of_current(task: Task<'_>) -> Option<Self> {
         if !task.has_mm() {
             return None;
         }
-        // SAFETY: The current task has an address space, which only itself lets go of. Other
-        // threads may change the fields.
+        // SAFETY: The current task has an address space, and only the task itself drops its
+        // reference to it. Other threads may change the fields, so the reads are volatile.
         unsafe {
             let mm = (*task.as_ptr()).mm;
             let fields = &raw const (*mm).__bindgen_anon_1;
@@ -87,7 +88,7 @@ impl Position {
     }
 }
 
-/// What is carried from the entry to the exit.
+/// The data that the hook passes from the function's entry to its exit.
 #[derive(Clone, Copy)]
 pub(super) struct Before {
     start: u64,
@@ -113,7 +114,7 @@ impl<T: Observer> ExitHandler for OnScan<T> {
         Some(Before {
             start: time::mono_fast_ns(),
             position: Position::of_current(task),
-            // SAFETY: Looks at the current task.
+            // SAFETY: The helper only reads `mems_allowed` of the current task.
             one_node: unsafe { bindings::one_node_allowed() },
         })
     }
@@ -128,7 +129,7 @@ impl<T: Observer> ExitHandler for OnScan<T> {
         let result = match (before.position, Position::of_current(task)) {
             _ if task.is_exiting() => ScanResult::Exiting,
             (Some(then), Some(now)) => result(then, now, before.one_node),
-            // An exiting task has let its address space go.
+            // An exiting task has no address space any more.
             _ => ScanResult::Exiting,
         };
         observer.scan(&Scan {
@@ -140,14 +141,14 @@ impl<T: Observer> ExitHandler for OnScan<T> {
     }
 }
 
-/// Tells what has happened between `then` and `now`.
+/// Returns the result of a call that has moved the scan from `then` to `now`.
 fn result(then: Position, now: Position, one_node: bool) -> ScanResult {
     if one_node {
         ScanResult::OneNode
     } else if (then.offset, then.seq) != (now.offset, now.seq) {
         ScanResult::Scanned
     } else if then.next_scan == now.next_scan || then.next_scan == 0 {
-        // The first call for an address space sets the time of the next.
+        // The first call for an address space only sets the time of the next scan.
         ScanResult::TooEarly
     } else {
         ScanResult::Busy

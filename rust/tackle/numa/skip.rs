@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `skip`: a scan skips a VMA.
+//! Implements the event `skip`: a scan skips a VMA.
 //!
-//! The kernel reports this with the tracepoint `sched_skip_vma_numa` (`rust/tackle/numa/probe.rs`).
+//! The kernel reports skipped VMAs with the tracepoint `sched_skip_vma_numa`
+//! (`rust/tackle/numa/probe.rs`).
 
 use super::{probe::Point, registration::Shared, Observer, Task};
 use crate::{
@@ -12,24 +13,25 @@ use crate::{
 use core::ptr;
 use kernel::{ffi::c_void, sync::Arc};
 
-/// Why a scan skips a VMA: `enum numa_vmaskip_reason`. With `IgnorePid`
-/// the VMA is scanned.
+/// Why a scan skips a VMA: `enum numa_vmaskip_reason`. With `IgnorePid` the VMA is scanned
+/// nevertheless.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(i32)]
 pub enum SkipReason {
-    /// It cannot be migrated, its policy forbids it, or it is of hugetlbfs or `VM_MIXEDMAP`.
+    /// The VMA cannot be migrated, its memory policy forbids migration, it belongs to hugetlbfs, or
+    /// it has `VM_MIXEDMAP`.
     Unsuitable = bindings::TACKLE_NUMA_SKIP_UNSUITABLE as i32,
-    /// It maps a file read-only, or is the vDSO.
+    /// The VMA maps a file read-only, or is the vDSO.
     SharedReadOnly = bindings::TACKLE_NUMA_SKIP_SHARED_RO as i32,
-    /// It cannot be accessed.
+    /// The VMA cannot be accessed.
     Inaccessible = bindings::TACKLE_NUMA_SKIP_INACCESSIBLE as i32,
     /// The scan delay of the VMA is not over.
     ScanDelay = bindings::TACKLE_NUMA_SKIP_SCAN_DELAY as i32,
-    /// The task has not accessed it lately.
+    /// The task has not accessed the VMA lately.
     PidInactive = bindings::TACKLE_NUMA_SKIP_PID_INACTIVE as i32,
-    /// The task has not accessed it, but it is scanned since its scan had begun.
+    /// The task has not accessed the VMA, but it is scanned, since a scan of it had begun already.
     IgnorePid = bindings::TACKLE_NUMA_SKIP_IGNORE_PID as i32,
-    /// It was scanned in this round.
+    /// The VMA was scanned in this round already.
     SeqCompleted = bindings::TACKLE_NUMA_SKIP_SEQ_COMPLETED as i32,
 }
 
@@ -83,13 +85,13 @@ impl<'a> Skip<'a> {
         self.start
     }
 
-    /// Returns the address behind the VMA.
+    /// Returns the address after the last address of the VMA.
     #[inline]
     pub fn end(&self) -> usize {
         self.end
     }
 
-    /// Returns why it is skipped.
+    /// Returns why the scan skips the VMA.
     #[inline]
     pub fn reason(&self) -> SkipReason {
         self.reason
@@ -104,7 +106,8 @@ pub(super) struct OnSkip<T>(pub(super) Arc<Shared<T>>);
 impl<T> OnSkip<T> {
     pub(super) const POINT: Point = Point::Skip;
 
-    /// What the probe is registered with: each observer has a registration of its own.
+    /// Returns the data with which the probe is registered. It identifies the observer: each
+    /// observer has a registration of its own.
     pub(super) fn data(&self) -> *mut c_void {
         Arc::as_ptr(&self.0).cast_mut().cast()
     }
@@ -118,7 +121,7 @@ impl<T: Observer> EntryHandler for OnSkip<T> {
         };
         // CAST: An `int` is the lower 32 bits of its register.
         let reason = SkipReason::ALL.get(reason as u32 as usize);
-        // For another observer.
+        // The probe was called for the registration of another observer.
         if data != self.data().addr() {
             return;
         }
@@ -126,7 +129,8 @@ impl<T: Observer> EntryHandler for OnSkip<T> {
             return;
         };
         let vma: *const kernel::bindings::vm_area_struct = ptr::with_exposed_provenance(vma);
-        // SAFETY: The current task has the lock for reading of the address space that it scans.
+        // SAFETY: The current task holds `mmap_lock` of the address space that it scans, so the VMA
+        // is valid and its range does not change.
         let (start, end) = unsafe {
             let range = &raw const (*vma).__bindgen_anon_1.__bindgen_anon_1;
             ((*range).vm_start, (*range).vm_end)

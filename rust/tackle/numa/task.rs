@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tasks, as observers see them.
+//! Implements [`Task`] and [`EndingTask`], by which observers and policies read a task's state.
 //!
 //! C header: [`include/linux/sched.h`](srctree/include/linux/sched.h)
 
@@ -13,11 +13,11 @@ use tackle_core::numa::TaskId;
 /// `pid_t task_numa_group_id(struct task_struct *p)`
 static GROUP_ID: Unexported = Unexported::new(c"task_numa_group_id");
 
-/// A task in an event. It has not been freed, but may be ending.
+/// A task in an event. The task has not been freed, but may have ended.
 ///
 /// # Invariants
 ///
-/// It is valid during `'a`, and its memory of NUMA statistics too.
+/// The task and the memory of its NUMA statistics are valid during `'a`.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct EndingTask<'a>(NonNull<task_struct>, PhantomData<&'a task_struct>);
@@ -31,9 +31,9 @@ impl<'a> EndingTask<'a> {
         Self(task, PhantomData)
     }
 
-    /// Returns its address as a number. No other task has the same before the event
-    /// [`Exit`](super::Exit) with [`Exit::has_ended`](super::Exit::has_ended), while the ID of a
-    /// task can change in `execve()`.
+    /// Returns the task's address as a number, which identifies the task: no other task has the
+    /// same address before the event [`Exit`](super::Exit) of this task, with
+    /// [`Exit::has_ended`](super::Exit::has_ended). The ID of a task can change in `execve()`.
     #[inline]
     pub fn address(self) -> usize {
         self.as_ptr().addr()
@@ -43,56 +43,56 @@ impl<'a> EndingTask<'a> {
         self.0.as_ptr()
     }
 
-    /// Returns its IDs, its name and its start time.
+    /// Returns the task's IDs, name and start time.
     #[inline]
     pub fn id(self) -> TaskId {
         // SAFETY: By the type invariants.
         unsafe { task::id(self.as_ptr()) }
     }
 
-    /// Returns its ID in the initial namespace.
+    /// Returns the task's ID in the initial PID namespace.
     #[inline]
     pub fn pid(self) -> i32 {
         // SAFETY: By the type invariants.
         unsafe { (&raw const (*self.as_ptr()).pid).read_volatile() }
     }
 
-    /// Returns the ID of its process in the initial namespace.
+    /// Returns the ID of the task's process in the initial PID namespace.
     #[inline]
     pub fn tgid(self) -> i32 {
         // SAFETY: By the type invariants.
         unsafe { (&raw const (*self.as_ptr()).tgid).read_volatile() }
     }
 
-    /// Returns its preferred node, if it has one.
+    /// Returns the task's preferred node, if it has one.
     #[inline]
     pub fn preferred_node(self) -> Option<usize> {
         // SAFETY: By the type invariants.
         index(unsafe { (&raw const (*self.as_ptr()).numa_preferred_nid).read_volatile() })
     }
 
-    /// Returns the ID of its NUMA group, 0 without one.
+    /// Returns the ID of the task's NUMA group; 0 if it has none.
     #[inline]
     pub fn group(self) -> i32 {
         // SAFETY: By the type invariants; an event is within an RCU read section.
         unsafe { group_id(self.as_ptr()) }
     }
 
-    /// Returns the kernel's average of the faults on `node`: of private or of shared ones. It
-    /// halves with each scan window.
+    /// Returns the kernel's average of the private or the shared faults on `node`. The kernel
+    /// halves it when a scan window closes, and then adds the window's faults.
     #[inline]
     pub fn average(self, node: usize, private: bool) -> u64 {
         self.array(0, node, private)
     }
 
-    /// Returns how many pages the faults of the current scan window were for, by the node of the
-    /// memory: private or shared ones.
+    /// Returns the number of pages of the private or the shared faults on memory of `node` in the
+    /// current scan window.
     #[inline]
     pub fn in_window(self, node: usize, private: bool) -> u64 {
         self.array(2, node, private)
     }
 
-    /// Returns `numa_faults`; null without statistics.
+    /// Returns `numa_faults`; null if the task has no statistics.
     #[inline]
     pub(super) fn faults(self) -> *const usize {
         // SAFETY: By the type invariants.
@@ -107,19 +107,21 @@ impl<'a> EndingTask<'a> {
         if node >= nodes || faults.is_null() {
             return 0;
         }
-        // As `task_faults_idx()`.
+        // The same index as `task_faults_idx()` returns.
         let element = 2 * (region * nodes + node) + usize::from(private);
-        // SAFETY: By the type invariants; there are four regions of `nodes`.
+        // SAFETY: By the type invariants. The array has four regions of 2 * `nodes` elements, and
+        // `node` is below `nodes`.
         unsafe { faults.add(element).read_volatile() as u64 }
     }
 
-    /// Returns whether the kernel has memory for the statistics of this task.
+    /// Returns whether the kernel has allocated the statistics of this task.
     #[inline]
     pub fn has_faults(self) -> bool {
         !self.faults().is_null()
     }
 
-    /// Returns `numa_scan_seq`: the scan at which the kernel last closed the task's window.
+    /// Returns `numa_scan_seq`, the number of the scan at which the kernel last closed the task's
+    /// window.
     #[inline]
     pub(super) fn scan_seq(self) -> i32 {
         // SAFETY: By the type invariants.
@@ -127,11 +129,11 @@ impl<'a> EndingTask<'a> {
     }
 }
 
-/// A task in an event, which is alive.
+/// A task in an event. Its reference count is not 0, so more references can be taken.
 ///
 /// # Invariants
 ///
-/// As those of [`EndingTask`], and its reference count is not 0 during `'a`.
+/// Those of [`EndingTask`]. The task's reference count is not 0 during `'a`.
 #[derive(Clone, Copy)]
 #[repr(transparent)]
 pub struct Task<'a>(EndingTask<'a>);
@@ -143,7 +145,7 @@ impl<'a> Task<'a> {
     #[inline]
     pub(super) unsafe fn new(task: NonNull<task_struct>) -> Self {
         // SAFETY: By the function's requirements.
-        // INVARIANT: As above.
+        // INVARIANT: By the function's requirements.
         Self(unsafe { EndingTask::new(task) })
     }
 
@@ -156,7 +158,8 @@ impl<'a> Task<'a> {
     pub(super) unsafe fn current() -> Self {
         // SAFETY: The current task is never null.
         let task = unsafe { NonNull::new_unchecked(kernel::task::Task::current_raw()) };
-        // SAFETY: `current` is alive, and only itself or its end frees its statistics.
+        // SAFETY: `current` is alive during `'a`. Its statistics are freed only by itself or when
+        // it ends.
         unsafe { Self::new(task) }
     }
 
@@ -167,16 +170,17 @@ impl<'a> Task<'a> {
         task.into()
     }
 
-    /// Returns the ID of its cgroup in the default hierarchy; 0 if the kernel has no cgroups.
+    /// Returns the ID of the task's cgroup in the default hierarchy; 0 if the kernel has no
+    /// cgroups.
     #[inline]
     pub fn cgroup(self) -> u64 {
-        // SAFETY: By the type invariants. A task has its cgroups until its last reference is
-        // dropped, and an event is within an RCU read section.
+        // SAFETY: By the type invariants. A task keeps its reference to its cgroups until its last
+        // reference is dropped. An event is within an RCU read section.
         unsafe { bindings::task_cgroup_id(self.as_ptr()) }
     }
 
-    /// Returns whether it has an address space. A kernel thread has none, even while it works
-    /// in that of a process.
+    /// Returns whether the task has an address space. For a kernel thread this is false, even while
+    /// it uses the address space of a process.
     #[inline]
     pub fn has_mm(self) -> bool {
         // SAFETY: By the type invariants.
@@ -185,7 +189,7 @@ impl<'a> Task<'a> {
 }
 
 impl Task<'_> {
-    /// Returns whether it exits.
+    /// Returns whether the task is exiting.
     #[inline]
     pub fn is_exiting(self) -> bool {
         // SAFETY: By the type invariants.
@@ -195,7 +199,7 @@ impl Task<'_> {
 }
 
 impl Task<'_> {
-    /// Returns the node of the CPU that it runs on, or has run on last.
+    /// Returns the node of the CPU that the task runs on, or ran on last.
     #[inline]
     pub fn node(self) -> usize {
         // SAFETY: By the type invariants.
@@ -203,13 +207,13 @@ impl Task<'_> {
         index(node).unwrap_or(0)
     }
 
-    /// Returns its load: 1024 for a task that always runs or waits for its CPU. 0 if it sleeps.
+    /// Returns the task's load: 1024 if the task always runs or waits for its CPU, 0 if it sleeps.
     pub fn load(self) -> u32 {
         // SAFETY: By the type invariants.
         unsafe { bindings::task_runnable_load(self.as_ptr()) }
     }
 
-    /// Returns the CPU time that it has used, in ms.
+    /// Returns the CPU time that the task has used, in ms.
     #[inline]
     pub fn runtime_ms(self) -> u64 {
         // SAFETY: By the type invariants.
@@ -217,29 +221,29 @@ impl Task<'_> {
         ns / 1_000_000
     }
 
-    /// Returns its share of the resident pages of its address space: these divided by the number of
-    /// threads. 0 without an address space.
+    /// Returns the resident pages of the task's address space, divided by the number of its
+    /// process's threads; 0 if it has no address space.
     ///
     /// # Context
     ///
-    /// Takes the task's `alloc_lock`: not in a callback of balancing.
+    /// Takes the task's `alloc_lock`, so it must not be called in a callback of balancing.
     pub fn resident_share(self) -> u64 {
         // SAFETY: By the type invariants.
         unsafe { bindings::task_rss_share(self.as_ptr()) as u64 }
     }
 
-    /// Returns whether it may run on a CPU of `node`. False if there is no such CPU.
+    /// Returns whether the task may run on a CPU of `node`; false if the node has no CPU.
     #[inline]
     pub fn can_run_on(self, node: usize) -> bool {
         if node >= nodes() {
             return false;
         }
-        // SAFETY: By the type invariants; there can be such a node.
+        // SAFETY: By the type invariants. The node is below `nr_node_ids`, as was checked above.
         // CAST: At most 1024.
         unsafe { bindings::task_can_run_on(self.as_ptr(), node as i32) }
     }
 
-    /// Returns its scan period in ms; 0 if it has not scanned yet.
+    /// Returns the task's scan period in ms; 0 if it has not scanned yet.
     #[inline]
     pub fn scan_period(self) -> u32 {
         // SAFETY: By the type invariants.
@@ -250,14 +254,14 @@ impl Task<'_> {
     ///
     /// # Safety
     ///
-    /// This is the current task: nobody else writes its period.
+    /// This is the current task: only a task itself writes its period.
     pub(super) unsafe fn set_scan_period(self, period: u32) {
         // SAFETY: By the type invariants and the function's requirements.
         unsafe { (&raw mut (*self.as_ptr()).numa_scan_period).write_volatile(period) };
     }
 
-    /// Returns how many pages the faults of the current scan window were for that the kernel has
-    /// counted as local, as remote, and as not migrated since that failed.
+    /// Returns the numbers of pages that the kernel has counted in the current scan window as
+    /// local, as remote, and as failed migrations.
     #[inline]
     pub fn locality(self) -> Locality {
         // SAFETY: By the type invariants.
@@ -278,11 +282,12 @@ pub struct Locality {
     pub local: u64,
     /// On other nodes.
     pub remote: u64,
-    /// Not migrated, although the kernel has tried to.
+    /// The kernel has tried to migrate these pages and failed.
     pub failed: u64,
 }
 
-/// Finds the function for [`EndingTask::group`]. Without it tasks have no groups, and the log says so.
+/// Finds the address of `task_numa_group_id()`, which [`EndingTask::group`] calls. If the kernel
+/// has no such function, this logs a warning, and all tasks appear without a group.
 ///
 /// # Context
 ///
@@ -297,7 +302,8 @@ pub(super) fn find_groups() {
 ///
 /// # Context
 ///
-/// May sleep before the first call. All calls are in one RCU read section: `visit` must not sleep.
+/// May sleep before the first call of `visit`. All calls are in one RCU read section, so `visit`
+/// must not sleep.
 pub fn each_task(mut visit: impl FnMut(Task<'_>)) {
     /// # Safety
     ///
@@ -308,8 +314,8 @@ pub fn each_task(mut visit: impl FnMut(Task<'_>)) {
         };
         // SAFETY: By the function's requirements.
         let visit = unsafe { &mut *data.cast::<F>() };
-        // SAFETY: A task that is found in the list has a reference until a grace period after it was
-        // removed from the list. Its statistics are freed with the last reference.
+        // SAFETY: A task that is found in the list of tasks has a reference until one grace period
+        // after its removal from the list. Its statistics are freed with the last reference.
         visit(unsafe { Task::new(task) });
     }
     fn call<F: FnMut(Task<'_>)>(visit: &mut F) {
@@ -328,7 +334,7 @@ impl<'a> core::ops::Deref for Task<'a> {
     }
 }
 
-/// Returns the ID of the task's NUMA group; 0 without one.
+/// Returns the ID of the task's NUMA group; 0 if it has none.
 ///
 /// # Safety
 ///
@@ -337,6 +343,7 @@ pub(super) unsafe fn group_id(task: *mut task_struct) -> i32 {
     let Ok(function) = GROUP_ID.address() else {
         return 0;
     };
-    // SAFETY: The function takes a valid task in any context. A call needs the address alone.
+    // SAFETY: The function takes a valid task, and may be called in any context. The call needs
+    // only the task's address.
     unsafe { crate::call_at::call_at(function, [task.expose_provenance(), 0, 0, 0, 0, 0]) as i32 }
 }

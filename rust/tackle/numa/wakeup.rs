@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `wakeup`: a task or an interrupt wakes a task.
+//! Implements the event `wakeup`: a task or an interrupt wakes a task.
 //!
-//! C source: `try_to_wake_up()` in `kernel/sched/core.c`, which reports this with the tracepoint
-//! `sched_waking` (`rust/tackle/numa/probe.rs`).
+//! C source: `try_to_wake_up()` in `kernel/sched/core.c`, which reports a wakeup with the
+//! tracepoint `sched_waking` (`rust/tackle/numa/probe.rs`).
 
 use super::{
     node::{index, this_node},
@@ -23,13 +23,14 @@ use kernel::{
     sync::Arc,
 };
 
-/// A task is woken up.
+/// A wakeup of a task.
 ///
 /// # Context
 ///
-/// Interrupts are disabled, and `pi_lock` of the task that is woken up is held (unless a task wakes
-/// itself), which is a raw spinlock. The code may take raw spinlocks of its own alone
-/// ([`RawSpinLock`](crate::lock::RawSpinLock)), and must not wake a task. It can be an interrupt.
+/// Interrupts are disabled. Unless a task wakes itself, the raw spinlock `pi_lock` of the task that
+/// is woken up is held. The observer may take only raw spinlocks of its own
+/// ([`RawSpinLock`](crate::lock::RawSpinLock)), and must not wake a task. The context can be an
+/// interrupt.
 #[repr(C)]
 pub struct Wakeup<'a> {
     size: usize,
@@ -48,14 +49,15 @@ impl<'a> Wakeup<'a> {
         self.task
     }
 
-    /// Returns the task that wakes it: the current task. [`None`] for an interrupt.
+    /// Returns the task that wakes [`Wakeup::task`]: the current task. [`None`] if an interrupt
+    /// wakes it.
     #[inline]
     pub fn waker(&self) -> Option<Task<'a>> {
         self.waker
     }
 
-    /// Returns the node of the CPU on which the task was last. The kernel may place it on another
-    /// one.
+    /// Returns the node of the CPU on which the task ran last. The kernel may wake it on another
+    /// CPU.
     #[inline]
     pub fn node(&self) -> Option<usize> {
         index(self.node)
@@ -80,7 +82,8 @@ pub(super) struct OnWakeup<T>(pub(super) Arc<Shared<T>>);
 impl<T> OnWakeup<T> {
     pub(super) const POINT: Point = Point::Waking;
 
-    /// What the probe is registered with: each observer has a registration of its own.
+    /// Returns the data with which the probe is registered. It identifies the observer: each
+    /// observer has a registration of its own.
     pub(super) fn data(&self) -> *mut c_void {
         Arc::as_ptr(&self.0).cast_mut().cast()
     }
@@ -92,7 +95,7 @@ impl<T: Observer> EntryHandler for OnWakeup<T> {
         let [Some(data), Some(wakee)] = [0, 1].map(|n| call.argument(n)) else {
             return;
         };
-        // For another observer.
+        // The probe was called for the registration of another observer.
         if data != self.data().addr() {
             return;
         }
@@ -100,10 +103,11 @@ impl<T: Observer> EntryHandler for OnWakeup<T> {
         let (Some(observer), Some(wakee)) = (self.0.active(), wakee) else {
             return;
         };
-        // SAFETY: It is asleep, or about to sleep, and its `pi_lock` is held, or it is the current
-        // task: it has not ended, which takes its last reference.
+        // SAFETY: The task is the current one, or it sleeps or is about to sleep and its `pi_lock`
+        // is held. In both cases it has not ended, so it has a reference: the end of a task drops
+        // the last one.
         let (task, node) = unsafe { (Task::new(wakee), bindings::task_node(wakee.as_ptr())) };
-        // SAFETY: Reads this CPU's preemption count.
+        // SAFETY: The helper only reads this CPU's preemption count.
         let waker = unsafe { bindings::in_task() }.then(|| {
             // SAFETY: The handler, and so the current task, outlives this `Task`.
             unsafe { Task::current() }

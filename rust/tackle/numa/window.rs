@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The event `window`: a task's scan window closes.
+//! Implements the event `window`: a task's scan window closes.
 //!
 //! C source: `task_numa_placement()` in `kernel/sched/fair.c`, which compilers inline into
-//! `task_numa_fault()`. It begins with a call of `task_scan_max()`, where this hook is.
-//! `update_task_scan_period()` calls that again. By then the window's counts are zero, and the call
-//! is ignored.
+//! `task_numa_fault()`. It first calls `task_scan_max()`, which this file hooks. Later
+//! `update_task_scan_period()` calls `task_scan_max()` again. The window's counts are zero by then,
+//! and the hook ignores this second call.
 
 use super::{node::nodes, registration::Shared, Observer, Task};
 use crate::{
@@ -20,8 +20,8 @@ use core::{
 };
 use kernel::{ffi::c_int, prelude::*, sync::Arc};
 
-/// A window that closes. The kernel is about to halve the averages and to add the window's
-/// counts.
+/// A scan window that closes. The kernel is about to halve the averages of the task's faults, and
+/// to add the window's counts to them.
 #[repr(C)]
 pub struct Window<'a> {
     size: usize,
@@ -40,14 +40,13 @@ impl<'a> Window<'a> {
         self.task
     }
 
-    /// Returns how many pages the window's faults were for, by the node of the memory: private
-    /// or shared ones.
+    /// Returns the number of pages of the window's private or shared faults on memory of `node`.
     #[inline]
     pub fn by_memory(&self, node: usize, private: bool) -> u64 {
         self.count(2, node, private)
     }
 
-    /// Returns the same by the node of the CPU.
+    /// Returns the number of pages of the window's private or shared faults on CPUs of `node`.
     #[inline]
     pub fn by_cpu(&self, node: usize, private: bool) -> u64 {
         self.count(3, node, private)
@@ -66,24 +65,25 @@ impl<'a> Window<'a> {
         if node >= nodes {
             return 0;
         }
-        // SAFETY: `OnWindow` has made this of the current task, whose statistics have four regions
-        // of `nodes`, and stay during the event.
+        // SAFETY: `OnWindow` has made this from the current task. The task's statistics have four
+        // regions of 2 * `nodes` elements, and stay valid during the event.
         let faults = unsafe { slice::from_raw_parts(self.faults, 8 * nodes) };
         faults[2 * (region * nodes + node) + usize::from(private)] as u64
     }
 }
 
-/// Finds where a function ends.
+/// `kallsyms_lookup_size_offset()`, which returns the size of a function.
 static SIZE: Unexported = Unexported::new(c"kallsyms_lookup_size_offset");
 
-/// Returns the addresses of the functions that can have the code of `task_numa_placement()`.
+/// Returns the address ranges of the functions that can contain the code of
+/// `task_numa_placement()`.
 fn callers() -> Result<[Range<usize>; 2]> {
     let function = SIZE.find()?;
     let range = |name: &CStr| -> Result<Range<usize>> {
         let address = symbol::lookup(name)?;
         let (mut size, mut offset) = (0usize, 0usize);
         // SAFETY: `int kallsyms_lookup_size_offset(unsigned long addr, unsigned long *symbolsize,
-        // unsigned long *offset)`, for any address.
+        // unsigned long *offset)` takes any address. `size` and `offset` outlive the call.
         unsafe {
             call_at(
                 function,
@@ -99,7 +99,8 @@ fn callers() -> Result<[Range<usize>; 2]> {
         };
         Ok(address..address + size)
     };
-    // If the compiler does not inline `task_numa_placement()`, it has one of these symbols.
+    // If the compiler does not inline `task_numa_placement()`, the function has one of these
+    // symbols.
     let apart = [
         c"task_numa_placement",
         c"task_numa_placement.part.0",
@@ -113,17 +114,18 @@ fn callers() -> Result<[Range<usize>; 2]> {
 /// The function that `task_numa_placement()` calls first.
 pub(super) const FUNCTION: &CStr = c"task_scan_max";
 
-/// Recognises the call of [`FUNCTION`] at which a window closes.
+/// Recognises the calls of [`FUNCTION`] at which a window closes.
 pub(super) struct Closing {
     callers: [Range<usize>; 2],
-    /// The address to which the first call in `task_numa_placement()` returns, once it is known.
+    /// The address to which the first call in `task_numa_placement()` returns; 0 until it is known.
     first: AtomicUsize,
 }
 
 impl Closing {
     /// # Errors
     ///
-    /// `ENOENT`: the kernel lacks a function. `ENOMEM`.
+    /// - `ENOENT`: the kernel lacks `task_numa_fault()` or `kallsyms_lookup_size_offset()`.
+    /// - `ENOMEM`: there is no memory for the look-ups.
     pub(super) fn new() -> Result<Self> {
         Ok(Self {
             callers: callers()?,
@@ -131,7 +133,7 @@ impl Closing {
         })
     }
 
-    /// Returns whether `task_numa_placement()` is at its first call.
+    /// Returns whether `call` is the first call that `task_numa_placement()` makes for the window.
     pub(super) fn is_first(&self, call: &Call, task: Task<'_>) -> bool {
         let caller = call.parent_ip();
         if !self.callers.iter().any(|range| range.contains(&caller)) {
@@ -141,19 +143,21 @@ impl Closing {
         if first != 0 {
             return first == caller;
         }
-        // At the second call the window's counts are zero.
+        // At the second call the window's counts are zero. So if one is not zero, this is the first
+        // call.
         let is_empty = (0..nodes())
             .all(|node| task.in_window(node, false) == 0 && task.in_window(node, true) == 0);
         if !is_empty {
             self.first.store(caller, Ordering::Relaxed);
             return true;
         }
-        // The window is empty, so the counts do not distinguish the two calls. Between them,
-        // `numa_get_avg_runtime()` sets `last_task_numa_placement` to `se.exec_start`: if both are
-        // equal, this is the second call. If `exec_start` changes in between, an empty window is
-        // reported twice. This can happen only before the first window that is not empty.
+        // If the window was empty, the counts are zero at both calls and do not distinguish them.
+        // Between the calls, `numa_get_avg_runtime()` sets `last_task_numa_placement` to
+        // `se.exec_start`. So if the two fields are equal, this is the second call. If `exec_start`
+        // changes after that, an empty window is reported twice. This can happen only before the
+        // first window that is not empty, since that one sets `first`.
         let task = task.as_ptr();
-        // SAFETY: `task` is the current one.
+        // SAFETY: `task` is the current task, so it is valid.
         unsafe {
             (&raw const (*task).last_task_numa_placement).read_volatile()
                 != (&raw const (*task).se.exec_start).read_volatile()

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the override of `vma_policy_mof()`: whether a scan includes bound memory.
+//! Implements the override of `vma_policy_mof()`, which decides whether a scan includes bound
+//! memory.
 //!
-//! `task_numa_work()` skips a VMA whose memory policy has no `MPOL_F_MOF` (migrate on fault), as
-//! `mbind()` makes it. With this override the memory takes hinting faults as well.
-//! `mpol_misplaced()` looks at the policy itself and does not migrate such memory. So the kernel
-//! counts where bound memory is, and the task can go there.
+//! `task_numa_work()` skips a VMA whose memory policy lacks `MPOL_F_MOF` (migrate on fault).
+//! `mbind()` makes such policies. With this override such memory takes hinting faults as well.
+//! `mpol_misplaced()` checks the memory policy again and does not migrate such memory. So the
+//! kernel counts on which nodes bound memory is, and the task can move there.
 //!
 //! C source: `mm/mempolicy.c`
 
@@ -25,11 +26,14 @@ unsafe impl Function for VmaPolicyMof {
     const NAME: &'static CStr = c"vma_policy_mof";
 }
 
-// SAFETY: `task_numa_work()` is its only caller, which makes page table entries of the VMA fault or
-// does not. A fault reads the policy again before it migrates anything.
+// SAFETY: `task_numa_work()` is the only caller. By the result it only decides whether it makes
+// page table entries of the VMA fault. A fault reads the memory policy again before it migrates
+// anything.
 unsafe impl Replaceable for VmaPolicyMof {}
 
-/// Returns true for the tasks whose bound memory the policy wants to see.
+/// Makes the function return true for the tasks for which [`Policy::sees_bound`] returns true.
+///
+/// [`Policy::sees_bound`]: crate::numa::Policy::sees_bound
 pub(super) struct OnBound;
 
 impl OverrideHandler<VmaPolicyMof> for OnBound {

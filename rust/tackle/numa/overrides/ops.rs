@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the operations by which a patched kernel asks the policy.
+//! Implements `struct numa_balancing_ops`, through which a patched kernel calls the policy.
 //!
 //! C header: `include/linux/sched/numa_balancing.h`, with the series in `scripts/patches`
 
@@ -33,7 +33,8 @@ unsafe impl Send for Registered {}
 impl Registered {
     /// # Errors
     ///
-    /// `EBUSY`: another module has registered operations. `ENOMEM`.
+    /// - `EBUSY`: another module has registered operations.
+    /// - `ENOMEM`: there is no memory for the operations.
     pub(super) fn new() -> Result<Self> {
         let ops = numa_balancing_ops {
             owner: &raw mut kernel::bindings::__this_module,
@@ -43,9 +44,10 @@ impl Registered {
             migrate: Some(migrate),
         };
         let ops = KBox::new(Opaque::new(ops), GFP_KERNEL)?;
-        // SAFETY: The operations are complete, and stay in their place until they are unregistered.
+        // SAFETY: The operations are complete. The box keeps them at their address until they are
+        // unregistered in `drop`.
         to_result(unsafe { bindings::numa_balancing_register_ops(ops.get()) })?;
-        // INVARIANT: Registered just now.
+        // INVARIANT: The operations were registered just now.
         Ok(Self(ops))
     }
 }
@@ -59,7 +61,7 @@ impl Drop for Registered {
 
 /// # Safety
 ///
-/// `task` is a valid task, and an RCU read section outlives `'a`.
+/// `task` is null or a valid task, and an RCU read section outlives `'a`.
 unsafe fn task<'a>(task: *mut task_struct) -> Option<Task<'a>> {
     // SAFETY: By the function's requirements.
     NonNull::new(task).map(|task| unsafe { Task::new(task) })
@@ -67,7 +69,7 @@ unsafe fn task<'a>(task: *mut task_struct) -> Option<Task<'a>> {
 
 /// # Safety
 ///
-/// Called by the kernel alone, with the current task.
+/// Only the kernel calls this, with the current task.
 unsafe extern "C" fn enabled(p: *mut task_struct) -> bool {
     let section = rcu::read_lock();
     // SAFETY: By the function's requirements.

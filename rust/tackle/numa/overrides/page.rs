@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the override of `should_numa_migrate_memory()`: whether a fault migrates a folio.
+//! Implements the override of `should_numa_migrate_memory()`, which decides whether a hinting fault
+//! migrates a folio.
 //!
 //! C source: `kernel/sched/fair.c`
 
@@ -31,11 +32,12 @@ unsafe impl Function for ShouldNumaMigrateMemory {
     const NAME: &'static CStr = c"should_numa_migrate_memory";
 }
 
-// SAFETY: `mpol_misplaced()` is its only caller, and may migrate a folio or leave it: the function
-// decides that by heuristics. It checks nothing that a migration relies on.
+// SAFETY: `mpol_misplaced()` is the only caller. It copes with both results, since the function
+// decides by heuristics. The function checks nothing that a migration relies on.
 unsafe impl Replaceable for ShouldNumaMigrateMemory {}
 
-/// Returns the policy's verdict, unless that leaves the decision to the kernel.
+/// Makes the function return the policy's verdict, unless the policy leaves the decision to the
+/// kernel.
 pub(super) struct OnPage;
 
 impl OverrideHandler<ShouldNumaMigrateMemory> for OnPage {
@@ -47,20 +49,21 @@ impl OverrideHandler<ShouldNumaMigrateMemory> for OnPage {
     ) -> Option<bool> {
         let (task, folio, source, cpu) = arguments;
         let policy = POLICY.get(call)?;
-        // SAFETY: The caller passes `current`.
+        // SAFETY: The caller passes `current`, which is alive during the call.
         let of = unsafe { Task::new(NonNull::new(task.as_ptr())?) };
-        // The CPU is this one, and preemption is disabled.
+        // `cpu` is this CPU, and preemption is disabled.
         let target = node::this_node();
         let page = Page::new(of, folio.as_ptr(), source, target);
         let verdict = match policy.migrate(&page) {
             Verdict::Defer => return None,
-            // SAFETY: Takes a node that is online.
+            // SAFETY: The helper takes a node that is online. The node of this CPU is.
             Verdict::Allow => unsafe { bindings::node_has_memory(target) },
             Verdict::Deny => false,
         };
-        // The function also notes in the folio who has accessed it.
+        // Call the function nevertheless, and ignore its result: it also records in the folio which
+        // CPU and task have accessed it.
         let rest = ptr::with_exposed_provenance_mut(call.ip() + MCOUNT_INSN_SIZE);
-        // CAST: The upper bits of an `int` are ignored.
+        // CAST: The function uses the lower 32 bits of the register of an `int` only.
         let registers = [
             task.address(),
             folio.address(),
@@ -69,8 +72,9 @@ impl OverrideHandler<ShouldNumaMigrateMemory> for OnPage {
             0,
             0,
         ];
-        // SAFETY: This is the function behind its call of ftrace, with the arguments of this call.
-        // It takes no lock that its caller does not hold, and does not sleep.
+        // SAFETY: `rest` is the address in the function after its call of ftrace, and the arguments
+        // are those of this call. The function does not sleep. It may be called once more here: it
+        // takes no lock that its caller does not hold.
         unsafe { call_at(rest, registers) };
         Some(verdict)
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the override of `task_numa_work()`: whether a task scans, and when it scans next.
+//! Implements the override of `task_numa_work()`, which decides whether a task scans now, and when
+//! it scans next.
 //!
 //! C source: `kernel/sched/fair.c`
 
@@ -20,9 +21,9 @@ unsafe impl Function for TaskNumaWork {
     const NAME: &'static CStr = c"task_numa_work";
 }
 
-// SAFETY: The function marks page table entries, and no caller depends on that. `OnWork` resets
-// `work->next` itself. If it did not, no more work would be queued: `task_tick_numa()` compares
-// `work->next` with `work` and does not dereference it.
+// SAFETY: The function makes page table entries fault, and no caller depends on that. A skipped
+// call does not reset `work->next`, so `OnWork` does. Without that, the task would only not scan
+// again: `task_tick_numa()` compares `work->next` with `work` and does not dereference it.
 unsafe impl Replaceable for TaskNumaWork {}
 
 /// Skips a scan that the controller or the policy refuses, and sets the policy's scan period.
@@ -38,15 +39,17 @@ impl OverrideHandler<TaskNumaWork> for OnWork {
             return None;
         }
         let work = arguments.0.as_ptr();
-        // As `task_numa_work()` does first: the work can be queued again.
-        // SAFETY: This is a call of `task_numa_work()`. `task_work_run()` has removed the work from
-        // its list, has read `next`, and does not use the work after the call.
+        // As `task_numa_work()` does first, so that the work can be queued again.
+        // SAFETY: `work` is the argument of a call of `task_numa_work()`. Its caller
+        // `task_work_run()` has removed the work from its list, has read `next`, and does not use
+        // the work after the call.
         unsafe { (&raw mut (*work).next).write_volatile(work) };
         Some(())
     }
 }
 
-/// Asks the policy, if the kernel does not ask it itself.
+/// Returns whether the policy allows the scan, and sets the policy's scan period. Returns true if
+/// the kernel itself calls the policy (`HAS_OPS`).
 fn may_scan(call: &Call) -> bool {
     let Some(policy) = POLICY.get(call).filter(|_| !HAS_OPS) else {
         return true;
@@ -59,9 +62,9 @@ fn may_scan(call: &Call) -> bool {
     if !policy.enabled(task) {
         return false;
     }
-    // The function adds the period to the current time. So the period counts from here on.
+    // `task_numa_work()` adds the period to the current time, so the new period applies at once.
     let period = task.scan_period();
-    // 0 is a task that has not scanned yet: the kernel chooses its first period.
+    // The period is 0 if the task has not scanned yet. The kernel then chooses the first period.
     if period != 0 {
         let wanted = policy.scan_period(task, period).max(1);
         if wanted != period {

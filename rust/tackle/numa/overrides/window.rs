@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements what a policy is asked when a task's scan window closes, by a hook.
+//! Implements the hook that calls a policy when a task's scan window closes.
 //!
 //! The kernel calls `sched_setnuma()` only if its own choice is another node than the preferred
-//! one. So the override of that function does not see each window, and this hook asks before the
-//! kernel chooses.
+//! one. So the override of that function is not called for each window. This hook calls the policy
+//! for each window, before the kernel chooses.
 
 use super::{
     super::{
@@ -25,7 +25,8 @@ impl OnPolicyWindow {
 
     /// # Errors
     ///
-    /// `ENOENT`: the kernel lacks a function. `ENOMEM`.
+    /// - `ENOENT`: the kernel lacks `sched_setnuma()` or a function that [`Closing::new`] needs.
+    /// - `ENOMEM`: there is no memory for the look-ups.
     pub(super) fn new() -> Result<Self> {
         preferred::find()?;
         Ok(Self(Closing::new()?))
@@ -46,15 +47,16 @@ impl EntryHandler for OnPolicyWindow {
         let period = task.scan_period();
         let wanted = policy.scan_period(task, period).max(1);
         if wanted < period {
-            // The kernel's rules now change the period, and double it if all faults were private
-            // and remote. Half of the wanted one keeps the next scan from being later than that.
+            // After this hook the kernel's rules change the period. They double it if all faults
+            // were private and remote. So set half of the wanted period: then the next scan is not
+            // later than wanted.
             // SAFETY: `task` is the current one, and only the task itself writes its period.
             unsafe { task.set_scan_period(wanted.div_ceil(2)) };
         }
         let before = task.preferred_node();
         let wanted = preferred::wish(policy, &Choice::new(task, before, true));
         if wanted != before && preferred::is_allowed(call, task, wanted) {
-            // `task_numa_placement()` holds no lock yet.
+            // `task_numa_placement()` holds no lock yet, so `set` may take the run queue's lock.
             preferred::set(task, wanted);
         }
     }
