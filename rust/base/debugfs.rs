@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of the project's modules, under `/sys/kernel/debug/tackle`.
+//! Implements the debugfs files and directories of modules, under `/sys/kernel/debug/tackle`.
 //!
 //! C header: [`include/linux/debugfs.h`](srctree/include/linux/debugfs.h). Needs a kernel
 //! with `CONFIG_DEBUG_FS`.
 //!
-//! The names and the shape are those of [`kernel::debugfs`], less what no module uses. A file
-//! that somebody has open keeps its module loaded (`rmmod` then says that it is in use), as
-//! `.owner = THIS_MODULE` does in C. Of Linux 7.3, `kernel::debugfs` leaves the owner out, so
-//! that closing a file after its module has gone reads the module's freed memory. Therefore
-//! `own` makes the files there. A kernel with the patch "rust: debugfs: let files keep their
-//! module loaded" (`scripts/patches`) makes them itself; Kbuild finds out.
+//! The interface is a subset of [`kernel::debugfs`], with the same names. An open file keeps its
+//! module loaded (`rmmod` then reports that the module is in use), as `.owner = THIS_MODULE` does
+//! in C. In Linux 7.3 `kernel::debugfs` does not set the owner. There, closing a file after its
+//! module was unloaded reads the module's freed memory. So on such kernels `own` makes the files.
+//! On kernels with the patch "rust: debugfs: let files keep their module loaded"
+//! (`scripts/patches`) `kernel::debugfs` makes them. Kbuild finds out which kernel it is.
 //!
-//! What a module never drops (`mem::forget`) is removed when the module is unloaded.
+//! Files and directories that a module never drops (`mem::forget`) are removed when the module is
+//! unloaded.
 
 mod line;
 mod node;
@@ -42,7 +43,7 @@ mod layer {
     impl ModuleMetadata for Local {
         const NAME: &'static CStr = c"tackle";
 
-        // SAFETY: It is that of the module that the constant is compiled into.
+        // SAFETY: `OWNER` is the address of the module that the constant is compiled into.
         const THIS_MODULE: ThisModule = unsafe { ThisModule::from_ptr(OWNER) };
     }
 
@@ -52,15 +53,15 @@ mod layer {
 #[cfg(not(tackle_kernel_debugfs))]
 use own as layer;
 
-/// The module that the constant is compiled into: in generic and inlined functions, that of the
-/// caller.
+/// The module that the constant is compiled into. In generic and inlined functions, this is the
+/// module of the caller.
 const OWNER: *mut bindings::module = &raw mut bindings::__this_module;
 
 /// Returns the project's directory, `/sys/kernel/debug/tackle`.
 ///
 /// # Errors
 ///
-/// `ENODEV`: the library is not loaded, or is just being unloaded.
+/// `ENODEV`: the library is not loaded, or is being unloaded.
 ///
 /// # Context
 ///
@@ -70,14 +71,14 @@ pub fn root() -> Result<Dir> {
     node::root()
 }
 
-/// A directory. It goes when the last handle to it and to what is in it is dropped, and with the
-/// library at the latest.
+/// A directory. It is removed when the last handle to it and to its content is dropped, at the
+/// latest when the library is unloaded.
 ///
-/// As debugfs wants it, nothing but memory and names can fail here: where debugfs cannot make
-/// a directory or a file, it is missing and the rest works.
+/// Only a lack of memory and names that are taken cause errors here. If debugfs itself cannot make
+/// a directory or a file, that one is missing and the rest works, as is the convention of debugfs.
 #[derive(Clone)]
 pub struct Dir {
-    // Dropped in this order: when the name is free, debugfs has it no more.
+    // Dropped in this order: the name becomes free after debugfs has removed it.
     dir: layer::Dir,
     node: Arc<Node>,
 }
@@ -87,21 +88,21 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: there is something of this name.
-    /// - `ENOENT`: this directory was removed with the module that had made it.
-    /// - `ENAMETOOLONG`: it is more than 16 directories deep.
-    /// - `ENOMEM`.
+    /// - `EEXIST`: a directory or file of this name exists.
+    /// - `ENOENT`: this directory was removed when the module that had made it was unloaded.
+    /// - `ENAMETOOLONG`: the new directory would be more than 16 directories deep.
+    /// - `ENOMEM`: there is no memory for the directory.
     ///
     /// # Context
     ///
     /// May sleep.
-    // Inlined for the owner.
+    // Inlined, so that the owner is the module of the caller.
     #[inline(always)]
     pub fn subdir(&self, name: &CStr) -> Result<Dir> {
         self.subdir_of(OWNER, name)
     }
 
-    /// Makes a directory that `owner` will drop.
+    /// Makes the directory `name` in this one. The module `owner` is to drop it.
     #[doc(hidden)]
     pub fn subdir_of(&self, owner: *const bindings::module, name: &CStr) -> Result<Dir> {
         let node = Node::new(owner, Some(self.node.clone()), name)?;
@@ -110,8 +111,8 @@ impl Dir {
         Ok(Dir { dir, node })
     }
 
-    /// Creates an initialiser for a directory `name` in this one, together with the data
-    /// that its files show and change. `init` makes the files.
+    /// Creates an initialiser for a directory `name` in this one and for the data that its files
+    /// show and change. `init` makes the files.
     ///
     /// # Errors
     ///
@@ -141,9 +142,9 @@ impl Dir {
         })
     }
 
-    /// Creates an initialiser for a read-only file, together with the data that `f` writes as
-    /// text. `f` makes nothing in this directory: removing the file waits for it, with the
-    /// directory locked.
+    /// Creates an initialiser for a read-only file and its data, which `f` writes as text. `f` must
+    /// not make anything in this directory: removing the file locks the directory and waits for
+    /// `f`.
     ///
     /// # Errors
     ///
@@ -173,10 +174,10 @@ impl Dir {
         })
     }
 
-    /// Creates an initialiser for a write-only file, together with its data. `w` takes each write.
-    /// While the file may be removed, it makes nothing in this directory: removing the file waits
-    /// for it, with the directory locked. (It may in a module that is being used: an open file
-    /// keeps that loaded.)
+    /// Creates an initialiser for a write-only file and its data. `w` handles each write. If the
+    /// file can be removed at the same time, `w` must not make anything in this directory: removing
+    /// the file locks the directory and waits for `w`. (A file that is removed only when its module
+    /// is unloaded is not removed while `w` runs: the open file keeps the module loaded.)
     ///
     /// # Errors
     ///
@@ -210,8 +211,8 @@ impl Dir {
 /// A directory that is being filled with files over data that lives for `'data`.
 ///
 /// The callbacks `F` and `W` are function items or closures that capture nothing, which is
-/// checked at build time. They run in the context of the system call, with no lock held,
-/// and on several CPUs at once when several tasks use the file.
+/// checked at build time. They run in the context of the system call, with no lock held. They run
+/// on several CPUs at once if several tasks use the file.
 pub struct ScopedDir<'data, 'dir>(&'dir layer::ScopedDir<'data, 'dir>);
 
 impl<'data> ScopedDir<'data, '_> {
@@ -257,11 +258,11 @@ impl Root {
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: somebody else has made it.
-    /// - `ENOMEM`.
+    /// - `EEXIST`: other code has made a directory of this name.
+    /// - `ENOMEM`: there is no memory for the directory.
     pub(crate) fn new() -> Result<Self> {
-        // SAFETY: The name is a string, and the parent is the root of debugfs. What is found is
-        // a reference, or null.
+        // SAFETY: The name is a C string, and the parent is the root of debugfs. The result is
+        // null, or a reference to a dentry, which `dput` drops.
         let is_there = unsafe {
             let dentry = bindings::debugfs_lookup(NAME.as_char_ptr(), ptr::null_mut());
             bindings::dput(dentry);
@@ -284,22 +285,22 @@ impl Root {
 const NAME: &CStr = c"tackle";
 
 impl Drop for Root {
-    /// No module uses the library any more: those that have a handle to the directory have
-    /// forgotten that (`mem::forget`), and do not drop it.
+    /// No module uses the library any more. So a handle to the directory that still exists was
+    /// forgotten (`mem::forget`), and is never dropped.
     fn drop(&mut self) {
         node::clear();
-        // SAFETY: The name is a string, and the directory's parent is the root of debugfs.
+        // SAFETY: The name is a C string, and the directory's parent is the root of debugfs.
         unsafe { bindings::debugfs_lookup_and_remove(NAME.as_char_ptr(), ptr::null_mut()) };
     }
 }
 
-/// Files and the data behind them.
+/// A directory with files, and the data of the files.
 ///
 /// Dropping it removes the files first, which waits for readers and writers, and then
 /// drops the data. It may sleep.
 #[pin_data]
 pub struct Scope<T> {
-    // Dropped in this order: when the name is free, debugfs has it no more.
+    // Dropped in this order: the name becomes free after debugfs has removed it.
     #[pin]
     scope: layer::Scope<T>,
     node: Arc<Node>,
@@ -308,7 +309,7 @@ pub struct Scope<T> {
 impl<T> Scope<T> {
     /// Returns the data, pinned.
     pub fn data(self: Pin<&Self>) -> Pin<&T> {
-        // SAFETY: The layer pins it with its scope, which is pinned with this one.
+        // SAFETY: The scope of the layer pins the data, and is pinned by this scope.
         unsafe { Pin::new_unchecked(&*self.get_ref().scope) }
     }
 }
@@ -321,10 +322,10 @@ impl<T> Deref for Scope<T> {
     }
 }
 
-/// A file and the data behind it. Dropped as a [`Scope`].
+/// A file and its data. It is dropped like a [`Scope`].
 #[pin_data]
 pub struct File<T> {
-    // Dropped in this order: when the name is free, debugfs has it no more.
+    // Dropped in this order: the name becomes free after debugfs has removed it.
     #[pin]
     file: layer::File<T>,
     node: Arc<Node>,

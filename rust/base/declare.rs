@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Declares modules that use the library.
+//! Implements the macro [`module!`](crate::module), which declares modules that use the library.
 
-/// Declares a module, as the kernel's `module!` does, that can only be loaded with the
+/// Declares a module like the kernel's `module!`. The module can only be loaded with the
 /// `tackle.ko` that it was built against.
 ///
-/// With another one the kernel refuses it (`ENOENT`), and its log says what to do. Without
-/// this macro a module is refused, too, if it uses anything of the library: each build has
-/// symbols of its own.
+/// With another `tackle.ko` the kernel refuses the module (`ENOENT`), and its log says what to do.
+/// A module that is declared without this macro is refused, too, if it uses anything of the
+/// library: each build of the library has symbols of its own.
 #[macro_export]
 macro_rules! module {
     ($($info:tt)*) => {
@@ -16,7 +16,7 @@ macro_rules! module {
     };
 }
 
-/// Makes a module need the symbol that only this build of `tackle.ko` has (`rust/exports.c`).
+/// Makes a module depend on a symbol that only this build of `tackle.ko` has (`rust/exports.c`).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __needs_this_build {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault attributes: places of a module that can be made to fail.
+//! Implements fault attributes, by which users make calls of a module fail.
 //!
-//! A module declares an attribute and its points by [`fault_attr!`](crate::fault_attr), one line
-//! each. While the attribute is registered, `/sys/kernel/debug/tackle/NAME` has files with the
-//! names, the formats and the defaults that `lib/fault-inject.c` gives each of the kernel's
-//! (`Documentation/fault-injection/fault-injection.rst` of the kernel), on kernels too that are
-//! built without it. Where the module calls what could fail, it passes a [`Point`] first.
+//! A module declares an attribute and its fault points with [`fault_attr!`](crate::fault_attr), one
+//! line each. While the attribute is registered, `/sys/kernel/debug/tackle/NAME` has files with the
+//! same names, formats and defaults as the kernel's own fault attributes (`lib/fault-inject.c`,
+//! `Documentation/fault-injection/fault-injection.rst` of the kernel). The kernel can be built
+//! without fault injection. Before a call that could fail, the module passes a [`Point`], which
+//! decides whether to fail instead.
 //!
 //! ```ignore
 //! tackle::fault_attr! {
@@ -30,17 +31,18 @@
 //! cat points              # NAME ERRNO PASSED FAILED
 //! ```
 //!
-//! A point that is not armed is a jump label: one instruction, which does nothing. It is replaced by
-//! a jump while the probability is above 0 or a task has written to `fail-nth`.
+//! A point that is not armed is a jump label: one instruction, which does nothing. While the
+//! probability is above 0 or a task has written to `fail-nth`, a jump replaces this instruction:
+//! the points are armed.
 //!
-//! What differs from the kernel:
+//! Differences from the kernel's fault attributes:
 //!
 //! - `verbose_ratelimit_interval_ms` is in milliseconds, as its name and the documentation say.
-//! - `fail-nth` and `make-it-fail` are files of the attribute. They are about the task that writes,
-//!   and about this attribute alone.
+//! - `fail-nth` and `make-it-fail` are files of the attribute. A write applies to the task that
+//!   writes, and to this attribute only.
 //! - `select` limits failures to points with these names.
 //!
-//! `include/tackle/fault.h` is the same for C modules.
+//! `include/tackle/fault.h` is the same interface for C modules.
 
 mod c;
 mod files;
@@ -81,22 +83,23 @@ pub(crate) unsafe fn init() {
     unsafe { SWITCH.init() };
 }
 
-/// The static key of an attribute: the jump labels of its points have its address.
+/// The static key of an attribute. The jump labels of its points refer to the key by its address.
 ///
 /// # Invariants
 ///
-/// It is zeroed, as `STATIC_KEY_FALSE_INIT`, and only the functions for static keys change it.
+/// The key is zeroed at first, like `STATIC_KEY_FALSE_INIT`. Only the functions for static keys
+/// change it.
 #[repr(transparent)]
 pub struct Key(UnsafeCell<MaybeUninit<bindings::static_key_false>>);
 
 // SAFETY: The functions for static keys may be called from any thread.
 unsafe impl Sync for Key {}
-// SAFETY: A key has no owner.
+// SAFETY: A key does not belong to a thread.
 unsafe impl Send for Key {}
 
 impl Key {
     const fn new() -> Self {
-        // INVARIANT: It is zeroed.
+        // INVARIANT: The key is zeroed.
         Self(UnsafeCell::new(MaybeUninit::zeroed()))
     }
 
@@ -105,21 +108,21 @@ impl Key {
     }
 }
 
-/// A fault attribute: the settings of its points, and what is left of them.
+/// A fault attribute: its points, their settings, and the state of the decisions.
 pub struct Attribute {
     #[doc(hidden)]
     pub key: Key,
-    /// Of an attribute in C: its key. Else null.
+    /// The key of an attribute of a C module; null for an attribute in Rust, which uses `key`.
     key_in_c: AtomicPtr<bindings::static_key>,
     name: &'static CStr,
     points: &'static [&'static State],
     pub(crate) settings: Attr,
-    /// Whether points can fail: what the key says.
+    /// Whether points can fail: the same as the state of the key.
     is_armed: Atomic<bool>,
     log: log::Limit,
     nth: Nth,
     marks: Marks,
-    /// Whether only points fail that are selected by their names.
+    /// Whether only the selected points fail.
     is_limited: Atomic<bool>,
 }
 
@@ -141,28 +144,29 @@ impl Attribute {
         }
     }
 
-    /// Returns whether points can fail, where there are no jump labels.
+    /// Returns whether points can fail. For kernels without jump labels.
     #[doc(hidden)]
     #[inline]
     pub fn is_armed(&self) -> bool {
         self.is_armed.load(Relaxed)
     }
 
-    /// Replaces the instructions of all points after a change of the settings. May sleep.
+    /// Arms or disarms all points after a change of the settings. May sleep.
     pub(crate) fn refresh(&self) {
         let _switch = SWITCH.lock();
         let is_probable = self.settings.probability.load(Ordering::Relaxed) != 0;
         self.switch(is_probable || self.nth.is_used());
     }
 
-    /// Makes points fail or not. Called with [`SWITCH`] locked, or when nobody else uses this.
+    /// Arms or disarms all points. The caller has locked [`SWITCH`], or no other code uses the
+    /// attribute.
     fn switch(&self, on: bool) {
         let key = match self.key_in_c.load(Ordering::Relaxed) {
             key if key.is_null() => self.key.as_ptr(),
             key => key,
         };
         self.is_armed.store(on, Relaxed);
-        // SAFETY: It is a static key, by the type invariants of `Key` or the requirements of
+        // SAFETY: `key` is a static key, by the type invariants of `Key` or by the requirements of
         // `tackle_fault_register()`. The caller may sleep.
         unsafe { bindings::fault_switch(key, on) };
     }
@@ -174,7 +178,7 @@ impl Attribute {
             return Ok(());
         }
         let stack_allows = || self.settings.stack_allows(save_stack);
-        // SAFETY: Reads the preemption count.
+        // SAFETY: The helper only reads the preemption count.
         let in_task = unsafe { bindings::fault_in_task() };
         let nth = in_task.then(|| self.nth.of_current()).flatten();
         let failure = match nth {
@@ -201,8 +205,8 @@ impl Attribute {
 
 /// Writes the return addresses of the current stack, and returns how many there are.
 fn save_stack(entries: &mut [usize]) -> usize {
-    // SAFETY: There is room for so many.
-    // CAST: Small numbers.
+    // SAFETY: `entries` has room for `len` addresses.
+    // CAST: The numbers are at most `MAX_STACK_DEPTH`.
     unsafe { bindings::stack_trace_save(entries.as_mut_ptr(), entries.len() as u32, 1) as usize }
 }
 
@@ -210,7 +214,7 @@ fn save_stack(entries: &mut [usize]) -> usize {
 ///
 /// # Safety
 ///
-/// `is_on` is a branch on the key of `attribute`.
+/// `is_on` is a branch on the key of the attribute that `attribute` returns.
 pub unsafe trait Attributed: 'static {
     /// Returns whether points can fail.
     #[doc(hidden)]
@@ -220,13 +224,13 @@ pub unsafe trait Attributed: 'static {
     fn attribute() -> &'static Attribute;
 }
 
-/// A place that can be made to fail.
+/// A fault point: a place in a module's code that can be made to fail.
 pub struct Point<A: Attributed = FailSetup> {
     state: State,
     _attribute: PhantomData<fn() -> A>,
 }
 
-/// What is kept of a point.
+/// The name, the error and the counts of a point.
 #[doc(hidden)]
 pub struct State {
     name: &'static str,
@@ -264,21 +268,22 @@ impl<A: Attributed> Point<A> {
         &self.state
     }
 
-    /// Passes the point: fails if the attribute says so, and logs that.
+    /// Passes the point. If the attribute decides that the point fails, this logs the failure and
+    /// returns the point's error.
     ///
-    /// The call comes before what it stands for, which is left out when it fails.
+    /// Call this before the call that is to fail, and leave out that call if this fails.
     ///
-    /// While no point of the attribute can fail, the point does not count. It costs one instruction,
-    /// which does nothing, and three for a caller that tests the result:
-    /// [`fault_point!`](crate::fault_point) does without these.
+    /// While no point of the attribute can fail, the point does not count. It then costs one
+    /// instruction, which does nothing, and three more in a caller that tests the result.
+    /// [`fault_point!`](crate::fault_point) does not need these three.
     ///
     /// # Errors
     ///
-    /// The one error of this point.
+    /// The error with which the point was declared.
     ///
     /// # Context
     ///
-    /// Any, NMIs included. Takes no lock, but for those of the log.
+    /// Any, including NMI. Takes no lock, except for the locks of the log.
     #[inline(always)]
     pub fn check(&self) -> Result {
         if self.is_armed() {
@@ -293,11 +298,11 @@ impl<A: Attributed> Point<A> {
         A::is_on()
     }
 
-    /// As [`Point::check`], when points of the attribute can fail.
+    /// As [`Point::check`]. To be called if [`Point::is_armed`] returns true.
     ///
     /// # Errors
     ///
-    /// The one error of this point.
+    /// The error with which the point was declared.
     #[inline(always)]
     pub fn decide(&self) -> Result {
         A::attribute().decide(&self.state)
@@ -362,7 +367,7 @@ macro_rules! fault_attr {
     };
 }
 
-/// Passes a point, and returns its error from the function if it fails, as `POINT.check()?` does.
+/// Passes a point. If the point fails, returns its error from the function, like `POINT.check()?`.
 /// A point that is not armed costs one instruction, which does nothing.
 ///
 /// ```ignore
@@ -378,14 +383,14 @@ macro_rules! fault_point {
     };
 }
 
-/// Branches on the key of an attribute: a jump label.
+/// Branches on the key of an attribute with a jump label.
 #[cfg(CONFIG_JUMP_LABEL)]
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __fault_branch {
     ($attribute:path) => {
-        // SAFETY: The key is a static key, and its address is that of the static and the offset of
-        // its field.
+        // SAFETY: The field `key` is a static key. Its address is the address of the static plus
+        // the offset of the field.
         unsafe {
             $crate::__private::kernel::jump_label::arch_static_branch! {
                 $attribute, $crate::fault::Attribute, key, false
@@ -394,7 +399,7 @@ macro_rules! __fault_branch {
     };
 }
 
-/// Branches on the settings of an attribute, where there are no jump labels.
+/// Branches on the settings of an attribute. For kernels without jump labels.
 #[cfg(not(CONFIG_JUMP_LABEL))]
 #[doc(hidden)]
 #[macro_export]

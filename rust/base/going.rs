@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What has to be done when modules come and go: a module's memory is freed only when the kernel
-//! has forgotten its code.
+//! Implements the notifiers for the unloading of modules: before a module's memory is freed, they
+//! remove its remaining registrations, so that the kernel does not call its code any more.
 //!
-//! The crate `tackle` has notifiers of its own (`rust/tackle/going.rs`). The priorities here let it
-//! be told before this crate.
+//! The crate `tackle` has notifiers of its own (`rust/tackle/going.rs`). By the priorities here,
+//! each of them is called before the one of this crate.
 //!
 //! C header: [`include/linux/module.h`](srctree/include/linux/module.h)
 
@@ -33,17 +33,18 @@ pub(crate) unsafe fn init() {
     unsafe { USED.init() };
 }
 
-/// Modules to which somebody may have a reference, by way of this library.
+/// Modules to which this library may have given references.
 struct Used(KVec<*const kernel::bindings::module>);
 
-// SAFETY: They are addresses to compare.
+// SAFETY: The pointers are only compared, and not dereferenced.
 unsafe impl Send for Used {}
 
-/// Notes that somebody may get a reference to `module`: by a file, a kind of qdisc, a live patch.
+/// Notes that there may be references to `module` from now on: by a file, a kind of qdisc or a live
+/// patch.
 ///
 /// # Errors
 ///
-/// `ENOMEM`.
+/// `ENOMEM`: there is no memory for the list.
 pub fn note(module: *const kernel::bindings::module) -> Result {
     let used = &mut USED.lock().0;
     if !used.contains(&module) {
@@ -52,12 +53,12 @@ pub fn note(module: *const kernel::bindings::module) -> Result {
     Ok(())
 }
 
-/// Returns whether that was noted.
+/// Returns whether [`note`] was called for `module`.
 fn is_used(module: *const kernel::bindings::module) -> bool {
     USED.lock().0.contains(&module)
 }
 
-/// Forgets that it was noted.
+/// Undoes [`note`].
 fn forget(module: *const kernel::bindings::module) {
     let used = &mut USED.lock().0;
     used.retain(|other| *other != module);
@@ -67,7 +68,7 @@ fn forget(module: *const kernel::bindings::module) {
     }
 }
 
-/// The registrations by which this file is told of modules.
+/// The module notifiers of this file.
 #[pin_data(PinnedDrop)]
 pub(crate) struct Notifier {
     #[pin]
@@ -77,9 +78,9 @@ pub(crate) struct Notifier {
 }
 
 impl Notifier {
-    /// Creates an initialiser that registers it.
+    /// Creates an initialiser that registers the notifiers.
     pub(crate) fn new() -> impl PinInit<Self, Error> {
-        // SAFETY: The module loader may call them, and it calls them with a module.
+        // SAFETY: The module loader may call both functions: it passes a module, as they require.
         unsafe {
             try_pin_init!(Self {
                 first <- registered(notify, FIRST - 1),
@@ -89,19 +90,21 @@ impl Notifier {
     }
 }
 
-/// The priority of a notifier of the crate `tackle` before all others.
+/// The priority of the notifier of the crate `tackle` that is called before all others.
 ///
-/// Before kprobes, which gives up the probes of a module that goes: those that are waited for may
-/// come to them.
+/// It is called before the notifier of kprobes, which removes the probes of a module that is
+/// unloaded: tasks for which the notifier here waits may still reach these probes.
 pub const FIRST: c_int = c_int::MAX;
 
-/// The priority of a notifier of the crate `tackle` behind all others.
+/// The priority of the notifier of the crate `tackle` that is called after all others but the last
+/// one of this crate.
 ///
-/// Behind KUnit, whose files run code of a module that goes, and behind BPF, which reads the types
-/// of a module that comes.
+/// It is called after KUnit's notifier, since KUnit's files run code of a module that is unloaded.
+/// It is also called after BPF's notifier, which reads the types of a module that is loaded.
 pub const LAST: c_int = c_int::MIN + 1;
 
-/// What the module loader calls: with the notifier's block, the module's new state and the module.
+/// A function that the module loader calls with the notifier's block, the module's new state and
+/// the module.
 pub type Callback =
     unsafe extern "C" fn(*mut bindings::notifier_block, c_ulong, *mut c_void) -> c_int;
 
@@ -109,7 +112,7 @@ pub type Callback =
 ///
 /// # Invariants
 ///
-/// Once initialised, it is registered.
+/// Once this is initialised, `block` is registered.
 #[pin_data(PinnedDrop)]
 pub struct Block {
     #[pin]
@@ -130,11 +133,12 @@ unsafe impl Sync for Block {}
 /// The module loader may call `callback` until the block is dropped.
 pub unsafe fn registered(callback: Callback, priority: c_int) -> impl PinInit<Block, Error> {
     try_pin_init!(Block {
-        // INVARIANT: It is registered on success.
+        // INVARIANT: The block is registered on success.
         block <- Opaque::try_ffi_init(move |block: *mut bindings::notifier_block| {
             fault::REGISTER_MODULE_NOTIFIER.check()?;
-            // SAFETY: `block` points at uninitialised memory for one, which stays in its
-            // place until `PinnedDrop`. By the function's requirements.
+            // SAFETY: `block` points at uninitialised memory for a block, which stays in its place
+            // until `PinnedDrop` unregisters it. By the function's requirements `callback` may be
+            // called until then.
             unsafe {
                 block.write(bindings::notifier_block {
                     notifier_call: Some(callback),
@@ -159,7 +163,8 @@ impl PinnedDrop for Block {
 #[pinned_drop]
 impl PinnedDrop for Notifier {
     fn drop(self: Pin<&mut Self>) {
-        // It has the library's own module. A static is not dropped: free its memory here.
+        // The list may contain the library's own module, for which `forget` is not called. A static
+        // is not dropped: free its memory here.
         USED.lock().0 = KVec::new();
     }
 }
@@ -172,7 +177,7 @@ unsafe extern "C" fn notify(
     action: c_ulong,
     data: *mut c_void,
 ) -> c_int {
-    // CAST: An enumeration of small numbers.
+    // CAST: The action is a small number of an enumeration.
     if action as u32 == bindings::module_state_MODULE_STATE_GOING {
         // SAFETY: By the function's requirements.
         unsafe { go(data.cast(), || 0, || 0) };
@@ -181,7 +186,7 @@ unsafe extern "C" fn notify(
     0
 }
 
-/// As [`notify`], after all others that are told.
+/// As [`notify`], called after all other notifiers.
 ///
 /// # Safety
 ///
@@ -191,7 +196,7 @@ unsafe extern "C" fn notify_last(
     action: c_ulong,
     data: *mut c_void,
 ) -> c_int {
-    // CAST: As above.
+    // CAST: The action is a small number of an enumeration.
     if action as u32 == bindings::module_state_MODULE_STATE_GOING {
         let module = data.cast();
         // SAFETY: By the function's requirements.
@@ -206,16 +211,17 @@ unsafe extern "C" fn notify_last(
 ///
 /// # Safety
 ///
-/// `module` stays during `'a`.
+/// `module` is valid during `'a`.
 pub unsafe fn name_of<'a>(module: *const kernel::bindings::module) -> &'a CStr {
     // SAFETY: By the function's requirements; a module's name ends with a NUL.
     unsafe { CStr::from_char_ptr((*module).name.as_ptr()) }
 }
 
-/// Does what has to be done before `module` is freed. Nothing here can fail.
+/// Removes the remaining registrations of `module` and waits for its users, before its memory is
+/// freed. Nothing here can fail.
 ///
-/// `hooks` takes the module's hooks off. `shadows` removes its kinds of shadow variables. Each
-/// returns how many there were.
+/// `hooks` removes the module's hooks. `shadows` removes its kinds of shadow variables. Each
+/// returns the number that it has removed.
 ///
 /// # Safety
 ///
@@ -227,9 +233,9 @@ pub unsafe fn go(
 ) {
     // SAFETY: By the function's requirements.
     let name = unsafe { name_of(module) };
-    // Code of the module can run as long as the module has users: tasks in a replacement, in a
-    // file or in a qdisc. After that the `Drop` of its shadow variables runs. All of this code can
-    // register more, and forget that.
+    // Code of the module can run as long as the module has users: tasks that execute a replacement,
+    // use a file or a qdisc. After that the `Drop` of its shadow variables runs. All of this code
+    // can register more things and never drop them. So repeat until nothing was found.
     loop {
         let mut count = told(name, hooks(), "hooks");
         count += told(name, debugfs::sweep(module), "files");
@@ -241,7 +247,7 @@ pub unsafe fn go(
         // SAFETY: By the function's requirements.
         let waited = unsafe { wait_for_users(name, module) };
         leftover::free(module);
-        // When no patch is in force any more that uses them.
+        // After the wait: no live patch that uses the shadow variables is in force any more.
         count += told(name, shadows(), "kinds of shadow variables");
         if count == 0 && !waited {
             return;
@@ -249,7 +255,7 @@ pub unsafe fn go(
     }
 }
 
-/// Returns `count`, and says what it is the number of, unless it is 0.
+/// Returns `count`. Unless it is 0, logs that `count` things of the kind `what` are removed.
 fn told(name: &CStr, count: usize, what: &str) -> usize {
     if count > 0 {
         pr_warn!("{name} has gone without its {count} {what}: they are removed\n");
@@ -257,18 +263,19 @@ fn told(name: &CStr, count: usize, what: &str) -> usize {
     count
 }
 
-/// Waits until nobody has a reference to a module that is about to be freed; returns whether
-/// somebody had one.
+/// Waits until there are no references to a module that is about to be freed. Returns whether there
+/// was one.
 ///
-/// A qdisc, an open file or a live patch has such a reference. A module that is unloaded has none.
-/// If its init function has failed, the module loader frees it nevertheless.
+/// A qdisc, an open file or a live patch has such a reference. A module that `rmmod` unloads has
+/// none. But if a module's init function has failed, the module loader frees the module although
+/// there are references.
 ///
-/// Meanwhile others can load and unload modules, unless somebody (un)registers a module notifier:
-/// then all wait.
+/// During the wait other modules can be loaded and unloaded, unless a task registers or unregisters
+/// a module notifier: then all of them wait.
 ///
 /// # Safety
 ///
-/// `module` is there.
+/// `module` is valid: its memory is not freed yet.
 unsafe fn wait_for_users(name: &CStr, module: *mut kernel::bindings::module) -> bool {
     if !is_used(module) {
         return false;

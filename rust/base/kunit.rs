@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What KUnit tests need to stand in for the rest of the kernel: memory of user space,
-//! faults, netlink requests and answers, packets, and a qdisc that no device uses. The crate
-//! `tackle` adds functions to hook.
+//! Implements stand-ins for the rest of the kernel in KUnit tests: memory of user space, faults,
+//! netlink requests and answers, packets, and a qdisc without a device. The crate `tackle` adds
+//! functions to hook.
 //!
 //! C header: [`include/kunit/test.h`](srctree/include/kunit/test.h), described in
 //! `Documentation/dev-tools/kunit/` of the kernel.
 //!
-//! Only for kernels with `CONFIG_KUNIT=y`. With this, a module's tests stay safe code, and
-//! the types that they hand to the code under test cannot be made anywhere else.
+//! Only for kernels with `CONFIG_KUNIT=y`. With this module the tests of a module need no `unsafe`
+//! code. The types that the tests pass to the code under test cannot be made anywhere else.
 
 mod fault;
 mod forget;
@@ -22,11 +22,11 @@ pub use netlink::{Ack, Message, Request};
 pub use qdisc::{packets, Counts, Packet, Standalone};
 pub use user::written;
 
-/// Ends a test as failed unless two values are equal, and tells both.
+/// Fails and ends a test unless two values are equal, and prints both.
 ///
-/// For tests that return a [`Result`](kernel::error::Result). The values of the test are
-/// dropped on the way out, other than with KUnit's own `assert_eq!`, which ends the thread
-/// where it stands: a hook would stay, on a stack that is gone.
+/// For tests that return a [`Result`](kernel::error::Result). The test returns, so its values are
+/// dropped. KUnit's own `assert_eq!` ends the thread at once instead, and drops nothing: a hook in
+/// the stack of the test would stay registered after the stack was freed.
 ///
 /// ```ignore
 /// expect_eq!(calls(&hook), 3);

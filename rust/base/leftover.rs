@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kinds of qdiscs and observers that a module has registered: what it has never dropped is
-//! unregistered when the module is unloaded, since the kernel would go on to call its code.
+//! Implements the list of kinds of qdiscs and observers that modules have registered. Those that a
+//! module never drops are unregistered when the module is unloaded: otherwise the kernel would
+//! still call its code.
 //!
-//! Hooks are in a list of their own (`ftrace/follow.rs`), as are files (`debugfs/node.rs`).
+//! Hooks have a list of their own (`ftrace/follow.rs`), and so have files (`debugfs/node.rs`).
 
 use crate::going;
 use kernel::{bindings::module, ffi::c_void, prelude::*};
@@ -23,17 +24,17 @@ pub(crate) unsafe fn init() {
     unsafe { ALL.init() };
 }
 
-/// What has become of something.
+/// The state of an entry.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// Its owner registers or unregisters it.
+    /// Its owner is registering or unregistering it.
     Busy,
     Registered,
-    /// It is unregistered. Those who have references to the module may use its memory.
+    /// It is unregistered. Code that has a reference to the module may still use its memory.
     Left,
 }
 
-/// Something that was registered.
+/// A kind of qdisc, an observer or the like that a module registers.
 struct Entry {
     owner: *const module,
     what: *mut c_void,
@@ -44,7 +45,7 @@ struct Entry {
 
 struct All(KVec<Entry>);
 
-// SAFETY: By the requirements of `add`, any thread may withdraw and free it.
+// SAFETY: By the requirements of `add`, any thread may withdraw and free an entry.
 unsafe impl Send for All {}
 
 impl All {
@@ -65,17 +66,18 @@ impl All {
     }
 }
 
-/// Notes that code of `owner` is about to be called by way of `what`.
+/// Adds `what` to the list, before its owner registers it. Through `what` the kernel calls code of
+/// the module `owner`.
 ///
 /// # Errors
 ///
-/// `ENOMEM`.
+/// `ENOMEM`: there is no memory for the list.
 ///
 /// # Safety
 ///
-/// From [`registered`] to [`start_drop`], `withdraw` may be called with `what` by any thread. Then
-/// the kernel does not come to it any more. `free` may be called by any thread after [`leave`],
-/// when nobody has a reference to `owner`.
+/// From [`registered`] to [`start_drop`], any thread may call `withdraw` with `what`. After that
+/// call the kernel does not reach `what` any more. After [`leave`], any thread may call `free` with
+/// `what` once there are no references to `owner`.
 pub unsafe fn add(
     owner: *const module,
     what: *mut c_void,
@@ -103,35 +105,38 @@ pub fn start_drop(what: *mut c_void) {
     ALL.lock().set(what, State::Busy);
 }
 
-/// Forgets `what`, which its owner frees.
+/// Removes `what` from the list. Its owner frees it.
 pub fn remove(what: *mut c_void) {
     ALL.lock().take(|entry| entry.what == what);
 }
 
-/// Leaves `what`, which is unregistered, to be freed when nobody uses its owner any more.
+/// Leaves `what`, which is unregistered, in the list. It is freed once there are no references to
+/// its owner.
 pub(crate) fn leave(what: *mut c_void) {
     ALL.lock().set(what, State::Left);
 }
 
-/// Unregisters all that `owner` has not dropped; returns how much that was. It is not freed.
+/// Unregisters all entries that `owner` has not dropped; returns their number. Does not free them.
 ///
-/// To be called when the exit function of `owner` has returned, and its memory is still there.
+/// To be called after the exit function of `owner` has returned, and before its memory is freed.
 pub(crate) fn sweep(owner: *const module) -> usize {
     let is_its = |entry: &Entry| entry.owner == owner && entry.state == State::Registered;
     let mut count = 0;
     loop {
-        // Without the lock: it may wait for users, who may take it.
+        // Without the lock: `withdraw` may wait for users, which may take the lock.
         let entry = ALL.lock().take(is_its);
         let Some(entry) = entry else {
             return count;
         };
-        // SAFETY: By the requirements of `add`; it has gone from the list.
+        // SAFETY: By the requirements of `add`. The entry was removed from the list, so no other
+        // thread withdraws it.
         unsafe { (entry.withdraw)(entry.what) };
         count += 1;
     }
 }
 
-/// Frees what `owner` has left. Nobody has a reference to it any more.
+/// Frees all entries that `owner` has left. The caller makes sure that there are no references to
+/// `owner` any more.
 pub(crate) fn free(owner: *const module) {
     let is_its = |entry: &Entry| entry.owner == owner && entry.state == State::Left;
     loop {
@@ -139,7 +144,8 @@ pub(crate) fn free(owner: *const module) {
         let Some(entry) = entry else {
             return;
         };
-        // SAFETY: By the requirements of `add`; it has gone from the list.
+        // SAFETY: By the requirements of `add`. The entry was removed from the list, so no other
+        // thread frees it.
         unsafe { (entry.free)(entry.what) };
     }
 }

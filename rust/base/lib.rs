@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The base of the library: what each module of the project needs, qdiscs among them.
+//! Implements the base of the library: the APIs that do not need ftrace, kprobes or live patching,
+//! for instance debugfs, fault injection and qdiscs.
 //!
-//! It is loaded as `tackle.ko`. Modules see it by way of the crate `tackle`
-//! (`rust/tackle/lib.rs`), which adds all that stands on ftrace, kprobes and live patching.
+//! The base is loaded as `tackle.ko`. Modules use it through the crate `tackle`
+//! (`rust/tackle/lib.rs`), which adds the APIs that need ftrace, kprobes and live patching.
 //!
-//! One file an API. This crate, `tackle` and the generated bindings are the only place with
-//! `unsafe` code; modules that use them carry `#![forbid(unsafe_code)]`.
+//! Each API has one file. Only this crate, `tackle` and the generated bindings contain `unsafe`
+//! code; modules that use them have `#![forbid(unsafe_code)]`.
 
 #[doc(hidden)]
 pub mod bindings;
@@ -30,12 +31,12 @@ pub mod periodic;
 #[doc(hidden)]
 pub use library::Library;
 
-/// What macros use, under paths that no module can make up: a module can have crates of its own
-/// that are called `core` or `kernel`.
+/// Re-exports for the library's macros. A macro cannot use the plain paths, since a module can have
+/// crates of its own that are called `core` or `kernel`.
 #[doc(hidden)]
 pub mod __private {
     pub use {core, kernel};
 }
 
-/// What `pr_err!` and its kin put in front of a line, as `module!` would define it.
+/// The prefix of log lines of `pr_err!` and the like, which `module!` would define otherwise.
 const __LOG_PREFIX: &[u8] = b"tackle\0";

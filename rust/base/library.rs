@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the base holds from when its module is loaded until it is unloaded.
+//! Implements the global state of the base, from when its module is loaded until it is unloaded.
 
 use crate::{debugfs, fault, going, readiness::Readiness};
 use kernel::prelude::*;
 
 static READINESS: Readiness = Readiness::new();
 
-/// Returns whether the locks of this crate are initialised.
+/// Succeeds if the locks of this crate are initialised.
 ///
 /// # Errors
 ///
@@ -16,10 +16,10 @@ pub(crate) fn ready() -> Result {
     READINESS.get()
 }
 
-/// What `tackle.ko` holds while it is loaded: its directories in debugfs, and that it is told
-/// of modules.
+/// The global state of `tackle.ko` while it is loaded: its directories in debugfs, and its module
+/// notifiers.
 ///
-/// There is one at most.
+/// At most one exists.
 pub struct Library {
     // Dropped in this order.
     _modules: Pin<KBox<going::Notifier>>,
@@ -32,16 +32,17 @@ impl Library {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: that was done before.
-    /// - `ENOMEM`.
+    /// - `EBUSY`: the base was set up before.
+    /// - `ENOMEM`: there is no memory for the directories or the notifiers.
+    /// - `EEXIST`: other code has made `/sys/kernel/debug/tackle`.
     ///
     /// # Context
     ///
     /// May sleep.
     pub fn new() -> Result<Self> {
         READINESS.claim()?;
-        // SAFETY: A claim succeeds once, so this is the only time. No lock is taken before
-        // `READINESS` is set.
+        // SAFETY: A claim succeeds only once, so each function is called only once. No lock is
+        // taken before `READINESS` is set.
         unsafe {
             debugfs::init();
             fault::init();

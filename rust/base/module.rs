@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle.ko`: the base of the library as a module.
+//! Implements the module `tackle.ko`, the base of the library.
 //!
-//! A crate of its own, since `module!` defines the init and exit functions, which
-//! must not be among the library's exported symbols.
+//! It is a crate of its own, since `module!` defines the init and exit functions. These must not be
+//! among the library's exported symbols.
 
 #![forbid(unsafe_code)]
 

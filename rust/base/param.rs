@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! String parameters for modules.
+//! Implements string parameters of modules.
 //!
 //! C header: [`include/linux/moduleparam.h`](srctree/include/linux/moduleparam.h)
 //!
-//! The kernel's `module!` macro knows integer and boolean parameters only. This adds
-//! what `module_param_string()` does in C, with the kernel's own setter.
+//! The kernel's `module!` macro supports only integer and boolean parameters. This is the
+//! counterpart of `module_param_string()` in C, with the kernel's own setter.
 
 use core::{cell::UnsafeCell, ptr};
 use kernel::{bindings, prelude::*};
@@ -29,15 +29,15 @@ impl<const N: usize> StringParam<N> {
     /// Creates an empty value.
     #[doc(hidden)]
     pub const fn new() -> Self {
-        // INVARIANT: All NUL.
+        // INVARIANT: All bytes are NUL.
         Self {
             buffer: UnsafeCell::new([0; N]),
         }
     }
 
-    /// Returns what the person who loaded the module gave; empty when nothing was given.
+    /// Returns the value with which the module was loaded; empty if none was given.
     pub fn value(&self) -> &CStr {
-        // SAFETY: By the type invariants nobody writes to the buffer any more.
+        // SAFETY: By the type invariants the module loader does not write to the buffer any more.
         let bytes = unsafe { &*self.buffer.get() };
         CStr::from_bytes_until_nul(bytes).unwrap_or_default()
     }
@@ -49,7 +49,7 @@ impl<const N: usize> Default for StringParam<N> {
     }
 }
 
-/// The kernel's description of where a string parameter's value goes.
+/// The kernel's description of the buffer for a string parameter's value.
 #[doc(hidden)]
 #[repr(transparent)]
 pub struct ParamTarget(bindings::kparam_string);
@@ -67,7 +67,7 @@ impl ParamTarget {
     }
 }
 
-/// Makes the loader's record of a parameter.
+/// Makes the record by which the module loader finds a parameter.
 #[doc(hidden)]
 pub const fn kernel_param(
     name: &'static CStr,
@@ -100,7 +100,7 @@ pub const fn modinfo<const N: usize>(text: &str) -> [u8; N] {
     bytes
 }
 
-/// What the module loader reads of a parameter.
+/// The record by which the module loader finds a parameter: `struct kernel_param`.
 #[doc(hidden)]
 pub type Param = kernel::module_param::KernelParam;
 
@@ -112,7 +112,7 @@ pub const fn this_module(
     ptr::from_ref(module).cast_mut()
 }
 
-/// Returns the name of a parameter, which is given with a NUL.
+/// Converts the name of a parameter, which ends with a NUL, to a C string.
 #[doc(hidden)]
 pub const fn name(name: &'static str) -> &'static CStr {
     match CStr::from_bytes_with_nul(name.as_bytes()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements a kernel thread that calls a function again and again.
+//! Implements a kernel thread that calls a function periodically.
 //!
 //! The kernel's own abstraction of work queues cannot cancel delayed work, so a module that uses it
 //! could be unloaded while its work is queued.
@@ -15,22 +15,22 @@ use kernel::{
     prelude::*,
 };
 
-/// Returns after how many milliseconds it is to be called again.
+/// The function that the thread calls. It returns the delay of the next call in milliseconds.
 type Function = KBox<dyn Fn() -> u32 + Send + Sync>;
 
 /// A kernel thread that calls a function until this is dropped.
 ///
-/// `drop` waits until the function has returned. If it is never dropped (`mem::forget`), the library
-/// stops the thread when the module is unloaded.
+/// `drop` waits until the function has returned. If it is never dropped (`mem::forget`), the
+/// library stops the thread when the module is unloaded.
 ///
 /// # Invariants
 ///
-/// `data` is a box of a [`Data`], whose thread runs.
+/// `data` comes from a box of a [`Data`], whose thread runs.
 pub struct Periodic {
     data: NonNull<Data>,
 }
 
-/// What the thread works with.
+/// The data of the thread.
 struct Data {
     function: Function,
     /// Null until the thread is made.
@@ -43,23 +43,24 @@ unsafe impl Send for Periodic {}
 unsafe impl Sync for Periodic {}
 
 impl Periodic {
-    /// Starts a thread with this name. It calls `function` at once, and then each time after as many
-    /// milliseconds as `function` has returned.
+    /// Starts a thread with this name. The thread calls `function` at once. After each call it
+    /// waits for the number of milliseconds that `function` has returned, and calls `function`
+    /// again.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the thread.
     ///
     /// # Context
     ///
     /// May sleep.
-    // Inlined for the owner.
+    // Inlined, so that the owner is the module of the caller.
     #[inline(always)]
     pub fn new<F: Fn() -> u32 + Send + Sync + 'static>(name: &CStr, function: F) -> Result<Self> {
         let function: Function = KBox::new(function, GFP_KERNEL)?;
         let owner = &raw mut kernel::bindings::__this_module;
-        // SAFETY: A generic function is compiled into the module that calls it: `owner` is that of
-        // `function`.
+        // SAFETY: A generic function is compiled into the module that calls it, so `owner` is the
+        // module of `function`.
         unsafe { Self::start(owner, name, function) }
     }
 
@@ -67,7 +68,7 @@ impl Periodic {
     ///
     /// # Safety
     ///
-    /// `owner` is the module whose code `function` is.
+    /// `owner` is the module that contains the code of `function`.
     #[doc(hidden)]
     pub unsafe fn start(
         owner: *const kernel::bindings::module,
@@ -77,18 +78,18 @@ impl Periodic {
         let thread = core::ptr::null_mut();
         let data = KBox::into_raw(KBox::new(Data { function, thread }, GFP_KERNEL)?);
         let free = || {
-            // SAFETY: Made just now, and no thread has it.
+            // SAFETY: The pointer was made from a box just now, and no thread uses it.
             drop(unsafe { KBox::from_raw(data) });
         };
-        // SAFETY: From `registered` to `remove` in `drop` the thread runs. `stop` frees the data, so
-        // nothing is left.
+        // SAFETY: The thread runs from `leftover::registered` to `leftover::remove` in `drop`, so
+        // `stop` may be called. `stop` frees the data, so `free` has nothing to free.
         if let Err(error) = unsafe { leftover::add(owner, data.cast(), stop, |_| ()) } {
             free();
             return Err(error);
         }
         let made = fault::KTHREAD_RUN.check().and_then(|()| {
-            // SAFETY: `run` gets the data, which outlives the thread. A format of `%s` takes any
-            // name.
+            // SAFETY: `run` gets the data, which outlives the thread. The helper passes the name to
+            // a format `%s`, which takes any C string.
             let thread =
                 unsafe { bindings::kthread_run(Some(run), data.cast(), name.as_char_ptr()) };
             kernel::error::from_err_ptr(thread)
@@ -98,7 +99,7 @@ impl Periodic {
                 // SAFETY: The thread does not read this field.
                 unsafe { (&raw mut (*data).thread).write(thread) };
                 leftover::registered(data.cast());
-                // INVARIANT: Its thread runs.
+                // INVARIANT: The thread of `data` runs.
                 Ok(Self {
                     data: NonNull::new(data).ok_or(ENOMEM)?,
                 })
@@ -116,7 +117,8 @@ impl Drop for Periodic {
     fn drop(&mut self) {
         let data = self.data.as_ptr().cast();
         leftover::remove(data);
-        // SAFETY: By the type invariants; nobody else has it.
+        // SAFETY: By the type invariants. `data` was removed from the list, so no other code has
+        // the pointer.
         unsafe { stop(data) };
     }
 }
@@ -125,7 +127,7 @@ impl Drop for Periodic {
 ///
 /// # Safety
 ///
-/// `data` is a box of a [`Data`] whose thread runs. It is not used again.
+/// `data` comes from a box of a [`Data`] whose thread runs. It is not used again.
 unsafe fn stop(data: *mut c_void) {
     let data: *mut Data = data.cast();
     // SAFETY: By the function's requirements. The thread ends only when it is stopped, so its
@@ -136,7 +138,7 @@ unsafe fn stop(data: *mut c_void) {
     }
 }
 
-/// The thread.
+/// The function that the thread executes.
 ///
 /// # Safety
 ///
@@ -144,7 +146,7 @@ unsafe fn stop(data: *mut c_void) {
 unsafe extern "C" fn run(data: *mut c_void) -> c_int {
     let data: *const Data = data.cast();
     loop {
-        // SAFETY: By the function's requirements; nobody writes this field.
+        // SAFETY: By the function's requirements. No code writes this field.
         let ms = unsafe { ((*data).function)() };
         // SAFETY: This is a kernel thread.
         if unsafe { bindings::kthread_wait(ms) } {

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the locks of a crate are initialised.
+//! Implements the state that tells whether the locks of a crate are initialised.
 
 use kernel::{
     prelude::*,
     sync::atomic::{Acquire, Atomic, Relaxed, Release},
 };
 
-/// That of one crate.
+/// Whether the locks of one crate are initialised.
 pub struct Readiness {
-    /// Whether somebody has begun to initialise the locks.
+    /// Whether the initialisation of the locks has begun.
     is_claimed: Atomic<bool>,
     /// Whether the locks are initialised.
     is_ready: Atomic<bool>,
 }
 
 impl Readiness {
-    /// The locks are not initialised.
+    /// Creates the state in which the locks are not initialised.
     #[allow(clippy::new_without_default)]
     pub const fn new() -> Self {
         Self {
@@ -25,11 +25,11 @@ impl Readiness {
         }
     }
 
-    /// Begins to initialise the locks. This succeeds once.
+    /// Claims the right to initialise the locks. This succeeds once.
     ///
     /// # Errors
     ///
-    /// `EBUSY`: that was done before.
+    /// `EBUSY`: the right was claimed before.
     pub fn claim(&self) -> Result {
         if self.is_claimed.cmpxchg(false, true, Relaxed).is_err() {
             return Err(EBUSY);
@@ -42,11 +42,11 @@ impl Readiness {
         self.is_ready.store(true, Release);
     }
 
-    /// Returns whether the locks are initialised.
+    /// Succeeds if the locks are initialised.
     ///
     /// # Errors
     ///
-    /// `ENODEV`: they are not, since the library is not loaded.
+    /// `ENODEV`: the locks are not initialised, since the library is not loaded.
     pub fn get(&self) -> Result {
         if self.is_ready.load(Acquire) {
             Ok(())

@@ -1,20 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lines that a person writes to a file, and a file that says why the last one was refused.
+//! Implements reading of lines that users write to a file, and a file that shows why the last line
+//! was refused.
 
 use core::fmt::Write;
 use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::UserSliceReader};
 
-/// Why a line is refused: the errno, and a sentence.
+/// Why a line is refused: the errno, and a message.
 pub struct LineError {
     error: Error,
-    /// [`None`] if the errno says all.
+    /// The message; [`None`] if the errno is enough.
     why: Option<CString>,
 }
 
 impl LineError {
-    /// Refuses a line with `error`. `why` becomes one line: what it quotes of the request may have
-    /// line breaks. Without memory for it the error is `ENOMEM`.
+    /// Refuses a line with `error` and the message `why`. Line breaks in the message are escaped,
+    /// since it may quote the request. If there is no memory for the message, the error is
+    /// `ENOMEM`.
     pub fn new(error: Error, why: fmt::Arguments<'_>) -> Self {
         match CString::try_from_fmt(format_args!("{}", OneLine(why))) {
             Ok(why) => Self {
@@ -34,7 +36,7 @@ impl LineError {
 }
 
 impl core::fmt::Display for LineError {
-    /// The sentence, or nothing if the errno says all.
+    /// Writes the message, or nothing if there is none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let why = self.why.as_ref().and_then(|why| why.to_str().ok());
         f.write_str(why.unwrap_or_default())
@@ -54,9 +56,9 @@ impl<E: Into<Error>> From<E> for LineError {
 ///
 /// # Errors
 ///
-/// - `E2BIG`: it is longer.
-/// - `EFAULT`: not the caller's memory.
-/// - `ENOMEM`.
+/// - `E2BIG`: the line is longer than `max` bytes.
+/// - `EFAULT`: the buffer is not memory of the calling process.
+/// - `ENOMEM`: there is no memory for the line.
 pub fn read_line(line: &mut UserSliceReader, max: usize) -> Result<KVec<u8>, LineError> {
     if line.len() > max {
         return Err(LineError::new(
@@ -73,7 +75,7 @@ pub fn read_line(line: &mut UserSliceReader, max: usize) -> Result<KVec<u8>, Lin
 ///
 /// # Errors
 ///
-/// `EINVAL`: it is not UTF-8, or has a NUL.
+/// `EINVAL`: the line is not UTF-8, or contains a NUL.
 pub fn line_text(bytes: &[u8]) -> Result<&str, LineError> {
     match core::str::from_utf8(bytes) {
         Ok(text) if !text.contains('\0') => Ok(text),
@@ -81,7 +83,7 @@ pub fn line_text(bytes: &[u8]) -> Result<&str, LineError> {
     }
 }
 
-/// Why the last line was refused, for a file `error`.
+/// The reason why the last line was refused, for a file `error`.
 #[pin_data]
 pub struct LastError {
     #[pin]
@@ -89,17 +91,17 @@ pub struct LastError {
 }
 
 impl LastError {
-    /// Creates an initialiser: no line was refused.
+    /// Creates an initialiser without a reason: no line was refused yet.
     pub fn new() -> impl PinInit<Self> {
         pin_init!(Self { why <- new_mutex!(None) })
     }
 
-    /// Notes the answer to a line, and returns it as the write to the file does. An error without a
-    /// sentence leaves the sentence before.
+    /// Stores the message of `answer`, the result of a line. Returns the result that the write to
+    /// the file is to return. If `answer` is an error without a message, the stored message stays.
     ///
     /// # Errors
     ///
-    /// The one of `answer`.
+    /// The error of `answer`.
     pub fn note(&self, answer: Result<(), LineError>) -> Result {
         let (why, result) = match answer {
             Ok(()) => (None, Ok(())),
@@ -110,7 +112,7 @@ impl LastError {
         result
     }
 
-    /// Writes the file.
+    /// Writes the content of the file `error`.
     pub fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.why.lock().as_ref().and_then(|why| why.to_str().ok()) {
             Some(why) => writeln!(f, "{why}"),

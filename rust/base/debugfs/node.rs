@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The names of all directories and files, and the removal of those that a module never drops.
+//! Implements the list of all directories and files, and the removal of those that a module never
+//! drops.
 
 use super::Dir;
 use crate::going;
@@ -22,32 +23,32 @@ pub(crate) unsafe fn init() {
     unsafe { ALL.init() };
 }
 
-/// What there is.
+/// The project's directory, and all directories and files.
 struct All {
     root: Option<Dir>,
     nodes: KVec<Listed>,
 }
 
-/// The path of something, and the module that is to drop it.
+/// The path of a directory or file, and the module that is to drop it.
 struct Listed {
     owner: *const bindings::module,
     path: Arc<Path>,
     state: State,
 }
 
-/// What has become of something in debugfs.
+/// The state of a directory or file.
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// It is being made.
+    /// Its owner is making it.
     Busy,
     There,
     /// [`sweep`] removes it.
     Swept,
-    /// Its owner has gone, but something of another module is in it.
+    /// Its owner was unloaded, but the directory contains something of another module.
     Orphan,
 }
 
-// SAFETY: The owner is an address to compare.
+// SAFETY: The pointer to the owner is only compared, and not dereferenced.
 unsafe impl Send for Listed {}
 
 /// Sets the project's directory.
@@ -55,12 +56,13 @@ pub(super) fn set_root(root: Dir) {
     ALL.lock().root = Some(root);
 }
 
-/// Drops the project's directory, and forgets all that is in it.
+/// Drops the project's directory, and empties the list.
 pub(super) fn clear() {
     let root = ALL.lock().root.take();
-    // Without the lock, which it takes.
+    // Without the lock: dropping the directory takes it.
     drop(root);
-    // What was never dropped has a reference to the root. Nobody drops a static.
+    // Nodes that were never dropped are still in the list. A static is not dropped: free its memory
+    // here.
     ALL.lock().nodes = KVec::new();
 }
 
@@ -69,7 +71,7 @@ pub(super) fn root() -> Result<Dir> {
     ALL.lock().root.clone().ok_or(ENODEV)
 }
 
-/// How many directories deep files may be.
+/// The most directories above a file.
 const MAX_DEPTH: usize = 16;
 
 /// The path of a directory or a file.
@@ -97,7 +99,7 @@ impl Path {
         self.parent.as_ref().map_or(0, |parent| parent.depth() + 1)
     }
 
-    /// Returns a reference to what debugfs has here, or null.
+    /// Returns a reference to the dentry that debugfs has at this path, or null.
     fn dentry(&self) -> *mut bindings::dentry {
         let parent = match &self.parent {
             None => ptr::null_mut(),
@@ -106,8 +108,8 @@ impl Path {
                 dentry => dentry,
             },
         };
-        // SAFETY: The name is a string; `parent` is null for the root of debugfs, or a directory
-        // to which there is a reference, which ends here.
+        // SAFETY: The name is a C string. `parent` is null for the root of debugfs, or a directory
+        // to which this function has a reference, which `dput` drops.
         unsafe {
             let dentry = bindings::debugfs_lookup(self.name.as_char_ptr(), parent);
             bindings::dput(parent);
@@ -116,8 +118,8 @@ impl Path {
     }
 }
 
-/// The right to a path: nothing else has it while this is there, so that what debugfs has at the
-/// path was made with it.
+/// The exclusive right to a path. While a node exists, no other node has the same path. So the
+/// directory or file that debugfs has at the path is the one that was made for this node.
 pub(super) struct Node {
     path: Arc<Path>,
     _parent: Option<Arc<Node>>,
@@ -128,10 +130,10 @@ impl Node {
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: it is taken.
-    /// - `ENOENT`: the parent was removed with the module that had made it.
-    /// - `ENAMETOOLONG`: it is more than [`MAX_DEPTH`] directories deep.
-    /// - `ENOMEM`.
+    /// - `EEXIST`: the name is taken.
+    /// - `ENOENT`: the parent was removed when the module that had made it was unloaded.
+    /// - `ENAMETOOLONG`: the path is more than [`MAX_DEPTH`] directories deep.
+    /// - `ENOMEM`: there is no memory for the node.
     pub(super) fn new(
         owner: *const bindings::module,
         parent: Option<Arc<Node>>,
@@ -152,7 +154,8 @@ impl Node {
             path: path.clone(),
             _parent: parent,
         };
-        // Dropped without the lock, which it takes.
+        // Made before the lock is taken, so that on an error it is dropped without the lock:
+        // dropping a node takes the lock.
         let node = Arc::new(node, GFP_KERNEL)?;
         let nodes = &mut ALL.lock().nodes;
         let mut parent_is_there = path.parent.is_none();
@@ -176,7 +179,8 @@ impl Node {
 }
 
 impl Node {
-    /// Notes that debugfs has made it, or has refused to: [`sweep`] would look for it too early.
+    /// Marks the node as made, after debugfs has made the directory or file, or has refused to.
+    /// Until then [`sweep`] leaves it alone.
     pub(super) fn made(&self) {
         let nodes = &mut ALL.lock().nodes;
         let mut nodes = nodes.iter_mut();
@@ -188,15 +192,15 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        // What is being swept has the name until it is gone.
+        // A node that is being swept keeps its name until debugfs has removed it.
         ALL.lock()
             .remove(|other| Arc::ptr_eq(&other.path, &self.path) && other.state != State::Swept);
     }
 }
 
-/// Removes what `owner` has not dropped; returns how much that was.
+/// Removes the directories and files that `owner` has not dropped; returns their number.
 ///
-/// To be called when the exit function of `owner` has returned, and its memory is still there.
+/// To be called after the exit function of `owner` has returned, and before its memory is freed.
 pub(crate) fn sweep(owner: *const bindings::module) -> usize {
     let mut count = 0;
     loop {
@@ -205,10 +209,11 @@ pub(crate) fn sweep(owner: *const bindings::module) -> usize {
             ALL.lock().make_orphans(owner);
             return count;
         };
-        // Without the lock, which those may take who use the file. The name is taken until the
-        // end, so that nothing else is found by it.
-        // SAFETY: It is null, or a reference. That is kept for ever: a module to which the owner
-        // has given the handle may remove it once more, for which it has to be there.
+        // Without the lock, which callbacks of the file may take. The name stays taken until the
+        // removal is over, so that the look-up finds nothing else.
+        // SAFETY: The dentry is null, or `dentry` has taken a reference to it. The reference is
+        // never dropped: another module, to which the owner has given the handle, may remove the
+        // dentry once more, so it must stay valid.
         unsafe { bindings::debugfs_remove(path.dentry()) };
         ALL.lock().remove(|other| Arc::ptr_eq(&other.path, &path));
         count += 1;
@@ -216,7 +221,8 @@ pub(crate) fn sweep(owner: *const bindings::module) -> usize {
 }
 
 impl All {
-    /// Marks something of `owner` as swept, what is in a directory before the directory.
+    /// Picks a directory or file of `owner` or an orphan, and marks it as swept. A directory is
+    /// picked only when it is empty.
     fn start_sweep(&mut self, owner: *const bindings::module) -> Option<Arc<Path>> {
         let is_last = |listed: &Listed| {
             let mut others = self.nodes.iter();
@@ -229,7 +235,8 @@ impl All {
         Some(self.nodes[index].path.clone())
     }
 
-    /// Leaves the directories of `owner` in which there is something of others to a later sweep.
+    /// Makes orphans of the remaining directories of `owner`, which contain something of other
+    /// modules. A later sweep removes them.
     fn make_orphans(&mut self, owner: *const bindings::module) {
         for listed in &mut self.nodes {
             if listed.owner == owner && listed.state == State::There {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a person writes to a file, as debugfs' own files read it.
+//! Implements reading of numbers and booleans that users write to a file, in the same formats as
+//! debugfs' own files.
 
 use kernel::{
     bindings, error::to_result, prelude::*, str::kstrtobool_bytes, uaccess::UserSliceReader,
@@ -13,15 +14,15 @@ const NUMBER_LEN: usize = 24;
 ///
 /// # Invariants
 ///
-/// Ends with a NUL.
+/// The last byte is a NUL.
 struct Number([u8; NUMBER_LEN]);
 
 impl Number {
-    /// Takes what is written; like `simple_attr_write()`, what is too long for a number is
-    /// cut, and then refused as out of range.
+    /// Reads the text that is written. Like `simple_attr_write()`, this cuts a text that is too
+    /// long for a number. The remaining text is still out of range, so it is refused.
     fn read(reader: &mut UserSliceReader) -> Result<Self> {
         let mut text = [0; NUMBER_LEN];
-        // INVARIANT: The last byte is left as it is.
+        // INVARIANT: The last byte stays 0.
         let len = reader.len().min(NUMBER_LEN - 1);
         reader.read_slice(&mut text[..len])?;
         Ok(Self(text))
@@ -32,9 +33,9 @@ impl Number {
 ///
 /// # Errors
 ///
-/// - `EINVAL`: not a number.
-/// - `ERANGE`: does not fit.
-/// - `EFAULT`: not the caller's memory.
+/// - `EINVAL`: the text is not a number.
+/// - `ERANGE`: the number does not fit into 64 bits.
+/// - `EFAULT`: the buffer is not memory of the calling process.
 pub fn read_u64(reader: &mut UserSliceReader) -> Result<u64> {
     let number = Number::read(reader)?;
     let mut value = 0;
@@ -43,7 +44,7 @@ pub fn read_u64(reader: &mut UserSliceReader) -> Result<u64> {
     Ok(value)
 }
 
-/// Reads a signed number, else as [`read_u64`].
+/// Reads a signed number, in the same formats as [`read_u64`].
 ///
 /// # Errors
 ///
@@ -60,8 +61,8 @@ pub fn read_i64(reader: &mut UserSliceReader) -> Result<i64> {
 ///
 /// # Errors
 ///
-/// - `EINVAL`: none of these.
-/// - `EFAULT`: not the caller's memory.
+/// - `EINVAL`: the text is none of these.
+/// - `EFAULT`: the buffer is not memory of the calling process.
 pub fn read_bool(reader: &mut UserSliceReader) -> Result<bool> {
     let mut text = [0; 2];
     let len = reader.len().min(text.len());

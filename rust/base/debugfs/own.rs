@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files with an owner, for kernels whose [`kernel::debugfs`] makes files without one.
+//! Implements debugfs files with an owner, for kernels whose [`kernel::debugfs`] makes files
+//! without an owner.
 //!
 //! The names are those of [`kernel::debugfs`].
 
@@ -15,7 +16,7 @@ use entry::Entry;
 use file_ops::FileOps;
 use kernel::{fmt, prelude::*, sync::Arc, uaccess::UserSliceReader};
 
-/// A directory. Without memory there is none, nor anything in it.
+/// A directory; [`None`] if there was no memory for it. Then nothing can be made in it.
 #[derive(Clone)]
 pub(super) struct Dir(Option<Arc<Entry>>);
 
@@ -64,7 +65,7 @@ impl Dir {
         self.file(name, data, FileOps::read_only(f))
     }
 
-    /// Creates an initialiser for a write-only file over `data`; `w` takes each write.
+    /// Creates an initialiser for a write-only file over `data`; `w` handles each write.
     pub(super) fn write_callback_file<'a, T, E: 'a, W>(
         &'a self,
         name: &'a CStr,
@@ -105,14 +106,14 @@ impl Dir {
         } ? E)
         .pin_chain(move |scope| {
             let scope = scope.project();
-            // INVARIANT: The entry's files refer to `data`, or to what is static.
+            // INVARIANT: The entry's files refer only to `data` and to statics.
             *scope.entry = self.0.clone().map(|parent| entry(parent, &scope.data));
             Ok(())
         })
     }
 }
 
-/// A directory with files, and the data behind them.
+/// A directory with files, and the data of the files.
 ///
 /// Dropping it removes the files first, which waits for readers and writers.
 ///
@@ -125,7 +126,7 @@ pub(super) struct Scope<T> {
     entry: Option<Entry>,
     #[pin]
     data: T,
-    // The files have its address.
+    // Must not move: the files have the address of the data.
     #[pin]
     _pin: PhantomPinned,
 }
@@ -138,7 +139,7 @@ impl<T> Deref for Scope<T> {
     }
 }
 
-/// A file, and the data behind it.
+/// A file and its data.
 #[pin_data]
 pub(super) struct File<T> {
     #[pin]
@@ -156,7 +157,7 @@ impl<T> Deref for File<T> {
 /// A directory that is being filled with files over data that lives for `'data`.
 pub(super) struct ScopedDir<'data, 'dir> {
     entry: &'dir Entry,
-    // Of this lifetime, no shorter and no longer one.
+    // Invariant in `'data`: the lifetime can be neither shortened nor extended.
     _data: PhantomData<fn(&'data ()) -> &'data ()>,
 }
 
@@ -192,7 +193,7 @@ impl<'data, 'dir> ScopedDir<'data, 'dir> {
         self.create(name, data, FileOps::read_write(f, w));
     }
 
-    /// Makes a write-only file; `w` takes each write.
+    /// Makes a write-only file; `w` handles each write.
     pub(super) fn write_only_callback_file<T, W>(&self, name: &CStr, data: &'data T, w: &'static W)
     where
         T: Send + Sync + 'static,
@@ -202,8 +203,8 @@ impl<'data, 'dir> ScopedDir<'data, 'dir> {
     }
 
     fn create<T>(&self, name: &CStr, data: &'data T, ops: FileOps<T>) {
-        // SAFETY: `'data` is any lifetime to the one who fills the directory, so `data` is
-        // static or part of the scope's data, which outlives the scope's files.
+        // SAFETY: The closure that fills the directory must accept any lifetime `'data`. So `data`
+        // is static or part of the scope's data, which outlives the scope's files.
         unsafe { self.entry.create_file(name, data, ops) }
     }
 }

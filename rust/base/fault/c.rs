@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault attributes of C modules: `include/tackle/fault.h`.
+//! Implements the functions of `include/tackle/fault.h`, the fault attributes of C modules.
 
 use super::{
     files::{self, Off},
@@ -13,11 +13,11 @@ use crate::{
 use core::{pin::Pin, slice, str, sync::atomic::Ordering};
 use kernel::{error::to_result, ffi::c_int, prelude::*};
 
-/// What an attribute in C has while it is registered.
+/// The data of a C module's attribute while it is registered.
 ///
 /// # Invariants
 ///
-/// `attribute` and `points` refer to what is behind them in this struct, and to names that stay
+/// `attribute` and `_points` refer only to later fields of this struct, and to names that are valid
 /// until this is dropped.
 struct InC {
     // Dropped in this order.
@@ -28,11 +28,11 @@ struct InC {
     _states: KVec<State>,
 }
 
-/// Extends the life of what a box or a vector of an [`InC`] has.
+/// Extends the lifetime of a reference to the content of a box or a vector of an [`InC`].
 ///
 /// # Safety
 ///
-/// It is used no longer than the `InC`.
+/// The returned reference is not used after the `InC` was dropped.
 unsafe fn extend<T: ?Sized>(value: &T) -> &'static T {
     // SAFETY: By the function's requirements.
     unsafe { &*core::ptr::from_ref(value) }
@@ -62,9 +62,10 @@ unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
         return Err(EBUSY);
     }
     let mut states = KVec::with_capacity(fields.count, GFP_KERNEL)?;
-    // SAFETY: By the function's requirements there are so many.
+    // SAFETY: By the function's requirements `points` has `count` elements.
     for point in unsafe { slice::from_raw_parts(fields.points, fields.count) } {
-        // SAFETY: By the function's requirements it is a string, which stays.
+        // SAFETY: By the function's requirements the name is a C string, which stays valid while
+        // the attribute is registered.
         let name: &'static CStr = unsafe { CStr::from_char_ptr(point.name) };
         let name = str::from_utf8(name.to_bytes()).map_err(|_| EINVAL)?;
         let error = to_result(point.error).err().ok_or(EINVAL)?;
@@ -72,16 +73,18 @@ unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
     }
     let mut points = KVec::with_capacity(fields.count, GFP_KERNEL)?;
     for state in &states {
-        // SAFETY: `InC` has the vector, whose memory does not move any more.
+        // SAFETY: `InC` keeps the vector as long as the reference is used. The vector does not grow
+        // any more, so its memory does not move.
         points.push_within_capacity(unsafe { extend(state) })?;
     }
-    // SAFETY: By the function's requirements, and as above.
+    // SAFETY: By the function's requirements the name is a C string. `InC` keeps the vector
+    // `points`, which does not grow any more.
     let (name, list) = unsafe { (CStr::from_char_ptr(fields.name), extend(points.as_slice())) };
     let attribute = KBox::new(Attribute::new(name, list), GFP_KERNEL)?;
     // SAFETY: By the function's requirements.
     let key = unsafe { (&raw mut (*attr).key).cast() };
     attribute.key_in_c.store(key, Ordering::Relaxed);
-    // SAFETY: `InC` has the box.
+    // SAFETY: `InC` keeps the box as long as the reference is used.
     let forever = unsafe { extend(&*attribute) };
     let mut this = KBox::new(
         InC {
@@ -97,7 +100,8 @@ unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
     let root = debugfs::root()?;
     let dir = root.scope((), name, |(), dir| files::fill(forever, dir));
     this._files = Some(KBox::pin_init(dir, GFP_KERNEL)?);
-    // SAFETY: By the function's requirements. No point is armed yet.
+    // SAFETY: By the function's requirements. No point is armed yet, so no other code reads the
+    // field.
     unsafe { (*attr).attribute = KBox::into_raw(this).cast() };
     Ok(())
 }
@@ -106,13 +110,14 @@ unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
 ///
 /// # Safety
 ///
-/// `attr` is an attribute as described there, and no point of it is passed any more.
+/// `attr` is an attribute as described there, and no code passes its points any more.
 #[no_mangle]
 unsafe extern "C" fn tackle_fault_unregister(attr: *mut tackle_fault_attr) {
     // SAFETY: By the function's requirements.
     let attribute = unsafe { core::mem::replace(&mut (*attr).attribute, core::ptr::null_mut()) };
     if !attribute.is_null() {
-        // SAFETY: `register` has made it of a box.
+        // SAFETY: `register` has made the pointer from a box. The field was cleared, so it is not
+        // used again.
         drop(unsafe { KBox::from_raw(attribute.cast::<InC>()) });
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of an attribute, as `fault_create_debugfs_attr()` makes them.
+//! Implements the debugfs files of a fault attribute, like `fault_create_debugfs_attr()`.
 
 use super::{random, Attribute, Attributed};
 use crate::debugfs::{self, line_text, read_bool, read_i64, read_line, read_u64, Scope, ScopedDir};
@@ -16,11 +16,11 @@ use kernel::{
 };
 use tackle_core::fault::MAX_STACK_DEPTH;
 
-/// How many bytes can be written to `select`.
+/// The most bytes that can be written to `select`.
 const SELECT_LEN: usize = 1023;
 
-/// The directory of an attribute, from when it is registered until this is dropped. Then no point
-/// fails any more.
+/// The registration of an attribute, which has a directory in debugfs. When it is dropped, the
+/// directory is removed, and no point of the attribute fails any more.
 pub struct Registration<A: Attributed> {
     // Dropped in this order.
     _files: Pin<KBox<Scope<()>>>,
@@ -28,7 +28,7 @@ pub struct Registration<A: Attributed> {
     _attribute: PhantomData<fn() -> A>,
 }
 
-/// Makes no point fail any more when it is dropped.
+/// When this is dropped, no point of the attribute fails any more.
 pub(super) struct Off(pub(super) &'static Attribute);
 
 impl Drop for Off {
@@ -40,20 +40,21 @@ impl Drop for Off {
 }
 
 impl<A: Attributed> Registration<A> {
-    /// Makes the directory in the project's.
+    /// Makes the attribute's directory in `/sys/kernel/debug/tackle`.
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: there is one of this name.
+    /// - `EEXIST`: a directory or file of this name exists.
     /// - `ENODEV`: the library is not loaded.
-    /// - `ENOMEM`.
+    /// - `ENOMEM`: there is no memory for the directory.
     ///
     /// # Context
     ///
     /// May sleep.
-    // Generic, so that the owner of the files is the module that has the attribute.
+    // Generic, so that it is compiled into the module that has the attribute. That module then is
+    // the owner of the files.
     pub fn new() -> Result<Self> {
-        // Here a module is being loaded, in the context of a task.
+        // The caller may sleep, so this is not an NMI, as `seed` requires.
         random::seed();
         let attribute = A::attribute();
         let root = debugfs::root()?;
@@ -66,7 +67,7 @@ impl<A: Attributed> Registration<A> {
     }
 }
 
-/// Makes the files. Inlined for the owner.
+/// Makes the files. Inlined, so that the owner of the files is the module of the caller.
 #[inline(always)]
 pub(super) fn fill(attribute: &'static Attribute, dir: &ScopedDir<'_, '_>) {
     let Attribute { settings, log, .. } = attribute;
@@ -132,7 +133,7 @@ fn show_nth(attribute: &Attribute, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn set_nth(attribute: &Attribute, reader: &mut UserSliceReader) -> Result {
-    // As `/proc/PID/fail-nth`, which takes no number above `INT_MAX`.
+    // Like `/proc/PID/fail-nth`, refuse a number above `INT_MAX`.
     let left = u32::try_from(read_u64(reader)?).map_err(|_| EINVAL)?;
     if i32::try_from(left).is_err() {
         return Err(EINVAL);
@@ -165,7 +166,7 @@ fn show_selected(attribute: &Attribute, f: &mut fmt::Formatter<'_>) -> fmt::Resu
         .try_for_each(|point| writeln!(f, "{}", point.name))
 }
 
-/// Selects the points of these names, or all if there is no name.
+/// Selects the points whose names are written; all points if no name is written.
 fn select(attribute: &Attribute, reader: &mut UserSliceReader) -> Result {
     let bytes = read_line(reader, SELECT_LEN).map_err(|why| why.error())?;
     let names = line_text(&bytes).map_err(|why| why.error())?;
@@ -173,7 +174,7 @@ fn select(attribute: &Attribute, reader: &mut UserSliceReader) -> Result {
     if !names.split_ascii_whitespace().all(has) {
         return Err(EINVAL);
     }
-    // While the points change, all can fail, as before or after.
+    // While the selection of the points changes, all points can fail.
     attribute.is_limited.store(false, Relaxed);
     for point in attribute.points {
         let is_selected = names
@@ -196,7 +197,7 @@ fn set_ul(value: &AtomicU64, reader: &mut UserSliceReader) -> Result {
 }
 
 fn set_depth(value: &AtomicU64, reader: &mut UserSliceReader) -> Result {
-    // CAST: A small number.
+    // CAST: `MAX_STACK_DEPTH` is a small constant.
     let depth = read_u64(reader)?.min(MAX_STACK_DEPTH as u64);
     value.store(depth, Ordering::Relaxed);
     Ok(())
@@ -207,7 +208,7 @@ fn show_xul(value: &AtomicUsize, f: &mut fmt::Formatter<'_>) -> fmt::Result {
 }
 
 fn set_xul(value: &AtomicUsize, reader: &mut UserSliceReader) -> Result {
-    // CAST: The same width.
+    // CAST: On 64 bits, `usize` is as wide as `u64`.
     value.store(read_u64(reader)? as usize, Ordering::Relaxed);
     Ok(())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the kernel log says about a failure, as `fail_dump()` in `lib/fault-inject.c`.
+//! Implements the log line of an injected failure, like `fail_dump()` in `lib/fault-inject.c`.
 
 use crate::bindings;
 use kernel::{
@@ -9,11 +9,12 @@ use kernel::{
 };
 use tackle_core::fault::Failure;
 
-/// How many failures are logged.
+/// The rate limit of the log lines.
 pub(super) struct Limit {
-    /// The time in milliseconds in which `burst` failures are logged; 0 (the default) is no limit.
+    /// The interval of the limit in milliseconds. In each interval, at most `burst` failures are
+    /// logged; 0 (the default) means no limit.
     pub(super) interval_ms: Atomic<u32>,
-    /// How many failures are logged in that time.
+    /// The most failures that are logged in an interval.
     pub(super) burst: Atomic<u32>,
 }
 
@@ -25,17 +26,18 @@ impl Limit {
         }
     }
 
-    /// Logs that the point `name` of an attribute fails, and from where it was passed.
+    /// Logs that the point `name` of an attribute fails, and the stack of the caller if `verbose`
+    /// is above 1.
     pub(super) fn failure(&self, attribute: &CStr, name: &str, failure: &Failure) {
         if failure.verbose == 0 {
             return;
         }
         let (interval_ms, burst) = (self.interval_ms.load(Relaxed), self.burst.load(Relaxed));
-        // SAFETY: Needs nothing, in any context.
+        // SAFETY: The helper has no requirements, and may be called in any context.
         if !unsafe { bindings::fault_ratelimit(interval_ms, burst) } {
             return;
         }
-        // The kernel's words, so that what looks for them in a log finds these too.
+        // The same text as the kernel's `fail_dump()`, so that existing log scanners match it.
         pr_notice!(
             "FAULT_INJECTION: forcing a failure.\nname {}, interval {}, probability {}, space {}, times {}, point {name}\n",
             attribute,
@@ -45,7 +47,7 @@ impl Limit {
             failure.times
         );
         if failure.verbose > 1 {
-            // SAFETY: Needs nothing, in any context.
+            // SAFETY: The function has no requirements, and may be called in any context.
             unsafe { kernel::bindings::dump_stack() };
         }
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tasks that have asked to fail, on kernels whose `struct task_struct` has no place for that.
+//! Implements the lists of tasks behind the files `fail-nth` and `make-it-fail`. Kernels without
+//! fault injection have no fields for this in `struct task_struct`.
 
 use super::SWITCH;
 use crate::bindings;
@@ -10,12 +11,13 @@ use core::sync::atomic::{
 };
 use kernel::{sync::rcu, task::Task};
 
-/// How many tasks are kept. If there are more, those that have asked first are forgotten.
+/// The most tasks in a list. If there are more, a new task replaces another one in turn.
 const TASKS: usize = 32;
-/// How many ancestors of a task are looked at.
+/// The most ancestors of a task that are searched for a mark.
 const MAX_DEPTH: usize = 64;
 
-/// Which task it is: its address, and when it began. Another task can have the address later.
+/// Identifies a task by its address and its start time. The address alone is not enough: another
+/// task can have it later.
 #[derive(Clone, Copy, PartialEq)]
 struct Id {
     address: usize,
@@ -53,7 +55,7 @@ impl Slot {
     }
 }
 
-/// Tasks, and a number for each; 0 is the same as none.
+/// A list of tasks with a number for each. A task with the number 0 counts as not in the list.
 struct Tasks {
     slots: [Slot; TASKS],
     next: AtomicUsize,
@@ -84,7 +86,7 @@ impl Tasks {
 
     /// Sets the number of the current task. May sleep.
     fn set_current(&self, number: u32) {
-        // One at a time: two tasks do not take the same free place.
+        // The lock keeps two tasks from taking the same free slot.
         let _switch = SWITCH.lock();
         let id = Id::current();
         if let Some(slot) = self.slots.iter().find(|slot| slot.has(id)) {
@@ -106,7 +108,7 @@ impl Tasks {
     }
 }
 
-/// The file `fail-nth`: how many decisions are left until one of a task fails.
+/// The data of the file `fail-nth`: for each task, the number of decisions until one fails.
 pub(super) struct Nth(Tasks);
 
 impl Nth {
@@ -114,23 +116,24 @@ impl Nth {
         Self(Tasks::new())
     }
 
-    /// Returns whether any task waits for a decision to fail.
+    /// Returns whether any task has decisions left until one fails.
     pub(super) fn is_used(&self) -> bool {
         self.0.is_used()
     }
 
-    /// Returns what is left for the current task, if it has asked.
+    /// Returns the number of decisions left for the current task, if it has written to the file.
     pub(super) fn of_current(&self) -> Option<&AtomicU32> {
         self.0.of(Id::current())
     }
 
-    /// Sets what is left for the current task. May sleep.
+    /// Sets the number of decisions left for the current task. May sleep.
     pub(super) fn set_current(&self, left: u32) {
         self.0.set_current(left);
     }
 }
 
-/// The file `make-it-fail`: tasks that fail while `task-filter` is on, with those that they make.
+/// The data of the file `make-it-fail`: the marked tasks. While `task-filter` is on, points fail
+/// only for marked tasks and their descendants.
 pub(super) struct Marks(Tasks);
 
 impl Marks {
@@ -138,9 +141,9 @@ impl Marks {
         Self(Tasks::new())
     }
 
-    /// Returns whether the current task is marked, or one that has made it.
+    /// Returns whether the current task or one of its ancestors is marked.
     pub(super) fn has_current(&self) -> bool {
-        // SAFETY: Looks at the current task and context only.
+        // SAFETY: The helper only reads the current task and the preemption count.
         if unsafe { bindings::fail_task() } {
             return true;
         }
@@ -150,7 +153,8 @@ impl Marks {
         let _guard = rcu::read_lock();
         let mut task: *const kernel::bindings::task_struct = Task::current_raw();
         for _ in 0..MAX_DEPTH {
-            // SAFETY: It is the current task, or one of its ancestors under RCU.
+            // SAFETY: The task is the current task or one of its ancestors, which the RCU read
+            // section keeps valid.
             let (id, parent, pid) = unsafe {
                 (
                     Id::of(task),
@@ -174,7 +178,7 @@ impl Marks {
         self.0.of(Id::current()).is_some()
     }
 
-    /// Marks the current task, or takes its mark. May sleep.
+    /// Marks the current task, or removes its mark. May sleep.
     pub(super) fn set_current(&self, marked: bool) {
         self.0.set_current(marked.into());
     }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A directory or file of debugfs, as the owner of its dentry.
+//! Implements the owner of a debugfs dentry, which is a directory or a file.
 
 use super::file_ops::FileOps;
 use core::ptr;
 use kernel::{bindings, prelude::*, sync::Arc};
 
-/// A directory, removed with everything in it when dropped, or a file.
+/// A directory or a file. When it is dropped, it is removed, a directory with everything in it.
 ///
 /// # Invariants
 ///
-/// `dentry` is what debugfs returned when it was made (an error pointer, perhaps), and
-/// nothing else removes it: `parent` outlives it.
+/// `dentry` is the pointer that debugfs returned when it made the directory or file, which can be
+/// an error pointer. Nothing else removes it: `parent` outlives it.
 pub(super) struct Entry {
     dentry: *mut bindings::dentry,
     _parent: Option<Arc<Entry>>,
@@ -19,30 +19,31 @@ pub(super) struct Entry {
 
 // SAFETY: debugfs' functions may be called from any thread.
 unsafe impl Send for Entry {}
-// SAFETY: As above, at the same time too.
+// SAFETY: debugfs' functions may be called from many threads at once.
 unsafe impl Sync for Entry {}
 
 impl Entry {
     /// Makes the directory `name` in `parent`, or in the root of debugfs.
     pub(super) fn dir(name: &CStr, parent: Option<Arc<Entry>>) -> Self {
         let parent_dentry = parent.as_ref().map_or(ptr::null_mut(), |p| p.dentry);
-        // SAFETY: The parent's dentry is as the type invariants say, which debugfs takes;
-        // it copies the name.
+        // SAFETY: By the type invariants the parent's dentry comes from debugfs, which takes it as
+        // a parent, even if it is an error pointer. debugfs copies the name.
         let dentry = unsafe { bindings::debugfs_create_dir(name.as_char_ptr(), parent_dentry) };
-        // INVARIANT: It was just made, and the parent is kept.
+        // INVARIANT: The dentry was made just now, and `parent` is kept.
         Self {
             dentry,
             _parent: parent,
         }
     }
 
-    /// Makes the file `name`, which goes with this directory.
+    /// Makes the file `name` in this directory. It is removed with the directory.
     ///
     /// # Safety
     ///
     /// `data` outlives this entry.
     pub(super) unsafe fn create_file<T>(&self, name: &CStr, data: &T, ops: FileOps<T>) {
-        // SAFETY: By the function's requirement. The file goes with the directory.
+        // SAFETY: By the function's requirement `data` outlives this directory, and the file is
+        // removed with the directory.
         unsafe { self.file_dentry(name, data, &ops) };
     }
 
@@ -59,7 +60,7 @@ impl Entry {
     ) -> Self {
         // SAFETY: By the function's requirement.
         let dentry = unsafe { parent.file_dentry(name, data, &ops) };
-        // INVARIANT: It was just made, and the parent is kept.
+        // INVARIANT: The dentry was made just now, and `parent` is kept.
         Self {
             dentry,
             _parent: Some(parent),
@@ -75,9 +76,9 @@ impl Entry {
         data: &T,
         ops: &FileOps<T>,
     ) -> *mut bindings::dentry {
-        // SAFETY: The dentry is as the type invariants say, and debugfs takes it. The ops
-        // are static, want a `T`, and are called until the file is removed at the latest;
-        // `data` lives that long by the function's requirement.
+        // SAFETY: By the type invariants the dentry comes from debugfs, which takes it as a parent.
+        // The ops are static and expect a `T`. debugfs calls them only until the file is removed,
+        // and `data` lives that long by the function's requirement.
         unsafe {
             bindings::debugfs_create_file_full(
                 name.as_char_ptr(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the VFS' calls to the callbacks of a file.
+//! Implements the `file_operations` of a file, which call the file's Rust callbacks.
 
 use crate::debugfs::OWNER;
 use core::{marker::PhantomData, ptr::NonNull};
@@ -18,9 +18,9 @@ use kernel::{
 ///
 /// # Invariants
 ///
-/// `ops` may be used for a file whose inode's private pointer is a `&T`, valid whenever
-/// debugfs calls one of them other than `release`. Of each callback type there is a value
-/// that lives for ever.
+/// `ops` may be used for a file whose inode's private pointer is a `&T` that is valid whenever
+/// debugfs calls one of the operations other than `release`. A value of each callback type exists
+/// for ever.
 pub(super) struct FileOps<T> {
     ops: &'static bindings::file_operations,
     mode: bindings::umode_t,
@@ -32,7 +32,7 @@ impl<T: Sync + 'static> FileOps<T> {
     where
         F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Sync,
     {
-        // INVARIANT: `open` and `show` want a `T`; `_f` lives for ever.
+        // INVARIANT: `open` and `show` expect a `T`. `_f` lives for ever.
         Self::new(&Adapter::<T, F, ()>::READ, 0o400)
     }
 
@@ -41,7 +41,7 @@ impl<T: Sync + 'static> FileOps<T> {
         F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + Sync,
         W: Fn(&T, &mut UserSliceReader) -> Result + Sync,
     {
-        // INVARIANT: `open`, `show` and `write` want a `T`; `_f` and `_w` live for ever.
+        // INVARIANT: `open`, `show` and `write` expect a `T`. `_f` and `_w` live for ever.
         Self::new(&Adapter::<T, F, W>::READ_WRITE, 0o600)
     }
 
@@ -49,7 +49,7 @@ impl<T: Sync + 'static> FileOps<T> {
     where
         W: Fn(&T, &mut UserSliceReader) -> Result + Sync,
     {
-        // INVARIANT: `open` and `write` want a `T`; `_w` lives for ever.
+        // INVARIANT: `open` and `write` expect a `T`. `_w` lives for ever.
         Self::new(&Adapter::<T, (), W>::WRITE, 0o200)
     }
 
@@ -72,8 +72,8 @@ impl<T> FileOps<T> {
     }
 }
 
-/// What every file has. The owner is the module that this constant is compiled into, so
-/// that the operations are there as long as a file is open.
+/// The operations that all files have. The owner is the module that this constant is compiled into,
+/// so that the module stays loaded, and the operations with it, as long as a file is open.
 const BASE: bindings::file_operations = bindings::file_operations {
     owner: OWNER,
     release: Some(bindings::single_release),
@@ -134,7 +134,8 @@ where
     T: Sync,
     F: Fn(&T, &mut fmt::Formatter<'_>) -> fmt::Result + 'static,
 {
-    // SAFETY: By the function's requirements; `show` is called with what is passed on.
+    // SAFETY: By the function's requirements. `show` is called with the private pointer that is
+    // passed here.
     unsafe { bindings::single_open(file, Some(show::<T, F>), (*inode).i_private) }
 }
 
@@ -147,12 +148,12 @@ unsafe extern "C" fn open_write_only(
     inode: *mut bindings::inode,
     file: *mut bindings::file,
 ) -> c_int {
-    // SAFETY: By the function's requirements. Without `read` and with `noop_llseek`, nothing
-    // asks for the text.
+    // SAFETY: By the function's requirements. The file has no `read`, and its `llseek` is
+    // `noop_llseek`. So the missing `show` function is never called.
     unsafe { bindings::single_open(file, None, (*inode).i_private) }
 }
 
-/// Lets an `F` write the text of the file.
+/// Calls an `F`, which writes the text of the file.
 ///
 /// # Safety
 ///
@@ -183,7 +184,7 @@ where
     0
 }
 
-/// Passes a write to a `W`.
+/// Calls a `W` with a write to the file.
 ///
 /// # Safety
 ///
@@ -199,7 +200,8 @@ where
     T: Sync,
     W: Fn(&T, &mut UserSliceReader) -> Result + 'static,
 {
-    // SAFETY: By the function's requirements: both put the pointer into a `seq_file`.
+    // SAFETY: By the function's requirements. Both open functions put the inode's private pointer
+    // into a `seq_file`.
     let (data, w) = unsafe {
         let seq = (*file).private_data.cast::<bindings::seq_file>();
         (&*(*seq).private.cast::<T>(), the_only::<W>())
@@ -207,17 +209,17 @@ where
     let mut reader =
         UserSlice::new(UserPtr::from_ptr(buf.cast_mut().cast::<c_void>()), count).reader();
     match w(data, &mut reader) {
-        // As debugfs' own files: all of it was used.
+        // Like debugfs' own files, report that all bytes were used.
         Ok(()) => count as isize,
         Err(error) => error.to_errno() as isize,
     }
 }
 
-/// Returns a value of a type that has no bytes.
+/// Returns the value of a zero-sized type.
 ///
 /// # Safety
 ///
-/// A value of the type lives for ever.
+/// A value of the type exists for ever.
 unsafe fn the_only<F: 'static>() -> &'static F {
     const {
         assert!(
@@ -225,6 +227,7 @@ unsafe fn the_only<F: 'static>() -> &'static F {
             "the callback of a file captures nothing"
         )
     };
-    // SAFETY: A reference to no bytes need only be aligned, and there is such a value.
+    // SAFETY: A reference to a zero-sized type only has to be aligned. By the function's
+    // requirements a value of the type exists.
     unsafe { NonNull::<F>::dangling().as_ref() }
 }
