@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the macro [`module!`](crate::module), which declares modules that use the library.
+//! Implements the macro `module!`, which declares modules that use the library.
 
 /// Declares a module like the kernel's `module!`. The module can only be loaded with the
 /// `tackle.ko` that it was built against.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the base of the library: the APIs that do not need ftrace, kprobes or live patching,
-//! for instance debugfs, fault injection and qdiscs.
+//! Implements the base of the library, which each module of the project needs: debugfs files, fault
+//! injection, qdiscs and the like.
 //!
 //! The base is loaded as `tackle.ko`. Modules use it through the crate `tackle`
 //! (`rust/tackle/lib.rs`), which adds the APIs that need ftrace, kprobes and live patching.

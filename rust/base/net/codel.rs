@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What qdiscs of the CoDel family share with user space, and their clock.
+//! Implements the statistics and attributes that qdiscs of the CoDel family share with user space,
+//! and their clock.
 //!
 //! C headers: [`include/uapi/linux/pkt_sched.h`](srctree/include/uapi/linux/pkt_sched.h),
 //! [`include/net/codel.h`](srctree/include/net/codel.h)
@@ -38,7 +39,7 @@ pub struct Xstats {
     pub ce_mark: u32,
 }
 
-// SAFETY: All members are 32-bit integers: there is no padding and no cell.
+// SAFETY: All members are 32-bit integers, so there is no padding and no interior mutability.
 unsafe impl AsBytes for Xstats {}
 const _: () = assert!(size_of::<Xstats>() == size_of::<bindings::tc_codel_xstats>());
 
@@ -50,20 +51,20 @@ pub const LIMIT: u16 = bindings::TCA_CODEL_LIMIT as u16;
 pub const INTERVAL: u16 = bindings::TCA_CODEL_INTERVAL as u16;
 /// Attribute: whether packets are marked rather than dropped, a `u32`.
 pub const ECN: u16 = bindings::TCA_CODEL_ECN as u16;
-/// Attribute: the sojourn time in microseconds from which on each packet is marked, a
-/// `u32`.
+/// Attribute: the sojourn time in microseconds above which each packet is marked, a `u32`.
 pub const CE_THRESHOLD: u16 = bindings::TCA_CODEL_CE_THRESHOLD as u16;
-/// Attribute, ours: whether sojourn times are counted, a `u8`. See [`Sojourn`].
+/// Attribute of this project, not of the kernel: whether sojourn times are counted, a `u8`. See
+/// [`Sojourn`].
 pub const HISTOGRAM: u16 = attr::HISTOGRAM;
-/// How many attributes there are, the unused ones among them.
+/// The number of attributes, including unused ones.
 pub const ATTRIBUTES: usize = HISTOGRAM as usize + 1;
 const _: () = assert!(bindings::__TCA_CODEL_MAX <= HISTOGRAM as u32);
 
-/// Reads the option `target` of a request, which is the attribute `target` there.
+/// Reads the option `target` of a request. `target` is the number of its attribute.
 ///
 /// # Errors
 ///
-/// `EINVAL` when it is above [`MAX_US`]; `ack` says so. The next two are alike.
+/// `EINVAL`: the time is above [`MAX_US`]. This sets a message in `ack`.
 pub fn target<const N: usize>(
     options: &Attributes<'_, N>,
     target: u16,
@@ -73,11 +74,11 @@ pub fn target<const N: usize>(
     time(options.u32(target), message, ack)
 }
 
-/// Reads the option `interval`.
+/// Reads the option `interval` of a request. `interval` is the number of its attribute.
 ///
 /// # Errors
 ///
-/// See [`target`].
+/// `EINVAL`: the time is above [`MAX_US`]. This sets a message in `ack`.
 pub fn interval<const N: usize>(
     options: &Attributes<'_, N>,
     interval: u16,
@@ -87,11 +88,11 @@ pub fn interval<const N: usize>(
     time(options.u32(interval), message, ack)
 }
 
-/// Reads the option `ce_threshold`.
+/// Reads the option `ce_threshold` of a request. `ce_threshold` is the number of its attribute.
 ///
 /// # Errors
 ///
-/// See [`target`].
+/// `EINVAL`: the time is above [`MAX_US`]. This sets a message in `ack`.
 pub fn ce_threshold<const N: usize>(
     options: &Attributes<'_, N>,
     ce_threshold: u16,
@@ -114,14 +115,14 @@ fn time(us: Option<u32>, message: &CStr, ack: &mut ExtAck<'_>) -> Result<Option<
     time.map(Some).ok_or(EINVAL)
 }
 
-/// Returns the current time on CoDel's clock: the monotonic one.
+/// Returns the current time on CoDel's clock, which is the monotonic clock.
 ///
 /// # Context
 ///
 /// Any but NMI.
 #[inline]
 pub fn now() -> Time {
-    // SAFETY: No requirements in the contexts that the function is for.
+    // SAFETY: `ktime_get()` may be called in any context but NMI, as the `# Context` section says.
     let ns = unsafe { kernel::bindings::ktime_get() };
     // CAST: The monotonic clock is never negative.
     Time::from_ns(ns as u64)

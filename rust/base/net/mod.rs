@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Networking: queueing disciplines, and the packets and netlink messages they handle.
+//! Implements the networking API: queueing disciplines (qdiscs), and the packets and netlink
+//! messages that they handle.
 
 pub mod codel;
 pub mod fq_codel;

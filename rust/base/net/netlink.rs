@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink attributes: reading those of a request, writing those of an answer.
+//! Implements netlink attributes: reads those of a request, and writes those of an answer.
 //!
 //! C headers: [`include/net/netlink.h`](srctree/include/net/netlink.h),
 //! [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
@@ -14,7 +14,8 @@ use kernel::{
     transmute::{AsBytes, FromBytes},
 };
 
-/// Where a request's handler explains an error to the one who sent the request.
+/// The extended acknowledgement of a request: the message with which the handler of the request
+/// explains an error to the sender.
 ///
 /// # Invariants
 ///
@@ -37,21 +38,22 @@ impl ExtAck<'_> {
         }
     }
 
-    /// Sets the message that goes with the error; cut after 79 bytes.
+    /// Sets the message that is sent with the error. It is cut after 79 bytes, and replaces a
+    /// message that was set before.
     ///
-    /// The last one set counts. Copied, so it need not outlive the call.
+    /// The message is copied, so it need not outlive the call.
     pub fn set(&mut self, message: &CStr) {
-        // SAFETY: By the type invariants; the helper takes null for the acknowledgement.
+        // SAFETY: By the type invariants. The helper accepts null for the acknowledgement.
         unsafe { bindings::nl_set_err_msg(self.raw, message.as_char_ptr()) };
     }
 
-    /// Whether a message was set.
+    /// Returns whether a message was set.
     fn is_set(&self) -> bool {
         // SAFETY: By the type invariants.
         !self.raw.is_null() && unsafe { !(*self.raw)._msg.is_null() }
     }
 
-    /// Sets the message if there is none yet.
+    /// Sets the message if none was set yet.
     pub(crate) fn set_weak(&mut self, message: &CStr) {
         if !self.is_set() {
             self.set(message);
@@ -59,19 +61,19 @@ impl ExtAck<'_> {
     }
 }
 
-/// How many attributes a request can have: a table of them is on the stack.
+/// The most attributes that a policy can have. It is limited since a table of them is on the stack.
 pub const MAX_ATTRIBUTES: usize = 64;
 
-/// Which attributes there are, and of which type: those with the numbers below `N`, which is at
-/// most [`MAX_ATTRIBUTES`].
+/// The types of the known attributes. Their numbers are below `N`, which is at most
+/// [`MAX_ATTRIBUTES`].
 #[repr(transparent)]
 pub struct Policy<const N: usize>([nla_policy; N]);
 
-// SAFETY: Never changed; the pointers in it are null.
+// SAFETY: The policy never changes, and the pointers in it are null.
 unsafe impl<const N: usize> Sync for Policy<N> {}
 
 impl<const N: usize> Policy<N> {
-    /// Knows no attributes: all are ignored.
+    /// Makes a policy without attributes: all attributes of a request are ignored.
     pub const fn new() -> Self {
         const { assert!(N > 0 && N <= MAX_ATTRIBUTES) };
         Self([pin_init::zeroed(); N])
@@ -84,13 +86,15 @@ impl<const N: usize> Policy<N> {
         self.with(attribute, NLA_U8)
     }
 
-    /// Likewise, a `u32`.
+    /// Adds an attribute that holds a `u32`.
+    ///
+    /// For use in constants: `attribute` must be below `N`.
     pub const fn u32(self, attribute: u16) -> Self {
         self.with(attribute, NLA_U32)
     }
 
     const fn with(mut self, attribute: u16, kind: u32) -> Self {
-        // CAST: A small number.
+        // CAST: The number of a type is small.
         self.0[attribute as usize].type_ = kind as u8;
         self
     }
@@ -102,11 +106,11 @@ impl<const N: usize> Default for Policy<N> {
     }
 }
 
-/// An attribute of a request, in which others are nested.
+/// An attribute of a request that contains other attributes.
 ///
 /// # Invariants
 ///
-/// `raw` points at an attribute that the netlink core has found to lie in the request.
+/// `raw` points at an attribute. The netlink core has checked that it lies in the request.
 #[derive(Clone, Copy)]
 pub struct Nested<'a> {
     raw: NonNull<nlattr>,
@@ -125,21 +129,22 @@ impl<'a> Nested<'a> {
         }
     }
 
-    /// Sorts the nested attributes by their number, and checks them.
+    /// Checks the nested attributes, and makes a table of them by their numbers.
     ///
-    /// As lenient as the kernel is with the attributes of old interfaces: unknown ones
-    /// are ignored, too long ones are taken, of several the last one counts.
+    /// This is as lenient as the kernel is with the attributes of old interfaces. Unknown
+    /// attributes are ignored. Attributes that are too long are accepted. If an attribute occurs
+    /// several times, the last one is used.
     ///
     /// # Errors
     ///
-    /// `ERANGE` when an attribute is shorter than its type; `ack` names it.
+    /// `ERANGE`: an attribute is shorter than its type. `ack` then refers to the attribute.
     pub fn parse<const N: usize>(
         &self,
         policy: &Policy<N>,
         ack: &mut ExtAck<'_>,
     ) -> Result<Attributes<'a, N>> {
         let mut table: [*mut nlattr; N] = [ptr::null_mut(); N];
-        // SAFETY: `table` and `policy` have one entry more than the highest number; the
+        // SAFETY: `table` and `policy` have `N` entries, and the highest number is `N - 1`. The
         // attribute and the acknowledgement are valid by the type invariants.
         let result = to_result(unsafe {
             bindings::nla_parse_nested_deprecated(
@@ -151,8 +156,9 @@ impl<'a> Nested<'a> {
             )
         });
         if result.is_err() && !ack.raw.is_null() {
-            // SAFETY: By the type invariants. The core would read the policy when it sends
-            // the acknowledgement, when `policy` may be gone.
+            // The netlink core reads the policy when it sends the acknowledgement. `policy` may not
+            // exist any more then, so remove the pointer.
+            // SAFETY: By the type invariants the acknowledgement is valid.
             unsafe { (*ack.raw).policy = ptr::null() };
         }
         // INVARIANT: The parser has filled the table with attributes of the request.
@@ -175,13 +181,14 @@ pub struct Attributes<'a, const N: usize> {
 }
 
 impl<const N: usize> Attributes<'_, N> {
-    /// Returns the value of an attribute that holds a `u8`; [`None`] when it is not there,
-    /// or is too short, which a [`Policy`] excludes.
+    /// Returns the value of an attribute that holds a `u8`; [`None`] if the request does not have
+    /// the attribute. Also [`None`] if the attribute is too short, which a [`Policy`] excludes.
     pub fn u8(&self, attribute: u16) -> Option<u8> {
         self.value(attribute)
     }
 
-    /// Likewise, a `u32`.
+    /// Returns the value of an attribute that holds a `u32`; [`None`] in the same cases as for
+    /// [`u8`](Self::u8).
     pub fn u32(&self, attribute: u16) -> Option<u32> {
         self.value(attribute)
     }
@@ -199,10 +206,10 @@ impl<const N: usize> Attributes<'_, N> {
     }
 }
 
-/// An attribute of an answer, into which others are put.
+/// An attribute of an answer, to which other attributes are added.
 ///
-/// Dropping it takes it off the message again; the crate ends it when its contents are
-/// complete.
+/// When it is dropped, it is removed from the message again. This crate ends it (`end`) when its
+/// content is complete.
 ///
 /// # Invariants
 ///
@@ -219,11 +226,11 @@ impl Nest<'_> {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when the message is full.
+    /// `EMSGSIZE`: the message is full.
     ///
     /// # Safety
     ///
-    /// `skb` points at a message that nobody else writes to or reads for the lifetime.
+    /// `skb` points at a message that no other code reads or writes for the lifetime.
     pub(crate) unsafe fn start(skb: *mut sk_buff, attribute: u16) -> Result<Self> {
         // SAFETY: By the function's requirements.
         let start = unsafe { bindings::nla_nest_start_noflag(skb, attribute.into()) };
@@ -239,16 +246,16 @@ impl Nest<'_> {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when the message is full.
+    /// `EMSGSIZE`: the message is full.
     pub fn put_u8(&mut self, attribute: u16, value: u8) -> Result {
         self.put(attribute, &value)
     }
 
-    /// Likewise, a `u32`.
+    /// Adds an attribute that holds a `u32`.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when the message is full.
+    /// `EMSGSIZE`: the message is full.
     pub fn put_u32(&mut self, attribute: u16, value: u32) -> Result {
         self.put(attribute, &value)
     }

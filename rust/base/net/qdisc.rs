@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queueing disciplines: what `tc qdisc add ... KIND` puts in front of a device.
+//! Implements queueing disciplines (qdiscs), which `tc qdisc add ... KIND` puts in front of a
+//! device.
 //!
 //! C headers: [`include/net/sch_generic.h`](srctree/include/net/sch_generic.h),
 //! [`include/net/pkt_sched.h`](srctree/include/net/pkt_sched.h)
 //!
-//! A kind of qdisc is a type that implements [`Qdisc`]; a [`Registration`] makes it known
-//! to the kernel. A value of its [`State`](Qdisc::State) is one qdisc's, in the memory that
-//! the kernel allocates behind its `struct Qdisc`.
+//! A kind of qdisc is a type that implements [`Qdisc`]. A [`Registration`] registers the kind with
+//! the kernel. Each qdisc of the kind has a value of [`State`](Qdisc::State), in the memory that
+//! the kernel allocates after its `struct Qdisc`.
 //!
 //! # Locking
 //!
-//! Every qdisc stands in the tree of a transmit queue, whose root has a lock.
+//! Each qdisc is in the tree of a transmit queue, whose root has a lock.
 //!
 //! | called | with | on the state |
 //! | --- | --- | --- |
@@ -25,30 +26,30 @@
 //! | [`parse`](Qdisc::parse) | RTNL | none |
 //! | [`flow_count`](Qdisc::flow_count) and its kin | root lock, by this module; RTNL | `&` |
 //!
-//! So the state needs no lock and no atomics of its own. In C, `codel` shows its state
-//! without the lock, field by field; here a dump is consistent, and the hot path need not
-//! care who reads. A dump holds the lock as long as [`stats`](Qdisc::stats) takes, a dump of the
-//! classes as long as [`flow_count`](Qdisc::flow_count) and one flow take each.
+//! So the state needs no lock and no atomics of its own. In C, `codel` dumps its state field by
+//! field without the lock. Here a dump is consistent, and the hot path need not care about readers.
+//! A dump holds the lock as long as [`stats`](Qdisc::stats) takes. A dump of the classes takes the
+//! lock for [`flow_count`](Qdisc::flow_count) and for each flow.
 //!
-//! # What an implementation cannot get wrong
+//! # Errors that the types exclude
 //!
-//! A packet ([`SkBuff`]) is owned, and lives for one call (`'call`): it is sent, queued, or
-//! freed, once. It is queued in the queue that every `struct Qdisc` has, or in the lists
-//! ([`SkbList`](super::SkbList)) of the state, which belong to the one qdisc (`'q`). The
-//! length of the queue, the backlog, and the counts of this qdisc and its parents are kept
-//! where packets move: by [`Enqueue`], [`Dequeue`], [`Change`] and [`Reset`].
+//! A packet ([`SkBuff`]) is owned and lives for one call (`'call`), so it is sent, queued or freed
+//! exactly once. It is queued in the queue that each `struct Qdisc` has, or in the lists
+//! ([`SkbList`](super::SkbList)) of the state, which belong to one qdisc (`'q`). [`Enqueue`],
+//! [`Dequeue`], [`Change`] and [`Reset`] move packets. They also update the length of the queue,
+//! the backlog, and the counts of the qdisc and its parents.
 //!
 //! So each packet that is sent, or dropped by `drop()` or `reject()`, is counted once: as sent, as
-//! dropped, or as one that waits. In C, some kinds do not count the packets that a change drops,
-//! and no kind counts those that a reset drops; a packet that a parent has peeked at counts as
-//! sent while it waits. A packet that the device returns (`requeues` in `tc -s`) waits again, and
-//! stays counted as sent.
+//! dropped, or as waiting. In C, some kinds do not count the packets that a change drops, and no
+//! kind counts the packets that a reset drops. A packet that a parent has peeked at counts as sent
+//! there while it still waits. A packet that the device returns (`requeues` in `tc -s`) waits
+//! again, but stays counted as sent.
 //!
 //! # Flows
 //!
-//! A kind with many queues shows them as classes (`tc -s class`) if it has
-//! [`flow_count`](Qdisc::flow_count); then users may add filters (`tc filter`) that
-//! [`Enqueue::classify`] asks. The class `HANDLE:N` is flow `N - 1`.
+//! A kind with many queues shows them as classes (`tc -s class`) if it implements
+//! [`flow_count`](Qdisc::flow_count). Users may then add filters (`tc filter`), which
+//! [`Enqueue::classify`] runs. The class `HANDLE:N` is flow `N - 1`.
 
 mod classes;
 mod dequeue;
@@ -76,46 +77,47 @@ pub use registration::Registration;
 pub use sch::Sch;
 pub use settings::{Change, Reset, Setup};
 
-/// What user space is told of a flow.
+/// The statistics of a flow that user space gets.
 pub struct FlowStats<S> {
-    /// The packets that wait in it.
+    /// The number of packets that wait in the flow.
     pub qlen: u32,
-    /// Their bytes.
+    /// The bytes of these packets.
     pub backlog: u32,
-    /// The statistics of this kind.
+    /// The statistics that are specific to the kind.
     pub stats: S,
 }
 
 /// A kind of queueing discipline.
 ///
-/// The C side is `struct Qdisc_ops`.
+/// The counterpart in C is `struct Qdisc_ops`.
 #[vtable]
 pub trait Qdisc: Sized + 'static {
     /// The name of the kind, at most 15 bytes.
     const ID: &'static CStr;
 
-    /// The state of the qdisc `'q`. Between calls, the lifetime ends for none of them.
+    /// The state of the qdisc `'q`. The lifetime identifies the qdisc. It does not end between
+    /// calls.
     type State<'q>: Send;
 
-    /// What a user can set: the options of one request, each there or not.
+    /// The options of one request of a user, each of which can be missing.
     ///
     /// The default is a request without options.
     type Config: Default;
 
-    /// The statistics of this kind, as user space knows them: of a qdisc, and of a flow.
-    /// `[u8; 0]` if there are none.
+    /// The statistics of this kind in the format of user space, for a qdisc and for a flow. `[u8;
+    /// 0]` if the kind has none.
     type Stats: AsBytes;
 
     /// Reads the options of a request.
     ///
     /// # Errors
     ///
-    /// An errno refuses the request: the qdisc is not made, or stays as it is. `ack` can
-    /// say why.
+    /// An errno refuses the request: the qdisc is not made, or stays as it is. The method can
+    /// explain the error with a message in `ack`.
     ///
     /// # Context
     ///
-    /// RTNL; may sleep.
+    /// RTNL is held; may sleep.
     fn parse(options: Nested<'_>, ack: &mut ExtAck<'_>) -> Result<Self::Config>;
 
     /// Makes the state of a new qdisc.
@@ -126,7 +128,7 @@ pub trait Qdisc: Sized + 'static {
     ///
     /// # Context
     ///
-    /// RTNL; may sleep. No packet comes before the initialiser has succeeded.
+    /// RTNL is held; may sleep. The qdisc gets no packets before the initialiser has succeeded.
     fn init<'q>(
         config: Self::Config,
         setup: &mut Setup<'_>,
@@ -143,10 +145,10 @@ pub trait Qdisc: Sized + 'static {
         packet: SkBuff<'call>,
     ) -> Outcome<'call>;
 
-    /// Takes the next packet to send out of the queue; [`None`] when there is none now.
+    /// Removes and returns the next packet to send; [`None`] if there is none now.
     ///
-    /// The kernel may peek at the packet before it sends it: that is a call of this, after
-    /// which the packet waits in front of the queue.
+    /// The kernel may peek at the packet before it sends it. Then it calls this method, and the
+    /// packet waits in front of the queue afterwards.
     ///
     /// # Context
     ///
@@ -156,10 +158,10 @@ pub trait Qdisc: Sized + 'static {
         sch: &mut Dequeue<'q, 'call>,
     ) -> Option<SkBuff<'call>>;
 
-    /// Whether [`dequeue`](Self::dequeue) would find no packet, and change nothing.
+    /// Returns whether [`dequeue`](Self::dequeue) would find no packet and change nothing.
     ///
-    /// It is asked first: the kernel dequeues until there is nothing left, after each packet
-    /// if they come one by one.
+    /// This is called before `dequeue`. The kernel dequeues until no packet is left. So if packets
+    /// arrive one by one, every second call finds none.
     ///
     /// # Context
     ///
@@ -174,7 +176,8 @@ pub trait Qdisc: Sized + 'static {
     ///
     /// # Errors
     ///
-    /// An errno refuses the change: the qdisc stays as it is. `ack` can say why.
+    /// An errno refuses the change: the qdisc stays as it is. The method can explain the error with
+    /// a message in `ack`.
     ///
     /// # Context
     ///
@@ -184,7 +187,7 @@ pub trait Qdisc: Sized + 'static {
         Ok(())
     }
 
-    /// Puts a new configuration in force, which `parse` and `check` have accepted.
+    /// Applies a new configuration, which `parse` and `check` have accepted.
     ///
     /// Without this method, requests to change a qdisc are refused with `EINVAL`.
     ///
@@ -199,24 +202,26 @@ pub trait Qdisc: Sized + 'static {
         let (_, _, _) = (state, sch, config);
     }
 
-    /// Sets the state back to that of an empty queue, and purges its lists ([`Reset::purge`]). The
-    /// qdisc's own queue is emptied afterwards. All packets that wait are counted as dropped.
+    /// Sets the state back to that of an empty queue, and purges its lists ([`Reset::purge`]).
+    /// After this the caller empties the qdisc's own queue. All packets that wait are counted as
+    /// dropped.
     ///
-    /// If some are purged by nobody, the qdisc sends nothing any more, and the log says so: the
-    /// device may have fewer transmit queues now, and a packet says which one it is for.
+    /// If this leaves packets in lists, the qdisc sends nothing any more, and the log reports that.
+    /// The reason is that a packet has the number of a transmit queue, and the device may have
+    /// fewer transmit queues now.
     ///
     /// # Context
     ///
-    /// Root lock or no one else around; RTNL; must not sleep.
+    /// RTNL is held. The root lock is held, or no other code uses the qdisc. Must not sleep.
     fn reset<'q>(state: Pin<&mut Self::State<'q>>, sch: &mut Reset<'q>) {
         let (_, _) = (state, sch);
     }
 
-    /// Writes the configuration as attributes that [`parse`](Self::parse) understands.
+    /// Writes the configuration as attributes that [`parse`](Self::parse) accepts.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when the message is full.
+    /// `EMSGSIZE`: the message is full.
     ///
     /// # Context
     ///
@@ -230,57 +235,61 @@ pub trait Qdisc: Sized + 'static {
     /// Root lock, bottom halves disabled; RTNL.
     fn stats(state: &Self::State<'_>, sch: &Sch) -> Self::Stats;
 
-    /// Adds what there is to tell beyond the [`Stats`](Self::Stats).
+    /// Adds statistics beyond the [`Stats`](Self::Stats).
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// `EMSGSIZE`: there is no room left.
     ///
     /// # Context
     ///
-    /// Root lock, bottom halves disabled; RTNL. So for the next one.
+    /// Root lock, bottom halves disabled; RTNL.
     fn details(state: &Self::State<'_>, sch: &Sch, out: &mut Details) -> Result {
         let (_, _, _) = (state, sch, out);
         Ok(())
     }
 
-    /// Returns statistics that are added behind the details when the lock is released: what takes
-    /// long to write, and needs no lock.
+    /// Returns statistics that are added after the details when the lock is released. For
+    /// statistics that take long to write and need no lock.
+    ///
+    /// # Context
+    ///
+    /// Root lock, bottom halves disabled; RTNL.
     fn unlocked_details(state: &Self::State<'_>) -> Option<Arc<dyn UnlockedDetails>> {
         let _ = state;
         None
     }
 
-    /// Returns how many flows there are, which does not change; at most 65,536 can be told
-    /// apart.
+    /// Returns the number of flows, which does not change. Users can distinguish at most 65,536
+    /// flows.
     ///
     /// A kind without this method has no classes and no filters.
     ///
     /// # Context
     ///
-    /// Root lock, bottom halves disabled; RTNL. So for the next three.
+    /// Root lock, bottom halves disabled; RTNL. The same holds for the next three methods.
     fn flow_count(state: &Self::State<'_>) -> u32 {
         let _ = state;
         0
     }
 
-    /// Whether user space is to see a flow.
+    /// Returns whether user space is to see a flow.
     fn flow_in_use(state: &Self::State<'_>, flow: u32) -> bool {
         let (_, _) = (state, flow);
         false
     }
 
-    /// Returns what there is to tell of a flow; [`None`] if there is no such flow.
+    /// Returns the statistics of a flow; [`None`] if there is no such flow.
     fn flow_stats(state: &Self::State<'_>, flow: u32) -> Option<FlowStats<Self::Stats>> {
         let (_, _) = (state, flow);
         None
     }
 
-    /// Adds what there is to tell of a flow beyond that.
+    /// Adds statistics of a flow beyond those of [`flow_stats`](Self::flow_stats).
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// `EMSGSIZE`: there is no room left.
     fn flow_details(state: &Self::State<'_>, flow: u32, out: &mut Details) -> Result {
         let (_, _, _) = (state, flow, out);
         Ok(())

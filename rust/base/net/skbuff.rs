@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets.
+//! Implements packets (`struct sk_buff`) as qdiscs handle them.
 //!
 //! C headers: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h),
 //! [`include/net/sch_generic.h`](srctree/include/net/sch_generic.h) (the control buffer),
@@ -21,30 +21,30 @@ use kernel::{
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(u32)]
 pub enum DropReason {
-    /// None of the others.
+    /// A reason that is none of the others.
     Generic = bindings::qdisc_drop_reason_QDISC_DROP_GENERIC,
     /// The queue has reached its limit.
     OverLimit = bindings::qdisc_drop_reason_QDISC_DROP_OVERLIMIT,
-    /// The queue management says that the queue is congested.
+    /// The algorithm for queue management has found that the queue is congested.
     Congested = bindings::qdisc_drop_reason_QDISC_DROP_CONGESTED,
 }
 
-/// A packet on its way through a qdisc, owned.
+/// An owned packet during a call of a qdisc.
 ///
-/// It lives for one call of the qdisc: `'call` keeps it from being stored away, from
-/// being sent through another qdisc (whose device may have fewer queues than the
-/// packet's `queue_mapping` says), and from outliving its device. Between calls a packet
-/// is in a queue that belongs to the qdisc: its own, or an [`SkbList`] of its state.
+/// The packet cannot outlive the call, whose lifetime is `'call`. So it cannot be stored, and
+/// cannot outlive its device. It also cannot be sent through another qdisc, whose device may have
+/// fewer queues than the packet's `queue_mapping` says. Between calls a packet is in the queue of
+/// the qdisc or in an [`SkbList`] of the qdisc's state.
 ///
-/// Dropping it frees the packet, with [`DropReason::Generic`]; the methods of
-/// [`Enqueue`](super::qdisc::Enqueue) and [`Dequeue`](super::qdisc::Dequeue) that drop a
-/// packet count it too.
+/// Dropping this frees the packet, with [`DropReason::Generic`], and does not count it. The methods
+/// of [`Enqueue`](super::qdisc::Enqueue) and [`Dequeue`](super::qdisc::Dequeue) that drop a packet
+/// also count it.
 ///
 /// # Invariants
 ///
-/// `skb` points at a valid packet that is on no list (`next` is null) and that nobody else
-/// has. Its
-/// control buffer is a `struct qdisc_skb_cb`, of which all bytes are initialised.
+/// `skb` points at a valid packet that is on no list (`next` is null), and to which no other code
+/// has a pointer. Its control buffer is a `struct qdisc_skb_cb`, of which all bytes are
+/// initialised.
 #[must_use = "a packet that is not put anywhere is dropped"]
 #[repr(transparent)]
 pub struct SkBuff<'call> {
@@ -57,12 +57,12 @@ impl<'call> SkBuff<'call> {
     ///
     /// # Safety
     ///
-    /// `skb` points at a valid packet that is on no list (`next` is null) and belongs to the
-    /// caller, in a qdisc that the call `'call` is for.
+    /// `skb` points at a valid packet that is on no list (`next` is null) and that the caller owns.
+    /// The packet is for the qdisc of the call `'call`.
     #[inline]
     pub(crate) unsafe fn from_raw(skb: NonNull<sk_buff>) -> Self {
-        // INVARIANT: By the function's requirements; C zeroes the control buffer when it
-        // makes the packet, and `__dev_xmit_skb()` sets up its head before each qdisc.
+        // INVARIANT: By the function's requirements. C zeroes the control buffer when it makes the
+        // packet, and `__dev_xmit_skb()` sets up the head of the control buffer before each qdisc.
         Self {
             skb,
             _call: PhantomData,
@@ -88,8 +88,8 @@ impl<'call> SkBuff<'call> {
         unsafe { &raw mut (*self.skb.as_ptr()).cb }.cast()
     }
 
-    /// The length that qdiscs account for in bytes: that of the packet with the headers
-    /// of all its segments, or what a size table (`tc ... stab`) makes of it.
+    /// Returns the length in bytes that qdiscs account for. It is the length of the packet with the
+    /// headers of all its segments, or the length that a size table (`tc ... stab`) gives.
     #[inline]
     #[allow(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
@@ -97,35 +97,37 @@ impl<'call> SkBuff<'call> {
         unsafe { (*self.control()).pkt_len }
     }
 
-    /// The packets on the wire that this one will become.
+    /// Returns the number of packets on the wire into which the device will split this one.
     #[inline]
     pub fn segments(&self) -> u16 {
         // SAFETY: By the type invariants.
         unsafe { (*self.control()).pkt_segs }
     }
 
-    /// The part of the packet that is copied with its headers.
+    /// Returns the part of the `struct sk_buff` that C copies as a group, with the name `headers`.
     #[inline]
     fn headers(&self) -> *mut Headers {
-        // SAFETY: By the type invariants the packet is valid; only a place is computed. The
-        // member that C has without a name is as large as the one that is called `headers`.
+        // SAFETY: By the type invariants the packet is valid. Only an address is computed. The
+        // member without a name in C has the same layout as the one that is called `headers`.
         unsafe { &raw mut (*self.skb.as_ptr()).__bindgen_anon_4 }.cast()
     }
 
-    /// The priority that the socket or a filter has set; it can name a class of a qdisc.
+    /// Returns the priority that the socket or a filter has set. It can be the number of a class of
+    /// a qdisc.
     #[inline]
     pub fn priority(&self) -> u32 {
         // SAFETY: By the type invariants.
         unsafe { (*self.headers()).priority }
     }
 
-    /// A hash of the packet's flow, spread over 32 bits: of its addresses, protocol and
-    /// ports, perturbed by a secret of the kernel. Computed once for a packet.
+    /// Returns a hash of the packet's flow, spread over 32 bits. It is the hash of the addresses,
+    /// the protocol and the ports, with a secret key of the kernel. It is computed once for a
+    /// packet.
     #[inline]
     pub fn hash(&mut self) -> u32 {
         let headers = self.headers();
-        // SAFETY: By the type invariants the packet is valid and ours. That is what C's
-        // `skb_get_hash()` does; the network is looked up by it.
+        // SAFETY: By the type invariants the packet is valid, and this owns it. The code is that of
+        // C's `skb_get_hash()`. The callee accepts null for the network namespace and looks it up.
         unsafe {
             if Headers::l4_hash_raw(headers) == 0 && Headers::sw_hash_raw(headers) == 0 {
                 kernel::bindings::__skb_get_hash_net(ptr::null(), self.skb.as_ptr());
@@ -134,18 +136,19 @@ impl<'call> SkBuff<'call> {
         }
     }
 
-    /// The bytes of memory that the packet takes and nobody has been charged for: 0 if its
-    /// socket has.
+    /// Returns the bytes of memory that the packet takes and that no socket is charged for; 0 if
+    /// the packet's socket is charged.
     #[inline]
     pub fn uncharged_memory(&self) -> u32 {
-        // SAFETY: By the type invariants; a packet of a qdisc has a destructor or none there.
+        // SAFETY: By the type invariants. In a packet that is in a qdisc, this member of the union
+        // is the destructor, which can be null.
         let destructor = unsafe {
             (*self.skb.as_ptr())
                 .__bindgen_anon_3
                 .__bindgen_anon_1
                 .destructor
         };
-        // CAST: Functions are compared, as C's `is_skb_wmem()` does it.
+        // CAST: The addresses of the functions are compared, as C's `is_skb_wmem()` does.
         let is = |charged: unsafe extern "C" fn(*mut sk_buff)| {
             destructor.is_some_and(|destructor| destructor as usize == charged as usize)
         };
@@ -160,20 +163,20 @@ impl<'call> SkBuff<'call> {
         unsafe { (*self.skb.as_ptr()).truesize }
     }
 
-    /// Returns what the qdisc noted on the packet with [`set_note`](Self::set_note).
+    /// Returns the note that the qdisc has stored in the packet with [`set_note`](Self::set_note).
     ///
-    /// If it did not, or with another type, the value is arbitrary, but valid.
+    /// If the qdisc has stored none, or one of another type, the value is arbitrary, but valid.
     #[inline]
     pub fn note<T: FromBytes>(&self) -> T {
         const { assert!(size_of::<T>() <= NOTE_SIZE) };
-        // SAFETY: By the type invariants the array is valid and initialised; all byte
-        // patterns are valid for `T`, which is not larger.
+        // SAFETY: By the type invariants the array is valid and initialised. `T` is not larger than
+        // the array, and all bit patterns are valid for `T`.
         unsafe { ptr::read_unaligned((&raw const (*self.control()).data).cast()) }
     }
 
-    /// Notes something on the packet for as long as it is in the qdisc.
+    /// Stores a note in the packet, which stays there as long as the packet is in the qdisc.
     ///
-    /// Does not compile for more than 20 bytes.
+    /// Does not compile for a note of more than 20 bytes.
     #[inline]
     pub fn set_note<T: AsBytes + FromBytes>(&mut self, note: T) {
         const { assert!(size_of::<T>() <= NOTE_SIZE) };
@@ -182,52 +185,53 @@ impl<'call> SkBuff<'call> {
         unsafe { ptr::write_unaligned((&raw mut (*self.control()).data).cast(), note) }
     }
 
-    /// Marks the packet with ECN CE; true when it bears that mark now, false when its
-    /// sender did not negotiate ECN, or it is not IP.
+    /// Marks the packet with ECN CE. Returns true if the packet has that mark now. Returns false if
+    /// its sender has not negotiated ECN, or if it is not an IP packet.
     #[inline]
     pub fn set_ce(&mut self) -> bool {
-        // SAFETY: By the type invariants the packet is valid and ours.
+        // SAFETY: By the type invariants the packet is valid, and this owns it.
         unsafe { bindings::INET_ECN_set_ce(self.skb.as_ptr()) != 0 }
     }
 
-    /// The DS field of the IP header, with the ECN bits; [`None`] when the packet is not
-    /// IP.
+    /// Returns the DS field of the IP header, including the ECN bits; [`None`] if it is not an IP
+    /// packet.
     ///
-    /// The packet is mutable since its header may have to be made linear.
+    /// The method takes `&mut self` since it may have to make the header linear.
     #[inline]
     pub fn dsfield(&mut self) -> Option<u8> {
-        // SAFETY: By the type invariants the packet is valid and ours.
+        // SAFETY: By the type invariants the packet is valid, and this owns it.
         u8::try_from(unsafe { bindings::skb_get_dsfield(self.skb.as_ptr()) }).ok()
     }
 }
 
-/// Where C has the fields that `struct sk_buff` groups as `headers`.
+/// The type of the group `headers` of `struct sk_buff`.
 type Headers = kernel::bindings::sk_buff__bindgen_ty_4__bindgen_ty_2;
 
-/// Returns where the link to the next packet is in one.
+/// Returns the address of the field `next` of a packet.
 ///
 /// # Safety
 ///
 /// `skb` points at a valid packet.
 #[inline]
 pub(super) unsafe fn next(skb: *mut sk_buff) -> *mut *mut sk_buff {
-    // SAFETY: By the function's requirements; only a place is computed.
+    // SAFETY: By the function's requirements. Only an address is computed.
     unsafe { &raw mut (*skb).__bindgen_anon_1.__bindgen_anon_1.next }
 }
 
-/// Puts a packet at the head of a list, as C's `__skb_queue_head()`: a call of that takes as
-/// long again as what it does, for each packet that a parent peeks at.
+/// Puts a packet at the head of a list, like C's `__skb_queue_head()`. It is not a call of a
+/// helper: the call would double the time that this takes for each packet that a parent peeks at.
 ///
 /// # Safety
 ///
-/// `list` is valid and the caller's to change; `skb` points at a valid packet on no list.
+/// `list` is valid, and the caller may change it. `skb` points at a valid packet that is on no
+/// list.
 #[inline]
 pub(super) unsafe fn queue_head(list: *mut sk_buff_head, skb: *mut sk_buff) {
-    // What is in a packet first, and in the list.
+    // The first fields of a packet and of the list.
     type Links = kernel::bindings::sk_buff_head__bindgen_ty_1__bindgen_ty_1;
-    // SAFETY: By the function's requirements. The list is a ring with `list` in it, of which
-    // each member begins with its links. Others look at them without the lock, and so see
-    // each written at once.
+    // SAFETY: By the function's requirements. The list is a ring that includes `list`, and each
+    // member of the ring begins with its links. Other code may read the links without the lock, so
+    // each is written in one access.
     unsafe {
         let (new, head) = (skb.cast::<Links>(), list.cast::<Links>());
         let first = (*head).next.cast::<Links>();
@@ -240,13 +244,13 @@ pub(super) unsafe fn queue_head(list: *mut sk_buff_head, skb: *mut sk_buff) {
     }
 }
 
-/// The bytes that a qdisc has for itself in each packet.
+/// The bytes of each packet's control buffer that a qdisc may use for a note.
 const NOTE_SIZE: usize = bindings::QDISC_CB_PRIV_LEN as usize;
 
 impl Drop for SkBuff<'_> {
     #[inline]
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the packet is ours; it is not used again.
+        // SAFETY: By the type invariants this owns the packet, which is not used again.
         unsafe { free(self.skb.as_ptr(), DropReason::Generic) };
     }
 }
@@ -255,20 +259,20 @@ impl Drop for SkBuff<'_> {
 ///
 /// # Safety
 ///
-/// `skb` points at a valid packet, which nobody uses any more.
+/// `skb` points at a valid packet, which no code uses any more.
 #[inline]
 pub(super) unsafe fn free(skb: *mut sk_buff, reason: DropReason) {
     // SAFETY: By the function's requirements.
     unsafe { kernel::bindings::sk_skb_reason_drop(ptr::null(), skb, reason as u32) };
 }
 
-/// Returns where in a packet is what C's traffic control notes there.
+/// Returns the address of the data that C's traffic control stores in a packet.
 ///
 /// # Safety
 ///
 /// `skb` points at a valid packet that is in a qdisc.
 #[inline]
 pub(super) unsafe fn tc_skb_cb(skb: *mut sk_buff) -> *mut bindings::tc_skb_cb {
-    // SAFETY: By the function's requirements; only a place is computed.
+    // SAFETY: By the function's requirements. Only an address is computed.
     unsafe { (&raw mut (*skb).cb).cast() }
 }

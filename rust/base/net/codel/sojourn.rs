@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The histogram of sojourn times, which users switch on and off.
+//! Implements the histogram of sojourn times of a qdisc, which users switch on and off.
 
 use crate::{
     fault,
@@ -15,20 +15,20 @@ use tackle_core::codel::{
     SojournHistogram, Time,
 };
 
-/// How long the packets waited that a qdisc has sent, if its user wants to know. Off at
-/// first.
+/// The histogram of the times that packets of a qdisc have waited before they were sent. It is off
+/// by default.
 ///
 /// The histogram is read without the lock of the qdisc.
 #[derive(Default)]
 pub struct Sojourn(Option<Arc<SojournHistogram>>);
 
 impl Sojourn {
-    /// Reads what a request says of it, with an empty histogram if it is to be on.
+    /// Reads the option of a request. Makes an empty histogram if the option switches it on.
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: neither 0 nor 1; `ack` says so.
-    /// - `ENOMEM`.
+    /// - `EINVAL`: the option is neither 0 nor 1. This sets a message in `ack`.
+    /// - `ENOMEM`: there is no memory for the histogram.
     ///
     /// # Context
     ///
@@ -52,7 +52,8 @@ impl Sojourn {
         }
     }
 
-    /// Does what a request says. One that is on already goes on with its counts.
+    /// Applies the option of a request. A histogram that is on already and stays on keeps its
+    /// counts.
     pub fn switch(&mut self, to: Option<Self>) {
         if let Some(to) = to {
             if self.0.is_none() || to.0.is_none() {
@@ -61,8 +62,8 @@ impl Sojourn {
         }
     }
 
-    /// Counts a packet that is sent after it has waited for `time`. While it is off, this is
-    /// a comparison.
+    /// Counts a packet that is sent after it has waited for `time`. While the histogram is off,
+    /// this only costs a comparison.
     #[inline]
     pub fn add(&self, time: Time) {
         if let Some(histogram) = &self.0 {
@@ -70,28 +71,28 @@ impl Sojourn {
         }
     }
 
-    /// Whether it is on.
+    /// Returns whether the histogram is on.
     #[inline]
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    /// What [`Qdisc::unlocked_details`](crate::net::qdisc::Qdisc::unlocked_details) returns: the
-    /// histogram, if it is on.
+    /// Returns the histogram, if it is on, as the result of
+    /// [`Qdisc::unlocked_details`](crate::net::qdisc::Qdisc::unlocked_details).
     pub fn details(&self) -> Option<Arc<dyn UnlockedDetails>> {
         Some(self.0.clone()?)
     }
 
-    /// The histogram, if it is on.
+    /// Returns the histogram, if it is on.
     pub fn histogram(&self) -> Option<Arc<SojournHistogram>> {
         self.0.clone()
     }
 
-    /// Writes the option if it is on.
+    /// Writes the option if the histogram is on.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when the message is full.
+    /// `EMSGSIZE`: the message is full.
     pub fn dump(&self, options: &mut Nest<'_>) -> Result {
         match self.0 {
             Some(_) => options.put_u8(HISTOGRAM, 1),
@@ -106,7 +107,8 @@ impl UnlockedDetails for SojournHistogram {
     }
 }
 
-/// Apart from the packets' path while it is off, where it would take the registers of others.
+/// Not inlined: while the histogram is off, the path of the packets should not need registers for
+/// this.
 #[cold]
 #[inline(never)]
 fn add(histogram: &SojournHistogram, time: Time) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the scheduler does with packets, done to those of a qdisc.
+//! Implements the traits of [`tackle_core::fq_codel`] through which the scheduler handles the
+//! packets of a qdisc.
 
 use crate::net::{
     codel,
@@ -13,7 +14,7 @@ use tackle_core::{
     fq_codel::{self, Note, Packets, Trim},
 };
 
-/// A [`Note`], as it is on a packet.
+/// A [`Note`] in the format in which it is stored in a packet.
 #[derive(Clone, Copy)]
 #[repr(C)]
 struct Noted {
@@ -23,10 +24,10 @@ struct Noted {
 
 // SAFETY: Two integers without padding.
 unsafe impl AsBytes for Noted {}
-// SAFETY: Two integers: all values are valid.
+// SAFETY: Two integers: all bit patterns are valid.
 unsafe impl FromBytes for Noted {}
 
-/// Implements [`Packets`] for what a call gets, and how that drops a packet.
+/// Implements [`Packets`] for the type of a call. The expression drops a packet in such a call.
 macro_rules! packets {
     ($call:ident, $drop:expr) => {
         impl<'q, 'call> Packets for $call<'q, 'call> {
@@ -97,7 +98,7 @@ impl fq_codel::Enqueue for Enqueue<'_, '_> {
     }
 }
 
-/// Implements [`fq_codel::Dequeue`] for what a call gets.
+/// Implements [`fq_codel::Dequeue`] for the type of a call.
 macro_rules! dequeue {
     ($call:ident) => {
         impl fq_codel::Dequeue for $call<'_, '_> {

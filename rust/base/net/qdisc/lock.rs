@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The lock that C takes for the calls with packets, taken for the others.
+//! Implements the guard of a qdisc tree's root lock. C takes this lock for the calls that move
+//! packets; the guard takes it for the other calls.
 
 use super::Sch;
 use crate::bindings;
 
-/// The root lock of a qdisc's tree, held, with bottom halves disabled.
+/// A guard that holds the root lock of a qdisc's tree, with bottom halves disabled.
 pub(super) struct TreeLock(*mut bindings::Qdisc);
 
 impl TreeLock {
@@ -13,26 +14,27 @@ impl TreeLock {
     ///
     /// # Safety
     ///
-    /// RTNL is held, and stays so for the lifetime. `sch` is a valid qdisc of a kind of
-    /// this module, whose `init` has succeeded. It is in the tree of its transmit queue;
-    /// or it was taken out, and with that nobody sends packets through it any more.
+    /// RTNL is held for the lifetime of the guard. `sch` is a valid qdisc of a kind of this module,
+    /// whose `init` has succeeded. The qdisc is in the tree of its transmit queue, or it was
+    /// removed from the tree and no code sends packets through it any more.
     pub(super) unsafe fn new(sch: *mut bindings::Qdisc) -> Self {
         // SAFETY: By the function's requirements.
         unsafe { bindings::sch_tree_lock(sch) };
         Self(sch)
     }
 
-    /// The qdisc.
+    /// Returns the qdisc.
     pub(super) fn sch(&self) -> &Sch {
-        // SAFETY: The qdisc is valid by the requirements of `new`. The lock is held, or
-        // nobody else uses the qdisc: what RTNL protects does not change.
+        // SAFETY: The qdisc is valid by the requirements of `new`. Its root lock is held, or no
+        // other code uses the qdisc. The data that RTNL protects does not change.
         unsafe { Sch::from_raw(self.0) }
     }
 }
 
 impl Drop for TreeLock {
     fn drop(&mut self) {
-        // SAFETY: Taken in `new`; RTNL keeps the tree, and so the lock, the same.
+        // SAFETY: `new` has taken the lock. RTNL is held, so the tree and its root lock are still
+        // the same.
         unsafe { bindings::sch_tree_unlock(self.0) };
     }
 }

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Counts a packet that a parent has peeked at, when it leaves.
+//! Implements the counting of a packet that a parent has peeked at: it counts as sent when it
+//! leaves the qdisc.
 //!
-//! Such a packet waits in the list `gso_skb` of its qdisc. The parent takes it from there
-//! without a call of the qdisc's operations (`qdisc_dequeue_peeked()`). The C originals count
-//! it as sent when it is peeked at, although it still waits and a change may yet drop it.
+//! Such a packet waits in the list `gso_skb` of its qdisc (it is *parked*). The parent removes it
+//! from there without a call of the qdisc's operations (`qdisc_dequeue_peeked()`). The original
+//! qdiscs in C count the packet as sent when the parent peeks at it, although it still waits and a
+//! change may still drop it.
 //!
-//! Here it counts when the qdisc is next peeked at, changed, reset or dumped. Some parents (`ets`,
-//! `prio`, `multiq`) show the counts of a child as those of a class without a dump of the child:
-//! these may lack the packet that left last.
+//! Here a packet that has left is counted when the qdisc is next peeked at, changed, reset or
+//! dumped. Some parents (`ets`, `prio`, `multiq`) show the counts of a child as the counts of a
+//! class, without a dump of the child. These counts may lack the packet that left last.
 
 use super::Sch;
 use crate::{
@@ -18,9 +20,9 @@ use crate::{
 use core::{mem, ptr::NonNull};
 use kernel::bindings::sk_buff;
 
-/// What to add to the counts when the packet that was last peeked at leaves.
+/// The numbers to add to the counts when the parked packet leaves.
 ///
-/// All bytes zero is valid, and means that no packet is parked.
+/// A value with all bytes zero is valid, and means that no packet is parked.
 #[derive(Default)]
 pub(super) struct Parked {
     waits: bool,
@@ -29,7 +31,7 @@ pub(super) struct Parked {
 }
 
 impl Parked {
-    /// Notes what is to be counted when the packet leaves that was just put in front of the queue.
+    /// Stores the numbers for `packet`, which was parked just now.
     pub(super) fn note(&mut self, packet: &SkBuff<'_>) {
         *self = Self {
             waits: true,
@@ -38,7 +40,7 @@ impl Parked {
         };
     }
 
-    /// Counts the packet as sent if it has left.
+    /// Counts the parked packet as sent if it has left.
     pub(super) fn settle(&mut self, sch: &Sch) {
         if self.waits && set_aside(sch) == 0 {
             let Self { bytes, packets, .. } = mem::take(self);
@@ -46,30 +48,30 @@ impl Parked {
         }
     }
 
-    /// Takes the packet back, if it waits still.
+    /// Removes and returns the parked packet, if it still waits.
     ///
-    /// A packet that the device has returned waits in the same list. It was counted as sent, so
-    /// it stays, even above the limit.
+    /// A packet that the device has returned waits in the same list. It was counted as sent
+    /// already, so it stays, even if the queue is above its limit.
     pub(super) fn pop<'call>(&mut self, sch: &'call Sch) -> Option<SkBuff<'call>> {
         if !self.waits {
             return None;
         }
-        // SAFETY: By the invariants of `Sch` the list is ours.
+        // SAFETY: By the invariants of `Sch` no other code changes the list.
         let skb = unsafe { bindings::__skb_dequeue(&raw mut (*sch.raw()).gso_skb) };
         let skb = NonNull::new(skb)?;
         self.waits = false;
-        // SAFETY: The packet was on the list, and is on none now; it is of this qdisc.
+        // SAFETY: The packet was in the list of this qdisc, and is in no list now.
         let packet = unsafe { SkBuff::from_raw(skb) };
         sch.remove(packet.len());
         Some(packet)
     }
 
-    /// Whether there is one.
+    /// Returns whether a packet is parked, or has left and is not counted yet.
     pub(super) fn waits(&self) -> bool {
         self.waits
     }
 
-    /// The packets that wait and were not counted as sent.
+    /// Returns the number of packets that wait and were not counted as sent.
     pub(super) fn waiting(&self, sch: &Sch) -> u32 {
         // SAFETY: By the invariants of `Sch` the list does not change.
         let misplaced = unsafe { (*sch.raw()).skb_bad_txq.qlen };
@@ -80,19 +82,20 @@ impl Parked {
     }
 }
 
-/// Puts a packet that was taken out in front of the queue, where it is part of the queue again,
-/// and returns it.
+/// Parks a packet that was removed from the queue: puts it into `gso_skb`, where it counts as part
+/// of the queue again. Returns the packet.
 #[inline]
 pub(super) fn park(sch: &Sch, packet: SkBuff<'_>) -> *mut sk_buff {
     sch.add(packet.len());
     let skb = packet.into_raw();
-    // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet.
+    // SAFETY: By the invariants of `Sch` no other code changes the list. The packet was owned by
+    // `packet`, so it is on no list.
     unsafe { skbuff::queue_head(&raw mut (*sch.raw()).gso_skb, skb) };
     skb
 }
 
-/// The packets on the list `gso_skb`: the one that was peeked at, or some that the device has
-/// returned.
+/// Returns the number of packets in the list `gso_skb`: the parked packet, or packets that the
+/// device has returned.
 fn set_aside(sch: &Sch) -> u32 {
     // SAFETY: By the invariants of `Sch` the list does not change.
     unsafe { (*sch.raw()).gso_skb.qlen }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kinds of qdiscs, made known to the kernel.
+//! Implements the registration of a kind of qdisc with the kernel.
 
 use super::{
     ops::{Ops, Tables},
@@ -12,14 +12,15 @@ use kernel::{error::to_result, ffi::c_void, prelude::*, types::Opaque};
 
 /// A kind of qdisc that users can create, until this is dropped.
 ///
-/// A qdisc holds a reference to the module: `rmmod` is refused while there is one. As with
-/// all that makes a module's code reachable, a module registers last when it is loaded.
+/// A qdisc has a reference to the module, so `rmmod` is refused while there is a qdisc. Register
+/// last when the module is loaded: from then on the kernel can call the module's code.
 ///
 /// # Invariants
 ///
 /// `ops` is registered.
 pub struct Registration<T: Qdisc> {
-    // In a box since C keeps pointers to it; given up if somebody may still use it.
+    // In a box, since C keeps pointers to the ops. The box is left in `leftover` if there may still
+    // be qdiscs that use the ops.
     ops: ManuallyDrop<KBox<Opaque<Tables>>>,
     _kind: PhantomData<fn() -> T>,
 }
@@ -30,12 +31,12 @@ unsafe impl<T: Qdisc> Send for Registration<T> {}
 unsafe impl<T: Qdisc> Sync for Registration<T> {}
 
 impl<T: Qdisc> Registration<T> {
-    /// Makes the kind known.
+    /// Registers the kind.
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: there is a kind of this name.
-    /// - `ENOMEM`: no memory for the ops.
+    /// - `EEXIST`: a kind of this name is registered already.
+    /// - `ENOMEM`: there is no memory for the ops.
     ///
     /// # Context
     ///
@@ -44,13 +45,15 @@ impl<T: Qdisc> Registration<T> {
         fault::QDISC_OPS_ALLOC.check()?;
         let ops = KBox::new(Opaque::new(Ops::<T>::tables()), GFP_KERNEL)?;
         let raw = ops.get().cast();
-        // First: from when it is registered, somebody may get a reference to the module.
-        // SAFETY: `owner` is the module that this code runs for. `withdraw` is for registered ops,
-        // and `drop` calls `start_drop` first; `free` is for what `drop` has left.
+        // First: once the kind is registered, a user can make a qdisc, which has a reference to the
+        // module.
+        // SAFETY: `owner` is the module that contains the ops' code. `withdraw` may be called while
+        // the ops are registered: `drop` calls `start_drop` before it unregisters them. `free` may
+        // be called for ops that `drop` has left.
         unsafe { leftover::add((*ops.get()).ops.owner, raw, withdraw, free) }?;
         let registered = fault::REGISTER_QDISC.check().and_then(|()| {
-            // SAFETY: The ops are complete, and stay in their place until they are unregistered
-            // and not used any more (`drop`).
+            // SAFETY: The ops are complete. The box keeps them at their address until they are
+            // unregistered and no qdisc uses them any more (`drop`).
             to_result(unsafe { bindings::register_qdisc(&raw mut (*ops.get()).ops) })
         });
         if let Err(error) = registered {
@@ -58,7 +61,7 @@ impl<T: Qdisc> Registration<T> {
             return Err(error);
         }
         leftover::registered(raw);
-        // INVARIANT: Registered just now.
+        // INVARIANT: The ops were registered just now.
         Ok(Self {
             ops: ManuallyDrop::new(ops),
             _kind: PhantomData,
@@ -66,15 +69,16 @@ impl<T: Qdisc> Registration<T> {
     }
 }
 
-/// Takes a kind of qdisc from the kernel, and waits until nobody finds it by name any more.
+/// Unregisters a kind of qdisc, and waits until no code uses ops that it has found by name without
+/// a reference to the module.
 ///
 /// # Safety
 ///
 /// `ops` are registered. RTNL is not held.
 unsafe fn withdraw(ops: *mut c_void) {
-    // SAFETY: By the function's requirements. Who has found the ops holds a reference to the
-    // module (a qdisc, or the system's default kind), or RTNL, or is in an RCU read-side critical
-    // section. The latter two end here.
+    // SAFETY: By the function's requirements. Code that has found the ops has a reference to the
+    // module (a qdisc, or the system's default kind), holds RTNL, or is in an RCU read-side
+    // critical section. Taking RTNL and the grace period wait for the latter two.
     unsafe {
         bindings::unregister_qdisc(ops.cast());
         bindings::rtnl_lock();
@@ -87,7 +91,8 @@ unsafe fn withdraw(ops: *mut c_void) {
 ///
 /// # Safety
 ///
-/// `ops` is the box of a [`Registration`] that was dropped. Nobody uses it any more.
+/// `ops` is the pointer of the box of a [`Registration`] that was dropped. No code uses the ops any
+/// more.
 unsafe fn free(ops: *mut c_void) {
     // SAFETY: By the function's requirements.
     drop(unsafe { KBox::<Opaque<Tables>>::from_raw(ops.cast()) });
@@ -101,16 +106,17 @@ impl<T: Qdisc> Drop for Registration<T> {
         // SAFETY: By the type invariants. RTNL is not held: modules are loaded and unloaded
         // without it.
         unsafe { withdraw(ops.cast()) };
-        // SAFETY: `owner` is the module that this code runs for.
+        // SAFETY: `owner` is the module that contains the ops' code, so it is loaded.
         let references = unsafe { kernel::bindings::module_refcount((*ops).ops.owner) };
-        // While a module is being unloaded there are none. Else there may be qdiscs, which use
-        // the ops.
+        // While `rmmod` unloads the module, there are no references. Otherwise there may be qdiscs,
+        // which use the ops.
         if references > 0 {
             leftover::leave(ops.cast());
             return;
         }
         leftover::remove(ops.cast());
-        // SAFETY: Not used again; nobody else uses them, as said above.
+        // SAFETY: The box is not used again here. Without references to the module there are no
+        // qdiscs, and `withdraw` has waited for all other users.
         unsafe { ManuallyDrop::drop(&mut self.ops) };
     }
 }

@@ -1,35 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets in a row.
+//! Implements a list of packets that wait in the state of a qdisc.
 
 use super::{next, DropReason};
 use core::{marker::PhantomData, mem, ptr, ptr::NonNull};
 use kernel::bindings::sk_buff;
 
-/// Packets that wait in the state of a qdisc between calls, first in, first out.
+/// A list of packets that wait in the state of a qdisc between calls, first in, first out.
 ///
-/// `'q` stands for that qdisc: it keeps a list from being stored anywhere but in the
-/// [`State`](crate::net::qdisc::Qdisc::State) that it came from, and packets from being put
-/// into another qdisc's. What is moved from and to it goes through
-/// [`Enqueue`](crate::net::qdisc::Enqueue) and [`Dequeue`](crate::net::qdisc::Dequeue), which
-/// count it.
+/// `'q` identifies the qdisc. By this lifetime a list can only be stored in the
+/// [`State`](crate::net::qdisc::Qdisc::State) that it came from, and packets cannot be put into a
+/// list of another qdisc. Packets are moved to and from a list by
+/// [`Enqueue`](crate::net::qdisc::Enqueue) and [`Dequeue`](crate::net::qdisc::Dequeue), which count
+/// them.
 ///
-/// Dropping it frees the packets. While the qdisc is in use they stay in its counts then,
-/// as if they waited for ever.
+/// Dropping a list frees its packets. If the qdisc is still in use, its counts then still include
+/// these packets, as if they waited for ever.
 ///
 /// # Invariants
 ///
-/// `head` is null, or the first of packets linked by `next` (null in the last), which
-/// belong to the list, and of which `tail` is the last. They are of the qdisc `'q`, valid,
-/// and their control buffers are as [`SkBuff`](super::SkBuff) has them.
+/// `head` is null, or the first of the packets of the list, which are linked by `next` (null in the
+/// last) and of which `tail` is the last. The list owns the packets. They are valid packets of the
+/// qdisc `'q`, and their control buffers satisfy the invariants of [`SkBuff`](super::SkBuff).
 pub struct SkbList<'q> {
     head: *mut sk_buff,
     tail: *mut sk_buff,
-    /// Of this lifetime, no shorter and no longer one.
+    /// Invariant in `'q`: the lifetime can be neither shortened nor extended.
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
 }
 
-// SAFETY: The packets belong to the list, and may be freed or sent by any thread.
+// SAFETY: The list owns its packets, which any thread may free or send.
 unsafe impl Send for SkbList<'_> {}
 
 impl Default for SkbList<'_> {
@@ -51,7 +51,7 @@ impl SkbList<'_> {
         }
     }
 
-    /// Counts the packets, one after the other.
+    /// Counts the packets by walking the list.
     pub fn count(&self) -> u32 {
         let (mut count, mut skb) = (0u32, self.head);
         while !skb.is_null() {
@@ -66,33 +66,34 @@ impl SkbList<'_> {
     ///
     /// # Safety
     ///
-    /// The packet is as the type invariants say, on no list (`next` is null), and the
-    /// caller's.
+    /// The packet satisfies the type invariants, is on no list (`next` is null), and the caller
+    /// owns it.
     #[inline]
     pub(in crate::net) unsafe fn push(&mut self, skb: NonNull<sk_buff>) {
         let skb = skb.as_ptr();
         if self.head.is_null() {
             self.head = skb;
         } else {
-            // SAFETY: By the type invariants there is a last packet, and it is ours.
+            // SAFETY: By the type invariants there is a last packet, and the list owns it.
             unsafe { *next(self.tail) = skb };
         }
         // INVARIANT: The packet is the last one now.
         self.tail = skb;
     }
 
-    /// Takes the first packet out: valid, on no list, of the qdisc, and the caller's.
+    /// Removes and returns the first packet. It is valid, on no list, and of the qdisc `'q`. The
+    /// caller owns it.
     #[inline]
     pub(in crate::net) fn pop(&mut self) -> Option<NonNull<sk_buff>> {
         let skb = NonNull::new(self.head)?;
-        // SAFETY: By the type invariants the packet is valid, and ours.
+        // SAFETY: By the type invariants the packet is valid, and the list owns it.
         // INVARIANT: The second packet is the first one now.
         unsafe { self.head = mem::replace(&mut *next(skb.as_ptr()), ptr::null_mut()) };
         Some(skb)
     }
 
-    /// Takes all packets out: the first and the last of them, linked; both null if there
-    /// are none.
+    /// Removes all packets. Returns the first and the last of them, which stay linked. If there are
+    /// none, the first is null.
     #[inline]
     pub(in crate::net) fn take(&mut self) -> (*mut sk_buff, *mut sk_buff) {
         // INVARIANT: No packets.
@@ -104,8 +105,8 @@ impl SkbList<'_> {
 impl Drop for SkbList<'_> {
     fn drop(&mut self) {
         let (head, _) = self.take();
-        // SAFETY: By the type invariants the packets were ours; they are not used again. C
-        // takes null for no packets.
+        // SAFETY: By the type invariants the list owned the packets, which are not used again. C
+        // accepts null for no packets.
         unsafe { kernel::bindings::kfree_skb_list_reason(head, DropReason::Generic as u32) };
     }
 }
