@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that C calls for the flows of a qdisc, which it sees as classes.
+//! Implements the functions that C calls for the classes of a qdisc, which are the qdisc's flows.
 //!
-//! C knows a class by a number that is not 0, here that of the flow and one. The classes
-//! come and go with packets, so that none can be found by name, or bound to.
+//! C identifies a class by a number that is not 0. Here this is the number of the flow plus one.
+//! Classes appear and disappear with packets. So no class can be found by name, and no filter can
+//! be bound to one.
 
 use super::{lock::TreeLock, ops::Ops, show::copy_stats, Details, FlowStats, Qdisc};
 use crate::bindings;
@@ -16,7 +17,7 @@ use kernel::{
 };
 
 impl<T: Qdisc> Ops<T> {
-    /// The functions.
+    /// The class operations of the kind.
     pub(super) const CLASS_OPS: &'static bindings::Qdisc_class_ops = &bindings::Qdisc_class_ops {
         leaf: Some(leaf),
         find: Some(find),
@@ -31,7 +32,7 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
-    /// Called by C under RTNL, with a walk that nobody else sees.
+    /// Called by C with RTNL held. No other code uses the walk `arg`.
     unsafe extern "C" fn walk(sch: *mut bindings::Qdisc, arg: *mut bindings::qdisc_walker) {
         // SAFETY: By the function's requirements.
         if unsafe { (*arg).stop } != 0 {
@@ -41,7 +42,7 @@ impl<T: Qdisc> Ops<T> {
         loop {
             let (start, found);
             {
-                // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+                // SAFETY: RTNL is held. The qdisc is in a tree, or no other code uses it.
                 let _lock = unsafe { TreeLock::new(sch) };
                 // SAFETY: The lock is held.
                 let state = unsafe { Self::state(sch) };
@@ -52,9 +53,9 @@ impl<T: Qdisc> Ops<T> {
             let Some(next) = found else {
                 return;
             };
-            // Without the lock, which what is called takes for itself.
-            // Those that were passed over count, too.
-            // CAST: A few flows, of which the next has the class that follows its number.
+            // Without the lock: `tc_qdisc_stats_dump()` calls `dump_class_stats`, which takes it.
+            // Flows that were skipped count, too.
+            // CAST: The numbers of flows are small. The class of a flow is its number plus one.
             // SAFETY: By the function's requirements.
             let go_on = unsafe {
                 (*arg).count = (*arg).count.wrapping_add((next - start) as c_int);
@@ -84,17 +85,17 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
-    /// Called by C under RTNL, with a dump to add to.
+    /// Called by C with RTNL held. `dump` is a valid dump, to which this function adds.
     unsafe extern "C" fn dump_class_stats(
         sch: *mut bindings::Qdisc,
         class: c_ulong,
         dump: *mut bindings::gnet_dump,
     ) -> c_int {
-        // CAST: A number that `walk` has made.
+        // CAST: `walk` has made the number of the class from a `u32`.
         let flow = class.wrapping_sub(1) as u32;
         from_result(|| {
             let (qlen, backlog, mut details) = {
-                // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+                // SAFETY: RTNL is held. The qdisc is in a tree, or no other code uses it.
                 let _lock = unsafe { TreeLock::new(sch) };
                 // SAFETY: The lock is held.
                 let state = unsafe { Self::state(sch) };
@@ -115,7 +116,8 @@ impl<T: Qdisc> Ops<T> {
                 backlog,
                 ..pin_init::zeroed()
             };
-            // SAFETY: The dump is valid; the counts are copied, and no CPU has some of its own.
+            // SAFETY: The dump is valid. C copies the counts. Null means that there are no per-CPU
+            // counts.
             unsafe {
                 if bindings::gnet_stats_copy_queue(dump, ptr::null_mut(), &queue, qlen) < 0 {
                     return Err(EMSGSIZE);
@@ -128,21 +130,22 @@ impl<T: Qdisc> Ops<T> {
 
 /// # Safety
 ///
-/// None: no class has a qdisc below it.
+/// None: the function uses no argument. No class has a child qdisc.
 unsafe extern "C" fn leaf(_sch: *mut bindings::Qdisc, _class: c_ulong) -> *mut bindings::Qdisc {
     ptr::null_mut()
 }
 
 /// # Safety
 ///
-/// None: no class is found.
+/// None: the function uses no argument. No class can be found by name.
 unsafe extern "C" fn find(_sch: *mut bindings::Qdisc, _classid: u32) -> c_ulong {
     0
 }
 
 /// # Safety
 ///
-/// None: a filter is bound to no class; it tells the class's number.
+/// None: the function uses no argument. No filter is bound to a class: a filter returns the number
+/// of a class.
 unsafe extern "C" fn bind_tcf(
     _sch: *mut bindings::Qdisc,
     _parent: c_ulong,
@@ -158,14 +161,14 @@ unsafe extern "C" fn unbind_tcf(_sch: *mut bindings::Qdisc, _class: c_ulong) {}
 
 /// # Safety
 ///
-/// Called by C with a message's header to fill in.
+/// Called by C. `header` is the valid header of a message, which this function fills in.
 unsafe extern "C" fn dump(
     _sch: *mut bindings::Qdisc,
     class: c_ulong,
     _skb: *mut sk_buff,
     header: *mut bindings::tcmsg,
 ) -> c_int {
-    // CAST: The part of a class's number that tells it from others of the qdisc.
+    // CAST: The lower 16 bits are the minor number of the class, which identifies it in the qdisc.
     // SAFETY: By the function's requirements.
     unsafe { (*header).tcm_handle |= class as u32 & 0xffff };
     0

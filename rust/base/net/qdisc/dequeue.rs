@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the calls that take packets can do with a qdisc.
+//! Implements the operations on a qdisc during a call that removes packets.
 
 use super::{parked::park, Sch};
 use crate::{
@@ -14,15 +14,15 @@ use core::{
 };
 use kernel::bindings::sk_buff;
 
-/// A qdisc that packets are taken from: `'q` in the call `'call`.
+/// The qdisc `'q` during the call `'call`, which removes packets from it.
 ///
-/// Packets that were taken out and not returned from the call are gone from the qdisc:
-/// its parents are told when the call is over.
+/// Packets that the call has removed but does not return have left the qdisc. At the end of the
+/// call they are subtracted from the counts of the parents.
 pub struct Dequeue<'q, 'call> {
     sch: &'call Sch,
-    /// Packets that waited when the call began.
+    /// The number of packets that waited when the call began.
     qlen: u32,
-    /// Their bytes.
+    /// The bytes of these packets.
     backlog: u32,
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
 }
@@ -30,7 +30,7 @@ pub struct Dequeue<'q, 'call> {
 impl<'q, 'call> Dequeue<'q, 'call> {
     /// # Safety
     ///
-    /// `'q` stands for this qdisc.
+    /// `'q` identifies this qdisc, and is used for no other one.
     #[inline]
     pub(super) unsafe fn new(sch: &'call Sch) -> Self {
         Self {
@@ -41,10 +41,11 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         }
     }
 
-    /// Takes the packet at the head out of the qdisc's own queue.
+    /// Removes and returns the first packet of the qdisc's own queue.
     #[inline]
     pub fn pop(&mut self) -> Option<SkBuff<'call>> {
-        // SAFETY: By the invariants of `Sch` the list and its packets are ours.
+        // SAFETY: By the invariants of `Sch` no other code changes the list, and its packets are
+        // valid.
         let skb = unsafe {
             let q = &raw mut (*self.sch.raw()).q;
             let skb = NonNull::new((*q).head)?;
@@ -56,32 +57,32 @@ impl<'q, 'call> Dequeue<'q, 'call> {
             *skbuff::next(skb.as_ptr()) = ptr::null_mut();
             skb
         };
-        // Whoever sends the packet looks there for its fragments.
-        // SAFETY: The packet is valid; only a place is computed.
+        // The code that sends the packet reads its fragments from there.
+        // SAFETY: The packet is valid. Only an address is computed.
         prefetch(unsafe { &raw const (*skb.as_ptr()).end }.cast());
-        // SAFETY: The packet was on the list, and is on none now; it is of this qdisc.
+        // SAFETY: The packet was in the list of this qdisc, and is in no list now.
         let packet = unsafe { SkBuff::from_raw(skb) };
-        // The packets on the list are counted.
+        // The packets in the list are part of the counts.
         self.sch.remove(packet.len());
         Some(packet)
     }
 
-    /// Takes the packet at the head out of a list.
+    /// Removes and returns the first packet of a list.
     #[inline]
     pub fn pop_from(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
         self.sch.pop_from(list)
     }
 
-    /// Drops a packet that was taken out, and counts it as dropped.
+    /// Drops a packet that was removed from the qdisc, and counts it as dropped.
     #[inline]
     pub fn drop(&mut self, packet: SkBuff<'call>, reason: DropReason) {
         self.sch.count_drops(1);
         let (skb, sch) = (packet.into_raw(), self.sch.raw());
-        // As C's `qdisc_dequeue_drop()`, which a helper would have to be called for, and which
-        // reads the root as one who does not hold its lock.
-        // SAFETY: The packet is ours to give away. By the invariants of `Sch` the root lock is
-        // held, so the root is what it is; a packet that waits for the end of the call is on
-        // the list of a root that looks there.
+        // Like C's `qdisc_dequeue_drop()`. A helper for that function would cost a call, and the
+        // function reads the root as if its lock were not held.
+        // SAFETY: `packet` owned the packet. By the invariants of `Sch` the root lock is held, so
+        // the root does not change. The packet is only added to the list `to_free` of a root with
+        // `TCQ_F_DEQUEUE_DROPS`, which frees the packets of this list after the call.
         unsafe {
             let root = (*(*sch).dev_queue).qdisc_sleeping;
             if (*root).flags & bindings::TCQ_F_DEQUEUE_DROPS != 0 {
@@ -94,9 +95,9 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         }
     }
 
-    /// Ends the call, of which `packet` is the result: hands it over to C, and counts it as sent.
+    /// Ends the call, whose result is `packet`. Passes the packet to C, and counts it as sent.
     ///
-    /// With `peek` the packet is put in front of the queue, and is not counted.
+    /// If `peek` is true, the packet is parked in front of the queue instead, and is not counted.
     #[inline]
     pub(super) fn finish(self, packet: Option<SkBuff<'call>>, peek: bool) -> *mut sk_buff {
         let Some(packet) = packet else {
@@ -109,7 +110,7 @@ impl<'q, 'call> Dequeue<'q, 'call> {
             return skb;
         }
         self.sch.count_sent(packet.len(), packet.segments().into());
-        // It was popped in this call, by its lifetime. The parents count it themselves.
+        // By its lifetime, the packet was removed in this call. The parents count it themselves.
         let gone = self.gone().wrapping_sub(1);
         if gone != 0 {
             let len = self.gone_len().wrapping_sub(packet.len());
@@ -118,8 +119,8 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         packet.into_raw()
     }
 
-    /// Tells the parents of the packets that are gone, after a packet was parked: they see the
-    /// qdisc as empty if its length is 0 then.
+    /// Subtracts the packets that have left from the counts of the parents. A packet must be parked
+    /// before this: the parents treat the qdisc as empty if its length is 0.
     #[inline]
     pub(super) fn tell_parents(self) {
         if self.gone() != 0 {
@@ -127,14 +128,14 @@ impl<'q, 'call> Dequeue<'q, 'call> {
         }
     }
 
-    /// The packets that were taken out in this call: nobody else has changed the counts of
-    /// the queue meanwhile.
+    /// Returns the number of packets that this call has removed. It is the difference of the
+    /// counts, which no other code has changed during the call.
     #[inline]
     fn gone(&self) -> u32 {
         self.qlen.wrapping_sub(self.sch.qlen())
     }
 
-    /// Their bytes.
+    /// Returns the bytes of the packets that this call has removed.
     #[inline]
     fn gone_len(&self) -> u32 {
         self.backlog.wrapping_sub(self.sch.backlog())
@@ -150,11 +151,11 @@ impl Deref for Dequeue<'_, '_> {
     }
 }
 
-/// C's `prefetch()`: a hint to have the memory at hand soon.
+/// C's `prefetch()`: a hint to the CPU to load the memory into its cache.
 #[inline]
 fn prefetch(place: *const u8) {
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: Changes no registers and no memory, and never faults.
+    // SAFETY: The instruction changes no registers and no memory, and never faults.
     unsafe {
         core::arch::asm!(
             "prefetcht0 [{}]",

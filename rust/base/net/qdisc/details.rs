@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The statistics of a kind, on their way to user space.
+//! Implements the buffer in which the statistics of a kind are sent to user space.
 
 use kernel::{bindings::nlattr, prelude::*, transmute::AsBytes};
 
-/// The most bytes of statistics, so that they are on the stack, and fit into a message
-/// twice: C adds them for old readers as well.
+/// The most bytes of statistics. They must fit on the stack, and twice into a message: C adds a
+/// second copy for old readers.
 const SIZE: usize = 1280;
 
-/// The statistics of a qdisc or of a flow: the structure that the kind shares with others,
-/// and behind it netlink attributes with what is its own.
+/// The statistics of a qdisc or of a flow. First comes the structure that the kind shares with
+/// other kinds, then netlink attributes with the statistics that only this kind has.
 ///
-/// Who knows the structure alone reads as much of it as ever.
+/// Readers that know only the structure read it as before.
 ///
 /// # Invariants
 ///
-/// `len` is no more than the size of `bytes`, and a multiple of 4.
+/// `len` is at most the size of `bytes`, and a multiple of 4.
 pub struct Details {
     bytes: [u8; SIZE],
     len: usize,
 }
 
 impl Details {
-    /// Begins with the structure.
+    /// Makes a buffer that begins with the structure `stats`.
     pub(super) fn new(stats: &impl AsBytes) -> Result<Self> {
-        // INVARIANT: Nothing is in it.
+        // INVARIANT: `len` is 0.
         let mut details = Self {
             bytes: [0; SIZE],
             len: 0,
@@ -37,33 +37,33 @@ impl Details {
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// `EMSGSIZE`: there is no room left.
     pub fn put_u32(&mut self, attribute: u16, value: u32) -> Result {
         self.put_header(attribute, size_of::<u32>())?;
         self.push(&value.to_ne_bytes())
     }
 
-    /// Likewise, some `u64`s.
+    /// Adds an attribute that holds an array of `u64`.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// `EMSGSIZE`: there is no room left.
     pub fn put_u64s(&mut self, attribute: u16, values: impl Iterator<Item = u64>) -> Result {
         let start = self.len;
         self.put_header(attribute, 0)?;
         for value in values {
             self.push(&value.to_ne_bytes())?;
         }
-        // The length is known now.
+        // Overwrite the header: the length is known only now.
         let end = core::mem::replace(&mut self.len, start);
         self.put_header(attribute, end - start - size_of::<nlattr>())?;
-        // INVARIANT: As it was.
+        // INVARIANT: This is the value that `push` has set.
         self.len = end;
         Ok(())
     }
 
     fn put_header(&mut self, attribute: u16, payload: usize) -> Result {
-        // CAST: What is longer does not fit.
+        // CAST: A length above 16 bits does not fit into the buffer, and `push` fails then.
         let len = (size_of::<nlattr>() + payload) as u16;
         let ([a, b], [c, d]) = (len.to_ne_bytes(), attribute.to_ne_bytes());
         self.push(&[a, b, c, d])
@@ -75,12 +75,12 @@ impl Details {
         for (place, byte) in room.iter_mut().zip(value) {
             *place = *byte;
         }
-        // INVARIANT: There was room, in steps of 4 bytes.
+        // INVARIANT: There was room up to `end`, which is a multiple of 4.
         self.len = end;
         Ok(())
     }
 
-    /// What is in it.
+    /// Returns the bytes that were added.
     pub(super) fn bytes(&mut self) -> &mut [u8] {
         &mut self.bytes[..self.len]
     }
@@ -88,14 +88,14 @@ impl Details {
 
 /// Statistics that are written without the lock of the qdisc.
 pub trait UnlockedDetails: Send + Sync {
-    /// Adds them to those of the qdisc.
+    /// Adds these statistics to `details`.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// `EMSGSIZE`: there is no room left.
     ///
     /// # Context
     ///
-    /// RTNL. Packets may be enqueued and dequeued meanwhile.
+    /// RTNL is held. Packets may be enqueued and dequeued at the same time.
     fn put(&self, details: &mut Details) -> Result;
 }

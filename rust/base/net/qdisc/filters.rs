@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Filters that pick the classes of packets.
+//! Implements the filters of a qdisc, which select the classes of packets.
 //!
 //! C header: [`include/net/pkt_cls.h`](srctree/include/net/pkt_cls.h)
 
@@ -8,11 +8,12 @@ use crate::{bindings, fault};
 use core::ptr::NonNull;
 use kernel::{bindings::netlink_ext_ack, error::to_result, prelude::*, types::Opaque};
 
-/// The filters of a qdisc, in the memory that C zeroes: there are none at first.
+/// The filters of a qdisc. C zeroes their memory, which means that there are none at first.
 ///
 /// # Invariants
 ///
-/// `block` is null, or from `tcf_block_get()` for `first`, which C writes to then.
+/// `block` is null, or the block that `tcf_block_get()` has returned for `first`. In the latter
+/// case C writes to `first`.
 #[repr(C)]
 pub(super) struct Filters {
     block: Opaque<*mut bindings::tcf_block>,
@@ -24,20 +25,20 @@ impl Filters {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the block of filters.
     ///
     /// # Safety
     ///
-    /// Called once, under RTNL, in the memory of the qdisc `sch`, which is being made.
-    /// [`put`](Self::put) is called before the memory is freed. `extack` is null or valid.
+    /// Called once, with RTNL held. `self` is in the memory of the qdisc `sch`, which is being
+    /// made. [`put`](Self::put) is called before the memory is freed. `extack` is null or valid.
     pub(super) unsafe fn get(
         &self,
         sch: *mut bindings::Qdisc,
         extack: *mut netlink_ext_ack,
     ) -> Result {
         fault::TCF_BLOCK_GET.check()?;
-        // SAFETY: By the function's requirements; both places are zeroed by C.
-        // INVARIANT: The block is set on success, and left as it is otherwise.
+        // SAFETY: By the function's requirements. C has zeroed both fields.
+        // INVARIANT: `block` is set on success, and does not change otherwise.
         to_result(unsafe {
             bindings::tcf_block_get(self.block.get(), self.first.get(), sch, extack)
         })
@@ -47,26 +48,28 @@ impl Filters {
     ///
     /// # Safety
     ///
-    /// RTNL is held, and nobody else uses the qdisc.
+    /// RTNL is held, and no other code uses the qdisc.
     pub(super) unsafe fn put(&self) {
-        // SAFETY: By the type invariants; C takes null for nothing. Not used again.
+        // SAFETY: By the type invariants. C accepts null. The block is not used again, since the
+        // field is set to null.
         unsafe {
             bindings::tcf_block_put(self.block.get().replace(core::ptr::null_mut()));
         }
     }
 
-    /// The block that C keeps them in; null if there cannot be any.
+    /// Returns the block in which C keeps the filters; null if the qdisc cannot have filters.
     pub(super) fn block(&self) -> *mut bindings::tcf_block {
-        // SAFETY: Written to by `get` and `put` only, which exclude other users.
+        // SAFETY: Only `get` and `put` write to the field. By their requirements no other code uses
+        // it at the same time.
         unsafe { *self.block.get() }
     }
 
-    /// The first filter, which is there as long as the RCU read-side critical section.
+    /// Returns the first filter. It is valid until the end of the RCU read-side critical section.
     ///
     /// This is C's `rcu_dereference_bh()`.
     #[inline]
     pub(super) fn first(&self) -> Option<NonNull<bindings::tcf_proto>> {
-        // SAFETY: The place is valid, and C replaces the pointer in one access.
+        // SAFETY: The field is valid, and C replaces the pointer in one access.
         NonNull::new(unsafe { self.first.get().read_volatile() })
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The C side of a qdisc as its methods see it: `struct Qdisc`, less what is not theirs.
+//! Implements [`Sch`], the part of `struct Qdisc` that the methods of a kind may use.
 
 use crate::{
     bindings,
@@ -8,16 +8,18 @@ use crate::{
 };
 use kernel::types::Opaque;
 
-/// A qdisc, under the lock.
+/// A qdisc whose root lock is held.
 ///
 /// # Invariants
 ///
-/// - While a reference exists, its thread holds the root lock of the qdisc's tree, or is
-///   the only one that knows the qdisc.
-/// - Nobody else changes its lists `q`, `gso_skb` and `skb_bad_txq` then.
-/// - The packets on the list `q` belong to it; `q.qlen` and `qstats.backlog` are the number
-///   and length of these, of those on the lists of the state, and of those that C has set
-///   aside in `gso_skb` and `skb_bad_txq`. No more packets leave the lists of the state than that.
+/// - While a reference exists, its thread holds the root lock of the qdisc's tree, or is the only
+///   thread that has a pointer to the qdisc.
+/// - During that time no other code changes the lists `q`, `gso_skb` and `skb_bad_txq` of the
+///   qdisc.
+/// - The qdisc owns the packets in the list `q`. `q.qlen` and `qstats.backlog` are the number and
+///   the length of all packets in the list `q`, in the lists of the state, and in the lists
+///   `gso_skb` and `skb_bad_txq`, to which C moves packets. Not more packets than `q.qlen` leave
+///   the lists of the state.
 #[repr(transparent)]
 pub struct Sch(Opaque<bindings::Qdisc>);
 
@@ -37,14 +39,14 @@ impl Sch {
         self.0.get()
     }
 
-    /// The packets that wait.
+    /// Returns the number of packets that wait.
     #[inline]
     pub fn qlen(&self) -> u32 {
         // SAFETY: By the type invariants nobody writes to it.
         unsafe { (*self.raw()).q.qlen }
     }
 
-    /// The packets that wait in the queue of the `struct Qdisc`, counted one after the other.
+    /// Returns the number of packets in the queue of the `struct Qdisc`, by walking the queue.
     pub(super) fn own_queue_len(&self) -> u32 {
         let mut count = 0;
         // SAFETY: By the type invariants the queue does not change, and its packets are valid.
@@ -58,36 +60,36 @@ impl Sch {
         count
     }
 
-    /// The bytes that wait.
+    /// Returns the number of bytes that wait.
     #[inline]
     pub fn backlog(&self) -> u32 {
         // SAFETY: By the type invariants nobody writes to it.
         unsafe { (*self.raw()).qstats.backlog }
     }
 
-    /// The packets that were dropped.
+    /// Returns the number of packets that were dropped.
     pub fn drops(&self) -> u32 {
         // SAFETY: By the type invariants nobody writes to it.
         unsafe { (*self.raw()).qstats.drops }
     }
 
-    /// The most packets that may wait, as [`Setup`] or [`Change`] have set it.
+    /// Returns the limit of packets that may wait, as [`Setup`] or [`Change`] have set it.
     #[inline]
     pub fn limit(&self) -> u32 {
         // SAFETY: By the type invariants nobody writes to it.
         unsafe { (*self.raw()).limit }
     }
 
-    /// The number by which users name the qdisc: `MAJOR:0`.
+    /// Returns the handle of the qdisc, by which users name it: `MAJOR:0`.
     #[inline]
     pub fn handle(&self) -> u32 {
-        // SAFETY: By the type invariants the qdisc is valid; the number stays what it is.
+        // SAFETY: By the type invariants the qdisc is valid. Its handle does not change.
         unsafe { (*self.raw()).handle }
     }
 
-    /// The largest packet of the device in bytes, with its link-layer header.
+    /// Returns the size of the device's largest packet in bytes, including the link-layer header.
     pub fn mtu(&self) -> u32 {
-        // SAFETY: By the type invariants the qdisc is valid, and holds its device.
+        // SAFETY: By the type invariants the qdisc is valid. It has a reference to its device.
         unsafe { bindings::psched_mtu(bindings::qdisc_dev(self.raw())) }
     }
 
@@ -97,29 +99,30 @@ impl Sch {
         unsafe { write_once(&raw mut (*self.raw()).limit, limit) };
     }
 
-    /// Counts a packet of `len` bytes that waits from now on.
+    /// Adds a packet of `len` bytes to the packets that wait.
     #[inline]
     pub(super) fn add(&self, len: u32) {
         self.set_qlen(self.qlen().wrapping_add(1));
         self.set_backlog(self.backlog().wrapping_add(len));
     }
 
-    /// Counts a packet of `len` bytes that waits no more.
+    /// Removes a packet of `len` bytes from the packets that wait.
     #[inline]
     pub(super) fn remove(&self, len: u32) {
         self.set_qlen(self.qlen().wrapping_sub(1));
         self.set_backlog(self.backlog().wrapping_sub(len));
     }
 
-    /// Takes the packet at the head out of a list of this qdisc's state.
+    /// Removes and returns the first packet of a list of this qdisc's state.
     #[inline]
     pub(super) fn pop_from<'call>(&self, list: &mut SkbList<'_>) -> Option<SkBuff<'call>> {
         if self.qlen() == 0 {
-            // A list that was not emptied when the counts were set to zero. The parents
-            // would be surprised by more packets than they know of.
+            // The list was not emptied when the counts were set to zero. The parents do not expect
+            // more packets than they have counted.
             return None;
         }
-        // SAFETY: By the invariants of the list, and the packet is of this qdisc.
+        // SAFETY: By the invariants of the list the packet is valid, and on no list now. It is of
+        // this qdisc.
         let packet = unsafe { SkBuff::from_raw(list.pop()?) };
         self.remove(packet.len());
         Some(packet)
@@ -137,7 +140,7 @@ impl Sch {
         unsafe { write_once(&raw mut (*self.raw()).qstats.backlog, backlog) };
     }
 
-    /// Counts a packet as sent: its bytes, and the packets on the wire that it becomes.
+    /// Counts a packet as sent: its bytes, and the packets on the wire into which it is split.
     #[inline]
     pub(super) fn count_sent(&self, bytes: u32, packets: u32) {
         // SAFETY: By the type invariants nobody else writes to the counts.
@@ -158,34 +161,34 @@ impl Sch {
         }
     }
 
-    /// Takes packets off the counts of the parents, which they did not get to.
+    /// Subtracts packets from the counts of the parents, for packets that the parents did not get.
     #[inline]
     pub(super) fn reduce_backlog(&self, packets: u32, len: u32) {
-        // CAST: C takes the numbers as signed, and adds them to unsigned ones.
-        // SAFETY: By the type invariants: the root lock keeps the parents as they are.
+        // CAST: C takes signed numbers and subtracts them from unsigned ones, which wrap around.
+        // SAFETY: By the type invariants the root lock is held, so the parents do not change.
         unsafe { bindings::qdisc_tree_reduce_backlog(self.raw(), packets as i32, len as i32) };
     }
 }
 
-/// C's `WRITE_ONCE()`: C code reads these without the lock.
+/// C's `WRITE_ONCE()`, for fields that C code reads without the lock.
 ///
 /// # Safety
 ///
-/// `to` is valid for writes, and no one else writes to it.
+/// `to` is valid for writes, and no other code writes to it.
 #[inline]
 unsafe fn write_once(to: *mut u32, value: u32) {
     // SAFETY: By the function's requirements.
     unsafe { to.write_volatile(value) };
 }
 
-/// C's `u64_stats_add()`: readers may run meanwhile, so the count changes in one access.
+/// C's `u64_stats_add()`. Readers may run at the same time, so the count changes in one access.
 ///
 /// # Safety
 ///
-/// `to` is valid, and no one else writes to it.
+/// `to` is valid, and no other code writes to it.
 #[inline]
 unsafe fn add_once(to: *mut bindings::u64_stats_t, value: u64) {
-    // On 64-bit kernels the count is the one member, and no sequence count guards it.
+    // On 64-bit kernels the count is the only member, and no sequence count guards it.
     const { assert!(size_of::<bindings::u64_stats_t>() == size_of::<u64>()) };
     const { assert!(size_of::<bindings::u64_stats_sync>() == 0) };
     let to = to.cast::<u64>();
