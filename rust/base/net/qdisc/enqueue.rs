@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the call that brings a packet can do with a qdisc.
+//! Implements the operations on a qdisc during the call that adds a packet.
 
 use super::{filters::Filters, Sch};
 use crate::{
@@ -10,10 +10,10 @@ use crate::{
 use core::{ffi::c_int, marker::PhantomData, ops::Deref, ptr::NonNull};
 use kernel::bindings::sk_buff;
 
-/// What became of a packet that was to be queued, for the caller in C.
+/// The result of queueing a packet, for the caller in C.
 ///
-/// The lengths of the parents' queues do not depend on it: `finish` corrects them by what the call
-/// has queued and taken out.
+/// The lengths of the parents' queues do not depend on it: `finish` corrects them by the packets
+/// that the call has queued and removed.
 #[must_use]
 pub struct Outcome<'call> {
     code: c_int,
@@ -27,37 +27,37 @@ impl Outcome<'_> {
     /// The packet, or others of the same flow, were dropped: a sign of congestion for the sender.
     pub const CONGESTED: Self = Self::of(bindings::NET_XMIT_CN);
 
-    /// The packet was dropped as a filter wants it, or since none knows it: no sign of
-    /// congestion.
+    /// The packet was dropped by a filter, or since it has no class. This is no sign of congestion.
     const BYPASSED: Self =
         Self::of(bindings::NET_XMIT_SUCCESS | bindings::net_xmit_qdisc_t___NET_XMIT_BYPASS);
 
-    /// A filter's action has taken the packet: no drop.
+    /// A filter's action has taken the packet, which does not count as a drop.
     const STOLEN: Self =
         Self::of(bindings::NET_XMIT_SUCCESS | bindings::net_xmit_qdisc_t___NET_XMIT_STOLEN);
 
     const fn of(code: u32) -> Self {
         Self {
-            // CAST: Small numbers.
+            // CAST: The codes are small numbers.
             code: code as c_int,
             _call: PhantomData,
         }
     }
 }
 
-/// What the filters of a qdisc (`tc filter`) say of a packet.
+/// The result of the filters of a qdisc (`tc filter`) for a packet.
 pub enum Verdict<'call> {
-    /// There are none.
+    /// The qdisc has no filters.
     NoFilters(SkBuff<'call>),
-    /// One has matched, and names a class; the number is zero if it names none.
+    /// A filter has matched. The number is the class that the filter has set, or zero if it has set
+    /// none.
     Class(SkBuff<'call>, u32),
-    /// None has matched.
+    /// No filter has matched.
     NoMatch(SkBuff<'call>),
     /// An action has dropped the packet, or taken it away.
     Gone(Outcome<'call>),
 }
 
-/// A qdisc that a packet is put into: `'q` in the call `'call`.
+/// The qdisc `'q` during the call `'call`, which adds a packet to it.
 ///
 /// # Invariants
 ///
@@ -67,11 +67,12 @@ pub struct Enqueue<'q, 'call> {
     sch: &'call Sch,
     filters: &'call Filters,
     to_free: *mut *mut sk_buff,
-    /// The length of the packet that the call brings.
+    /// The length of the packet that the call adds.
     len: u32,
-    /// Packets taken out in this call, less those put in; wraps around.
+    /// The number of packets that were removed in this call, less those that were queued; wraps
+    /// around.
     gone: u32,
-    /// Their bytes.
+    /// The bytes of these packets; wraps around.
     gone_len: u32,
     _qdisc: PhantomData<fn(&'q ()) -> &'q ()>,
 }
@@ -79,8 +80,8 @@ pub struct Enqueue<'q, 'call> {
 impl<'q, 'call> Enqueue<'q, 'call> {
     /// # Safety
     ///
-    /// As for [`Sch::from_raw`], `'q` stands for this qdisc, and `to_free` is the list that
-    /// C has passed.
+    /// Those of [`Sch::from_raw`]. `'q` identifies this qdisc, and is used for no other one.
+    /// `to_free` is the list that C has passed.
     #[inline]
     pub(super) unsafe fn new(
         raw: *mut bindings::Qdisc,
@@ -106,7 +107,8 @@ impl<'q, 'call> Enqueue<'q, 'call> {
     pub fn push_tail(&mut self, packet: SkBuff<'call>) -> Outcome<'call> {
         self.count_pushed(&packet);
         let skb = packet.into_raw();
-        // SAFETY: By the invariants of `Sch` the list is ours, and so is the packet now.
+        // SAFETY: By the invariants of `Sch` no other code changes the list. `packet` owned the
+        // packet, which is on no list.
         unsafe {
             let q = &raw mut (*self.sch.raw()).q;
             let last = (*q).tail;
@@ -124,7 +126,7 @@ impl<'q, 'call> Enqueue<'q, 'call> {
     #[inline]
     pub fn push_to(&mut self, list: &mut SkbList<'q>, packet: SkBuff<'call>) -> Outcome<'call> {
         self.count_pushed(&packet);
-        // SAFETY: The packet is ours, on no list, and of the qdisc `'q`.
+        // SAFETY: `packet` owned the packet, which is on no list, and is of the qdisc `'q`.
         unsafe { list.push(packet.into_skb()) };
         Outcome::QUEUED
     }
@@ -137,7 +139,7 @@ impl<'q, 'call> Enqueue<'q, 'call> {
         self.gone_len = self.gone_len.wrapping_sub(len);
     }
 
-    /// Takes the packet at the head out of a list.
+    /// Removes and returns the first packet of a list.
     #[inline]
     pub fn pop_from(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
         let packet = self.sch.pop_from(list)?;
@@ -146,7 +148,7 @@ impl<'q, 'call> Enqueue<'q, 'call> {
         Some(packet)
     }
 
-    /// Drops a packet that was taken out, and counts it as dropped.
+    /// Drops a packet that was removed from the qdisc, and counts it as dropped.
     #[inline]
     pub fn drop(&mut self, packet: SkBuff<'call>, reason: DropReason) {
         let _: Outcome<'_> = self.reject(packet, reason);
@@ -156,8 +158,8 @@ impl<'q, 'call> Enqueue<'q, 'call> {
     #[inline]
     pub fn reject(&mut self, packet: SkBuff<'call>, reason: DropReason) -> Outcome<'call> {
         let (skb, sch) = (packet.into_raw(), self.sch.raw());
-        // SAFETY: The packet goes to the caller's list by the type invariants; the root
-        // lock is held.
+        // SAFETY: `packet` owned the packet. It is added to the caller's list, which is valid by
+        // the type invariants. The root lock is held.
         let code = unsafe { bindings::qdisc_drop_reason(skb, sch, self.to_free, reason as u32) };
         Outcome {
             code,
@@ -165,16 +167,17 @@ impl<'q, 'call> Enqueue<'q, 'call> {
         }
     }
 
-    /// Drops a packet that is for no class, and counts it as dropped.
+    /// Drops a packet that has no class, and counts it as dropped.
     #[cold]
     pub fn reject_unclassified(&mut self, packet: SkBuff<'call>) -> Outcome<'call> {
         self.sch.count_drops(1);
-        // SAFETY: The packet goes to the caller's list by the type invariants.
+        // SAFETY: `packet` owned the packet. It is added to the caller's list, which is valid by
+        // the type invariants.
         unsafe { bindings::__qdisc_drop(packet.into_raw(), self.to_free) };
         Outcome::BYPASSED
     }
 
-    /// Asks the qdisc's filters what the packet's class is.
+    /// Runs the qdisc's filters, which select the packet's class.
     #[inline]
     pub fn classify(&mut self, packet: SkBuff<'call>) -> Verdict<'call> {
         match self.filters.first() {
@@ -191,32 +194,33 @@ impl<'q, 'call> Enqueue<'q, 'call> {
     ) -> Verdict<'call> {
         let mut result: bindings::tcf_result = pin_init::zeroed();
         let skb = packet.into_raw();
-        // SAFETY: The packet is ours. The filter was read with bottom halves disabled, as
-        // they are during the call: it is there until the next grace period.
+        // SAFETY: `packet` owned the packet. Bottom halves are disabled during the call, in which
+        // the filter was read, so the filter is not freed before the call ends.
         let action =
             unsafe { bindings::tcf_classify_qdisc(skb, first.as_ptr(), &mut result, false) };
-        // CAST: As C has them: the number of an action, or below zero for no match.
+        // CAST: C uses an `int`: the number of an action, or a number below zero for no match.
         const SHOT: c_int = bindings::TC_ACT_SHOT as c_int;
         const STOLEN: c_int = bindings::TC_ACT_STOLEN as c_int;
         const QUEUED: c_int = bindings::TC_ACT_QUEUED as c_int;
         const TRAP: c_int = bindings::TC_ACT_TRAP as c_int;
         const CONSUMED: c_int = bindings::TC_ACT_CONSUMED as c_int;
         if action == CONSUMED {
-            // The one action that leaves us without the packet.
+            // This is the only action after which the caller does not own the packet.
             return Verdict::Gone(Outcome::STOLEN);
         }
-        // SAFETY: Otherwise the packet is ours again, as it was.
+        // SAFETY: After all other results the caller owns the packet again, unchanged.
         let packet = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         match action {
             SHOT => Verdict::Gone(self.reject_unclassified(packet)),
             STOLEN | QUEUED | TRAP => {
-                // SAFETY: The packet goes to the caller's list by the type invariants.
+                // SAFETY: `packet` owned the packet. It is added to the caller's list, which is
+                // valid by the type invariants.
                 unsafe { bindings::__qdisc_drop(packet.into_raw(), self.to_free) };
                 Verdict::Gone(Outcome::STOLEN)
             }
             ..0 => Verdict::NoMatch(packet),
-            // SAFETY: A filter that has matched has set the class, in the union's member
-            // that all but chains use; all of its bytes are initialised.
+            // SAFETY: A filter that has matched has set the class. It has written the member of the
+            // union that is used except for chains. All bytes of the union are initialised.
             _ => Verdict::Class(packet, unsafe {
                 result.__bindgen_anon_1.__bindgen_anon_1.classid
             }),
@@ -225,12 +229,13 @@ impl<'q, 'call> Enqueue<'q, 'call> {
 
     /// Ends the call, and returns the code for C.
     ///
-    /// The parents count the packet after a code of success, and no other: what differs
-    /// from that is told here.
+    /// After a code of success, the parents count one more packet, that of the call; otherwise they
+    /// count none. This corrects the parents' counts if the call has changed the qdisc in another
+    /// way.
     #[inline]
     pub(super) fn finish(&self, outcome: Outcome<'call>) -> c_int {
         if outcome.code == Outcome::QUEUED.code && self.gone == 0u32.wrapping_sub(1) {
-            // All that was taken out, and the packet, were put in: as the parents count.
+            // One packet more was queued than removed, which is what the parents count.
             return outcome.code;
         }
         self.finish_uneven(outcome)

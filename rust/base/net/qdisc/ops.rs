@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions that C calls, for a kind of qdisc.
+//! Implements `struct Qdisc_ops`, the functions that C calls, for a kind of qdisc.
 
 use super::{
     filters::Filters, lock::TreeLock, parked::Parked, Change, Dequeue, Enqueue, Qdisc, Reset, Sch,
@@ -26,12 +26,12 @@ use kernel::{
     prelude::*,
 };
 
-/// What is in the memory behind a `struct Qdisc`, which C gives out zeroed.
+/// The private data of a qdisc, in the memory after its `struct Qdisc`. C zeroes this memory.
 ///
 /// # Invariants
 ///
-/// - If `ready`, `state` is initialised, and pinned. The lifetime in its type stands for the
-///   qdisc; what the type is called with here has no meaning.
+/// - If `ready`, `state` is initialised, and pinned. The lifetime in the type of the state
+///   identifies the qdisc; the lifetime that is written here has no meaning.
 /// - The qdisc's ops are [`Tables::retired`] if `retired`, else [`Tables::ops`].
 #[repr(C)]
 struct Private<T: Qdisc> {
@@ -42,21 +42,22 @@ struct Private<T: Qdisc> {
     retired: bool,
 }
 
-/// The ops of a kind, and those of its qdiscs that send nothing any more (`Ops::retire`).
+/// The ops of a kind, and the ops for qdiscs of the kind that send nothing any more
+/// (`Ops::retire`).
 #[repr(C)]
 pub(crate) struct Tables {
-    /// What is registered.
+    /// The ops that are registered.
     pub(super) ops: bindings::Qdisc_ops,
     retired: bindings::Qdisc_ops,
 }
 
-/// The functions for the kind `T`; what user space sees is in `show.rs`, the flows
-/// are in `classes.rs`.
+/// The functions for the kind `T`. Those that show a qdisc to user space are in `show.rs`, and
+/// those for flows are in `classes.rs`.
 ///
-/// All take a qdisc that C has allocated for the ops that [`tables`](Self::tables) made.
-/// Those that use the state are called by C between an [`init`](Self::init) that succeeded
-/// and [`destroy`](Self::destroy), but for `reset` and `destroy`, which come after a failed
-/// `init` as well.
+/// All functions take a qdisc that C has allocated for the ops that [`tables`](Self::tables) made.
+/// C calls the functions that use the state only after an [`init`](Self::init) that succeeded, and
+/// before [`destroy`](Self::destroy). It calls `reset` and `destroy` also after an `init` that
+/// failed.
 pub(crate) struct Ops<T>(PhantomData<T>);
 
 impl<T: Qdisc> Ops<T> {
@@ -134,7 +135,7 @@ impl<T: Qdisc> Ops<T> {
     /// `sch` points at a valid qdisc of the kind.
     #[inline]
     unsafe fn private(sch: *mut bindings::Qdisc) -> *mut Private<T> {
-        // SAFETY: By the function's requirements; only a place is computed.
+        // SAFETY: By the function's requirements. Only an address is computed.
         unsafe { &raw mut (*sch).privdata }.cast()
     }
 
@@ -143,44 +144,44 @@ impl<T: Qdisc> Ops<T> {
     /// `sch` points at a valid qdisc of the kind.
     #[inline]
     pub(super) unsafe fn filters<'a>(sch: *mut bindings::Qdisc) -> &'a Filters {
-        // SAFETY: By the function's requirements; C has zeroed the memory, which is no
-        // filters. They are changed through shared references alone.
+        // SAFETY: By the function's requirements. C has zeroed the memory, which is a valid value:
+        // no filters. The filters are only changed through shared references.
         unsafe { &(*Self::private(sch)).filters }
     }
 
     /// # Safety
     ///
-    /// `sch` points at a valid qdisc of the kind, and the caller has it for itself for the
-    /// lifetime: it holds the root lock, or nobody else is left.
+    /// `sch` points at a valid qdisc of the kind. The caller has exclusive access to it for the
+    /// lifetime: it holds the root lock, or no other code uses the qdisc.
     #[inline]
     pub(super) unsafe fn parked<'a>(sch: *mut bindings::Qdisc) -> &'a mut Parked {
-        // SAFETY: By the function's requirements. The field holds what C has zeroed, which is a
-        // valid value, or what was written through this. No other reference points at it: those
-        // of `state` and `filters` point at other fields.
+        // SAFETY: By the function's requirements. The value of the field is all zeros, which is
+        // valid, or was written through a reference from this function. No other reference points
+        // at the field: those of `state` and `filters` point at other fields.
         unsafe { &mut (*Self::private(sch)).parked }
     }
 
     /// # Safety
     ///
-    /// `sch` points at a valid qdisc of the kind that was initialised, and the caller has
-    /// it for itself for the lifetime `'a`: it holds the root lock, or nobody else is left.
-    /// `'q` is given to this qdisc alone in the call.
+    /// `sch` points at a valid qdisc of the kind that was initialised. The caller has exclusive
+    /// access to it for the lifetime `'a`: it holds the root lock, or no other code uses the qdisc.
+    /// In the call, `'q` is used for this qdisc only.
     #[inline]
     pub(super) unsafe fn state<'a, 'q>(sch: *mut bindings::Qdisc) -> Pin<&'a mut T::State<'q>> {
-        // SAFETY: By the function's requirements, and by the invariants of `Private`: the
-        // state is in its place until it is dropped.
+        // SAFETY: By the function's requirements and the invariants of `Private`. The state does
+        // not move until it is dropped.
         unsafe { Pin::new_unchecked(&mut *Self::private(sch).cast()) }
     }
 
     /// # Safety
     ///
-    /// Called by C with the root lock held, with a packet to take over.
+    /// Called by C with the root lock held. C passes the ownership of the packet `skb`.
     unsafe extern "C" fn enqueue(
         skb: *mut sk_buff,
         sch: *mut bindings::Qdisc,
         to_free: *mut *mut sk_buff,
     ) -> c_int {
-        // SAFETY: The packet is for this qdisc.
+        // SAFETY: C passes the ownership of the packet, which is for this qdisc and on no list.
         let packet = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         // SAFETY: The lock is held during the call.
         let (state, mut call) = unsafe {
@@ -212,8 +213,8 @@ impl<T: Qdisc> Ops<T> {
     ///
     /// Called by C with the root lock held.
     unsafe extern "C" fn peek(sch: *mut bindings::Qdisc) -> *mut sk_buff {
-        // SAFETY: The lock is held: the list does not change. An empty one points at
-        // itself.
+        // SAFETY: The lock is held, so the list does not change. The list is a ring: if it is
+        // empty, it points at itself.
         unsafe {
             let list = &raw mut (*sch).gso_skb;
             let first = (*list).__bindgen_anon_1.__bindgen_anon_1.next;
@@ -226,8 +227,8 @@ impl<T: Qdisc> Ops<T> {
         // SAFETY: By the function's requirements.
         let skb = unsafe { Self::take(sch, true) };
         if let Some(skb) = NonNull::new(skb) {
-            // SAFETY: The packet was put on the list of this qdisc just now, and stays there: it
-            // is looked at, and not dropped.
+            // SAFETY: The packet was put into the list of this qdisc just now. It stays there: the
+            // code below only reads the packet, and `ManuallyDrop` keeps it from being dropped.
             let packet = ManuallyDrop::new(unsafe { SkBuff::from_raw(skb) });
             // SAFETY: The lock is held during the call.
             unsafe { Self::parked(sch).note(&packet) };
@@ -235,11 +236,12 @@ impl<T: Qdisc> Ops<T> {
         skb
     }
 
-    /// Lets the qdisc dequeue. The one place, so that its code is compiled into this.
+    /// Calls the kind's `dequeue`. This is the only call, so that the compiler inlines `dequeue`
+    /// here.
     ///
     /// # Safety
     ///
-    /// As for `dequeue` and `peek`.
+    /// Those of `dequeue` and `peek`.
     #[inline(never)]
     unsafe fn take(sch: *mut bindings::Qdisc, peek: bool) -> *mut sk_buff {
         // SAFETY: The lock is held during the call.
@@ -250,8 +252,7 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
-    /// Called by C under RTNL, once, with a new qdisc. `opt` is null or valid, and so is
-    /// `extack`.
+    /// Called once by C for a new qdisc, with RTNL held. `opt` and `extack` are null or valid.
     unsafe extern "C" fn init(
         sch: *mut bindings::Qdisc,
         opt: *mut nlattr,
@@ -263,14 +264,14 @@ impl<T: Qdisc> Ops<T> {
             // SAFETY: By the function's requirements.
             let config = unsafe { Self::config(opt, &mut ack) }?;
 
-            // SAFETY: Nobody else knows the qdisc.
+            // SAFETY: The qdisc is new, so no other thread has a pointer to it.
             let mut setup = unsafe { Setup::new(sch) };
-            // SAFETY: The memory is large enough and aligned (`tables`), and ours.
+            // SAFETY: The memory is large enough and aligned (`tables`), and no other code uses it.
             let private = unsafe { Self::private(sch) };
             let result = fault::QDISC_INIT_DATA.check().and_then(|()| {
                 let state = T::init(config, &mut setup);
-                // SAFETY: As above. The state stays in its place, and is not touched on
-                // errors.
+                // SAFETY: The memory is valid for the state, and no other code uses it. The state
+                // does not move. On an error it is not used.
                 unsafe { pin_init::raw_try_init(private.cast::<T::State<'_>>(), state) }
             });
             if result.is_err() {
@@ -278,10 +279,11 @@ impl<T: Qdisc> Ops<T> {
             }
             result?;
             // INVARIANT: The state was initialised.
-            // SAFETY: As above.
+            // SAFETY: The memory is valid, and no other code uses it.
             unsafe { (*private).ready = true };
             if T::HAS_FLOW_COUNT {
-                // SAFETY: Called once, under RTNL; `destroy` puts them, after errors too.
+                // SAFETY: This is called once, with RTNL held. C calls `destroy` also after errors,
+                // which calls `put`.
                 unsafe { Self::filters(sch).get(sch, extack) }
                     .inspect_err(|_| ack.set_weak(c"Cannot set up the qdisc's filters"))?;
             }
@@ -289,7 +291,7 @@ impl<T: Qdisc> Ops<T> {
         })
     }
 
-    /// Reads the options that a qdisc is made with.
+    /// Reads the options with which a qdisc is made.
     ///
     /// # Safety
     ///
@@ -310,7 +312,7 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
-    /// Called by C under RTNL, with options.
+    /// Called by C with RTNL held and with valid options.
     unsafe extern "C" fn change(
         sch: *mut bindings::Qdisc,
         opt: *mut nlattr,
@@ -328,14 +330,14 @@ impl<T: Qdisc> Ops<T> {
                 .check()
                 .and_then(|()| T::parse(options, &mut ack))
                 .inspect_err(|_| ack.set_weak(c"Cannot use the qdisc's options"))?;
-            // SAFETY: RTNL is held; the qdisc is in a tree, or nobody else is left.
+            // SAFETY: RTNL is held. The qdisc is in a tree, or no other code uses it.
             let lock = unsafe { TreeLock::new(sch) };
-            // SAFETY: The root lock is held, so that the call has both fields for itself. `'q` is
-            // given to this qdisc alone here.
+            // SAFETY: The root lock is held, so the call has exclusive access to both fields. Here
+            // `'q` is used for this qdisc only.
             let (state, parked) = unsafe { (Self::state(sch), Self::parked(sch)) };
             T::check(state.as_ref().get_ref(), &config, &mut ack)?;
             parked.settle(lock.sch());
-            // SAFETY: `'q` stands for this qdisc, and C holds RTNL during the call.
+            // SAFETY: `'q` identifies this qdisc, and C holds RTNL during the call.
             let mut call = unsafe { Change::new(lock.sch(), parked) };
             T::change(state, &mut call, config);
             call.finish();
@@ -343,12 +345,13 @@ impl<T: Qdisc> Ops<T> {
         })
     }
 
-    /// Lets no packet leave any more: a reset has not purged some. The device may have fewer queues
-    /// now than the packets say (`queue_mapping`). They are freed with the state.
+    /// Makes the qdisc send nothing any more, after a reset that has not purged all packets. The
+    /// `queue_mapping` of the remaining packets may be too large: the device may have fewer queues
+    /// now. These packets are freed with the state.
     ///
     /// # Safety
     ///
-    /// As for `reset`, after `init`.
+    /// Those of `reset`. `init` has succeeded.
     #[cold]
     unsafe fn retire(sch: *mut bindings::Qdisc) {
         // SAFETY: By the function's requirements.
@@ -356,10 +359,10 @@ impl<T: Qdisc> Ops<T> {
         if private.retired {
             return;
         }
-        // INVARIANT: Below.
+        // INVARIANT: The ops are changed to `Tables::retired` below.
         private.retired = true;
-        // Some parents call the function in the ops, others that in the qdisc; the kernel passes
-        // both by, if it may, when nothing waits.
+        // Some parents call the function in the ops, others the function in the qdisc, so replace
+        // both. With `TCQ_F_CAN_BYPASS` the kernel calls neither if no packet waits.
         // SAFETY: By the function's requirements. By the invariants of `Private` the ops are the
         // first part of the tables that `tables` made.
         unsafe {
@@ -375,17 +378,17 @@ impl<T: Qdisc> Ops<T> {
         );
     }
 
-    /// Drops the packet. A parent that is told of one that waits would wait for it, too.
+    /// Drops the packet. If it were queued, the parents would count it and wait for it for ever.
     ///
     /// # Safety
     ///
-    /// As for `enqueue`.
+    /// Those of `enqueue`.
     unsafe extern "C" fn enqueue_nothing(
         skb: *mut sk_buff,
         sch: *mut bindings::Qdisc,
         to_free: *mut *mut sk_buff,
     ) -> c_int {
-        // SAFETY: The packet is for this qdisc.
+        // SAFETY: C passes the ownership of the packet, which is for this qdisc and on no list.
         let packet = unsafe { SkBuff::from_raw(NonNull::new_unchecked(skb)) };
         // SAFETY: The lock is held during the call.
         let mut call = unsafe { Enqueue::new(sch, Self::filters(sch), to_free, &packet) };
@@ -395,52 +398,55 @@ impl<T: Qdisc> Ops<T> {
 
     /// # Safety
     ///
-    /// None.
+    /// None: the function does not use its argument.
     unsafe extern "C" fn dequeue_nothing(_sch: *mut bindings::Qdisc) -> *mut sk_buff {
         ptr::null_mut()
     }
 
     /// # Safety
     ///
-    /// Called by C under RTNL, with the root lock held or when nobody else is left; after
-    /// a failed `init` too.
+    /// Called by C with RTNL held. The root lock is held, or no other code uses the qdisc. C calls
+    /// this also after an `init` that failed.
     unsafe extern "C" fn reset(sch: *mut bindings::Qdisc) {
-        // SAFETY: The memory is ours, and was zeroed by C.
+        // SAFETY: By the function's requirements no other code uses the memory. C has zeroed it.
         if unsafe { (*Self::private(sch)).ready } {
-            // SAFETY: The state is initialised by the invariants of `Private`, and we have
-            // it for ourselves.
+            // SAFETY: By the invariants of `Private` the state is initialised. By the function's
+            // requirements no other code uses it.
             let (state, parked) = unsafe { (Self::state(sch), Self::parked(sch)) };
-            // SAFETY: The qdisc is valid, and we have it for ourselves.
+            // SAFETY: The qdisc is valid. By the function's requirements no other code uses it.
             let counts = unsafe { Sch::from_raw(sch) };
             parked.settle(counts);
             let waiting = parked.waiting(counts);
             let elsewhere = u32::from(parked.waits()) + counts.own_queue_len();
             *parked = Parked::default();
             counts.count_drops(waiting);
-            // SAFETY: C holds RTNL, and sets the counts to zero after the call. `'q` stands for
+            // SAFETY: C holds RTNL, and sets the counts to zero after the call. `'q` identifies
             // this qdisc.
             let mut call = unsafe { Reset::new(waiting) };
             T::reset(state, &mut call);
             if waiting > elsewhere + call.purged() {
-                // SAFETY: As above.
+                // SAFETY: By the function's requirements. `init` has succeeded, since `ready` is
+                // set.
                 unsafe { Self::retire(sch) };
             }
         }
-        // SAFETY: RTNL is held; the packets are ours. C sets the counts to zero after this.
+        // SAFETY: RTNL is held, and the qdisc owns the packets. C sets the counts to zero after
+        // this.
         unsafe { bindings::qdisc_reset_queue(sch) };
     }
 
     /// # Safety
     ///
-    /// Called by C under RTNL when nobody else is left, once, after `reset` if the qdisc
-    /// was ever in use; after a failed `init` too.
+    /// Called once by C with RTNL held, when no other code uses the qdisc any more. C has called
+    /// `reset` before if the qdisc was ever in use. C calls this also after an `init` that failed.
     unsafe extern "C" fn destroy(sch: *mut bindings::Qdisc) {
-        // SAFETY: Nobody else is left. Without the filters nobody comes to be.
+        // SAFETY: RTNL is held, and no other code uses the qdisc. When the filters are removed, no
+        // code can start to use it.
         unsafe { Self::filters(sch).put() };
-        // SAFETY: The memory is ours, and was zeroed by C.
+        // SAFETY: No other code uses the memory any more. C has zeroed it.
         let private = unsafe { &mut *Self::private(sch) };
         if core::mem::take(&mut private.ready) {
-            // SAFETY: By the type invariants the state is initialised; it is not used again.
+            // SAFETY: By the type invariants the state is initialised. It is not used again.
             unsafe { private.state.assume_init_drop() };
         }
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the calls that set a qdisc up, change it and empty it can do with it.
+//! Implements the operations on a qdisc during the calls that set it up, change it and empty it.
 
 use super::{parked::Parked, Dequeue, Sch};
 use crate::{
@@ -17,7 +17,7 @@ pub struct Setup<'a> {
 impl Setup<'_> {
     /// # Safety
     ///
-    /// As for [`Sch::from_raw`].
+    /// Those of [`Sch::from_raw`].
     pub(super) unsafe fn new(raw: *mut bindings::Qdisc) -> Self {
         Self {
             // SAFETY: By the function's requirements.
@@ -25,14 +25,14 @@ impl Setup<'_> {
         }
     }
 
-    /// Sets the most packets that may wait. Before that it is 0.
+    /// Sets the limit of packets that may wait. It is 0 before that.
     pub fn set_limit(&mut self, limit: u32) {
         self.sch.set_limit(limit);
     }
 
-    /// Allows packets to be sent past the qdisc while it is empty.
+    /// Allows the kernel to send packets without the qdisc while the qdisc is empty.
     pub fn allow_bypass(&mut self) {
-        // SAFETY: By the invariants of `Sch` nobody else knows the qdisc yet.
+        // SAFETY: The qdisc is being made, so no other thread has a pointer to it yet.
         unsafe { (*self.sch.raw()).flags |= bindings::TCQ_F_CAN_BYPASS };
     }
 }
@@ -45,10 +45,10 @@ impl Deref for Setup<'_> {
     }
 }
 
-/// A qdisc whose configuration changes: `'q` in the call `'call`.
+/// The qdisc `'q` during the call `'call`, which changes its configuration.
 ///
-/// Packets that are taken out are gone from the qdisc: its parents are told when the call
-/// is over.
+/// Packets that the call removes leave the qdisc. At the end of the call they are subtracted from
+/// the counts of the parents.
 ///
 /// # Invariants
 ///
@@ -62,8 +62,7 @@ pub struct Change<'q, 'call> {
 impl<'q, 'call> Change<'q, 'call> {
     /// # Safety
     ///
-    /// As for [`Dequeue::new`]; and RTNL is held for the lifetime, which a `Sch` alone does
-    /// not say.
+    /// Those of [`Dequeue::new`]. RTNL is held for the lifetime, which a `Sch` does not imply.
     pub(super) unsafe fn new(sch: &'call Sch, parked: &'call mut Parked) -> Self {
         // INVARIANT: By the function's requirements.
         Self {
@@ -74,39 +73,41 @@ impl<'q, 'call> Change<'q, 'call> {
         }
     }
 
-    /// Sets the most packets that may wait.
+    /// Sets the limit of packets that may wait.
     pub fn set_limit(&mut self, limit: u32) {
         self.sch.set_limit(limit);
     }
 
-    /// Takes the packet out that a parent has peeked at, if it waits still. It is in front of
-    /// all others.
+    /// Removes and returns the packet that a parent has peeked at, if it still waits. It is in
+    /// front of all other packets.
     pub fn pop_parked(&mut self) -> Option<SkBuff<'call>> {
         self.parked.pop(self.sch)
     }
 
-    /// Takes the packet at the head out of the qdisc's own queue.
+    /// Removes and returns the first packet of the qdisc's own queue.
     pub fn pop(&mut self) -> Option<SkBuff<'call>> {
         self.queue.pop()
     }
 
-    /// Takes the packet at the head out of a list.
+    /// Removes and returns the first packet of a list.
     pub fn pop_from(&mut self, list: &mut SkbList<'q>) -> Option<SkBuff<'call>> {
         self.queue.pop_from(list)
     }
 
-    /// Drops a packet that was taken out, and counts it as dropped. It is freed when RTNL is
-    /// released, without a reason. The list `to_free` of the root, where
-    /// [`Dequeue::drop`](super::Dequeue::drop) puts packets, is emptied only when the device
-    /// sends, which may never happen.
+    /// Drops a packet that was removed from the qdisc, and counts it as dropped. The packet is
+    /// freed when RTNL is released, without a drop reason. It is not put into the list `to_free` of
+    /// the root, as [`Dequeue::drop`](super::Dequeue::drop) does: that list is emptied only when
+    /// the device sends, which may never happen.
     pub fn drop(&mut self, packet: SkBuff<'call>) {
         self.sch.count_drops(1);
         let skb = packet.into_raw();
-        // SAFETY: The packet is ours, on no list, and RTNL is held by the type invariants.
+        // SAFETY: `packet` owned the packet, which is on no list. RTNL is held by the type
+        // invariants.
         unsafe { bindings::rtnl_kfree_skbs(skb, skb) };
     }
 
-    /// Drops the packet at the head of the qdisc's own queue; false when there is none.
+    /// Drops the first packet, which is a parked packet or the head of the qdisc's own queue.
+    /// Returns false if there is none.
     pub fn drop_head(&mut self) -> bool {
         let packet = self.pop_parked().or_else(|| self.pop());
         packet.map(|packet| self.drop(packet)).is_some()
@@ -126,7 +127,7 @@ impl Deref for Change<'_, '_> {
     }
 }
 
-/// A qdisc that is emptied: `'q`.
+/// The qdisc `'q` during the call that empties it.
 ///
 /// # Invariants
 ///
@@ -140,8 +141,8 @@ pub struct Reset<'q> {
 impl<'q> Reset<'q> {
     /// # Safety
     ///
-    /// RTNL is held for the lifetime, and `'q` stands for the qdisc, whose counts are set to
-    /// zero afterwards.
+    /// RTNL is held for the lifetime. `'q` identifies the qdisc, and is used for no other one. The
+    /// qdisc's counts are set to zero after the call.
     pub(super) unsafe fn new(waiting: u32) -> Self {
         // INVARIANT: By the function's requirements.
         Self {
@@ -151,21 +152,22 @@ impl<'q> Reset<'q> {
         }
     }
 
-    /// How many packets were purged.
+    /// Returns the number of packets that were purged.
     pub(super) fn purged(&self) -> u32 {
         self.purged
     }
 
-    /// The packets that wait, all of which are dropped. They are counted as dropped already.
+    /// Returns the number of packets that wait. All of them are dropped, and are counted as dropped
+    /// already.
     pub fn waiting(&self) -> u32 {
         self.waiting
     }
 
-    /// Frees the packets of a list when RTNL is released.
+    /// Removes the packets of a list, which are freed when RTNL is released.
     pub fn purge(&mut self, list: &mut SkbList<'q>) {
         self.purged += list.count();
         let (head, tail) = list.take();
-        // SAFETY: The packets are ours, and RTNL is held. C takes null for no packets.
+        // SAFETY: The list owned the packets, and RTNL is held. C accepts null for no packets.
         unsafe { bindings::rtnl_kfree_skbs(head, tail) };
     }
 }
