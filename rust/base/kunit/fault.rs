@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fault attribute in the hands of a test.
+//! Implements the control of the library's fault attribute by KUnit tests.
 
 use crate::fault::{Attributed, Point, FAIL_SETUP};
 use core::sync::atomic::Ordering::Relaxed;
 use tackle_core::fault::Attr;
 
-/// The settings of the library's fault attribute: all points fail each time, and tell
-/// nothing, until this is dropped. Then none fails any more.
+/// Makes all points of the library's fault attribute fail each time, without log lines, until this
+/// is dropped. After that no point fails.
 ///
-/// What is reached through it are the settings themselves.
+/// This derefs to the settings of the attribute.
 pub struct Faults(());
 
 impl Faults {
-    /// Makes the next `times` points fail that are passed, or without end when it is -1.
+    /// Makes the next `times` passed points fail; all points if `times` is -1.
     pub fn next(times: i32) -> Self {
         let faults = Self(());
         reset();
@@ -24,7 +24,7 @@ impl Faults {
         faults
     }
 
-    /// Makes the point fail that is passed after `spared` others, and no further one.
+    /// Makes one point fail: the one that is passed after `spared` other points.
     pub fn after(spared: i32) -> Self {
         let faults = Self::next(1);
         faults.space.store(spared.saturating_add(1), Relaxed);
@@ -46,10 +46,10 @@ impl Drop for Faults {
     }
 }
 
-/// Puts the settings back to those of a fresh library.
+/// Resets the settings to their defaults.
 fn reset() {
     let fresh = Attr::new();
-    // First: from here on the other settings do not matter.
+    // First: with a probability of 0, the other settings have no effect.
     let settings = &FAIL_SETUP.settings;
     settings
         .probability
@@ -67,7 +67,7 @@ fn reset() {
     settings.count.store(fresh.count.into_inner(), Relaxed);
 }
 
-/// How often a point was passed while faults were on, and how often it failed.
+/// Returns how often a point was passed while faults were on, and how often it failed.
 pub fn counts<A: Attributed>(point: &Point<A>) -> (u64, u64) {
     point.counts()
 }

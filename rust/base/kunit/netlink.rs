@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink messages that nobody has sent.
+//! Implements netlink requests and answers for KUnit tests, without a socket.
 
 use crate::{
     bindings,
@@ -12,29 +12,29 @@ use kernel::{
     prelude::*,
 };
 
-/// The size of an attribute's header, and what attributes are aligned to, in bytes.
+/// The size of an attribute's header in bytes, which is also the alignment of attributes.
 const HEADER: usize = size_of::<nlattr>();
 
 /// The attribute of a request, with others nested in it.
 ///
 /// # Invariants
 ///
-/// The first word is a header with the length of all words in bytes.
+/// The first word is the header of an attribute whose length is that of all words in bytes.
 pub struct Request(KVec<u32>);
 
 impl Request {
-    /// Makes one without contents.
+    /// Makes a request without nested attributes.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the request.
     pub fn new() -> Result<Self> {
         let mut words = KVec::new();
         words.push(
             header(HEADER as u16, bindings::TCA_OPTIONS as u16),
             GFP_KERNEL,
         )?;
-        // INVARIANT: The header alone.
+        // INVARIANT: The header is the only word.
         Ok(Self(words))
     }
 
@@ -42,19 +42,19 @@ impl Request {
     ///
     /// # Errors
     ///
-    /// As for [`put_claiming`](Self::put_claiming).
+    /// Those of [`put_claiming`](Self::put_claiming).
     pub fn put(self, attribute: u16, value: &[u8]) -> Result<Self> {
         let len = u16::try_from(HEADER + value.len()).map_err(|_| EMSGSIZE)?;
         self.put_claiming(len, attribute, value)
     }
 
-    /// Adds an attribute whose header says that it has `len` bytes with the header, true or
-    /// not.
+    /// Adds an attribute with the value `value`, whose header contains the length `len`. `len` may
+    /// differ from the real length of the attribute with its header.
     ///
     /// # Errors
     ///
     /// - `EMSGSIZE`: the request is full.
-    /// - `ENOMEM`.
+    /// - `ENOMEM`: there is no memory for the attribute.
     pub fn put_claiming(mut self, len: u16, attribute: u16, value: &[u8]) -> Result<Self> {
         let words = 1 + value.len().div_ceil(HEADER);
         let all = (self.0.len() + words) * HEADER;
@@ -65,25 +65,25 @@ impl Request {
             word[..chunk.len()].copy_from_slice(chunk);
             self.0.push(u32::from_ne_bytes(word), GFP_KERNEL)?;
         }
-        // INVARIANT: The length of what is there now.
+        // INVARIANT: `all` is the length of all words now.
         self.0[0] = header(all, bindings::TCA_OPTIONS as u16);
         Ok(self)
     }
 
-    /// The attribute, as the code that handles the request sees it.
+    /// Returns the attribute in the form in which a handler of requests gets it.
     pub fn nested(&self) -> Nested<'_> {
         let first = NonNull::from(&self.0[0]).cast();
-        // SAFETY: By the type invariants this is an attribute with the memory that its
-        // length says, which does not change while `self` is borrowed.
+        // SAFETY: By the type invariants this is an attribute with as much memory as its length.
+        // The memory does not change while `self` is borrowed.
         unsafe { Nested::from_raw(first) }
     }
 
     pub(super) fn as_ptr(&self) -> *mut nlattr {
-        // CAST: C takes a mutable pointer, and only reads.
+        // CAST: C takes a mutable pointer, but only reads.
         self.0.as_ptr().cast_mut().cast()
     }
 
-    /// The number of the attribute at `place`, if that is in this request.
+    /// Returns the number of the attribute at the address `place`, if it is in this request.
     fn number_at(&self, place: *const nlattr) -> Option<u16> {
         let offset = (place as usize).checked_sub(self.0.as_ptr() as usize)?;
         let word = self.0.get(offset / HEADER)?.to_ne_bytes();
@@ -91,7 +91,7 @@ impl Request {
     }
 }
 
-/// A header as it stands in a message.
+/// Returns the header of an attribute in the format of a message.
 fn header(len: u16, attribute: u16) -> u32 {
     let ([a, b], [c, d]) = (len.to_ne_bytes(), attribute.to_ne_bytes());
     u32::from_ne_bytes([a, b, c, d])
@@ -101,66 +101,67 @@ fn header(len: u16, attribute: u16) -> u32 {
 ///
 /// # Invariants
 ///
-/// `_msg` is null or points at a C string that is static or in this very box.
+/// `_msg` is null or points at a C string that is static or in this box.
 pub struct Ack(KBox<netlink_ext_ack>);
 
 impl Ack {
-    /// Makes an empty one.
+    /// Makes an empty acknowledgement.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the acknowledgement.
     pub fn new() -> Result<Self> {
-        // INVARIANT: All null.
+        // INVARIANT: All pointers are null.
         Ok(Self(KBox::new(pin_init::zeroed(), GFP_KERNEL)?))
     }
 
-    /// What the handler of the request is given.
+    /// Returns the acknowledgement in the form in which a handler of requests gets it.
     pub fn ext_ack(&mut self) -> ExtAck<'_> {
-        // SAFETY: Valid while `self` is borrowed.
+        // SAFETY: The acknowledgement is valid while `self` is borrowed.
         unsafe { ExtAck::from_raw(self.as_mut_ptr()) }
     }
 
     pub(super) fn as_mut_ptr(&mut self) -> *mut netlink_ext_ack {
-        // INVARIANT: What writes to it are `NL_SET_ERR_MSG()` and its kin.
+        // INVARIANT: Only `NL_SET_ERR_MSG()` and similar macros write to it. They set `_msg` to a
+        // static string or to the buffer in the box.
         &raw mut *self.0
     }
 
-    /// The message that was set.
+    /// Returns the message that was set.
     pub fn message(&self) -> Option<&CStr> {
         let message = NonNull::new(self.0._msg.cast_mut())?;
         // SAFETY: By the type invariants.
         Some(unsafe { CStr::from_char_ptr(message.as_ptr()) })
     }
 
-    /// The number of the attribute in `request` that is complained of.
+    /// Returns the number of the attribute in `request` to which the error refers.
     pub fn attribute(&self, request: &Request) -> Option<u16> {
         request.number_at(NonNull::new(self.0.bad_attr.cast_mut())?.as_ptr())
     }
 
-    /// Whether the kernel would look at a policy when it sends this.
+    /// Returns whether the kernel would read a policy when it sends this.
     pub fn has_policy(&self) -> bool {
         !self.0.policy.is_null()
     }
 }
 
-/// An answer that attributes are put into.
+/// An answer, to which attributes are added.
 ///
 /// # Invariants
 ///
-/// The packet is valid, linear, and nobody else has it.
+/// The packet is valid and linear, and no other code has a pointer to it.
 pub struct Message(NonNull<sk_buff>);
 
 impl Message {
-    /// Makes one with room for `room` bytes, or a few more.
+    /// Makes an answer with room for `room` bytes, or a few more.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// `ENOMEM`: there is no memory for the packet.
     pub fn new(room: u16) -> Result<Self> {
-        // SAFETY: Needs a context that may sleep, which a test's is.
+        // SAFETY: The helper needs a context that may sleep. A test may sleep.
         let skb = unsafe { bindings::kunit_alloc_message(room.into()) };
-        // INVARIANT: Made just now.
+        // INVARIANT: The packet was made just now.
         Ok(Self(NonNull::new(skb).ok_or(ENOMEM)?))
     }
 
@@ -168,45 +169,45 @@ impl Message {
         self.0.as_ptr()
     }
 
-    /// Puts an attribute into it whose contents `fill` writes; not when that fails.
+    /// Adds an attribute whose content `fill` writes. If `fill` fails, the attribute is not added.
     ///
     /// # Errors
     ///
     /// - `EMSGSIZE`: the message is full.
     /// - Those of `fill`.
     pub fn nest(&mut self, attribute: u16, fill: impl FnOnce(&mut Nest<'_>) -> Result) -> Result {
-        // SAFETY: By the type invariants, and `self` is borrowed meanwhile.
+        // SAFETY: By the type invariants. `self` is borrowed as long as the `Nest` exists.
         let mut nest = unsafe { Nest::start(self.as_ptr(), attribute) }?;
         fill(&mut nest)?;
         nest.end();
         Ok(())
     }
 
-    /// The bytes that were put into it.
+    /// Returns the bytes that were added.
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: By the type invariants, `len` bytes at `data` are valid, and written.
+        // SAFETY: By the type invariants, `len` bytes at `data` are valid and initialised.
         unsafe {
             let skb = self.0.as_ptr();
             core::slice::from_raw_parts((*skb).data, (*skb).len as usize)
         }
     }
 
-    /// The first attribute, as whoever gets the message sees it.
+    /// Returns the first attribute in the form in which the receiver of the message gets it.
     pub fn first(&self) -> Option<Nested<'_>> {
         let bytes = self.bytes();
         let len = usize::from(u16::from_ne_bytes(*bytes.first_chunk()?));
         if len < HEADER || len > bytes.len() {
             return None;
         }
-        // SAFETY: The attribute's length was checked; C aligns what is in a packet, and
-        // nobody writes to it while `self` is borrowed.
+        // SAFETY: The attribute's length was checked. C aligns the content of a packet, and no code
+        // writes to it while `self` is borrowed.
         Some(unsafe { Nested::from_raw(NonNull::from(bytes).cast()) })
     }
 }
 
 impl Drop for Message {
     fn drop(&mut self) {
-        // SAFETY: By the type invariants the packet is ours; it is not used again.
+        // SAFETY: By the type invariants this owns the packet, which is not used again.
         unsafe { kernel::bindings::consume_skb(self.as_ptr()) };
     }
 }

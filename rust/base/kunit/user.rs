@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory of user space, which the thread of a test does not have by itself.
+//! Implements memory of user space for KUnit tests. The thread of a test has none by itself.
 
 use crate::bindings;
 use kernel::{
@@ -8,17 +8,18 @@ use kernel::{
     uaccess::{UserPtr, UserSlice, UserSliceReader},
 };
 
-/// Returns what a task has handed to `write(2)`: `bytes`, in memory of user space.
+/// Copies `bytes` to memory of user space, and returns a reader of them, as if a task had passed
+/// them to `write(2)`.
 ///
 /// # Errors
 ///
-/// `ENOMEM`; so too when this is not the thread of a test.
+/// `ENOMEM`: there is no memory, or this is not the thread of a test.
 ///
 /// # Context
 ///
-/// The thread of a KUnit test. The memory goes with it.
+/// The thread of a KUnit test. The memory is freed with the thread.
 pub fn written(bytes: &[u8]) -> Result<UserSliceReader> {
-    // SAFETY: The helper looks for itself whether a test runs, and maps what nobody uses.
+    // SAFETY: The helper checks that a test runs, and maps addresses that no code uses.
     let address = unsafe { bindings::kunit_user_memory(bytes.len().max(1)) };
     if address == 0 {
         return Err(ENOMEM);

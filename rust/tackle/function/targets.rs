@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions that no header declares, with the prototypes that their C files give them.
+//! Implements [`Function`] for kernel functions that no header declares, with the prototypes from
+//! their C files.
 
 use super::{Function, KeepsArguments, Replaceable};
 use kernel::{
@@ -18,11 +19,12 @@ unsafe impl Function for CmdlineProcShow {
     const NAME: &'static CStr = c"cmdline_proc_show";
 }
 
-// SAFETY: It prints to a file, and nobody relies on what is printed. `seq_read_iter()` and
-// `traverse()` in `fs/seq_file.c` take any result.
+// SAFETY: The function prints to a file, and no kernel code relies on the text. Its callers
+// `seq_read_iter()` and `traverse()` in `fs/seq_file.c` accept any result.
 unsafe impl Replaceable for CmdlineProcShow {}
 
-// SAFETY: It prints to the file, whose owner is `seq_read_iter()`; the other argument is none.
+// SAFETY: The function prints to the file, which its caller `seq_read_iter()` owns. The other
+// argument is no pointer to an object.
 unsafe impl KeepsArguments for CmdlineProcShow {}
 
 /// `meminfo_proc_show()` in `fs/proc/meminfo.c`, which prints `/proc/meminfo`.
@@ -34,34 +36,36 @@ unsafe impl Function for MeminfoProcShow {
     const NAME: &'static CStr = c"meminfo_proc_show";
 }
 
-// SAFETY: It prints to a file, and nobody relies on what is printed. `seq_read_iter()` and
-// `traverse()` in `fs/seq_file.c` take any result.
+// SAFETY: The function prints to a file, and no kernel code relies on the text. Its callers
+// `seq_read_iter()` and `traverse()` in `fs/seq_file.c` accept any result.
 unsafe impl Replaceable for MeminfoProcShow {}
 
-// SAFETY: It prints to the file, whose owner is `seq_read_iter()`; the other argument is none.
+// SAFETY: The function prints to the file, which its caller `seq_read_iter()` owns. The other
+// argument is no pointer to an object.
 unsafe impl KeepsArguments for MeminfoProcShow {}
 
 /// The system call `getpid()` as programs of 64 bits make it, in `kernel/sys.c`.
 pub struct Getpid;
 
-// SAFETY: Made by `SYSCALL_DEFINE0(getpid)`, which is
+// SAFETY: `SYSCALL_DEFINE0(getpid)` defines the function as
 // `long __x64_sys_getpid(const struct pt_regs *)` (`asm/syscall_wrapper.h`).
 unsafe impl Function for Getpid {
     type Prototype = unsafe extern "C" fn(*const pt_regs) -> c_long;
     const NAME: &'static CStr = c"__x64_sys_getpid";
 }
 
-// SAFETY: It changes nothing, and its result goes to user space.
+// SAFETY: The function changes nothing, and its result is only returned to user space.
 unsafe impl Replaceable for Getpid {}
 
 /// The system call `getsid()` as programs of 64 bits make it, in `kernel/sys.c`.
 pub struct Getsid;
 
-// SAFETY: Made by `SYSCALL_DEFINE1(getsid, pid_t, pid)`; else as above.
+// SAFETY: `SYSCALL_DEFINE1(getsid, pid_t, pid)` defines the function as
+// `long __x64_sys_getsid(const struct pt_regs *)` (`asm/syscall_wrapper.h`).
 unsafe impl Function for Getsid {
     type Prototype = unsafe extern "C" fn(*const pt_regs) -> c_long;
     const NAME: &'static CStr = c"__x64_sys_getsid";
 }
 
-// SAFETY: It changes nothing, and its result goes to user space.
+// SAFETY: The function changes nothing, and its result is only returned to user space.
 unsafe impl Replaceable for Getsid {}

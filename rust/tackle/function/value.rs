@@ -1,54 +1,55 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The types that C functions take and return in one general register.
+//! Implements [`Value`] for the types that C functions take and return in one general register.
 
 use super::{Pointer, Returning};
 use core::marker::PhantomData;
 use kernel::ffi::{c_char, c_int};
 
-/// A type that C functions take and return in one general register: integers, `bool` and
-/// pointers; as what is returned also `()`.
+/// A type that C functions take and return in one general register: integers, `bool` and pointers.
+/// `()` is only a type that they return.
 ///
 /// # Safety
 ///
-/// `from_register` and `into_register` are as the x86-64 calling convention has it, and
-/// `View` gives safe code no more than the value allows.
+/// `from_register` and `into_register` follow the x86-64 calling convention. `View` gives safe code
+/// no more access than the value allows.
 pub unsafe trait Value: Copy + 'static {
-    /// How Rust code sees it during the call: a number as it is, a pointer as a
-    /// [`Pointer`].
+    /// The type that safe code gets for an argument during the call: the number itself, or a
+    /// [`Pointer`] for a pointer.
     type View<'a>;
 
-    /// The same for what a function returns.
+    /// The type that safe code gets for the result of a function.
     type Returned<'a>;
 
-    /// Takes the value from a register, of which the upper bits may be anything.
+    /// Reads the value from a register. The register's bits above the size of the type are ignored.
     fn from_register(register: usize) -> Self;
 
     /// Returns the register that holds the value.
     fn into_register(self) -> usize;
 
-    /// Shows the value to safe code.
+    /// Converts the value for safe code.
     ///
     /// # Safety
     ///
-    /// C code passed the value as an argument of a call that is not over before `'a` is.
+    /// C code has passed the value as an argument of a call that does not end before `'a`.
     unsafe fn view<'a>(self) -> Self::View<'a>;
 
-    /// As [`Value::view`], for what a function has returned.
+    /// As [`Value::view`], for the result of a function.
     ///
     /// # Safety
     ///
-    /// C code returned the value, to a call that is not over before `'a` is.
+    /// C code has returned the value to a call that does not end before `'a`.
     unsafe fn returned<'a>(self) -> Self::Returned<'a>;
 
-    /// Returns the value that is to be returned.
+    /// Converts a result of safe code to the value that the function returns.
     fn from_returned(returned: Self::Returned<'_>) -> Self;
 }
 
 macro_rules! integers {
     ($($type:ty)*) => {$(
-        // SAFETY: An integer is in the lower bits. Callers of functions and users of their
-        // results may rely on an extension to 32 bits, which the cast makes.
+        // SAFETY: An integer is in the lower bits of its register. Functions may rely on an
+        // extension of their arguments to 32 bits, and callers on one of the results. The cast
+        // extends the value.
         unsafe impl Value for $type {
             type View<'a> = Self;
     type Returned<'a> = Self;
@@ -87,12 +88,12 @@ integers! { u8 i8 u16 i16 u32 i32 u64 i64 usize isize }
 
 const _: () = {
     const fn is_value<T: Value>() {}
-    // What bindgen calls C's types are names of these.
+    // The names that bindgen uses for C's types are aliases of the integer types above.
     is_value::<c_char>();
     is_value::<c_int>();
 };
 
-// SAFETY: The lower eight bits are 0 or 1.
+// SAFETY: The lower eight bits of the register are 0 or 1.
 unsafe impl Value for bool {
     type View<'a> = Self;
     type Returned<'a> = Self;
@@ -124,7 +125,7 @@ unsafe impl Value for bool {
     }
 }
 
-// SAFETY: There is nothing in the register.
+// SAFETY: A function without a result leaves no value in the register, and none is read.
 unsafe impl Value for () {
     type View<'a> = Self;
     type Returned<'a> = Self;
@@ -149,8 +150,8 @@ unsafe impl Value for () {
 
 macro_rules! pointers {
     ($($pointer:ty)*) => {$(
-        // SAFETY: A pointer is the register. A `Pointer` gives no access to what it points
-        // to, and does not outlive the call.
+        // SAFETY: A pointer is the whole register. A `Pointer` gives no access to the object that
+        // it points to, and does not outlive the call.
         unsafe impl<T: 'static> Value for $pointer {
             type View<'a> = Pointer<'a, Self>;
             type Returned<'a> = Pointer<'a, Self, Returning>;
@@ -163,7 +164,7 @@ macro_rules! pointers {
 
             #[inline]
             fn into_register(self) -> usize {
-                // CAST: As above.
+                // CAST: A pointer is as wide as a register.
                 self as usize
             }
 

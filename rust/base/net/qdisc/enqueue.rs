@@ -195,7 +195,7 @@ impl<'q, 'call> Enqueue<'q, 'call> {
         let mut result: bindings::tcf_result = pin_init::zeroed();
         let skb = packet.into_raw();
         // SAFETY: `packet` owned the packet. Bottom halves are disabled during the call, in which
-        // the filter was read, so the filter is not freed before the call ends.
+        // the filter was read, so RCU does not let C free it before the call ends.
         let action =
             unsafe { bindings::tcf_classify_qdisc(skb, first.as_ptr(), &mut result, false) };
         // CAST: C uses an `int`: the number of an action, or a number below zero for no match.
