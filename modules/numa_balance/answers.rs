@@ -108,8 +108,8 @@ impl Policy for Answers {
 }
 
 /// Returns the node that the task is to prefer, by the last plan and its faults; [`None`] if the
-/// kernel is to choose. Keeps a decision that changes the preferred node, and that is not the plan's,
-/// for the file `decisions`.
+/// kernel is to choose. Keeps a decision for the file `decisions` if it changes the preferred node
+/// and is not the plan's.
 fn window(state: &State, plan: &mut Plan, choice: &Choice<'_>) -> Option<usize> {
     let (task, now_ms) = (choice.task(), now_ms());
     let entry = find(&plan.entries, task.address(), task.pid());

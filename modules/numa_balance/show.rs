@@ -2,7 +2,7 @@
 
 //! Implements the text of `numa_balance`'s files.
 
-use crate::state::{Planning, Shown, State};
+use crate::state::{Shown, State};
 use kernel::fmt;
 use tackle_core::numa::policy::{Action, Reason};
 
@@ -10,9 +10,10 @@ use tackle_core::numa::policy::{Action, Reason};
 pub(crate) fn decisions(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut planning = state.planning.lock();
     planning.take_fresh(state);
-    let Planning { log, log_at, .. } = &*planning;
-    let (new, old) = log.split_at((*log_at).min(log.len()));
-    Iterator::chain(old.iter(), new.iter()).try_for_each(|shown| line(shown, f))
+    for shown in planning.oldest_first() {
+        line(shown, f)?;
+    }
+    Ok(())
 }
 
 /// The file `plan`: what was decided last about each task.

@@ -64,9 +64,9 @@ pub(crate) struct Planning {
     /// All decisions of the last plan.
     pub(crate) shown: KVVec<Shown>,
     /// The decisions that changed something, a ring.
-    pub(crate) log: KVVec<Shown>,
+    log: KVVec<Shown>,
     /// Where the next one goes.
-    pub(crate) log_at: usize,
+    log_at: usize,
     /// Swapped with [`Plan::fresh`] to take its decisions. Empty in between.
     fresh: KVVec<Shown>,
 }
@@ -252,10 +252,15 @@ impl Planning {
 
     /// Returns the node of the last decision about a task in the log.
     fn last_target(&self, task: usize, pid: i32) -> Option<usize> {
-        let (new, old) = self.log.split_at(self.log_at.min(self.log.len()));
-        let mut latest_first = Iterator::chain(new.iter().rev(), old.iter().rev());
+        let mut latest_first = self.oldest_first().rev();
         let found = latest_first.find(|shown| shown.task == task && shown.id.pid == pid);
         found.and_then(|shown| shown.target)
+    }
+
+    /// Returns the decisions in the log, the oldest first.
+    pub(crate) fn oldest_first(&self) -> impl DoubleEndedIterator<Item = &Shown> {
+        let (new, old) = self.log.split_at(self.log_at.min(self.log.len()));
+        Iterator::chain(old.iter(), new.iter())
     }
 
     fn log(&mut self, shown: Shown) {

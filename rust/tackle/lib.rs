@@ -3,8 +3,8 @@
 //! The `tackle` library: safe abstractions over the C APIs that hooks, live
 //! patches, queueing disciplines and fault injection need.
 //!
-//! Each file is for one API. This crate, its base (`rust/base`) and the generated bindings are the only
-//! place with `unsafe` code; modules that use it carry `#![forbid(unsafe_code)]`.
+//! Each file is for one API. This crate, its base (`rust/base`) and the generated bindings are the
+//! only place with `unsafe` code; modules that use it carry `#![forbid(unsafe_code)]`.
 //!
 //! This crate exports the whole library, including its base. A module depends only on the parts
 //! that it uses. The base is loaded as `tackle.ko`. The code in this crate uses ftrace, kprobes and

@@ -55,8 +55,8 @@ impl<T: ExitHandler> ExitHook<T> {
 /// batch.arm()?;
 /// ```
 ///
-/// If the batch has 16 functions or more of vmlinux, or of one module, that had no hook before, these
-/// share one `ftrace_ops`.
+/// If the batch has 16 functions or more of vmlinux, or of one module, that had no hook before,
+/// these share one `ftrace_ops`.
 /// Its trampoline looks up the hooks of the called function.
 pub struct Batch<'a> {
     hooks: KVec<(Wanted, Node)>,

@@ -69,8 +69,8 @@ fn nears(snapshot: &Snapshot<'_>, index: usize, node: usize, gain: u64) -> Reaso
     Reason::FollowsMemory { node, percent }
 }
 
-/// Returns why the task goes to `node` for the sake of its own memory. `gain` is the improvement, in
-/// thousandths.
+/// Returns why the task goes to `node` for the sake of its own memory. `gain` is the improvement,
+/// in thousandths.
 pub(super) fn of_memory(snapshot: &Snapshot<'_>, index: usize, node: usize, gain: u64) -> Reason {
     follows(snapshot, index, node).unwrap_or_else(|| nears(snapshot, index, node, gain))
 }

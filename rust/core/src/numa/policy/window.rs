@@ -15,7 +15,8 @@ pub struct Preference {
     pub reason: Option<Reason>,
 }
 
-/// Returns what the first task of a snapshot should prefer now; [`None`] if the kernel is to choose.
+/// Returns what the first task of a snapshot should prefer now; [`None`] if the kernel is to
+/// choose.
 ///
 /// `planned` is the node that the last plan of [`decide`](super::decide) had for it. The plan is kept
 /// unless the task's own memory speaks against it by more than the rule of hysteresis asks of a task
