@@ -206,24 +206,33 @@ impl Graph {
                 continue;
             }
             let range = symbol.address()..symbol.address() + symbol.size();
-            let node = match places.0.entry((section.0, range.start)) {
-                // A second name of the same function.
-                Entry::Occupied(place) => place.get().1,
-                Entry::Vacant(place) => {
-                    let known = self.global.get(symbol.name()?).copied();
-                    let node = match known.filter(|_| symbol.is_global()) {
-                        Some(node) => node,
-                        None => self.push(symbol.name()?),
-                    };
-                    place.insert((range, node)).1
-                }
-            };
-            self.functions[node].is_defined = true;
-            if symbol.is_global() {
-                self.global.insert(symbol.name()?.to_owned(), node);
-            }
+            let place = places.0.entry((section.0, range.start));
+            self.define_function(place, range, symbol.name()?, symbol.is_global());
         }
         Ok(places)
+    }
+
+    /// Adds the function `symbol` of the code `range`.
+    ///
+    /// LLVM merges functions of the same code, so code has several names. The first name of a
+    /// file gets the calls of the code. Each other name calls the first one.
+    fn define_function(
+        &mut self,
+        place: Entry<'_, (usize, u64), (Range<u64>, Node)>,
+        range: Range<u64>,
+        symbol: &str,
+        is_global: bool,
+    ) {
+        let node = if is_global {
+            self.global(symbol)
+        } else {
+            self.push(symbol)
+        };
+        self.functions[node].is_defined = true;
+        let (_, first) = *place.or_insert((range, node));
+        if first != node {
+            self.functions[node].calls.insert(first);
+        }
     }
 }
 
@@ -241,5 +250,49 @@ impl Places {
     fn at(&self, section: SectionIndex, address: u64) -> Option<Node> {
         let (&(found, _), (range, node)) = self.0.range(..=(section.0, address)).next_back()?;
         (found == section.0 && range.contains(&address)).then_some(*node)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two global names of the code at address 0, which calls `mutex_lock`.
+    const NAMES: [&str; 2] = ["first", "second"];
+
+    fn define(graph: &mut Graph) {
+        let mut places = Places::default();
+        for name in NAMES {
+            graph.define_function(places.0.entry((1, 0)), 0..16, name, true);
+        }
+        let caller = places.at(SectionIndex(1), 4).unwrap();
+        let called = graph.global("mutex_lock");
+        graph.functions[caller].calls.insert(called);
+    }
+
+    /// Whether `mutex_lock` can be reached from a function.
+    fn locks(graph: &Graph, from: Node) -> bool {
+        let calls = graph.calls(from);
+        graph.name(from) == "mutex_lock" || calls.iter().any(|&called| locks(graph, called))
+    }
+
+    #[test]
+    fn each_name_of_merged_code_is_defined() {
+        for is_called_first in [false, true] {
+            for name in NAMES {
+                let mut graph = Graph::default();
+                if !is_called_first {
+                    define(&mut graph);
+                }
+                let called = graph.global(name);
+                graph.set_rust(name);
+                if is_called_first {
+                    define(&mut graph);
+                }
+                let case = format!("{name}, called before its file is read: {is_called_first}");
+                assert!(!graph.is_missing_rust(called), "{case}");
+                assert!(locks(&graph, called), "{case}");
+            }
+        }
     }
 }
