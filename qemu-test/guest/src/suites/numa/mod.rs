@@ -150,6 +150,16 @@ pub(super) fn await_scans(worker: &Worker) -> Result<()> {
     })
 }
 
+/// Waits until a scan of one of the workers ends. For workers of so little memory that the kernel
+/// scans it at once: the scan has begun during the wait then.
+pub(super) fn await_a_scan(workers: &[&Worker]) -> Result<()> {
+    let all = || -> Result<Vec<_>> { workers.iter().map(|worker| scans(worker)).collect() };
+    let before = all()?;
+    wait_for("a scan", patience(LIMIT), || {
+        Ok((all()? != before).then_some(()))
+    })
+}
+
 /// Checks that memory of the node `memory` follows a process to the node `run`, and that
 /// `numa_stat` counts what the kernel counts.
 pub fn expect_migration(context: &mut Context<'_>, memory: usize, run: usize) -> Result<()> {

@@ -15,7 +15,7 @@ use crate::sys::numa_balance::{self, MODULE};
 use crate::sys::worker::Worker;
 use crate::sys::{ftrace, wait_for};
 
-use super::numa::{await_scans, need_balancing, LIMIT};
+use super::numa::{await_a_scan, await_scans, need_balancing, LIMIT};
 use advise::{advice_changes_nothing, the_command_advises};
 use place::{
     a_changed_phase_is_scanned_faster, a_kept_node_is_kept, a_window_decides_between_two_plans,
