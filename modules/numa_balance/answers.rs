@@ -115,6 +115,7 @@ fn window(state: &State, plan: &mut Plan, choice: &Choice<'_>) -> Option<usize> 
     let entry = find(&plan.entries, task.address(), task.pid());
     let Plan {
         nodes,
+        resident,
         distances,
         faults: row,
         ..
@@ -136,12 +137,13 @@ fn window(state: &State, plan: &mut Plan, choice: &Choice<'_>) -> Option<usize> 
     let topology = Topology::new(nodes.len(), distances, |node| {
         nodes.get(node).is_some_and(Node::has_cpus)
     });
+    let start = entry.map_or(resident.len(), |entry| entry.row * nodes.len());
     let snapshot = Snapshot {
         topology,
         nodes,
         tasks: &[asked],
         faults: row,
-        resident: &[],
+        resident: resident.get(start..).unwrap_or(&[]),
         params: state.settings.params,
     };
     let planned = entry.and_then(|entry| entry.planned);

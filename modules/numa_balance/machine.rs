@@ -4,7 +4,10 @@
 
 use crate::plan::{find, Entry};
 use kernel::prelude::*;
-use tackle::numa::{self, Task};
+use tackle::{
+    numa::{self, Task},
+    task,
+};
 use tackle_core::numa::{
     policy::{
         self, Decision, Faults, Group, Node, NodeSet, Params, Planned, Room, Scratch, Snapshot,
@@ -23,6 +26,10 @@ pub(crate) struct Machine {
     /// By the index of the task: its entry of the next plan, which has no decision yet.
     pub(crate) entries: KVVec<Entry>,
     faults: KVVec<Faults>,
+    /// For each task and node the pages that cannot move.
+    pub(crate) resident: KVVec<u32>,
+    /// By node: the pages of hugetlbfs of one process.
+    hugetlb: KVVec<u64>,
     pub(crate) decisions: KVVec<Decision>,
     /// How many tasks had no room.
     pub(crate) left_out: usize,
@@ -63,6 +70,8 @@ impl Machine {
             ids: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
             entries: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
             faults: KVVec::with_capacity(max_tasks * nodes, GFP_KERNEL)?,
+            resident: KVVec::with_capacity(max_tasks * nodes, GFP_KERNEL)?,
+            hugetlb: filled(nodes)?,
             decisions: filled(max_tasks)?,
             left_out: 0,
             planned: filled(max_tasks)?,
@@ -80,7 +89,7 @@ impl Machine {
         })
     }
 
-    /// Reads the nodes and all tasks that have faults. `last` are the entries of the plan before.
+    /// Reads the nodes and all tasks that have faults or huge pages of hugetlbfs. `last` are the entries of the plan before.
     pub(crate) fn read(&mut self, last: &[Entry], now_ms: u64) {
         for (node, entry) in self.nodes.iter_mut().enumerate() {
             *entry = Node {
@@ -98,6 +107,35 @@ impl Machine {
         self.left_out = 0;
         // No memory is allocated in the RCU read section of the walk.
         numa::each_task(|task| self.add(task, last, now_ms));
+        self.count_resident();
+    }
+
+    /// Counts the pages of each task that cannot move, by node: those of hugetlbfs.
+    fn count_resident(&mut self) {
+        self.resident.clear();
+        // Threads of a process follow each other, so each address space is read once.
+        let mut process = None;
+        for (entry, id) in self.entries.iter().zip(self.ids.iter()) {
+            if entry.hugetlb > 0 && process != Some(id.tgid) {
+                process = Some(id.tgid);
+                self.hugetlb.fill(0);
+                if let Some(task) = task::find(id.pid) {
+                    // If the process has ended, or changes its address space just now, none of its
+                    // pages count in this plan.
+                    let _ = numa::count_hugetlb(&task, &mut self.hugetlb);
+                }
+            }
+            let all: u64 = self.hugetlb.iter().sum();
+            for &pages in self.hugetlb.iter() {
+                // In parts of 2^16, so that the product has room.
+                let part = (pages << 16).checked_div(all).unwrap_or(0);
+                let share = u32::try_from((entry.hugetlb * part) >> 16);
+                // It has room for all tasks.
+                let _ = self
+                    .resident
+                    .push_within_capacity(share.unwrap_or(u32::MAX));
+            }
+        }
     }
 
     fn add(&mut self, task: Task<'_>, last: &[Entry], now_ms: u64) {
@@ -105,7 +143,11 @@ impl Machine {
         if let Some(entry) = self.nodes.get_mut(node) {
             entry.load = entry.load.saturating_add(load);
         }
-        if !task.has_mm() || task.is_exiting() || !task.has_faults() {
+        if !task.has_mm() || task.is_exiting() {
+            return;
+        }
+        let hugetlb = task.hugetlb_share();
+        if !task.has_faults() && hugetlb == 0 {
             return;
         }
         let (id, address) = (task.id(), task.address());
@@ -122,6 +164,8 @@ impl Machine {
             pid: id.pid,
             node,
             planned: None,
+            row: self.entries.len(),
+            hugetlb,
             moved_ms,
         };
         if self.entries.push_within_capacity(entry).is_err() {
@@ -161,7 +205,7 @@ impl Machine {
             nodes,
             tasks: &self.tasks,
             faults: &self.faults,
-            resident: &[],
+            resident: &self.resident,
             params,
         };
         let mut scratch = Scratch {

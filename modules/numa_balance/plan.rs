@@ -16,6 +16,10 @@ pub(crate) struct Entry {
     pub(crate) node: usize,
     /// The node where it is to run; [`None`] if the plan leaves it alone.
     pub(crate) planned: Option<usize>,
+    /// Which of the tasks it is in the snapshot of the plan.
+    pub(crate) row: usize,
+    /// Its share of the pages of hugetlbfs in its address space.
+    pub(crate) hugetlb: u64,
     /// When it came to a node that a plan had for it, in ms; 0 if it did not.
     pub(crate) moved_ms: u64,
 }
@@ -36,6 +40,8 @@ pub(crate) struct Plan {
     /// By the address of the task, in rising order.
     pub(crate) entries: KVVec<Entry>,
     pub(crate) nodes: KVVec<Node>,
+    /// For each task and node the pages that cannot move; [`Entry::row`] is the number of the row.
+    pub(crate) resident: KVVec<u32>,
     /// The distances of the nodes, a row after the other.
     pub(crate) distances: KVVec<u8>,
     /// Room for the faults of one task.
@@ -53,6 +59,7 @@ impl Plan {
     pub(crate) fn new(nodes: usize, max_tasks: usize) -> Result<Self> {
         Ok(Self {
             entries: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
+            resident: KVVec::with_capacity(max_tasks * nodes, GFP_KERNEL)?,
             nodes: KVVec::from_elem(Node::default(), nodes, GFP_KERNEL)?,
             distances: KVVec::from_elem(0, nodes * nodes, GFP_KERNEL)?,
             faults: KVVec::from_elem(Faults::default(), nodes, GFP_KERNEL)?,

@@ -75,6 +75,7 @@ pub(crate) fn status(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     writeln!(f, "left_out {left_out}")?;
     writeln!(f, "plans {}", counters.plans.sum())?;
     writeln!(f, "preferred {}", counters.preferred.sum())?;
+    writeln!(f, "moved {}", counters.moved.sum())?;
     writeln!(f, "windows {}", counters.windows.sum())?;
     let lost = state.plan.lock().lost;
     writeln!(f, "decisions_lost {lost}")?;

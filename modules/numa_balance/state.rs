@@ -81,6 +81,7 @@ pub(crate) struct Counters {
     pub(crate) denied: Counter,
     pub(crate) sped_up: Counter,
     pub(crate) preferred: Counter,
+    pub(crate) moved: Counter,
 }
 
 impl Counters {
@@ -97,6 +98,7 @@ impl Counters {
             denied: Counter::new()?,
             sped_up: Counter::new()?,
             preferred: Counter::new()?,
+            moved: Counter::new()?,
         })
     }
 }
@@ -299,25 +301,42 @@ impl Planning {
             let _ = self.last.push_within_capacity(entry);
         }
         let mut plan = state.plan.lock();
-        // Afterwards `next` has the memory of the old plan.
+        // Afterwards the thread has the memory of the old plan, for the next one.
         core::mem::swap(&mut plan.entries, &mut self.next);
+        core::mem::swap(&mut plan.resident, &mut self.machine.resident);
         plan.nodes.copy_from_slice(&self.machine.nodes);
     }
 
-    /// Sets the preferred nodes that the plan changes.
+    /// Sets the preferred nodes that the plan changes. Moves the tasks that the kernel has left where
+    /// they were since the last plan, because their memory takes no hinting faults.
     fn apply(&self, state: &State) {
         if state.settings.advises {
             return;
         }
         for shown in self.shown.iter() {
-            let Some(node) = shown.target.filter(|&node| shown.preferred != Some(node)) else {
+            let Some(node) = shown.target else {
                 continue;
             };
+            let is_unmovable = matches!(shown.reason, Some(Reason::FollowsUnmovable { .. }));
+            let is_set = shown.preferred == Some(node);
+            if is_set && !(is_unmovable && shown.node != node) {
+                continue;
+            }
             let found = task::find(shown.id.pid).filter(|found| task::address(found) == shown.task);
-            // This fails if the task has ended since the plan was made, or if its mask excludes the
-            // node now. Its preferred node stays as it is then.
-            if found.is_some_and(|found| numa::set_preferred_node(&found, node).is_ok()) {
-                state.counters.preferred.increment();
+            let Some(found) = found else {
+                continue;
+            };
+            // Both fail if the task has ended since the plan was made, or if its mask excludes the
+            // node now. The task stays as it is then. A move also fails if no CPU is idle; the next
+            // plan tries it again.
+            let (result, counter) = if is_set {
+                (numa::move_to_node(&found, node), &state.counters.moved)
+            } else {
+                let result = numa::set_preferred_node(&found, node);
+                (result, &state.counters.preferred)
+            };
+            if result.is_ok() {
+                counter.increment();
             }
         }
     }

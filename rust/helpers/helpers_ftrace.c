@@ -7,6 +7,7 @@
 #include "fault.c"
 #include "ftrace.c"
 #include "ftrace-exit.c"
+#include "mm.c"
 #include "module.c"
 #include "numa.c"
 #include "percpu.c"

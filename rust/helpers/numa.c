@@ -136,6 +136,13 @@ int rust_helper_task_may_run_on(struct task_struct *task, int node)
 	return err;
 }
 
+/* The first CPU of the node behind `cpu` on which the task may run; -1 if there is none. */
+int rust_helper_next_cpu_of(struct task_struct *task, int node, int cpu)
+{
+	cpu = cpumask_next_and(cpu, READ_ONCE(task->cpus_ptr), cpumask_of_node(node));
+	return cpu < nr_cpu_ids ? cpu : -1;
+}
+
 #ifdef CONFIG_NUMA_BALANCING
 int rust_helper_folio_nid(void *folio)
 {

@@ -64,6 +64,28 @@ fn a_window_keeps_the_plan_unless_the_memory_speaks_against_it() {
 }
 
 #[test]
+fn a_window_leaves_a_task_at_its_unmovable_memory() {
+    let mut machine = two_nodes();
+    let task = machine.task(1, &[(0, 100)]);
+    machine.resident[task][1] = 512;
+    let chosen = machine.window(None).expect("it has accesses");
+    assert_eq!(chosen.node, 1);
+    // A task without faults goes there.
+    let mut machine = two_nodes();
+    let task = machine.task(0, &[]);
+    machine.resident[task][1] = 512;
+    let decision = machine.decide()[task];
+    let follows = Reason::FollowsUnmovable {
+        node: 1,
+        percent: 100,
+    };
+    assert_eq!(
+        (decision.action, decision.reason),
+        (Action::Move(1), follows)
+    );
+}
+
+#[test]
 fn crossed_tasks_are_exchanged() {
     let mut machine = Machine::full(2, 1);
     machine.task(0, &[(1, 100)]);

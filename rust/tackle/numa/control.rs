@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements [`Control`] and [`set_preferred_node`], by which a module changes the balancing of
-//! single tasks.
+//! Implements [`Control`], [`set_preferred_node`] and [`move_to_node`], by which a module changes the
+//! balancing of single tasks.
 //!
-//! C source: `task_numa_work()` in `kernel/sched/fair.c`, `sched_setnuma()` in
-//! `kernel/sched/core.c`
+//! C source: `task_numa_work()` in `kernel/sched/fair.c`, `sched_setnuma()` and `migrate_task_to()`
+//! in `kernel/sched/core.c`
 
 use super::{
     node::{cpus, is_online},
     overrides::{self, Decider, Role},
     Task,
 };
-use crate::{bindings, ftrace::Call};
+use crate::{bindings, call_at::call_at, ftrace::Call, symbol::Unexported};
 use core::ptr::NonNull;
-use kernel::{prelude::*, sync::Arc};
+use kernel::{error::to_result, ffi::c_int, prelude::*, sync::Arc};
 
 /// Decides about the balancing of tasks, for a [`Control`].
 ///
@@ -95,6 +95,17 @@ impl<T: Controller> Drop for Control<T> {
 ///
 /// May sleep.
 pub fn set_preferred_node(task: &kernel::task::Task, node: usize) -> Result {
+    overrides::find_setnuma()?;
+    check(task, node)?;
+    let task = NonNull::new(task.as_ptr()).ok_or(ESRCH)?;
+    // SAFETY: The caller has a reference to the task.
+    let task = unsafe { Task::new(task) };
+    overrides::set_preferred(task, Some(node));
+    Ok(())
+}
+
+/// Checks that a task may run on a node. The errors are those of [`set_preferred_node`].
+fn check(task: &kernel::task::Task, node: usize) -> Result {
     if !is_online(node) {
         return Err(ENXIO);
     }
@@ -102,15 +113,53 @@ pub fn set_preferred_node(task: &kernel::task::Task, node: usize) -> Result {
         return Err(ENODEV);
     }
     let id = i32::try_from(node).map_err(|_| ENXIO)?;
-    overrides::find_setnuma()?;
     // SAFETY: The task is valid, and the node is online.
-    match unsafe { bindings::task_may_run_on(task.as_ptr(), id) } {
-        0 => {}
-        errno => return Err(Error::from_errno(errno)),
+    to_result(unsafe { bindings::task_may_run_on(task.as_ptr(), id) })
+}
+
+/// `int migrate_task_to(struct task_struct *p, int target_cpu)`
+static MIGRATE_TASK_TO: Unexported = Unexported::new(c"migrate_task_to");
+/// `int idle_cpu(int cpu)`
+static IDLE_CPU: Unexported = Unexported::new(c"idle_cpu");
+
+/// Moves a task to an idle CPU of a node.
+///
+/// The kernel moves a task to its preferred node at the task's next hinting fault. This function is
+/// for tasks whose memory takes no hinting faults. The load balancer of the scheduler may move the
+/// task again at any time.
+///
+/// # Errors
+///
+/// - `ENXIO`, `ENODEV`, `EPERM` and `ESRCH`: as [`set_preferred_node`].
+/// - `EBUSY`: none of the node's CPUs on which the task may run is idle.
+/// - `ENOENT`: the kernel has no `migrate_task_to()` or no `idle_cpu()`, or the CPU of the task has
+///   just gone offline.
+/// - `EINVAL`: the CPUs on which the task may run have just changed.
+/// - `ENOMEM`: there is no memory for the look-up of the functions.
+///
+/// # Context
+///
+/// May sleep.
+pub fn move_to_node(task: &kernel::task::Task, node: usize) -> Result {
+    let (migrate, is_idle) = (MIGRATE_TASK_TO.find()?, IDLE_CPU.find()?);
+    check(task, node)?;
+    let id = i32::try_from(node).map_err(|_| ENXIO)?;
+    let mut cpu = -1;
+    loop {
+        // SAFETY: The task is valid, and the node is online.
+        cpu = unsafe { bindings::next_cpu_of(task.as_ptr(), id, cpu) };
+        // Behind the last one the helper returns -1.
+        let number = usize::try_from(cpu).map_err(|_| EBUSY)?;
+        // SAFETY: The function takes the number of a possible CPU, and may be called in any
+        // context.
+        // CAST: An `int` is the lower 32 bits of its register.
+        if unsafe { call_at(is_idle, [number, 0, 0, 0, 0, 0]) } as c_int == 0 {
+            continue;
+        }
+        let task = task.as_ptr().expose_provenance();
+        // SAFETY: The function takes a task to which the caller has a reference, and the number of
+        // a possible CPU. It may sleep, as may this function.
+        // CAST: As above.
+        return to_result(unsafe { call_at(migrate, [task, number, 0, 0, 0, 0]) } as c_int);
     }
-    let task = NonNull::new(task.as_ptr()).ok_or(ESRCH)?;
-    // SAFETY: The caller has a reference to the task.
-    let task = unsafe { Task::new(task) };
-    overrides::set_preferred(task, Some(node));
-    Ok(())
 }

@@ -4,7 +4,8 @@
 //! tasks for NUMA balancing.
 //!
 //! C source: `sched_setnuma()`, `migrate_task_to()` and `migrate_swap()` in
-//! `kernel/sched/core.c`. Only NUMA balancing in `kernel/sched/fair.c` calls the latter two.
+//! `kernel/sched/core.c`. Of the kernel only NUMA balancing (`kernel/sched/fair.c`) calls
+//! the latter two; [`move_to_node`](super::move_to_node) calls `migrate_task_to()`.
 
 use super::{node, node::index, registration::Shared, Observer, Task};
 use crate::{
@@ -195,10 +196,14 @@ impl<T: Observer> ExitHandler for OnMove<T> {
 
     #[inline]
     fn entry(&self, call: &Call) -> Option<Before> {
+        let address = call.argument(0)?;
+        // SAFETY: The callers have a reference to the task.
+        let task = unsafe { task(address) }?;
         Some(Before {
-            task: call.argument(0)?,
+            task: address,
             other: 0,
-            source: node::this_node(),
+            // CAST: At most 1024.
+            source: task.node() as c_int,
             target: node_of(call.argument(1)?),
         })
     }

@@ -232,6 +232,17 @@ impl Task<'_> {
         unsafe { bindings::task_rss_share(self.as_ptr()) as u64 }
     }
 
+    /// Returns the pages of hugetlbfs in the task's address space, in pages of `PAGE_SIZE`, divided
+    /// by the number of its process's threads; 0 if it has no address space.
+    ///
+    /// # Context
+    ///
+    /// As [`Task::resident_share`].
+    pub fn hugetlb_share(self) -> u64 {
+        // SAFETY: By the type invariants.
+        unsafe { bindings::task_hugetlb_share(self.as_ptr()) as u64 }
+    }
+
     /// Returns whether the task may run on a CPU of `node`; false if the node has no CPU.
     #[inline]
     pub fn can_run_on(self, node: usize) -> bool {

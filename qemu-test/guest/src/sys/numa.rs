@@ -307,6 +307,25 @@ impl Eager {
     }
 }
 
+/// Reserves huge pages of 2 MiB on each node, as long as the value lives. Returns [`None`] if the
+/// kernel has no hugetlbfs.
+///
+/// # Errors
+///
+/// sysfs cannot be read or written.
+pub fn reserve_huge_pages(count: usize) -> Result<Option<Settings>> {
+    let count = count.to_string();
+    let file = |node| -> PathBuf {
+        let folder = "/sys/devices/system/node/node";
+        format!("{folder}{node}/hugepages/hugepages-2048kB/nr_hugepages").into()
+    };
+    let files: Vec<_> = (0..nodes()?).map(|node| (file(node), &*count)).collect();
+    if files.iter().any(|(path, _)| !path.exists()) {
+        return Ok(None);
+    }
+    Settings::new(&files).map(Some)
+}
+
 /// Keeps the kernel from using huge pages as long as the value lives.
 pub struct SmallPages {
     _settings: Option<Settings>,

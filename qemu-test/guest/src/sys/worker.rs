@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{id, Command, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,6 +18,8 @@ use anyhow::{bail, ensure, Context, Result};
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
+use tackle_arena::arena;
+use tackle_pages::{Pages, Size};
 
 use super::cmd::{self, Kept};
 use super::{debugfs, numa, wait_for};
@@ -33,6 +35,9 @@ pub struct Args {
     /// Node that gets the memory
     #[arg(long, default_value_t = 1)]
     memory: usize,
+    /// Huge pages of hugetlbfs on the same node, in MiB; the first thread uses them
+    #[arg(long, default_value_t = 0)]
+    huge_mib: usize,
     /// Node that runs the threads
     #[arg(long, default_value_t = 0)]
     run: usize,
@@ -84,6 +89,9 @@ pub fn work(args: &Args) -> Result<()> {
     pin(if has_cpu { args.memory } else { args.run })?;
     let mut memory = vec![0u8; args.mib << 20];
     touch(&mut memory);
+    let huge = huge_pages(args.huge_mib)?;
+    let huge = huge.as_ref().map_or(&[][..], Pages::words);
+    touch_words(huge);
     if !has_cpu {
         // migrate_pages(2), which leaves the policy as it is.
         cmd::run(&format!("migratepages {} all {}", id(), args.memory))?;
@@ -113,11 +121,11 @@ pub fn work(args: &Args) -> Result<()> {
         let mut ends = args.first_ends.then(|| signalled.clone());
         for part in parts {
             let stop = ends.take();
-            scope.spawn(move || touch_until(part, end, stop.as_deref()));
+            scope.spawn(move || touch_until(part, &[], end, stop.as_deref()));
         }
         if let Some(part) = own {
             let stop = args.then_exec.then_some(&*signalled);
-            touch_until(part, end, stop);
+            touch_until(part, huge, end, stop);
         }
     });
     if args.then_exec {
@@ -144,10 +152,29 @@ fn unpin_thread(thread: Pid) -> Result<()> {
     sched_setaffinity(thread, &cpus).context("cannot let a thread run on all processors")
 }
 
-/// Touches memory until `end`, or until `stop` is set.
-fn touch_until(memory: &mut [u8], end: Instant, stop: Option<&AtomicBool>) {
+/// Maps so many MiB of huge pages; none for 0.
+fn huge_pages(mib: usize) -> Result<Option<Pages>> {
+    if mib == 0 {
+        return Ok(None);
+    }
+    let address = arena(0).context("there is no arena")?;
+    let pages = Pages::map(address as usize, mib << 20, Size::Huge);
+    let pages = pages.with_context(|| format!("cannot map {mib} MiB of huge pages"))?;
+    Ok(Some(pages))
+}
+
+/// Touches memory and huge pages until `end`, or until `stop` is set.
+fn touch_until(memory: &mut [u8], huge: &[AtomicU64], end: Instant, stop: Option<&AtomicBool>) {
     while Instant::now() < end && !stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
         touch(memory);
+        touch_words(huge);
+    }
+}
+
+/// As [`touch`], for memory of atomic words.
+fn touch_words(words: &[AtomicU64]) {
+    for page in words.chunks(PAGE / size_of::<AtomicU64>()) {
+        page[0].fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -164,9 +191,13 @@ fn touch(memory: &mut [u8]) {
 ///
 /// The node has no processor.
 pub fn pin(node: usize) -> Result<()> {
+    pin_thread(Pid::from_raw(0), node)
+}
+
+fn pin_thread(thread: Pid, node: usize) -> Result<()> {
     let mut cpus = CpuSet::new();
     cpus.set(numa::cpu_of(node)?)?;
-    sched_setaffinity(Pid::from_raw(0), &cpus).with_context(|| format!("cannot run on node {node}"))
+    sched_setaffinity(thread, &cpus).with_context(|| format!("cannot run on node {node}"))
 }
 
 /// A worker as its parent sees it; it ends with the value.
@@ -290,6 +321,15 @@ impl Worker {
     /// It is gone.
     pub fn unpin(&self) -> Result<()> {
         unpin_thread(Pid::from_raw(self.pid() as i32))
+    }
+
+    /// Binds its first thread to a processor of a node.
+    ///
+    /// # Errors
+    ///
+    /// It is gone, or the node has no processor.
+    pub fn pin(&self, node: usize) -> Result<()> {
+        pin_thread(Pid::from_raw(self.pid() as i32), node)
     }
 
     /// Stops it, so that its counts stand still.

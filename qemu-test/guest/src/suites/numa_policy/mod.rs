@@ -19,6 +19,7 @@ use super::numa::{await_a_scan, await_scans, need_balancing, LIMIT};
 use advise::{advice_changes_nothing, the_command_advises};
 use place::{
     a_changed_phase_is_scanned_faster, a_kept_node_is_kept, a_window_decides_between_two_plans,
+    huge_pages_attract_their_task,
 };
 pub use place::{a_crossed_pair_is_placed, bound_memory_attracts_its_task};
 use register::{
@@ -33,6 +34,7 @@ pub const SUITE: Suite = Suite {
     tests: list![
         a_crossed_pair_is_placed,
         bound_memory_attracts_its_task,
+        huge_pages_attract_their_task,
         a_changed_phase_is_scanned_faster,
         a_window_decides_between_two_plans,
         a_kept_node_is_kept,

@@ -4,7 +4,7 @@
 
 use anyhow::{ensure, Result};
 
-use crate::suite::Context;
+use crate::suite::{skip, Context};
 use crate::sys::kernel::patience;
 use crate::sys::numa::{self, Eager, Sched};
 use crate::sys::numa_balance::{self, MODULE};
@@ -55,6 +55,42 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     ensure!(moved == 0, "expected no page to move, got {moved}");
     drop((worker, eager));
     stack.unload()
+}
+
+/// Memory of hugetlbfs takes no hinting faults. The kernel alone never moves its task.
+pub(super) fn huge_pages_attract_their_task(context: &mut Context<'_>) -> Result<()> {
+    need_nodes()?;
+    let Some(reserved) = numa::reserve_huge_pages(4)? else {
+        return skip("the kernel has no hugetlbfs");
+    };
+    let stack = module::stack(MODULE, EAGER)?;
+    let eager = Eager::new()?;
+    let worker = Worker::with("--mib 1 --huge-mib 8 --memory 1 --run 0")?;
+    let process = worker.pid().to_string();
+    worker.unpin()?;
+    let decision = wait_for("a decision for the huge pages", patience(LIMIT), || {
+        let mut all = numa_balance::decisions("decisions")?.into_iter();
+        let found =
+            all.find(|one| one.word("pid") == process && one.word("reason") == "follows_unmovable");
+        if found.is_none() && numa::runs_on(worker.pid())? == 1 {
+            // It came there by chance, so there is nothing to decide. Begin anew.
+            worker.pin(0)?;
+            worker.unpin()?;
+        }
+        Ok(found)
+    })?;
+    context.note(&decision.why)?;
+    let target = decision.word("target");
+    ensure!(target == "1", "expected node 1, got {decision:?}");
+    wait_for("the task to come to its pages", patience(LIMIT), || {
+        Ok((numa::runs_on(worker.pid())? == 1).then_some(()))
+    })?;
+    let moved = numa_balance::number("status", "moved")?;
+    context.note(format!("{moved} tasks moved without a hinting fault"))?;
+    drop((worker, eager));
+    stack.unload()?;
+    drop(reserved);
+    Ok(())
 }
 
 /// All memory of a process is suddenly on the other node. The kernel's rules scan more slowly then.

@@ -3,7 +3,7 @@
 //! The workloads: processes, where they and their memory are at first, and the best place for
 //! them.
 
-use anyhow::{ensure, Result};
+use anyhow::{ensure, Context as _, Result};
 
 use crate::sys::debugfs::Settings;
 use crate::sys::numa;
@@ -136,18 +136,12 @@ impl Case {
     /// # Errors
     ///
     /// The kernel has no huge pages of this size.
-    pub fn reserve(&self, machine: Machine) -> Result<Option<Settings>> {
+    pub fn reserve(&self) -> Result<Option<Settings>> {
         if self.name != HUGE {
             return Ok(None);
         }
-        let folder = "/sys/devices/system/node/node";
-        let file = |node| format!("{folder}{node}/hugepages/hugepages-2048kB/nr_hugepages").into();
-        let files: Vec<_> = machine
-            .all()
-            .into_iter()
-            .map(|node| (file(node), "4"))
-            .collect();
-        Settings::new(&files).map(Some)
+        let reserved = numa::reserve_huge_pages(4)?;
+        reserved.context("the kernel has no hugetlbfs").map(Some)
     }
 }
 

@@ -109,7 +109,7 @@ fn follow(
     policy: Policy,
     time: Duration,
 ) -> Result<Outcome> {
-    let (_quiet, _reserved) = (quiet()?, case.reserve(machine)?);
+    let (_quiet, _reserved) = (quiet()?, case.reserve()?);
     let lines = case.command_lines(machine, policy == Policy::Pinned);
     let processes = lines.iter().map(|line| Process::start(line));
     let mut processes = processes.collect::<Result<Vec<_>>>()?;
