@@ -12,7 +12,7 @@
 //!
 //! A kernel thread takes a snapshot of the machine each `interval_ms`, makes a plan, and sets the
 //! preferred nodes that the plan changes. The kernel then moves the tasks, with its own checks of
-//! the balance of load. Between two plans, hooks decide about a task whose scan window closes, and
+//! the balance of load. The module itself moves tasks with pages of hugetlbfs. Between two plans, hooks decide about a task whose scan window closes, and
 //! about the pages of hinting faults. With `advise=1` the module plans and changes nothing.
 //!
 //! When the module is unloaded, the kernel goes on with its own rules. `Documentation/numa.rst`
@@ -30,6 +30,8 @@ mod plan;
 mod show;
 #[path = "numa_balance/state.rs"]
 mod state;
+#[path = "numa_balance/unmovable.rs"]
+mod unmovable;
 
 use answers::Answers;
 use kernel::{prelude::*, sync::Arc};
@@ -76,6 +78,10 @@ tackle::module! {
             default: 1,
             description: "1: scan memory that mbind() has bound, too. 0: do not",
         },
+        hugetlb: u32 {
+            default: 1,
+            description: "1: let pages of hugetlbfs attract their task. 0: do not",
+        },
         max_tasks: u32 {
             default: 1024,
             description: "Tasks in a plan, 16 to 65536",
@@ -107,6 +113,7 @@ fn settings() -> Result<Settings> {
         interval_ms: bounded("interval_ms", given::interval_ms.value(), 100, 60_000)?,
         scan_min_ms: bounded("scan_min_ms", given::scan_min_ms.value(), 10, 60_000)?,
         sees_bound: bounded("bound", given::bound.value(), 0, 1)? == 1,
+        sees_hugetlb: bounded("hugetlb", given::hugetlb.value(), 0, 1)? == 1,
         // CAST: A `usize` has 64 bits.
         max_tasks: bounded("max_tasks", given::max_tasks.value(), 16, 65_536)? as usize,
     })

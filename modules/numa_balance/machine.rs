@@ -2,12 +2,13 @@
 
 //! Implements the snapshot of the machine, and the memory in which a plan is made.
 
-use crate::plan::{find, Entry};
-use kernel::prelude::*;
-use tackle::{
-    numa::{self, Task},
-    task,
+use crate::{
+    plan::{find, Entry},
+    state::Settings,
+    unmovable::Unmovable,
 };
+use kernel::prelude::*;
+use tackle::numa::{self, Task};
 use tackle_core::numa::{
     policy::{
         self, Decision, Faults, Group, Node, NodeSet, Params, Planned, Room, Scratch, Snapshot,
@@ -28,8 +29,7 @@ pub(crate) struct Machine {
     faults: KVVec<Faults>,
     /// For each task and node the pages that cannot move.
     pub(crate) resident: KVVec<u32>,
-    /// By node: the pages of hugetlbfs of one process.
-    hugetlb: KVVec<u64>,
+    unmovable: Unmovable,
     pub(crate) decisions: KVVec<Decision>,
     /// How many tasks had no room.
     pub(crate) left_out: usize,
@@ -48,7 +48,7 @@ pub(crate) struct Machine {
 }
 
 /// Makes a vector of `count` default values.
-fn filled<T: Clone + Default>(count: usize) -> Result<KVVec<T>> {
+pub(crate) fn filled<T: Clone + Default>(count: usize) -> Result<KVVec<T>> {
     Ok(KVVec::from_elem(T::default(), count, GFP_KERNEL)?)
 }
 
@@ -71,7 +71,7 @@ impl Machine {
             entries: KVVec::with_capacity(max_tasks, GFP_KERNEL)?,
             faults: KVVec::with_capacity(max_tasks * nodes, GFP_KERNEL)?,
             resident: KVVec::with_capacity(max_tasks * nodes, GFP_KERNEL)?,
-            hugetlb: filled(nodes)?,
+            unmovable: Unmovable::new(nodes, max_tasks)?,
             decisions: filled(max_tasks)?,
             left_out: 0,
             planned: filled(max_tasks)?,
@@ -89,8 +89,9 @@ impl Machine {
         })
     }
 
-    /// Reads the nodes and all tasks that have faults or huge pages of hugetlbfs. `last` are the entries of the plan before.
-    pub(crate) fn read(&mut self, last: &[Entry], now_ms: u64) {
+    /// Reads the nodes, and all tasks that have faults or pages of hugetlbfs. `last` are the entries
+    /// of the plan before.
+    pub(crate) fn read(&mut self, settings: &Settings, last: &[Entry], now_ms: u64) {
         for (node, entry) in self.nodes.iter_mut().enumerate() {
             *entry = Node {
                 cpus: numa::cpus(node),
@@ -106,39 +107,26 @@ impl Machine {
         self.faults.clear();
         self.left_out = 0;
         // No memory is allocated in the RCU read section of the walk.
-        numa::each_task(|task| self.add(task, last, now_ms));
-        self.count_resident();
-    }
-
-    /// Counts the pages of each task that cannot move, by node: those of hugetlbfs.
-    fn count_resident(&mut self) {
+        numa::each_task(|task| self.add(settings, task, last, now_ms));
         self.resident.clear();
-        // Threads of a process follow each other, so each address space is read once.
-        let mut process = None;
+        self.unmovable.begin(now_ms, settings.interval_ms);
         for (entry, id) in self.entries.iter().zip(self.ids.iter()) {
-            if entry.hugetlb > 0 && process != Some(id.tgid) {
-                process = Some(id.tgid);
-                self.hugetlb.fill(0);
-                if let Some(task) = task::find(id.pid) {
-                    // If the process has ended, or changes its address space just now, none of its
-                    // pages count in this plan.
-                    let _ = numa::count_hugetlb(&task, &mut self.hugetlb);
-                }
-            }
-            let all: u64 = self.hugetlb.iter().sum();
-            for &pages in self.hugetlb.iter() {
-                // In parts of 2^16, so that the product has room.
-                let part = (pages << 16).checked_div(all).unwrap_or(0);
-                let share = u32::try_from((entry.hugetlb * part) >> 16);
+            let pages = match entry.threads {
+                0 => None,
+                _ => self.unmovable.of(entry, id),
+            };
+            for node in 0..self.nodes.len() {
+                let pages = pages.and_then(|pages| pages.get(node)).copied();
+                let share = pages.unwrap_or(0) / u64::from(entry.threads.max(1));
                 // It has room for all tasks.
                 let _ = self
                     .resident
-                    .push_within_capacity(share.unwrap_or(u32::MAX));
+                    .push_within_capacity(u32::try_from(share).unwrap_or(u32::MAX));
             }
         }
     }
 
-    fn add(&mut self, task: Task<'_>, last: &[Entry], now_ms: u64) {
+    fn add(&mut self, settings: &Settings, task: Task<'_>, last: &[Entry], now_ms: u64) {
         let (node, load) = (task.node(), task.load());
         if let Some(entry) = self.nodes.get_mut(node) {
             entry.load = entry.load.saturating_add(load);
@@ -146,8 +134,14 @@ impl Machine {
         if !task.has_mm() || task.is_exiting() {
             return;
         }
-        let hugetlb = task.hugetlb_share();
-        if !task.has_faults() && hugetlb == 0 {
+        let runtime_ms = u32::try_from(task.runtime_ms()).unwrap_or(u32::MAX);
+        let threads = match settings.sees_hugetlb && task.is_fair() && task.has_hugetlb() {
+            true => task.threads(),
+            false => 0,
+        };
+        // Without faults there is nothing to plan for a task that sleeps or is young.
+        let is_busy = load > 0 && runtime_ms >= settings.params.runtime_ms;
+        if !task.has_faults() && (threads == 0 || !is_busy) {
             return;
         }
         let (id, address) = (task.id(), task.address());
@@ -165,7 +159,7 @@ impl Machine {
             node,
             planned: None,
             row: self.entries.len(),
-            hugetlb,
+            threads,
             moved_ms,
         };
         if self.entries.push_within_capacity(entry).is_err() {
@@ -179,7 +173,7 @@ impl Machine {
             node,
             preferred: task.preferred_node(),
             allowed: allowed(task, count),
-            runtime_ms: u32::try_from(task.runtime_ms()).unwrap_or(u32::MAX),
+            runtime_ms,
             // A task that sleeps now will run again.
             load: load.max(LOAD_ONE / 8),
             size_pages: task.resident_share(),

@@ -18,8 +18,8 @@ pub(crate) struct Entry {
     pub(crate) planned: Option<usize>,
     /// Which of the tasks it is in the snapshot of the plan.
     pub(crate) row: usize,
-    /// Its share of the pages of hugetlbfs in its address space.
-    pub(crate) hugetlb: u64,
+    /// The threads of its process if it has pages of hugetlbfs; 0 if it has none.
+    pub(crate) threads: u32,
     /// When it came to a node that a plan had for it, in ms; 0 if it did not.
     pub(crate) moved_ms: u64,
 }

@@ -33,6 +33,7 @@ pub(crate) struct Settings {
     pub(crate) interval_ms: u32,
     pub(crate) scan_min_ms: u32,
     pub(crate) sees_bound: bool,
+    pub(crate) sees_hugetlb: bool,
     pub(crate) max_tasks: usize,
 }
 
@@ -167,7 +168,7 @@ pub(crate) fn now_ms() -> u64 {
 
 impl Planning {
     fn read(&mut self, state: &State, now_ms: u64) {
-        self.machine.read(&self.last, now_ms);
+        self.machine.read(&state.settings, &self.last, now_ms);
         let reserve = state.settings.params.reserve;
         for (full, node) in state.full.iter().zip(self.machine.nodes.iter()) {
             let is_full = policy::is_full(node.free_pages, node.total_pages, reserve);
@@ -307,8 +308,8 @@ impl Planning {
         plan.nodes.copy_from_slice(&self.machine.nodes);
     }
 
-    /// Sets the preferred nodes that the plan changes. Moves the tasks that the kernel has left where
-    /// they were since the last plan, because their memory takes no hinting faults.
+    /// Sets the preferred nodes that the plan changes. Moves tasks with pages of hugetlbfs that are
+    /// not on their preferred node yet: they may have no hinting fault at which the kernel does it.
     fn apply(&self, state: &State) {
         if state.settings.advises {
             return;
@@ -317,9 +318,10 @@ impl Planning {
             let Some(node) = shown.target else {
                 continue;
             };
-            let is_unmovable = matches!(shown.reason, Some(Reason::FollowsUnmovable { .. }));
+            let entry = find(&self.last, shown.task, shown.id.pid);
+            let has_hugetlb = entry.is_some_and(|entry| entry.threads > 0);
             let is_set = shown.preferred == Some(node);
-            if is_set && !(is_unmovable && shown.node != node) {
+            if is_set && (!has_hugetlb || shown.node == node) {
                 continue;
             }
             let found = task::find(shown.id.pid).filter(|found| task::address(found) == shown.task);
@@ -327,8 +329,8 @@ impl Planning {
                 continue;
             };
             // Both fail if the task has ended since the plan was made, or if its mask excludes the
-            // node now. The task stays as it is then. A move also fails if no CPU is idle; the next
-            // plan tries it again.
+            // node now. The task stays as it is then. A move also fails if the task sleeps or no
+            // CPU is idle; the next plan tries it again.
             let (result, counter) = if is_set {
                 (numa::move_to_node(&found, node), &state.counters.moved)
             } else {

@@ -1,26 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
 #include <linux/mm.h>
-#include <linux/sched/signal.h>
 #include <linux/sched/task.h>
 
-/* The pages of hugetlbfs in the task's address space, divided by its threads. */
-unsigned long rust_helper_task_hugetlb_share(struct task_struct *task)
+/*
+ * Whether the task's address space has huge pages of hugetlbfs. The count is wrong for processes
+ * that share page tables, and can be below 0: the last process to unmap a page subtracts it, and
+ * the first process that touched it has added it.
+ */
+bool rust_helper_task_has_hugetlb(struct task_struct *task)
 {
-	unsigned long pages = 0;
+	bool has = false;
 
 #ifdef CONFIG_HUGETLB_PAGE
 	task_lock(task);
 	if (task->mm && !(task->flags & PF_KTHREAD))
-		pages = atomic_long_read(&task->mm->hugetlb_usage) / max(get_nr_threads(task), 1);
+		has = atomic_long_read(&task->mm->hugetlb_usage) != 0;
 	task_unlock(task);
 #endif
-	return pages;
-}
-
-unsigned long rust_helper_vma_kernel_pagesize(struct vm_area_struct *vma)
-{
-	return vma_kernel_pagesize(vma);
+	return has;
 }
 
 /* The node of the page that is mapped at an address, or NUMA_NO_NODE. With the mmap lock. */

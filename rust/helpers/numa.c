@@ -8,6 +8,7 @@
 #include <linux/nodemask.h>
 #include <linux/preempt.h>
 #include <linux/sched.h>
+#include <linux/sched/isolation.h>
 #include <linux/sched/numa_balancing.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -95,6 +96,11 @@ unsigned long rust_helper_task_rss_share(struct task_struct *task)
 	return pages;
 }
 
+unsigned int rust_helper_task_threads(struct task_struct *task)
+{
+	return get_nr_threads(task);
+}
+
 /* As task_may_run_on(), without a lock: for tasks that have an address space. */
 bool rust_helper_task_can_run_on(struct task_struct *task, int node)
 {
@@ -136,11 +142,18 @@ int rust_helper_task_may_run_on(struct task_struct *task, int node)
 	return err;
 }
 
-/* The first CPU of the node behind `cpu` on which the task may run; -1 if there is none. */
+/*
+ * The first CPU of the node behind `cpu` on which the task may run and that is not isolated from
+ * load balancing; -1 if there is none.
+ */
 int rust_helper_next_cpu_of(struct task_struct *task, int node, int cpu)
 {
-	cpu = cpumask_next_and(cpu, READ_ONCE(task->cpus_ptr), cpumask_of_node(node));
-	return cpu < nr_cpu_ids ? cpu : -1;
+	do {
+		cpu = cpumask_next_and(cpu, READ_ONCE(task->cpus_ptr), cpumask_of_node(node));
+		if (cpu >= nr_cpu_ids)
+			return -1;
+	} while (!housekeeping_cpu(cpu, HK_TYPE_DOMAIN));
+	return cpu;
 }
 
 #ifdef CONFIG_NUMA_BALANCING

@@ -70,6 +70,14 @@ fn a_window_leaves_a_task_at_its_unmovable_memory() {
     machine.resident[task][1] = 512;
     let chosen = machine.window(None).expect("it has accesses");
     assert_eq!(chosen.node, 1);
+    // A plan that has weighed it against the task's group is kept: else plan and window would
+    // contradict each other for ever, as this memory does not follow.
+    let mut machine = two_nodes();
+    let task = machine.task(0, &[(0, 1000)]);
+    machine.share(task);
+    machine.resident[task][1] = 1000;
+    let kept = machine.window(Some(0)).expect("it has accesses");
+    assert_eq!((kept.node, kept.reason), (0, None));
     // A task without faults goes there.
     let mut machine = two_nodes();
     let task = machine.task(0, &[]);

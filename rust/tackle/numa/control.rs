@@ -11,7 +11,7 @@ use super::{
     overrides::{self, Decider, Role},
     Task,
 };
-use crate::{bindings, call_at::call_at, ftrace::Call, symbol::Unexported};
+use crate::{bindings, call_at::call_at, ftrace::Call, symbol::Unexported, task};
 use core::ptr::NonNull;
 use kernel::{error::to_result, ffi::c_int, prelude::*, sync::Arc};
 
@@ -122,16 +122,19 @@ static MIGRATE_TASK_TO: Unexported = Unexported::new(c"migrate_task_to");
 /// `int idle_cpu(int cpu)`
 static IDLE_CPU: Unexported = Unexported::new(c"idle_cpu");
 
-/// Moves a task to an idle CPU of a node.
+/// Moves a task that is runnable to an idle CPU of a node, or to the CPU of the caller. Does nothing
+/// if it is on the node.
 ///
-/// The kernel moves a task to its preferred node at the task's next hinting fault. This function is
-/// for tasks whose memory takes no hinting faults. The load balancer of the scheduler may move the
-/// task again at any time.
+/// The kernel moves a task to its preferred node at the task's next hinting fault, with checks of
+/// the load balance. This function is for tasks whose memory takes no hinting faults, and has no
+/// such checks. CPUs that are isolated from load balancing (`isolcpus=`) are left out. The load
+/// balancer of the scheduler may move the task again at any time.
 ///
 /// # Errors
 ///
 /// - `ENXIO`, `ENODEV`, `EPERM` and `ESRCH`: as [`set_preferred_node`].
-/// - `EBUSY`: none of the node's CPUs on which the task may run is idle.
+/// - `EAGAIN`: the task sleeps, or could not be moved at this moment.
+/// - `EBUSY`: none of the node's CPUs on which the task may run is idle or that of the caller.
 /// - `ENOENT`: the kernel has no `migrate_task_to()` or no `idle_cpu()`, or the CPU of the task has
 ///   just gone offline.
 /// - `EINVAL`: the CPUs on which the task may run have just changed.
@@ -144,6 +147,14 @@ pub fn move_to_node(task: &kernel::task::Task, node: usize) -> Result {
     let (migrate, is_idle) = (MIGRATE_TASK_TO.find()?, IDLE_CPU.find()?);
     check(task, node)?;
     let id = i32::try_from(node).map_err(|_| ENXIO)?;
+    // SAFETY: The caller has a reference to the task.
+    let state = unsafe { Task::new(NonNull::new(task.as_ptr()).ok_or(ESRCH)?) };
+    if state.node() == node {
+        return Ok(());
+    }
+    if !state.is_runnable() {
+        return Err(EAGAIN);
+    }
     let mut cpu = -1;
     loop {
         // SAFETY: The task is valid, and the node is online.
@@ -153,13 +164,21 @@ pub fn move_to_node(task: &kernel::task::Task, node: usize) -> Result {
         // SAFETY: The function takes the number of a possible CPU, and may be called in any
         // context.
         // CAST: An `int` is the lower 32 bits of its register.
-        if unsafe { call_at(is_idle, [number, 0, 0, 0, 0, 0]) } as c_int == 0 {
+        let is_idle = unsafe { call_at(is_idle, [number, 0, 0, 0, 0, 0]) } as c_int != 0;
+        // The CPU of the caller is not idle, but may have no other work.
+        if !is_idle && number != task::cpu() as usize {
             continue;
         }
-        let task = task.as_ptr().expose_provenance();
+        let address = task.as_ptr().expose_provenance();
         // SAFETY: The function takes a task to which the caller has a reference, and the number of
         // a possible CPU. It may sleep, as may this function.
         // CAST: As above.
-        return to_result(unsafe { call_at(migrate, [task, number, 0, 0, 0, 0]) } as c_int);
+        to_result(unsafe { call_at(migrate, [address, number, 0, 0, 0, 0]) } as c_int)?;
+        // It also returns 0 if the task has left its CPU, or cannot leave it now.
+        return if state.node() == node {
+            Ok(())
+        } else {
+            Err(EAGAIN)
+        };
     }
 }

@@ -7,7 +7,12 @@
 use super::node::{index, nodes};
 use crate::{bindings, symbol::Unexported, task};
 use core::{marker::PhantomData, ptr::NonNull};
-use kernel::{bindings::task_struct, ffi::c_void, prelude::*, sync::aref::ARef};
+use kernel::{
+    bindings::{task_struct, SCHED_BATCH, SCHED_IDLE, SCHED_NORMAL},
+    ffi::c_void,
+    prelude::*,
+    sync::aref::ARef,
+};
 use tackle_core::numa::TaskId;
 
 /// `pid_t task_numa_group_id(struct task_struct *p)`
@@ -232,15 +237,39 @@ impl Task<'_> {
         unsafe { bindings::task_rss_share(self.as_ptr()) as u64 }
     }
 
-    /// Returns the pages of hugetlbfs in the task's address space, in pages of `PAGE_SIZE`, divided
-    /// by the number of its process's threads; 0 if it has no address space.
+    /// Returns whether the task's address space has pages of hugetlbfs that the process was the first
+    /// to touch. A process that shares page tables of hugetlbfs with the one that touched them first
+    /// can have none by this count.
     ///
     /// # Context
     ///
     /// As [`Task::resident_share`].
-    pub fn hugetlb_share(self) -> u64 {
+    pub fn has_hugetlb(self) -> bool {
         // SAFETY: By the type invariants.
-        unsafe { bindings::task_hugetlb_share(self.as_ptr()) as u64 }
+        unsafe { bindings::task_has_hugetlb(self.as_ptr()) }
+    }
+
+    /// Returns the number of threads of the task's process.
+    #[inline]
+    pub fn threads(self) -> u32 {
+        // SAFETY: By the type invariants. A task keeps its signal struct until it is freed.
+        unsafe { bindings::task_threads(self.as_ptr()) }
+    }
+
+    /// Returns whether the task has one of the policies `SCHED_NORMAL`, `SCHED_BATCH` and
+    /// `SCHED_IDLE`. The kernel balances only such tasks among nodes.
+    #[inline]
+    pub fn is_fair(self) -> bool {
+        // SAFETY: By the type invariants.
+        let policy = unsafe { (&raw const (*self.as_ptr()).policy).read_volatile() };
+        matches!(policy, SCHED_NORMAL | SCHED_BATCH | SCHED_IDLE)
+    }
+
+    /// Returns whether the task runs or waits for a CPU.
+    #[inline]
+    pub(super) fn is_runnable(self) -> bool {
+        // SAFETY: By the type invariants.
+        unsafe { (&raw const (*self.as_ptr()).on_rq).read_volatile() != 0 }
     }
 
     /// Returns whether the task may run on a CPU of `node`; false if the node has no CPU.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::LazyLock;
 
-use anyhow::{Context, Result};
+use anyhow::{ensure, Context, Result};
 use nix::sched::{sched_setaffinity, CpuSet};
 use nix::unistd::Pid;
 use regex::Regex;
@@ -312,7 +312,7 @@ impl Eager {
 ///
 /// # Errors
 ///
-/// sysfs cannot be read or written.
+/// sysfs cannot be read or written, or a node has too little memory.
 pub fn reserve_huge_pages(count: usize) -> Result<Option<Settings>> {
     let count = count.to_string();
     let file = |node| -> PathBuf {
@@ -323,7 +323,16 @@ pub fn reserve_huge_pages(count: usize) -> Result<Option<Settings>> {
     if files.iter().any(|(path, _)| !path.exists()) {
         return Ok(None);
     }
-    Settings::new(&files).map(Some)
+    let settings = Settings::new(&files)?;
+    for (path, _) in &files {
+        let got = debugfs::read(path)?;
+        ensure!(
+            got.trim() == count,
+            "expected {count} huge pages in {}, got {got}",
+            path.display()
+        );
+    }
+    Ok(Some(settings))
 }
 
 /// Keeps the kernel from using huge pages as long as the value lives.

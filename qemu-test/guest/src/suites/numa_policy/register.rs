@@ -138,6 +138,7 @@ pub(super) fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
             ("settle_ms", &["600001"]),
             ("scan_min_ms", &["9", "60001"]),
             ("bound", &["2"]),
+            ("hugetlb", &["2"]),
             ("max_tasks", &["0", "15", "65537"]),
         ],
     )?;

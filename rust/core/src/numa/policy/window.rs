@@ -29,13 +29,18 @@ pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Prefere
         return planned.map(as_planned);
     }
     let score = |node: usize| locality(snapshot, node, |other| accesses(snapshot, 0, other));
+    // The plan has weighed the memory that cannot move, also against the task's group. What can speak
+    // against the plan are new faults.
+    let of_faults = |node: usize| locality(snapshot, node, |other| snapshot.faults(0, other).sum());
     let nodes = (0..snapshot.node_count()).filter(|&node| mask::allows(snapshot, task, node));
     let best = nodes.max_by_key(|&node| (score(node), core::cmp::Reverse(node)))?;
     let (base, threshold) = match planned.filter(|&node| mask::allows(snapshot, task, node)) {
         Some(node) => (node, u64::from(snapshot.params.settle_gain)),
         None => (task.node, hysteresis::threshold(&snapshot.params, task)),
     };
-    if score(best) >= score(base).saturating_add(threshold.max(1)) {
+    let gains =
+        |score: &dyn Fn(usize) -> u64| score(best) >= score(base).saturating_add(threshold.max(1));
+    if gains(&score) && (planned != Some(base) || gains(&of_faults)) {
         let reason = Some(of_memory(snapshot, 0, best, score(best) - score(base)));
         return Some(Preference { node: best, reason });
     }
