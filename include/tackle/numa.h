@@ -301,6 +301,9 @@ int tackle_numa_register(struct tackle_numa_observer *observer);
 /*
  * Unregisters an observer. When this has returned, no callback runs, and none will. May sleep.
  * One that is still registered when its owner is unloaded is unregistered then.
+ *
+ * Does nothing if the observer is not registered: if its registration has failed, or if it was
+ * unregistered before. @registration is NULL then.
  */
 void tackle_numa_unregister(struct tackle_numa_observer *observer);
 
@@ -399,6 +402,9 @@ int tackle_numa_register_policy(struct tackle_numa_policy *policy);
  * Unregisters a policy. When this has returned, no callback runs, and the kernel balances by its
  * own rules. May sleep. One that is still registered when its owner is unloaded is unregistered
  * then.
+ *
+ * Does nothing if the policy is not registered: if its registration has failed, or if it was
+ * unregistered before. @registration is NULL then. Another policy that is registered remains.
  */
 void tackle_numa_unregister_policy(struct tackle_numa_policy *policy);
 

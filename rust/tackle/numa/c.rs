@@ -126,11 +126,12 @@ unsafe fn remove(registration: *mut c_void) {
     drop(unsafe { KBox::<Registration<CObserver>>::from_raw(registration.cast()) });
 }
 
-/// See `include/tackle/numa.h`.
+/// See `include/tackle/numa.h`. Does nothing if `observer` is not registered: then its field
+/// `registration` is null.
 ///
 /// # Safety
 ///
-/// `observer` is registered.
+/// `observer` is an observer as described there.
 #[no_mangle]
 unsafe extern "C" fn tackle_numa_unregister(observer: *mut tackle_numa_observer) {
     // SAFETY: By the function's requirements.

@@ -117,7 +117,8 @@ unsafe fn register(policy: *mut tackle_numa_policy) -> Result {
     Ok(())
 }
 
-/// See `include/tackle/numa.h`.
+/// See `include/tackle/numa.h`. Does nothing if `policy` is not registered: then its field
+/// `registration` is null. Another policy that is registered remains.
 ///
 /// # Safety
 ///
