@@ -74,8 +74,11 @@ pub fn root() -> Result<Dir> {
 /// A directory. It is removed when the last handle to it and to its content is dropped, at the
 /// latest when the library is unloaded.
 ///
-/// Only a lack of memory and names that are taken cause errors here. If debugfs itself cannot make
-/// a directory or a file, that one is missing and the rest works, as is the convention of debugfs.
+/// The methods return errors of the library's own list of directories and files, and of the data
+/// of a file. Errors of debugfs are not returned, by its convention: if debugfs cannot make a
+/// directory or a file, the method succeeds, that directory or file is missing, and the rest
+/// works. For example, this happens if other code has made a file of this name in the same
+/// directory.
 #[derive(Clone)]
 pub struct Dir {
     // Dropped in this order: the name becomes free after debugfs has removed it.
@@ -88,10 +91,13 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// - `EEXIST`: a directory or file of this name exists.
-    /// - `ENOENT`: this directory was removed when the module that had made it was unloaded.
-    /// - `ENAMETOOLONG`: the new directory would be more than 16 directories deep.
-    /// - `ENOMEM`: there is no memory for the directory.
+    /// - `EEXIST`: this directory has a directory or file of this name, which was made with this
+    ///   API, or which another thread is making or removing.
+    /// - `ENOENT`: the module that had made this directory was unloaded. The directory was removed
+    ///   then, or remains only until what other modules have made in it is removed.
+    /// - `ENAMETOOLONG`: the new directory would have more than 16 directories above it, of which
+    ///   `tackle` is the first.
+    /// - `ENOMEM`: there is no memory for the entry in the library's list.
     ///
     /// # Context
     ///
@@ -116,8 +122,10 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// - Those of [`Dir::subdir`].
-    /// - Those of `data`.
+    /// The initialiser returns:
+    ///
+    /// - The errors of [`Dir::subdir`]. Then the data is not initialised.
+    /// - The error of `data`, if the data cannot be initialised. Then no directory is made.
     ///
     /// # Context
     ///
@@ -148,7 +156,11 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// Those of [`Dir::scope`].
+    /// The initialiser returns:
+    ///
+    /// - The errors of [`Dir::subdir`], for a file in place of the new directory. Then the data is
+    ///   not initialised.
+    /// - The error of `data`, if the data cannot be initialised. Then no file is made.
     ///
     /// # Context
     ///
@@ -181,7 +193,11 @@ impl Dir {
     ///
     /// # Errors
     ///
-    /// Those of [`Dir::scope`].
+    /// The initialiser returns:
+    ///
+    /// - The errors of [`Dir::subdir`], for a file in place of the new directory. Then the data is
+    ///   not initialised.
+    /// - The error of `data`, if the data cannot be initialised. Then no file is made.
     ///
     /// # Context
     ///
