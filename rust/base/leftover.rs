@@ -1,10 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the list of kinds of qdiscs and observers that modules have registered. Those that a
-//! module never drops are unregistered when the module is unloaded: otherwise the kernel would
-//! still call its code.
+//! Implements the list of registrations that a module may never drop (`mem::forget`). They are
+//! removed when the module is unloaded: otherwise the kernel would still call the module's code.
 //!
-//! Hooks have a list of their own (`ftrace/follow.rs`), and so have files (`debugfs/node.rs`).
+//! The list contains:
+//!
+//! - kinds of qdiscs (`net/qdisc/registration.rs`)
+//! - kernel threads that call a function periodically (`periodic.rs`)
+//! - observers of NUMA balancing in C (`rust/tackle/numa/c.rs`)
+//! - the controller and the policy of NUMA balancing, in Rust and in C
+//!   (`rust/tackle/numa/overrides.rs`)
+//!
+//! Other registrations are in other lists: hooks (`rust/tackle/ftrace/follow.rs`), kinds of shadow
+//! variables (`rust/tackle/livepatch/shadow/registry.rs`), and files (`debugfs/node.rs`). An
+//! observer of NUMA balancing in Rust needs no entry here, because its hooks are in the list of
+//! hooks.
 
 use crate::going;
 use kernel::{bindings::module, ffi::c_void, prelude::*};
@@ -34,7 +44,7 @@ enum State {
     Left,
 }
 
-/// A kind of qdisc, an observer or the like that a module registers.
+/// A registration of a module: one of those that the documentation of this file lists.
 struct Entry {
     owner: *const module,
     what: *mut c_void,
