@@ -60,15 +60,21 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// - `EBUSY`: this was called before, with success or without; another user redirects one of
-    ///   the functions, such as a kprobe with a `post_handler` or a hook; or ftrace is switched
-    ///   off.
+    /// - `EBUSY`: another call of this is running, or an earlier call has passed the patch to the
+    ///   livepatch core, with success or without; another patch is in transition; another user
+    ///   redirects one of the functions, such as a kprobe with a `post_handler` or a hook; or the
+    ///   administrator has switched ftrace off, which Linux 7.3 does not allow any more.
     /// - `EINVAL`: the module is not marked as a live patch (`livepatch!` does that); a function is
     ///   not in its object, or several functions have its name; or the states are not compatible
     ///   with those of the enabled patches.
-    /// - `ENODEV`: the kernel has no live patching.
+    /// - `ENODEV`: the kernel has no live patching, or ftrace has switched itself off after a fault
+    ///   of its own.
     /// - `ENOMEM`: there is no memory for the patch.
     /// - The errors of a [`pre_patch`](super::Callbacks::pre_patch).
+    ///
+    /// A call that fails before it has passed the patch to the core can be repeated. Such a call
+    /// returns `ENOMEM`: there is no memory for the library's list of modules, or the fault point
+    /// `klp_enable_patch` fails.
     ///
     /// The kernel's log has details.
     ///
