@@ -294,7 +294,7 @@ struct tackle_numa_observer {
  * -ENOENT	the kernel lacks a function or a tracepoint that an event needs: the log names
  *		both;
  * -ENOMEM	no memory;
- * -ENODEV	ftrace is switched off.
+ * -ENODEV	ftrace has switched itself off after an internal error.
  */
 int tackle_numa_register(struct tackle_numa_observer *observer);
 
@@ -394,7 +394,7 @@ struct tackle_numa_policy {
  * -EBUSY	there is a policy, or another user redirects a function that is to be overridden;
  * -ENOENT	the kernel lacks such a function;
  * -ENOMEM	no memory;
- * -ENODEV	ftrace is switched off.
+ * -ENODEV	ftrace has switched itself off after an internal error.
  */
 int tackle_numa_register_policy(struct tackle_numa_policy *policy);
 
