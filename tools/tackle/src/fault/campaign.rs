@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Runs a campaign: makes each fault point of each operation fail, one at a time, and checks what
-//! comes of it.
+//! Implements campaigns: makes each fault point of each operation fail, one at a time, and checks
+//! the result.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ use super::state::{State, DISCOVERIES};
 use super::strike::needs_reset;
 use super::workload::{Operation, Workload};
 
-/// What the user of a campaign sees, and whether they want it to stop.
+/// Shows the progress of a campaign to its user, and passes on their wish to stop it.
 pub trait Watcher {
-    /// The state has changed. `doing` names the step that begins.
+    /// Reports that the state has changed. `doing` names the step that begins.
     fn seen(&self, state: &State, doing: &str);
 
-    /// Whether the campaign has to stop before the next fault.
+    /// Returns whether the campaign has to stop before the next fault.
     fn stops(&self) -> bool;
 }
 
@@ -30,37 +30,38 @@ pub trait Watcher {
 pub enum End {
     /// All points of all operations have failed.
     Finished,
-    /// The user stopped it; it can go on.
+    /// The user stopped the campaign. It can be continued.
     Stopped,
-    /// The machine has to be started anew, then it can go on. The reason is in one line.
+    /// The machine must be rebooted before the campaign can continue. The value is the reason, in
+    /// one line.
     Reset(String),
 }
 
-/// Points from which on the injector forgets them.
+/// If the injector knows more points than this, the campaign makes it forget them.
 const MANY: usize = 100;
 
-/// How many points are in one event at most. The stack of a point can have some KiB, and the host
-/// of a guest takes lines of limited length.
+/// The maximum number of points in one event. The stack of a point can take some KiB, and the host
+/// of a guest accepts only lines of limited length.
 pub(super) const TOGETHER: usize = 4;
 
-/// How often an operation is run before its points are discovered. The first run fills caches.
+/// How often an operation is run before its points are discovered. The first runs fill caches.
 const WARM_UP: usize = 2;
 
 /// A campaign.
 pub struct Campaign<'a, W> {
-    /// What is done.
+    /// The operations and their commands.
     pub workload: &'a Workload,
-    /// Where.
+    /// The machine that runs the campaign, or a fake in tests.
     pub world: W,
-    /// What has happened.
+    /// The results so far.
     pub state: State,
-    /// Where that is written.
+    /// The file to which each event is written, if any.
     pub journal: Option<Journal>,
-    /// Who looks on.
+    /// The user interface.
     pub watcher: &'a dyn Watcher,
 }
 
-/// A fault was injected and the operation was run.
+/// The result of one run of an operation with the injector armed.
 pub(super) struct Shot {
     pub(super) ended: Ended,
     pub(super) injected: bool,
@@ -71,7 +72,8 @@ impl<W: World> Campaign<'_, W> {
     /// Adds an event to the state and the journal.
     ///
     /// # Errors
-    /// When the journal is of another workload or kernel, or cannot be written.
+    /// Returns an error if the event contradicts earlier ones, such as a start with another
+    /// workload or kernel, or if the journal cannot be written.
     pub fn add(&mut self, event: Event) -> Result<()> {
         self.state.apply(&event)?;
         match &mut self.journal {
@@ -84,7 +86,7 @@ impl<W: World> Campaign<'_, W> {
         &self.workload.operations[number]
     }
 
-    /// Runs a command that has to succeed, since no fault is injected.
+    /// Runs a command without a fault. Returns an error if the command fails.
     fn must(&mut self, what: &str, command: &str, limit: Duration) -> Result<()> {
         if command.trim().is_empty() {
             return Ok(());
@@ -98,7 +100,7 @@ impl<W: World> Campaign<'_, W> {
         Ok(())
     }
 
-    /// Puts an operation into effect.
+    /// Runs an operation's command and its check.
     fn perform(&mut self, number: usize) -> Result<()> {
         let operation = self.operation(number).clone();
         let (name, limit) = (&operation.name, operation.limit());
@@ -106,17 +108,17 @@ impl<W: World> Campaign<'_, W> {
         self.must(&format!("the check of {name}"), &operation.check, limit)
     }
 
-    /// Puts an operation out of effect.
+    /// Runs the command that reverts an operation.
     fn undo(&mut self, number: usize) -> Result<()> {
         let operation = self.operation(number).clone();
         let what = format!("the inverse of {}", operation.name);
         self.must(&what, &operation.undo, operation.limit())
     }
 
-    /// Places the hooks, and runs the workload's own preparation.
+    /// Runs the workload's setup command, and then places the injector's hooks.
     ///
     /// # Errors
-    /// When the injector refuses, or the preparation fails.
+    /// Returns an error if the setup fails, or if the injector refuses the hooks.
     pub fn begin(&mut self) -> Result<()> {
         let setup = self.workload.setup.clone();
         self.must("the setup", &setup, Duration::from_secs(120))?;
@@ -124,11 +126,12 @@ impl<W: World> Campaign<'_, W> {
         self.world.inject(&place).map(drop)
     }
 
-    /// Runs all operations from where the journal ends. `only` is the number of the one operation
-    /// whose points fail, if not all.
+    /// Runs all operations, starting after the last event of the journal. If `only` is the number
+    /// of an operation, only the points of this operation fail.
     ///
     /// # Errors
-    /// When an operation fails without a fault, the injector refuses, or the run is not valid.
+    /// Returns an error if an operation fails without a fault, if the injector refuses a command,
+    /// or if the injector missed calls, so that the run is not valid.
     pub fn run(&mut self, only: Option<usize>) -> Result<End> {
         for number in 0..self.workload.operations.len() {
             let wanted = only.is_none_or(|only| only == number);
@@ -156,10 +159,10 @@ impl<W: World> Campaign<'_, W> {
         Ok(End::Finished)
     }
 
-    /// Finds the points of each operation, and makes none fail.
+    /// Discovers the points of each operation. No point fails.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// Returns the errors of [`run`](Self::run).
     pub fn discover(&mut self) -> Result<()> {
         for number in 0..self.workload.operations.len() {
             self.discover_one(number)?;
@@ -168,7 +171,7 @@ impl<W: World> Campaign<'_, W> {
         self.leave(self.workload.operations.len())
     }
 
-    /// Puts the first `count` operations out of effect, and runs the workload's own cleanup.
+    /// Reverts the first `count` operations, and runs the workload's cleanup command.
     fn leave(&mut self, count: usize) -> Result<()> {
         for number in (0..count).rev() {
             self.undo(number)?;
@@ -193,7 +196,7 @@ impl<W: World> Campaign<'_, W> {
             );
             self.undo(number)?;
             let points: Vec<_> = shot.seen.into_iter().map(|seen| seen.point).collect();
-            // At least one event, also for a discovery without points.
+            // A discovery without points needs an event as well, to be counted.
             let last = points.len().saturating_sub(1) / TOGETHER;
             for part in 0..=last {
                 let rest = points.iter().skip(part * TOGETHER);
@@ -226,7 +229,7 @@ impl<W: World> Campaign<'_, W> {
         );
         let text = self.world.inject("points")?;
         let seen: Vec<Seen> = text.lines().map(str::parse).collect::<Result<_>>()?;
-        // The list has all points that are known. It takes long to print.
+        // `points` prints all points that the injector knows, which takes long if there are many.
         if seen.len() > MANY {
             self.world.inject("forget")?;
         }
@@ -244,7 +247,8 @@ impl<W: World> Campaign<'_, W> {
         self.world.remember()?;
         loop {
             let progress = &self.state.operations[number];
-            // The repetitions for bulk memory take longer than all else, so a row saves nothing.
+            // The repetitions that reveal leaks of bulk memory take longer than everything else,
+            // so a row of faults would save no time.
             let is_repeated =
                 self.operation(number).repeat > 1 && self.first_in_bulk(number).is_some();
             let longest = if is_repeated { 1 } else { usize::MAX };
@@ -265,7 +269,8 @@ impl<W: World> Campaign<'_, W> {
             let Some(findings) = findings else {
                 continue;
             };
-            // A report in the log can come of damage, which the next faults would be charged with.
+            // Memory may be damaged after a report in the log. Later faults would be blamed for
+            // it.
             let is_lost = |one: &&Finding| {
                 one.kind.needs_reset() || (row.len() > 1 && one.kind == Kind::Report)
             };
@@ -273,13 +278,13 @@ impl<W: World> Campaign<'_, W> {
                 let reason = format!("{}: {}", finding.kind.text(), finding.text);
                 return Ok(End::Reset(reason));
             }
-            // Later comparisons leave out what has been found.
+            // From now on the comparisons do not report the same objects and memory again.
             self.world.remember()?;
         }
     }
 
-    /// Injects one fault, and adds what comes of it to the journal. Returns what is wrong, if
-    /// anything is.
+    /// Injects one fault, and adds the result to the journal. Returns the findings, if there are
+    /// any.
     fn fail_one(&mut self, number: usize, point: &Point) -> Result<Option<Vec<Finding>>> {
         let attempt = self.inject(number, point)?;
         let findings = attempt.findings.clone();
@@ -287,9 +292,10 @@ impl<W: World> Campaign<'_, W> {
         Ok((!findings.is_empty()).then_some(findings))
     }
 
-    /// Injects faults in a row, and then checks the operation and compares the machine once. If
-    /// anything is wrong, nothing is known of any of them, and each is injected alone later. Then
-    /// this returns what is wrong, which can be nothing if a call was not reached.
+    /// Injects a row of faults, and then checks the operation and compares the machine once. If
+    /// all is well, each fault of the row is recorded. If something is wrong, the fault that
+    /// caused it is not known, so that each fault is injected alone later. Then this returns the
+    /// findings, which are empty if the only problem is a call that was not reached.
     fn fail_row(&mut self, number: usize, row: &[Point]) -> Result<Option<Vec<Finding>>> {
         let (mut attempts, mut findings) = (Vec::new(), Vec::new());
         // If a call is not reached, an earlier fault may have broken the operation.
@@ -334,10 +340,10 @@ impl<W: World> Campaign<'_, W> {
         })
     }
 
-    /// Injects the fault at one point again and again, as a user wants to see it.
+    /// Injects the fault at one point `times` times, for `tackle fault replay`.
     ///
     /// # Errors
-    /// As [`run`](Self::run).
+    /// Returns the errors of [`run`](Self::run).
     pub fn replay(&mut self, number: usize, id: &str, times: usize) -> Result<Vec<Attempt>> {
         for before in 0..number {
             self.perform(before)?;
@@ -346,7 +352,7 @@ impl<W: World> Campaign<'_, W> {
         self.world.remember()?;
         let faults = &self.state.operations[number].faults;
         let fault = faults.iter().find(|fault| fault.point.id == id);
-        // A point that appears only after other faults is not among those that are discovered.
+        // A discovery does not find a point that is called only after another fault.
         let point = fault.map_or_else(|| Point::unknown(id), |fault| fault.point.clone());
         let mut attempts = Vec::new();
         for _ in 0..times {

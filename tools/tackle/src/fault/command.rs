@@ -17,13 +17,13 @@ use nix::unistd::Pid;
 /// How a command ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// With this status.
+    /// The command exited with this status.
     Exit(i32),
-    /// By this signal, which this program did not send.
+    /// This signal killed the command. This program did not send it.
     Signal(i32),
-    /// It was killed when its time was over.
+    /// This program killed the command after its time limit.
     TimedOut,
-    /// It does not die: a system call of it does not return.
+    /// The command did not die after SIGKILL, since a system call of it does not return.
     Stuck,
 }
 
@@ -37,33 +37,34 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Whether it succeeded.
+    /// Returns whether the command succeeded.
     pub fn is_ok(&self) -> bool {
         self.how == How::Exit(0)
     }
 
-    /// The last line that it printed.
+    /// Returns the last line that the command printed and that is not empty.
     pub fn last_line(&self) -> &str {
         let mut lines = self.output.lines().map(str::trim);
         lines.rfind(|line| !line.is_empty()).unwrap_or("no message")
     }
 
-    /// The last lines that it printed, at most 20.
+    /// Returns the last lines that the command printed, at most 20.
     pub fn lines(&self) -> Vec<String> {
         let lines: Vec<_> = self.output.lines().map(str::to_owned).collect();
         lines[lines.len().saturating_sub(20)..].to_vec()
     }
 }
 
-/// How long a command that was killed has to die.
+/// How long a killed command may take to die.
 const DEATH: Duration = Duration::from_secs(10);
 
-/// Runs a command by the shell, with `$HERE` set.
+/// Runs a command by the shell, with the environment variable `$HERE`.
 ///
 /// # Errors
-/// When the shell cannot be started.
+/// Returns an error if the shell cannot be started, or the output cannot be stored.
 pub fn run(command: &str, here: &Path, limit: Duration) -> Result<Ended> {
-    // A file and no pipe: a process that the command leaves in the background keeps a pipe open.
+    // The output goes to a file instead of a pipe, since a process that the command leaves in the
+    // background would keep a pipe open.
     let mut output = tempfile::tempfile().context("cannot make a file for a command's output")?;
     let mut child = Command::new("sh")
         .args(["-c", command])
@@ -89,7 +90,7 @@ pub fn run(command: &str, here: &Path, limit: Duration) -> Result<Ended> {
         match killed {
             None if start.elapsed() >= limit => {
                 let group = Pid::from_raw(i32::try_from(child.id())?);
-                // It may have ended at this moment.
+                // This fails if the command has ended at this moment.
                 let _ = killpg(group, Signal::SIGKILL);
                 killed = Some(Instant::now());
             }

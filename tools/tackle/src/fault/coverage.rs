@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The calls of failing functions in a module, by the relocations of its file: no special kernel
-//! is needed to know which of them a workload has not reached.
+//! Finds the calls of failing functions in a module by the relocations of the module's file. With
+//! this list, a report shows which calls a workload has not reached. It needs no special kernel.
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -18,16 +18,16 @@ use tackle_link::program;
 /// A call of a failing function.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Call {
-    /// The function that calls, and the offset of the return address, as `zram_add+0x1f`.
+    /// The calling function and the offset of the return address, such as `zram_add+0x1f`.
     pub site: String,
     /// The function that is called.
     pub function: String,
 }
 
-/// The calls of these functions in the module's file `path`.
+/// Returns the calls of `functions` in the module file `path`.
 ///
 /// # Errors
-/// When the file cannot be read or unpacked, or is no module.
+/// Returns an error if the file cannot be read or decompressed, or is no module.
 pub fn calls(path: &Path, functions: &BTreeSet<String>) -> Result<Vec<Call>> {
     let data = read(path)?;
     let file = object::File::parse(&*data).with_context(|| format!("{}", path.display()))?;
@@ -54,7 +54,7 @@ pub fn calls(path: &Path, functions: &BTreeSet<String>) -> Result<Vec<Call>> {
             if !symbol.is_undefined() || !is_call(bytes, offset) {
                 continue;
             }
-            // The field has four bytes, and the call ends with it.
+            // The relocated field has four bytes and ends the instruction.
             let back = offset + 4;
             let caller = code.iter().find(|(found, symbol)| {
                 let range = symbol.address()..symbol.address() + symbol.size();
@@ -74,7 +74,8 @@ pub fn calls(path: &Path, functions: &BTreeSet<String>) -> Result<Vec<Call>> {
     Ok(calls)
 }
 
-/// Whether the instruction with a field at `offset` is a call: `call rel32`, or `call *disp32(%rip)`.
+/// Returns whether the instruction whose operand is at `offset` is a call: `call rel32`, or `call
+/// *disp32(%rip)`.
 fn is_call(code: &[u8], offset: u64) -> bool {
     let Ok(at) = usize::try_from(offset) else {
         return false;
@@ -104,10 +105,10 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// The file of an installed module.
+/// Returns the path of an installed module's file.
 ///
 /// # Errors
-/// When there is none.
+/// Returns an error if `modinfo` cannot be run or finds no file of the module.
 pub fn installed(module: &str) -> Result<PathBuf> {
     let output = program("modinfo").args(["-n", "--", module]).output();
     let output = output.context("cannot run modinfo")?;

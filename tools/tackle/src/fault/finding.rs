@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What one injected fault brought to light, decided from what was observed.
+//! Implements findings: problems that an injected fault reveals.
 
 use serde::{Deserialize, Serialize};
 
 use super::command::{Ended, How};
 use super::workload::Operation;
 
-/// What is wrong.
+/// The kind of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
-    /// The kernel stopped, or killed the task.
+    /// The kernel crashed, or a signal killed the command.
     Crash,
-    /// A command did not end, and cannot be killed.
+    /// A command did not end within its time limit.
     Hang,
-    /// The kernel log has a report.
+    /// The kernel logged a report, such as a warning.
     Report,
     /// The command succeeds, but the operation is not in effect.
     FalseSuccess,
     /// The command reports an error that is not one of those that it may report.
     WrongError,
-    /// Afterwards the operation fails without a fault.
+    /// After the fault, the operation fails without a fault.
     FailsAfterwards,
-    /// The operation cannot be undone.
+    /// The command that reverts the operation fails.
     CannotUndo,
     /// Files, devices, threads and the like are left behind.
     LeftBehind,
@@ -32,7 +32,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How reports call it.
+    /// Returns the name of the kind in reports.
     pub fn text(self) -> &'static str {
         match self {
             Self::Crash => "crash",
@@ -47,7 +47,7 @@ impl Kind {
         }
     }
 
-    /// Whether the machine must be started anew before the campaign goes on.
+    /// Returns whether the machine must be rebooted before the campaign can continue.
     pub fn needs_reset(self) -> bool {
         matches!(
             self,
@@ -56,19 +56,19 @@ impl Kind {
     }
 }
 
-/// One thing that is wrong.
+/// A problem that was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
-    /// What is wrong.
+    /// The kind of the problem.
     pub kind: Kind,
-    /// In a sentence.
+    /// The problem in one line.
     pub text: String,
-    /// The evidence: lines of the log, stacks, entries.
+    /// The evidence: lines of the kernel log, stacks, or changed entries.
     pub details: Vec<String>,
 }
 
 impl Finding {
-    /// A finding with its evidence, of which [`EVIDENCE`] bytes are kept.
+    /// Returns a finding. Of its evidence at most [`EVIDENCE`] bytes are kept.
     pub fn new(kind: Kind, text: impl Into<String>, mut details: Vec<String>) -> Self {
         let mut kept = 0;
         let mut fits = |line: &String| {
@@ -89,33 +89,34 @@ impl Finding {
     }
 }
 
-/// Bytes of evidence that are kept of a finding. The host of a guest takes lines of limited length.
+/// The maximum size of a finding's evidence, in bytes. The host of a guest accepts only lines of
+/// limited length.
 const EVIDENCE: usize = 8 << 10;
 
-/// How the operation answered to the fault.
+/// How the operation ended after the fault.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "answer")]
 pub enum Answer {
-    /// It reported this error.
+    /// The command failed.
     Error {
         /// The last line that the command printed, and its status.
         text: String,
     },
-    /// It went on.
+    /// The command succeeded.
     Continued,
-    /// It did not end in time.
+    /// The command did not end in time.
     TimedOut,
-    /// A signal killed it.
+    /// A signal killed the command.
     Killed {
         /// The signal's number.
         signal: i32,
     },
-    /// The machine was lost before it did.
+    /// The machine crashed or hung before the command ended.
     Lost,
 }
 
 impl Answer {
-    /// The answer of a command that ended so.
+    /// Returns the answer that follows from the end of a command.
     pub fn of(ended: &Ended) -> Self {
         match ended.how {
             How::Exit(0) => Self::Continued,
@@ -127,7 +128,7 @@ impl Answer {
         }
     }
 
-    /// In words.
+    /// Returns the answer as text for reports.
     pub fn text(&self) -> String {
         match self {
             Self::Error { text } => text.clone(),
@@ -139,7 +140,7 @@ impl Answer {
     }
 }
 
-/// What the end of the failed command alone shows.
+/// Returns the finding that follows from the end of the command in which a fault was injected.
 pub fn of_command(operation: &Operation, ended: &Ended) -> Option<Finding> {
     let finding = |kind, text: String| Some(Finding::new(kind, text, ended.lines()));
     match ended.how {
@@ -170,7 +171,8 @@ pub fn of_command(operation: &Operation, ended: &Ended) -> Option<Finding> {
     }
 }
 
-/// What a command shows that was run without a fault, and should have succeeded.
+/// Returns the finding that follows from the end of a command that ran without a fault. Only a
+/// command that succeeds has none.
 pub fn of_clean(kind: Kind, what: &str, ended: &Ended) -> Option<Finding> {
     let (kind, text) = match ended.how {
         How::Exit(0) => return None,

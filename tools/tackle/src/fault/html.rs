@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The report of a campaign as one page of HTML, without scripts or other files.
+//! Formats the report of a campaign as one page of HTML, without scripts or references to files.
 
 use std::fmt::Write;
 
@@ -15,7 +15,7 @@ const STYLE: &str = "body{font:15px/1.45 sans-serif;color:#22262b;max-width:72em
     .bar{display:flex;height:14px;width:30em;background:#dde1e6}.bar i{display:block;height:100%}\
     .failed{background:#3a7d5c}.reached{background:#c19d2b}.none{color:#3a7d5c}small{color:#666}";
 
-/// Text as it may stand in a page, with readable names.
+/// Escapes text for HTML, and demangles the Rust names in it.
 fn escape(text: &str) -> String {
     readable(text)
         .replace('&', "&amp;")
@@ -23,7 +23,7 @@ fn escape(text: &str) -> String {
         .replace('>', "&gt;")
 }
 
-/// The page.
+/// Returns the page.
 pub fn page(report: &Report) -> String {
     let mut page = String::new();
     // Writing to a string does not fail.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The machine that a campaign works on: its injector, its shell, its log, its objects and memory.
+//! Implements the machine on which a campaign runs: injector, shell, kernel log, objects and
+//! memory.
 
 use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
@@ -17,60 +18,61 @@ use super::memory::{has_stacks, validate, Filter, Grown, Memory};
 use crate::files;
 use crate::roots::Roots;
 
-/// What a campaign does to a machine and sees of it.
+/// The operations of a campaign on a machine. Tests use a fake.
 pub trait World {
-    /// Gives the injector a command. Returns its answer.
+    /// Sends a command to the injector. Returns its answer.
     ///
     /// # Errors
-    /// When it refuses; the error has its reason.
+    /// Returns an error with the injector's reason if it refuses the command.
     fn inject(&mut self, command: &str) -> Result<String>;
 
     /// Runs a command by the shell.
     ///
     /// # Errors
-    /// When it cannot be started.
+    /// Returns an error if the command cannot be started.
     fn run(&mut self, command: &str, limit: Duration) -> Result<Ended>;
 
-    /// The messages in the kernel log since the last call.
+    /// Returns the messages that the kernel logged since the last call.
     ///
     /// # Errors
     /// When the log cannot be read.
     fn log(&mut self) -> Result<Vec<String>>;
 
-    /// Begins a fault: writes a line into the kernel log, and has warnings that come once come
-    /// again.
+    /// Marks the beginning of a fault: writes a line into the kernel log, and resets warnings that
+    /// the kernel prints only once (`WARN_ONCE()`).
     fn mark(&mut self, text: &str);
 
-    /// Remembers the objects and the memory that there are now.
+    /// Records the present objects and memory for [`compare`](Self::compare).
     ///
     /// # Errors
     /// When a file cannot be read.
     fn remember(&mut self) -> Result<()>;
 
-    /// Forgets the memory of the operation before: another one has been put into effect.
+    /// Discards the recorded memory, since the next operation is in effect now.
     fn forget(&mut self);
 
-    /// What is left behind since [`remember`](Self::remember), in lines, and which memory has
-    /// grown.
+    /// Compares the machine with the last [`remember`](Self::remember). Returns the changed
+    /// objects as lines, and the memory that has grown.
     ///
     /// # Errors
     /// When a file cannot be read.
     fn compare(&mut self) -> Result<(Vec<String>, Grown)>;
 
-    /// What kmemleak says of memory that has grown, in a line; [`None`] without kmemleak.
+    /// Returns in one line what kmemleak reports on memory that has grown; [`None`] without
+    /// kmemleak.
     ///
     /// # Errors
     /// When a file cannot be read.
     fn kmemleak(&mut self) -> Result<Option<String>>;
 
-    /// Whether leaks of slab objects can be found.
+    /// Returns whether leaks of slab objects can be found.
     fn has_stacks(&self) -> bool;
 
-    /// Waits a little, for what the kernel does later.
+    /// Waits, so that deferred work of the kernel can finish.
     fn pause(&mut self, time: Duration);
 }
 
-/// The file of the injector.
+/// The device file of the injector.
 const DEVICE: &str = "dev/tackle_fault";
 
 /// The machine that this program runs on.
@@ -79,7 +81,7 @@ pub struct Machine {
     roots: Roots,
     device: Option<File>,
     log: Log,
-    /// Messages that were read, and that [`World::log`] has still to return.
+    /// Messages that were read from the log and that [`World::log`] has not returned yet.
     unread: Vec<String>,
     here: PathBuf,
     modules: Vec<String>,
@@ -87,10 +89,11 @@ pub struct Machine {
     before: Option<(Listing, Memory)>,
 }
 
-/// Opens the injector.
+/// Opens the injector's device file.
 ///
 /// # Errors
-/// When its module is not loaded, or the user is not root: the error says what to do.
+/// Returns an error if the module is not loaded or the user is not root. Its text names the
+/// solution.
 pub fn open(roots: &Roots) -> Result<File> {
     let path = roots.root.join(DEVICE);
     match OpenOptions::new().read(true).write(true).open(&path) {
@@ -105,10 +108,10 @@ pub fn open(roots: &Roots) -> Result<File> {
     }
 }
 
-/// Gives the injector a command. Returns its answer.
+/// Sends a command to the injector. Returns its answer.
 ///
 /// # Errors
-/// When it refuses; the error has its reason.
+/// Returns an error with the injector's reason if it refuses the command.
 pub fn ask(mut device: &File, command: &str) -> Result<String> {
     let written = device.write(command.as_bytes());
     let mut answer = String::new();
@@ -125,7 +128,7 @@ pub fn ask(mut device: &File, command: &str) -> Result<String> {
 }
 
 impl Machine {
-    /// This machine, for a workload in the folder `here`.
+    /// Returns this machine, for a workload in the folder `here`.
     ///
     /// # Errors
     /// When the kernel log cannot be read.
@@ -145,10 +148,10 @@ impl Machine {
 
 impl World for Machine {
     fn inject(&mut self, command: &str) -> Result<String> {
-        // Opened late: a workload's setup may load the module.
+        // The device is opened late because a workload's setup may load the module.
         if self.device.is_none() {
             self.device = Some(open(&self.roots)?);
-            // What was lost before is not of a fault.
+            // Memory that was lost before the first fault is not the result of a fault.
             kmemleak::forget(&self.roots);
         }
         let device = self.device.as_ref().context("it was opened")?;
@@ -167,7 +170,8 @@ impl World for Machine {
 
     fn mark(&mut self, text: &str) {
         Log::mark(text);
-        // Without the file the second of two such warnings is not seen.
+        // This resets `WARN_ONCE()`. If the file does not exist, a repeated warning is not logged
+        // again.
         let _ = files::write(&self.roots.debugfs().join("clear_warn_once"), "1");
     }
 
@@ -196,7 +200,8 @@ impl World for Machine {
     fn kmemleak(&mut self) -> Result<Option<String>> {
         self.unread.extend(self.log.read()?);
         let verdict = kmemleak::verdict(&self.roots, Filter(&self.modules))?;
-        // The verdict has this.
+        // The verdict includes the result of this search, so its line in the log is no separate
+        // finding.
         let is_of_search = |line: &String| line.contains(" new suspected memory leaks");
         let lines = self.log.read()?.into_iter();
         self.unread.extend(lines.filter(|line| !is_of_search(line)));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The journal of a campaign: a file with a line of JSON for each event.
+//! Implements the journal of a campaign: a file with one line of JSON for each event.
 //!
-//! An event is written before the next step begins. After a crash the journal shows which fault was
-//! being injected: its `begin` has no `end`. A campaign that is started with a journal goes on
-//! where it ended.
+//! An event is written before the next step begins. So after a crash the journal shows which fault
+//! was being injected: the event `begin` without an `end`. A campaign that is started with a
+//! journal continues after its last event.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
@@ -18,19 +18,19 @@ use super::coverage::Call;
 use super::finding::{Answer, Finding};
 use super::point::Point;
 
-/// What happened.
+/// An event of a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
-    /// The campaign began, or went on.
+    /// The campaign was started or continued.
     Start(Start),
     /// The calls of hooked functions in a module.
     Calls {
         /// The module.
         module: String,
-        /// The calls, by the module's relocations.
+        /// The calls, found by the module's relocations.
         calls: Vec<Call>,
-        /// Why they are not known.
+        /// Why the calls are not known, if they are not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         unknown: Option<String>,
     },
@@ -38,9 +38,9 @@ pub enum Event {
     Discovered {
         /// The operation's number, from 0.
         operation: usize,
-        /// Its points, or some of them.
+        /// The points of the operation, or some of them.
         points: Vec<Point>,
-        /// Whether the next event has more of them.
+        /// Whether the next event has more points of this run.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         more: bool,
     },
@@ -58,7 +58,7 @@ pub enum Event {
         /// The point.
         id: String,
     },
-    /// The fault was injected, and all checks are done.
+    /// The operation was run with the fault, and all checks are done.
     End {
         /// The operation's number.
         operation: usize,
@@ -68,8 +68,8 @@ pub enum Event {
         #[serde(flatten)]
         attempt: Attempt,
     },
-    /// Something was found after these faults were injected in a row. Each of them is to be
-    /// injected again, alone.
+    /// Something was found after a row of faults. Each fault of the row must be injected again,
+    /// alone.
     Doubt {
         /// The operation's number.
         operation: usize,
@@ -78,9 +78,10 @@ pub enum Event {
         /// What was found.
         findings: Vec<Finding>,
     },
-    /// The machine crashed or hung while a fault was injected. Who started it anew adds this.
+    /// The machine crashed or hung while a fault was injected. The program that restarted the
+    /// machine adds this event.
     Lost {
-        /// In one line.
+        /// The reason, in one line.
         text: String,
         /// The end of the kernel log.
         log: Vec<String>,
@@ -89,7 +90,7 @@ pub enum Event {
     Finish,
 }
 
-/// What a campaign is about.
+/// The workload and the kernel of a campaign.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Start {
     /// The workload's name.
@@ -106,14 +107,14 @@ pub struct Start {
     pub has_stacks: bool,
 }
 
-/// What came of one injected fault.
+/// The result of one injection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attempt {
-    /// Whether the call failed: it may not have been reached.
+    /// Whether the call failed. It did not if the operation did not reach it.
     pub injected: bool,
-    /// How the operation answered.
+    /// How the operation ended.
     pub reply: Answer,
-    /// What is wrong.
+    /// The problems that were found.
     pub findings: Vec<Finding>,
 }
 
@@ -122,10 +123,10 @@ pub struct Attempt {
 pub struct Journal(File);
 
 impl Journal {
-    /// Opens a journal to add events. `path` may be a terminal or a pipe.
+    /// Opens a journal to append events. `path` may be a terminal or a pipe.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the file cannot be opened for writing.
     pub fn open(path: &Path) -> Result<Self> {
         let file = OpenOptions::new().create(true).append(true).open(path);
         Ok(Self(file.with_context(|| {
@@ -133,28 +134,28 @@ impl Journal {
         })?))
     }
 
-    /// Adds an event. It is on the disk when this returns.
+    /// Appends an event, and waits until it is on the disk or sent on the serial line.
     ///
     /// # Errors
-    /// When it cannot be written.
+    /// Returns an error if the journal cannot be written.
     pub fn add(&mut self, event: &Event) -> Result<()> {
         let line = serde_json::to_string(event)? + "\n";
         self.0
             .write_all(line.as_bytes())
             .context("cannot write the journal")?;
-        // One of them does not apply: a file is no serial line, and a serial line no file. On a
-        // line the event would be lost with the machine if it were still to be sent.
+        // One of the two calls fails, since the journal is either a file or a serial line. Without
+        // `tcdrain()`, an event that is not yet sent would be lost when the machine crashes.
         let _ = self.0.sync_data();
         let _ = tcdrain(&self.0);
         Ok(())
     }
 }
 
-/// Reads the events of a journal. A last line that is not whole is left out: the machine crashed
-/// while it was written.
+/// Reads the events of a journal. A last line that is not valid is ignored, since the machine may
+/// have crashed while the line was written.
 ///
 /// # Errors
-/// When it cannot be read, or has other lines.
+/// Returns an error if the file cannot be read, or if a line before the last one is no event.
 pub fn read(path: &Path) -> Result<Vec<Event>> {
     let shown = path.display();
     let file = File::open(path).with_context(|| format!("cannot read {shown}"))?;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks kmemleak, where the kernel has it, whether memory of the modules under test is lost.
+//! Asks kmemleak, if the kernel has it, whether the modules under test have leaked memory.
 //!
-//! Memory that has grown may still be in use: the module could free it later. kmemleak finds the
-//! objects that nothing points to. It knows slab objects, `vmalloc()` and per-CPU memory; it does
-//! not know pages.
+//! Memory that has grown may still be in use: the module could free it later. kmemleak finds
+//! objects to which no pointer exists. It tracks slab objects, `vmalloc()` and per-CPU memory, but
+//! no pages.
 
 use std::path::Path;
 use std::thread::sleep;
@@ -16,7 +16,7 @@ use super::memory::Filter;
 use crate::files;
 use crate::roots::Roots;
 
-/// Has kmemleak, if the kernel has it, forget what is lost by now.
+/// Makes kmemleak, if the kernel has it, ignore the objects that are unreferenced by now.
 pub fn forget(roots: &Roots) {
     let file = roots.debugfs().join("kmemleak");
     if file.exists() && scan(roots, &file) {
@@ -24,11 +24,11 @@ pub fn forget(roots: &Roots) {
     }
 }
 
-/// Scans as often as kmemleak needs. Returns false if it is off: it turns itself off when it has no
-/// memory, and answers EPERM.
+/// Scans as often as kmemleak needs to report an object. Returns false if kmemleak is off. It
+/// disables itself when it has no memory, and then a write fails with `EPERM`.
 ///
-/// The first scan spares each object that has changed since it was allocated. After it, an object
-/// has to be found in `min_unref_scans` scans (`mm/kmemleak.c`).
+/// The first scan skips each object that has changed since it was allocated. After that, an object
+/// must be unreferenced in `min_unref_scans` scans (`mm/kmemleak.c`).
 fn scan(roots: &Roots, file: &Path) -> bool {
     let parameter = roots.module("kmemleak").join("parameters/min_unref_scans");
     let text = files::read(&parameter).ok().flatten().unwrap_or_default();
@@ -36,10 +36,10 @@ fn scan(roots: &Roots, file: &Path) -> bool {
     (0..=unreferenced).all(|_| files::write(file, "scan").is_ok())
 }
 
-/// Searches, and returns in a line what kmemleak says. [`None`] without kmemleak.
+/// Searches for leaks, and returns the result in one line; [`None`] without kmemleak.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// Returns an error if kmemleak's file cannot be read.
 pub fn verdict(roots: &Roots, filter: Filter<'_>) -> Result<Option<String>> {
     let file = roots.debugfs().join("kmemleak");
     if !file.exists() {
@@ -50,14 +50,14 @@ pub fn verdict(roots: &Roots, filter: Filter<'_>) -> Result<Option<String>> {
         return Ok(Some("kmemleak is off".to_owned()));
     }
     let text = files::read(&file)?.unwrap_or_default();
-    // The next search is about what is lost from now on.
+    // The next search must report only objects that are lost from now on.
     let _ = files::write(&file, "clear");
     Ok(Some(in_words(&text, filter)))
 }
 
 fn in_words(text: &str, filter: Filter<'_>) -> String {
     let all = reports(text);
-    // Behind the object, the task and the title of the stack.
+    // The stack follows the lines of the object, the task and the title of the stack.
     let frames = |report: &str| -> Vec<String> {
         let lines = report.lines().skip(3);
         lines.map(|line| line.trim().to_owned()).collect()

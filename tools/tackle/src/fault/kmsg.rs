@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads what the kernel has logged since the last reading, and finds reports in it.
+//! Reads the messages that the kernel logged since the last call, and finds reports in them.
 //!
 //! Kernel documentation: `Documentation/ABI/testing/dev-kmsg`.
 
@@ -22,7 +22,7 @@ const LOG: &str = "/dev/kmsg";
 pub struct Log(File);
 
 impl Log {
-    /// The end of the log as it is now.
+    /// Opens the log at its present end.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -36,16 +36,16 @@ impl Log {
         Ok(Self(file))
     }
 
-    /// Writes a line into the log.
+    /// Writes a line into the log. Errors are ignored.
     pub fn mark(text: &str) {
-        // A log without the line is still of use.
+        // The log is useful even without this line.
         let _ = OpenOptions::new()
             .write(true)
             .open(LOG)
             .and_then(|mut file| file.write_all(text.as_bytes()));
     }
 
-    /// The messages since the last call.
+    /// Returns the messages since the last call.
     ///
     /// # Errors
     /// When the log cannot be read.
@@ -61,7 +61,8 @@ impl Log {
                     lines.extend(text.and_then(|text| text.lines().next()).map(str::to_owned));
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(lines),
-                // The log ran over: the reader goes on with what is there.
+                // EPIPE means that the kernel has overwritten unread messages. The next read
+                // continues with the oldest message that remains.
                 Err(error) if error.raw_os_error() == Some(Errno::EPIPE as i32) => {}
                 Err(error) => return Err(error).context("cannot read the kernel log"),
             }
@@ -69,10 +70,10 @@ impl Log {
     }
 }
 
-/// Lines of a report that are kept.
+/// The maximum number of lines of a report that are kept.
 const KEPT: usize = 60;
 
-/// The report in these lines of the log, if there is one: the first counts.
+/// Returns the first report in these lines of the log, if there is one.
 pub fn report(lines: &[String]) -> Option<Finding> {
     let (at, kind) = lines
         .iter()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What user space can see of the kernel's objects, to find those that an operation leaves behind.
+//! Lists the kernel's objects that user space can see, to find those that an operation leaves
+//! behind.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,12 +12,12 @@ use anyhow::Result;
 use crate::files;
 use crate::roots::Roots;
 
-/// Each object, and how many of its name there are.
+/// The names of all objects, and the number of objects with each name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing(BTreeMap<String, usize>);
 
-/// Files of procfs with an object in each line: the name, and which word of a line it is
-/// ([`None`] for the whole line).
+/// Files of procfs with one object in each line. A pair has the file's name and the index of the
+/// word that is the object's name ([`None`] if it is the whole line).
 const TABLES: &[(&str, Option<usize>)] = &[
     ("filesystems", None),
     ("devices", None),
@@ -29,7 +30,7 @@ const TABLES: &[(&str, Option<usize>)] = &[
     ("modules", Some(0)),
 ];
 
-/// Folders of sysfs, and how deep they are read.
+/// Folders of sysfs, and the depth to which they are read.
 const SYSFS: &[(&str, usize)] = &[
     ("block", 1),
     ("bus", 3),
@@ -40,23 +41,23 @@ const SYSFS: &[(&str, usize)] = &[
     ("module", 1),
 ];
 
-/// Where SLUB has a link for each slab cache that it has merged with another one.
+/// The folder in which SLUB keeps a link for each slab cache that it has merged with another one.
 const MERGED: &str = "/sys/kernel/slab/";
 
-/// How deep debugfs is read.
+/// The depth to which debugfs is read.
 const DEBUGFS: usize = 3;
 
-/// Folders of debugfs that others than the module under test change.
+/// Folders of debugfs that change without the module under test.
 const BUSY: &[&str] = &["slab", "tracing", "sched", "kmemleak", "memcg_slabinfo"];
 
 /// `PF_KTHREAD`, `include/linux/sched.h`.
 const KTHREAD: u64 = 0x0020_0000;
 
 impl Listing {
-    /// The objects that there are now. Entries that begin with one of `ignore` are left out.
+    /// Returns the present objects. Entries that begin with one of `ignore` are left out.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Returns an error if a file exists and cannot be read.
     pub fn now(roots: &Roots, modules: &[String], ignore: &[String]) -> Result<Self> {
         let mut listing = Self::default();
         for (table, word) in TABLES {
@@ -112,7 +113,8 @@ impl Listing {
         Ok(())
     }
 
-    /// Adds a thread of the kernel. Workers come and go by themselves.
+    /// Adds the task in `folder` if it is a kernel thread. Workers are left out, since the kernel
+    /// creates and ends them at any time.
     fn thread(&mut self, folder: &Path) -> Result<()> {
         let stat = files::read(&folder.join("stat"))?.unwrap_or_default();
         let Some((start, rest)) = stat.rsplit_once(')') else {
@@ -135,11 +137,11 @@ impl Listing {
                 continue;
             }
             let (path, shown) = (path.join(&name), format!("{shown}/{name}"));
-            // Links lead to devices, of which another folder has the names.
+            // Links are not followed: they lead to devices, which another folder lists.
             let data = fs::symlink_metadata(&path);
             let is_folder = data.as_ref().is_ok_and(fs::Metadata::is_dir);
-            // SLUB leaves the link of a merged cache behind, and replaces it when a cache of the
-            // name is created again (`sysfs_slab_alias()`).
+            // SLUB does not remove the link of a merged cache. It replaces the link when a cache
+            // of the same name is created again (`sysfs_slab_alias()`).
             if data.is_ok_and(|data| data.is_symlink()) && shown.starts_with(MERGED) {
                 continue;
             }
@@ -151,7 +153,8 @@ impl Listing {
         Ok(())
     }
 
-    /// What this has and `before` has not, with a `+`, and the reverse with a `-`.
+    /// Returns the entries of which this listing has more than `before`, with a `+`, and those of
+    /// which it has fewer, with a `-`.
     pub fn difference(&self, before: &Self) -> Vec<String> {
         let count = |listing: &Self, entry: &str| listing.0.get(entry).copied().unwrap_or(0);
         let mut entries: Vec<_> = self.0.keys().chain(before.0.keys()).collect();

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory that the modules under test hold, to find what they do not free.
+//! Measures the memory that the modules under test hold, to find memory that they do not free.
 //!
 //! With `slab_debug=U` on the kernel's command line, the file `alloc_traces` of each slab cache
-//! (`mm/slub.c`) has the stacks that allocated its objects. Objects count whose stack has the
-//! module's name, or an address without a name: a module that was unloaded. Only caches that have
-//! grown are read, since reading all takes seconds; what was held before is known from then on.
+//! (`mm/slub.c`) has the stacks that allocated the cache's objects. An object counts if its stack
+//! has the name of a module under test, or an address without a name, which belongs to an unloaded
+//! module. Reading the files of all caches takes seconds, so only those of caches that have grown
+//! are read. What the modules held in a cache is known only after the first time that it has
+//! grown.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,54 +17,56 @@ use anyhow::Result;
 use crate::files;
 use crate::roots::Roots;
 
-/// Objects or bytes, by what allocated them.
+/// Numbers of objects or bytes, by the stack that allocated them.
 type Holders = BTreeMap<String, u64>;
 
-/// The memory at a moment.
+/// The memory in use at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// Objects in use, by slab cache.
     active: BTreeMap<String, u64>,
-    /// Objects of the modules by stack, for the slab caches of which they are known.
+    /// Objects of the modules by slab cache and stack, for the caches that were read.
     slabs: BTreeMap<String, Holders>,
     /// Bytes of `vmalloc()`, by caller.
     vmalloc: Holders,
     /// Memory of per-CPU variables, in KiB.
     percpu: u64,
-    /// Memory that none of the kernel's counters has, in KiB: pages of a module, among others.
+    /// Memory in use that no counter of the kernel includes, in KiB, such as pages of a module.
     uncounted: u64,
 }
 
-/// What has grown.
+/// The memory that has grown.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Grown {
-    /// What the modules hold now and did not hold before.
+    /// Memory that the modules hold now and did not hold before, one line for each stack.
     pub lines: Vec<String>,
-    /// Whether a cache has grown of which it is not known what the modules held before. The
-    /// operation has to be repeated and compared again.
+    /// Whether a cache has grown that was not read before, so that it is not known what the
+    /// modules held in it. The operation must be repeated and compared again.
     pub unsure: bool,
 }
 
-/// Growth of memory that no counter has, in KiB, from which on it is a leak. Other parts of the
-/// kernel take and free pages all the time.
+/// Growth of uncounted memory above this many KiB is a leak. Other parts of the kernel allocate
+/// and free pages all the time.
 const UNCOUNTED: u64 = 640;
 
-/// Slab caches whose objects are freed long after what they stand for: areas of `vmalloc()` are
-/// collected until there are many (`mm/vmalloc.c`).
+/// Slab caches whose objects are freed late: freed areas of `vmalloc()` are collected until there
+/// are many (`mm/vmalloc.c`).
 const LAZY: &[&str] = &["vmap_area"];
 
-/// A function that allocates for a pool of each CPU, from which others take (`lib/radix-tree.c`).
+/// A function that allocates objects for a per-CPU pool, from which any task takes them
+/// (`lib/radix-tree.c`).
 const POOL: &str = "__radix_tree_preload+";
 
-/// The injector's own code, in `tackle_ftrace.ko`: it keeps the names of points.
+/// A part of the mangled names of the injector's own code in `tackle_ftrace.ko`, which allocates
+/// memory for the names of points.
 const INJECTOR: &str = "6tackle5fault";
 
-/// Which stacks count.
+/// Selects the stacks that count, by the names of the modules under test.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter<'a>(pub &'a [String]);
 
 impl Filter<'_> {
-    /// Whether a frame is in a module under test, or in one that is gone.
+    /// Returns whether a frame is in a module under test, or in an unloaded module.
     pub fn is_ours(&self, frame: &str) -> bool {
         let frame = frame.trim();
         let of_module = |module: &String| frame.contains(&format!("[{module}]"));
@@ -70,21 +74,21 @@ impl Filter<'_> {
     }
 }
 
-/// Whether leaks of slab objects can be found on this machine.
+/// Returns whether leaks of slab objects can be found on this machine.
 pub fn has_stacks(roots: &Roots) -> bool {
     traces(roots, "kmalloc-64").exists()
 }
 
-/// Has SLUB check all objects of the caches of `kmalloc()`, and report what was written after it
-/// was freed. Without this, that is seen when the object is allocated the next time.
+/// Makes SLUB check all objects of the caches of `kmalloc()`, so that it reports writes to freed
+/// objects now. Otherwise SLUB would report them only when the object is allocated again.
 ///
 /// # Errors
-/// When the folder of the caches cannot be read.
+/// Returns an error if the folder of the caches cannot be read.
 pub fn validate(roots: &Roots) -> Result<()> {
     let caches = roots.sys.join("kernel/slab");
     for name in files::names(&caches)? {
         if name.starts_with("kmalloc-") {
-            // Without `slab_debug=` there is nothing to check, and the kernel refuses.
+            // The kernel refuses this without `slab_debug=`, since then it cannot check anything.
             let _ = files::write(&caches.join(name).join("validate"), "1");
         }
     }
@@ -92,10 +96,10 @@ pub fn validate(roots: &Roots) -> Result<()> {
 }
 
 impl Memory {
-    /// The memory that the modules hold now.
+    /// Returns the memory that the modules hold now.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Returns an error if a file exists and cannot be read.
     pub fn now(roots: &Roots, modules: &[String]) -> Result<Self> {
         settle(roots);
         let filter = Filter(modules);
@@ -112,7 +116,7 @@ impl Memory {
         })
     }
 
-    /// Takes over what is known of the slab caches that have not changed since `older`.
+    /// Copies the objects by stack from `older`, for each slab cache whose size is the same now.
     pub fn keep(&mut self, older: Self) {
         let is_same = |cache: &String| self.active.get(cache) == older.active.get(cache);
         self.slabs = older
@@ -122,10 +126,10 @@ impl Memory {
             .collect();
     }
 
-    /// Compares the memory now with this.
+    /// Returns how much the memory has grown since `self` was recorded.
     ///
     /// # Errors
-    /// When a file cannot be read.
+    /// Returns an error if a file exists and cannot be read.
     pub fn grown(&mut self, roots: &Roots, modules: &[String]) -> Result<Grown> {
         let now = Self::now(roots, modules)?;
         let mut grown = Grown::default();
@@ -163,10 +167,11 @@ impl Memory {
     }
 }
 
-/// Lets the kernel free what waits for an RCU grace period.
+/// Makes the kernel free the objects that wait for an RCU grace period.
 fn settle(roots: &Roots) {
     let barrier = roots.sys.join("module/rcutree/parameters/do_rcu_barrier");
-    // An older kernel has no such file. What waits then shows in the first comparison only.
+    // An older kernel has no such file. Then objects that wait to be freed are in the first
+    // comparison only, and not in the repeated ones.
     let _ = files::write(&barrier, "1");
 }
 
@@ -175,7 +180,8 @@ fn traces(roots: &Roots, cache: &str) -> std::path::PathBuf {
     folder.join("alloc_traces")
 }
 
-/// What `new` has more than `old` in all, by stack; nothing if the sums are the same.
+/// Returns a line for each stack that holds more in `new` than in `old`; none if the sum over all
+/// stacks has not grown.
 fn more(old: &Holders, new: &Holders, unit: &str) -> Vec<String> {
     if new.values().sum::<u64>() <= old.values().sum() {
         return Vec::new();
@@ -187,7 +193,7 @@ fn more(old: &Holders, new: &Holders, unit: &str) -> Vec<String> {
     grown.collect()
 }
 
-/// The objects of `alloc_traces` that are ours, by stack.
+/// Returns the objects in the text of `alloc_traces` that the modules allocated, by stack.
 fn holders(text: &str, filter: Filter<'_>) -> Holders {
     let mut all = Holders::new();
     let mut current: Option<(u64, Vec<&str>)> = None;
@@ -209,7 +215,8 @@ fn holders(text: &str, filter: Filter<'_>) -> Holders {
     for line in text.lines() {
         let words = line.trim_start();
         let first = words.split_whitespace().next().unwrap_or_default();
-        // "      3 zram_add+0x1f/0x2b0 [zram] age=1/2/3 pid=7", then one frame a line.
+        // The first line of an entry is "      3 zram_add+0x1f/0x2b0 [zram] age=1/2/3 pid=7". One
+        // line for each frame follows.
         match first.parse() {
             Ok(count) => {
                 take(current.take());
@@ -240,7 +247,8 @@ fn active(slabinfo: &str) -> BTreeMap<String, u64> {
     slabinfo.lines().filter_map(cache).collect()
 }
 
-/// `0xffffc90000000000-0xffffc90000005000   20480 zram_add+0x1/0x2 [zram] pages=4 vmalloc`
+/// Returns the bytes of the modules in `/proc/vmallocinfo`, whose lines are
+/// `0xffffc90000000000-0xffffc90000005000   20480 zram_add+0x1/0x2 [zram] pages=4 vmalloc`.
 fn vmalloc(text: &str, filter: Filter<'_>) -> Holders {
     let mut all = Holders::new();
     for line in text.lines() {
@@ -257,7 +265,7 @@ fn vmalloc(text: &str, filter: Filter<'_>) -> Holders {
     all
 }
 
-/// A value of `/proc/meminfo`, in KiB.
+/// Returns a value of `/proc/meminfo`, in KiB.
 fn kib(meminfo: &str, name: &str) -> u64 {
     let line = meminfo
         .lines()
@@ -266,7 +274,7 @@ fn kib(meminfo: &str, name: &str) -> u64 {
     word.and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
-/// Memory in use that no counter of `/proc/meminfo` has, in KiB.
+/// Returns the memory in use that no counter of `/proc/meminfo` includes, in KiB.
 fn uncounted(meminfo: &str, zoneinfo: &str) -> u64 {
     const COUNTED: &[&str] = &[
         "MemFree",
@@ -280,7 +288,7 @@ fn uncounted(meminfo: &str, zoneinfo: &str) -> u64 {
         "Percpu",
         "VmallocUsed",
     ];
-    // The free pages that each CPU keeps: "              count:    12".
+    // The free pages in the lists of each CPU: "              count:    12".
     let kept = zoneinfo
         .lines()
         .filter_map(|line| line.trim().strip_prefix("count:"));

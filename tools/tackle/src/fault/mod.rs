@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle fault`: campaigns that make each failing call of a module fail, one at a time.
+//! Implements `tackle fault`: campaigns that make each failing call of a module fail, one at a
+//! time.
 //!
-//! The module `fault_inject` finds the calls and makes them fail, by `/dev/tackle_fault`. A
-//! workload ([`workload`]) names the operations. The order of the injections is computed from the
-//! events so far ([`state`]); a campaign ([`campaign`]) carries them out and writes each event
-//! into a journal ([`journal`]), from which it can go on.
+//! The module `fault_inject` finds the calls and makes them fail; `/dev/tackle_fault` is its
+//! interface. A workload ([`workload`]) names the operations. The order of the injections is
+//! computed from the events so far ([`state`]). A campaign ([`campaign`]) performs the injections
+//! and writes each event into a journal ([`journal`]), from which an interrupted campaign
+//! continues.
 
 pub mod campaign;
 pub mod command;
@@ -156,7 +158,7 @@ impl Source {
     }
 }
 
-/// Nobody looks on.
+/// A watcher that shows nothing and never stops the campaign.
 struct Nobody;
 
 impl Watcher for Nobody {
@@ -168,10 +170,11 @@ impl Watcher for Nobody {
 }
 
 impl FaultCommand {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What the user got wrong, what the kernel refused, and that there are findings.
+    /// Returns an error if an argument is wrong, if the kernel refuses an operation, or if there
+    /// are findings.
     pub fn run(self, roots: &Roots) -> Result<()> {
         match self {
             Self::Discover { source, json } => discover(roots, &source, json),
@@ -203,7 +206,7 @@ fn read(journal: &Path) -> Result<State> {
     State::of(&journal::read(journal)?)
 }
 
-/// The kernel's release and a checksum of its notes, which have its build id.
+/// Returns the kernel's release and a checksum of its ELF notes, which include its build id.
 fn kernel(roots: &Roots) -> Result<String> {
     let release = fs::read_to_string(roots.proc.join("sys/kernel/osrelease"));
     let release = release.context("cannot read the kernel's release")?;
@@ -215,7 +218,8 @@ fn kernel(roots: &Roots) -> Result<String> {
     Ok(format!("{} ({hash:016x})", release.trim()))
 }
 
-/// Makes a campaign of a workload. `events` are those of an earlier run.
+/// Prepares a campaign of a workload. `events` are the events of an earlier run, which this
+/// campaign continues.
 fn campaign<'a>(
     roots: &Roots,
     workload: &'a Workload,
@@ -250,7 +254,7 @@ fn campaign<'a>(
     Ok(campaign)
 }
 
-/// The file of a module under test.
+/// Returns the file of a module under test.
 fn file(workload: &Workload, module: &str) -> Result<PathBuf> {
     let is_of = |path: &&PathBuf| {
         let name = path
@@ -274,7 +278,7 @@ fn file(workload: &Workload, module: &str) -> Result<PathBuf> {
     }
 }
 
-/// The calls of failing functions in the modules, as events.
+/// Finds the calls of failing functions in the modules, and adds them as events.
 fn calls(campaign: &mut Campaign<'_, Machine>) -> Result<()> {
     if !campaign.state.calls.is_empty() {
         return Ok(());
@@ -324,7 +328,7 @@ impl Run {
             .map(|name| workload.find(name))
             .transpose()?;
         let from = self.resume.as_ref().or(self.journal.as_ref());
-        // What is no regular file is for writing alone.
+        // A journal that is no regular file, such as a serial line, can only be written.
         let events = match from.filter(|path| path.is_file()) {
             Some(path) => journal::read(path)?,
             None => Vec::new(),
@@ -407,7 +411,7 @@ fn replay(roots: &Roots, source: &Source, name: &str, id: &str, times: usize) ->
     Ok(())
 }
 
-/// The points as a table.
+/// Returns the points as a table.
 fn points(state: &State) -> String {
     let names = state.start.iter().flat_map(|start| &start.operations);
     let mut rows = Vec::new();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows the names of Rust functions as their source has them.
+//! Demangles the names of Rust functions in reports.
 
 use std::fmt::Write as _;
 
-/// Returns a text with each mangled Rust symbol in it replaced by its name without the hash:
+/// Returns `text` with each mangled Rust symbol replaced by its demangled name without the hash:
 /// `m:_RNvC1m4init+0x4` becomes `m:m::init+0x4`.
 pub fn readable(text: &str) -> String {
     let is_symbol = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '$');

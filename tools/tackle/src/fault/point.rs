@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault points as the injector prints them, and whether they can fail outside of a test.
+//! Parses the fault points that the injector prints, and decides whether they can fail outside of
+//! a test.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -11,15 +12,15 @@ use serde::{Deserialize, Serialize};
 /// A call that can be made to fail.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Point {
-    /// 16 hexadecimal digits: the same after a reboot.
+    /// The identifier, of 16 hexadecimal digits. It is the same after a reboot.
     pub id: String,
     /// The function that is called.
     pub function: String,
-    /// Its class, such as `slab`.
+    /// The class of the function, such as `slab`.
     pub class: String,
     /// What a failed call returns.
     pub value: String,
-    /// `task`, `softirq`, `hardirq` or `nmi`.
+    /// The context of the call: `task`, `softirq`, `hardirq` or `nmi`.
     pub context: String,
     /// The flags of an allocation.
     pub gfp: Option<u32>,
@@ -36,39 +37,39 @@ pub struct Point {
 pub struct Seen {
     /// The point.
     pub point: Point,
-    /// The calls.
+    /// The number of calls.
     pub hits: u64,
 }
 
-/// The words `key=value` of a line.
+/// The `key=value` words of a line.
 pub struct Words<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Words<'a> {
-    /// Reads a line.
+    /// Parses a line.
     pub fn new(line: &'a str) -> Self {
         let pairs = line.split_whitespace();
         Self(pairs.filter_map(|word| word.split_once('=')).collect())
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     ///
     /// # Errors
-    /// When the line has no such key.
+    /// Returns an error if the line has no such key.
     pub fn text(&self, key: &str) -> Result<&'a str> {
         let value = self.0.get(key).copied();
         value.with_context(|| format!("the injector's answer has no {key}="))
     }
 
-    /// The value of a key, as a number.
+    /// Returns the value of a key, as a number.
     ///
     /// # Errors
-    /// As [`text`](Self::text), and when it is none.
+    /// Returns an error if the line has no such key, or if the value is no number.
     pub fn number(&self, key: &str) -> Result<u64> {
         let text = self.text(key)?;
         number(text).with_context(|| format!("the injector's answer has {key}={text}"))
     }
 
-    /// The value of a key, as a number or `none`.
+    /// Returns the value of a key, which is a number or `none`.
     fn optional(&self, key: &str) -> Result<Option<u32>> {
         match self.text(key)? {
             "none" => Ok(None),
@@ -101,7 +102,7 @@ impl FromStr for Seen {
                 context: text("context")?,
                 gfp: words.optional("gfp")?,
                 order: words.optional("order")?,
-                // Missing if the injector had no memory for the names.
+                // Both are missing if the injector had no memory for the names.
                 site: optional("site")?,
                 stack: optional("stack")?.split(',').map(str::to_owned).collect(),
             },
@@ -109,15 +110,16 @@ impl FromStr for Seen {
     }
 }
 
-/// Whether a call can fail on a machine that runs, by the rules of the page allocator.
+/// Whether a call can fail in normal use, by the rules of the page allocator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Plausible {
-    /// It can, for this reason.
+    /// The call can fail, for this reason.
     Today(&'static str),
-    /// Only while the OOM killer has chosen the task: the allocator tries again otherwise.
+    /// The call fails only if the OOM killer has chosen the task as its victim. Otherwise the
+    /// allocator tries again.
     VictimOnly,
-    /// It is no allocation.
+    /// The call is no allocation.
     Unknown,
 }
 
@@ -126,11 +128,11 @@ const DIRECT_RECLAIM: u32 = 1 << 10;
 const RETRY_MAYFAIL: u32 = 1 << 14;
 const NORETRY: u32 = 1 << 16;
 const ACCOUNT: u32 = 1 << 22;
-/// `PAGE_ALLOC_COSTLY_ORDER`: the allocator gives up on larger ones.
+/// `PAGE_ALLOC_COSTLY_ORDER`: the allocator fails allocations of a larger order.
 const COSTLY: u32 = 3;
 
 impl Point {
-    /// How plausible it is that the call fails outside of a test.
+    /// Returns how plausible it is that the call fails outside of a test.
     pub fn plausible(&self) -> Plausible {
         use Plausible::{Today, Unknown, VictimOnly};
         match (self.class.as_str(), self.gfp) {
@@ -149,7 +151,7 @@ impl Point {
         }
     }
 
-    /// A point of which the id alone is known.
+    /// Returns a point of which only the id is known.
     pub fn unknown(id: &str) -> Self {
         let unknown = || "unknown".to_owned();
         Self {
@@ -165,7 +167,7 @@ impl Point {
         }
     }
 
-    /// The line by which each log and report of a fault begins.
+    /// Returns the first line of each log and report of a fault at this point.
     pub fn title(&self) -> String {
         format!(
             "FAULT INJECTED: {} returns {} at {}",
@@ -188,7 +190,7 @@ impl std::fmt::Display for Plausible {
 pub mod tests {
     use super::*;
 
-    /// A line as the injector prints it.
+    /// Returns a line in the format of the injector.
     pub fn line(id: u64, hits: u64) -> String {
         format!(
             "id={id:016x} function=__kmalloc_noprof class=slab value=null hits={hits} failed=0 \

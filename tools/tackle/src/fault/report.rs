@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The report of a campaign: points, coverage and findings, as text or JSON.
+//! Implements the report of a campaign: points, coverage and findings, as text or JSON.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::names::readable;
 use super::state::{Fault, State};
 use crate::table::table;
 
-/// A finding and the fault that causes it.
+/// A finding, and the fault that causes it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Case {
     /// `FAULT INJECTED`, with function and site.
@@ -21,17 +21,17 @@ pub struct Case {
     pub operation: String,
     /// The point.
     pub id: String,
-    /// What is wrong.
+    /// The kind of the problem.
     pub kind: Kind,
-    /// In one line.
+    /// The problem in one line.
     pub text: String,
-    /// How the operation answered.
+    /// How the operation ended.
     pub reply: String,
     /// How plausible the failure is outside of a test.
     pub plausible: String,
-    /// In how many of how many injections it was seen.
+    /// The number of injections in which the finding was seen.
     pub seen: usize,
-    /// See above.
+    /// The number of injections of this fault.
     pub injections: usize,
     /// The return addresses, innermost first.
     pub stack: Vec<String>,
@@ -39,23 +39,23 @@ pub struct Case {
     pub details: Vec<String>,
 }
 
-/// What was found after faults in a row, and by none of them alone.
+/// A finding after a row of faults that no fault of the row causes alone.
 #[derive(Clone, Debug, Serialize)]
 pub struct Unexplained {
     /// The operation.
     pub operation: String,
     /// The titles of the faults: `FAULT INJECTED`, with function and site.
     pub faults: Vec<String>,
-    /// What is wrong.
+    /// The kind of the problem.
     pub kind: Kind,
-    /// In one line.
+    /// The problem in one line.
     pub text: String,
     /// The evidence.
     pub details: Vec<String>,
 }
 
 impl Unexplained {
-    /// In lines of text.
+    /// Returns the finding as lines of text.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = self.faults.clone();
         let kind = self.kind.text();
@@ -68,21 +68,21 @@ impl Unexplained {
 /// One operation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Row {
-    /// Its name.
+    /// The operation's name.
     pub operation: String,
-    /// Its points.
+    /// The number of its points.
     pub points: usize,
-    /// Those that were injected.
+    /// The number of points at which a fault was injected.
     pub injected: usize,
-    /// Those that only another fault brings to light.
+    /// The number of points that were called only after a fault at another point.
     pub appeared: usize,
-    /// The share of the discovered points that both discoveries have, in percent.
+    /// The percentage of the discovered points that were found by all discoveries.
     pub recurring: f64,
-    /// How often the operation reported the error, and how often it went on.
+    /// The number of points after whose fault the operation did not succeed.
     pub errors: usize,
-    /// See above.
+    /// The number of points after whose fault the operation succeeded.
     pub continued: usize,
-    /// Points with a finding.
+    /// The number of points with a finding.
     pub findings: usize,
 }
 
@@ -91,15 +91,15 @@ pub struct Row {
 pub struct Coverage {
     /// The module.
     pub module: String,
-    /// All calls.
+    /// The number of calls.
     pub calls: usize,
-    /// Those that were reached and did not fail.
+    /// The calls that were reached and did not fail.
     pub reached: Vec<String>,
-    /// Those that failed.
+    /// The calls that failed.
     pub failed: Vec<String>,
-    /// Those that were never reached.
+    /// The calls that were never reached.
     pub never: Vec<String>,
-    /// Why the calls are not known.
+    /// Why the calls are not known, if they are not.
     pub unknown: Option<String>,
 }
 
@@ -112,7 +112,7 @@ pub struct Report {
     pub modules: Vec<String>,
     /// The kernel.
     pub kernel: String,
-    /// Whether all is done.
+    /// Whether the campaign is finished.
     pub finished: bool,
     /// Whether leaks of slab objects could be found.
     pub has_stacks: bool,
@@ -120,21 +120,21 @@ pub struct Report {
     pub operations: Vec<Row>,
     /// The calls in the modules.
     pub coverage: Vec<Coverage>,
-    /// What is wrong in each of three injections.
+    /// The findings of each of three injections.
     pub findings: Vec<Case>,
-    /// What was wrong in some of them only.
+    /// The findings of only one or two injections.
     pub unsteady: Vec<Case>,
-    /// What was found after faults in a row, and by none of them alone.
+    /// The findings after rows of faults that no fault causes alone.
     pub unexplained: Vec<Unexplained>,
-    /// Points that not both discoveries have, or whose call did not fail.
+    /// Points that only some discoveries found, or that were not called again.
     pub marked: Vec<String>,
 }
 
 impl Report {
-    /// The report on a campaign.
+    /// Returns the report of a campaign.
     ///
     /// # Errors
-    /// When the journal has no beginning.
+    /// Returns an error if the journal has no start event.
     pub fn of(state: &State) -> Result<Self> {
         let start = state.start.as_ref().context("the journal is empty")?;
         let mut report = Self {
@@ -205,12 +205,12 @@ impl Report {
         Ok(report)
     }
 
-    /// Whether nothing was found.
+    /// Returns whether there are no findings.
     fn is_clean(&self) -> bool {
         self.findings.is_empty() && self.unsteady.is_empty() && self.unexplained.is_empty()
     }
 
-    /// The first line: the fault of the first finding.
+    /// Returns the first line of the report: the fault of the first finding.
     pub fn title(&self) -> &str {
         let cases = self.findings.iter().chain(&self.unsteady);
         let alone = cases.map(|case| &case.title);
@@ -220,7 +220,7 @@ impl Report {
             .map_or("FAULT INJECTED: no finding", String::as_str)
     }
 
-    /// The report as text.
+    /// Returns the report as text.
     pub fn text(&self) -> String {
         let mut lines: Vec<String> = Vec::new();
         lines.push(self.title().to_owned());
@@ -311,7 +311,7 @@ impl Report {
         table(heading, &[1, 2, 3, 4, 5, 6, 7], rows)
     }
 
-    /// The last line.
+    /// Returns the last line of the report.
     pub fn sum(&self) -> String {
         let points: usize = self.operations.iter().map(|row| row.points).sum();
         let injected: usize = self.operations.iter().map(|row| row.injected).sum();
@@ -368,7 +368,7 @@ fn case(operation: &str, fault: &Fault, finding: &Finding) -> Case {
     }
 }
 
-/// The calls of each module, by what became of them.
+/// Returns the calls of each module: those that failed, were reached, or were never reached.
 fn coverage(state: &State) -> Vec<Coverage> {
     let faults = || {
         state

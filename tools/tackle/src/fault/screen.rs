@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the user of a campaign sees: a progress bar on a terminal. Ctrl-C stops the campaign.
+//! Shows the progress of a campaign as a progress bar on a terminal. Ctrl-C stops the campaign.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::campaign::Watcher;
 use super::names::readable;
 use super::state::State;
 
-/// A bar on stderr, if that is a terminal.
+/// A progress bar on stderr. It is hidden if stderr is no terminal.
 #[derive(Debug)]
 pub struct Screen {
     bar: ProgressBar,
@@ -23,10 +23,10 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A bar for a campaign, which stops at a signal or after `limit`.
+    /// Returns the bar of a campaign that stops at a signal or after `limit`.
     ///
     /// # Errors
-    /// When the signals cannot be caught.
+    /// Returns an error if a signal handler cannot be registered.
     pub fn new(limit: Option<Duration>) -> Result<Self> {
         let bar = ProgressBar::new(0);
         let style = "[{bar:24}] {pos}/{len} faults, {per_sec}, {eta} left  {wide_msg}";
@@ -48,7 +48,7 @@ impl Screen {
 impl Watcher for Screen {
     fn seen(&self, state: &State, doing: &str) {
         let (done, all) = state.count();
-        // Those of an earlier run do not count for the rate.
+        // The injections of an earlier run must not count for the rate.
         if self.bar.length() == Some(0) {
             self.bar.reset_eta();
         }

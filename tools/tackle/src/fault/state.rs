@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a campaign stands, computed from the events of its journal, and which fault comes next.
+//! Computes the state of a campaign from the events of its journal, and the fault that comes next.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +11,10 @@ use super::finding::{Answer, Finding, Kind};
 use super::journal::{Attempt, Event, Start};
 use super::point::Point;
 
-/// How often a fault is injected that has a finding: once, and two replays.
+/// How often a fault with a finding is injected: once, and two replays.
 pub const ATTEMPTS: usize = 3;
 
-/// How many faults are injected in a row at most before the machine is compared.
+/// The maximum number of faults that are injected in a row before the machine is compared.
 pub const ROW: usize = 8;
 
 /// How often an operation is run to discover its points.
@@ -25,16 +25,16 @@ pub const DISCOVERIES: usize = 2;
 pub struct Fault {
     /// The point.
     pub point: Point,
-    /// In how many of the discoveries it was called.
+    /// The number of discoveries in which it was called.
     pub discovered: usize,
-    /// What came of each injection.
+    /// The result of each injection.
     pub attempts: Vec<Attempt>,
-    /// Whether the machine has to be compared after this fault alone.
+    /// Whether this fault must be injected alone, and not in a row with others.
     pub is_alone: bool,
 }
 
 impl Fault {
-    /// How often the fault still has to be injected.
+    /// Returns how often the fault must still be injected.
     pub fn left(&self) -> usize {
         let wanted = match self.attempts.first() {
             Some(first) if !first.findings.is_empty() => ATTEMPTS,
@@ -43,17 +43,18 @@ impl Fault {
         wanted.saturating_sub(self.attempts.len())
     }
 
-    /// Whether it can be injected in a row with others before the machine is compared.
+    /// Returns whether the fault can be injected in a row with others before the machine is
+    /// compared.
     fn is_for_rows(&self) -> bool {
         self.attempts.is_empty() && !self.is_alone
     }
 
-    /// Whether its call has failed.
+    /// Returns whether the call has failed in an injection.
     pub fn was_injected(&self) -> bool {
         self.attempts.iter().any(|attempt| attempt.injected)
     }
 
-    /// The findings that all attempts have, and those that not all have.
+    /// Returns the findings of at least [`ATTEMPTS`] attempts, and those of fewer.
     pub fn findings(&self) -> (Vec<&Finding>, Vec<&Finding>) {
         let mut kinds: BTreeMap<Kind, (usize, &Finding)> = BTreeMap::new();
         for attempt in &self.attempts {
@@ -75,35 +76,36 @@ impl Fault {
     }
 }
 
-/// What was found after faults were injected in a row.
+/// The findings after a row of faults.
 #[derive(Clone, Debug, Serialize)]
 pub struct Doubt {
-    /// The points.
+    /// The points of the row.
     pub ids: Vec<String>,
-    /// What was found.
+    /// The findings.
     pub findings: Vec<Finding>,
 }
 
-/// What is known of an operation.
+/// The state of an operation.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Progress {
-    /// How often its points were discovered.
+    /// How often the operation was run to discover its points.
     pub discoveries: usize,
     /// Its points, in the order in which they were found.
     pub faults: Vec<Fault>,
-    /// What was found after more than one fault.
+    /// The findings after rows of faults.
     pub doubts: Vec<Doubt>,
 }
 
 impl Progress {
-    /// The fault that is injected next, by its place in [`faults`](Self::faults).
+    /// Returns the index in [`faults`](Self::faults) of the fault that is injected next.
     pub fn next(&self) -> Option<usize> {
         self.faults.iter().position(|fault| fault.left() > 0)
     }
 
-    /// The faults that are injected next, in a row, before the machine is compared. A row has one
-    /// fault at first, and gets longer with the number of faults that had no finding, up to
-    /// [`ROW`]. After a row in which something was found, it is one again.
+    /// Returns the indices of the faults that are injected next in a row, before the machine is
+    /// compared. The first row has one fault. Rows get longer with the number of faults before
+    /// them that had no finding, up to [`ROW`]. After a row with a finding, the next row has one
+    /// fault again.
     pub fn row(&self) -> Vec<usize> {
         let Some(first) = self.next() else {
             return Vec::new();
@@ -122,7 +124,7 @@ impl Progress {
         (first..first + len).collect()
     }
 
-    /// What was found after rows of faults, and by none of their faults alone.
+    /// Returns the findings after rows of faults that no fault of the row causes alone.
     pub fn unexplained(&self) -> impl Iterator<Item = (&Doubt, &Finding)> {
         let all = self.doubts.iter().flat_map(|doubt| {
             let found = doubt.findings.iter();
@@ -131,7 +133,9 @@ impl Progress {
         all.filter(|(doubt, finding)| !self.is_explained(doubt, finding))
     }
 
-    /// Whether a fault of a row shows the same alone, or what hides it; or has not been tried yet.
+    /// Returns whether a finding after a row of faults needs no report of its own. That is so if a
+    /// fault of the row is not tried alone yet, or if it alone has a finding of the same kind, or
+    /// one that requires a reboot, which can hide the same kind.
     fn is_explained(&self, doubt: &Doubt, finding: &Finding) -> bool {
         let mut row = self.faults.iter();
         row.any(|fault| {
@@ -141,7 +145,7 @@ impl Progress {
         })
     }
 
-    /// The share of the points of the discoveries that were called in each of them, in percent.
+    /// Returns the percentage of the discovered points that were called in each discovery.
     pub fn recurring(&self) -> f64 {
         let found = self.faults.iter().filter(|fault| fault.discovered > 0);
         let all = found.clone().count();
@@ -158,7 +162,7 @@ impl Progress {
         self.faults.iter_mut().find(|fault| fault.point.id == id)
     }
 
-    /// Has each of these faults injected alone.
+    /// Records findings after a row of faults, each of which is then injected alone.
     fn doubt(&mut self, ids: &[String], findings: Vec<Finding>) {
         for fault in &mut self.faults {
             fault.is_alone |= ids.contains(&fault.point.id);
@@ -167,13 +171,13 @@ impl Progress {
         self.doubts.push(Doubt { ids, findings });
     }
 
-    /// Adds points that are not known.
+    /// Adds the points that are not known yet.
     fn add(&mut self, points: &[Point], discovered: usize) {
         for point in points {
             match self.find(&point.id) {
                 Some(fault) => {
                     fault.discovered += discovered;
-                    // It had no name while its module was being loaded.
+                    // The site had no name while its module was being loaded.
                     if is_better(&fault.point.site, &point.site) {
                         fault.point = point.clone();
                     }
@@ -189,41 +193,41 @@ impl Progress {
     }
 }
 
-/// Whether the new name of a site has more in it.
+/// Returns whether the new name of a site has a function and the old one has not.
 fn is_better(old: &str, new: &str) -> bool {
     !old.contains('+') && new.contains('+')
 }
 
-/// Where a campaign stands.
+/// The state of a campaign.
 #[derive(Clone, Debug, Default)]
 pub struct State {
-    /// What it is about.
+    /// The workload and the kernel.
     pub start: Option<Start>,
-    /// By the operation's number.
+    /// The state of each operation, by its number.
     pub operations: Vec<Progress>,
-    /// The calls of hooked functions, by module.
+    /// The calls of hooked functions, by module, and why they are not known if they are not.
     pub calls: Vec<(String, Vec<super::coverage::Call>, Option<String>)>,
-    /// The faults that are being injected: one, or a row of an operation's.
+    /// The faults that are being injected: one fault, or a row of faults of one operation.
     pub current: Vec<(usize, String)>,
-    /// Whether all is done.
+    /// Whether the campaign is finished.
     pub finished: bool,
 }
 
 impl State {
-    /// The state after these events.
+    /// Returns the state after these events.
     ///
     /// # Errors
-    /// When the events contradict each other.
+    /// Returns an error if the events contradict each other.
     pub fn of(events: &[Event]) -> Result<Self> {
         let mut state = Self::default();
         events.iter().try_for_each(|event| state.apply(event))?;
         Ok(state)
     }
 
-    /// Changes it by an event.
+    /// Changes the state by an event.
     ///
     /// # Errors
-    /// When the event contradicts those before.
+    /// Returns an error if the event contradicts earlier events.
     pub fn apply(&mut self, event: &Event) -> Result<()> {
         match event {
             Event::Start(start) => {
@@ -292,7 +296,8 @@ impl State {
         progress.with_context(|| format!("the journal has no operation {operation}"))
     }
 
-    /// Takes note that the machine was lost while faults were injected, if some were.
+    /// Records that the machine was lost while faults were injected. Without such faults it does
+    /// nothing.
     fn give_up(&mut self, text: &str, log: &[String]) {
         let current = std::mem::take(&mut self.current);
         let Some((operation, id)) = current.first() else {
@@ -314,7 +319,8 @@ impl State {
         }
     }
 
-    /// How many injections are done, and how many there are as far as is known.
+    /// Returns the number of injections that are done, and the number of all injections that are
+    /// known so far.
     pub fn count(&self) -> (usize, usize) {
         let faults = || self.operations.iter().flat_map(|progress| &progress.faults);
         let done = faults().map(|fault| fault.attempts.len()).sum();
@@ -451,7 +457,7 @@ pub mod tests {
         let row = |state: &State| state.operations[0].row();
         let mut state = State::of(&events).unwrap();
         assert_eq!(row(&state), [2, 3]);
-        // Either fault of the row can have crashed the machine.
+        // Each fault of the row can be the one that crashed the machine.
         for id in [3, 4] {
             state.apply(&begin(id)).unwrap();
         }

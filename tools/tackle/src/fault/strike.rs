@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Injects one fault of a campaign, and checks the operation, the machine and the log.
+//! Injects one fault of a campaign, and checks the operation, the machine and the kernel log.
 
 use std::time::Duration;
 
@@ -14,23 +14,24 @@ use super::journal::{Attempt, Event};
 use super::kmsg;
 use super::point::{Point, Seen};
 
-/// How often the comparison is repeated while something is left: the kernel may be about to remove
-/// it. The pauses are 50, 100, ... ms, 0.75 s in all.
+/// How often the comparison is repeated while something is left, since the kernel may remove it a
+/// little later. The pauses are 50, 100, 200 and 400 ms, 0.75 s in total.
 const COMPARISONS: u32 = 4;
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Whether the machine has to be started anew.
+/// Returns whether the machine must be rebooted.
 pub(super) fn needs_reset(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.kind.needs_reset())
 }
 
 impl<W: World> Campaign<'_, W> {
-    /// Injects one fault, and checks the operation, the machine and the log.
+    /// Injects one fault, and checks the operation, the machine and the kernel log.
     ///
     /// # Errors
-    /// When the injector refuses, or the run is not valid.
+    /// Returns an error if the injector refuses a command, or if it missed calls, so that the run
+    /// is not valid.
     pub fn inject(&mut self, number: usize, point: &Point) -> Result<Attempt> {
-        // What was logged before is not of this fault.
+        // Earlier messages are not caused by this fault.
         self.world.log()?;
         let attempt = self.strike(number, point)?;
         if needs_reset(&attempt.findings) {
@@ -43,7 +44,7 @@ impl<W: World> Campaign<'_, W> {
         Ok(attempt)
     }
 
-    /// Injects one fault, and checks how the operation ends and what it logs.
+    /// Injects one fault, and checks how the operation ends and what the kernel logs.
     pub(super) fn strike(&mut self, number: usize, point: &Point) -> Result<Attempt> {
         self.add(Event::Begin {
             operation: number,
@@ -86,7 +87,7 @@ impl<W: World> Campaign<'_, W> {
         Ok(findings)
     }
 
-    /// Adds the points that were not known, or had no name, to the queue.
+    /// Adds the points to the queue that were not known, or of which no name was known.
     fn note_new(&mut self, number: usize, seen: Vec<Seen>) -> Result<()> {
         let faults = &self.state.operations[number].faults;
         let is_known = |point: &Point| {
@@ -103,7 +104,7 @@ impl<W: World> Campaign<'_, W> {
         })
     }
 
-    /// Checks how the command has ended, and puts it out of effect if it went on.
+    /// Checks how the command has ended, and reverts the operation if the command succeeded.
     fn judge(&mut self, number: usize, ended: &Ended, injected: bool) -> Result<Vec<Finding>> {
         let operation = self.operation(number).clone();
         let limit = operation.limit();
@@ -118,7 +119,7 @@ impl<W: World> Campaign<'_, W> {
         let is_wrong = check.is_some();
         findings.extend(check);
         let undo = self.clean(Kind::CannotUndo, "the inverse", &operation.undo, limit)?;
-        // What is not in effect need not be undone.
+        // An operation that is not in effect need not be reverted.
         if !is_wrong {
             findings.extend(undo);
         }
@@ -143,7 +144,7 @@ impl<W: World> Campaign<'_, W> {
         Ok(findings)
     }
 
-    /// Runs a command without a fault.
+    /// Runs a command without a fault. Returns a finding if the command does not succeed.
     fn clean(
         &mut self,
         kind: Kind,
@@ -158,27 +159,28 @@ impl<W: World> Campaign<'_, W> {
         Ok(of_clean(kind, what, &ended))
     }
 
-    /// The place of the first point of an operation at which it takes memory of which the kernel
-    /// shows sums alone.
+    /// Returns the index of the operation's first point that allocates bulk memory: per-CPU memory
+    /// or pages, of which the kernel shows only sums and no stacks.
     pub(super) fn first_in_bulk(&self, number: usize) -> Option<usize> {
         const CLASSES: [&str; 2] = ["percpu", "pages"];
         let mut faults = self.state.operations[number].faults.iter();
         faults.position(|fault| CLASSES.contains(&fault.point.class.as_str()))
     }
 
-    /// Whether an operation with this fault can have taken such memory, and so can have leaked it.
+    /// Returns whether the operation can have allocated bulk memory before or after this fault,
+    /// and so can have leaked it.
     fn may_leak_in_bulk(&self, number: usize, point: &Point, attempt: &Attempt) -> bool {
         let Some(first) = self.first_in_bulk(number) else {
             return false;
         };
-        // Points that were discovered are in the order of their first calls. What the operation
-        // takes behind the fault it has only if it went on.
+        // Discovered points are in the order of their first calls. After the fault, the operation
+        // allocates memory only if it did not stop with an error.
         let mut before = self.state.operations[number].faults[..first].iter();
         let is_before = before.any(|fault| fault.discovered > 0 && fault.point.id == point.id);
         !is_before || !matches!(attempt.reply, Answer::Error { .. })
     }
 
-    /// Injects the same fault again and again. Returns what is wrong if a command does not end.
+    /// Injects the same fault `times` times. Returns a finding if a command does not end.
     fn repeat(&mut self, number: usize, point: &Point, times: u32) -> Result<Option<Finding>> {
         let operation = self.operation(number).clone();
         for _ in 0..times {
@@ -189,7 +191,7 @@ impl<W: World> Campaign<'_, W> {
             if matches!(ended.how, How::TimedOut | How::Stuck) {
                 return Ok(of_command(&operation, &ended));
             }
-            // Without an effect there is nothing to undo.
+            // A failed operation has no effect to be reverted.
             if ended.is_ok() && !operation.undo.trim().is_empty() {
                 self.world.run(&operation.undo, operation.limit())?;
             }
@@ -197,7 +199,7 @@ impl<W: World> Campaign<'_, W> {
         Ok(None)
     }
 
-    /// Compares objects and memory with those before.
+    /// Compares the objects and the memory with those before the faults.
     fn compare(
         &mut self,
         number: usize,
@@ -206,7 +208,7 @@ impl<W: World> Campaign<'_, W> {
     ) -> Result<()> {
         let (mut left, mut grown) = self.world.compare()?;
         if grown.unsure {
-            // Twice: the first time may fill a cache for good.
+            // The first repetition may fill a cache permanently, so the fault is repeated twice.
             for (point, _) in faults {
                 findings.extend(self.repeat(number, point, 2)?);
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Workloads: TOML files that name the module under test and the operations to fail.
+//! Implements workloads: TOML files that name the modules under test and the operations.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,19 +10,19 @@ use std::time::Duration;
 use anyhow::{ensure, Context as _, Result};
 use serde::Deserialize;
 
-/// What is one fault point: the call in the module under test, or each stack that leads to it.
+/// How calls are grouped into fault points: by the call in the module under test, or by the stack.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Context {
-    /// The call.
+    /// All calls from one site are one point.
     #[default]
     Site,
-    /// The stack.
+    /// Each stack that leads to a call is a point.
     Stack,
 }
 
 impl Context {
-    /// The word of the injector for it.
+    /// Returns the injector's keyword for it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Site => "site",
@@ -31,33 +31,33 @@ impl Context {
     }
 }
 
-/// A step whose calls are failed. All commands are run by `sh -c`.
+/// An operation, whose calls are made to fail. All commands are run by `sh -c`.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Operation {
-    /// Its name: letters, digits, `_` and `-`.
+    /// The name, of letters, digits, `_` and `-`.
     pub name: String,
-    /// What is failed.
+    /// The command during which faults are injected.
     pub command: String,
     /// A command that succeeds if the operation is in effect.
     #[serde(default)]
     pub check: String,
-    /// A command that puts the operation out of effect.
+    /// A command that reverts the operation.
     #[serde(default)]
     pub undo: String,
-    /// How long each command may take, in seconds.
+    /// The time limit of each command, in seconds.
     #[serde(default = "half_a_minute")]
     pub timeout: f64,
-    /// How long after a fault the machine is compared, in seconds: for what the kernel does
-    /// later, such as a timer.
+    /// The time between a fault and the comparison of the machine, in seconds, so that deferred
+    /// work of the kernel can finish, such as a timer.
     #[serde(default)]
     pub settle: f64,
-    /// How often a fault is repeated if the operation takes memory of which the kernel shows sums
-    /// alone, so that a leak stands out.
+    /// How often a fault is repeated if the operation can leak memory of which the kernel shows
+    /// only sums. The repetitions make a leak large enough to be noticed.
     #[serde(default = "sixteen")]
     pub repeat: u32,
-    /// Texts of which a failed command prints one, such as `Cannot allocate memory`. With none,
-    /// any error is a good one.
+    /// The allowed error messages, such as `Cannot allocate memory`. A failed command must print
+    /// one of them. If the list is empty, any message is allowed.
     #[serde(default)]
     pub errors: Vec<String>,
 }
@@ -71,24 +71,25 @@ fn half_a_minute() -> f64 {
 }
 
 impl Operation {
-    /// How long each command may take.
+    /// Returns the time limit of each command.
     pub fn limit(&self) -> Duration {
         Duration::from_secs_f64(self.timeout)
     }
 }
 
-/// The operations on modules.
+/// A workload: modules under test, and operations on them.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Workload {
-    /// Its name.
+    /// The workload's name.
     pub name: String,
-    /// The modules under test: calls fail that have one of them on the stack.
+    /// The modules under test. Only calls with one of these modules on the stack fail.
     pub modules: Vec<String>,
-    /// Their files, relative to the workload's folder; installed modules need none.
+    /// The files of the modules, relative to the workload's folder. Installed modules need none.
     #[serde(default)]
     pub files: Vec<PathBuf>,
-    /// The functions and classes that fail; those that the injector selects by itself if empty.
+    /// The functions and classes of functions that fail. If it is empty, the injector selects
+    /// them.
     #[serde(default)]
     pub functions: Vec<String>,
     /// Other functions, as `FUNCTION:VALUE`.
@@ -97,31 +98,33 @@ pub struct Workload {
     /// What a fault point is.
     #[serde(default)]
     pub context: Context,
-    /// A command that is run once before all operations, and fails nothing.
+    /// A command that is run once before all operations, without faults.
     #[serde(default)]
     pub setup: String,
-    /// A command that is run once after them.
+    /// A command that is run once after all operations.
     #[serde(default)]
     pub cleanup: String,
-    /// Beginnings of entries in the comparison that may come and go.
+    /// Beginnings of entries that the comparison ignores.
     #[serde(default)]
     pub ignore: Vec<String>,
-    /// The operations. Those before the one whose calls fail are in effect.
+    /// The operations in their order. While the calls of one operation fail, the operations before
+    /// it are in effect.
     #[serde(rename = "operation")]
     pub operations: Vec<Operation>,
-    /// The folder of its file, which is `$HERE` for all commands.
+    /// The folder of the workload's file. All commands have it in `$HERE`.
     #[serde(skip)]
     pub here: PathBuf,
 }
 
-/// As many modules as the injector takes.
+/// The maximum number of modules, which is that of the injector.
 const MODULES: usize = 4;
 
 impl Workload {
-    /// Reads a workload's file.
+    /// Reads a workload's file. Returns the workload and the text of the file.
     ///
     /// # Errors
-    /// When it cannot be read, or is no workload; the error says where.
+    /// Returns an error if the file cannot be read or is no valid workload. Its text has the
+    /// file's name.
     pub fn read(path: &Path) -> Result<(Self, String)> {
         let shown = path.display();
         let text = fs::read_to_string(path).with_context(|| format!("cannot read {shown}"))?;
@@ -131,10 +134,10 @@ impl Workload {
         Ok((workload, text))
     }
 
-    /// Reads a workload's text.
+    /// Parses a workload's text.
     ///
     /// # Errors
-    /// When it is no workload.
+    /// Returns an error if the text is no valid workload.
     pub fn parse(text: &str) -> Result<Self> {
         let workload: Self = toml::from_str(text)
             .map_err(|error| anyhow::anyhow!("{}", error.to_string().trim().replace('\n', " ")))?;
@@ -142,7 +145,7 @@ impl Workload {
         Ok(workload)
     }
 
-    /// The text of a workload that loads a module that is installed, and unloads it.
+    /// Returns the text of a workload that loads an installed module and unloads it.
     pub fn plain(module: &str) -> String {
         let module = module.replace('-', "_");
         format!(
@@ -204,7 +207,7 @@ impl Workload {
         Ok(())
     }
 
-    /// The command that places the hooks for it.
+    /// Returns the injector's command that places the hooks of this workload.
     pub fn place(&self) -> String {
         let mut command = format!("place module={}", self.modules.join(","));
         if !self.functions.is_empty() {
@@ -216,10 +219,10 @@ impl Workload {
         command + " context=" + self.context.word()
     }
 
-    /// The number of an operation.
+    /// Returns the index of the operation `name`.
     ///
     /// # Errors
-    /// When there is none of this name; the error has those that there are.
+    /// Returns an error if no operation has this name. Its text lists the names.
     pub fn find(&self, name: &str) -> Result<usize> {
         let names = || {
             self.operations
