@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What sleeps and what allocates, by name.
+//! Lists the functions that a handler must not call, since they sleep or allocate.
 
-/// What is wrong with a function in a handler.
+/// Why a handler must not call a function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Why {
-    /// It may sleep.
+    /// The function may sleep.
     Sleeps,
-    /// It allocates or frees what allocators look after.
+    /// The function allocates or frees memory.
     Allocates,
 }
 
 impl Why {
-    /// As a verb.
+    /// Returns the reason as a verb.
     pub fn text(self) -> &'static str {
         match self {
             Self::Sleeps => "sleeps",
@@ -21,8 +21,8 @@ impl Why {
     }
 }
 
-/// The kernel's functions that wait, or that complain where they could. With `*`, all that
-/// begin so.
+/// The kernel's functions that sleep, or that warn where sleeping is forbidden (`might_sleep()`).
+/// `*` stands for any end of a name.
 const SLEEPS: &[&str] = &[
     "__cond_resched*",
     "__might_fault",
@@ -67,8 +67,8 @@ const SLEEPS_UNDER_RT: &[&str] = &[
     "rust_helper_spin_lock*",
 ];
 
-/// The kernel's functions that allocate. That `kfree` may be called nearly everywhere does
-/// not help: memory is there to be freed after it was allocated, and an NMI may do neither.
+/// The kernel's functions that allocate or free memory. `kfree()` is allowed in most contexts, but
+/// not in an NMI. Besides, memory to be freed must have been allocated.
 const ALLOCATES: &[&str] = &[
     "__alloc_pages*",
     "__get_free_pages*",
@@ -94,10 +94,10 @@ const ALLOCATES: &[&str] = &[
     "vrealloc*",
 ];
 
-/// What is wrong with calling the function `name`, if anything is, in a module for a kernel
-/// with PREEMPT_RT (`is_rt`) or for another one.
+/// Returns why a handler must not call the function `name`, if it must not. `is_rt` is true for a
+/// module that is built for a kernel with PREEMPT_RT.
 pub fn why(name: &str, is_rt: bool) -> Option<Why> {
-    // A method has its type in front: `<kernel::alloc::allocator::Kmalloc as ..>::realloc`.
+    // A method's name begins with its type: `<kernel::alloc::allocator::Kmalloc as ..>::realloc`.
     let name = name.trim_start_matches('<');
     let is = |list: &[&str]| {
         list.iter().any(|pattern| match pattern.strip_suffix('*') {
@@ -148,7 +148,7 @@ mod tests {
             assert_eq!(why(name, true), Some(Why::Sleeps), "{name}");
             assert_eq!(why(name, false), None, "{name}");
         }
-        // That of a raw_spinlock_t, which is one to spin on everywhere.
+        // The lock function of a raw_spinlock_t, which never sleeps.
         assert_eq!(why("_raw_spin_lock", true), None);
     }
 }

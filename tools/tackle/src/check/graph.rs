@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which functions of object files call which.
+//! Builds the call graph of the functions in object files.
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,14 +15,14 @@ use object::{
     RelocationTarget, SectionIndex, SectionKind, SymbolKind,
 };
 
-/// A function of a [`Graph`].
+/// The index of a function in a [`Graph`].
 pub type Node = usize;
 
-/// The functions of some files, and those that they call.
+/// The functions of some files, and the functions that they call.
 #[derive(Debug, Default)]
 pub struct Graph {
     functions: Vec<Function>,
-    /// Those that other files can call, by the names of their symbols.
+    /// The functions that other files can call, by the names of their symbols.
     global: BTreeMap<String, Node>,
     /// Whether a file is a module for a kernel with PREEMPT_RT.
     is_rt: bool,
@@ -39,8 +39,8 @@ struct Function {
     calls: BTreeSet<Node>,
 }
 
-/// Whether a module's `vermagic` (`include/linux/vermagic.h`) says that its kernel has
-/// PREEMPT_RT.
+/// Returns whether a module is built for a kernel with PREEMPT_RT, by its `vermagic`
+/// (`include/linux/vermagic.h`).
 fn is_for_rt(file: &object::File<'_>) -> bool {
     let section = file.section_by_name(".modinfo");
     let data = section.and_then(|section| section.data().ok());
@@ -51,28 +51,28 @@ fn is_for_rt(file: &object::File<'_>) -> bool {
 }
 
 impl Graph {
-    /// Each function with its name.
+    /// Returns each function with its name.
     pub fn functions(&self) -> impl Iterator<Item = (Node, &str)> {
         let functions = self.functions.iter().enumerate();
         functions.map(|(node, function)| (node, function.name.as_str()))
     }
 
-    /// Whether one of the files is a module for a kernel with PREEMPT_RT.
+    /// Returns whether one of the files is a module for a kernel with PREEMPT_RT.
     pub fn is_rt(&self) -> bool {
         self.is_rt
     }
 
-    /// A function's name.
+    /// Returns a function's name.
     pub fn name(&self, node: Node) -> &str {
         &self.functions[node].name
     }
 
-    /// What a function calls.
+    /// Returns the functions that a function calls.
     pub fn calls(&self, node: Node) -> &BTreeSet<Node> {
         &self.functions[node].calls
     }
 
-    /// Whether a function is written in Rust and no file has its code.
+    /// Returns whether a function is written in Rust and no file has its code.
     pub fn is_missing_rust(&self, node: Node) -> bool {
         let function = &self.functions[node];
         function.is_rust && !function.is_defined
@@ -88,7 +88,7 @@ impl Graph {
         self.functions.len() - 1
     }
 
-    /// The function that all files know by the name of its symbol.
+    /// Returns the function with a global symbol, and adds it if it is not known.
     fn global(&mut self, symbol: &str) -> Node {
         if let Some(&node) = self.global.get(symbol) {
             return node;
@@ -98,7 +98,7 @@ impl Graph {
         node
     }
 
-    /// Adds a call between functions that all files know. The caller is defined.
+    /// Adds a call between functions with global symbols. Marks the caller as defined.
     #[cfg(test)]
     pub fn add(&mut self, caller: &str, called: &str) {
         let (caller, called) = (self.global(caller), self.global(called));
@@ -106,7 +106,8 @@ impl Graph {
         self.functions[caller].calls.insert(called);
     }
 
-    /// Says that a function is written in Rust, which its name in a test does not show.
+    /// Marks a function as written in Rust. Names in tests are not mangled, so they do not show
+    /// it.
     #[cfg(test)]
     pub fn set_rust(&mut self, name: &str) {
         let node = self.global(name);
@@ -116,7 +117,7 @@ impl Graph {
     /// Adds the functions of an object file.
     ///
     /// # Errors
-    /// When the file cannot be read or is no module.
+    /// Returns an error if the file cannot be read or is no module.
     pub fn read(&mut self, path: &Path) -> Result<()> {
         let shown = path.display();
         let data = fs::read(path).with_context(|| format!("cannot read {shown}"))?;
@@ -143,7 +144,7 @@ impl Graph {
                 let called = if symbol.is_undefined() {
                     self.global(symbol.name()?)
                 } else {
-                    // Relative to behind the field, which is of four bytes.
+                    // A relative operand is relative to its end, and it has four bytes.
                     let behind = match relocation.kind() {
                         RelocationKind::Absolute => 0,
                         _ => 4,
@@ -155,7 +156,7 @@ impl Graph {
                         .and_then(|section| places.at(section, address));
                     match target {
                         Some(target) => target,
-                        // Data, or a label in a function without a symbol of its own.
+                        // The target is data, or a label outside of all functions with symbols.
                         None => continue,
                     }
                 };
@@ -166,7 +167,7 @@ impl Graph {
         Ok(())
     }
 
-    /// Adds the calls within a section, which need no relocation.
+    /// Adds the calls within a section. They have no relocations.
     fn read_code(&mut self, section: &object::Section<'_, '_>, places: &Places) -> Result<()> {
         let code = section.data()?;
         let relocations: BTreeSet<u64> = section.relocations().map(|(offset, _)| offset).collect();
@@ -212,10 +213,10 @@ impl Graph {
         Ok(places)
     }
 
-    /// Adds the function `symbol` of the code `range`.
+    /// Adds the function `symbol`, whose code is in `range`.
     ///
-    /// LLVM merges functions of the same code, so code has several names. The first name of a
-    /// file gets the calls of the code. Each other name calls the first one.
+    /// LLVM merges functions of the same code, so code can have several names. In each file, the
+    /// calls of the code belong to its first name. Each other name calls the first one.
     fn define_function(
         &mut self,
         place: Entry<'_, (usize, u64), (Range<u64>, Node)>,
@@ -236,12 +237,12 @@ impl Graph {
     }
 }
 
-/// Where in a file which function is.
+/// The functions of a file by section and address.
 #[derive(Default)]
 struct Places(BTreeMap<(usize, u64), (Range<u64>, Node)>);
 
 impl Places {
-    /// The functions of a section.
+    /// Returns the functions of a section.
     fn functions(&self, section: SectionIndex) -> impl Iterator<Item = (Range<u64>, Node)> + '_ {
         let places = self.0.range((section.0, 0)..=(section.0, u64::MAX));
         places.map(|(_, (range, node))| (range.clone(), *node))
@@ -257,7 +258,7 @@ impl Places {
 mod tests {
     use super::*;
 
-    /// Two global names of the code at address 0, which calls `mutex_lock`.
+    /// Two global names of the same code at address 0, which calls `mutex_lock`.
     const NAMES: [&str; 2] = ["first", "second"];
 
     fn define(graph: &mut Graph) {
@@ -270,7 +271,7 @@ mod tests {
         graph.functions[caller].calls.insert(called);
     }
 
-    /// Whether `mutex_lock` can be reached from a function.
+    /// Returns whether `mutex_lock` can be reached from a function.
     fn locks(graph: &Graph, from: Node) -> bool {
         let calls = graph.calls(from);
         graph.name(from) == "mutex_lock" || calls.iter().any(|&called| locks(graph, called))

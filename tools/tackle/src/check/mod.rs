@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle hook check`: finds handlers of hooks that may sleep or allocate, which they must not.
+//! Implements `tackle hook check`: finds handlers of hooks that may sleep or allocate, which they
+//! must not.
 //!
-//! Rust's types cannot say so: any function may allocate. But a module's object file names what
-//! each of its functions calls. A module has its own copy of the library's functions that call
-//! a handler, one for each handler. The check follows the calls from there through all files
-//! that are given. It knows functions of the kernel by their names alone. It does not see calls
-//! through pointers. A handler that calls a Rust function of no file (the library's, without
-//! `tackle.ko` and `tackle_ftrace.ko`) has not been checked.
+//! Rust's types cannot forbid this, since any function may allocate. But a module's object file
+//! shows which functions each of its functions calls. For each handler, a module has its own copy
+//! of the library's functions that call a handler. The check follows the calls from these
+//! functions through all given files. It recognizes functions of the kernel only by their names.
+//! It does not see calls through pointers. If a handler calls a Rust function whose code is in
+//! none of the files, the check fails. Such functions are those of the library if `tackle.ko` and
+//! `tackle_ftrace.ko` are not given.
 
 mod forbidden;
 mod graph;
@@ -23,30 +25,30 @@ use graph::{Graph, Node};
 /// A forbidden function that a handler calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// The handler's type, and where it is called if that is not a function's entry.
+    /// The handler's type, followed by ` at the exit` for a handler of function exits.
     pub handler: String,
-    /// The functions on the way, the last one being the forbidden one.
+    /// The functions of the call chain. The last one is forbidden.
     pub path: Vec<String>,
-    /// What the function does: it sleeps or allocates.
+    /// Why the function is forbidden: it sleeps or allocates.
     pub why: &'static str,
 }
 
 /// The result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// How many handlers there are.
+    /// The number of handlers.
     pub handlers: usize,
-    /// The forbidden functions that they call.
+    /// The forbidden functions that the handlers call.
     pub findings: Vec<Finding>,
-    /// Functions that they call and whose code is in none of the files, in order.
+    /// The Rust functions that the handlers call and whose code is in none of the files, sorted.
     pub missing: Vec<String>,
 }
 
-/// Checks the handlers in `files`. `tackle.ko` and `tackle_ftrace.ko` have to be among them
-/// if handlers call them.
+/// Checks the handlers in `files`. `tackle.ko` and `tackle_ftrace.ko` must be among `files` if
+/// handlers call functions of them.
 ///
 /// # Errors
-/// When a file cannot be read or is no module. When no file has a handler.
+/// Returns an error if a file cannot be read or is no module, or if no file has a handler.
 pub fn check(files: &[PathBuf]) -> Result<Report> {
     let mut graph = Graph::default();
     for file in files {
@@ -88,7 +90,8 @@ fn report(graph: &Graph) -> Report {
     }
 }
 
-/// The crates that are part of the kernel. Their functions are known by their names.
+/// The crates that are part of the kernel. Functions of these crates are recognized by their
+/// names.
 const KERNEL: &[&str] = &[
     "alloc",
     "bindings",
@@ -102,18 +105,18 @@ const KERNEL: &[&str] = &[
     "zerocopy",
 ];
 
-/// Whether a Rust function belongs to the kernel, or to nothing but it.
+/// Returns whether all paths in a Rust function's name belong to crates of the kernel.
 fn is_of_kernel(name: &str) -> bool {
     let in_paths = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let paths = name.split(|c| !in_paths(c));
     paths
         .filter_map(|path| path.split_once("::"))
-        // What begins with `::` goes on behind a type in `<>`.
+        // A path that begins with `::` continues a type in `<>`.
         .all(|(first, _)| first.is_empty() || KERNEL.contains(&first))
 }
 
-/// The handler for which the library has the function `name`, if it is one of those through
-/// which it calls handlers.
+/// Returns the handler that the function `name` calls, if it is one of the library's functions
+/// that call handlers.
 fn handler(name: &str) -> Option<String> {
     let functions = [
         "tackle::ftrace::slot::lone::<",
@@ -134,16 +137,17 @@ fn handler(name: &str) -> Option<String> {
     function.map(str::to_owned).or(other)
 }
 
-/// What a search has found.
+/// The result of a search.
 #[derive(Default)]
 struct Reached {
     /// The shortest path to each kind of forbidden function.
     findings: BTreeMap<Why, Vec<String>>,
-    /// Functions whose code is in none of the files, and which are not the kernel's.
+    /// The Rust functions whose code is in none of the files and which are no functions of the
+    /// kernel.
     missing: BTreeSet<String>,
 }
 
-/// Follows the calls from a function.
+/// Follows the calls from a function, in the order of their distance.
 fn search(graph: &Graph, root: Node) -> Reached {
     let mut from = BTreeMap::from([(root, None)]);
     let mut queue = VecDeque::from([root]);
@@ -168,7 +172,7 @@ fn search(graph: &Graph, root: Node) -> Reached {
     reached
 }
 
-/// The names on the path from the root, without the root, to `end`.
+/// Returns the names on the path from the root to `end`, without the root.
 fn way(graph: &Graph, from: &BTreeMap<Node, Option<Node>>, end: Node) -> Vec<String> {
     let mut path = Vec::new();
     let mut node = end;
@@ -256,7 +260,7 @@ mod tests {
             "tackle::hook::record",
         ];
         assert_eq!(report(&graph).missing, missing);
-        // With the library's code there is nothing left to miss.
+        // With the library's code no function is missing.
         graph.add("tackle::hook::record", "ktime_get");
         graph.add(missing[0], "msleep");
         let report = report(&graph);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is asked for when a hook is added.
+//! Defines the arguments of `tackle hook add`, and converts them to a line for the module.
 
 use anyhow::{anyhow, ensure, Context, Result};
 use clap::{Args, ValueEnum};
@@ -57,10 +57,11 @@ pub struct NewHook {
 }
 
 impl NewHook {
-    /// The line for the module.
+    /// Returns the line that the module reads from its file `add`.
     ///
     /// # Errors
-    /// When a word has a blank in it, which would make two of it.
+    /// Returns an error if an argument is empty or contains white space, since the module would
+    /// read it as no word or as several words.
     pub fn line(&self) -> Result<String> {
         check_word("a function's name", &self.function)?;
         let kind = self.kind.to_possible_value().context("a kind has a name")?;
@@ -88,20 +89,20 @@ impl NewHook {
     }
 }
 
-/// The name that the module gives to the hook of a line, which it would take.
+/// Returns the name that the module gives to the hook of `line`.
 ///
 /// # Errors
-/// Why it would not, in the module's own words.
+/// Returns an error if the module would refuse the line, with the same text as the module's.
 pub fn name(line: &str) -> Result<String> {
     let request = tackle_core::hooks::Request::parse(line);
     let request = request.map_err(|error| anyhow!("{error}"))?;
     Ok(request.hook_name().to_string())
 }
 
-/// Checks that `word` is one.
+/// Checks that `word` is one word.
 ///
 /// # Errors
-/// When it is empty or has blanks in it.
+/// Returns an error if `word` is empty or contains white space.
 pub fn check_word(what: &str, word: &str) -> Result<()> {
     let is_word = !word.is_empty() && !word.contains(char::is_whitespace);
     ensure!(is_word, "{what} is one word, not {word:?}");

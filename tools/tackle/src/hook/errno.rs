@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The names of the kernel's error numbers.
+//! Converts error numbers of the kernel to their names.
 
 use nix::errno::Errno;
 use tackle_core::hooks::MAX_ERRNO;
 
-/// Those that user space does not see (`include/linux/errno.h`), from 512.
+/// The error numbers from 512, which user space does not see (`include/linux/errno.h`).
 const INTERNAL: [&str; 20] = [
     "ERESTARTSYS",
     "ERESTARTNOINTR",
@@ -29,8 +29,8 @@ const INTERNAL: [&str; 20] = [
     "ENOGRACE",
 ];
 
-/// What a function returned that may return an error: `-2` is `-2 (-ENOENT)`, as a pointer
-/// `ERR_PTR(-ENOENT)`. Any other value is left as it is.
+/// Returns a function's return value with the name of its error: `-2` becomes `-2 (-ENOENT)`, and
+/// for a function that returns a pointer `ERR_PTR(-ENOENT)`. Any other value stays as it is.
 pub fn described(value: &str, returns: &str) -> String {
     let may_fail = returns.starts_with('s') || returns == "ptr";
     let number = value.parse().ok().filter(|_| may_fail);
@@ -41,7 +41,7 @@ pub fn described(value: &str, returns: &str) -> String {
     }
 }
 
-/// The name of a negative error number.
+/// Returns the name of a negative error number.
 fn name(value: i64) -> Option<String> {
     let errno = i32::try_from(value.checked_neg()?).ok()?;
     if !(1..=MAX_ERRNO).contains(&errno.into()) {

@@ -24,7 +24,7 @@ use crate::roots::Roots;
 
 type Reader<'a> = RelocateReader<EndianSlice<'a, RunTimeEndian>, &'a Relocations>;
 
-/// The relocations of a section.
+/// The relocations of a DWARF section.
 #[derive(Debug, Default)]
 struct Relocations(RelocationMap);
 
@@ -39,7 +39,7 @@ impl gimli::read::Relocate for &Relocations {
     }
 }
 
-/// A section. In a module's file it has relocations, since the file is not linked.
+/// A DWARF section. In a module's file it has relocations, since the file is not linked.
 #[derive(Debug, Default)]
 struct Section<'a> {
     data: Cow<'a, [u8]>,
@@ -58,8 +58,9 @@ impl<'a> Section<'a> {
     }
 }
 
-/// Returns the file with the debug information of `module`, or of the kernel proper: the first
-/// that exists of the places where distributions and kernel builds put it.
+/// Returns the file with the debug information of `module`, or of the kernel image without one.
+/// Distributions and kernel builds put it in different places, of which the first existing one is
+/// used.
 pub fn debug_file(roots: &Roots, module: Option<&str>) -> Option<PathBuf> {
     let release = files::read(&roots.proc.join("sys/kernel/osrelease")).ok()??;
     let release = release.trim();
@@ -101,8 +102,8 @@ fn module_path(roots: &Roots, release: &str, module: &str) -> Option<String> {
 /// Returns the functions into which the function `name` is inlined.
 ///
 /// # Errors
-/// When the file cannot be read, or is no ELF file. A file without debug information has no
-/// inlined functions.
+/// Returns an error if the file cannot be read or is no ELF file. For a file without debug
+/// information it returns no functions.
 pub fn callers(path: &Path, name: &str) -> Result<BTreeSet<String>> {
     read(path, name).with_context(|| format!("{}: debug information", path.display()))
 }
@@ -129,7 +130,7 @@ fn read(path: &Path, name: &str) -> Result<BTreeSet<String>> {
     while let Some(header) = units.next()? {
         headers.push(header);
     }
-    // A kernel has thousands of units, some 200 MB of debug information.
+    // A kernel has thousands of units with some 200 MB of debug information, so all CPUs search.
     let threads = thread::available_parallelism().map_or(1, usize::from);
     let share = headers.len().div_ceil(threads).max(1);
     thread::scope(|scope| {
@@ -174,7 +175,8 @@ struct Unit<'d, 'a> {
 }
 
 impl Unit<'_, '_> {
-    /// Returns the abstract instances of the function `name`: it has been inlined in this unit.
+    /// Returns the abstract instances of the function `name`. It has some if it is inlined in this
+    /// unit.
     fn inlined(&self, name: &str) -> gimli::Result<Vec<UnitOffset>> {
         let mut found = Vec::new();
         let mut entries = self.unit.entries();
@@ -196,7 +198,7 @@ impl Unit<'_, '_> {
         callers: &mut BTreeSet<String>,
     ) -> gimli::Result<()> {
         let mut depth = 0;
-        // The function that is being read, and its depth in the tree.
+        // The function that contains the current entry, and its depth in the tree.
         let mut function: Option<(isize, UnitOffset)> = None;
         let mut entries = self.unit.entries();
         while let Some((change, entry)) = entries.next_dfs()? {
@@ -223,7 +225,8 @@ impl Unit<'_, '_> {
         Ok(())
     }
 
-    /// Returns the name of a function, which its abstract instance has if it has one.
+    /// Returns the name of a function. If the function has an abstract instance, that has the
+    /// name.
     fn function_name(&self, at: UnitOffset) -> gimli::Result<Option<String>> {
         let entry = self.unit.entry(at)?;
         if let Some(name) = self.name(entry.attr_value(gimli::DW_AT_name)?)? {
@@ -244,7 +247,8 @@ impl Unit<'_, '_> {
         Ok(Some(name.to_string_lossy()?.into_owned()))
     }
 
-    /// Returns the place in this unit to which an attribute refers, if it is in this unit.
+    /// Returns the offset in this unit to which an attribute refers; [`None`] if it refers
+    /// elsewhere.
     fn offset(&self, value: Option<AttributeValue<Reader<'_>>>) -> Option<UnitOffset> {
         match value? {
             AttributeValue::UnitRef(offset) => Some(offset),

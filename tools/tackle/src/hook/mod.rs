@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The hooks of the module `tackle_hooks`, in `/sys/kernel/debug/tackle/hooks`.
+//! Implements `tackle hook`: adds, removes and lists the hooks of the module `tackle_hooks`, in
+//! `/sys/kernel/debug/tackle/hooks`.
 
 pub mod add;
 pub mod errno;
@@ -30,33 +31,34 @@ use add::NewHook;
 use symbols::{Found, Symbols};
 use tackle_core::hooks::Misses;
 
-/// A hook, as `list` has it.
+/// A hook, as the module's file `list` shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Hook {
-    /// Its name.
+    /// The hook's name.
     pub name: String,
-    /// The function that it is on.
+    /// The function that is hooked.
     pub function: String,
-    /// What it does: `count`, `latency` or `return`.
+    /// The kind of the hook: `count`, `latency` or `return`.
     pub kind: String,
-    /// Calls that it has seen.
+    /// The number of calls that the hook has seen.
     pub calls: u64,
-    /// Calls that it has not seen, all in all.
+    /// The number of calls that the hook has missed, for any reason.
     pub missed: u64,
-    /// Those of them that came from within a handler of a hook.
+    /// The number of missed calls that a handler of a hook made.
     pub recursion: u64,
-    /// Those for which there was no room on a task's shadow stack.
+    /// The number of missed calls for which a task's shadow stack had no room.
     pub no_room: u64,
-    /// What its function calls: a symbol, `ftrace`, `fgraph` or `none` (`Documentation/hooks.rst`).
+    /// What the patched function calls: a symbol, `ftrace`, `fgraph` or `none`
+    /// (`Documentation/hooks.rst`).
     pub trampoline: Option<String>,
-    /// The type of what its function returns, where it counts that.
+    /// The type of the function's return value, for a hook that counts return values.
     pub returns: Option<String>,
-    /// Which calls it looks at: `pid`, `tgid`, `cpu`, ...
+    /// The conditions for the calls that the hook sees, such as `pid`, `tgid` or `cpu`.
     pub filters: BTreeMap<String, String>,
 }
 
 impl Hook {
-    /// The hook of a line such as
+    /// Parses a line such as
     /// `NAME FUNCTION KIND calls=N missed=N pid=N trampoline=WHICH`.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace().map(str::to_owned);
@@ -81,7 +83,7 @@ impl Hook {
         Some(hook)
     }
 
-    /// Calls that it has not seen, by reason.
+    /// Returns the numbers of missed calls, by reason.
     pub fn misses(&self) -> Misses {
         Misses {
             recursion: self.recursion,
@@ -89,7 +91,7 @@ impl Hook {
         }
     }
 
-    /// The filters in one word each.
+    /// Returns the filters as `key=value` words.
     pub fn conditions(&self) -> String {
         let words = self
             .filters
@@ -99,7 +101,8 @@ impl Hook {
     }
 }
 
-/// How long others may need to come to a function, or to go.
+/// How long `add` retries while a BPF program is being attached to the function or detached from
+/// it.
 const COME_AND_GO: Duration = Duration::from_secs(2);
 
 const INTERFACE: Interface = Interface {
@@ -108,27 +111,28 @@ const INTERFACE: Interface = Interface {
     folder: "tackle/hooks",
 };
 
-/// The files of the module.
+/// The files of the module `tackle_hooks`.
 #[derive(Debug)]
 pub struct Hooks {
     folder: PathBuf,
     roots: Roots,
 }
 
-/// Hooks that were added.
+/// The result of adding a hook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Added {
-    /// Their names.
+    /// The names of the hooks that were added.
     pub names: Vec<String>,
-    /// What they do not see.
+    /// A warning about calls that the hooks do not see.
     pub warning: Option<String>,
 }
 
 impl Hooks {
-    /// Those of the kernel that is at `roots`.
+    /// Opens the module's folder below `roots`.
     ///
     /// # Errors
-    /// When debugfs is not mounted or not for us, or the module not loaded.
+    /// Returns an error if debugfs is not mounted, only root may read it, or the module is not
+    /// loaded.
     pub fn open(roots: &Roots) -> Result<Self> {
         let folder = INTERFACE.open(roots)?;
         Ok(Self {
@@ -137,11 +141,12 @@ impl Hooks {
         })
     }
 
-    /// Adds a hook; with `clones` one on each of the compiler's clones of the function, too.
+    /// Adds a hook. If `request.clones` is set, also adds one on each of the compiler's clones of
+    /// the function.
     ///
     /// # Errors
-    /// The module's own, where it has one to tell, with what else there is of the function's name.
-    /// Those that were added before are removed.
+    /// Returns the module's error, with a hint at clones, inlined copies, or several functions of
+    /// the same name. Hooks that this call has added before are removed.
     pub fn add(&self, request: &NewHook) -> Result<Added> {
         let found = Symbols::read(&self.roots)?.find(&request.function);
         if request.clones {
@@ -167,8 +172,8 @@ impl Hooks {
         }
     }
 
-    /// Returns a line about calls that the hook does not see: those of clones of the function, and
-    /// those of its inlined copies.
+    /// Returns a line about calls that the hook does not see: those of the function's clones and
+    /// of its inlined copies.
     fn unseen(&self, request: &NewHook, clones: &str) -> Option<String> {
         let clones = (!clones.is_empty()).then(|| format!("it has clones, {clones} (--clones)"));
         let reasons: Vec<_> = [clones, self.inlined(request)]
@@ -184,8 +189,8 @@ impl Hooks {
         })
     }
 
-    /// Returns what the kernel's debug information says about inlined copies of the function, if
-    /// it is installed.
+    /// Returns a text about inlined copies of the function, from the kernel's debug information;
+    /// [`None`] if it is not installed or has no copies.
     fn inlined(&self, request: &NewHook) -> Option<String> {
         let (module, name) = match request.function.split_once(':') {
             Some((module, name)) => (Some(module), name),
@@ -195,7 +200,7 @@ impl Hooks {
         match inlined::callers(&file, name) {
             Ok(callers) => shortened(&callers.into_iter().collect::<Vec<_>>())
                 .map(|callers| format!("the compiler has inlined it into {callers}")),
-            // The hook works without it.
+            // The hook works without debug information.
             Err(error) => Some(format!("it may be inlined: {error:#}")),
         }
     }
@@ -216,7 +221,7 @@ impl Hooks {
             match self.add_one(&request) {
                 Ok(name) => names.push(name),
                 Err(error) => {
-                    // What it is about is the error, whatever comes of this.
+                    // The caller needs the first error, so errors of this cleanup are ignored.
                     names.iter().for_each(|name| drop(self.del(name)));
                     return Err(error);
                 }
@@ -236,7 +241,7 @@ impl Hooks {
         loop {
             match files::write(&self.folder.join("add"), &line) {
                 Ok(()) => return Ok(name),
-                // A BPF program is just coming to the function, or going.
+                // A BPF program is being attached to the function, or detached from it.
                 Err(error)
                     if error.kind() == ErrorKind::WouldBlock && start.elapsed() < COME_AND_GO =>
                 {
@@ -250,13 +255,13 @@ impl Hooks {
     /// Removes the hook `name`.
     ///
     /// # Errors
-    /// As [`add`](Self::add).
+    /// Returns the module's error.
     pub fn del(&self, name: &str) -> Result<()> {
         add::check_word("a hook's name", name)?;
         files::write(&self.folder.join("del"), name).map_err(|error| self.told(error, "del"))
     }
 
-    /// The module's line for the write that was just refused, or what the kernel answered.
+    /// Returns the module's message about the last refused write, or the error of the write.
     fn told(&self, error: io::Error, file: &str) -> Error {
         match files::read(&self.folder.join("error")) {
             Ok(Some(line)) if !line.is_empty() => Error::msg(line),
@@ -265,20 +270,20 @@ impl Hooks {
         }
     }
 
-    /// All hooks, in the module's order.
+    /// Returns all hooks, in the module's order.
     ///
     /// # Errors
-    /// When the list cannot be read, or is not as it should be.
+    /// Returns an error if the list cannot be read, or if a line is no hook.
     pub fn list(&self) -> Result<Vec<Hook>> {
         let text = files::read(&self.folder.join("list"))?.context("the module has gone")?;
         let hook = |line| Hook::parse(line).with_context(|| format!("list has '{line}'"));
         text.lines().map(hook).collect()
     }
 
-    /// The folder of the hook `name`.
+    /// Returns the folder of the hook `name`.
     ///
     /// # Errors
-    /// When there is none, with the names that there are.
+    /// Returns an error if there is no such hook. Its text lists the existing hooks.
     fn folder(&self, name: &str) -> Result<PathBuf> {
         let folder = self.folder.join(name);
         if !name.contains('/') && folder.join("kind").exists() {
@@ -290,7 +295,8 @@ impl Hooks {
     }
 }
 
-/// Joins names; of many, the first three and the number of the others. [`None`] without a name.
+/// Joins names. If there are more than three, the text has the first three and the number of the
+/// others. Returns [`None`] without names.
 fn shortened(names: &[String]) -> Option<String> {
     let shown = names.len().min(3);
     let text = names[..shown].join(", ");
@@ -301,7 +307,7 @@ fn shortened(names: &[String]) -> Option<String> {
     }
 }
 
-/// How many calls a hook has missed, and for which reasons.
+/// Returns as text how many calls a hook has missed, by reason.
 fn missed(misses: Misses) -> String {
     let missed = misses.total();
     let reasons = [(misses.recursion, "recursion"), (misses.no_room, "no room")];
@@ -316,7 +322,7 @@ fn missed(misses: Misses) -> String {
     format!("{missed} ({})", reasons.join(", "))
 }
 
-/// The hooks as a table.
+/// Returns the hooks as a table.
 pub fn list(hooks: &[Hook]) -> String {
     let heading = [
         "HOOK",

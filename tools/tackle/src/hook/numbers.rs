@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers for people.
+//! Formats times and rates for people.
 
-/// A time in nanoseconds, as short as it can be said.
+/// Formats a time in nanoseconds with three digits and a fitting unit.
 pub fn time(ns: u64) -> String {
     const UNITS: [(&str, u64); 3] = [("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)];
     for (unit, size) in UNITS {
         if ns >= size {
             let value = ns as f64 / size as f64;
-            // Powers of two become numbers such as 1.02 and 65.5.
+            // Powers of two, the limits of histogram buckets, become numbers such as 1.02 and
+            // 65.5.
             return match value {
                 value if value < 10.0 => format!("{value:.2} {unit}"),
                 value if value < 100.0 => format!("{value:.1} {unit}"),
@@ -19,7 +20,7 @@ pub fn time(ns: u64) -> String {
     format!("{ns} ns")
 }
 
-/// A rate: calls a second.
+/// Formats a rate in calls per second.
 pub fn rate(rate: Option<f64>) -> String {
     rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"))
 }

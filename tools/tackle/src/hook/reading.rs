@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a hook has counted.
+//! Reads the counters and the histogram of a hook.
 
 use std::path::Path;
 use std::time::Instant;
@@ -13,31 +13,32 @@ use super::numbers::time;
 use super::Hooks;
 use crate::files;
 
-/// How often a call took some time, or returned some value.
+/// The number of calls that took a time in one range, or returned one value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bar {
-    /// The time or the value.
+    /// The range of times, or the value.
     pub label: String,
-    /// How often.
+    /// The number of calls.
     pub count: u64,
 }
 
-/// The numbers of a hook at one time.
+/// The counters of a hook at one time.
 #[derive(Clone, Debug)]
 pub struct Reading {
-    /// When they were read.
+    /// The time at which the counters were read.
     pub at: Instant,
-    /// The hook.
+    /// The hook's name.
     pub name: String,
-    /// Its function.
+    /// The hooked function.
     pub function: String,
-    /// What it does.
+    /// The kind of the hook.
     pub kind: String,
-    /// Calls that it has seen.
+    /// The number of calls that the hook has seen.
     pub calls: u64,
-    /// Calls that it has not seen, by reason.
+    /// The numbers of missed calls, by reason.
     pub missed: Misses,
-    /// Times in order, values with the most frequent first; none where it only counts.
+    /// Times in ascending order, or values with the most frequent first. Empty for a hook of the
+    /// kind `count`.
     pub bars: Vec<Bar>,
 }
 
@@ -45,7 +46,7 @@ impl Hooks {
     /// Reads the hook `name`.
     ///
     /// # Errors
-    /// When there is none, or its files are not as they should be.
+    /// Returns an error if there is no such hook, or if the contents of its files are not valid.
     pub fn read(&self, name: &str) -> Result<Reading> {
         let folder = self.folder(name)?;
         let text = |file: &str| {
@@ -71,10 +72,10 @@ impl Hooks {
         })
     }
 
-    /// Reads these hooks, or all when there are none.
+    /// Reads the hooks `names`, or all hooks if `names` is empty.
     ///
     /// # Errors
-    /// As [`read`](Self::read), and [`list`](Self::list).
+    /// Returns the errors of [`read`](Self::read) and [`list`](Self::list).
     pub fn read_all(&self, names: &[String]) -> Result<Vec<Reading>> {
         if names.is_empty() {
             let all = self.list()?;
@@ -84,7 +85,7 @@ impl Hooks {
     }
 }
 
-/// Reads a hook's bars, if it has some.
+/// Returns a hook's bars, or none for a hook of the kind `count`.
 fn bars(folder: &Path) -> Result<Vec<Bar>> {
     let lines = |file: &str, parse: &dyn Fn(&str) -> Option<Bar>| {
         let Some(text) = files::read(&folder.join(file))? else {
@@ -101,8 +102,8 @@ fn bars(folder: &Path) -> Result<Vec<Bar>> {
     Ok(bars.unwrap_or_default())
 }
 
-/// `LOW HIGH COUNT`, in nanoseconds; the last bucket there can be has a HIGH that is no
-/// 64-bit number.
+/// Parses `LOW HIGH COUNT`, in nanoseconds. HIGH of the last possible bucket does not fit into 64
+/// bits.
 fn bucket(line: &str) -> Option<Bar> {
     let mut words = line.split_whitespace();
     let (low, high) = (words.next()?.parse().ok()?, words.next()?.parse().ok());
@@ -114,7 +115,7 @@ fn bucket(line: &str) -> Option<Bar> {
     Some(Bar { label, count })
 }
 
-/// `VALUE COUNT`, or `other COUNT`.
+/// Parses `VALUE COUNT`, or `other COUNT`.
 fn value(line: &str, returns: &str) -> Option<Bar> {
     let (label, count) = line.split_once(' ')?;
     Some(Bar {
@@ -124,10 +125,10 @@ fn value(line: &str, returns: &str) -> Option<Bar> {
 }
 
 impl Reading {
-    /// Calls a second since `before`, which is of the same hook.
+    /// Returns the calls per second since `before`, an earlier reading of the same hook.
     pub fn rate(&self, before: &Self) -> Option<f64> {
         let seconds = (self.at - before.at).as_secs_f64();
-        // A hook of the same name may be a new one.
+        // If the count has decreased, the hook was removed and a new one has its name.
         let calls = self.calls.checked_sub(before.calls)?;
         (seconds > 0.0).then(|| calls as f64 / seconds)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The picture of hooks on a terminal.
+//! Draws hooks on a terminal.
 
 use ratatui::layout::{Constraint, Direction, Layout, Rect};
 use ratatui::style::{Style, Stylize};
@@ -12,8 +12,8 @@ use super::missed;
 use super::numbers::rate;
 use super::watch::Row;
 
-/// Draws the counters of all hooks, and below them the bars of those that have some, as
-/// far as there is room.
+/// Draws the counters of all hooks, and below them the bars of the hooks that have bars, as far as
+/// there is room.
 pub fn draw(frame: &mut Frame<'_>, rows: &[Row]) {
     let with_bars: Vec<_> = rows
         .iter()

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What else there is beside a function: others of its name, and the compiler's clones of it.
+//! Finds functions of the same name and the compiler's clones of a function in `/proc/kallsyms`.
 //!
-//! A clone has the name of its function and a suffix (`.part.0`, `.isra.0`, `.constprop.0`). The
-//! function's callers may call the clone in its place.
+//! A clone has the name of its function and a suffix (`.part.0`, `.isra.0`, `.constprop.0`).
+//! Callers of the function may call the clone instead, so a hook on the function does not see
+//! their calls.
 
 use anyhow::Result;
 
 use crate::files;
 use crate::roots::Roots;
 
-/// The suffixes of clones that can be hooked; what is `.cold` belongs to a function.
+/// The suffixes of clones that can be hooked. `.cold` is none: that is a piece of a function.
 const CLONES: [&str; 4] = ["part", "isra", "constprop", "llvm"];
 
 /// A symbol of `/proc/kallsyms`.
@@ -18,14 +19,14 @@ const CLONES: [&str; 4] = ["part", "isra", "constprop", "llvm"];
 struct Symbol {
     address: u64,
     name: String,
-    /// None for the kernel proper.
+    /// [`None`] for the kernel image.
     module: Option<String>,
-    /// Else it is data.
+    /// Whether the symbol is a function, and no data.
     is_function: bool,
 }
 
 impl Symbol {
-    /// The symbol of a line such as `ffffffff81000000 t name [module]`.
+    /// Parses a line such as `ffffffff81000000 t name [module]`.
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split_whitespace();
         let address = u64::from_str_radix(words.next()?, 16).ok()?;
@@ -45,27 +46,27 @@ impl Symbol {
 #[derive(Debug)]
 pub struct Symbols(Vec<Symbol>);
 
-/// What there is of a function's name.
+/// The functions of one name, and their clones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The functions of exactly this name, one a line for people, in the order of their positions.
+    /// A description of each function with exactly this name, in the order of their positions.
     pub same: Vec<String>,
-    /// The names of the clones, with the module's in front if the request had that.
+    /// The names of the clones, as `MODULE:CLONE` if the request has a module.
     pub clones: Vec<String>,
 }
 
 impl Symbols {
-    /// Those of the kernel that is at `roots`; none if it does not show them.
+    /// Reads the symbols of the kernel at `roots`. The result is empty if there is no `kallsyms`.
     ///
     /// # Errors
-    /// When the file is there and cannot be read.
+    /// Returns an error if the file exists and cannot be read.
     pub fn read(roots: &Roots) -> Result<Self> {
         let text = files::read(&roots.proc.join("kallsyms"))?.unwrap_or_default();
         Ok(Self(text.lines().filter_map(Symbol::parse).collect()))
     }
 
-    /// What there is of `[MODULE:]FUNCTION`. Without a module, that is what is in the kernel
-    /// proper, or if there is nothing, in any module.
+    /// Returns the functions and clones of `[MODULE:]FUNCTION`. Without a module, only the kernel
+    /// image is searched; if it has none of them, all modules are.
     pub fn find(&self, function: &str) -> Found {
         let (module, name) = match function.split_once(':') {
             Some((module, name)) => (Some(module), name),
@@ -97,13 +98,13 @@ impl Symbols {
         }
     }
 
-    /// Whether the kernel shows addresses: `kptr_restrict` may forbid it.
+    /// Returns whether the kernel shows addresses, which `kptr_restrict` may forbid.
     pub fn shows_addresses(&self) -> bool {
         self.0.iter().any(|one| one.address != 0)
     }
 
-    /// The addresses of the symbols `name` of `module`, or of the kernel proper, in the order of
-    /// their positions. The livepatch core counts data, too.
+    /// Returns the addresses of all symbols `name` of `module`, or of the kernel image, in the
+    /// order of their positions. The livepatch core counts symbols of data as well.
     pub fn addresses(&self, module: Option<&str>, name: &str) -> Vec<u64> {
         let of = self.0.iter();
         of.filter(|one| one.name == name && one.module.as_deref() == module)
@@ -111,7 +112,7 @@ impl Symbols {
             .collect()
     }
 
-    /// `1 in ext4, between a and b`.
+    /// Describes a symbol's place, as in `1 in ext4 between a and b`.
     fn describe(&self, position: usize, symbol: &Symbol) -> String {
         let here = keep(&self.0.iter().collect::<Vec<_>>(), |other| {
             other.is_function && other.module == symbol.module && other.name != symbol.name
@@ -135,12 +136,12 @@ fn keep<'a>(of: &[&'a Symbol], is_meant: impl Fn(&Symbol) -> bool) -> Vec<&'a Sy
     of.iter().copied().filter(|one| is_meant(one)).collect()
 }
 
-/// Whether `symbol` is `name` or a clone of it.
+/// Returns whether `symbol` is `name` or a clone of it.
 fn is_of(symbol: &str, name: &str) -> bool {
     let Some(suffix) = symbol.strip_prefix(name) else {
         return false;
     };
-    // `f.part.0.isra.0` is a clone of `f`; `f.part.0.cold` is a piece of one.
+    // `f.part.0.isra.0` is a clone of `f`; `f.part.0.cold` is a piece of a clone.
     let mut words = suffix.split('.');
     words.next() == Some("")
         && words

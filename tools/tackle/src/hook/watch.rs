@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Watching hooks: on a terminal, or line by line.
+//! Implements `tackle hook watch`: shows hooks on a terminal, or prints them line by line.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -15,22 +15,22 @@ use super::screen::draw;
 use super::Hooks;
 use crate::terminal;
 
-/// The longest bar in plain lines.
+/// The length of the longest bar in plain lines.
 const WIDTH: u64 = 40;
 
-/// A hook's numbers now, and how fast it is called.
+/// A hook's counters, and the rate of its calls.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The numbers.
+    /// The counters.
     pub reading: Reading,
-    /// Calls a second since they were last read.
+    /// The calls per second since the reading before.
     pub rate: Option<f64>,
 }
 
-/// Reads the hooks again; `before` are their last numbers.
+/// Reads the hooks again. `before` has their readings before.
 ///
 /// # Errors
-/// As [`Hooks::read_all`].
+/// Returns the errors of [`Hooks::read_all`].
 pub fn rows(hooks: &Hooks, names: &[String], before: &[Row]) -> Result<Vec<Row>> {
     let readings = hooks.read_all(names)?;
     let row = |reading: Reading| {
@@ -41,10 +41,10 @@ pub fn rows(hooks: &Hooks, names: &[String], before: &[Row]) -> Result<Vec<Row>>
     Ok(readings.into_iter().map(row).collect())
 }
 
-/// Writes the hooks' numbers each `interval`, for as long as somebody reads them.
+/// Writes the hooks' counters after each `interval`, until `out` is closed.
 ///
 /// # Errors
-/// As [`rows`], and when a hook goes away.
+/// Returns the errors of [`rows`], also if a hook is removed.
 pub fn lines(
     hooks: &Hooks,
     names: &[String],
@@ -62,12 +62,12 @@ pub fn lines(
     }
 }
 
-/// Draws the hooks' numbers each `interval`, until the user has seen enough.
+/// Draws the hooks' counters after each `interval`, until the user ends it.
 ///
 /// # Errors
-/// As [`lines`], and when the terminal cannot be used.
+/// Returns the errors of [`rows`], and an error if the terminal cannot be used.
 pub fn picture(hooks: &Hooks, names: &[String], interval: Duration) -> Result<()> {
-    // What is wrong with the names is for the terminal as it was.
+    // Errors about names must be reported before the terminal is switched to full screen.
     let first = rows(hooks, names, &[])?;
     terminal::show(
         interval,
@@ -77,7 +77,7 @@ pub fn picture(hooks: &Hooks, names: &[String], interval: Duration) -> Result<()
     )
 }
 
-/// A hook in plain lines: its counters, and a line for each bar.
+/// Returns a hook as plain lines: its counters, and one line for each bar.
 pub fn plain(row: &Row) -> String {
     let Row {
         reading,
@@ -97,10 +97,10 @@ pub fn plain(row: &Row) -> String {
     let label = bars.iter().map(|bar| bar.label.len()).max().unwrap_or(0);
     let count = most.to_string().len();
     for bar in bars {
-        // None is left out, however few they are.
+        // The length is rounded up, so that each bar has at least one mark.
         let length = (u128::from(bar.count) * u128::from(WIDTH)).div_ceil(u128::from(most.max(1)));
         let marks = "#".repeat(length as usize);
-        // A string takes anything.
+        // Writing to a string does not fail.
         let _ = write!(
             text,
             "\n  {:>label$}  {:>count$}  {marks}",
