@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Puts live patches into force, and out of it.
+//! Implements `tackle patch enable`, `disable` and `wait`: enables and disables live patches.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -15,47 +15,48 @@ use super::transition::{wait, End, Wishes};
 use super::{Patch, Patches};
 use crate::files;
 
-/// The least time for a transition that was reversed: the kernel checks the tasks only once a
+/// The minimum time limit of a reversed transition. The kernel checks the tasks only once a
 /// second.
 const BACK: Duration = Duration::from_secs(60);
 
-/// How long the livepatch core may use the module of a patch that is out of force.
+/// How long the livepatch core may hold a reference to the module of a disabled patch.
 const LETS_GO: Duration = Duration::from_secs(10);
 
-/// How many tasks an error names.
+/// The maximum number of tasks in the text of an error.
 const NAMED: usize = 8;
 
-/// A module that is loaded and has no patch that the kernel lists.
+/// A loaded module without a patch in the kernel's list.
 enum Loaded {
     /// A live patch that is disabled.
     Disabled,
-    /// No live patch.
+    /// The module is no live patch.
     Other,
 }
 
-/// Changes of one kernel's live patches.
+/// The parameters of a change of live patches.
 #[derive(Clone, Copy)]
 pub struct Change<'a> {
-    /// The patches.
+    /// The live patches of the kernel.
     pub patches: &'a Patches<'a>,
-    /// What loads modules.
+    /// Loads and unloads modules.
     pub modules: &'a dyn Modules,
-    /// What shows the progress.
+    /// Shows the progress.
     pub watch: &'a dyn Watcher,
-    /// How to wait.
+    /// The limits of the wait.
     pub wishes: Wishes,
 }
 
 impl Change<'_> {
-    /// Puts a patch into force: loads it, or reverses the transition that disables it. Without
-    /// `waits` that has only begun when this returns. Returns a line for the user.
+    /// Enables a patch: loads it, or reverses the transition that disables it. If `waits` is
+    /// false, this returns when the transition has begun. Returns a line for the user.
     ///
     /// # Errors
-    /// When the module cannot be loaded or is no live patch, or another patch is in
-    /// transition. When the time is over: then the patch is out of force, and unloaded.
+    /// Returns an error if the module cannot be loaded or is no live patch, or if another patch is
+    /// in transition. Also returns an error if the time limit passes; then the patch has been
+    /// disabled again and unloaded.
     pub fn enable(&self, source: &Source, waits: bool) -> Result<String> {
         let name = source.name()?;
-        // The kernel lists a disabled patch for a moment before it removes it.
+        // The kernel lists a disabled patch for a short time before it removes the patch.
         let known = self.patches.find(&name)?;
         match known.filter(|patch| patch.enabled || patch.transition) {
             Some(patch) if !patch.transition => {
@@ -85,12 +86,12 @@ impl Change<'_> {
         }
     }
 
-    /// Puts a patch out of force. Its module stays loaded. A patch that is out of force already
-    /// stays as it is. Otherwise as [`enable`](Self::enable).
+    /// Disables a patch. Its module stays loaded. If the patch is disabled already, nothing
+    /// changes. `waits` and the result are as in [`enable`](Self::enable).
     ///
     /// # Errors
-    /// When there is no such patch, or another one is in transition. When the time is over:
-    /// then the patch is in force as before.
+    /// Returns an error if there is no such patch, or if another patch is in transition. Also
+    /// returns an error if the time limit passes; then the patch has been enabled again.
     pub fn disable(&self, name: &str, waits: bool) -> Result<String> {
         let Some(patch) = self.patches.find(name)? else {
             return match self.loaded(name)? {
@@ -117,17 +118,17 @@ impl Change<'_> {
                     "{name} was not out of force {}; it is in force as before",
                     self.late(&left)
                 ),
-                // At the last moment.
+                // The transition ended before it could be reversed.
                 _ => Ok(format!("{name} is out of force")),
             },
         }
     }
 
-    /// Waits for the transition of a patch, or for any that is under way, and changes
-    /// nothing. Otherwise as [`enable`](Self::enable).
+    /// Waits for the transition of the patch `name`, or of any patch without a name. Changes
+    /// nothing. The result is as in [`enable`](Self::enable).
     ///
     /// # Errors
-    /// When there is no such patch, or the time is over.
+    /// Returns an error if there is no such patch, or if the time limit passes.
     pub fn wait_for(&self, name: Option<&str>) -> Result<String> {
         let name = match name {
             Some(name) => self.patches.get(name)?.name,
@@ -147,8 +148,8 @@ impl Change<'_> {
         wait(self.patches, name, self.wishes, self.watch)
     }
 
-    /// Turns a transition round that did not end in time, and tells where that led: if it
-    /// did end just now, a patch in force goes out again, and one that is out stays out.
+    /// Reverses a transition that did not end in time, and returns how it ended. If the transition
+    /// has ended by now, an enabled patch is disabled again, but a disabled one stays disabled.
     fn back(&self, name: &str, enabled: bool) -> Result<End> {
         if let Err(error) = self.patches.set_enabled(name, enabled) {
             let patch = self.patches.find(name)?;
@@ -167,7 +168,7 @@ impl Change<'_> {
         }
     }
 
-    /// In how much time something did not happen, and what held it up.
+    /// Returns how much time has passed, and the tasks that hold the transition up.
     fn late(&self, left: &[String]) -> String {
         let seconds = self.wishes.timeout.unwrap_or_default().as_secs_f64();
         let more = match left.len().saturating_sub(NAMED) {
@@ -199,7 +200,7 @@ impl Change<'_> {
         match self.loaded(name)? {
             None => {}
             Some(Loaded::Other) => bail!("the module {name} is loaded, and is no live patch"),
-            // The kernel does not enable it again: it has to be loaded anew.
+            // The kernel cannot enable a disabled patch again, so its module must be loaded again.
             Some(Loaded::Disabled) => {
                 let found = self.modules.find(source);
                 found.with_context(|| format!("{name} is disabled and cannot be loaded again"))?;
@@ -222,7 +223,7 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Checks that a file is the module that is loaded, as far as both tell.
+    /// Checks that a file is the loaded module, if both have a build ID.
     fn expect_same_build(&self, source: &Source, name: &str) -> Result<()> {
         let Source::File(path) = source else {
             return Ok(());
@@ -237,8 +238,7 @@ impl Change<'_> {
         }
     }
 
-    /// What the module `name` is that is loaded and whose patch, if any, the kernel does not
-    /// list.
+    /// Returns what the loaded module `name` is, if the kernel's list has no patch of it.
     fn loaded(&self, name: &str) -> Result<Option<Loaded>> {
         let module = self.patches.roots.module(name);
         if !module.join("initstate").exists() {
@@ -253,14 +253,15 @@ impl Change<'_> {
         }))
     }
 
-    /// Unloads a module, if there is one.
+    /// Unloads a module, if it is loaded.
     fn unload(&self, source: &Source, name: &str) -> Result<()> {
         let refcnt = self.patches.roots.module(name).join("refcnt");
         let start = Instant::now();
         loop {
             match files::value::<i32>(&refcnt)? {
                 None => return Ok(()),
-                // The livepatch core lets go a moment after the patch's folder is gone.
+                // The livepatch core drops its reference shortly after it has removed the patch's
+                // folder.
                 Some(1..) if start.elapsed() < LETS_GO => sleep(Duration::from_millis(50)),
                 Some(_) => break,
             }

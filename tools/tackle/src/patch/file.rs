@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a module's file says about the module.
+//! Reads the name and the build ID of a module from its file.
 
 use std::fs;
 use std::path::Path;
@@ -10,17 +10,17 @@ use object::{Object, ObjectSection};
 use crate::files;
 use crate::roots::Roots;
 
-/// What is known of a module from its file.
+/// The properties of a module that its file shows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct About {
-    /// Its name, as `modinfo` shows it.
+    /// The module's name, as `modinfo` shows it.
     pub name: Option<String>,
-    /// The build ID that the linker gave it.
+    /// The build ID, which the linker has added.
     pub build_id: Option<Vec<u8>>,
 }
 
 impl About {
-    /// Reads a file. What is compressed, or no module, says nothing.
+    /// Reads a file. The result is empty if the file is compressed or no module.
     pub fn read(path: &Path) -> Self {
         let Ok(data) = fs::read(path) else {
             return Self::default();
@@ -41,14 +41,14 @@ impl About {
     }
 }
 
-/// The build ID of the module `name` that is loaded, if it has one.
+/// Returns the build ID of the loaded module `name`, if it has one.
 pub fn loaded_build_id(roots: &Roots, name: &str) -> Option<Vec<u8>> {
     let note = roots.module(name).join("notes/.note.gnu.build-id");
     build_id_of_note(&fs::read(note).ok()?)
 }
 
-/// The ID in a note of the type `NT_GNU_BUILD_ID`: three words (the lengths of the name and of
-/// the ID, and the type), the name, the ID.
+/// Returns the ID in a note of the type `NT_GNU_BUILD_ID`. A note has three words (the length of
+/// the name, the length of the ID, and the type), the name, and the ID.
 fn build_id_of_note(note: &[u8]) -> Option<Vec<u8>> {
     let word = |at: usize| -> Option<usize> {
         let bytes = note.get(at..at + 4)?.try_into().ok()?;
@@ -58,7 +58,8 @@ fn build_id_of_note(note: &[u8]) -> Option<Vec<u8>> {
     note.get(begin..begin + word(4)?).map(<[u8]>::to_vec)
 }
 
-/// What keeps modules from being loaded although one is root: that the kernel is locked down.
+/// Returns the lockdown mode, if the kernel is locked down. Then even root cannot load unsigned
+/// modules.
 pub fn lockdown(roots: &Roots) -> Option<String> {
     let text = files::read(&roots.sys.join("kernel/security/lockdown")).ok()??;
     let mode = text.split_once('[')?.1.split_once(']')?.0.to_owned();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live patches, as the kernel shows them in `/sys/kernel/livepatch`
-//! (`Documentation/ABI/testing/sysfs-kernel-livepatch` there).
+//! Implements `tackle patch`: reads and changes the live patches in `/sys/kernel/livepatch`
+//! (kernel documentation: `Documentation/ABI/testing/sysfs-kernel-livepatch`).
 
 pub mod change;
 pub mod check;
@@ -22,46 +22,46 @@ use crate::roots::Roots;
 use crate::table::table;
 use crate::unknown::unknown;
 
-/// A live patch that the kernel knows.
+/// A live patch in the kernel's list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Patch {
     /// The module's name.
     pub name: String,
-    /// Whether it is in force, or, in transition, is to be.
+    /// Whether the patch is enabled. In a transition, this is the state after the transition.
     pub enabled: bool,
-    /// Whether tasks are changing over to it or from it.
+    /// Whether the patch is in transition: not all tasks have changed to its new state yet.
     pub transition: bool,
-    /// Whether it takes the place of all earlier ones; unknown before Linux 6.11.
+    /// Whether the patch replaces all earlier ones. Unknown before Linux 6.11.
     pub replace: Option<bool>,
-    /// Of several that patch one function the one with the largest number is called;
-    /// unknown before Linux 6.14.
+    /// The position in the stack of patches. If several patches replace a function, that with the
+    /// largest number is called. Unknown before Linux 6.14.
     pub stack_order: Option<u32>,
-    /// What it patches.
+    /// The kernel image and the modules that it patches.
     pub objects: Vec<Object>,
 }
 
-/// The kernel itself, or a module, as far as a live patch changes it.
+/// The kernel image or a module, with the functions of it that a live patch replaces.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Object {
     /// `vmlinux`, or the module's name.
     pub name: String,
-    /// Whether it is patched now: a module may not be loaded. Unknown before Linux 6.1.
+    /// Whether it is patched now. A module that is not loaded is not. Unknown before Linux 6.1.
     pub patched: Option<bool>,
-    /// The functions.
+    /// The replaced functions.
     pub functions: Vec<Function>,
 }
 
 /// A function that is patched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Function {
-    /// Its name.
+    /// The function's name.
     pub name: String,
-    /// Which of several of this name in the object, from 1.
+    /// The position among several functions of this name in the object, from 1.
     pub position: u32,
 }
 
 impl Patch {
-    /// Whether a function of this name is one that it patches.
+    /// Returns whether it replaces a function of this name.
     pub fn patches(&self, function: &str) -> bool {
         let mut functions = self.objects.iter().flat_map(|object| &object.functions);
         functions.any(|known| known.name == function)
@@ -71,15 +71,15 @@ impl Patch {
 /// The live patches of a kernel.
 #[derive(Debug)]
 pub struct Patches<'a> {
-    /// Where the kernel is.
+    /// The folders of the kernel's files.
     pub roots: &'a Roots,
 }
 
 impl<'a> Patches<'a> {
-    /// Those of the kernel that is at `roots`.
+    /// Returns the live patches of the kernel at `roots`.
     ///
     /// # Errors
-    /// When this kernel has no live patching.
+    /// Returns an error if the kernel has no live patching.
     pub fn new(roots: &'a Roots) -> Result<Self> {
         if !roots.livepatch().is_dir() {
             bail!("this kernel has no live patching (CONFIG_LIVEPATCH)");
@@ -91,10 +91,10 @@ impl<'a> Patches<'a> {
         self.roots.livepatch().join(name)
     }
 
-    /// All of them, in the order in which they were stacked.
+    /// Returns all live patches, in the order in which they are stacked.
     ///
     /// # Errors
-    /// When their files cannot be read.
+    /// Returns an error if a file of a patch exists and cannot be read.
     pub fn all(&self) -> Result<Vec<Patch>> {
         let mut all = Vec::new();
         for name in files::names(&self.roots.livepatch())? {
@@ -104,15 +104,15 @@ impl<'a> Patches<'a> {
         Ok(all)
     }
 
-    /// The patch `name`, if the kernel knows one.
+    /// Returns the patch `name`, if the kernel lists it.
     ///
     /// # Errors
-    /// As [`all`](Self::all).
+    /// Returns the errors of [`all`](Self::all).
     pub fn find(&self, name: &str) -> Result<Option<Patch>> {
         let folder = self.folder(name);
         let enabled = files::flag(&folder.join("enabled"))?;
         let transition = files::flag(&folder.join("transition"))?;
-        // It may vanish between any two looks.
+        // The patch may be removed between any two reads.
         let (Some(enabled), Some(transition)) = (enabled, transition) else {
             return Ok(None);
         };
@@ -140,10 +140,11 @@ impl<'a> Patches<'a> {
         }))
     }
 
-    /// The patch `name`.
+    /// Returns the patch `name`.
     ///
     /// # Errors
-    /// When there is none, with the names that there are; as [`all`](Self::all).
+    /// Returns an error if there is no such patch, whose text lists the existing ones; and the
+    /// errors of [`all`](Self::all).
     pub fn get(&self, name: &str) -> Result<Patch> {
         if let Some(patch) = self.find(name)? {
             return Ok(patch);
@@ -151,38 +152,38 @@ impl<'a> Patches<'a> {
         Err(self.unknown(name)?)
     }
 
-    /// The error that there is no patch `name`, with the names that there are.
+    /// Returns the error that there is no patch `name`. Its text lists the existing ones.
     ///
     /// # Errors
-    /// As [`all`](Self::all).
+    /// Returns the errors of [`all`](Self::all).
     pub fn unknown(&self, name: &str) -> Result<Error> {
         let all = self.all()?;
         let names = all.iter().map(|patch| patch.name.as_str());
         Ok(unknown("live patch", name, names))
     }
 
-    /// The patch that tasks are changing over to or from; the kernel allows one at a time.
+    /// Returns the patch that is in transition. The kernel allows only one at a time.
     ///
     /// # Errors
-    /// As [`all`](Self::all).
+    /// Returns the errors of [`all`](Self::all).
     pub fn in_transition(&self) -> Result<Option<Patch>> {
         let all = self.all()?;
         Ok(all.into_iter().find(|patch| patch.transition))
     }
 
-    /// Asks the kernel for a transition to this patch, or from it. One that is under way
-    /// turns round.
+    /// Requests the kernel to enable or disable a patch. If the patch is in transition, the
+    /// transition is reversed.
     ///
     /// # Errors
-    /// The kernel's answer: EINVAL when the patch is in that state already, or is disabled
-    /// and not in transition; EBUSY when another one is in transition.
+    /// Returns EINVAL if the patch is in that state already, or is disabled and not in transition.
+    /// Returns EBUSY if another patch is in transition.
     pub fn set_enabled(&self, name: &str, enabled: bool) -> io::Result<()> {
         let text = if enabled { "1" } else { "0" };
         files::write(&self.folder(name).join("enabled"), text)
     }
 }
 
-/// The function of a folder's name, such as `cmdline_proc_show,1`.
+/// Parses the name of a function's folder, such as `cmdline_proc_show,1`.
 fn function(entry: &str) -> Option<Function> {
     let (name, position) = entry.rsplit_once(',')?;
     Some(Function {
@@ -191,7 +192,7 @@ fn function(entry: &str) -> Option<Function> {
     })
 }
 
-/// The patches as a table, a row for each object.
+/// Returns the patches as a table with one row for each object.
 pub fn list(patches: &[Patch]) -> String {
     let yes = |value: bool| if value { "yes" } else { "no" }.to_owned();
     let mut rows = Vec::new();
@@ -224,7 +225,7 @@ pub fn list(patches: &[Patch]) -> String {
 }
 
 impl std::fmt::Display for Function {
-    /// The position is said where it tells something.
+    /// Writes the name, and the position if it is above 1.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.name)?;
         if self.position > 1 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads and unloads the modules of live patches, by the programs of kmod.
+//! Loads and unloads the modules of live patches with the programs of kmod.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -16,12 +16,13 @@ use super::file::About;
 pub enum Source {
     /// A module's file.
     File(PathBuf),
-    /// The name of a module that is installed, or of a patch that is loaded.
+    /// The name of an installed module or of a loaded patch.
     Name(String),
 }
 
 impl From<&str> for Source {
-    /// A word with a `/`, or with the ending of a module's file, is a file.
+    /// Converts a word of the user. A word with a `/`, or with the ending of a module's file, is a
+    /// file.
     fn from(word: &str) -> Self {
         let endings = [".ko", ".ko.gz", ".ko.xz", ".ko.zst"];
         if word.contains('/') || endings.iter().any(|end| word.ends_with(end)) {
@@ -32,10 +33,10 @@ impl From<&str> for Source {
 }
 
 impl Source {
-    /// The module's name.
+    /// Returns the module's name.
     ///
     /// # Errors
-    /// When there is no such file.
+    /// Returns an error if there is no such file.
     pub fn name(&self) -> Result<String> {
         match self {
             Self::Name(name) => Ok(name.clone()),
@@ -43,7 +44,8 @@ impl Source {
                 if !path.is_file() {
                     bail!("{}: no such file", path.display());
                 }
-                // A compressed file is called after its module, as a rule.
+                // The name in a compressed file cannot be read, but the file normally has the
+                // module's name.
                 let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
                 let stem = name.split(".ko").next().unwrap_or_default();
                 Ok(About::read(path)
@@ -59,24 +61,24 @@ pub trait Modules {
     /// Checks that [`load`](Self::load) finds the module.
     ///
     /// # Errors
-    /// When no module of this name is installed.
+    /// Returns an error if no module of this name is installed, or if there is no such file.
     fn find(&self, source: &Source) -> Result<()>;
 
-    /// Loads a module, and before it those that an installed one depends on.
+    /// Loads a module. Before an installed module, its dependencies are loaded.
     ///
     /// # Errors
-    /// When the module is not found. When the kernel refuses it.
+    /// Returns an error if the module is not found, or if the kernel refuses it.
     fn load(&self, source: &Source) -> Result<()>;
 
-    /// Unloads a module, and after it those that an installed one depends on and no other
-    /// module uses.
+    /// Unloads a module. After an installed module, those of its dependencies are unloaded that no
+    /// other module uses.
     ///
     /// # Errors
-    /// When the kernel refuses.
+    /// Returns an error if the kernel refuses.
     fn unload(&self, source: &Source) -> Result<()>;
 }
 
-/// `insmod`, `modprobe` and `rmmod`.
+/// Runs `insmod`, `modprobe` and `rmmod`.
 #[derive(Clone, Copy, Debug)]
 pub struct Kmod;
 
@@ -101,7 +103,8 @@ impl Modules for Kmod {
         let rmmod = || run(program("rmmod").arg(&name));
         match source {
             Source::File(_) => rmmod(),
-            // modprobe does not know a module that was loaded from a file elsewhere.
+            // `modprobe` cannot unload a module that was loaded from a file elsewhere, `rmmod`
+            // can.
             Source::Name(name) => {
                 let by_modprobe = run(program("modprobe").args(["-r", "--", name]));
                 by_modprobe.or_else(|_| rmmod())
@@ -110,7 +113,7 @@ impl Modules for Kmod {
     }
 }
 
-/// A path that no program reads as an option.
+/// Returns a path that no program can mistake for an option.
 fn plain(path: &Path) -> PathBuf {
     Path::new(".").join(path)
 }

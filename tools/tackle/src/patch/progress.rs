@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a user sees of a transition.
+//! Shows the progress of a transition to the user.
 
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::tasks::Census;
 use super::Patch;
 
-/// Somebody who watches a transition.
+/// Receives the progress of a transition.
 pub trait Watcher {
-    /// A look at the tasks while it lasts.
+    /// Shows the tasks of a transition that is under way.
     fn seen(&self, patch: &Patch, census: &Census);
 
-    /// Something worth a line.
+    /// Prints a message.
     fn note(&self, line: &str);
 }
 
-/// A bar on stderr, if that is a terminal; and lines.
+/// A progress bar and messages on stderr. The bar is hidden if stderr is no terminal.
 #[derive(Debug)]
 pub struct Progress(ProgressBar);
 
 impl Progress {
-    /// A bar that is not there before there is something to see.
+    /// Returns a bar that is drawn only when there is progress to show.
     pub fn new() -> Self {
         let bar = ProgressBar::new(0);
         let style = ProgressStyle::with_template("{msg} [{bar:30}] {pos}/{len} tasks, {elapsed}");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tasks that a transition waits for.
+//! Lists the tasks that a transition waits for, and wakes them.
 
 use std::fmt;
 use std::path::Path;
@@ -17,42 +17,42 @@ use crate::files;
 use crate::roots::Roots;
 use crate::table::printable;
 
-/// A task that has not changed over yet.
+/// A task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
-    /// Its thread ID.
+    /// The thread ID.
     pub tid: i32,
-    /// Its name.
+    /// The name of the thread.
     pub comm: String,
-    /// Whether it is a thread of the kernel.
+    /// Whether it is a kernel thread.
     pub is_kthread: bool,
-    /// Its state, a letter as `ps` has it.
+    /// The state, as the letter in the output of `ps`.
     pub state: char,
-    /// The functions that it is in, the innermost first: `NAME+OFFSET/SIZE [MODULE]`.
-    /// Empty while it runs.
+    /// The functions on its stack, innermost first: `NAME+OFFSET/SIZE [MODULE]`. Empty while the
+    /// task runs.
     pub stack: Vec<String>,
 }
 
-/// How far a transition has come.
+/// The progress of a transition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Census {
-    /// The tasks that there are.
+    /// The number of all tasks.
     pub total: usize,
-    /// Those that have not changed over.
+    /// The tasks that have not changed to the new state yet.
     pub left: Vec<Task>,
 }
 
 impl Census {
-    /// Looks at all tasks, in a transition to (`enabled`) or from a patch. The idle tasks
-    /// of the processors, which a transition waits for as well, are not among them.
+    /// Reads the states of all tasks, in a transition to (`enabled`) or from a patch. The idle
+    /// tasks of the CPUs are not included, although a transition waits for them as well.
     ///
     /// # Errors
-    /// When procfs cannot be read: only root may.
+    /// Returns an error if procfs cannot be read, which only root can.
     pub fn take(roots: &Roots, enabled: bool) -> Result<Self> {
         let mut census = Self::default();
         each(roots, |tid, folder| {
             census.total += 1;
-            // -1 when there is no transition any more.
+            // The value is -1 if the transition has ended.
             let state: Option<i8> = files::value(&folder.join("patch_state"))?;
             if state == Some(i8::from(!enabled)) {
                 census.left.extend(task(tid, folder)?);
@@ -80,9 +80,9 @@ fn numbers(folder: &Path) -> Result<Vec<i32>> {
 }
 
 fn task(tid: i32, folder: &Path) -> Result<Option<Task>> {
-    // A kernel may have been built without it.
+    // The file does not exist in a kernel that is built without stack traces.
     let stack = files::read(&folder.join("stack"))?.unwrap_or_default();
-    // A task that ends meanwhile is no task that is left.
+    // A task that has ended now does not hold the transition up.
     let Ok(stat) = Stat::from_file(folder.join("stat")) else {
         return Ok(None);
     };
@@ -100,10 +100,10 @@ fn task(tid: i32, folder: &Path) -> Result<Option<Task>> {
     }))
 }
 
-/// All tasks.
+/// Returns all tasks.
 ///
 /// # Errors
-/// When procfs cannot be read: only root may.
+/// Returns an error if procfs cannot be read, which only root can.
 pub fn all(roots: &Roots) -> Result<Vec<Task>> {
     let mut found = Vec::new();
     each(roots, |tid, folder| {
@@ -113,23 +113,24 @@ pub fn all(roots: &Roots) -> Result<Vec<Task>> {
     Ok(found)
 }
 
-/// A line such as `[<0>] do_wait+0x5d/0x110`, without the address.
+/// Returns a line such as `[<0>] do_wait+0x5d/0x110` without the address.
 fn frame(line: &str) -> String {
     let frame = line.split_once("] ").map_or(line, |(_, frame)| frame);
     frame.trim().to_owned()
 }
 
 impl Task {
-    /// Whether the task is in a function of this name. Always false for a task that runs: the kernel
-    /// does not show its stack.
+    /// Returns whether a function of this name is on the task's stack. Returns false for a task
+    /// that runs, since the kernel does not show its stack.
     pub fn is_executing(&self, function: &str) -> bool {
         self.stack.iter().any(|frame| name(frame) == function)
     }
 
-    /// Who it is, and where: in which function of the patch, or what it waits in.
+    /// Describes the task and its place: the function of the patch on its stack and its callers,
+    /// or the function in which it sleeps.
     pub fn tell(&self, patch: &Patch) -> String {
         let patched = self.stack.iter().position(|frame| is_in(frame, patch));
-        // What calls a patched function says which of many calls it is.
+        // The callers show which of many calls of a patched function it is.
         let from = patched.unwrap_or_default();
         let frames = self.stack.iter().skip(from).take(3);
         let frames: Vec<_> = frames.map(|frame| name(frame)).collect();
@@ -141,19 +142,21 @@ impl Task {
         }
     }
 
-    /// Sends it SIGSTOP and at once SIGCONT, which takes the former back: all that is left
-    /// is that the task was woken, and passes the kernel's exit. Tells whether it did.
+    /// Sends SIGSTOP to the task, and at once SIGCONT, which cancels it. The effect is that the
+    /// task wakes and passes the exit to user space, where it can change to the new state. Returns
+    /// whether the signals were sent.
     ///
-    /// Kernel threads have no signals, and a stopped task would go on.
+    /// Kernel threads do not get them, since they handle no signals. Stopped tasks do not get them
+    /// either, since SIGCONT would continue them.
     ///
     /// # Errors
-    /// When the kernel does not let us.
+    /// Returns the errno of `kill()`, such as `EPERM`.
     pub fn nudge(&self) -> Result<bool, Errno> {
         if self.is_kthread || matches!(self.state, 'T' | 't') {
             return Ok(false);
         }
         let tid = Pid::from_raw(self.tid);
-        // It may end at any moment.
+        // ESRCH means that the task has ended.
         let send = |signal| match kill(tid, signal) {
             Err(Errno::ESRCH) => Ok(false),
             answer => answer.map(|()| true),
@@ -172,12 +175,12 @@ impl fmt::Display for Task {
     }
 }
 
-/// The function's name alone.
+/// Returns the function's name without the offset.
 fn name(frame: &str) -> &str {
     frame.split('+').next().unwrap_or(frame)
 }
 
-/// Whether the patch holds a task in this function: the old one, or its own.
+/// Returns whether a frame is in a function that the patch replaces, or in the patch's own code.
 fn is_in(frame: &str, patch: &Patch) -> bool {
     patch.patches(name(frame)) || frame.ends_with(&format!(" [{}]", patch.name))
 }

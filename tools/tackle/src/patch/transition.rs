@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Waiting for the end of a transition.
+//! Waits for the end of a transition.
 //!
-//! The kernel changes each task over when it can see that the task is in none of the
-//! functions that are patched: at once when it sleeps elsewhere, else when it passes the
-//! kernel's exit. It looks again once a second, and wakes those that are left every 15 s
-//! (`kernel/livepatch/transition.c`).
+//! The kernel switches each task to the new state when it can see that none of the patched
+//! functions is on the task's stack. It does so at once for a task that sleeps elsewhere, and
+//! otherwise when the task leaves the kernel. It checks the remaining tasks again once a second,
+//! and wakes them every 15 s (`kernel/livepatch/transition.c`).
 
 use std::collections::BTreeSet;
 use std::thread::sleep;
@@ -17,40 +17,39 @@ use super::progress::Watcher;
 use super::tasks::{Census, Task};
 use super::Patches;
 
-/// Between two looks.
+/// The pause between two checks of the tasks.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// A task that is left for so long holds the transition up: the kernel has looked twice.
+/// A task that remains for this time holds the transition up: the kernel has checked it twice.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long a nudge has for its effect.
+/// The time between two rounds of signals.
 const NUDGES: Duration = Duration::from_secs(5);
 
-/// How to wait.
+/// The limits of a wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes {
-    /// Nudge the tasks that hold it up.
+    /// Whether to send signals to the tasks that hold the transition up.
     pub signal: bool,
-    /// For how long.
+    /// The time limit.
     pub timeout: Option<Duration>,
 }
 
-/// What came of waiting.
+/// The result of a wait.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum End {
-    /// The patch is in force, for all tasks.
+    /// The patch is enabled for all tasks.
     InForce,
-    /// The patch is out of force, and gone.
+    /// The patch is disabled for all tasks, and not in the kernel's list any more.
     OutOfForce,
-    /// The time is over, and these tasks are left: who and where.
+    /// The time limit has passed. The value describes the tasks that remain.
     TimedOut(Vec<String>),
 }
 
-/// Waits until `name` is in transition no more. One that the kernel does not know is out
-/// of force.
+/// Waits until `name` is not in transition. A patch that the kernel does not list is disabled.
 ///
 /// # Errors
-/// When the kernel's files cannot be read, or a signal not sent.
+/// Returns an error if the kernel's files cannot be read, or if a signal cannot be sent.
 pub fn wait(patches: &Patches<'_>, name: &str, wishes: Wishes, watch: &dyn Watcher) -> Result<End> {
     let start = Instant::now();
     let mut named = BTreeSet::new();
@@ -62,7 +61,7 @@ pub fn wait(patches: &Patches<'_>, name: &str, wishes: Wishes, watch: &dyn Watch
         };
         match (patch.transition, patch.enabled) {
             (false, true) => return Ok(End::InForce),
-            // It is out of force; the kernel is about to take its folder away.
+            // The patch is disabled, and the kernel is about to remove its folder.
             (false, false) => {}
             (true, _) => {
                 let census = Census::take(patches.roots, patch.enabled)?;
@@ -82,7 +81,8 @@ pub fn wait(patches: &Patches<'_>, name: &str, wishes: Wishes, watch: &dyn Watch
                 }
             }
         }
-        // Where there are very many tasks a look takes long: no more than half of the time.
+        // With very many tasks a check takes long. Checks must not take more than half of the
+        // time.
         sleep(PAUSE.max(look.elapsed()));
     }
 }

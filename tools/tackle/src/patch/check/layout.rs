@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds out from a module's file which functions its live patch replaces.
+//! Finds the functions that a live patch replaces in the file of its module.
 //!
-//! A live patch is a `struct klp_patch` that points to an array of `struct klp_object`, each of
-//! which points to an array of `struct klp_func` (`include/linux/livepatch.h` of the kernel). In the
-//! file these pointers are relocations. Their places in the structures are the same in all
-//! configurations of the kernel; the sizes of the structures are not.
+//! A live patch is a `struct klp_patch` that points to an array of `struct klp_object`. Each of
+//! these points to an array of `struct klp_func` (`include/linux/livepatch.h`). In the file these
+//! pointers are relocations. The offsets of the pointers in the structures are the same in all
+//! configurations of the kernel, but the sizes of the structures are not.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -16,15 +16,15 @@ use object::{
 /// A function that a live patch replaces.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Replaced {
-    /// The module that it is in; none for the kernel proper.
+    /// The module of the function; [`None`] for the kernel image.
     pub module: Option<String>,
-    /// Its name.
+    /// The function's name.
     pub name: String,
-    /// Which of several symbols of the name, from 1; 0 if there must be one only.
+    /// The position among several symbols of this name, from 1; 0 if the name must be unique.
     pub position: u64,
 }
 
-/// A byte of a section.
+/// The address of a byte: the index of its section, and the offset there.
 type Place = (usize, u64);
 
 /// The size of a pointer.
@@ -59,7 +59,7 @@ impl<'a> Pointers<'a> {
         Self { file, to }
     }
 
-    /// Where the pointer at `place`, `words` behind it, points to.
+    /// Returns the target of the pointer that is `words` words after `place`.
     fn target(&self, (section, offset): Place, words: u64) -> Option<Place> {
         let offset = offset.checked_add(words * WORD)?;
         self.to.get(&(section, offset)).copied()
@@ -78,7 +78,7 @@ impl<'a> Pointers<'a> {
         section.is_ok_and(|section| section.kind() == SectionKind::Text)
     }
 
-    /// The name of a symbol at `place`.
+    /// Returns the string at `place`, if it can be the name of a symbol.
     fn name(&self, place: Place) -> Option<String> {
         let data = self.data(place)?;
         let length = data.iter().position(|byte| *byte == 0)?;
@@ -90,22 +90,24 @@ impl<'a> Pointers<'a> {
         String::from_utf8(name.to_vec()).ok()
     }
 
-    /// The name of the function, if a `struct klp_func` is at `place`: `old_name` and `new_func`.
+    /// Returns the name of the function if a `struct klp_func` is at `place`. Its first members
+    /// are `old_name` and `new_func`.
     fn func(&self, place: Place) -> Option<String> {
         let new_func = self.target(place, 1)?;
         let name = self.name(self.target(place, 0)?)?;
         self.is_code(new_func).then_some(name)
     }
 
-    /// The array of functions, if a `struct klp_object` is at `place`: `name`, if any, and `funcs`.
+    /// Returns the array of functions if a `struct klp_object` is at `place`. Its first members
+    /// are `name`, which may be NULL, and `funcs`.
     fn object(&self, place: Place) -> Option<Place> {
         let funcs = self.target(place, 1)?;
         self.func(funcs)?;
         Some(funcs)
     }
 
-    /// The places from `begin` to the end of the variable that it is in; to the end of the section,
-    /// if no symbol says where that is (`strip`).
+    /// Returns the places from `begin` to the end of the variable that contains it. Without
+    /// symbols (`strip`), these are the places to the end of the section.
     fn places(&self, begin: Place) -> impl Iterator<Item = Place> {
         let (section, first) = begin;
         let size = self.file.section_by_index(SectionIndex(section));
@@ -127,12 +129,12 @@ impl<'a> Pointers<'a> {
     }
 }
 
-/// The functions that the live patch in `file` replaces, sorted; none if it makes its structures
-/// at run time.
+/// Returns the functions that the live patch in `file` replaces, sorted. There are none if the
+/// module fills its structures at run time.
 pub fn functions(file: &object::File<'_>) -> Vec<Replaced> {
     let pointers = Pointers::read(file);
     let mut all = Vec::new();
-    // Whatever points to an array with an object in it is a patch.
+    // A pointer to an array with a valid object belongs to a patch.
     let arrays: BTreeSet<Place> = pointers
         .to
         .values()
@@ -169,7 +171,7 @@ pub fn functions(file: &object::File<'_>) -> Vec<Replaced> {
     all
 }
 
-/// `old_sympos` of the `struct klp_func` at `place`.
+/// Returns `old_sympos` of the `struct klp_func` at `place`.
 fn position(pointers: &Pointers<'_>, (section, offset): Place) -> u64 {
     let data = pointers.data((section, offset.saturating_add(2 * WORD)));
     let bytes = data.and_then(|data| data.first_chunk());
@@ -186,7 +188,7 @@ pub mod tests {
 
     use super::*;
 
-    /// A module's file that is being made.
+    /// A builder of a module's file.
     struct Module(Object<'static>);
 
     impl Module {
@@ -229,10 +231,10 @@ pub mod tests {
         }
     }
 
-    /// A module, or none for the kernel proper, and the functions there with their positions.
+    /// A module ([`None`] for the kernel image), and its replaced functions with their positions.
     type Patched<'a> = (Option<&'a str>, &'a [(&'a str, u64)]);
 
-    /// The file of a live patch.
+    /// Returns the file of a live patch.
     pub fn patch(objects: &[Patched<'_>], modinfo: &str) -> Vec<u8> {
         const FUNC: usize = 152;
         const OBJECT: usize = 168;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle patch check`: whether the kernel would take a live patch, without loading it.
+//! Implements `tackle patch check`: checks whether the kernel would accept a live patch, without
+//! loading it.
 
 mod layout;
 mod module;
@@ -20,48 +21,49 @@ use layout::Replaced;
 use module::Module;
 use users::Users;
 
-/// What is known of a live patch.
+/// The result of checking a live patch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Report {
-    /// The name of its module.
+    /// The name of the patch's module.
     pub name: String,
-    /// What keeps the kernel from loading it, other than a function.
+    /// Reasons why the kernel would refuse the module, apart from single functions.
     pub problems: Vec<String>,
     /// The functions that it replaces.
     pub functions: Vec<Function>,
 }
 
-/// What is known of a function that a live patch replaces.
+/// The result of checking a function that a live patch replaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Function {
-    /// The module that it is in; none for the kernel proper.
+    /// The module of the function; [`None`] for the kernel image.
     pub module: Option<String>,
-    /// Its name.
+    /// The function's name.
     pub name: String,
-    /// Which of several symbols of the name, from 1; 0 if there must be one only.
+    /// The position among several symbols of this name, from 1; 0 if the name must be unique.
     pub position: u64,
-    /// Why it cannot be patched.
+    /// Why the function cannot be patched, if it cannot.
     pub problem: Option<String>,
-    /// What else there is to know.
+    /// A remark that is no problem.
     pub note: Option<String>,
-    /// Who uses the function: live patches, hooks, tracers, BPF programs, kprobes.
+    /// The users of the function: live patches, hooks, tracers, BPF programs, kprobes.
     pub users: Vec<String>,
-    /// The tasks that are in the function now. The transition waits for them.
+    /// The tasks that execute the function now. The transition waits for them.
     pub tasks: Vec<String>,
 }
 
 impl Report {
-    /// How many reasons there are why the kernel would not take the patch.
+    /// Returns the number of reasons why the kernel would refuse the patch.
     pub fn problems(&self) -> usize {
         let of_functions = self.functions.iter().filter(|one| one.problem.is_some());
         self.problems.len() + of_functions.count()
     }
 }
 
-/// Checks the live patch in `source` against the kernel that is at `roots`.
+/// Checks the live patch in `source` against the kernel at `roots`.
 ///
 /// # Errors
-/// When the file cannot be read, or is no live patch. When the kernel's files cannot be read.
+/// Returns an error if the file cannot be read or is no live patch, or if the kernel's files
+/// cannot be read.
 pub fn check(roots: &Roots, source: &Source) -> Result<Report> {
     let module = Module::read(source)?;
     let symbols = Symbols::read(roots)?;
@@ -121,7 +123,7 @@ fn function(
     function
 }
 
-/// Why the kernel would not patch a function.
+/// Returns why the kernel would refuse to patch a function, if it would.
 fn problem(symbols: &Symbols, users: &Users, function: &Function) -> Option<String> {
     let Function {
         module,
@@ -156,7 +158,7 @@ fn problem(symbols: &Symbols, users: &Users, function: &Function) -> Option<Stri
 }
 
 impl Function {
-    /// `MODULE:NAME`, or the name.
+    /// Returns `MODULE:NAME`, or `NAME` for a function of the kernel image.
     fn full_name(&self) -> String {
         match &self.module {
             Some(module) => format!("{module}:{}", self.name),
@@ -183,7 +185,7 @@ impl Function {
     }
 }
 
-/// The report for people.
+/// Returns the report as text.
 pub fn show(report: &Report) -> String {
     let problems = report.problems.iter().cloned();
     let functions = report.functions.iter().map(Function::show);
@@ -213,7 +215,7 @@ ffffffff81000404 cloned.isra.0
 ffffffffc0000004 inner [mod]
 ";
 
-    /// A kernel that is a folder, with a task in `plain()`.
+    /// Creates a fake kernel in a folder, with a task that executes `plain()`.
     fn kernel() -> (tempfile::TempDir, Roots) {
         let dir = tempfile::tempdir().unwrap();
         let roots = Roots::under(dir.path());

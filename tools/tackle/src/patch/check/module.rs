@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The file of a live patch.
+//! Reads the file of a live patch, and checks whether the kernel would load it.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -16,16 +16,16 @@ use crate::hook::symbols::Symbols;
 use crate::patch::modules::Source;
 use crate::roots::Roots;
 
-/// The modules of the library.
+/// The modules of the library `tackle`.
 const LIBRARY: [&str; 2] = ["tackle", "tackle_ftrace"];
 
-/// The beginning of a symbol that only one build of `tackle.ko` has.
+/// The beginning of a symbol whose full name is different in each build of `tackle.ko`.
 const OF_ANOTHER_BUILD: &str = "tackle_of_another_build__";
 
-/// What a file says of a live patch.
+/// The contents of a live patch's file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Module {
-    /// Its module's name.
+    /// The module's name.
     pub(super) name: String,
     /// The functions that it replaces.
     pub(super) functions: Vec<Replaced>,
@@ -33,17 +33,17 @@ pub(super) struct Module {
     vermagic: Option<String>,
     /// Whether it has versions of the symbols that it uses (`CONFIG_MODVERSIONS`).
     has_versions: bool,
-    /// What it needs of [`LIBRARY`].
+    /// The modules of [`LIBRARY`] on which it depends.
     needs: Vec<&'static str>,
-    /// The symbol of the build of `tackle.ko` that it needs.
+    /// The symbol of the build of `tackle.ko` on which it depends.
     library: Option<String>,
 }
 
 impl Module {
-    /// Reads a file, or that of an installed module.
+    /// Reads a file, or the file of an installed module.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read, or is no live patch.
+    /// Returns an error if there is no such file, or if it cannot be read or is no live patch.
     pub(super) fn read(source: &Source) -> Result<Self> {
         let path = match source {
             Source::File(path) => path.clone(),
@@ -94,10 +94,10 @@ impl Module {
         })
     }
 
-    /// What keeps the kernel from loading the module.
+    /// Returns the reasons why the kernel would refuse the module.
     ///
     /// # Errors
-    /// When the kernel's files cannot be read.
+    /// Returns an error if the kernel's files cannot be read.
     pub(super) fn problems(&self, roots: &Roots, symbols: &Symbols) -> Result<Vec<String>> {
         let mut problems = Vec::new();
         let release = files::read(&roots.proc.join("sys/kernel/osrelease"))?;
@@ -106,7 +106,7 @@ impl Module {
             .as_deref()
             .and_then(|all| all.split(' ').next());
         if let (Some(release), Some(built_for)) = (release, built_for) {
-            // With versions of its symbols, a module fits other releases, too.
+            // A module with versions of its symbols can be loaded by other releases as well.
             if release != built_for && !self.has_versions {
                 problems.push(format!(
                     "it is built for {built_for}, and this is {release}"
@@ -133,7 +133,7 @@ impl Module {
     }
 }
 
-/// The file of an installed module.
+/// Returns the path of an installed module's file.
 fn installed(name: &str) -> Result<PathBuf> {
     let output = program("modinfo").args(["-n", "--", name]).output();
     let output = output.context("cannot run modinfo")?;
@@ -145,7 +145,7 @@ fn installed(name: &str) -> Result<PathBuf> {
     Ok(path.into())
 }
 
-/// What is in a module's file, which may be compressed.
+/// Returns the contents of a module's file, which may be compressed.
 fn contents(path: &Path) -> Result<Vec<u8>> {
     let shown = path.display();
     let unpack = match path.extension().and_then(OsStr::to_str) {

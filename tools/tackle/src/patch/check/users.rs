@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Who uses functions: what ftrace, kprobes, the livepatch core and Tackle's hooks show.
+//! Lists the users of functions that ftrace, kprobes, the livepatch core and Tackle's hooks show.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,11 +16,11 @@ type Name = (Option<String>, String);
 
 /// The users of all functions.
 pub(super) struct Users {
-    /// The addresses of what can be traced, where the kernel shows these; else the names.
+    /// The functions that can be traced.
     traceable: Traceable,
-    /// The words for each function that has users.
+    /// The descriptions of the users of each function.
     of: BTreeMap<Name, Vec<String>>,
-    /// Functions that are redirected, other than by live patches.
+    /// The functions that users other than live patches redirect.
     redirected: BTreeSet<Name>,
 }
 
@@ -29,19 +29,20 @@ enum Traceable {
     Names(BTreeSet<String>),
 }
 
-/// A function's `call __fentry__` is this far behind its address at most: behind an ENDBR.
+/// The maximum distance between a function's address and its `call __fentry__`, which may follow
+/// an ENDBR.
 const MAX_ENTRY: u64 = 16;
 
 impl Users {
-    /// Those of the kernel that is at `roots`. `shows_addresses` says that `/proc/kallsyms` has
-    /// addresses, which are zero otherwise.
+    /// Reads the users of functions in the kernel at `roots`. `shows_addresses` is false if all
+    /// addresses in `/proc/kallsyms` are zero.
     ///
     /// # Errors
-    /// When its files are there and cannot be read, or tracefs is not mounted.
+    /// Returns an error if a file exists and cannot be read, or if tracefs is not mounted.
     pub(super) fn read(roots: &Roots, shows_addresses: bool) -> Result<Self> {
         let tracing = roots.sys.join("kernel/tracing");
         let read = |file: &str| files::read(&tracing.join(file));
-        // With `kptr_restrict` no addresses of functions are shown to compare these with.
+        // With `kptr_restrict` the addresses of functions are unknown, so the names are compared.
         let addresses = match shows_addresses {
             true => read("available_filter_functions_addrs")?,
             false => None,
@@ -89,8 +90,8 @@ impl Users {
         }
     }
 
-    /// A line of `enabled_functions`: `NAME [MODULE] (USERS) FLAGS tramp: ...`. Lines that begin
-    /// with a blank go on about the function before.
+    /// Parses a line of `enabled_functions`: `NAME [MODULE] (USERS) FLAGS tramp: ...`. A line that
+    /// begins with white space continues the line before and is ignored.
     fn enabled(&mut self, line: &str, patched: &BTreeSet<Name>) {
         let Some((head, rest)) = line.split_once(" (") else {
             return;
@@ -112,13 +113,13 @@ impl Users {
             self.add(name.clone(), "a redirection".into());
             self.redirected.insert(name.clone());
         }
-        // What is left: tracers, perf, hooks at the entry.
+        // All other users are tracers, perf, or hooks at the entry.
         if !self.of.contains_key(&name) {
             self.add(name, "ftrace (a tracer, perf or a hook)".into());
         }
     }
 
-    /// The hooks of `tackle_hooks`, if it is loaded.
+    /// Adds the hooks of `tackle_hooks`, if it is loaded.
     fn hooks(&mut self, roots: &Roots) -> Result<()> {
         if !roots.debugfs().join("tackle/hooks").is_dir() {
             return Ok(());
@@ -133,7 +134,8 @@ impl Users {
         Ok(())
     }
 
-    /// A line of the list of kprobes: `ADDRESS k NAME+OFFSET [MODULE] [FTRACE]`. A kretprobe has `r`.
+    /// Parses a line of the list of kprobes: `ADDRESS k NAME+OFFSET [MODULE] [FTRACE]`. For a
+    /// kretprobe the letter is `r`.
     fn kprobe(&mut self, line: &str) {
         let mut words = line.split_whitespace().skip(1);
         let (Some(kind), Some(place)) = (words.next(), words.next()) else {
@@ -143,7 +145,7 @@ impl Users {
             return;
         };
         let module = words
-            // Flags are in brackets, modules are not.
+            // Flags are in brackets here, and modules are not.
             .find(|word| !word.starts_with('['))
             .map(str::to_owned);
         let what = if kind == "r" {
@@ -154,13 +156,13 @@ impl Users {
         self.add((module, name.to_owned()), what.into());
     }
 
-    /// The users of a function.
+    /// Returns the users of a function.
     pub(super) fn of(&self, module: Option<&str>, name: &str) -> Vec<String> {
         let name = (module.map(str::to_owned), name.to_owned());
         self.of.get(&name).cloned().unwrap_or_default()
     }
 
-    /// Whether the function at `address` can be traced.
+    /// Returns whether the function at `address` can be traced.
     pub(super) fn is_traceable(&self, address: u64, name: &str) -> bool {
         match &self.traceable {
             Traceable::Addresses(all) => {
@@ -171,7 +173,8 @@ impl Users {
         }
     }
 
-    /// Why a live patch of the function would be refused, if another user redirects it.
+    /// Returns why the kernel would refuse a live patch of the function, if another user redirects
+    /// it.
     pub(super) fn redirected(&self, module: Option<&str>, name: &str) -> Option<String> {
         let name = (module.map(str::to_owned), name.to_owned());
         let is_redirected = self.redirected.contains(&name);
@@ -179,12 +182,12 @@ impl Users {
     }
 }
 
-/// The address at the beginning of a line.
+/// Returns the address at the beginning of a line.
 fn address(line: &str) -> Option<u64> {
     u64::from_str_radix(line.split_whitespace().next()?, 16).ok()
 }
 
-/// The function of `NAME` or `NAME [MODULE]`.
+/// Parses `NAME` or `NAME [MODULE]`.
 fn name_of(text: &str) -> Option<Name> {
     let mut words = text.split_whitespace();
     let name = words.next()?.to_owned();
