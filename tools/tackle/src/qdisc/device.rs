@@ -31,7 +31,7 @@ const NAME: usize = 15;
 /// A network device.
 pub struct Device {
     netlink: Netlink,
-    /// As the user calls it, which may be an alternative name.
+    /// The name that the user has given, which may be an alternative name.
     name: String,
     index: u32,
 }
@@ -40,8 +40,8 @@ impl Device {
     /// Finds the device that has this name or alternative name.
     ///
     /// # Errors
-    /// When the network namespace has none; the error lists the devices that it has. As
-    /// [`Netlink::get`].
+    /// Returns an error if the network namespace has no such device; its text lists the devices.
+    /// Also returns the errors of [`Netlink::get`].
     pub fn new(netlink: Netlink, name: &str) -> Result<Self> {
         let attribute = if name.len() <= NAME {
             LinkAttribute::IfName(name.to_owned())
@@ -71,11 +71,12 @@ impl Device {
     /// Reads the queues of the CoDel family on this device.
     ///
     /// # Errors
-    /// When there is none: the error says what the device has instead. When the device has
-    /// been removed. As [`Netlink::dump`].
+    /// Returns an error if the device has no such queue, whose text names the other queueing
+    /// disciplines; or if the device has been removed. Also returns the errors of
+    /// [`Netlink::dump`].
     pub fn queues(&self) -> Result<Vec<Queue>> {
-        // The kernel restricts the dump to the device, or, if it is older, ignores the index.
-        // CAST: The kernel's indices are positive and of 31 bits.
+        // A recent kernel restricts the dump to the device. An older one ignores the index.
+        // CAST: The kernel's indices are positive and have 31 bits.
         let of_device = TcMessage::with_index(self.index as i32);
         let request = RouteNetlinkMessage::GetQueueDiscipline(of_device);
         let messages = self.netlink.dump(request);
@@ -94,7 +95,7 @@ impl Device {
         Ok(controlled)
     }
 
-    /// The error that there is no queue of the CoDel family.
+    /// Returns the error that the device has no queue of the CoDel family.
     fn without_codel(&self, others: &[Queue]) -> Error {
         let others: Vec<_> = others.iter().map(|queue| queue.kind.as_str()).collect();
         let command = format!("tc qdisc replace dev {self} root rfq_codel");
@@ -125,7 +126,7 @@ impl std::fmt::Display for Device {
     }
 }
 
-/// Asks for one device.
+/// Requests one device from the kernel.
 fn link(netlink: &Netlink, request: LinkMessage) -> Result<LinkHeader> {
     let messages = netlink.get(RouteNetlinkMessage::GetLink(request))?;
     let Some(message) = links(&messages).next() else {
@@ -134,7 +135,7 @@ fn link(netlink: &Netlink, request: LinkMessage) -> Result<LinkHeader> {
     LinkHeader::parse(message).map_err(Error::msg)
 }
 
-/// The names of all devices, in order.
+/// Returns the names of all devices, sorted.
 fn names(netlink: &Netlink) -> Result<Vec<String>> {
     let messages = netlink.dump(RouteNetlinkMessage::GetLink(LinkMessage::default()))?;
     let name = |message: &[u8]| {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle qdisc`: watches the queues of a device, and measures what queueing disciplines do to
-//! a slow link.
+//! Implements `tackle qdisc`: watches the queues of a device, and measures the effects of queueing
+//! disciplines on a slow link.
 
 pub mod device;
 pub mod picture;
@@ -44,10 +44,10 @@ pub enum QdiscCommand {
 }
 
 impl QdiscCommand {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// As [`Device::new`], [`Device::queues`] and [`probe::Request::run`].
+    /// Returns the errors of [`Device::new`], [`Device::queues`] and [`probe::Request::run`].
     pub fn run(self) -> Result<()> {
         match self {
             Self::Probe(request) => request.run(),

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays as curves, in SVG: how many of the packets took at most so long.
+//! Draws delays as SVG curves: the percentage of packets with at most a certain delay.
 
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;
 use tackle_link::Delays;
 
 const SIZE: (u32, u32) = (860, 480);
-/// Between the curves and their names, and behind these.
+/// The space before and after the names of the curves, in pixels.
 const GAP: u32 = 18;
 const TEXT: RGBColor = RGBColor(34, 38, 43);
 const LINES: RGBColor = RGBColor(221, 225, 230);
-/// One for each curve; from the seventh on they come again.
+/// The colours of the curves. The seventh curve has the first colour again.
 const COLOURS: [RGBColor; 6] = [
     RGBColor(92, 116, 145),
     RGBColor(193, 157, 43),
@@ -24,7 +24,7 @@ const COLOURS: [RGBColor; 6] = [
 /// Draws a curve for each of these names. Returns the picture as SVG.
 ///
 /// # Errors
-/// When it cannot be drawn.
+/// Returns an error if plotters cannot draw the picture.
 pub fn draw(title: &str, curves: &[(&str, &Delays)]) -> Result<String> {
     let mut svg = String::new();
     chart(&mut svg, title, curves).map_err(|error| anyhow!("cannot draw the delays: {error}"))?;
@@ -45,8 +45,9 @@ fn chart(
     let (least, most) = ends.fold((f64::MAX, 0.0), |(least, most), delay| {
         (delay.min(least), delay.max(most))
     });
-    // From a power of ten on, and a little less lest it be rounded up: plotters has numbers
-    // only behind the first of those. A delay of nothing has no place on a scale of logarithms.
+    // The axis must begin at a power of ten, since plotters labels only the lines from the first
+    // power of ten in the range on. The factor keeps rounding errors from excluding this power.
+    // The minimum is positive since a logarithmic scale has no zero.
     let least = 10_f64.powf(least.clamp(1e-3, 1e6).log10().floor()) * (1.0 - 1e-9);
     let names = width(curves);
     let font = |size| ("sans-serif", size).into_font().color(&TEXT);
@@ -94,8 +95,8 @@ fn chart(
     Ok(())
 }
 
-/// How much of the picture the curves' names take, in pixels; a letter takes 8. There is as
-/// much left for the curves at least.
+/// Returns the width of the curves' names in pixels, with 8 pixels for each letter. At least half
+/// of the picture is left for the curves.
 fn width(curves: &[(&str, &Delays)]) -> u32 {
     let longest = curves.iter().map(|(name, _)| name.chars().count()).max();
     let letters = u32::try_from(longest.unwrap_or(0)).unwrap_or(u32::MAX);
@@ -105,9 +106,9 @@ fn width(curves: &[(&str, &Delays)]) -> u32 {
         .min(SIZE.0 / 2)
 }
 
-/// The number at a line; without one where lines are near each other.
+/// Returns the label of a line. It is empty where lines are close to each other.
 fn label(delay: &f64) -> String {
-    // plotters adds up tenths.
+    // plotters adds up tenths, so the value has a rounding error.
     let text = ((delay * 1e6).round() / 1e6).to_string();
     let digits = text.trim_start_matches(['0', '.']);
     if digits.starts_with(['1', '2', '3', '5']) {
@@ -191,7 +192,8 @@ mod tests {
             };
             rows.iter().filter(is).count()
         };
-        // Steps of a curve; without its font the title at the top would be missing.
+        // The curves must have been drawn. The title must have been drawn, too, which needs a
+        // font.
         assert!(count(COLOURS[0], 200, 960) > 100);
         assert!(count(COLOURS[1], 200, 960) > 100);
         assert!(count(TEXT, 0, 80) > 10);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle qdisc probe`: loads a slow link and measures the round-trip time of other packets,
-//! with one queueing discipline after the other.
+//! Implements `tackle qdisc probe`: loads a slow link and measures the round-trip time of other
+//! packets, with one queueing discipline after another.
 //!
-//! The link is made of network namespaces ([`tackle_link`]). So no device of the machine is
-//! changed, and nothing is left.
+//! The link consists of network namespaces ([`tackle_link`]). So no device of the machine is
+//! changed, and nothing is left afterwards.
 
 use std::io::{stderr, IsTerminal};
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub struct Request {
     queues: Vec<String>,
 }
 
-/// What was measured with a queueing discipline, for JSON.
+/// The measurement of one queueing discipline, for JSON.
 #[derive(Debug, Serialize)]
 struct Row<'a> {
     qdisc: &'a str,
@@ -58,16 +58,17 @@ struct Row<'a> {
 }
 
 impl Request {
-    /// Measures, prints, and draws if a file is given.
+    /// Measures the queueing disciplines, prints the results, and draws them if a file is given.
     ///
     /// # Errors
-    /// When the user is not root. When `ip`, `tc` or a queueing discipline is not there. When
-    /// the file cannot be written.
+    /// Returns an error if the user is not root, if `ip`, `tc` or a queueing discipline is
+    /// missing, or if the file cannot be written.
     pub fn run(&self) -> Result<()> {
         ensure!(geteuid().is_root(), "only root may make network namespaces");
         let plan = self.plan();
         if let Some(picture) = &self.output {
-            // A file that cannot be written fails now, and not after minutes of measuring.
+            // A file that cannot be written must cause an error now, and not after minutes of
+            // measuring.
             picture.check()?;
         }
         let link = Link::new(plan)?;
@@ -101,7 +102,7 @@ impl Request {
             kbit: self.rate,
             rtt: self.rtt,
             flows: self.flows,
-            // TCP and CoDel are in a steady state after that.
+            // After this time TCP and CoDel are in a steady state.
             warm_up: Duration::from_secs(1) + 20 * self.rtt,
             time: self.time,
         }
@@ -142,7 +143,7 @@ fn text(rows: &[Row<'_>]) -> String {
     table(heading, &[1, 2, 3, 4, 5], rows)
 }
 
-/// Reads a number with a unit, and multiplies it with the unit's factor.
+/// Parses a number with a unit, and multiplies it by the unit's factor.
 fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(end);
@@ -150,7 +151,8 @@ fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-/// Reads a rate in kbit/s. `netem` and `tbf` cannot limit a link to more than 4 Gbit/s.
+/// Parses a rate and returns it in kbit/s. `netem` and `tbf` cannot limit a link to more than 4
+/// Gbit/s.
 fn rate(text: &str) -> Result<u32, String> {
     let units = [("kbit", 1), ("mbit", 1000), ("gbit", 1_000_000)];
     let kbit = scaled(text, &units).and_then(|kbit| u32::try_from(kbit).ok());
@@ -158,7 +160,7 @@ fn rate(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "not a rate from 64kbit to 4gbit".into())
 }
 
-/// Reads a time of 1 us to an hour.
+/// Parses a time from 1 us to one hour.
 fn span(text: &str) -> Result<Duration, String> {
     let units = [("us", 1), ("ms", 1000), ("s", 1_000_000)];
     scaled(text, &units)

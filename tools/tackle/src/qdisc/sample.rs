@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The numbers of a queue, and how they are read from a netlink message.
+//! Reads the statistics of a queue from a netlink message.
 //!
 //! C headers: `include/uapi/linux/rtnetlink.h`, `include/uapi/linux/gen_stats.h`,
 //! `include/uapi/linux/pkt_sched.h`.
@@ -26,17 +26,17 @@ const TCA_STATS_PKT64: u16 = 8;
 /// The size in bytes of `struct tcmsg`.
 const HEADER: usize = 20;
 
-/// The kinds of the CoDel family.
+/// The queueing disciplines of the CoDel family.
 pub const KINDS: [&str; 4] = ["rcodel", "rfq_codel", "codel", "fq_codel"];
 
-/// A queue. The keys are those of `tc -j -s -d`.
+/// The statistics of a queue. The JSON keys are those of `tc -j -s -d`.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Queue {
-    /// The kind.
+    /// The queueing discipline.
     pub kind: String,
-    /// Its number, such as `10:`.
+    /// The handle, such as `10:`.
     pub handle: String,
-    /// The class that the queue is below; the root of the device has none.
+    /// The class to which the queue is attached. The root queue of a device has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub parent: Option<String>,
     /// Bytes sent.
@@ -49,55 +49,55 @@ pub struct Queue {
     pub backlog: u64,
     /// Packets in the queue.
     pub qlen: u64,
-    /// How long the last packet had waited, in microseconds. `fq_codel` and `rfq_codel`
-    /// report it for each flow, not for the queue.
+    /// The delay of the last packet, in microseconds. `fq_codel` and `rfq_codel` report it for
+    /// each flow, and not for the queue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ldelay: Option<u32>,
     /// Packets marked instead of dropped.
     pub ecn_mark: u64,
     /// Packets marked for `ce_threshold`.
     pub ce_mark: u64,
-    /// What `codel` and `fq_codel` do not have.
+    /// The statistics that `codel` and `fq_codel` do not have.
     pub details: Details,
 }
 
-/// The statistics that `rcodel` and `rfq_codel` alone have.
+/// The statistics that only `rcodel` and `rfq_codel` have.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Details {
-    /// Why packets were dropped.
+    /// The numbers of dropped packets, by reason.
     pub drops: BTreeMap<String, u64>,
-    /// Why packets were marked.
+    /// The numbers of marked packets, by reason.
     pub marks: BTreeMap<String, u64>,
     /// The histogram of sojourn times; [`None`] while it is off.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sojourn: Option<Vec<Bucket>>,
 }
 
-/// How many packets waited for a time in a range.
+/// A range of sojourn times, and the number of packets in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {
     /// Lower bound in microseconds, inclusive.
     pub low: u32,
     /// Upper bound in microseconds, exclusive.
     pub high: u32,
-    /// How many.
+    /// The number of packets.
     pub count: u64,
 }
 
 impl Queue {
-    /// Packets marked, for whichever reason.
+    /// Returns the number of packets that were marked for any reason.
     pub fn marks(&self) -> u64 {
         self.ecn_mark.saturating_add(self.ce_mark)
     }
 
-    /// The histogram; empty while it is off.
+    /// Returns the histogram, which is empty while it is off.
     pub fn sojourn(&self) -> &[Bucket] {
         self.details.sojourn.as_deref().unwrap_or_default()
     }
 }
 
-/// Reads a message about a queueing discipline: the index of its device, and its numbers.
-/// [`None`] if there is no kind in it.
+/// Parses a message about a queueing discipline. Returns the index of its device, and its
+/// statistics; [`None`] if the message has no kind.
 pub fn queue(message: &[u8]) -> Option<(u32, Queue)> {
     let header = TcHeader::parse(message).ok()?;
     let attributes = Attributes::new(message.get(HEADER..)?);
@@ -124,7 +124,7 @@ pub fn queue(message: &[u8]) -> Option<(u32, Queue)> {
     Some((u32::try_from(header.index).ok()?, queue))
 }
 
-/// The class that a queue is below, as `tc` writes it.
+/// Returns the class to which a queue is attached, in the notation of `tc`.
 fn parent(parent: TcHandle) -> Option<String> {
     let TcHandle { major, minor } = parent;
     match (major, minor) {
@@ -136,14 +136,14 @@ fn parent(parent: TcHandle) -> Option<String> {
     }
 }
 
-/// A string of C's, up to its end or that of the attribute.
+/// Returns the text of a C string, which ends at a NUL or at the end of `bytes`.
 pub fn text(bytes: &[u8]) -> Option<String> {
     let text = bytes.split(|byte| *byte == 0).next()?;
     (!text.is_empty()).then(|| String::from_utf8_lossy(text).into_owned())
 }
 
 impl Queue {
-    /// Reads the statistics of its kind.
+    /// Reads the statistics that only this kind of queue has.
     fn read(&mut self, xstats: &[u8]) {
         match self.kind.as_str() {
             "rcodel" | "codel" if !xstats.is_empty() => {
@@ -166,7 +166,7 @@ impl Queue {
 }
 
 impl Details {
-    /// Empty without attributes: the anchors have none.
+    /// Returns the details, which are empty without attributes: `codel` and `fq_codel` send none.
     fn new(attributes: Attributes<'_>, drops: &[Count], marks: &[Count]) -> Self {
         if attributes.is_empty() {
             return Self::default();

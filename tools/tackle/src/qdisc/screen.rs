@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The picture of queues on a terminal.
+//! Draws queues on a terminal.
 
 use std::collections::VecDeque;
 
@@ -14,11 +14,11 @@ use super::sample::Bucket;
 use super::watch::{place, us, Row};
 use crate::hook::numbers::rate;
 
-/// The fewest lines in which a queue can be drawn.
+/// The minimum number of lines to draw a queue.
 const LEAST: u16 = 8;
 
-/// Draws the queues one below the other, as far as there is room: on the left their delay,
-/// drops and rate over time, on the right the histogram of how long packets waited.
+/// Draws the queues one below the other, as far as there is room. On the left are their delay,
+/// drops and rate over time, on the right the histogram of the sojourn times.
 pub fn draw(frame: &mut Frame<'_>, rows: &[Row]) {
     let [area, help] =
         Layout::vertical([Constraint::Fill(1), Constraint::Length(1)]).areas(frame.area());
@@ -72,7 +72,7 @@ fn title(row: &Row) -> String {
     )
 }
 
-/// What is known of the delay.
+/// Returns a text about the delay.
 fn delay(row: &Row) -> String {
     match (row.delay, &row.queue.details.sojourn, row.queue.ldelay) {
         (Some(delay), ..) => format!(
@@ -119,7 +119,7 @@ fn sent(row: &Row) -> String {
     )
 }
 
-/// The last values that there is room for.
+/// Draws the latest values, as many as fit.
 fn sparkline(
     frame: &mut Frame<'_>,
     area: Rect,
@@ -139,7 +139,7 @@ fn sparkline(
 fn histogram(frame: &mut Frame<'_>, area: Rect, buckets: &[Bucket]) {
     let block = Block::new().title("packets that waited for");
     let room = usize::from(block.inner(area).height);
-    // The longest ones, if there is not room for all.
+    // If not all buckets fit, those of the longest times are shown.
     let skip = buckets.len().saturating_sub(room);
     let bars: Vec<_> = buckets[skip..]
         .iter()

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Watches queues: as a picture on a terminal, or once in plain lines.
+//! Implements `tackle qdisc watch`: shows queues on a terminal, or prints them once as plain
+//! lines.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -14,7 +15,7 @@ use super::screen::draw;
 use crate::hook::numbers::{rate, time};
 use crate::terminal;
 
-/// How many readings the picture shows, if the terminal is wide enough.
+/// The maximum number of readings that are shown.
 const HISTORY: usize = 512;
 
 /// Percentiles of the delay, in microseconds.
@@ -28,7 +29,7 @@ pub struct Delay {
     pub p99: f64,
 }
 
-/// What happened between two readings, for each second.
+/// The changes per second between two readings.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// Bits sent.
@@ -41,26 +42,27 @@ pub struct Rates {
     pub marks: f64,
 }
 
-/// A queue's numbers, and how they changed since the last reading.
+/// The statistics of a queue, and their changes since the last reading.
 #[derive(Clone, Debug)]
 pub struct Row {
-    /// The numbers.
+    /// The statistics.
     pub queue: Queue,
-    /// The changes since the last reading; [`None`] at the first.
+    /// The changes since the last reading; [`None`] at the first reading.
     pub rates: Option<Rates>,
-    /// The delay of the packets since the last reading; at the first, of those since the
-    /// histogram was switched on. [`None`] when it is off or no packet was counted.
+    /// The delay of the packets since the last reading. The first reading has the delay of all
+    /// packets since the histogram was switched on. [`None`] if the histogram is off or no packet
+    /// was counted.
     pub delay: Option<Delay>,
-    /// The 95th percentiles of the delay in microseconds, oldest first. Without a histogram,
-    /// the delay of the last packet at each reading.
+    /// The 95th percentiles of the delay in microseconds, oldest first. Without a histogram, these
+    /// are the delays of the last packet at each reading.
     pub delays: VecDeque<u64>,
-    /// Drops and marks for each second.
+    /// Drops and marks per second.
     pub losses: VecDeque<u64>,
-    /// Bits for each second.
+    /// Bits per second.
     pub bits: VecDeque<u64>,
 }
 
-/// Compares `queues` with the last reading, `before`, which was `elapsed` ago.
+/// Compares `queues` with the reading `before`, which was taken `elapsed` ago.
 pub fn rows(queues: Vec<Queue>, before: &[Row], elapsed: Option<Duration>) -> Vec<Row> {
     let row = |queue: Queue| {
         let same = |row: &&Row| {
@@ -74,7 +76,7 @@ pub fn rows(queues: Vec<Queue>, before: &[Row], elapsed: Option<Duration>) -> Ve
         let delay = percentiles(&since(queue.sojourn(), last.map(|row| &row.queue)));
         let history = |of: fn(&Row) -> &VecDeque<u64>, value: Option<f64>| {
             let mut all = last.map(of).cloned().unwrap_or_default();
-            // CAST: Not negative, and far from 2^64.
+            // CAST: The value is not negative and far below 2^64.
             all.extend(value.map(|value| value as u64));
             all.drain(..all.len().saturating_sub(HISTORY));
             all
@@ -98,8 +100,8 @@ pub fn rows(queues: Vec<Queue>, before: &[Row], elapsed: Option<Duration>) -> Ve
     queues.into_iter().map(row).collect()
 }
 
-/// [`None`] when no time has passed, or when a counter is smaller than before: the queue is a
-/// new one in the place of the old.
+/// Returns the changes per second. Returns [`None`] if no time has passed, or if a counter has
+/// decreased, since then a new queue has replaced the old one.
 fn rates(now: &Queue, before: &Queue, elapsed: Duration) -> Option<Rates> {
     let seconds = elapsed.as_secs_f64();
     let per_second = |of: fn(&Queue) -> u64| {
@@ -114,7 +116,7 @@ fn rates(now: &Queue, before: &Queue, elapsed: Duration) -> Option<Rates> {
     })
 }
 
-/// The packets that were counted since `before`; all if the histogram was reset since.
+/// Returns the packets that were counted since `before`, or all if the histogram was reset since.
 fn since(now: &[Bucket], before: Option<&Queue>) -> Vec<Bucket> {
     let before = before.map_or(&[][..], Queue::sojourn);
     let old = |low| before.iter().find(|bucket| bucket.low == low);
@@ -140,8 +142,8 @@ fn percentiles(buckets: &[Bucket]) -> Option<Delay> {
     })
 }
 
-/// The delay that this part of the packets did not exceed. Packets are taken to be spread
-/// evenly over their bucket.
+/// Returns the delay that the share `part` of the packets did not exceed. The packets of a bucket
+/// are assumed to be spread evenly over its range.
 fn percentile(buckets: &[Bucket], part: f64) -> Option<f64> {
     let all: u64 = buckets.iter().map(|bucket| bucket.count).sum();
     let mut left = all as f64 * part;
@@ -161,11 +163,11 @@ fn percentile(buckets: &[Bucket], part: f64) -> Option<f64> {
 
 /// Formats a time in microseconds.
 pub fn us(us: f64) -> String {
-    // CAST: Not negative, and at most 2^42.
+    // CAST: The value is not negative and at most 2^42.
     time((us * 1000.0) as u64)
 }
 
-/// The place of a queue in the tree.
+/// Returns the place of a queue in the tree of queues.
 pub fn place(queue: &Queue) -> String {
     match &queue.parent {
         Some(parent) => format!("parent {parent}"),
@@ -214,10 +216,11 @@ pub fn plain(row: &Row) -> String {
 /// Draws the queues of a device each `interval`, until the user presses q, Esc or Ctrl-C.
 ///
 /// # Errors
-/// As [`Device::queues`]. When the terminal cannot be used.
+/// Returns the errors of [`Device::queues`], and an error if the terminal cannot be used.
 pub fn picture(device: &Device, interval: Duration) -> Result<()> {
     let mut at = Instant::now();
-    // An error is printed before the picture takes over the terminal.
+    // The first reading comes first, so that its error is printed before the terminal is switched
+    // to full screen.
     let first = rows(device.queues()?, &[], None);
     terminal::show(
         interval,
