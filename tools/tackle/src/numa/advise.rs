@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa advise`: what the policy of `numa_balance` would do, or does, and why.
+//! Implements `tackle numa advise`: prints the decisions of the policy of `numa_balance`, with
+//! their reasons.
 
 use anyhow::{bail, Context as _, Result};
 use clap::Args;
@@ -23,24 +24,24 @@ pub struct Request {
     json: bool,
 }
 
-/// A decision about a task.
+/// A decision of the policy about a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Advice {
-    /// The task.
+    /// The thread ID.
     pub pid: u32,
-    /// Its process.
+    /// The process ID.
     pub tgid: u32,
-    /// Its name.
+    /// The name of the task.
     pub comm: String,
-    /// The node where it runs.
+    /// The node on which the task runs.
     pub node: u32,
-    /// Its preferred node.
+    /// The task's preferred node.
     pub preferred: Option<u32>,
-    /// What to do.
+    /// The name of the action.
     pub action: String,
-    /// The node where it is to run.
+    /// The node on which the task should run.
     pub target: Option<u32>,
-    /// The task with which it is to change places.
+    /// The thread ID of the task with which it should change places.
     pub with: Option<u32>,
     /// The name of the reason.
     pub reason: String,
@@ -49,10 +50,10 @@ pub struct Advice {
 }
 
 impl Advice {
-    /// Reads a line of the file `plan`.
+    /// Parses a line of the file `plan`.
     ///
     /// # Errors
-    /// When it is not `KEY=VALUE ... why=SENTENCE`.
+    /// Returns an error if the line is not `KEY=VALUE ... why=SENTENCE`.
     pub fn parse(line: &str) -> Result<Self> {
         let Some((words, why)) = line.split_once(" why=") else {
             bail!("numa_balance: a line without a reason: {line}");
@@ -76,7 +77,7 @@ impl Advice {
                 Some(("target", value)) => advice.target = Some(number(value)?),
                 Some(("with", value)) => advice.with = Some(number(value)?),
                 Some(("reason", value)) => advice.reason = value.to_owned(),
-                // A later version may have more.
+                // A later version of the module may have more keys.
                 Some(_) => {}
                 None => bail!("numa_balance: not KEY=VALUE: {word}"),
             }
@@ -84,7 +85,7 @@ impl Advice {
         Ok(advice)
     }
 
-    /// Returns whether something changes for the task.
+    /// Returns whether the decision changes the task's node or its preferred node.
     fn is_change(&self) -> bool {
         self.target
             .is_some_and(|target| Some(target) != self.preferred || target != self.node)
@@ -115,10 +116,10 @@ pub fn text(advice: &[Advice]) -> String {
 }
 
 impl Request {
-    /// Returns the decisions that are asked for.
+    /// Returns the requested decisions.
     ///
     /// # Errors
-    /// When the module is not loaded, or one of its lines cannot be read.
+    /// Returns an error if the module is not loaded, or if a line of its file is not valid.
     pub fn advice(&self, roots: &Roots) -> Result<Vec<Advice>> {
         let folder = BALANCE.open(roots)?;
         let plan = files::read(&folder.join(PLAN))?.unwrap_or_default();
@@ -128,10 +129,10 @@ impl Request {
         Ok(all)
     }
 
-    /// Prints them.
+    /// Prints the requested decisions.
     ///
     /// # Errors
-    /// Those of [`Request::advice`].
+    /// Returns the errors of [`Request::advice`].
     pub fn run(&self, roots: &Roots) -> Result<()> {
         let advice = self.advice(roots)?;
         if self.json {

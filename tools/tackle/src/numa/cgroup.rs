@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The paths of cgroups: the kernel counts by the inode number of a cgroup's folder.
+//! Converts between paths and ids of cgroups. The id is the inode number of a cgroup's folder.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::{DirEntryExt, MetadataExt};
@@ -11,17 +11,17 @@ use anyhow::{ensure, Context, Result};
 
 use crate::roots::Roots;
 
-/// The root of the cgroups of version 2.
+/// The cgroups of version 2, below their root folder.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
     root: PathBuf,
 }
 
 impl Cgroups {
-    /// Those of the kernel that is at `roots`.
+    /// Returns the cgroups of the kernel at `roots`.
     pub fn new(roots: &Roots) -> Self {
         let root = roots.sys.join("fs/cgroup");
-        // Where both versions are in use, version 2 has this folder.
+        // If both versions are in use, version 2 is mounted on this folder.
         let unified = root.join("unified");
         let is_mixed = unified.is_dir() && !root.join("cgroup.controllers").exists();
         Self {
@@ -29,11 +29,11 @@ impl Cgroups {
         }
     }
 
-    /// The path of a cgroup as the kernel has it: it begins with a slash, which is the root.
-    /// The user may give it with the folder on which cgroups are mounted.
+    /// Returns the path of a cgroup in the kernel's notation: relative to the root cgroup `/`.
+    /// `text` may also begin with the mount point of cgroups.
     ///
     /// # Errors
-    /// When there is no such cgroup.
+    /// Returns an error if there is no such cgroup.
     pub fn path(&self, text: &str) -> Result<String> {
         let below = Path::new(text).strip_prefix(&self.root).ok();
         let below = below.and_then(Path::to_str).unwrap_or(text);
@@ -50,19 +50,19 @@ impl Cgroups {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// The ids of a cgroup and of those below it.
+    /// Returns the ids of a cgroup and of all cgroups below it.
     ///
     /// # Errors
-    /// As [`path`](Self::path).
+    /// Returns the errors of [`path`](Self::path), and an error if a folder cannot be read.
     pub fn below(&self, text: &str) -> Result<BTreeSet<u64>> {
         let path = self.path(text)?;
         Ok(self.walk(&path)?.into_keys().collect())
     }
 
-    /// The path of each cgroup by its id.
+    /// Returns the path of each cgroup by its id. The map is empty without cgroups of version 2.
     ///
     /// # Errors
-    /// When the folder of cgroups cannot be read.
+    /// Returns an error if the folder of a cgroup cannot be read.
     pub fn all(&self) -> Result<BTreeMap<u64, String>> {
         if !self.root.is_dir() {
             return Ok(BTreeMap::new());
@@ -92,7 +92,7 @@ impl Cgroups {
     }
 }
 
-/// The inode numbers and names of the folders in a folder.
+/// Returns the inode numbers and names of the folders in a folder.
 fn folders(path: &Path) -> io::Result<Vec<(u64, String)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(path)? {

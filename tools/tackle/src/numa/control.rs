@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa off`, `on`, `prefer` and `status`: the module `numa_control`; for `status` also the
-//! policy that is registered.
+//! Implements `tackle numa off`, `on`, `prefer` and `status`, which use the module `numa_control`.
+//! `status` also shows the registered policy.
 //!
-//! Without rules the kernel balances all tasks. The most specific rule wins: that of a task over
-//! that of its process, that over the one of its cgroup (the deepest first), that over the one
-//! for all.
+//! Without rules the kernel balances all tasks. The most specific rule wins: first the rule of the
+//! task, then that of its process, then that of its cgroup (the deepest first), and last the rule
+//! for all tasks.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -43,10 +43,10 @@ pub struct Target {
 }
 
 impl Target {
-    /// Checks that there is such a thing, and returns what the module calls it.
+    /// Checks that the target exists, and returns its name for the module.
     ///
     /// # Errors
-    /// When there is none.
+    /// Returns an error if the target does not exist.
     fn word(&self, roots: &Roots) -> Result<String> {
         if let Some(pid) = self.pid {
             process::task(roots, pid)?;
@@ -63,19 +63,19 @@ impl Target {
     }
 }
 
-/// The node that a task is to prefer.
+/// The preferred node of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Preferred {
-    /// This one.
+    /// The node with this number.
     Node(u32),
-    /// The one that the kernel finds.
+    /// The node that the kernel selects.
     None,
 }
 
-/// Reads a node's number or `none`.
+/// Parses a node's number or `none`.
 ///
 /// # Errors
-/// When it is neither.
+/// Returns an error if `text` is neither.
 pub fn preferred(text: &str) -> Result<Preferred, String> {
     if text == "none" {
         return Ok(Preferred::None);
@@ -84,7 +84,7 @@ pub fn preferred(text: &str) -> Result<Preferred, String> {
     node.map_err(|_| "neither a node nor none".into())
 }
 
-/// The files of the module.
+/// The files of the module `numa_control`.
 #[derive(Debug)]
 pub struct Control<'a> {
     folder: PathBuf,
@@ -92,10 +92,11 @@ pub struct Control<'a> {
 }
 
 impl<'a> Control<'a> {
-    /// Those of the kernel that is at `roots`.
+    /// Opens the module's folder below `roots`.
     ///
     /// # Errors
-    /// When debugfs is not mounted or only root may read it, or the module is not loaded.
+    /// Returns an error if debugfs is not mounted, only root may read it, or the module is not
+    /// loaded.
     pub fn open(roots: &'a Roots) -> Result<Self> {
         Ok(Self {
             folder: CONTROL.open(roots)?,
@@ -106,7 +107,8 @@ impl<'a> Control<'a> {
     /// Switches balancing on or off.
     ///
     /// # Errors
-    /// When there is no such task, process or cgroup, or nothing to balance. The module's own.
+    /// Returns an error if there is no such task, process or cgroup, or if the kernel cannot
+    /// balance. Also returns the module's errors.
     pub fn switch(&self, on: bool, target: &Target) -> Result<()> {
         Kernel::read(self.roots)?.check()?;
         let word = target.word(self.roots)?;
@@ -116,8 +118,8 @@ impl<'a> Control<'a> {
     /// Sets the preferred node of a task.
     ///
     /// # Errors
-    /// When there is no such task or node, when the node has no CPU or the task may run on none
-    /// of them, or when there is nothing to balance. The module's own.
+    /// Returns an error if there is no such task or node, if the node has no CPU or the task may
+    /// run on none of its CPUs, or if the kernel cannot balance. Also returns the module's errors.
     pub fn prefer(&self, pid: u32, preferred: Preferred) -> Result<()> {
         Kernel::read(self.roots)?.check()?;
         let status = process::task(self.roots, pid)?;
@@ -148,7 +150,7 @@ impl<'a> Control<'a> {
         files::write(&self.folder.join(file), line).map_err(|error| self.refusal(error, file))
     }
 
-    /// The module's line for the write that it refused, or the kernel's error number.
+    /// Returns the module's message about the refused write, or the kernel's error number.
     fn refusal(&self, error: io::Error, file: &str) -> Error {
         match files::read(&self.folder.join(ERROR)) {
             Ok(Some(line)) if !line.is_empty() => Error::msg(line),
@@ -162,34 +164,35 @@ impl<'a> Control<'a> {
     }
 }
 
-/// What is switched off, and what is preferred.
+/// The state of NUMA balancing.
 #[derive(Debug, Serialize)]
 struct Status {
     #[serde(flatten)]
     kernel: Kernel,
-    /// [`None`] when the module cannot be read.
+    /// The rules; [`None`] if the module's files cannot be read.
     rules: Option<Vec<String>>,
     preferred: Option<BTreeMap<u32, u32>>,
-    /// Why it cannot.
+    /// Why the module's files cannot be read.
     without: Option<String>,
-    /// [`None`] if the kernel's own rules decide, or if it cannot be read.
+    /// The registered policy; [`None`] if the kernel's own policy decides, or if it cannot be
+    /// read.
     policy: Option<Policy>,
-    /// Whether it cannot.
+    /// Whether the policy cannot be read.
     #[serde(skip)]
     is_hidden: bool,
 }
 
-/// A policy that a module has registered.
+/// The policy that a module has registered.
 #[derive(Debug, Serialize)]
 struct Policy {
-    /// The module.
+    /// The module's name.
     module: String,
-    /// How it is asked: `hooks`, or `ops` of the kernel.
+    /// How the policy is called: by `hooks`, or by `ops` of the kernel.
     mechanism: String,
 }
 
 impl Policy {
-    /// Reads which policy is registered.
+    /// Reads the registered policy.
     fn read(roots: &Roots) -> Result<Option<Self>> {
         let Some(line) = files::read(&roots.debugfs().join(POLICY))? else {
             return Ok(None);
@@ -204,10 +207,10 @@ impl Policy {
     }
 }
 
-/// Prints the state of NUMA balancing: of the kernel, and the module's rules.
+/// Prints the state of NUMA balancing: that of the kernel, and the module's rules.
 ///
 /// # Errors
-/// When the state cannot be read. That the module is not loaded is part of the state.
+/// Returns an error if the state cannot be read. A module that is not loaded is no error.
 pub fn status(roots: &Roots, as_json: bool) -> Result<()> {
     let kernel = Kernel::read(roots)?;
     kernel.warn();
@@ -235,7 +238,7 @@ pub fn status(roots: &Roots, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Reads `pid=N node=M`.
+/// Parses `pid=N node=M`.
 fn pair(line: &str) -> Option<(u32, u32)> {
     let value = |key: &str| {
         let mut words = line.split_whitespace();

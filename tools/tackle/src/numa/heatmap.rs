@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The topology as a picture: a heat map of the distances, and beside each row what the node
-//! has.
+//! Draws the topology: a heat map of the distances, and the CPUs and memory of each node.
 
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;
@@ -13,28 +12,29 @@ use super::topology::{cpus, Kind, LOCAL_DISTANCE};
 const TEXT: RGBColor = RGBColor(34, 38, 43);
 const NEAR: RGBColor = RGBColor(236, 241, 246);
 const FAR: RGBColor = RGBColor(199, 84, 36);
-/// Around the picture.
+/// The margin around the picture.
 const MARGIN: i32 = 16;
 /// The title's height.
 const TITLE: i32 = 40;
-/// The numbers of the nodes, above the cells and on their left.
+/// The space for the numbers of the nodes, above the cells and on their left.
 const NUMBERS: i32 = 40;
-/// What a node has, on the right of the cells.
+/// The space for CPUs and memory of a node, on the right of the cells.
 const ABOUT: i32 = 340;
-/// The longest list of CPUs that there is room for, in letters.
+/// The maximum length of a list of CPUs, in letters.
 const LIST: usize = 20;
 
 /// Draws the distances between the nodes. Returns the picture as SVG.
 ///
 /// # Errors
-/// When it cannot be drawn.
+/// Returns an error if plotters cannot draw the picture.
 pub fn draw(kind: Kind, nodes: &[Node]) -> Result<String> {
     let mut svg = String::new();
     map(&mut svg, kind, nodes).map_err(|error| anyhow!("cannot draw the topology: {error}"))?;
     Ok(svg)
 }
 
-/// The side of a cell: smaller with many nodes, but a number of three digits has room in it.
+/// Returns the side of a cell in pixels. It is smaller for many nodes, but has room for three
+/// digits.
 fn side(nodes: usize) -> i32 {
     match nodes {
         0..=8 => 56,
@@ -119,7 +119,7 @@ fn map(svg: &mut String, kind: Kind, nodes: &[Node]) -> Result<(), Box<dyn std::
     Ok(())
 }
 
-/// How far a distance is, from 0 for that of a node to itself to 1 for the greatest.
+/// Returns a distance on a scale from 0, the distance of a node to itself, to 1 for `most`.
 fn share(distance: u32, most: u32) -> f64 {
     let range = most.saturating_sub(LOCAL_DISTANCE);
     if range == 0 {
@@ -129,7 +129,7 @@ fn share(distance: u32, most: u32) -> f64 {
 }
 
 fn between(share: f64) -> RGBColor {
-    // CAST: Between two colours.
+    // CAST: The value lies between those of two colours.
     let mix =
         |near: u8, far: u8| (f64::from(near) + share * (f64::from(far) - f64::from(near))) as u8;
     RGBColor(mix(NEAR.0, FAR.0), mix(NEAR.1, FAR.1), mix(NEAR.2, FAR.2))

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where the modules `numa_stat`, `numa_control` and `numa_balance` are in debugfs, and the names
-//! of their files.
+//! Defines the folders of the modules `numa_stat`, `numa_control` and `numa_balance` in debugfs,
+//! and the names of their files.
 
 use crate::debugfs::Interface;
 
-/// The module that counts.
+/// The module that counts hinting faults and other events.
 pub const STAT: Interface = Interface {
     what: "NUMA statistics",
     module: "numa_stat",
@@ -19,36 +19,36 @@ pub const CONTROL: Interface = Interface {
     folder: "tackle/numa_control",
 };
 
-/// The module that places tasks. With the parameter it only plans.
+/// The module that places tasks. With the parameter `advise=1` it only plans.
 pub const BALANCE: Interface = Interface {
     what: "plans of NUMA balancing",
     module: "numa_balance advise=1",
     folder: "tackle/numa_balance",
 };
 
-/// Of [`BALANCE`]: the decisions about all tasks.
+/// File of [`BALANCE`]: the decisions about all tasks.
 pub const PLAN: &str = "plan";
-/// Of the library, below the root of debugfs: which policy is registered. Without one there is no
-/// such file.
+/// File of the library, relative to the root of debugfs: the registered policy. The file does not
+/// exist if no policy is registered.
 pub const POLICY: &str = "tackle/numa_policy";
 
-/// Of [`STAT`]: a row for each task.
+/// File of [`STAT`]: a row for each task.
 pub const TASKS: &str = "tasks";
-/// Of [`STAT`]: a row for each process.
+/// File of [`STAT`]: a row for each process.
 pub const PROCESSES: &str = "processes";
-/// Of [`STAT`]: a row for each NUMA group.
+/// File of [`STAT`]: a row for each NUMA group.
 pub const GROUPS: &str = "groups";
-/// Of [`STAT`]: a row for each cgroup.
+/// File of [`STAT`]: a row for each cgroup.
 pub const CGROUPS: &str = "cgroups";
-/// Of [`STAT`]: a row for each node.
+/// File of [`STAT`]: a row for each node.
 pub const NODES: &str = "nodes";
-/// Of [`STAT`]: sums over all rows.
+/// File of [`STAT`]: sums over all rows.
 pub const TOTAL: &str = "total";
-/// Of [`STAT`], with its parameter `wakeups=1`: a row for each pair of tasks.
+/// File of [`STAT`], with its parameter `wakeups=1`: a row for each pair of tasks.
 pub const WAKEUPS: &str = "wakeups";
-/// Of [`CONTROL`]: the rules.
+/// File of [`CONTROL`]: the rules.
 pub const SWITCH: &str = "switch";
-/// Of [`CONTROL`]: the preferred nodes that were set.
+/// File of [`CONTROL`]: the preferred nodes that were set.
 pub const PREFER: &str = "prefer";
-/// Of [`CONTROL`]: why the last write was refused.
+/// File of [`CONTROL`]: why the last write was refused.
 pub const ERROR: &str = "error";

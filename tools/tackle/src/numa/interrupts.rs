@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa interrupts`: the node of each device, and the nodes whose CPUs handle its
-//! interrupts.
+//! Implements `tackle numa interrupts`: prints the node of each device, and the nodes whose CPUs
+//! handle its interrupts.
 //!
 //! Formats: `/proc/interrupts` (`kernel/irq/proc.c`), `msi_irqs` and `numa_node` in
 //! `Documentation/ABI/testing/sysfs-bus-pci`.
@@ -21,30 +21,29 @@ use crate::table::{json, say, table};
 /// An interrupt of a device.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Interrupt {
-    /// Its number.
+    /// The interrupt's number.
     pub irq: u32,
-    /// The names that drivers gave it.
+    /// The names that drivers have given to it.
     pub name: String,
-    /// The device on the PCI bus. [`None`] for one that sysfs does not show.
+    /// The PCI device. [`None`] if sysfs shows none for this interrupt.
     pub device: Option<String>,
     /// The driver of the device.
     pub driver: Option<String>,
-    /// The node of the device. [`None`] when the firmware does not say.
+    /// The node of the device. [`None`] if the firmware does not specify it.
     pub node: Option<u32>,
-    /// How often it was handled.
+    /// How often the interrupt was handled.
     pub count: u64,
-    /// The same by the node of the CPU.
+    /// How often the interrupt was handled, by the node of the CPU.
     pub by_node: BTreeMap<u32, u64>,
-    /// The CPUs that handle it now, as the kernel writes them.
+    /// The CPUs that handle it now, in the kernel's notation.
     pub cpus: String,
     /// The nodes of these CPUs.
     pub nodes: Numbers,
-    /// Whether all of them are of other nodes than the device. [`None`] when one side is not
-    /// known.
+    /// Whether none of these nodes is that of the device. [`None`] if either is not known.
     pub remote: Option<bool>,
 }
 
-/// A device on the PCI bus.
+/// A PCI device.
 #[derive(Clone, Debug)]
 struct Device {
     name: String,
@@ -52,11 +51,11 @@ struct Device {
     node: Option<u32>,
 }
 
-/// Prints the interrupts of all devices; with `only_remote`, those that are handled far from
-/// their device.
+/// Prints the interrupts of all devices. With `only_remote`, prints only those that are handled on
+/// other nodes than that of their device.
 ///
 /// # Errors
-/// As [`read`].
+/// Returns the errors of [`read`].
 pub fn run(roots: &Roots, only_remote: bool, as_json: bool) -> Result<()> {
     let mut all = read(roots)?;
     all.retain(|interrupt| !only_remote || interrupt.remote == Some(true));
@@ -70,7 +69,7 @@ pub fn run(roots: &Roots, only_remote: bool, as_json: bool) -> Result<()> {
 /// Reads the interrupts of all devices, in order of their numbers.
 ///
 /// # Errors
-/// When the kernel has no NUMA, or the files cannot be read or are not as they should be.
+/// Returns an error if the kernel has no NUMA, or if a file cannot be read or is not valid.
 pub fn read(roots: &Roots) -> Result<Vec<Interrupt>> {
     let nodes_of_cpus = of_cpus(&nodes(roots)?)?;
     let devices = devices(roots)?;
@@ -83,7 +82,7 @@ pub fn read(roots: &Roots) -> Result<Vec<Interrupt>> {
     let cpus = cpus.context("/proc/interrupts does not begin with CPUs")?;
     let mut found = Vec::new();
     for line in lines {
-        // Those of the processor itself have names in the place of numbers.
+        // Interrupts of the CPU itself have names instead of numbers.
         let Some((irq, rest)) = line.split_once(':') else {
             continue;
         };
@@ -124,8 +123,9 @@ pub fn read(roots: &Roots) -> Result<Vec<Interrupt>> {
     Ok(found)
 }
 
-/// The name of an interrupt: what its drivers call it. Without the folder in sysfs it is the end
-/// of the line in `/proc/interrupts`, behind the name of the controller and the number there.
+/// Returns the name of an interrupt, which its drivers have given. Without the folder in sysfs it
+/// is the end of the line in `/proc/interrupts`, after the name of the controller and its own
+/// number.
 fn name<'a>(roots: &Roots, irq: u32, words: impl Iterator<Item = &'a str>) -> Result<String> {
     let actions = roots.sys.join(format!("kernel/irq/{irq}/actions"));
     match files::read(&actions)? {
@@ -134,8 +134,8 @@ fn name<'a>(roots: &Roots, irq: u32, words: impl Iterator<Item = &'a str>) -> Re
     }
 }
 
-/// The CPUs that handle an interrupt, and their nodes. Architectures without an effective
-/// affinity have only the one that was set.
+/// Returns the CPUs that handle an interrupt, and their nodes. Architectures without an effective
+/// affinity have only the configured affinity.
 fn handled_on(roots: &Roots, irq: u32, nodes: &BTreeMap<u32, u32>) -> Result<(String, Numbers)> {
     let folder = roots.proc.join(format!("irq/{irq}"));
     let mut cpus = files::read(&folder.join("effective_affinity_list"))?.unwrap_or_default();
@@ -147,7 +147,7 @@ fn handled_on(roots: &Roots, irq: u32, nodes: &BTreeMap<u32, u32>) -> Result<(St
     Ok((cpus, nodes))
 }
 
-/// The PCI device of each interrupt.
+/// Returns the PCI device of each interrupt.
 fn devices(roots: &Roots) -> Result<BTreeMap<u32, Device>> {
     let bus = roots.sys.join("bus/pci/devices");
     let mut found = BTreeMap::new();
@@ -155,7 +155,7 @@ fn devices(roots: &Roots) -> Result<BTreeMap<u32, Device>> {
         let folder = bus.join(&name);
         let driver = fs::read_link(folder.join("driver")).ok();
         let driver = driver.and_then(|path| Some(path.file_name()?.to_str()?.to_owned()));
-        // -1 when the firmware does not say.
+        // The value is -1 if the firmware does not specify the node.
         let node: Option<i64> = files::value(&folder.join("numa_node"))?;
         let device = Device {
             name,
@@ -173,7 +173,8 @@ fn devices(roots: &Roots) -> Result<BTreeMap<u32, Device>> {
     Ok(found)
 }
 
-/// The interrupts as a table. Those that are handled far from their device are marked.
+/// Returns the interrupts as a table. Those that are handled on other nodes than that of their
+/// device are marked.
 pub fn text(interrupts: &[Interrupt]) -> String {
     let heading = [
         "IRQ", "NAME", "DEVICE", "DRIVER", "NODE", "COUNT", "CPUS", "ON NODES", "BY NODE", "",

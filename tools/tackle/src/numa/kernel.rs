@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether the kernel balances at all: what keeps it from scanning.
+//! Finds out whether the kernel balances, and what keeps it from scanning.
 
 use anyhow::{ensure, Result};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use crate::roots::Roots;
 const NORMAL: u32 = 1;
 const MEMORY_TIERING: u32 = 2;
 
-/// What decides whether the kernel scans the memory of tasks.
+/// The settings that decide whether the kernel scans the memory of tasks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Kernel {
     /// How many nodes are online; 0 without `CONFIG_NUMA`.
@@ -22,7 +22,7 @@ pub struct Kernel {
     pub numa_balancing: Option<u32>,
     /// The name of the sched_ext scheduler that is enabled.
     pub sched_ext: Option<String>,
-    /// Whether it schedules the tasks of the policy `SCHED_EXT` only.
+    /// Whether this scheduler schedules only tasks of the policy `SCHED_EXT`.
     pub sched_ext_partial: bool,
 }
 
@@ -30,7 +30,7 @@ impl Kernel {
     /// Reads the state of the kernel.
     ///
     /// # Errors
-    /// When procfs or sysfs cannot be read, or is not as it should be.
+    /// Returns an error if a file of procfs or sysfs cannot be read or is not valid.
     pub fn read(roots: &Roots) -> Result<Self> {
         let sched_ext = roots.sys.join("kernel/sched_ext");
         let state = files::read(&sched_ext.join("state"))?.unwrap_or_default();
@@ -44,7 +44,7 @@ impl Kernel {
         })
     }
 
-    /// A line for each reason why there are fewer hinting faults than a user may expect.
+    /// Returns a line for each reason why there are fewer hinting faults than a user may expect.
     pub fn warnings(&self) -> Vec<String> {
         let mut lines = Vec::new();
         match self.nodes {
@@ -88,10 +88,11 @@ impl Kernel {
         }
     }
 
-    /// Checks that there is something to balance.
+    /// Checks that the kernel can balance tasks between nodes.
     ///
     /// # Errors
-    /// When the kernel has no NUMA or no NUMA balancing, or the machine has one node.
+    /// Returns an error if the kernel has no NUMA or no NUMA balancing, or if the machine has one
+    /// node.
     pub fn check(&self) -> Result<()> {
         ensure!(self.nodes > 0, "this kernel has no NUMA (CONFIG_NUMA)");
         ensure!(
@@ -105,7 +106,7 @@ impl Kernel {
         Ok(())
     }
 
-    /// What the kernel does, in words.
+    /// Returns the mode of NUMA balancing as text.
     pub fn mode(&self) -> &'static str {
         match self.numa_balancing {
             None => "not in this kernel",

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa`: NUMA balancing. What the module `numa_stat` counts, the switches of the module
-//! `numa_control`, the plan of the module `numa_balance`, and what the kernel shows of nodes, memory and interrupts by itself.
+//! Implements `tackle numa`. It shows the statistics of the module `numa_stat`, the switches of
+//! the module `numa_control` and the plan of the module `numa_balance`. It also shows what the
+//! kernel itself shows of nodes, memory and interrupts.
 
 pub mod advise;
 pub mod cgroup;
@@ -99,10 +100,11 @@ pub enum NumaCommand {
 }
 
 impl NumaCommand {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What the user got wrong, and what the kernel or a module refused.
+    /// Returns an error if an argument is wrong, or if the kernel or a module refuses an
+    /// operation.
     pub fn run(&self, roots: &Roots) -> Result<()> {
         match self {
             Self::Stat(request) => request.run(roots),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The NUMA nodes of the machine, from `/sys/devices/system/node`.
+//! Reads the NUMA nodes of the machine from `/sys/devices/system/node`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -17,9 +17,9 @@ pub type Numbers = BTreeSet<u32>;
 /// A NUMA node.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Node {
-    /// Its number.
+    /// The node's number.
     pub node: u32,
-    /// Its CPUs, as the kernel writes them: `0-3,8`. Empty when it has none.
+    /// Its CPUs in the kernel's notation: `0-3,8`. Empty if it has none.
     pub cpus: String,
     /// Its memory in KiB.
     pub memory_kb: u64,
@@ -30,19 +30,19 @@ pub struct Node {
 }
 
 impl Node {
-    /// The numbers of its CPUs.
+    /// Returns the numbers of its CPUs.
     ///
     /// # Errors
-    /// As [`list`].
+    /// Returns the errors of [`list`].
     pub fn cpu_numbers(&self) -> Result<Numbers> {
         list(&self.cpus)
     }
 }
 
-/// Reads a list such as `0-3,8`.
+/// Parses a list such as `0-3,8`.
 ///
 /// # Errors
-/// When it is none.
+/// Returns an error if `text` is no such list.
 pub fn list(text: &str) -> Result<Numbers> {
     let mut numbers = Numbers::new();
     for part in text
@@ -60,23 +60,23 @@ pub fn list(text: &str) -> Result<Numbers> {
     Ok(numbers)
 }
 
-/// The folder of all nodes.
+/// Returns the folder of all nodes.
 pub fn folder(roots: &Roots) -> PathBuf {
     roots.sys.join("devices/system/node")
 }
 
-/// The numbers of the nodes that are online; none without `CONFIG_NUMA`.
+/// Returns the numbers of the nodes that are online; none without `CONFIG_NUMA`.
 ///
 /// # Errors
-/// When sysfs cannot be read, or is not as it should be.
+/// Returns an error if the file cannot be read or is no list.
 pub fn online(roots: &Roots) -> Result<Numbers> {
     list(&files::read(&folder(roots).join("online"))?.unwrap_or_default())
 }
 
-/// Reads all nodes that are online, in order.
+/// Reads all nodes that are online, in ascending order.
 ///
 /// # Errors
-/// When the kernel has no NUMA. As [`online`].
+/// Returns an error if the kernel has no NUMA, or if a file cannot be read or is not valid.
 pub fn nodes(roots: &Roots) -> Result<Vec<Node>> {
     let online = online(roots)?;
     ensure!(!online.is_empty(), "this kernel has no NUMA (CONFIG_NUMA)");
@@ -104,12 +104,12 @@ fn read(roots: &Roots, number: u32, online: &Numbers) -> Result<Node> {
         cpus: text("cpulist")?,
         memory_kb: kib(&meminfo, "MemTotal"),
         free_kb: kib(&meminfo, "MemFree"),
-        // The kernel prints one for each node that is online, in order.
+        // The kernel prints one distance for each node that is online, in ascending order.
         distances: online.iter().copied().zip(words).collect(),
     })
 }
 
-/// A value of `meminfo`: `Node 0 MemTotal:  24684092 kB`.
+/// Returns a value of a node's `meminfo`, whose lines are such as `Node 0 MemTotal:  24684092 kB`.
 fn kib(meminfo: &str, name: &str) -> u64 {
     let value = meminfo.lines().find_map(|line| {
         let mut words = line.split_whitespace().skip(2);
@@ -118,10 +118,10 @@ fn kib(meminfo: &str, name: &str) -> u64 {
     value.unwrap_or(0)
 }
 
-/// The node of each CPU.
+/// Returns the node of each CPU.
 ///
 /// # Errors
-/// As [`list`].
+/// Returns the errors of [`list`].
 pub fn of_cpus(nodes: &[Node]) -> Result<BTreeMap<u32, u32>> {
     let mut all = BTreeMap::new();
     for node in nodes {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The order of tasks in `tackle numa top`.
+//! Sorts the tasks in `tackle numa top`.
 
 use std::cmp::Ordering;
 
@@ -32,13 +32,13 @@ pub enum Sort {
 }
 
 impl Sort {
-    /// The column that is so many columns to the right.
+    /// Returns the column that is `by` columns to the right.
     pub fn step(self, by: isize) -> Self {
         let all = Self::value_variants();
         let place = all.iter().position(|one| *one == self).unwrap_or(0);
         let place = place.wrapping_add_signed(by);
         let last = all.len() - 1;
-        // Before the first column is the last one.
+        // The column to the left of the first column is the last one.
         let place = if place > all.len() {
             last
         } else {
@@ -47,7 +47,7 @@ impl Sort {
         all[place]
     }
 
-    /// The column's name, as the option has it.
+    /// Returns the column's name in the option `--sort`.
     pub fn name(self) -> String {
         let value = self.to_possible_value();
         value
@@ -55,7 +55,7 @@ impl Sort {
             .unwrap_or_default()
     }
 
-    /// Sorts tasks. Among equal ones the smaller thread ID comes first.
+    /// Sorts tasks. Among equal tasks, the smaller thread ID comes first.
     pub fn order(self, lines: &mut [Line], reverse: bool) {
         lines.sort_by(|a, b| {
             let order = self.compare(a, b);
@@ -68,7 +68,7 @@ impl Sort {
         let most_first = |of: fn(&Rates) -> f64, total: &[&str]| {
             let value = |line: &Line| match &line.rates {
                 Some(rates) => of(rates),
-                // The first reading has no rates.
+                // The first reading has no rates, so the totals are compared.
                 None => total.iter().map(|key| line.row.count(key) as f64).sum(),
             };
             value(b).total_cmp(&value(a))

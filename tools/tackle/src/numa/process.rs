@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Checks the tasks and processes that a user names, in procfs.
+//! Checks in procfs the tasks and processes that a user names.
 
 use std::path::PathBuf;
 
@@ -11,30 +11,30 @@ use crate::files;
 use crate::roots::Roots;
 use crate::table::printable;
 
-/// What `/proc/PID/status` says of a task.
+/// The values of `/proc/PID/status` for a task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
-    /// The process.
+    /// The process ID.
     pub tgid: u32,
     /// The task's name.
     pub comm: String,
-    /// How many tasks the process has.
+    /// The number of the process's tasks.
     pub threads: u32,
     /// The CPUs on which the task may run.
     pub cpus: Numbers,
-    /// The nodes of which the task may have memory.
+    /// The nodes from which the task may allocate memory.
     pub memory: Numbers,
 }
 
-/// The folder of a task.
+/// Returns the folder of a task.
 pub fn folder(roots: &Roots, pid: u32) -> PathBuf {
     roots.proc.join(pid.to_string())
 }
 
-/// Reads the status of a task: of any thread.
+/// Reads the status of a task, which may be any thread.
 ///
 /// # Errors
-/// When there is no such task.
+/// Returns an error if there is no such task, or if its status is not valid.
 pub fn task(roots: &Roots, pid: u32) -> Result<Status> {
     let Some(text) = files::read(&folder(roots, pid).join("status"))? else {
         bail!("no task {pid}");
@@ -57,10 +57,11 @@ pub fn task(roots: &Roots, pid: u32) -> Result<Status> {
     })
 }
 
-/// Checks that there is a process of this number.
+/// Reads the status of a process.
 ///
 /// # Errors
-/// When there is none. The error names the process if the number is that of a thread.
+/// Returns an error if there is no such process. If the number is that of a thread, the error
+/// names its process.
 pub fn process(roots: &Roots, tgid: u32) -> Result<Status> {
     let status = task(roots, tgid)?;
     let of = status.tgid;

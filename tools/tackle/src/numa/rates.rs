@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happened between two readings of the statistics.
+//! Computes the changes between two readings of the statistics.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -11,22 +11,22 @@ use super::source::Level;
 /// A reading of the statistics.
 #[derive(Clone, Debug, Default)]
 pub struct Sample {
-    /// When it was read; [`None`] for the time before the first.
+    /// The time of the reading; [`None`] for the state before the first reading.
     pub at: Option<Instant>,
-    /// The tasks.
+    /// The rows of the tasks.
     pub tasks: Vec<Row>,
-    /// The nodes.
+    /// The rows of the nodes.
     pub nodes: Vec<Row>,
 }
 
 impl Sample {
-    /// The time since `before`; [`None`] when there was no reading before.
+    /// Returns the time since `before`; [`None`] if there was no reading before.
     pub fn since(&self, before: &Self) -> Option<Duration> {
         Some(self.at?.saturating_duration_since(before.at?))
     }
 }
 
-/// What happened, for each second.
+/// The changes per second.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Rates {
     /// NUMA hinting faults.
@@ -41,30 +41,30 @@ pub struct Rates {
     pub stall_ns: f64,
 }
 
-/// A task or a node: its numbers, and how they changed since the last reading.
+/// The counters of a task or a node, and their changes since the last reading.
 #[derive(Clone, Debug)]
 pub struct Line {
-    /// The numbers.
+    /// The counters.
     pub row: Row,
-    /// The changes. [`None`] at the first reading, and when the row is a new one in the place of
-    /// the old.
+    /// The changes. [`None`] at the first reading, and if the row has been replaced by a new one.
     pub rates: Option<Rates>,
-    /// The part of the pages that were local, from 0 to 1.
+    /// The share of local pages, from 0 to 1.
     pub local: Option<f64>,
-    /// The pages since the last reading, by the node of the memory; all pages at the first.
+    /// The pages since the last reading, by the node of the memory. The first reading has all
+    /// pages.
     pub memory: ByNode,
-    /// The same by the node of the CPU.
+    /// The pages since the last reading, by the node of the CPU.
     pub cpus: ByNode,
 }
 
 impl Line {
-    /// Whether anything happened.
+    /// Returns whether a counter has changed, or whether the changes are not known.
     pub fn is_active(&self) -> bool {
         self.rates.is_none_or(|rates| rates != Rates::default())
     }
 }
 
-/// Compares `rows` with those of the last reading, which was `elapsed` ago.
+/// Compares `rows` with those of the reading `before`, which was taken `elapsed` ago.
 pub fn lines(rows: &[Row], before: &[Row], level: Level, elapsed: Option<Duration>) -> Vec<Line> {
     let key = |row: &Row| row.text(level.key()).unwrap_or_default();
     let before: BTreeMap<_, _> = before.iter().map(|row| (key(row), row)).collect();
@@ -76,7 +76,7 @@ fn line(row: &Row, before: Option<&Row>, elapsed: Option<Duration>) -> Line {
     let seconds = elapsed.map(|elapsed| elapsed.as_secs_f64());
     let seconds = seconds.filter(|seconds| *seconds > 0.0);
     let rates = seconds.and_then(|seconds| rates(row, before, seconds));
-    // Without rates the line is about all that was counted.
+    // Without rates the line shows everything that was counted.
     let before = before.filter(|_| rates.is_some());
     let pages = grown(row, before, "pages").unwrap_or(0);
     let local = grown(row, before, "local").unwrap_or(0);
@@ -89,8 +89,8 @@ fn line(row: &Row, before: Option<&Row>, elapsed: Option<Duration>) -> Line {
     }
 }
 
-/// How much a counter has grown; [`None`] when it is smaller than before. A row that is new was
-/// counted since the last reading as a whole.
+/// Returns how much a counter has grown; [`None`] if it has decreased. A new row has counted
+/// everything since the last reading.
 fn grown(row: &Row, before: Option<&Row>, key: &str) -> Option<u64> {
     let before = before.map_or(0, |before| before.count(key));
     row.count(key).checked_sub(before)

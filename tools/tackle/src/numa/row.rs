@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The rows of the module `numa_stat`: `pid=7 tgid=7 comm=cat pages=12 mem=0:4,1:8`.
+//! Parses the rows of the module `numa_stat`: `pid=7 tgid=7 comm=cat pages=12 mem=0:4,1:8`.
 //!
-//! The module leaves out what is 0. Keys that this version of the command does not know are
-//! kept, and are part of the JSON.
+//! The module leaves out counters that are 0. Keys that this version of the command does not know
+//! are kept for the JSON output.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::table::printable;
 /// Pages by node.
 pub type ByNode = BTreeMap<u32, u64>;
 
-/// The key under which the module adds up the rows that it has evicted.
+/// The key of the row in which the module sums the rows that it has evicted.
 pub const OTHERS: &str = "others";
 
 /// The counters of a row.
@@ -61,18 +61,18 @@ pub const COUNTERS: [&str; 43] = [
     "moves_failed",
     "swaps",
     "swaps_failed",
-    // Of cgroups alone.
+    // Only rows of cgroups have these.
     "hint_faults",
     "hint_faults_local",
     "pages_migrated",
 ];
 
-/// What belongs to a key.
+/// The value of a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
     Number(u64),
     ByNode(ByNode),
-    /// From one node to another.
+    /// Pages that were moved from one node to another.
     Moved(BTreeMap<(u32, u32), u64>),
     Text(String),
 }
@@ -84,10 +84,10 @@ pub struct Row {
 }
 
 impl Row {
-    /// Reads a row.
+    /// Parses a row.
     ///
     /// # Errors
-    /// When a word is no `key=value`.
+    /// Returns an error if a word is no `key=value`.
     pub fn parse(line: &str) -> Result<Self> {
         let mut row = Self::default();
         for word in line.split_whitespace() {
@@ -102,12 +102,12 @@ impl Row {
         Ok(row)
     }
 
-    /// A counter; 0 when the row lacks it.
+    /// Returns a counter, or 0 if the row does not have it.
     pub fn count(&self, key: &str) -> u64 {
         self.number(key).unwrap_or(0)
     }
 
-    /// A number that has to be there to mean something, such as a node.
+    /// Returns a number for which a missing key does not mean 0, such as a node.
     pub fn number(&self, key: &str) -> Option<u64> {
         match self.values.get(key) {
             Some(Value::Number(number)) => Some(*number),
@@ -115,7 +115,7 @@ impl Row {
         }
     }
 
-    /// Pages by node.
+    /// Returns pages by node.
     pub fn by_node(&self, key: &str) -> ByNode {
         match self.values.get(key) {
             Some(Value::ByNode(pages)) => pages.clone(),
@@ -123,7 +123,7 @@ impl Row {
         }
     }
 
-    /// What the row says under this key, as text.
+    /// Returns the value of a key as text.
     pub fn text(&self, key: &str) -> Option<String> {
         match self.values.get(key)? {
             Value::Number(number) => Some(number.to_string()),
@@ -132,12 +132,12 @@ impl Row {
         }
     }
 
-    /// Adds a text, for what the module does not know.
+    /// Adds a text that the module does not supply.
     pub fn set_text(&mut self, key: &str, text: String) {
         self.values.insert(key.to_owned(), Value::Text(text));
     }
 
-    /// The part of the pages that were local, from 0 to 1. [`None`] without pages.
+    /// Returns the share of local pages, from 0 to 1. [`None`] without pages.
     pub fn local_share(&self) -> Option<f64> {
         let pages = self.count("pages");
         (pages > 0).then(|| self.count("local") as f64 / pages as f64)
@@ -154,7 +154,7 @@ impl Value {
     }
 }
 
-/// Reads `KEY:COUNT,KEY:COUNT,...`.
+/// Parses `KEY:COUNT,KEY:COUNT,...`.
 fn pairs<K: Ord>(value: &str, key: impl Fn(&str) -> Option<K>) -> Option<BTreeMap<K, u64>> {
     let pair = |word: &str| {
         let (name, count) = word.split_once(':')?;
@@ -163,14 +163,14 @@ fn pairs<K: Ord>(value: &str, key: impl Fn(&str) -> Option<K>) -> Option<BTreeMa
     value.split(',').map(pair).collect()
 }
 
-/// Reads `FROM>TO`.
+/// Parses `FROM>TO`.
 fn from_to(word: &str) -> Option<(u32, u32)> {
     let (from, to) = word.split_once('>')?;
     from.parse().ok().zip(to.parse().ok())
 }
 
-/// Reads a name in which bytes are written in octal, as in `/proc/mounts`: `a\040b`. `-` is the
-/// empty name.
+/// Decodes a name in which some bytes are written in octal, as in `/proc/mounts`: `a\040b`. `-`
+/// stands for the empty name.
 pub(crate) fn unescape(text: &str) -> String {
     if text == "-" {
         return String::new();

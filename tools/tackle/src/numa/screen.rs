@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa top` as a picture on a terminal, and as plain tables.
+//! Draws the output of `tackle numa top` on a terminal, or formats it as plain tables.
 
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Style, Stylize};
@@ -15,7 +15,7 @@ use super::top::View;
 use crate::hook::numbers::{rate, time};
 use crate::table::columns;
 
-/// So many nodes of a task are printed, those with the most pages.
+/// The maximum number of nodes that are printed for a task: those with the most pages.
 const SHARES: usize = 3;
 
 const TASKS: [&str; 12] = [
@@ -42,17 +42,17 @@ const NODES: [&str; 7] = [
     "FROM CPUS OF",
 ];
 
-/// The columns that are no numbers.
+/// Returns whether a column has text, and no numbers.
 fn is_text(heading: &str) -> bool {
     matches!(heading, "COMMAND" | "MEMORY" | "CPU" | "FROM CPUS OF")
 }
 
-/// Draws the nodes, and below them the tasks, as far as there is room.
+/// Draws the nodes and below them the tasks, as far as there is room.
 pub fn draw(frame: &mut Frame<'_>, view: &View) {
     let area = frame.area();
     // Two thirds of the screen are for tasks.
     let nodes = (view.nodes.len() + 1).min(usize::from(area.height / 3).max(2));
-    // CAST: At most a third of the screen's height, or 2.
+    // CAST: The value is at most a third of the screen's height, or 2.
     let [warnings, node_area, _, tasks, help] = Layout::vertical([
         Constraint::Length(view.warnings.len().min(4) as u16),
         Constraint::Length(nodes as u16),
@@ -106,7 +106,7 @@ fn table<const N: usize>(
     frame.render_widget(table, area);
 }
 
-/// The nodes and tasks as two tables.
+/// Returns the nodes and tasks as two tables.
 pub fn plain(tasks: &[Line], nodes: &[Line]) -> String {
     let nodes = text(&NODES, nodes.iter().map(node));
     if tasks.is_empty() {
@@ -167,9 +167,9 @@ fn share(share: Option<f64>) -> String {
     share.map_or_else(|| "-".into(), |share| format!("{:.0}%", 100.0 * share))
 }
 
-/// How long faults were waited for in a second.
+/// Returns for how long tasks waited for faults in each second.
 fn stall(line: &Line) -> String {
-    // CAST: Not negative, and at most some seconds for each CPU.
+    // CAST: The value is not negative, and at most some seconds for each CPU.
     line.rates
         .map_or_else(|| "-".into(), |rates| time(rates.stall_ns as u64))
 }

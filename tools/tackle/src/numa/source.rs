@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads what the module `numa_stat` counts.
+//! Reads the statistics of the module `numa_stat`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use super::row::{ByNode, Row};
 use crate::files;
 use crate::roots::Roots;
 
-/// What a row is about.
+/// The kind of object that a row describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// A task (a thread).
@@ -29,7 +29,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// The key that says which one a row is about.
+    /// Returns the key of the number that identifies a row.
     pub fn key(self) -> &'static str {
         match self {
             Self::Task => "pid",
@@ -40,7 +40,7 @@ impl Level {
         }
     }
 
-    /// What a row is about, in words.
+    /// Returns the kind of object as text.
     pub fn word(self) -> &'static str {
         match self {
             Self::Task => "task",
@@ -62,7 +62,7 @@ impl Level {
     }
 }
 
-/// The files of the module.
+/// The files of the module `numa_stat`.
 #[derive(Debug)]
 pub struct Statistics {
     folder: PathBuf,
@@ -70,10 +70,11 @@ pub struct Statistics {
 }
 
 impl Statistics {
-    /// Those of the kernel that is at `roots`.
+    /// Opens the module's folder below `roots`.
     ///
     /// # Errors
-    /// When debugfs is not mounted or only root may read it, or the module is not loaded.
+    /// Returns an error if debugfs is not mounted, only root may read it, or the module is not
+    /// loaded.
     pub fn open(roots: &Roots) -> Result<Self> {
         Ok(Self {
             folder: STAT.open(roots)?,
@@ -81,10 +82,10 @@ impl Statistics {
         })
     }
 
-    /// Reads all rows of a level. Cgroups get their `path`.
+    /// Reads all rows of a level, and adds the `path` to rows of cgroups.
     ///
     /// # Errors
-    /// When the file cannot be read, or is not as it should be.
+    /// Returns an error if the file cannot be read or is not valid.
     pub fn rows(&self, level: Level) -> Result<Vec<Row>> {
         let file = level.file();
         let mut rows = parse(&self.text(file)?, file)?;
@@ -100,12 +101,13 @@ impl Statistics {
         Ok(rows)
     }
 
-    /// Reads a row for each pair of tasks of which one has woken the other across nodes.
+    /// Reads a row for each pair of tasks of which one has woken the other on another node.
     ///
     /// # Errors
-    /// When the module does not count them. Else as [`rows`](Self::rows).
+    /// Returns the errors of [`rows`](Self::rows), and an error if the module does not count
+    /// wake-ups.
     pub fn wakeups(&self) -> Result<Vec<Row>> {
-        // Sums that are always there: without them the module has been unloaded.
+        // This file always exists while the module is loaded.
         self.text(TOTAL)?;
         let Some(text) = files::read(&self.folder.join(WAKEUPS))? else {
             let module = STAT.module;
@@ -117,7 +119,7 @@ impl Statistics {
     /// Reads the sums over all rows, by name.
     ///
     /// # Errors
-    /// As [`rows`](Self::rows).
+    /// Returns the errors of [`rows`](Self::rows).
     pub fn totals(&self) -> Result<BTreeMap<String, u64>> {
         let text = self.text(TOTAL)?;
         let total = |line: &str| {
@@ -135,19 +137,20 @@ impl Statistics {
     }
 }
 
-/// Reads the rows in the text of a file.
+/// Parses the rows in the text of a file.
 fn parse(text: &str, file: &str) -> Result<Vec<Row>> {
     let rows = text.lines().map(Row::parse).collect::<Result<_>>();
     rows.with_context(|| format!("cannot read {file} of {}", STAT.module))
 }
 
-/// All nodes that rows have pages of, in any vector of nodes.
+/// Returns all nodes in the vectors `key` of the rows.
 pub fn nodes_of<'a>(rows: impl Iterator<Item = &'a Row>, key: &str) -> BTreeSet<u32> {
     let nodes = rows.flat_map(|row| row.by_node(key).into_keys());
     nodes.collect()
 }
 
-/// The part of pages on each node, the greatest first, as `0:75% 1:25%`; at most `most` of them.
+/// Returns the share of the pages on each node, greatest first, as `0:75% 1:25%`; at most `most`
+/// of them.
 pub fn shares(pages: &ByNode, most: usize) -> String {
     let total: u64 = pages.values().sum();
     let mut sorted: Vec<_> = pages.iter().filter(|(_, pages)| **pages > 0).collect();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa stat`: what the module `numa_stat` has counted, as tables.
+//! Implements `tackle numa stat`: prints the statistics of the module `numa_stat` as tables.
 
 use std::collections::BTreeSet;
 
@@ -42,7 +42,7 @@ pub struct Request {
 }
 
 impl Request {
-    /// What the rows are about.
+    /// Returns the kind of objects that the rows describe.
     pub fn level(&self) -> Level {
         match self {
             Self { task: true, .. } => Level::Task,
@@ -56,7 +56,7 @@ impl Request {
     /// Prints the statistics.
     ///
     /// # Errors
-    /// When the module is not loaded, or counted nothing of what was asked for.
+    /// Returns the errors of [`Self::rows`], and an error if the module is not loaded.
     pub fn run(&self, roots: &Roots) -> Result<()> {
         let statistics = Statistics::open(roots)?;
         let rows = self.rows(&statistics)?;
@@ -80,10 +80,10 @@ impl Request {
         Ok(())
     }
 
-    /// Reads the rows that were asked for.
+    /// Reads the requested rows.
     ///
     /// # Errors
-    /// As [`Statistics::rows`]. When nothing was counted of one that was asked for.
+    /// Returns the errors of [`Statistics::rows`], and an error if a requested row does not exist.
     pub fn rows(&self, statistics: &Statistics) -> Result<Vec<Row>> {
         let level = self.level();
         let mut rows = statistics.rows(level)?;
@@ -92,10 +92,10 @@ impl Request {
     }
 }
 
-/// Keeps the rows that these words are about: the number of a row, or a part of its name.
+/// Keeps the rows that match one of `words`: the number of a row, or a part of its name.
 ///
 /// # Errors
-/// When a word is about none.
+/// Returns an error if a word matches no row.
 fn select(rows: &mut Vec<Row>, level: Level, words: &[String]) -> Result<()> {
     let is_about = |row: &Row, word: &String| {
         let name = row.text("comm").or_else(|| row.text("path"));
@@ -114,7 +114,7 @@ fn select(rows: &mut Vec<Row>, level: Level, words: &[String]) -> Result<()> {
     Ok(())
 }
 
-/// The rows as a table.
+/// Returns the rows as a table.
 pub fn text(level: Level, rows: &[Row]) -> String {
     if rows.is_empty() {
         return "no NUMA hinting fault was counted".into();
@@ -125,7 +125,8 @@ pub fn text(level: Level, rows: &[Row]) -> String {
     }
 }
 
-/// As numastat: a row for each counter, and a column for each node.
+/// Returns a table in the format of `numastat`: a row for each counter, and a column for each
+/// node.
 fn by_node(rows: &[Row]) -> String {
     let heading = std::iter::once(String::new())
         .chain(rows.iter().map(|row| format!("NODE {}", name(row, "node"))))
@@ -146,13 +147,13 @@ fn by_node(rows: &[Row]) -> String {
     columns(heading, |index| index > 0, lines)
 }
 
-/// Whether a counter is the longest time, and no sum.
+/// Returns whether a counter is a maximum, and no sum.
 fn is_maximum(key: &str) -> bool {
     key.ends_with("_max_ns")
 }
 
-/// A row for each task, process, group or cgroup. The last columns are pages by the node of the
-/// memory.
+/// Returns a table with a row for each task, process, group or cgroup. The last columns are the
+/// pages by the node of the memory.
 fn by_row(level: Level, rows: &[Row]) -> String {
     let nodes = nodes_of(rows.iter(), "mem");
     let first = first_columns(level);
@@ -172,7 +173,7 @@ fn by_row(level: Level, rows: &[Row]) -> String {
     columns(heading, |index| !texts.contains(&index), lines)
 }
 
-/// The columns that say what a row is about: heading and key.
+/// Returns heading and key of the columns that identify a row.
 fn first_columns(level: Level) -> &'static [(&'static str, &'static str)] {
     match level {
         Level::Task => &[
@@ -211,7 +212,7 @@ fn line(row: &Row, first: &[(&str, &str)], nodes: &BTreeSet<u32>) -> Vec<String>
         .collect()
 }
 
-/// What a row says under this key, or a dash.
+/// Returns the value of a key as text, or a dash if there is none.
 fn name(row: &Row, key: &str) -> String {
     let is_sum = key == "comm" && row.text("pid").as_deref() == Some(OTHERS);
     let text = row.text(key).filter(|text| !text.is_empty() && !is_sum);

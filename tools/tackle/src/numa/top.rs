@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa top`: what tasks and nodes do between two readings.
+//! Implements `tackle numa top`: shows the faults of tasks and nodes between two readings.
 
 use std::collections::BTreeSet;
 use std::io::{stdout, IsTerminal, Write};
@@ -56,7 +56,7 @@ pub struct Request {
     rows: Option<usize>,
 }
 
-/// Which tasks are shown.
+/// Selects the tasks that are shown.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     pids: BTreeSet<u64>,
@@ -89,18 +89,18 @@ impl Filter {
     }
 }
 
-/// What is on the screen.
+/// The contents of the screen.
 #[derive(Clone, Debug)]
 pub struct View {
     /// The last reading.
     pub sample: Sample,
-    /// The tasks, in order.
+    /// The selected tasks, sorted.
     pub tasks: Vec<Line>,
     /// The nodes.
     pub nodes: Vec<Line>,
     /// The column by which tasks are sorted.
     pub sort: Sort,
-    /// Whether the order is turned round.
+    /// Whether the order is reversed.
     pub reverse: bool,
     /// Why there are fewer faults than a user may expect.
     pub warnings: Vec<String>,
@@ -111,7 +111,7 @@ impl View {
         self.sort.order(&mut self.tasks, self.reverse);
     }
 
-    /// Changes the order: `<` and `>` select another column, `r` turns it round.
+    /// Changes the order: `<` and `>` select another column, `r` reverses it.
     pub fn key(&mut self, code: KeyCode) {
         match code {
             KeyCode::Char('<') | KeyCode::Left => self.sort = self.sort.step(-1),
@@ -123,7 +123,7 @@ impl View {
     }
 }
 
-/// Reads the statistics again and again.
+/// Reads the statistics repeatedly.
 #[derive(Debug)]
 pub struct Top<'a> {
     roots: &'a Roots,
@@ -132,10 +132,11 @@ pub struct Top<'a> {
 }
 
 impl<'a> Top<'a> {
-    /// Finds what `request` is about.
+    /// Checks the tasks, processes and cgroups in `request`, and opens the statistics.
     ///
     /// # Errors
-    /// When the module is not loaded, or there is no such task, process or cgroup.
+    /// Returns an error if the module is not loaded, or if a task, process or cgroup does not
+    /// exist.
     pub fn open(roots: &'a Roots, request: &Request) -> Result<Self> {
         for pid in &request.pid {
             process::task(roots, *pid)?;
@@ -158,10 +159,10 @@ impl<'a> Top<'a> {
         })
     }
 
-    /// Reads the statistics for the first time: there are no rates yet.
+    /// Reads the statistics for the first time. The view has no rates yet.
     ///
     /// # Errors
-    /// As [`Statistics::rows`].
+    /// Returns the errors of [`Statistics::rows`].
     pub fn first(&self, request: &Request) -> Result<View> {
         let empty = View {
             sample: Sample::default(),
@@ -177,7 +178,7 @@ impl<'a> Top<'a> {
     /// Reads the statistics again.
     ///
     /// # Errors
-    /// As [`Statistics::rows`].
+    /// Returns the errors of [`Statistics::rows`].
     pub fn next(&self, last: &View) -> Result<View> {
         let sample = Sample {
             at: Some(Instant::now()),
@@ -201,10 +202,11 @@ impl<'a> Top<'a> {
 }
 
 impl Request {
-    /// Shows tasks and nodes until the user has seen enough, or `--count` is over.
+    /// Shows tasks and nodes until the user ends it, or until `--count` intervals have passed.
     ///
     /// # Errors
-    /// As [`Top::open`] and [`Top::next`]. When the terminal cannot be used.
+    /// Returns the errors of [`Top::open`] and [`Top::next`], and an error if the terminal cannot
+    /// be used.
     pub fn run(&self, roots: &Roots) -> Result<()> {
         ensure!(self.rows != Some(0), "--rows 0 would show nothing");
         let top = Top::open(roots, self)?;
@@ -212,7 +214,8 @@ impl Request {
             Kernel::read(roots)?.warn();
             return self.batch(&top, &mut stdout());
         }
-        // An error is printed before the picture takes over the terminal.
+        // The first reading comes first, so that its error is printed before the terminal is
+        // switched to full screen.
         let first = top.first(self)?;
         terminal::show_with_keys(
             self.interval,
@@ -223,10 +226,10 @@ impl Request {
         )
     }
 
-    /// Writes a table for each interval, for as long as `out` is read.
+    /// Writes a table for each interval, until `out` is closed or `--count` intervals have passed.
     ///
     /// # Errors
-    /// As [`Top::next`].
+    /// Returns the errors of [`Top::next`].
     pub fn batch(&self, top: &Top<'_>, out: &mut impl Write) -> Result<()> {
         let mut last = top.first(self)?;
         let mut left = self.count;

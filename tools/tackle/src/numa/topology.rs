@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa topology`: the distances between the nodes, and the kind of topology that the
-//! scheduler derives from them.
+//! Implements `tackle numa topology`: prints the distances between the nodes, and the kind of
+//! topology that the scheduler derives from them.
 //!
 //! C original: `init_numa_topology_type()` and `sched_record_numa_dist()` in
-//! `kernel/sched/topology.c`. The kernel does not show its result, so the command computes it
-//! from the distances in sysfs. On x86 with sub-NUMA clusters the kernel builds its scheduling
-//! domains from distances that it has changed (`arch_sched_node_distance()`), so that it can
-//! find fewer levels there.
+//! `kernel/sched/topology.c`. The kernel does not show its result, so the command computes it from
+//! the distances in sysfs. On x86 with sub-NUMA clusters the result can differ: the kernel builds
+//! its scheduling domains from changed distances there (`arch_sched_node_distance()`), so it can
+//! find fewer levels.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -19,21 +19,21 @@ use super::nodes::Node;
 use crate::picture::Picture;
 use crate::table::{columns, json, say};
 
-/// The least distance: that of a node to itself (`include/linux/topology.h`).
+/// The smallest valid distance: that of a node to itself (`include/linux/topology.h`).
 pub const LOCAL_DISTANCE: u32 = 10;
 
-/// The kernel takes smaller distances only (`DISTANCE_BITS`).
+/// The kernel accepts only smaller distances (`DISTANCE_BITS`).
 const DISTANCES: u32 = 1 << 8;
 
-/// How nodes are connected, as the scheduler sees it (`enum numa_topology_type`).
+/// How nodes are connected, by the scheduler's classification (`enum numa_topology_type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Kind {
-    /// Each node is connected to each other.
+    /// Each node is connected to all other nodes.
     Direct,
-    /// Nodes that are far from each other have nodes between them.
+    /// Distant nodes are connected through other nodes.
     GluelessMesh,
-    /// Groups of nodes are connected by controllers that are no nodes.
+    /// Groups of nodes are connected through controllers that are no nodes.
     Backplane,
 }
 
@@ -47,10 +47,10 @@ impl fmt::Display for Kind {
     }
 }
 
-/// Finds out the kind of topology. Nodes without CPUs do not count.
+/// Returns the kind of topology. Nodes without CPUs do not count.
 pub fn kind(nodes: &[Node]) -> Kind {
     let with_cpus: Vec<_> = nodes.iter().filter(|node| !node.cpus.is_empty()).collect();
-    // A distance that sysfs does not show is taken for one that the kernel refuses.
+    // A distance that is missing in sysfs is treated as one that the kernel does not accept.
     let distance = |a: &Node, b: &Node| a.distances.get(&b.node).copied().unwrap_or(0);
     let pairs = || {
         with_cpus
@@ -64,7 +64,7 @@ pub fn kind(nodes: &[Node]) -> Kind {
     let Some(most) = levels.last().filter(|_| is_valid && levels.len() > 2) else {
         return Kind::Direct;
     };
-    // The kernel decides by the first pair of nodes that are furthest from each other.
+    // The kernel decides by the first pair of nodes with the greatest distance.
     let Some((a, b)) = pairs().find(|(a, b)| distance(a, b) >= *most) else {
         return Kind::Direct;
     };
@@ -75,17 +75,17 @@ pub fn kind(nodes: &[Node]) -> Kind {
     }
 }
 
-/// The topology, for JSON.
+/// The topology for JSON.
 #[derive(Debug, Serialize)]
 struct Topology<'a> {
     kind: Kind,
     nodes: &'a [Node],
 }
 
-/// Prints the topology, and draws it into these files.
+/// Prints the topology, and draws it into `pictures`.
 ///
 /// # Errors
-/// When a file cannot be written.
+/// Returns an error if a file cannot be written.
 pub fn run(nodes: &[Node], pictures: &[Picture], as_json: bool) -> Result<()> {
     let kind = kind(nodes);
     if !pictures.is_empty() {
@@ -101,7 +101,7 @@ pub fn run(nodes: &[Node], pictures: &[Picture], as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// The topology as two tables: the nodes, and their distances.
+/// Returns the topology as two tables: the nodes, and their distances.
 pub fn text(kind: Kind, nodes: &[Node]) -> String {
     let heading = ["NODE", "CPUS", "MEMORY MiB", "FREE MiB"].map(String::from);
     let rows = nodes.iter().map(|node| {
@@ -130,7 +130,7 @@ pub fn text(kind: Kind, nodes: &[Node]) -> String {
     format!("topology: {kind}\n\n{about}\n\n{distances}")
 }
 
-/// The CPUs of a node for people.
+/// Returns the CPUs of a node as text, or `none`.
 pub fn cpus(node: &Node) -> &str {
     if node.cpus.is_empty() {
         return "none";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa wakeups`: which tasks wake tasks of other nodes, and how often, as the module
-//! `numa_stat` counts it with the parameter `wakeups=1`.
+//! Implements `tackle numa wakeups`: prints which tasks wake tasks of other nodes, and how often.
+//! The module `numa_stat` counts this with the parameter `wakeups=1`.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ use crate::table::{json, say, table};
 /// Prints the pairs, the most frequent first.
 ///
 /// # Errors
-/// As [`read`], and when the sums cannot be read.
+/// Returns the errors of [`read`], and an error if the sums cannot be read.
 pub fn run(roots: &Roots, as_json: bool) -> Result<()> {
     let statistics = Statistics::open(roots)?;
     let rows = read(&statistics)?;
@@ -34,7 +34,8 @@ pub fn run(roots: &Roots, as_json: bool) -> Result<()> {
 /// Reads the pairs, the most frequent first. The sum of evicted pairs is last.
 ///
 /// # Errors
-/// When the module is not loaded or does not count wake-ups, or the file is not as it should be.
+/// Returns an error if the module is not loaded or does not count wake-ups, or if the file is not
+/// valid.
 pub fn read(statistics: &Statistics) -> Result<Vec<Row>> {
     let mut rows = statistics.wakeups()?;
     let is_sum = |row: &Row| row.text("waker").as_deref() == Some(OTHERS);
@@ -42,7 +43,7 @@ pub fn read(statistics: &Statistics) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// The pairs as a table, after a line with the sums.
+/// Returns the pairs as a table, after a line with the sums.
 pub fn text(rows: &[Row], totals: &BTreeMap<String, u64>) -> String {
     let total = |name| totals.get(name).copied().unwrap_or(0);
     let (all, across) = (total("wakeups"), total("wakeups_across"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The pages of a task, and the flags of their page frames.
+//! Reads the pages of a task, and the flags of their page frames.
 //!
 //! Formats: `Documentation/admin-guide/mm/pagemap.rst`,
 //! `include/uapi/linux/kernel-page-flags.h`.
@@ -15,7 +15,7 @@ use anyhow::{bail, Context, Result};
 
 /// The size of an entry in bytes.
 const ENTRY: u64 = 8;
-/// So many entries are read at once.
+/// The maximum number of entries that are read at once.
 const CHUNK: u64 = 1 << 15;
 
 /// Bits of an entry of `/proc/PID/pagemap`.
@@ -31,33 +31,33 @@ const KPF_NOPAGE: u64 = 1 << 20;
 const KPF_KSM: u64 = 1 << 21;
 const KPF_ZERO_PAGE: u64 = 1 << 24;
 
-/// A page of a task that is in memory.
+/// A page of a task. The page is in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Page {
     /// The number of its page frame.
     pub pfn: u64,
-    /// Whether one process alone has mapped it.
+    /// Whether only one process maps the page.
     pub is_exclusive: bool,
     flags: u64,
 }
 
 impl Page {
-    /// Whether it is memory of a device, or has no `struct page`.
+    /// Returns whether it is memory of a device, or has no `struct page`.
     pub fn is_device(&self) -> bool {
         self.flags & KPF_NOPAGE != 0
     }
 
-    /// Whether KSM has merged it with others.
+    /// Returns whether KSM has merged it with other pages.
     pub fn is_ksm(&self) -> bool {
         self.flags & KPF_KSM != 0
     }
 
-    /// Whether it is the page of zeros that all tasks share.
+    /// Returns whether it is the zero page, which all tasks share.
     pub fn is_zero(&self) -> bool {
         self.flags & KPF_ZERO_PAGE != 0
     }
 
-    /// Whether it is a page of a file, and dirty. Shared memory is no file here, as in
+    /// Returns whether it is a dirty page of a file. Shared memory does not count as a file, as in
     /// `folio_is_file_lru()`.
     pub fn is_dirty_file(&self) -> bool {
         self.flags & KPF_DIRTY != 0 && self.flags & KPF_SWAPBACKED == 0
@@ -76,7 +76,7 @@ impl Frames {
     /// Opens the files of the task whose folder in procfs is `task`.
     ///
     /// # Errors
-    /// When they cannot be opened: only root may, and the kernel needs
+    /// Returns an error if a file cannot be opened. Only root may open them, and the kernel needs
     /// `CONFIG_PROC_PAGE_MONITOR`.
     pub fn open(task: &Path, proc: &Path, page_size: u64) -> Result<Self> {
         let open = |path: &Path| {
@@ -92,11 +92,12 @@ impl Frames {
         })
     }
 
-    /// Calls `visit` with each page in this range of addresses that is in memory. Returns how
-    /// many pages are swapped out.
+    /// Calls `visit` with each page in this range of addresses that is in memory. Returns the
+    /// number of pages that are swapped out.
     ///
     /// # Errors
-    /// When the files cannot be read, or do not have the numbers of page frames.
+    /// Returns an error if a file cannot be read, or if the kernel hides the numbers of page
+    /// frames.
     pub fn walk(&self, range: Range<u64>, mut visit: impl FnMut(Page)) -> Result<u64> {
         let (first, last) = (range.start / self.page_size, range.end / self.page_size);
         let mut swapped = 0;
@@ -104,7 +105,7 @@ impl Frames {
         while next < last {
             let count = CHUNK.min(last - next);
             let entries = entries(&self.pagemap, next, count).context("cannot read pagemap")?;
-            // The task may have ended, or have no page tables there.
+            // There are no entries if the task has ended or has no page tables here.
             if entries.is_empty() {
                 break;
             }
@@ -120,7 +121,7 @@ impl Frames {
         Ok(swapped)
     }
 
-    /// Reads the flags of these pages, those of consecutive frames at once.
+    /// Calls `visit` with these pages. The flags of consecutive frames are read at once.
     fn visit(&self, entries: &[u64], visit: &mut impl FnMut(Page)) -> Result<()> {
         let pfn = |entry: u64| entry & PM_PFRAME;
         for run in entries.chunk_by(|a, b| pfn(*a) + 1 == pfn(*b)) {
@@ -134,7 +135,7 @@ impl Frames {
                 visit(Page {
                     pfn: pfn(*entry),
                     is_exclusive: entry & PM_MMAP_EXCLUSIVE != 0,
-                    // The file ends behind the last frame that has a struct page.
+                    // The file ends after the last frame that has a `struct page`.
                     flags: flags.get(index).copied().unwrap_or(KPF_NOPAGE),
                 });
             }
@@ -143,7 +144,7 @@ impl Frames {
     }
 }
 
-/// Reads `count` entries from number `first` on, fewer at the end of the file.
+/// Reads `count` entries, starting with number `first`. At the end of the file there are fewer.
 fn entries(file: &File, first: u64, count: u64) -> io::Result<Vec<u64>> {
     let mut bytes = vec![0; (count * ENTRY) as usize];
     let mut done = 0;

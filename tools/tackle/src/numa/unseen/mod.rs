@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa unseen`: memory of a task that has no NUMA hinting faults, by reason and node.
+//! Implements `tackle numa unseen`: prints the memory of a task that has no NUMA hinting faults,
+//! by reason and node.
 //!
-//! The command applies the kernel's conditions to what procfs shows of the task: of a VMA
-//! ([`vma`]) and of each page ([`frames`]). What procfs does not show is named ([`HIDDEN`]).
+//! The command checks the kernel's conditions with the data in procfs: those of each VMA ([`vma`])
+//! and those of each page ([`frames`]). [`HIDDEN`] lists the conditions that procfs does not show.
 
 pub mod frames;
 pub mod owner;
@@ -29,23 +30,23 @@ use owner::Owners;
 use reason::Reason;
 use vma::{vmas, Vma};
 
-/// What the kernel does not show to user space.
+/// Conditions that the kernel does not show to user space.
 pub const HIDDEN: [&str; 3] = [
     "pages pinned for DMA: they have no faults, and are among those of another row",
     "mappings of files whose memory has to be in a lower zone",
     "large folios mapped by several processes in parts: each page is judged by itself",
 ];
 
-/// Pages of a kind.
+/// The pages of one kind.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Pages {
-    /// VMAs that have such pages, or are of this kind without having any.
+    /// The number of VMAs that have such pages, or are of this kind but have no pages.
     pub vmas: u64,
-    /// Pages, all in all.
+    /// The number of all pages.
     pub pages: u64,
-    /// Pages by node.
+    /// The number of pages by node.
     pub nodes: ByNode,
-    /// Pages whose node is not known.
+    /// The number of pages whose node is not known.
     pub elsewhere: u64,
 }
 
@@ -62,35 +63,35 @@ impl Pages {
 /// The memory of a task.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Memory {
-    /// The task.
+    /// The thread ID.
     pub pid: u32,
-    /// Its process.
+    /// The process ID.
     pub tgid: u32,
-    /// Its name.
+    /// The name of the task.
     pub comm: String,
     /// The size of a page in bytes.
     pub page_size: u64,
-    /// Pages that can have faults.
+    /// The pages that can have faults.
     pub seen: Pages,
-    /// Pages that cannot, by reason.
+    /// The pages that cannot have faults, by reason.
     pub unseen: BTreeMap<Reason, Pages>,
-    /// Pages that are swapped out.
+    /// The number of pages that are swapped out.
     pub swapped: u64,
-    /// What keeps the kernel from scanning any memory of the task.
+    /// Reasons why the kernel scans no memory of the task at all.
     pub warnings: Vec<String>,
-    /// What user space cannot see.
+    /// The conditions in [`HIDDEN`].
     pub hidden: Vec<&'static str>,
 }
 
-/// Decides about the pages of one task.
+/// Decides whether the pages of a task can have faults.
 struct Judge {
     owners: Owners,
-    /// The node on which a process with one thread runs.
+    /// The node on which the task runs, if it is the only thread of its process.
     single_on: Option<u32>,
 }
 
 impl Judge {
-    /// Why a page of a VMA that is scanned has no faults, in the order of
+    /// Returns why a page of a scanned VMA has no faults, in the order of the checks in
     /// `folio_can_map_prot_numa()`.
     fn reason(&self, vma: &Vma, page: &Page, node: Option<u32>) -> Option<Reason> {
         match page {
@@ -110,7 +111,7 @@ impl Judge {
 /// Prints the memory of a task that has no faults.
 ///
 /// # Errors
-/// As [`memory`].
+/// Returns the errors of [`memory`].
 pub fn run(roots: &Roots, pid: u32, as_json: bool) -> Result<()> {
     let memory = memory(roots, pid)?;
     for line in &memory.warnings {
@@ -123,11 +124,11 @@ pub fn run(roots: &Roots, pid: u32, as_json: bool) -> Result<()> {
     Ok(())
 }
 
-/// Looks at all memory of a task.
+/// Classifies all memory of a task.
 ///
 /// # Errors
-/// When the kernel has no NUMA, there is no such task, it has no memory of its own, or the user
-/// is not root.
+/// Returns an error if the kernel has no NUMA, if there is no such task, if it has no memory of
+/// its own, or if the user is not root.
 pub fn memory(roots: &Roots, pid: u32) -> Result<Memory> {
     let nodes = nodes(roots)?;
     let status = process::task(roots, pid)?;
@@ -173,7 +174,7 @@ pub fn memory(roots: &Roots, pid: u32) -> Result<Memory> {
     Ok(memory)
 }
 
-/// The node of the CPU on which a task ran last.
+/// Returns the node of the CPU on which a task ran last.
 fn running_on(stat: &std::path::Path, nodes: &BTreeMap<u32, u32>) -> Option<u32> {
     let stat = Stat::from_file(stat).ok()?;
     let cpu = u32::try_from(stat.processor?).ok()?;
@@ -184,7 +185,7 @@ impl Memory {
     fn add(&mut self, vma: &Vma, judge: &Judge, frames: &Frames) -> Result<()> {
         let whole = vma.reason();
         if let Some(reason) = whole.filter(|_| !vma.is_raw() && vma.has_all_nodes()) {
-            // The kernel has counted the pages by node already.
+            // `numa_maps` has the pages by node already.
             let kind = self.unseen.entry(reason).or_default();
             kind.vmas += 1;
             let factor = ((vma.page_kb << 10) / self.page_size).max(1);
@@ -197,7 +198,7 @@ impl Memory {
         if let Some(reason) = whole {
             kinds.entry(Some(reason)).or_default();
         }
-        // A VMA without memory may be very large.
+        // A VMA without memory is skipped, since it may be very large.
         if vma.rss_kb > 0 || vma.is_raw() {
             let range = vma.range.clone();
             self.swapped += frames.walk(range, |page| {
@@ -222,7 +223,7 @@ impl Memory {
     }
 }
 
-/// The memory of a task as a table.
+/// Returns the memory of a task as a table.
 pub fn text(memory: &Memory) -> String {
     let kinds: Vec<_> = memory
         .unseen

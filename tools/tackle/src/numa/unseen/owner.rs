@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The node of a page frame.
+//! Finds the node of a page frame.
 //!
-//! Each node has links to its memory blocks in sysfs. A block at the border of two nodes has a
-//! link in both; there, and without memory hotplug, the frames of each zone in `/proc/zoneinfo`
-//! decide. Zones of two nodes can overlap. Then the node is not known.
+//! In sysfs each node has links to its memory blocks. A block at the border of two nodes has a
+//! link in both. For such a block, and without memory hotplug, the node is found by the ranges of
+//! the zones in `/proc/zoneinfo`. If zones of two nodes overlap, the node is not known.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -15,22 +15,22 @@ use crate::files;
 use crate::numa::nodes::{self, Numbers};
 use crate::roots::Roots;
 
-/// Knows the node of each page frame.
+/// The nodes of all page frames.
 #[derive(Debug, Default)]
 pub struct Owners {
-    /// Page frames in a memory block; 0 without memory hotplug.
+    /// The number of page frames in a memory block; 0 without memory hotplug.
     block: u64,
-    /// The nodes that have a link to the block.
+    /// The nodes that have a link to a block, by the block's number.
     blocks: BTreeMap<u64, Numbers>,
     /// The page frames of each zone, and its node.
     zones: Vec<(Range<u64>, u32)>,
 }
 
 impl Owners {
-    /// Reads them.
+    /// Reads the nodes of all page frames.
     ///
     /// # Errors
-    /// When sysfs or procfs cannot be read.
+    /// Returns an error if a file of sysfs or procfs cannot be read or is not valid.
     pub fn read(roots: &Roots, page_size: u64) -> Result<Self> {
         let size = roots.sys.join("devices/system/memory/block_size_bytes");
         let size = files::read(&size)?.unwrap_or_default();
@@ -59,7 +59,7 @@ impl Owners {
         })
     }
 
-    /// The node of a page frame; [`None`] when it is not known.
+    /// Returns the node of a page frame; [`None`] if it is not known.
     pub fn node(&self, pfn: u64) -> Option<u32> {
         let nodes = pfn
             .checked_div(self.block)
@@ -76,7 +76,7 @@ fn only(numbers: &Numbers) -> Option<u32> {
     numbers.first().copied().filter(|_| numbers.len() == 1)
 }
 
-/// The zones of `/proc/zoneinfo`. Those without pages have no frames.
+/// Parses the zones in `/proc/zoneinfo`. Zones without pages are left out.
 fn zones(text: &str) -> Vec<(Range<u64>, u32)> {
     let mut found = Vec::new();
     let (mut node, mut spanned) = (0, 0);

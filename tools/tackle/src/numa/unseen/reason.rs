@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why memory has no NUMA hinting faults.
+//! Defines the reasons why memory has no NUMA hinting faults.
 
 use serde::{Serialize, Serializer};
 
-/// A reason. Those of a whole VMA come first, then those of a page.
+/// A reason. Reasons for a whole VMA come first, then those for a page.
 ///
 /// C original: `task_numa_work()` in `kernel/sched/fair.c`, `folio_can_map_prot_numa()` in
 /// `mm/mempolicy.c`.
@@ -18,26 +18,26 @@ pub enum Reason {
     MixedMap,
     /// A memory policy without `MPOL_F_MOF`.
     Policy,
-    /// A file that is mapped only to be read.
+    /// A file that is mapped read-only.
     ReadOnlyFile,
     /// A VMA that may be neither read, written nor executed.
     Inaccessible,
     /// Memory of a device, or without a `struct page`.
     Device,
-    /// The page of zeros.
+    /// The zero page.
     Zero,
-    /// Merged by KSM.
+    /// A page that KSM has merged.
     Ksm,
-    /// Shared with other processes until one of them writes (copy on write).
+    /// A page that is shared with other processes until one of them writes to it (copy on write).
     CowShared,
-    /// Pages of files that are dirty.
+    /// A dirty page of a file.
     DirtyFile,
-    /// Local pages of a process with one thread.
+    /// A local page of a process with one thread.
     LocalSingle,
 }
 
 impl Reason {
-    /// A name for JSON.
+    /// Returns the name for JSON.
     pub fn name(self) -> &'static str {
         match self {
             Self::Hugetlb => "hugetlb",
@@ -55,7 +55,7 @@ impl Reason {
         }
     }
 
-    /// The reason in words.
+    /// Returns the reason as text.
     pub fn words(self) -> &'static str {
         match self {
             Self::Hugetlb => "hugetlb pages",

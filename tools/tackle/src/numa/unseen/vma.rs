@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The VMAs of a task, from `/proc/PID/smaps` and `/proc/PID/numa_maps`, and which of them the
-//! kernel does not scan.
+//! Reads the VMAs of a task from `/proc/PID/smaps` and `/proc/PID/numa_maps`, and finds those that
+//! the kernel does not scan.
 //!
 //! C original: `task_numa_work()` in `kernel/sched/fair.c`, `vma_migratable()` and
 //! `vma_policy_mof()` in `mm/mempolicy.c`.
@@ -17,15 +17,15 @@ use crate::numa::row::ByNode;
 /// A VMA.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Vma {
-    /// Its addresses.
+    /// The addresses.
     pub range: Range<u64>,
     /// Whether it maps a file.
     pub is_file: bool,
-    /// The two letters of each flag (`VmFlags`).
+    /// The flags, of two letters each (`VmFlags`).
     flags: Vec<String>,
-    /// What is in memory of it, in KiB, without huge pages of hugetlbfs.
+    /// The size of its memory in KiB, without huge pages of hugetlbfs.
     pub rss_kb: u64,
-    /// Its memory policy, as the kernel writes it.
+    /// Its memory policy, in the kernel's notation.
     pub policy: String,
     /// Its pages by node, in pages of `page_kb`.
     pub pages: ByNode,
@@ -38,7 +38,7 @@ impl Vma {
         self.flags.iter().any(|one| one == flag)
     }
 
-    /// Why the kernel does not scan it at all. [`None`] when it does.
+    /// Returns why the kernel does not scan the VMA; [`None`] if the kernel scans it.
     pub fn reason(&self) -> Option<Reason> {
         let is_accessible = ["rd", "wr", "ex"].iter().any(|flag| self.has(flag));
         match self {
@@ -52,38 +52,38 @@ impl Vma {
         }
     }
 
-    /// Whether its page frames are mapped without being counted as memory of the task.
+    /// Returns whether its page frames are mapped without being counted as memory of the task.
     pub fn is_raw(&self) -> bool {
         ["io", "pf", "mm"].iter().any(|flag| self.has(flag))
     }
 
-    /// Whether the kernel names the node of each page. It does not for reserved pages, such as
-    /// those of the vDSO (`can_gather_numa_stats()` in `fs/proc/task_mmu.c`).
+    /// Returns whether `numa_maps` has the node of each page. It does not have those of reserved
+    /// pages, such as the pages of the vDSO (`can_gather_numa_stats()` in `fs/proc/task_mmu.c`).
     pub fn has_all_nodes(&self) -> bool {
         self.page_kb * self.pages.values().sum::<u64>() >= self.rss_kb
     }
 
-    /// Whether a write to one of its pages makes a copy (`vma_is_cow_mapping()`).
+    /// Returns whether a write to one of its pages can cause a copy (`vma_is_cow_mapping()`).
     pub fn is_cow(&self) -> bool {
         self.has("mw") && !self.has("sh")
     }
 
-    /// Whether it is shared.
+    /// Returns whether it is a shared mapping.
     pub fn is_shared(&self) -> bool {
         self.has("sh")
     }
 }
 
-/// Whether a policy migrates pages on a fault (`MPOL_F_MOF`): the one that tasks have without
-/// having set any, and those that were set with `MPOL_F_NUMA_BALANCING`.
+/// Returns whether a policy migrates pages on a fault (`MPOL_F_MOF`). The default policy does, and
+/// so do policies that were set with `MPOL_F_NUMA_BALANCING`.
 fn migrates_on_fault(policy: &str) -> bool {
     policy.is_empty() || policy == "default" || policy.contains("balancing")
 }
 
-/// Reads all VMAs of a task.
+/// Parses all VMAs of a task.
 ///
 /// # Errors
-/// When the text is not that of `smaps`.
+/// Returns an error if `smaps` does not begin with a VMA.
 pub fn vmas(smaps: &str, numa_maps: &str) -> Result<Vec<Vma>> {
     let mut found: Vec<Vma> = Vec::new();
     for line in smaps.lines() {
@@ -113,7 +113,7 @@ pub fn vmas(smaps: &str, numa_maps: &str) -> Result<Vec<Vma>> {
     Ok(found)
 }
 
-/// Reads `7f00-8000 rw-p 00000000 fe:01 123   /bin/cat`.
+/// Parses `7f00-8000 rw-p 00000000 fe:01 123   /bin/cat`.
 fn heading(line: &str) -> Option<Vma> {
     let mut words = line.split_whitespace();
     let (start, end) = words.next()?.split_once('-')?;
@@ -133,11 +133,11 @@ fn kib(value: &str) -> u64 {
     number.and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
-/// Reads `7f00 prefer (many)=balancing:0-1 anon=3 N0=3 kernelpagesize_kB=4`.
+/// Parses `7f00 prefer (many)=balancing:0-1 anon=3 N0=3 kernelpagesize_kB=4`.
 fn numa_line(line: &str) -> Option<(u64, Vma)> {
     let (start, rest) = line.split_once(' ')?;
     let start = u64::from_str_radix(start, 16).ok()?;
-    // Two policies have a blank in their names.
+    // The names of two policies contain a blank.
     let skip = ["weighted interleave", "prefer (many)"]
         .into_iter()
         .find(|name| rest.starts_with(name))
