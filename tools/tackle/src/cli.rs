@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line.
+//! Defines the command line of `tackle`, and runs the command that it names.
 
 use std::io::{stdout, IsTerminal};
 use std::path::PathBuf;
@@ -161,10 +161,11 @@ fn seconds(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads an interval: fast enough for eyes, and slow enough for what is watched.
+/// Parses the interval between two readings. Shorter intervals than 0.1 s would load the machine,
+/// and no user could read the output.
 ///
 /// # Errors
-/// When it is no number of seconds from 0.1.
+/// Returns an error if `text` is no number of seconds, or is less than 0.1.
 pub fn interval(text: &str) -> Result<Duration, String> {
     let least = Duration::from_millis(100);
     let long_enough = seconds(text).ok().filter(|interval| *interval >= least);
@@ -172,10 +173,10 @@ pub fn interval(text: &str) -> Result<Duration, String> {
 }
 
 impl Cli {
-    /// Carries the command out.
+    /// Runs the command.
     ///
     /// # Errors
-    /// What the user got wrong, and what the kernel refused.
+    /// Returns an error if an argument is wrong, or if the kernel refuses an operation.
     pub fn run(self) -> Result<()> {
         let roots = Roots::default();
         match self.command {
@@ -215,7 +216,7 @@ impl PatchCommand {
 }
 
 impl Limits {
-    /// Does `work`, and says what it says.
+    /// Runs `work` on the live patches with these limits, and prints the text that it returns.
     fn change(
         &self,
         patches: &Patches<'_>,
@@ -241,7 +242,7 @@ impl Limits {
     }
 }
 
-/// Prints what is known of a live patch that is not loaded.
+/// Prints whether the kernel would accept a live patch that is not loaded.
 fn check_patch(roots: &Roots, patch: &str, as_json: bool) -> Result<()> {
     ensure!(
         geteuid().is_root(),
@@ -288,7 +289,7 @@ fn check_handlers(files: &[PathBuf]) -> Result<()> {
     Ok(())
 }
 
-/// A module's name as the kernel has it.
+/// Returns a module's name as the kernel shows it: with `_` in place of `-`.
 fn module_name(name: &str) -> String {
     name.replace('-', "_")
 }

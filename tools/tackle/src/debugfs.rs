@@ -10,27 +10,27 @@ use anyhow::{bail, Result};
 
 use crate::roots::Roots;
 
-/// What a module has in debugfs.
+/// The folder of a module in debugfs.
 #[derive(Clone, Copy, Debug)]
 pub struct Interface {
-    /// What it is for, such as `hooks`.
+    /// The purpose of the module for error messages, such as `hooks`.
     pub what: &'static str,
     /// The module's name.
     pub module: &'static str,
-    /// The folder, below the root of debugfs.
+    /// The path of the folder, relative to the root of debugfs.
     pub folder: &'static str,
 }
 
 impl Interface {
-    /// Returns the folder.
+    /// Returns the absolute path of the folder.
     ///
     /// # Errors
-    /// When debugfs is not mounted or only root may read it, or the module is not loaded: the
-    /// error has the command that changes this.
+    /// Returns an error if debugfs is not mounted, only root may read it, or the module is not
+    /// loaded. The text of the error names the command that solves the problem.
     pub fn open(&self, roots: &Roots) -> Result<PathBuf> {
         let debugfs = roots.debugfs();
         let is_mounted = match fs::read_dir(&debugfs) {
-            // The folder that debugfs is to be mounted on is empty.
+            // If debugfs is not mounted, its mount point is an empty folder.
             Ok(mut entries) => entries.next().is_some(),
             Err(error) if error.kind() == ErrorKind::PermissionDenied => {
                 bail!("only root may use {}", self.what);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's small text files.
+//! Reads and writes small text files of sysfs, procfs and debugfs.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
@@ -10,11 +10,11 @@ use std::str::FromStr;
 use anyhow::{anyhow, Context, Result};
 use nix::errno::Errno;
 
-/// Reads a file, without the white space at its end; [`None`] when what it is about has
-/// gone away.
+/// Returns the text of a file without white space at its end. Returns [`None`] if the file does
+/// not exist, or if the task or device behind it no longer exists.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// Returns an error if the file exists and cannot be read.
 pub fn read(path: &Path) -> Result<Option<String>> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text.trim_end().to_owned())),
@@ -23,10 +23,10 @@ pub fn read(path: &Path) -> Result<Option<String>> {
     }
 }
 
-/// Reads a file that holds one value; [`None`] as in [`read`].
+/// Returns the value in a file that holds one value; [`None`] as in [`read`].
 ///
 /// # Errors
-/// As [`read`], and when it holds something else.
+/// Returns the errors of [`read`], and an error if the text of the file is no such value.
 pub fn value<T: FromStr>(path: &Path) -> Result<Option<T>> {
     let Some(text) = read(path)? else {
         return Ok(None);
@@ -36,28 +36,28 @@ pub fn value<T: FromStr>(path: &Path) -> Result<Option<T>> {
     Ok(Some(value))
 }
 
-/// Reads a file that holds 0 or 1; [`None`] as in [`read`].
+/// Returns whether the number in a file is not 0; [`None`] as in [`read`].
 ///
 /// # Errors
-/// As [`value`].
+/// Returns the errors of [`value`].
 pub fn flag(path: &Path) -> Result<Option<bool>> {
     Ok(value::<u8>(path)?.map(|value| value != 0))
 }
 
-/// Writes to a file that is there, in one go.
+/// Writes to an existing file, normally with one `write()`.
 ///
 /// # Errors
-/// The kernel's answer.
+/// Returns the error of `open()` or `write()`.
 pub fn write(path: &Path, text: &str) -> io::Result<()> {
     // `fs::write` would ask to create the file, which debugfs refuses.
     let mut file = OpenOptions::new().write(true).open(path)?;
     file.write_all(text.as_bytes())
 }
 
-/// The names of what is in a folder, sorted; none when it has gone away.
+/// Returns the names of a folder's entries, sorted. They are empty if the folder does not exist.
 ///
 /// # Errors
-/// When it is there and cannot be read.
+/// Returns an error if the folder exists and cannot be read.
 pub fn names(path: &Path) -> Result<Vec<String>> {
     let entries = match fs::read_dir(path) {
         Err(error) if is_gone(&error) => return Ok(Vec::new()),
@@ -75,8 +75,8 @@ pub fn names(path: &Path) -> Result<Vec<String>> {
     Ok(names)
 }
 
-/// Whether this is how the kernel says that something has just gone: procfs of a task,
-/// sysfs of an object.
+/// Returns whether an error means that the object of a file no longer exists: `ESRCH` for a task
+/// in procfs, `ENODEV` for an object in sysfs, `ENOENT` for a file.
 fn is_gone(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(Errno::from_raw);
     error.kind() == ErrorKind::NotFound || matches!(code, Some(Errno::ESRCH | Errno::ENODEV))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command `tackle`, for users of the modules.
+//! Implements the command `tackle`, with which users control the modules of this project.
 //!
-//! `tackle patch` lists, enables and disables live patches: those of this project and all
-//! others, since it works on what the kernel's livepatch core shows in
-//! `/sys/kernel/livepatch`.
+//! `tackle patch` lists, enables and disables live patches. It reads and writes
+//! `/sys/kernel/livepatch`, so it works with all live patches, not only with those of this
+//! project.
 //! `tackle hook` places and reads the hooks of the module `tackle_hooks`, in
 //! `/sys/kernel/debug/tackle/hooks`, and checks what the handlers in a module call.
 //! `tackle qdisc` watches queueing disciplines, which it reads by netlink, and measures what
@@ -14,8 +14,8 @@
 //! `tackle fault` makes the calls of a module fail with the module `fault_inject`, by
 //! `/dev/tackle_fault`, and reports what the module does then.
 //!
-//! The files of the kernel are found through [`Roots`](roots::Roots), in whose place tests have
-//! a folder; its netlink messages through [`Netlink`](netlink::Netlink).
+//! All paths of kernel files come from [`Roots`](roots::Roots); tests replace it by a temporary
+//! folder. All netlink messages go through [`Netlink`](netlink::Netlink).
 
 #![forbid(unsafe_code)]
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! See the library's documentation. Exit status: 0 all well, 1 the command could not be
-//! carried out, 2 the command line is wrong.
+//! Runs the command `tackle`; see the library's documentation. The exit status is 0 if the command
+//! succeeded, 1 if it failed, and 2 if the command line is wrong.
 
 #![forbid(unsafe_code)]
 

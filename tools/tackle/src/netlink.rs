@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks the kernel questions by netlink, of the family `NETLINK_ROUTE`.
+//! Sends requests to the kernel by netlink (`NETLINK_ROUTE`), and collects the answers.
 //!
 //! Payloads are not decoded here. So a message that cannot be decoded, about a device that the
 //! caller ignores, does not fail the whole dump.
@@ -32,13 +32,13 @@ pub trait Transport {
     /// Sends a request.
     ///
     /// # Errors
-    /// The kernel's: `ENOBUFS` when it has no memory.
+    /// Returns the kernel's error, such as `ENOBUFS` if it has no memory for the request.
     fn send(&self, request: &[u8]) -> io::Result<()>;
 
     /// Waits for a datagram.
     ///
     /// # Errors
-    /// The kernel's: `ENOBUFS` when answers were lost.
+    /// Returns the kernel's error, such as `ENOBUFS` if datagrams were lost.
     fn receive(&self) -> io::Result<Vec<u8>>;
 }
 
@@ -62,27 +62,27 @@ impl Transport for Socket {
 pub struct Message {
     /// Its type, such as `RTM_NEWQDISC`.
     pub kind: u16,
-    /// What is behind `struct nlmsghdr`.
+    /// The data after `struct nlmsghdr`.
     pub payload: Vec<u8>,
 }
 
-/// A way to ask the kernel, in the network namespace in which it was opened.
+/// A netlink connection, in the network namespace in which it was opened.
 pub struct Netlink {
     transport: Box<dyn Transport>,
     sequence: Cell<u32>,
 }
 
 impl Netlink {
-    /// Opens a socket in the network namespace of the thread.
+    /// Opens a socket in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// When the kernel gives out no socket: `EMFILE` and `ENFILE` when there are too many
-    /// files, `ENOMEM`.
+    /// Returns `EMFILE` or `ENFILE` if too many files are open, and `ENOMEM` if the kernel has no
+    /// memory.
     pub fn open() -> Result<Self> {
         let open = || -> io::Result<Socket> {
             let mut socket = Socket::new(NETLINK_ROUTE)?;
             socket.bind_auto()?;
-            // From now on the kernel alone can send to it.
+            // From now on only the kernel can send to this socket.
             socket.connect(&SocketAddr::new(0, 0))?;
             Ok(socket)
         };
@@ -90,7 +90,7 @@ impl Netlink {
         Ok(Self::with(socket))
     }
 
-    /// Asks `transport` instead of the kernel.
+    /// Sends requests to `transport` instead of a kernel socket.
     pub fn with(transport: impl Transport + 'static) -> Self {
         Self {
             transport: Box::new(transport),
@@ -98,19 +98,20 @@ impl Netlink {
         }
     }
 
-    /// Asks for one thing.
+    /// Requests a single object.
     ///
     /// # Errors
-    /// When the socket fails or the answer is cut off. An error of the kernel's is an
-    /// [`Errno`].
+    /// Returns an error if the socket fails or an answer is truncated. If the kernel answers with
+    /// an error, it is an [`Errno`].
     pub fn get(&self, request: RouteNetlinkMessage) -> Result<Vec<Message>> {
         self.ask(request, 0)
     }
 
-    /// Asks for all things of a kind.
+    /// Requests all objects of one kind (`NLM_F_DUMP`).
     ///
     /// # Errors
-    /// As [`get`](Self::get), and when things changed during each of several dumps.
+    /// Returns the errors of [`get`](Self::get), and an error if objects changed during each of
+    /// several dumps.
     pub fn dump(&self, request: RouteNetlinkMessage) -> Result<Vec<Message>> {
         self.ask(request, NLM_F_DUMP)
     }
@@ -159,7 +160,7 @@ impl Answer {
         }
     }
 
-    /// Reads a datagram, which holds some messages.
+    /// Reads a datagram, which holds one or more messages.
     fn read(&mut self, datagram: &[u8]) -> Result<()> {
         let cut_off = "an answer of the kernel by netlink is cut off";
         if datagram.is_empty() {
@@ -180,7 +181,7 @@ impl Answer {
         Ok(())
     }
 
-    /// [`None`] if the message is cut off.
+    /// Handles one message. Returns [`None`] if the message is truncated.
     fn take(&mut self, message: &NetlinkBuffer<&[u8]>) -> Option<Result<()>> {
         self.is_interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
         let payload = message.payload();

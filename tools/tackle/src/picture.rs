@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of pictures, in SVG or PNG. What draws them makes SVG.
+//! Writes pictures to SVG or PNG files. Callers draw pictures as SVG text.
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -13,13 +13,13 @@ use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::{Options, Tree};
 use tempfile::NamedTempFile;
 
-/// Pixels of PNG for one of SVG, so that letters are sharp.
+/// The factor from SVG units to PNG pixels. It is above 1 so that letters are sharp.
 const SCALE: f32 = 2.0;
 
-/// A file to draw into.
+/// The file of a picture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Picture {
-    /// Where it is to be.
+    /// The path of the file.
     pub path: PathBuf,
     /// Its format.
     pub format: Format,
@@ -34,10 +34,10 @@ pub enum Format {
     Png,
 }
 
-/// Reads the name of a picture's file, which tells its format.
+/// Parses the name of a picture's file. The name's ending selects the format.
 ///
 /// # Errors
-/// When it ends in neither `.svg` nor `.png`.
+/// Returns an error if the name ends in neither `.svg` nor `.png`.
 pub fn picture(name: &str) -> Result<Picture, String> {
     let path = PathBuf::from(name);
     let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
@@ -50,18 +50,18 @@ pub fn picture(name: &str) -> Result<Picture, String> {
 }
 
 impl Picture {
-    /// Checks that the file can be written, and changes nothing.
+    /// Checks that the file can be written, and leaves it unchanged.
     ///
     /// # Errors
-    /// When no file can be made in its folder.
+    /// Returns an error if no file can be created in the picture's folder.
     pub fn check(&self) -> Result<()> {
         beside(&self.path).map(drop)
     }
 
-    /// Writes the picture. An older file is replaced as a whole.
+    /// Writes the picture. An existing file is replaced atomically.
     ///
     /// # Errors
-    /// When the file cannot be written. As [`encode`](Self::encode).
+    /// Returns an error if the file cannot be written, and the errors of [`encode`](Self::encode).
     pub fn write(&self, svg: String) -> Result<()> {
         let mut file = beside(&self.path)?;
         file.write_all(&self.encode(svg)?)?;
@@ -70,10 +70,10 @@ impl Picture {
         Ok(())
     }
 
-    /// Returns what is to be in the file.
+    /// Converts a picture from SVG to the format of the file.
     ///
     /// # Errors
-    /// When `svg` is no SVG.
+    /// Returns an error if the format is PNG and `svg` is no valid SVG.
     pub fn encode(&self, svg: String) -> Result<Vec<u8>> {
         match self.format {
             Format::Svg => Ok(svg.into_bytes()),
@@ -82,7 +82,7 @@ impl Picture {
     }
 }
 
-/// Makes a temporary file in the folder of `path`, which can be renamed to `path`.
+/// Creates a temporary file in the folder of `path`, so that it can be renamed to `path`.
 fn beside(path: &Path) -> Result<NamedTempFile> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,

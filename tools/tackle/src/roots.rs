@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The folders in which the command looks for the kernel's files.
+//! Implements the paths at which `tackle` looks for files of the kernel.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ impl Default for Roots {
 }
 
 impl Roots {
-    /// The folders of the machine whose root folder is `root`.
+    /// Returns the folders of a machine whose root folder is `root`.
     pub fn under(root: &Path) -> Self {
         Self {
             sys: root.join("sys"),
@@ -31,17 +31,17 @@ impl Roots {
         }
     }
 
-    /// The live patches.
+    /// Returns the folder of the live patches.
     pub fn livepatch(&self) -> PathBuf {
         self.sys.join("kernel/livepatch")
     }
 
-    /// The loaded module `name`.
+    /// Returns the folder of the loaded module `name`.
     pub fn module(&self, name: &str) -> PathBuf {
         self.sys.join("module").join(name)
     }
 
-    /// debugfs.
+    /// Returns the mount point of debugfs.
     pub fn debugfs(&self) -> PathBuf {
         self.sys.join("kernel/debug")
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tables, and what else goes to stdout.
+//! Prints lines, JSON and tables to stdout.
 
 use std::io::{stdout, Write};
 
@@ -11,11 +11,12 @@ use serde::Serialize;
 
 /// Prints a line.
 pub fn say(text: &str) {
-    // Unlike println!, which panics on a closed pipe (`... | head`).
+    // `println!` would panic on a closed pipe (`... | head`).
     let _ = writeln!(stdout(), "{text}");
 }
 
-/// Returns a name that somebody else has given, without characters that would change the terminal.
+/// Returns `name` with each control character replaced by `?`, since control characters could
+/// change the terminal. For names that do not come from the user of `tackle`.
 pub fn printable(name: &str) -> String {
     name.replace(char::is_control, "?")
 }
@@ -23,14 +24,14 @@ pub fn printable(name: &str) -> String {
 /// Prints a value as JSON.
 ///
 /// # Errors
-/// None that these values can have.
+/// Returns an error if the value cannot be serialized, which no value in this crate causes.
 pub fn json(value: &impl Serialize) -> Result<()> {
     say(&serde_json::to_string_pretty(value)?);
     Ok(())
 }
 
-/// Rows under a heading, two blanks between the columns; those in `numbers` stand to the
-/// right.
+/// Formats rows under a heading, with two blanks between the columns. The columns whose indices
+/// are in `numbers` are aligned to the right.
 pub fn table<const N: usize>(
     heading: [&str; N],
     numbers: &[usize],
@@ -41,7 +42,7 @@ pub fn table<const N: usize>(
     columns(heading, |index| numbers.contains(&index), rows)
 }
 
-/// The same with a number of columns that the program learns as it runs.
+/// Formats a table like [`table`], whose number of columns is known only at run time.
 pub fn columns(
     heading: Vec<String>,
     is_number: impl Fn(usize) -> bool,

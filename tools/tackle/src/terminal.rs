@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Pictures that change, on a terminal.
+//! Shows a full-screen view on a terminal, which is redrawn at an interval.
 
 use std::time::{Duration, Instant};
 
@@ -8,10 +8,11 @@ use anyhow::Result;
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyModifiers};
 use ratatui::Frame;
 
-/// Draws `what`, with what `next` makes of it each `interval`, until the user has seen enough.
+/// Draws `what`, and replaces it by the result of `next` after each `interval`. Returns when the
+/// user presses q, Escape or Ctrl-C.
 ///
 /// # Errors
-/// Those of `next`, and when the terminal cannot be used.
+/// Returns the errors of `next`, and an error if the terminal cannot be used.
 pub fn show<T>(
     interval: Duration,
     what: T,
@@ -21,10 +22,11 @@ pub fn show<T>(
     show_with_keys(interval, what, draw, next, |_, _| ())
 }
 
-/// The same, and `key` changes what is shown when the user presses one.
+/// Works like [`show`], and calls `key` for each key that the user presses. `key` can change what
+/// is shown.
 ///
 /// # Errors
-/// As [`show`].
+/// Returns the errors of [`show`].
 pub fn show_with_keys<T>(
     interval: Duration,
     mut what: T,
@@ -55,17 +57,17 @@ pub fn show_with_keys<T>(
 
 /// What ended the wait.
 enum Wait {
-    /// The time is over.
+    /// The interval is over.
     Over,
     /// The user wants to end the program.
     End,
     /// The user pressed a key.
     Key(KeyCode),
-    /// Something else that calls for a new picture, such as a new size.
+    /// Another event that requires a redraw, such as a new size of the terminal.
     Other,
 }
 
-/// Waits for the user until `end`.
+/// Waits for an event of the terminal until `end`.
 fn wait(end: Instant) -> Result<Wait> {
     if !event::poll(end.saturating_duration_since(Instant::now()))? {
         return Ok(Wait::Over);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names that nobody has.
+//! Formats the error for a name that does not exist.
 
 use anyhow::{anyhow, Error};
 
-/// The error that there is no `what` called `name`: it has the names that there are.
+/// Returns the error that no `what` is called `name`. Its text lists the existing `names`.
 pub fn unknown<'a>(what: &str, name: &str, names: impl Iterator<Item = &'a str>) -> Error {
     match names.collect::<Vec<_>>()[..] {
         [] => anyhow!("no {what} {name}: there is none"),
