@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle fault` on a machine of this test: a module with defects that the test chooses.
+//! Tests campaigns of `tackle fault` on a fake machine with a module whose defects the test
+//! selects.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -17,7 +18,7 @@ use tackle_cli::fault::report::Report;
 use tackle_cli::fault::state::State;
 use tackle_cli::fault::workload::Workload;
 
-/// What is wrong with an error path.
+/// A defect of an error path.
 #[derive(Clone, Copy, PartialEq)]
 enum Defect {
     None,
@@ -30,10 +31,10 @@ enum Defect {
     Sticky,
 }
 
-/// The calls of the operation `use`: the last is reached only when the second has failed.
+/// The calls of the operation `use`. The last one is reached only if the second one has failed.
 const CALLS: [u64; 4] = [1, 2, 3, 9];
 
-/// A machine on which the operation `use` calls the points above in order, and stops at the first
+/// A fake machine. Its operation `use` calls the points above in order, and stops at the first one
 /// that fails.
 struct Fake {
     defect: Defect,
@@ -42,7 +43,7 @@ struct Fake {
     armed: Option<u64>,
     failed: bool,
     hits: Vec<u64>,
-    /// What was reached since the beginning.
+    /// The points that were reached since the beginning.
     known: BTreeSet<u64>,
     log: Vec<String>,
     leaked: usize,
@@ -171,7 +172,7 @@ impl World for &mut Fake {
             }
             _ => end(127, "not found"),
         };
-        // Checks and inverses run without a fault.
+        // Checks and undo commands must run without a fault.
         assert!(
             command == "use" || armed.is_none(),
             "{command} with a fault"
@@ -219,7 +220,7 @@ impl World for &mut Fake {
     fn pause(&mut self, _: Duration) {}
 }
 
-/// Stops after so many looks.
+/// A watcher that stops the campaign when it is asked for the given number of times.
 struct Looks(RefCell<usize>);
 
 impl Watcher for Looks {
@@ -287,7 +288,7 @@ fn every_point_fails_once_and_those_that_appear_are_queued() {
         .map(|fault| u64::from_str_radix(&fault.point.id, 16).unwrap())
         .collect();
     assert_eq!(ids, CALLS);
-    // The last one is called only after the second has failed: alone it is not reached.
+    // The last one is called only after the second one has failed, so alone it is not reached.
     let injected: Vec<_> = faults.iter().map(|fault| fault.was_injected()).collect();
     assert_eq!(injected, [true, true, true, false]);
     assert!(faults.iter().all(|fault| fault.attempts.len() == 1));
@@ -305,7 +306,7 @@ fn each_kind_of_defect_is_found_at_its_point() {
         (Defect::Success, Kind::FalseSuccess),
         (Defect::Errno, Kind::WrongError),
     ] {
-        // The second fault is injected alone, the third one in a row with the next.
+        // The second fault is injected alone, and the third one in a row with the next one.
         for at in [2, 3] {
             let mut fake = Fake::new(defect, at);
             let (end, state) = run(&mut fake, &[], usize::MAX, None).unwrap();
@@ -316,7 +317,7 @@ fn each_kind_of_defect_is_found_at_its_point() {
     }
 }
 
-/// The machine is made anew whenever the campaign asks for it.
+/// Starts a new machine whenever the campaign asks for it.
 #[test]
 fn a_campaign_goes_on_after_the_machine_was_started_anew() {
     let defects = [
@@ -343,8 +344,9 @@ fn a_campaign_goes_on_after_the_machine_was_started_anew() {
                 (end, _) => assert!(matches!(end, End::Reset(_)), "{end:?}"),
             }
         };
-        // One for each of three injections, and the last; one for the row before. After a report
-        // that one fault alone has caused, the campaign goes on.
+        // Each of three injections needs a new machine, and the rest of the campaign needs one as
+        // well. If the fault is first injected in a row, one more is needed. After a report that a
+        // single fault has caused, the campaign continues without a new machine.
         let alone = if kind == Kind::Report { 1 } else { 4 };
         assert_eq!(starts, alone + usize::from(at == 3), "{kind:?}");
         assert_eq!(kinds(&state), [(at.to_string(), kind)]);
@@ -361,7 +363,7 @@ fn a_campaign_that_is_stopped_goes_on_where_it_was() {
     let events = journal::read(&path).unwrap();
     let (end, state) = run(&mut Fake::new(Defect::None, 0), &events, usize::MAX, None).unwrap();
     assert_eq!((end, state.count()), (End::Finished, (4, 4)));
-    // Not discovered again.
+    // The points are not discovered again.
     assert_eq!(state.operations[0].discoveries, 2);
 }
 

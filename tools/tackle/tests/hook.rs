@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks of a module that is a folder.
+//! Tests `tackle hook` with a fake module, whose files are in a folder.
 
 mod fake;
 
@@ -38,7 +38,7 @@ fn folder(fake: &Fake) -> PathBuf {
     fake.roots.debugfs().join("tackle/hooks")
 }
 
-/// A module with two hooks.
+/// Creates a fake module with two hooks.
 fn fake() -> Fake {
     let fake = Fake::new();
     let folder = folder(&fake);
@@ -114,12 +114,12 @@ fn clones_are_told_and_hooked() {
     assert_eq!(added.warning, None);
     let line = get(folder(&fake).join("add"));
     assert!(line.ends_with("both.isra.0 count name=b.isra.0"), "{line}");
-    // Without the function itself.
+    // This function has no symbol itself, so only its clone is hooked.
     let added = hooks.add(&request("show_signal count --clones")).unwrap();
     assert_eq!(added.names, ["show_signal.part.0_count"]);
 }
 
-/// Compiles a function that is inlined into four others, with debug information.
+/// Compiles a function that is inlined into four other functions, with debug information.
 fn compile(to: &PathBuf, options: &[&str]) {
     fs::create_dir_all(to.parent().unwrap()).unwrap();
     let source = to.with_extension("c");
@@ -168,7 +168,7 @@ fn a_warning_names_the_functions_into_which_it_is_inlined() {
         error(hooks.add(&request("a_b:gone count"))),
         "a_b:gone: no such function; the compiler has inlined it into four"
     );
-    // A file that is damaged is reported.
+    // A damaged file is reported.
     put(vmlinux, "no ELF");
     let text = error(hooks.add(&request("gone count")));
     assert!(text.contains("it may be inlined: "), "{text}");
@@ -342,12 +342,12 @@ fn rates_are_of_the_time_between_two_looks() {
     let seconds = (second[0].reading.at - first[0].reading.at).as_secs_f64();
     let calls = second[0].rate.unwrap() * seconds;
     assert!((calls - 100.0).abs() < 0.001, "{calls}");
-    // A new hook of the old name has counted less.
+    // A smaller count means that a new hook has the old name, so there is no rate.
     put(folder(&fake).join("vfs_read_count/calls"), "1\n");
     assert_eq!(rows(&hooks, &names, &second).unwrap()[0].rate, None);
 }
 
-/// A reader that goes away after some lines.
+/// A writer that fails after some lines.
 struct Head(usize, Vec<u8>);
 
 impl Write for Head {

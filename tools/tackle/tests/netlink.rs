@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests how `tackle` finds a device and its queues, with a kernel of netlink messages.
+//! Tests that `tackle` finds a device and its queues, with a fake kernel that sends netlink
+//! messages.
 
 mod fake;
 mod wire;
@@ -13,7 +14,8 @@ use tackle_cli::qdisc::sample::queue;
 use wire::queues::*;
 use wire::*;
 
-/// The error that a device has no queue of ours, when it has these, and then this answer.
+/// Returns the error for a device that has only queues of `kinds`. `link` is the kernel's answer
+/// to the next request.
 fn without(kinds: &[&str], link: Vec<Message>) -> String {
     let qdisc = |kind: &&str| {
         let (device, parent) = (OURS, ROOT);
@@ -104,7 +106,7 @@ fn an_interrupted_dump_is_repeated() {
         .answer(interrupted(first.clone(), end))
         .answer(last);
     assert_eq!(device(&wire).queues().unwrap()[0].bytes, 2);
-    // But not for ever.
+    // After 20 repetitions it is an error.
     let mut wire = self::wire();
     for _ in 0..20 {
         wire = wire.answer(interrupted(first.clone(), 0));
@@ -150,7 +152,7 @@ fn an_answer_that_is_cut_off_is_an_error() {
 fn a_message_of_any_length_is_read() {
     let (_, _, whole) = &tree(1_000, [10, 20, 3])[2];
     for length in 0..=whole.len() {
-        // What is cut off is not there; what is there is right.
+        // Fields that are cut off are missing, and all other fields are correct.
         if let Some((index, queue)) = queue(&whole[..length]) {
             assert_eq!((index, &queue.kind[..]), (OURS, "rcodel"));
             assert!([0, 1_000].contains(&queue.bytes));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NUMA balancing of a machine that is a folder.
+//! Tests `tackle numa` on a fake machine, whose files are in a folder.
 
 mod fake;
 mod machine;
@@ -78,7 +78,7 @@ fn nodes_have_a_column_each() {
         lines[1..3],
         [["pages", "10", "5", "15"], ["local", "0", "1", "1"]]
     );
-    // The longest time is no sum.
+    // The total of a maximum is the maximum, and no sum.
     assert_eq!(lines[3], ["stall_max_ns", "7", "9", "9"]);
     assert_eq!(
         table(&machine, "stat --process"),
@@ -102,7 +102,7 @@ fn groups_processes_and_cgroups_have_their_names() {
     let text = table(&machine, "stat --cgroup");
     let lines = words(&text);
     assert_eq!(lines[1][..3], [&id.to_string(), "/system.slice", "3"]);
-    // It was removed.
+    // This cgroup was removed, so it has no path.
     assert_eq!(lines[2][..3], ["1", "-", "4"]);
     assert_eq!(
         words(&table(&machine, "stat --cgroup system"))[1..].len(),

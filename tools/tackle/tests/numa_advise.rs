@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests `tackle numa advise`, on a machine that is a folder.
+//! Tests `tackle numa advise` on a fake machine, whose files are in a folder.
 
 mod fake;
 mod machine;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Memory and interrupts of a machine that is a folder.
+//! Tests `tackle numa unseen` and `tackle numa interrupts` on a fake machine, whose files are in a
+//! folder.
 
 mod fake;
 mod machine;
@@ -24,7 +25,7 @@ const SWAPBACKED: u64 = 1 << 14;
 const KSM: u64 = 1 << 21;
 const ZERO: u64 = 1 << 24;
 
-/// The anonymous memory, a private file, a read-only file, hugetlb, and a reserved range.
+/// Anonymous memory, a private file, a read-only file, hugetlb pages, and a reserved range.
 const SMAPS: &str = "\
 00010000-00020000 rw-p 00000000 00:00 0
 Rss:                  64 kB
@@ -54,7 +55,7 @@ const NUMA_MAPS: &str = "\
 fn write(path: PathBuf, place: u64, value: u64) {
     let file = File::options()
         .create(true)
-        // Other entries stay.
+        // The other entries must stay.
         .truncate(false)
         .write(true)
         .open(path)
@@ -62,7 +63,7 @@ fn write(path: PathBuf, place: u64, value: u64) {
     file.write_all_at(&value.to_ne_bytes(), place * 8).unwrap();
 }
 
-/// A machine of two nodes with 32768 frames each, and the task 7, which runs on node 1.
+/// Creates a machine with two nodes of 32768 frames each, and the task 7, which runs on node 1.
 fn machine(threads: u32) -> Machine {
     let machine = Machine::new(2);
     machine.task(7, 7, "0-7");
@@ -81,7 +82,7 @@ fn machine(threads: u32) -> Machine {
     }
     put(machine.proc("7/smaps"), SMAPS);
     put(machine.proc("7/numa_maps"), NUMA_MAPS);
-    // Fields 7 to 38 are zeros; the CPU is the 39th.
+    // Fields 7 to 38 are zeros. Field 39 is the CPU.
     let stat = format!(
         "7 (cat) S 1 7 7 {}4 0 0 0 0 0 0 0 0 0 0 0 0 0\n",
         "0 ".repeat(32)
@@ -104,7 +105,7 @@ fn machine(threads: u32) -> Machine {
     for (page, (entry, pfn, flags)) in (0x20..).zip([
         (PRESENT | EXCLUSIVE, 200, DIRTY),
         (PRESENT | EXCLUSIVE, 201, 0),
-        // Behind the last frame that has a struct page.
+        // This frame comes after the last frame that has a `struct page`.
         (PRESENT | EXCLUSIVE, 1 << 30, 0),
         (0, 0, 0),
     ]) {
@@ -116,7 +117,7 @@ fn machine(threads: u32) -> Machine {
     machine
 }
 
-/// A reason, its pages, and these by node.
+/// A reason, the number of its pages, and the pages by node.
 type Kind = (Reason, u64, Vec<(u32, u64)>);
 
 fn pages(machine: &Machine) -> Vec<Kind> {
@@ -239,7 +240,8 @@ fn interrupts_have_the_nodes_of_both_ends() {
         first.by_node.clone().into_iter().collect::<Vec<_>>(),
         [(0, 10), (1, 10)]
     );
-    // The firmware does not say where the second device is; the third is on no PCI bus.
+    // The firmware does not specify the node of the second device. The third device is not a PCI
+    // device.
     let remote: Vec<_> = all.iter().map(|one| one.remote).collect();
     assert_eq!(remote, [Some(true), None, None]);
     assert_eq!((all[1].node, all[2].device.clone()), (None, None));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle numa top` on a machine that is a folder.
+//! Tests `tackle numa top` on a fake machine, whose files are in a folder.
 
 mod fake;
 mod machine;
@@ -38,7 +38,7 @@ fn top_shows_what_happened_since() {
                                 local=2 mem=0:2\n",
     );
     let second = top.next(&first).unwrap();
-    // Only the task that had faults.
+    // Only the task with new faults is shown.
     assert_eq!(second.tasks.len(), 1);
     let line = &second.tasks[0];
     let seconds = second.sample.since(&first.sample).unwrap().as_secs_f64();
@@ -97,7 +97,7 @@ fn top_prints_plain_tables() {
     request.batch(&top, &mut out).unwrap();
     let text = String::from_utf8(out).unwrap();
     assert_eq!(text.matches("FROM CPUS OF").count(), 2, "{text}");
-    // Nothing happened between the readings.
+    // No counter has changed between the readings.
     assert_eq!(text.matches("no task has had").count(), 2, "{text}");
     let first = top.first(&request).unwrap();
     let text = screen::plain(&first.tasks, &first.nodes);

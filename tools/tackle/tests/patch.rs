@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live patches of a kernel that is a folder.
+//! Tests `tackle patch` with a fake kernel, whose files are in a folder.
 
 mod fake;
 mod kernel;
@@ -46,7 +46,7 @@ fn patches_are_listed_in_their_order() {
         words[2],
         ["a", "no", "yes", "no", "mod", "(not", "patched)", "go"]
     );
-    // The second object of the same patch, below the first.
+    // This row is the second object of the same patch.
     assert_eq!(words[3], ["vmlinux", "do_it", "do_more,2"]);
     let json = serde_json::to_value(&all[1]).unwrap();
     assert_eq!(json["objects"][0]["functions"][0]["name"], "go");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program from the outside, as far as it needs no kernel of its own.
+//! Runs the program `tackle` and tests what does not need a kernel with the modules.
 
 use std::process::{Command, Output};
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests the numbers, lines and pictures that `tackle qdisc watch` makes of netlink messages.
+//! Tests the statistics and the output of `tackle qdisc watch` for given netlink messages.
 
 mod wire;
 
@@ -72,7 +72,7 @@ fn rfq_codel_has_reasons_of_its_own() {
     assert_eq!(queue.details.sojourn, None);
 }
 
-/// Two looks, 2 s apart.
+/// Returns the second of two readings, which was taken 2 s after the first.
 fn looks() -> Vec<Row> {
     let first = rows(queues(1_000, [10, 0, 3]), &[], None);
     let second = queues(251_000, [10, 100, 23]);
@@ -115,7 +115,7 @@ fn the_next_look_has_what_came_since() {
         marks: 0.0,
     };
     assert_eq!(row.rates, Some(expected));
-    // The 100 new ones alone, spread over their bucket.
+    // These are the percentiles of only the 100 new packets, spread over their bucket.
     let delay = row.delay.unwrap();
     let expected = [
         (delay.p50, 4718.0),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A folder in the place of the kernel.
+//! Implements a fake kernel for tests: a folder with files of sysfs and procfs.
 
 #![allow(dead_code)] // Each test is a crate; not all of them need all of it.
 
@@ -11,7 +11,7 @@ use anyhow::Result;
 use tackle_cli::roots::Roots;
 use tempfile::TempDir;
 
-/// sysfs and procfs of files that the test writes.
+/// A temporary folder with files of sysfs and procfs, which the test writes.
 pub struct Fake {
     _dir: TempDir,
     pub roots: Roots,
@@ -27,18 +27,18 @@ impl Fake {
     }
 }
 
-/// Writes a file, and the folders for it.
+/// Writes a file, and creates its folders.
 pub fn put(path: PathBuf, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
-/// What is in a file.
+/// Returns the text of a file.
 pub fn get(path: impl AsRef<Path>) -> String {
     fs::read_to_string(path).unwrap().trim().to_owned()
 }
 
-/// The text of the error, which is one line.
+/// Returns the text of the error, and checks that it is one line.
 pub fn error<T>(outcome: Result<T>) -> String {
     let error = format!("{:#}", outcome.err().unwrap());
     assert!(!error.contains('\n'), "{error}");

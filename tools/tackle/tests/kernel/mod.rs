@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A kernel that is a folder. It changes the files when its watcher is called.
+//! Implements a fake kernel with live patches: a folder with files of sysfs and procfs. A
+//! transition ends after a given number of progress reports.
 
 use std::cell::RefCell;
 use std::fs;
@@ -17,10 +18,11 @@ use tackle_cli::patch::{Patch, Patches};
 
 use crate::fake::{put, Fake};
 
-/// The patch that it can load.
+/// The patch that the fake kernel can load.
 pub const NAME: &str = "livepatch_a";
 
-/// A kernel that does not end a transition before so many looks; 0: never.
+/// A fake kernel. `looks` has the progress reports after which a transition ends, for disabling
+/// and enabling; with 0 it never ends.
 pub struct Kernel {
     pub fake: Fake,
     looks: [usize; 2],
@@ -28,7 +30,7 @@ pub struct Kernel {
 }
 
 impl Kernel {
-    /// One whose transitions end at the second look.
+    /// Returns a kernel whose transitions end at the second progress report.
     pub fn new() -> Self {
         let fake = Fake::new();
         fs::create_dir_all(fake.roots.livepatch()).unwrap();
@@ -39,7 +41,7 @@ impl Kernel {
         }
     }
 
-    /// How many looks the ways out of and into force take.
+    /// Sets the numbers of progress reports for disabling and enabling.
     pub fn looks(mut self, out: usize, into: usize) -> Self {
         self.looks = [out, into];
         self

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A machine with NUMA nodes, and the modules `numa_stat` and `numa_control`, that are folders.
+//! Implements a fake machine with NUMA nodes and the modules `numa_stat` and `numa_control`. All
+//! their files are in a folder.
 
 #![allow(dead_code)] // Each test is a crate; not all of them need all of it.
 
@@ -12,7 +13,7 @@ use tackle_cli::numa::NumaCommand;
 
 use crate::fake::{get, put, Fake};
 
-/// Rows of tasks, one with a key that the command does not know.
+/// Rows of tasks. One has a key that the command does not know.
 pub const TASKS: &str = "\
 pid=7 tgid=7 comm=a\\040b faults=10 pages=12 local=3 shared=4 migrated=6 stall_ns=1500 group=5 \
 cgroup=1 preferred=1 mem=0:3,1:9 cpu=1:12 news=3 moved=1>0:6
@@ -20,7 +21,7 @@ pid=9 tgid=8 comm=dd faults=2 pages=2 local=2 preferred=0 mem=0:2 cpu=0:2
 pid=others tgid=0 comm=- faults=1 pages=1
 ";
 
-/// The words of each line.
+/// Returns the words of each line.
 pub fn words(text: &str) -> Vec<Vec<&str>> {
     let lines = text.lines().map(|line| line.split_whitespace().collect());
     lines.collect()
@@ -33,13 +34,13 @@ struct Words {
     command: NumaCommand,
 }
 
-/// The command of these words.
+/// Parses a command line of `tackle numa`.
 pub fn command(words: &str) -> NumaCommand {
     let words = std::iter::once("numa").chain(words.split_whitespace());
     Words::try_parse_from(words).unwrap().command
 }
 
-/// Whether these words are a command.
+/// Returns whether a command line of `tackle numa` is valid.
 pub fn is_command(words: &str) -> bool {
     let words = std::iter::once("numa").chain(words.split_whitespace());
     Words::try_parse_from(words).is_ok()
@@ -51,7 +52,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// With nodes that are 20 from each other.
+    /// Creates a machine without modules. The distance between two nodes is 20.
     pub fn new(nodes: u32) -> Self {
         let fake = Fake::new();
         let machine = Self { fake };
@@ -80,7 +81,7 @@ impl Machine {
         machine
     }
 
-    /// With both modules. `rows` are of the file `tasks`.
+    /// Creates a machine with both modules. `rows` is the text of the file `tasks`.
     pub fn with_modules(nodes: u32, rows: &str) -> Self {
         let machine = Self::new(nodes);
         for file in ["processes", "groups", "cgroups", "nodes"] {
@@ -113,7 +114,7 @@ impl Machine {
         self.sys("kernel/debug/tackle/numa_control").join(file)
     }
 
-    /// A task of a process that may run on these CPUs.
+    /// Adds a task of the process `tgid` that may run on `cpus`.
     pub fn task(&self, pid: u32, tgid: u32, cpus: &str) {
         let status = format!(
             "Name:\tcat\nTgid:\t{tgid}\nThreads:\t1\nCpus_allowed_list:\t{cpus}\n\
@@ -126,7 +127,7 @@ impl Machine {
         command(words).run(&self.fake.roots)
     }
 
-    /// What was written to the files of `numa_control`.
+    /// Returns the text that was written to the files `switch` and `prefer` of `numa_control`.
     pub fn written(&self) -> [String; 2] {
         ["switch", "prefer"].map(|file| get(self.control(file)))
     }

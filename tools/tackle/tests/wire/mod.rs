@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Stands in for the kernel at the other end of a netlink socket.
+//! Implements a fake kernel at the other end of a netlink socket.
 
 #![allow(dead_code)] // Each test is a crate; not all of them need all of it.
 
@@ -24,7 +24,7 @@ const NLMSG_DONE: u16 = 3;
 /// A message of an answer: its type, its flags and its payload.
 pub type Message = (u16, u16, Vec<u8>);
 
-/// Answers for each request in turn, and the requests that came.
+/// The answers to the next requests, and the requests that were sent.
 #[derive(Clone, Default)]
 pub struct Wire(Rc<RefCell<State>>);
 
@@ -35,7 +35,7 @@ struct State {
     requests: Vec<Vec<u8>>,
 }
 
-/// A datagram: of messages, to which the number of the request is added, or of bytes.
+/// A datagram: messages, which get the sequence number of the request, or bytes.
 #[derive(Clone)]
 pub enum Datagram {
     Messages(Vec<Message>),
@@ -43,7 +43,7 @@ pub enum Datagram {
 }
 
 impl Wire {
-    /// Answers the next request with these messages, each in a datagram of its own.
+    /// Adds an answer to the next request. Each message has a datagram of its own.
     pub fn answer(self, messages: impl IntoIterator<Item = Message>) -> Self {
         let one = |message| Datagram::Messages(vec![message]);
         self.datagrams(messages.into_iter().map(one))
@@ -59,7 +59,7 @@ impl Wire {
         Netlink::with(self.clone())
     }
 
-    /// Type, flags and payload of each request that came.
+    /// Returns type, flags and payload of each request.
     pub fn requests(&self) -> Vec<Message> {
         let half = |bytes: &[u8], at| u16::from_ne_bytes([bytes[at], bytes[at + 1]]);
         let request = |bytes: &Vec<u8>| (half(bytes, 4), half(bytes, 6), bytes[16..].to_vec());
@@ -91,7 +91,7 @@ impl Transport for Wire {
     }
 }
 
-/// A message as the kernel sends it.
+/// Returns a message in the kernel's format.
 pub fn emit((kind, flags, payload): &Message, sequence: &[u8]) -> Vec<u8> {
     let length = u32::try_from(16 + payload.len()).unwrap();
     let mut bytes = length.to_ne_bytes().to_vec();
@@ -104,19 +104,19 @@ pub fn emit((kind, flags, payload): &Message, sequence: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// The end of a dump.
+/// Returns the message that ends a dump.
 pub fn done() -> Message {
     (NLMSG_DONE, NLM_F_MULTIPART, vec![0; 4])
 }
 
-/// The kernel's refusal.
+/// Returns the message of an error.
 pub fn refusal(errno: i32) -> Message {
     let header = [0; 16];
     let payload = [&(-errno).to_ne_bytes()[..], &header].concat();
     (NLMSG_ERROR, 0, payload)
 }
 
-/// An attribute, padded.
+/// Returns an attribute with its padding.
 pub fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
     let attribute = DefaultNla::new(kind, payload.to_vec());
     let mut bytes = vec![0; attribute.buffer_len()];
@@ -124,19 +124,19 @@ pub fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Members of 32 bits.
+/// Returns the bytes of 32-bit members.
 pub fn words(words: &[u32]) -> Vec<u8> {
     words.iter().flat_map(|word| word.to_ne_bytes()).collect()
 }
 
-/// A device, with `IFF_UP` or without.
+/// Returns the message of a device, with `IFF_UP` or without it.
 pub fn link(index: u32, name: &str, up: bool) -> Message {
     let header = words(&[0, index, up.into(), 0]);
     let name = attribute(3, format!("{name}\0").as_bytes());
     (RTM_NEWLINK, NLM_F_MULTIPART, [header, name].concat())
 }
 
-/// The same, as the answer to a question about one device.
+/// Returns the same message as an answer to the request for one device.
 pub fn one(link: Message) -> Vec<Message> {
     vec![(link.0, 0, link.2)]
 }

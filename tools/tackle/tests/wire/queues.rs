@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages about queues, as the kernel sends them.
+//! Creates messages about queues in the kernel's format.
 
 use netlink_packet_core::NLM_F_MULTIPART;
 use tackle_cli::qdisc::device::Device;
@@ -10,18 +10,19 @@ use super::{attribute, done, link, one, words, Message, Wire, RTM_NEWQDISC};
 
 pub const ROOT: u32 = u32::MAX;
 
-/// The index of our device, and of another one.
+/// The index of the device under test. `OTHER` is another device.
 pub const OURS: u32 = 7;
 pub const OTHER: u32 = 8;
 
-/// The statistics of `rcodel`: these packets dropped above the target, and these in the
-/// buckets of the shortest times and of 4 ms.
+/// Returns the statistics of `rcodel` with `drops` packets dropped above the target, `short`
+/// packets in the bucket of the shortest times, and `long` packets in the bucket of 4 ms.
 fn rcodel([short, long, drops]: [u64; 3]) -> Vec<u8> {
     let target = u32::try_from(drops).unwrap();
     let mut bytes = words(&[1514, 8, 7, 7250, 0u32.wrapping_sub(12), 0, 3, 0, 1]);
     bytes.extend(attribute(2, &words(&[target])));
     bytes.extend(attribute(3, &words(&[0])));
-    // The first bucket that has packets, 0 us, and all up to the one that begins at 4 ms.
+    // The first word is the index of the first bucket, which is that of 0 us. The counts of all
+    // buckets up to that of 4 ms follow.
     let mut histogram = vec![0; LONG + 2];
     histogram[1] = short;
     histogram[LONG + 1] = long;
@@ -30,10 +31,10 @@ fn rcodel([short, long, drops]: [u64; 3]) -> Vec<u8> {
     bytes
 }
 
-/// The number of the bucket from 4.194 ms (4096 units of CoDel's clock) to 5.242 ms.
+/// The index of the bucket from 4.194 ms (4096 units of CoDel's clock) to 5.242 ms.
 const LONG: usize = 44;
 
-/// A tree of queues on our device, and one on another.
+/// Returns a dump with a tree of queues on the device under test, and a queue on the other device.
 pub fn tree(sent: u64, counts: [u64; 3]) -> Vec<Message> {
     let drops = u32::try_from(counts[2]).unwrap();
     let all = [
@@ -76,7 +77,7 @@ pub fn tree(sent: u64, counts: [u64; 3]) -> Vec<Message> {
     ];
     let mut messages = Vec::new();
     for qdisc in all {
-        // Those without a device are on ours.
+        // Queues without a device belong to the device under test.
         let device = qdisc.device.max(OURS);
         messages.push(Qdisc { device, ..qdisc }.message());
     }
@@ -84,7 +85,7 @@ pub fn tree(sent: u64, counts: [u64; 3]) -> Vec<Message> {
     messages
 }
 
-/// A kernel that has our device.
+/// Returns a fake kernel that has the device under test.
 pub fn wire() -> Wire {
     Wire::default().answer(one(link(OURS, "eth0", true)))
 }
@@ -98,7 +99,7 @@ pub fn queues(sent: u64, counts: [u64; 3]) -> Vec<Queue> {
     device(&wire).queues().unwrap()
 }
 
-/// What a queueing discipline is, and its counters.
+/// A queueing discipline and its counters.
 #[derive(Clone, Default)]
 pub struct Qdisc<'a> {
     pub device: u32,
@@ -107,10 +108,10 @@ pub struct Qdisc<'a> {
     pub parent: u32,
     pub bytes: u64,
     pub packets: u32,
-    /// qlen, backlog, drops, requeues, overlimits.
+    /// The members `qlen`, `backlog`, `drops`, `requeues` and `overlimits`.
     pub queue: [u32; 5],
     pub xstats: Vec<u8>,
-    /// More attributes, within the statistics.
+    /// More attributes within the statistics.
     pub more: Vec<u8>,
 }
 
@@ -126,7 +127,7 @@ impl Qdisc<'_> {
         }
         stats.extend(&self.more);
         let kind = attribute(1, format!("{}\0", self.kind).as_bytes());
-        // Options that are no attributes, as some kinds have them.
+        // These options are no attributes. Some qdiscs have such options.
         let options = attribute(2, &[1, 0, 2]);
         let stats = attribute(7 | 0x8000, &stats);
         let payload = [header, kind, options, stats].concat();
