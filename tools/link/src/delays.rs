@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Delays, and how they are spread.
+//! Implements a list of delays with percentiles.
 
 use serde::Serialize;
 
@@ -10,18 +10,18 @@ use serde::Serialize;
 pub struct Delays(Vec<f64>);
 
 impl Delays {
-    /// How many there are.
+    /// Returns the number of delays.
     pub fn count(&self) -> usize {
         self.0.len()
     }
 
-    /// Each of them, from the shortest on.
+    /// Returns the delays, sorted in ascending order.
     pub fn sorted(&self) -> &[f64] {
         &self.0
     }
 
-    /// The delay that `percent` of the packets did not exceed, by nearest rank; 0 gives the
-    /// shortest. NaN without packets.
+    /// Returns the delay that `percent` of the packets did not exceed, by nearest rank. 0 gives
+    /// the shortest delay. Returns NaN without packets.
     pub fn percentile(&self, percent: u32) -> f64 {
         let rank = (self.0.len() * percent as usize).div_ceil(100).max(1);
         self.0.get(rank - 1).copied().unwrap_or(f64::NAN)

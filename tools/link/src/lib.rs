@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a slow link, loads it, and measures the delay of packets behind that load.
+//! Creates a slow link, loads it, and measures the delay of packets under that load.
 //!
 //! ```text
 //!   client ---- c0|r0 router r1|s0 ---- server
@@ -9,12 +9,12 @@
 //!        queue under test
 //! ```
 //!
-//! The three are network namespaces without names. The kernel removes them with the [`Link`],
-//! or with the process, however that ends. TCP flows fill the queue. A thin flow of UDP
-//! packets, which the server sends back, measures the delay that the queue adds.
+//! Client, router and server are network namespaces without names. The kernel removes them with
+//! the [`Link`], or when the process ends for any reason. TCP flows fill the queue. A thin flow of
+//! UDP packets, which the server sends back, measures the delay that the queue adds.
 //!
-//! The delay is on the way back alone. TCP counts the packets that a `netem` of the same host
-//! holds as still in the device, and would send less.
+//! Only the way back has a delay, since TCP regards packets in a `netem` of the same host as still
+//! in the device, and would send less.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

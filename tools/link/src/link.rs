@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The network namespaces of a link, the devices between them, and their qdiscs.
+//! Implements a link: network namespaces, the devices between them, and their qdiscs.
 
 use std::time::Duration;
 
@@ -12,21 +12,22 @@ use crate::space::Space;
 /// Address of the server.
 pub(crate) const SERVER: &str = "10.79.2.2";
 
-/// Packets that are on their way in the longest of cases: `netem` drops what is more.
+/// The packet limit of `netem`, which drops further packets. It exceeds the number of packets in
+/// flight at the highest rate and round-trip time.
 const IN_FLIGHT: u32 = 100_000;
 
-/// What a link is like, and how it is loaded.
+/// The properties of a link and of its load.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plan {
     /// Rate of the link, in kbit/s.
     pub kbit: u32,
-    /// The round trip without a queue.
+    /// The round-trip time without a queue.
     pub rtt: Duration,
-    /// TCP flows.
+    /// The number of TCP flows.
     pub flows: u32,
-    /// How long they send before it counts.
+    /// How long the flows send before the measurement begins.
     pub warm_up: Duration,
-    /// How long is measured.
+    /// The duration of the measurement.
     pub time: Duration,
 }
 
@@ -40,10 +41,11 @@ pub struct Link {
 }
 
 impl Link {
-    /// Makes one. Only root may.
+    /// Creates a link. Only root may do so.
     ///
     /// # Errors
-    /// When `ip` or `tc` is not there, or the kernel lacks what they ask for.
+    /// Returns an error if `ip` or `tc` is not installed, or if the kernel lacks a required
+    /// feature.
     pub fn new(plan: Plan) -> Result<Self> {
         let link = Self {
             client: Space::new()?,
@@ -72,7 +74,7 @@ impl Link {
         router.batch("ip", &lines)?;
         router.set("/proc/sys/net/ipv4/ip_forward", "1")?;
         let mut lines = up("c0", "10.79.1.2").to_vec();
-        // A slow link's packets are single ones, not tens in one.
+        // A slow link transmits single packets, not dozens of packets in one buffer.
         lines.push("link set c0 gso_max_segs 1".into());
         lines.push("route add default via 10.79.1.1".into());
         client.batch("ip", &lines)?;
@@ -96,20 +98,20 @@ impl Link {
         )
     }
 
-    /// Puts a queue such as `pfifo limit 1000` before the link, loads it and measures.
+    /// Attaches a queue such as `pfifo limit 1000` to the link, loads the link and measures.
     ///
     /// # Errors
-    /// When the kernel does not know the queue, or nothing gets through.
+    /// Returns an error if the kernel does not know the queue, or if no packet arrives.
     pub fn measure(&self, queue: &str) -> Result<Measured> {
         let (measured, ()) = self.measure_and(queue, || Ok(()))?;
         Ok(measured)
     }
 
-    /// Does what [`measure`](Self::measure) does, and calls `look` in the router's namespace
-    /// before the queue is removed: it has the handle `10:` on the device `r1`, below `1:1`.
+    /// Works like [`measure`](Self::measure), and calls `look` in the router's namespace before
+    /// the queue is removed. The queue has the handle `10:` on the device `r1`, below `1:1`.
     ///
     /// # Errors
-    /// Those of [`measure`](Self::measure), and of `look`.
+    /// Returns the errors of [`measure`](Self::measure) and of `look`.
     pub fn measure_and<T: Send>(
         &self,
         queue: &str,
@@ -120,7 +122,7 @@ impl Link {
         tc(format!("qdisc replace {place} {queue}"))?;
         let measured = load(&self.client, &self.server, &self.plan)
             .and_then(|measured| Ok((measured, self.router.enter(look)?)));
-        // The next one starts empty, be it of the same kind.
+        // The queue is removed so that the next one starts empty, even if it has the same kind.
         tc(format!("qdisc del {place}"))?;
         measured.with_context(|| format!("with {queue}"))
     }
@@ -133,7 +135,8 @@ fn up(device: &str, address: &str) -> [String; 2] {
     ]
 }
 
-/// Bytes that may go at once: what a timer that is 2 ms late would have sent, and a packet.
+/// Returns the size of a burst in bytes: one packet, and the bytes of 2 ms, by which a timer may
+/// be late.
 fn burst(kbit: u32) -> u32 {
     1600 + kbit / 4
 }

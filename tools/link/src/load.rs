@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The traffic: TCP flows from the client to the server, and packets there and back.
+//! Generates the traffic: TCP flows from the client to the server, and UDP packets both ways.
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
@@ -15,30 +15,30 @@ use crate::delays::Delays;
 use crate::link::{Plan, SERVER};
 use crate::space::Space;
 
-/// Of the TCP server, and of the one that sends packets back.
+/// The port of the TCP server, and of the UDP server that sends packets back.
 const PORT: u16 = 5001;
 
-/// From one packet of the thin flow to the next, on average.
+/// The mean interval between two packets of the thin flow.
 const INTERVAL: Duration = Duration::from_millis(20);
 
-/// How often everybody looks whether the end has come.
+/// How often each thread checks whether the measurement has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// How long connections may take to come about, and packets to come back after the end.
+/// The time limit for connecting, and for packets to come back after the end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// What a queue did to the traffic.
+/// The measured effects of a queue on the traffic.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// What arrived of the TCP flows, all in all, in Mbit/s.
+    /// The received rate of all TCP flows together, in Mbit/s.
     pub mbit: f64,
-    /// Round trips of the thin flow's packets.
+    /// The round-trip times of the thin flow's packets.
     pub delays: Delays,
-    /// Packets of the thin flow that did not come back.
+    /// The number of packets of the thin flow that did not come back.
     pub lost: usize,
 }
 
-/// Whether a socket has merely nothing to do.
+/// Returns whether an error only means that a socket has nothing to do.
 fn is_idle(error: &std::io::Error) -> bool {
     matches!(
         error.kind(),
@@ -46,17 +46,17 @@ fn is_idle(error: &std::io::Error) -> bool {
     )
 }
 
-/// What all threads of a measurement know.
+/// The state that all threads of a measurement share.
 struct Load {
-    /// Whether nobody sends any more.
+    /// Whether sending has ended.
     end: AtomicBool,
-    /// Whether nobody waits for an answer any more.
+    /// Whether no thread waits for an answer any more.
     answered: AtomicBool,
-    /// Bytes that arrived.
+    /// The number of received bytes of the TCP flows.
     bytes: AtomicU64,
 }
 
-/// Sends for as long as the plan says, and measures.
+/// Sends as long as the plan specifies, and measures.
 pub fn load(client: &Space, server: &Space, plan: &Plan) -> Result<Measured> {
     let listener = server.enter(|| Ok(TcpListener::bind(("0.0.0.0", PORT))?))?;
     let echo = server.enter(|| Ok(UdpSocket::bind(("0.0.0.0", PORT))?))?;
@@ -96,7 +96,8 @@ pub fn load(client: &Space, server: &Space, plan: &Plan) -> Result<Measured> {
         load.answered.store(true, Relaxed);
         let mut threads = vec![answer.join().expect("it does not panic")];
         threads.extend(senders.into_iter().map(|it| it.join().expect("nor this")));
-        // How many flows got through says more than that one of them did not.
+        // The error with the number of connected flows says more than the error of a single flow,
+        // so it comes first.
         let measured = outcome?;
         threads.into_iter().collect::<Result<()>>()?;
         Ok(measured)
@@ -131,7 +132,7 @@ impl Load {
         self.end.load(Relaxed)
     }
 
-    /// A flow, from the client.
+    /// Sends a TCP flow from the client.
     fn send(&self, client: &Space) -> Result<()> {
         let server = SocketAddr::new(SERVER.parse()?, PORT);
         let stream = client.enter(|| Ok(TcpStream::connect_timeout(&server, PATIENCE)?));
@@ -142,7 +143,7 @@ impl Load {
             match stream.write(&bytes) {
                 Ok(_) => {}
                 Err(error) if is_idle(&error) => {}
-                // The server has left first.
+                // The server has closed the connection first, at the end of the measurement.
                 Err(_) if self.is_over() => break,
                 Err(error) => return Err(error).context("a flow broke off"),
             }
@@ -150,7 +151,7 @@ impl Load {
         Ok(())
     }
 
-    /// A flow, at the server.
+    /// Receives a TCP flow at the server.
     fn receive(&self, mut stream: TcpStream) {
         let mut bytes = [0; 1 << 14];
         while !self.is_over() {
@@ -160,20 +161,20 @@ impl Load {
                     self.bytes.fetch_add(count as u64, Relaxed);
                 }
                 Err(error) if is_idle(&error) => {}
-                // The sender tells.
+                // The sender returns the error of a broken connection.
                 Err(_) => return,
             }
         }
     }
 
-    /// Sends packets back until nobody waits for them.
+    /// Sends UDP packets back until no thread waits for them.
     fn answer(&self, socket: &UdpSocket) -> Result<()> {
         socket.set_read_timeout(Some(LOOK))?;
         let mut bytes = [0; 64];
         while !self.answered.load(Relaxed) {
             match socket.recv_from(&mut bytes) {
                 Ok((count, from)) => {
-                    // The queue on the way may have no room.
+                    // The queue on the way may be full. Then the packet counts as lost.
                     let _ = socket.send_to(&bytes[..count], from);
                 }
                 Err(error) if is_idle(&error) => {}
@@ -183,8 +184,8 @@ impl Load {
         Ok(())
     }
 
-    /// The thin flow. Packets sent before `from` do not count; returns how long the others
-    /// took, and how many did not come back.
+    /// Runs the thin flow. Packets that are sent before `from` do not count. Returns the
+    /// round-trip times of the others, and the number of packets that did not come back.
     fn ping(&self, socket: &UdpSocket, from: Instant) -> Result<(Delays, usize)> {
         socket.set_read_timeout(Some(LOOK))?;
         let mut thin = Thin {
@@ -200,7 +201,8 @@ impl Load {
             }
             anyhow::Ok(sender.join().expect("it does not panic"))
         })?;
-        // Those that are under way are the ones that took longest.
+        // The packets still under way are those with the longest delays, so they must be waited
+        // for.
         let end = Instant::now();
         while thin.delays.len() < sent.len() && end.elapsed() < 2 * LOOK + thin.longest() {
             thin.hear()?;
@@ -218,9 +220,9 @@ impl Load {
     /// Sends the packets of the thin flow, each with its number and its time since `epoch`.
     /// Returns the times.
     ///
-    /// The pauses are those of a Poisson process (RFC 2330, section 11.1.1): packets at equal
-    /// distances fall into step with a queue that serves its flows in turn, and see it at its
-    /// best or at its worst alone. None is longer than [`LOOK`], which one in 150 would be.
+    /// The pauses are those of a Poisson process (RFC 2330, section 11.1.1). Packets at equal
+    /// intervals would synchronize with a queue that serves its flows in turn, and would see only
+    /// its best or its worst state. Pauses are limited to [`LOOK`]; one in 150 would be longer.
     fn send_pings(&self, socket: &UdpSocket, epoch: Instant) -> Vec<Duration> {
         let mut sent = Vec::new();
         let mut bytes = [0; 64];
@@ -230,7 +232,7 @@ impl Load {
             bytes[..8].copy_from_slice(&(sent.len() as u64).to_ne_bytes());
             bytes[8..16].copy_from_slice(&(now.as_nanos() as u64).to_ne_bytes());
             sent.push(now);
-            // A full queue counts as a packet that is lost.
+            // If the queue is full, the packet counts as lost.
             let _ = socket.send(&bytes);
             let pause = INTERVAL.mul_f64(-(1.0 - fastrand::f64()).ln());
             next += pause.min(LOOK);
@@ -240,18 +242,18 @@ impl Load {
     }
 }
 
-/// What has come back of the thin flow.
+/// The packets of the thin flow that have come back.
 struct Thin<'a> {
     socket: &'a UdpSocket,
-    /// What its packets count their time from.
+    /// The start of the times in the packets.
     epoch: Instant,
-    /// How many milliseconds each took, by its number.
+    /// The round-trip time of each packet in milliseconds, by the packet's number.
     delays: BTreeMap<usize, f64>,
 }
 
 impl Thin<'_> {
-    /// Takes a packet that has come back, if one has. Of one that was doubled on its way the
-    /// first counts.
+    /// Receives a packet that has come back, if there is one. If a packet was duplicated on its
+    /// way, only the first copy counts.
     fn hear(&mut self) -> Result<()> {
         let mut bytes = [0; 64];
         match self.socket.recv(&mut bytes) {
@@ -270,7 +272,7 @@ impl Thin<'_> {
         }
     }
 
-    /// The longest delay, but no longer than anybody waits.
+    /// Returns the longest delay, but at most [`PATIENCE`].
     fn longest(&self) -> Duration {
         let longest = self.delays.values().copied().fold(0.0, f64::max);
         Duration::from_secs_f64(longest / 1e3).min(PATIENCE)

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Finds the programs that other packages install.
+//! Finds programs of other packages, such as `ip` and `modprobe`.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::process::Command;
 
-/// The folders of an administrator's programs. `PATH` may lack them: users other than root do
-/// not have them there in Debian, and neither has `su` without `-`.
+/// The folders of an administrator's programs. They may be missing from `PATH`: in Debian they are
+/// not in the `PATH` of users other than root, nor after `su` without `-`.
 const SBIN: &str = "/usr/local/sbin:/usr/sbin:/sbin";
 
-/// Where the C library looks when there is no `PATH`.
+/// The folders in which the C library searches if `PATH` is not set.
 const DEFAULT: &str = "/bin:/usr/bin";
 
-/// A command that runs `name`, from `PATH` or from an administrator's folders behind it. The
-/// program finds others in the same way.
+/// Returns a command that runs `name`, from `PATH` or else from an administrator's folders. The
+/// program finds other programs in the same way.
 pub fn program(name: &str) -> Command {
     let mut command = Command::new(name);
     command.env("PATH", search(env::var_os("PATH").as_deref()));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A network namespace without a name.
+//! Implements network namespaces without names.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
@@ -13,17 +13,17 @@ use nix::sched::{setns, unshare, CloneFlags};
 
 use crate::program::program as find;
 
-/// A network namespace. It exists as long as this value, or a socket that was opened in it.
+/// A network namespace. The kernel removes it with this value and the last socket in it.
 #[derive(Debug)]
 pub struct Space(File);
 
 impl Space {
-    /// Makes one.
+    /// Creates a network namespace.
     ///
     /// # Errors
-    /// `EPERM` when the user is not root. What else the kernel refuses.
+    /// Returns `EPERM` if the user is not root, and any other error of the kernel.
     pub fn new() -> Result<Self> {
-        // Only a new thread enters the namespace, so that no thread has to return.
+        // Only a new thread enters the namespace, so that no thread has to leave it again.
         on_a_thread(|| {
             unshare(CloneFlags::CLONE_NEWNET).context("cannot make a network namespace")?;
             let file = File::open("/proc/thread-self/ns/net");
@@ -31,15 +31,16 @@ impl Space {
         })
     }
 
-    /// A path that `ip` takes for the namespace, as long as this process runs.
+    /// Returns a path that `ip` accepts for the namespace. It is valid as long as this value
+    /// exists.
     pub fn path(&self) -> String {
         format!("/proc/{}/fd/{}", process::id(), self.0.as_raw_fd())
     }
 
-    /// Does `work` in the namespace.
+    /// Runs `work` in the namespace.
     ///
     /// # Errors
-    /// Those of `work`. When the namespace cannot be entered.
+    /// Returns the errors of `work`, and an error if the namespace cannot be entered.
     pub fn enter<T: Send>(&self, work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
         on_a_thread(|| {
             setns(&self.0, CloneFlags::CLONE_NEWNET).context("cannot enter a network namespace")?;
@@ -50,7 +51,8 @@ impl Space {
     /// Runs `ip` or `tc` in the namespace with a batch of commands.
     ///
     /// # Errors
-    /// When the program is not installed. When it fails: the error has what it printed.
+    /// Returns an error if the program is not installed, or if it fails. The latter has the
+    /// program's output.
     pub fn batch(&self, program: &str, lines: &[String]) -> Result<()> {
         self.enter(|| batch(program, lines))
     }
@@ -58,7 +60,7 @@ impl Space {
     /// Writes a file below `/proc/sys/net` of this namespace.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Returns an error if the file cannot be written.
     pub fn set(&self, path: &str, value: &str) -> Result<()> {
         self.enter(|| fs::write(path, value).with_context(|| format!("cannot write {path}")))
     }
@@ -82,7 +84,8 @@ fn batch(program: &str, lines: &[String]) -> Result<()> {
         started => started.with_context(|| format!("cannot start {program}"))?,
     };
     if let Some(mut stdin) = child.stdin.take() {
-        // It may have failed at an earlier line.
+        // The write fails if the program has ended at an earlier line. Its status is checked
+        // below.
         let _ = stdin.write_all((lines.join("\n") + "\n").as_bytes());
     }
     let output = child.wait_with_output()?;

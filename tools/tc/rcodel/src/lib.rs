@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `q_rcodel.so`: has `tc` take and print the options of the qdisc `rcodel` as those of
-//! `codel`.
+//! Implements `q_rcodel.so`, a plug-in of `tc` that parses and prints the options of the qdisc
+//! `rcodel` in the same way as those of `codel`.
 //!
-//! With `-d` it also prints the statistics that `codel` does not have.
+//! With `tc -d` it also prints the statistics that `codel` does not have.
 //!
 //! C headers: `include/uapi/linux/pkt_sched.h`, `TCA_CODEL_*` and `struct tc_codel_xstats`.
 
@@ -51,7 +51,8 @@ impl Qdisc for Rcodel {
                 other => return Err(Error::unknown(other)),
             }
         }
-        // To `codel`, 0 and the largest threshold mean: as it is, or the kernel's default.
+        // As with `codel`, 0 and the largest threshold are not sent. Then the kernel keeps the
+        // present value, or uses its default.
         let given = |value: u32| (value != 0).then_some(value);
         let fields = [
             (LIMIT, given(limit)),

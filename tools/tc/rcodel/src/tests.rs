@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is expected here is what `tc` of iproute2 6.15 sends and prints for `codel`.
+//! Tests the plug-in `q_rcodel.so`. The expected results are those of `tc` in iproute2 6.15 for
+//! `codel`.
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
@@ -11,7 +12,7 @@ use tackle_tc_fake::{Plugin, Printed};
 
 use super::{Rcodel, QDISC_UTIL};
 
-/// Attributes as they travel.
+/// Returns attributes in the format of netlink messages.
 fn attributes(fields: &[(u8, u32)]) -> Vec<u8> {
     let attribute =
         |(kind, value): &(u8, u32)| [&[8, 0, *kind, 0], &value.to_ne_bytes()[..]].concat();
@@ -105,7 +106,7 @@ fn errors_say_which_option() {
 
 #[test]
 fn options_are_printed_as_those_of_codel() {
-    // In whichever order they come.
+    // The order of the attributes does not matter.
     let off = [5, 0, 32, 0, 0, 0, 0, 0];
     assert_eq!(plugin().print(Some(&off)), Ok(Printed::default()));
     let on = plugin().print(Some(&[5, 0, 32, 0, 1, 0, 0, 0])).unwrap();
@@ -143,7 +144,7 @@ fn options_that_are_printed_can_be_set_again() {
     ] {
         let text = print(&[(1, us)]).text;
         let expected = attributes(&[(1, us)]);
-        // 0 means that the option is left as it is.
+        // For 0 no attribute is sent, so the kernel keeps the present value.
         let expected = if us == 0 { Vec::new() } else { expected };
         assert_eq!(plugin().parse_line(text.trim_end()), Ok(expected), "{text}");
     }
@@ -201,7 +202,7 @@ fn statistics_of_an_older_kernel_are_short() {
     );
 }
 
-/// Statistics with what `codel` does not tell.
+/// Returns statistics with the attributes that `codel` does not have.
 fn detailed(members: [u32; 9], fields: &[(u8, u32)], sojourn: Option<&[u64]>) -> Vec<u8> {
     let mut bytes: Vec<u8> = members.into_iter().flat_map(u32::to_ne_bytes).collect();
     bytes.extend(attributes(fields));
@@ -217,7 +218,7 @@ fn details_are_for_those_who_ask() {
     let members = [1514, 12, 3, 7250, 0, 4, 5, 0, 6];
     let fields = [(1, -1500i32 as u32), (2, 9), (3, 1)];
     let xstats = detailed(members, &fields, Some(&[40, 2, 0, 1 << 40]));
-    // Without `-d` all is as it is for `codel`.
+    // Without `-d` the output is the same as for `codel`.
     let plain = plugin().print_xstats(Some(&xstats)).unwrap();
     assert_eq!(plain, plugin().print_members(&members));
 
@@ -299,7 +300,7 @@ proptest! {
         let mut options = Options::default();
         let mut words: Words<'_> = words.iter().map(String::as_str).collect();
         let parsed = Rcodel::parse(&mut words, &mut options);
-        // Nothing that is refused is sent, and each option once at most.
+        // A refused line sends nothing, and each option is sent at most once.
         prop_assert!(parsed.is_ok() || options.as_bytes().is_empty());
         let mut kinds = tackle_tc_fake::kinds(options.as_bytes());
         let sent = kinds.len();

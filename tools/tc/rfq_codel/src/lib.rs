@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `q_rfq_codel.so`: has `tc` take and print the options of the qdisc `rfq_codel` as those of
-//! `fq_codel`.
+//! Implements `q_rfq_codel.so`, a plug-in of `tc` that parses and prints the options of the qdisc
+//! `rfq_codel` in the same way as those of `fq_codel`.
 //!
-//! With `-d` it also prints the statistics that `fq_codel` does not have.
+//! With `tc -d` it also prints the statistics that `fq_codel` does not have.
 //!
 //! C headers: `include/uapi/linux/pkt_sched.h`, `TCA_FQ_CODEL_*` and
 //! `struct tc_fq_codel_xstats`.
@@ -72,8 +72,8 @@ impl Qdisc for RfqCodel {
                 other => return Err(Error::unknown(other)),
             }
         }
-        // To `fq_codel`, 0 and the largest threshold and memory limit mean: as it is, or the
-        // kernel's default.
+        // As with `fq_codel`, 0 and the largest threshold and memory limit are not sent. Then the
+        // kernel keeps the present value, or uses its default.
         let given = |value: u32| (value != 0).then_some(value);
         let below_max = |value: u32| (value != u32::MAX).then_some(value);
         let mut put = |kind, value: Option<u32>| {

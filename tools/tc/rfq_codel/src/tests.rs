@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is expected here is what `tc` of iproute2 6.15 sends and prints for `fq_codel`.
+//! Tests the plug-in `q_rfq_codel.so`. The expected results are those of `tc` in iproute2 6.15 for
+//! `fq_codel`.
 
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
@@ -11,7 +12,8 @@ use tackle_tc_fake::{Plugin, Printed};
 
 use super::{RfqCodel, QDISC_UTIL};
 
-/// Attributes as they travel: of one byte from the selector on, of four below.
+/// Returns attributes in the format of netlink messages. The value has one byte from the selector
+/// on, and four bytes in the attributes before it.
 fn attributes(fields: &[(u8, u32)]) -> Vec<u8> {
     let attribute = |(kind, value): &(u8, u32)| {
         let length = if *kind < 10 { 8 } else { 5 };
@@ -70,7 +72,7 @@ fn values_are_those_that_fq_codel_takes() {
                 ce_threshold_selector +1/+03";
     let expected = [(2, 5), (5, 16), (1, 16), (9, 16 << 10), (11, 3), (10, 1)];
     assert_eq!(plugin().parse_line(line), Ok(attributes(&expected)));
-    // `fq_codel` takes a value of 255 for none.
+    // This differs from `fq_codel`, which treats the value 255 as none.
     let all = plugin().parse_line("ce_threshold_selector 255/255");
     assert_eq!(all, Ok(attributes(&[(11, 255), (10, 255)])));
 }
@@ -115,7 +117,7 @@ fn errors_say_which_option() {
 
 #[test]
 fn options_are_printed_as_those_of_fq_codel() {
-    // In whichever order they come.
+    // The order of the attributes does not matter.
     let printed = print(&[
         (1, 5000),
         (2, 10_240),
@@ -270,7 +272,7 @@ proptest! {
         let mut options = Options::default();
         let mut words: Words<'_> = words.iter().map(String::as_str).collect();
         let parsed = RfqCodel::parse(&mut words, &mut options);
-        // Nothing that is refused is sent, and each option once at most.
+        // A refused line sends nothing, and each option is sent at most once.
         prop_assert!(parsed.is_ok() || options.as_bytes().is_empty());
         let mut kinds = tackle_tc_fake::kinds(options.as_bytes());
         let sent = kinds.len();
