@@ -13,16 +13,14 @@
 //! ```
 //!
 //! If several rules match, the most specific one applies: `pid`, then `tgid`, then the deepest
-//! `cgroup`, then `all`. Of the same rank, the rule that was written last applies. A `tgid` rule
-//! applies to the threads of the process and to all its descendants. `clear` removes a rule, as
-//! does
-//! `on` if there is no other rule.
-//! IDs are those of the initial namespace.
+//! `cgroup`, then `all`. Among rules of the same rank, the one that was written last applies. A
+//! `tgid` rule applies to the threads of the process and to all its descendants. `clear` removes a
+//! rule. So does `on`, if there is no other rule. IDs are those of the initial namespace.
 //!
 //! While balancing is off for a task, its calls of `task_numa_work()` return at once. The kernel
-//! scans address spaces: a rule for one thread decides whether that thread does its part, which the
-//! other threads can do. Page table entries that an earlier scan has marked still cause one hinting
-//! fault each.
+//! scans address spaces, not threads. So a rule for one thread only decides whether this thread
+//! takes part in the scan, and other threads of the process can scan the same memory. Page table
+//! entries that an earlier scan has marked still cause one hinting fault each.
 //!
 //! When the module is unloaded, the kernel balances all tasks as before.
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics of automatic NUMA balancing, by task, process, NUMA group, cgroup and node.
+//! Implements statistics of automatic NUMA balancing, by task, process, NUMA group, cgroup and
+//! node.
 //!
 //! ```sh
 //! insmod numa_stat.ko memory_kib=4096
@@ -11,14 +12,15 @@
 //! echo 1 > reset
 //! ```
 //!
-//! `tackle numa stat` and `tackle numa top` show the same for people. `Documentation/numa.rst`
-//! says what each key counts. Counts of a task only grow; `avg_private` and `avg_shared` halve with
-//! each scan window, as the kernel's averages in `/proc/PID/sched` do.
+//! `tackle numa stat` and `tackle numa top` show the same numbers as tables.
+//! `Documentation/numa.rst` describes each key. The counters of a task never decrease, but
+//! `avg_private` and `avg_shared` are halved with each scan window, like the kernel's averages in
+//! `/proc/PID/sched`.
 //!
-//! A row is freed when its task has ended. A row of a thread is merged into that of its process
-//! then, as long as the process lives, and into that of its cgroup. When a set of rows is full, the
-//! least recently used row of a task is merged into the row `pid=others` of `tasks`. With
-//! `wakeups=1` it counts wake-ups across nodes for each pair of tasks.
+//! The row of a task is freed when the task has ended. It is added then to the row of its cgroup,
+//! and to that of its process as long as the process has other threads. If a set of rows is full,
+//! the least recently used row of a task is added to the row `pid=others` of `tasks`. With
+//! `wakeups=1` the module counts wake-ups across nodes for each pair of tasks.
 
 #![forbid(unsafe_code)]
 
@@ -69,10 +71,10 @@ tackle::module! {
     },
 }
 
-/// The greatest `memory_kib`.
+/// The maximum of `memory_kib`.
 const MAX_MEMORY_KIB: u32 = 1 << 20;
 
-/// A write to `reset`.
+/// Handles a write to `reset`.
 fn reset(shown: &Registration<Statistics>, reader: &mut UserSliceReader) -> Result {
     if debugfs::read_u64(reader)? != 1 {
         return Err(EINVAL);
@@ -133,7 +135,7 @@ fn switch(name: &str, value: u32) -> Result<bool> {
     }
 }
 
-/// Makes the rows, of the sizes that the parameters say.
+/// Creates the rows, with the sizes in the parameters.
 fn statistics(with_wakeups: bool) -> Result<Statistics> {
     let rows = module_parameters::wakeup_rows.value();
     // CAST: A `usize` has 64 bits.

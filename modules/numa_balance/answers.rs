@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the answers to what the kernel asks, in callbacks of balancing.
+//! Implements the policy: the callbacks by which balancing asks for decisions.
 
 use crate::{
     machine::{allowed, faults},
@@ -23,13 +23,13 @@ impl Answers {
         let mut scan = Scan {
             runtime_ms: u32::try_from(task.runtime_ms()).unwrap_or(u32::MAX),
             period_ms: period,
-            // The administrator can have set a shorter one for the kernel's rules.
+            // The administrator can have set a shorter minimum for the kernel's own rules.
             min_ms: settings.scan_min_ms.min(period),
             ..Scan::default()
         };
         let window = task.locality();
         (scan.local, scan.remote, scan.failed) = (window.local, window.remote, window.failed);
-        // Between the windows, when the counts of the last one are cleared, the averages count.
+        // Between two windows the counts of the last window are cleared, so the averages are used.
         let is_cleared = window.local + window.remote == 0;
         let here = task.node();
         for node in 0..numa::nodes() {
@@ -89,7 +89,7 @@ impl Policy for Answers {
         let asked = policy::Page {
             target,
             home,
-            // Only where it counts: this reads the folio.
+            // `is_private()` reads the folio, so it is called only if the result matters.
             is_private: home == Some(target) && page.is_private(),
             is_target_full: full.is_some_and(|full| full.load(Relaxed)),
         };
@@ -107,9 +107,9 @@ impl Policy for Answers {
     }
 }
 
-/// Returns the node that the task is to prefer, by the last plan and its faults; [`None`] if the
-/// kernel is to choose. Keeps a decision for the file `decisions` if it changes the preferred node
-/// and is not the plan's.
+/// Returns the node that the task should prefer, by the last plan and the task's faults; [`None`]
+/// if the kernel should choose. Records the decision for the file `decisions` if it changes the
+/// preferred node and does not come from the plan.
 fn window(state: &State, plan: &mut Plan, choice: &Choice<'_>) -> Option<usize> {
     let (task, now_ms) = (choice.task(), now_ms());
     let entry = find(&plan.entries, task.address(), task.pid());

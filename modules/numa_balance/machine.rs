@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the snapshot of the machine, and the memory in which a plan is made.
+//! Implements the snapshot of the machine, and allocates the memory for making a plan.
 
 use crate::{
     plan::{find, Entry},
@@ -17,21 +17,21 @@ use tackle_core::numa::{
     TaskId,
 };
 
-/// The memory of a plan, of the size that `max_tasks` says.
+/// The memory for making a plan. Its size depends on `max_tasks`.
 pub(crate) struct Machine {
     pub(crate) nodes: KVVec<Node>,
     pub(crate) distances: KVVec<u8>,
     pub(crate) tasks: KVVec<policy::Task>,
-    /// By the index of the task: what names it.
+    /// By the index of the task: its IDs and its name.
     pub(crate) ids: KVVec<TaskId>,
-    /// By the index of the task: its entry of the next plan, which has no decision yet.
+    /// By the index of the task: its entry in the next plan, without a decision at first.
     pub(crate) entries: KVVec<Entry>,
     faults: KVVec<Faults>,
-    /// For each task and node the pages that cannot move.
+    /// For each task and node: the number of pages that cannot move.
     pub(crate) resident: KVVec<u32>,
     unmovable: Unmovable,
     pub(crate) decisions: KVVec<Decision>,
-    /// How many tasks had no room.
+    /// The number of tasks for which there was no room.
     pub(crate) left_out: usize,
     planned: KVVec<Planned>,
     order: KVVec<u32>,
@@ -179,7 +179,7 @@ impl Machine {
             size_pages: task.resident_share(),
             moved_ms_ago: entry.moved_ms_ago(now_ms),
         };
-        // These have the same room as `entries`.
+        // These vectors have the same capacity as `entries`.
         let _ = self.ids.push_within_capacity(id);
         let _ = self.tasks.push_within_capacity(row);
         for node in 0..count {
@@ -188,7 +188,7 @@ impl Machine {
         }
     }
 
-    /// Makes a plan of what was read: fills `decisions`, and returns how many there are.
+    /// Makes a plan from the snapshot: fills `decisions`, and returns the number of decisions.
     pub(crate) fn decide(&mut self, params: Params) -> usize {
         let nodes = &self.nodes;
         let topology = Topology::new(nodes.len(), &self.distances, |node| {
@@ -216,7 +216,7 @@ impl Machine {
             starts: &mut self.starts,
             edges: &mut self.edges,
         };
-        // All slices have room for `max_tasks`.
+        // This cannot fail, since all slices have room for `max_tasks`.
         policy::decide(&snapshot, &mut scratch, &mut self.decisions).unwrap_or(0)
     }
 }
@@ -229,7 +229,8 @@ pub(crate) fn allowed(task: Task<'_>, nodes: usize) -> NodeSet {
 /// Returns the faults on a node; `count` returns the private or the shared ones.
 pub(crate) fn faults(count: impl Fn(bool) -> u64) -> Faults {
     let [private, shared] = [true, false].map(|private| {
-        // More pages than 16 TiB are as good as 16 TiB.
+        // A count above 16 TiB of pages is reduced to that, which makes no difference to
+        // decisions.
         u32::try_from(count(private)).unwrap_or(u32::MAX)
     });
     Faults { private, shared }

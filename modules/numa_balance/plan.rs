@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the last plan as callbacks of balancing look it up.
+//! Implements the last plan in the form in which the callbacks of balancing search it.
 
 use crate::state::Shown;
 use kernel::prelude::*;
 use tackle_core::numa::policy::{Faults, Node, NEVER};
 
-/// What a plan has for a task.
+/// The entry of a task in a plan.
 #[derive(Clone, Copy)]
 pub(crate) struct Entry {
-    /// The address of the task, and its ID: another task can get the address.
+    /// The address of the task, and its ID, since a later task can have the same address.
     pub(crate) task: usize,
     pub(crate) pid: i32,
-    /// The node where it ran.
+    /// The node on which it ran.
     pub(crate) node: usize,
-    /// The node where it is to run; [`None`] if the plan leaves it alone.
+    /// The node on which it should run; [`None`] if the plan does not move it.
     pub(crate) planned: Option<usize>,
-    /// Which of the tasks it is in the snapshot of the plan.
+    /// Its index among the tasks in the snapshot of the plan.
     pub(crate) row: usize,
     /// The threads of its process if it has pages of hugetlbfs; 0 if it has none.
     pub(crate) threads: u32,
@@ -25,7 +25,7 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Returns how many ms ago the task was moved.
+    /// Returns the time since the task was moved, in ms.
     pub(crate) fn moved_ms_ago(&self, now_ms: u64) -> u32 {
         if self.moved_ms == 0 {
             return NEVER;
@@ -35,24 +35,25 @@ impl Entry {
     }
 }
 
-/// The last plan, and the nodes as they were then.
+/// The last plan, and the state of the nodes at that time.
 pub(crate) struct Plan {
-    /// By the address of the task, in rising order.
+    /// The entries, sorted by the address of the task in ascending order.
     pub(crate) entries: KVVec<Entry>,
     pub(crate) nodes: KVVec<Node>,
-    /// For each task and node the pages that cannot move; [`Entry::row`] is the number of the row.
+    /// For each task and node: the number of pages that cannot move. [`Entry::row`] is the index
+    /// of a task's row.
     pub(crate) resident: KVVec<u32>,
-    /// The distances of the nodes, a row after the other.
+    /// The distances between the nodes, row by row.
     pub(crate) distances: KVVec<u8>,
-    /// Room for the faults of one task.
+    /// Memory for the faults of one task.
     pub(crate) faults: KVVec<Faults>,
-    /// Decisions at the end of scan windows, until the log takes them.
+    /// Decisions at the end of scan windows that are not in the log yet.
     pub(crate) fresh: KVVec<Shown>,
-    /// How many of them had no room.
+    /// The number of these decisions for which there was no room.
     pub(crate) lost: u64,
 }
 
-/// How many decisions at the end of scan windows are kept until the log takes them.
+/// The maximum number of decisions at the end of scan windows that are not in the log yet.
 pub(crate) const FRESH_LEN: usize = 128;
 
 impl Plan {
@@ -68,7 +69,7 @@ impl Plan {
         })
     }
 
-    /// Keeps a decision at the end of a scan window.
+    /// Records a decision at the end of a scan window.
     pub(crate) fn keep(&mut self, shown: Shown) {
         if self.fresh.push_within_capacity(shown).is_err() {
             self.lost += 1;
@@ -76,7 +77,7 @@ impl Plan {
     }
 }
 
-/// Returns what a plan has for a task. `entries` are in the order of [`Plan::entries`].
+/// Returns the entry of a task. `entries` must be in the order of [`Plan::entries`].
 pub(crate) fn find(entries: &[Entry], task: usize, pid: i32) -> Option<Entry> {
     let found = entries
         .binary_search_by_key(&task, |entry| entry.task)

@@ -6,7 +6,7 @@ use crate::state::{Shown, State};
 use kernel::fmt;
 use tackle_core::numa::policy::{Action, Reason};
 
-/// The file `decisions`: those that changed something, the oldest first.
+/// Writes the file `decisions`: the decisions that changed something, the oldest first.
 pub(crate) fn decisions(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let mut planning = state.planning.lock();
     planning.take_fresh(state);
@@ -16,7 +16,7 @@ pub(crate) fn decisions(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     Ok(())
 }
 
-/// The file `plan`: what was decided last about each task.
+/// Writes the file `plan`: the last decision about each task.
 pub(crate) fn plan(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let planning = state.planning.lock();
     planning.shown.iter().try_for_each(|shown| line(shown, f))
@@ -54,7 +54,7 @@ fn line(shown: &Shown, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     }
 }
 
-/// The file `reasons`: how many decisions had each reason.
+/// Writes the file `reasons`: the number of decisions with each reason.
 pub(crate) fn reasons(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let names = Reason::NAMES.iter().zip(state.counters.reasons.iter());
     names
@@ -62,7 +62,7 @@ pub(crate) fn reasons(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result 
         .try_for_each(|(name, counter)| writeln!(f, "{name} {}", counter.sum()))
 }
 
-/// The file `status`.
+/// Writes the file `status`.
 pub(crate) fn status(state: &State, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let (settings, counters) = (&state.settings, &state.counters);
     let mode = if settings.advises { "advise" } else { "apply" };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the module's state, and the steps of the thread that plans.
+//! Implements the module's state, and the steps of the planning thread.
 
 use crate::{
     machine::Machine,
@@ -23,7 +23,7 @@ use tackle_core::{
     sort::heap_sort,
 };
 
-/// How many decisions the file `decisions` shows.
+/// The maximum number of decisions in the file `decisions`.
 const LOG_LEN: usize = 256;
 
 /// The module's parameters.
@@ -37,17 +37,17 @@ pub(crate) struct Settings {
     pub(crate) max_tasks: usize,
 }
 
-/// A decision as files show it.
+/// A decision in the form that the files show.
 #[derive(Clone, Copy)]
 pub(crate) struct Shown {
     pub(crate) at_ms: u64,
     pub(crate) task: usize,
     pub(crate) id: TaskId,
-    /// The node where the task runs.
+    /// The node on which the task runs.
     pub(crate) node: usize,
     pub(crate) preferred: Option<usize>,
     pub(crate) action: Action,
-    /// The node where it is to run; [`None`] if it is left alone.
+    /// The node on which it should run; [`None`] if the decision does not move it.
     pub(crate) target: Option<usize>,
     /// For a swap: the ID of the other task.
     pub(crate) partner: Option<i32>,
@@ -55,7 +55,7 @@ pub(crate) struct Shown {
     pub(crate) reason: Option<Reason>,
 }
 
-/// What the thread works with.
+/// The state of the planning thread.
 pub(crate) struct Planning {
     pub(crate) machine: Machine,
     /// The entries of the last plan, by the address of the task.
@@ -64,17 +64,17 @@ pub(crate) struct Planning {
     next: KVVec<Entry>,
     /// All decisions of the last plan.
     pub(crate) shown: KVVec<Shown>,
-    /// The decisions that changed something, a ring.
+    /// The decisions that changed something, in a ring buffer.
     log: KVVec<Shown>,
-    /// Where the next one goes.
+    /// The index of the next decision in the ring buffer.
     log_at: usize,
-    /// Swapped with [`Plan::fresh`] to take its decisions. Empty in between.
+    /// This vector is swapped with [`Plan::fresh`] to take its decisions, and is empty otherwise.
     fresh: KVVec<Shown>,
 }
 
-/// What is counted.
+/// The counters in the files `reasons` and `status`.
 pub(crate) struct Counters {
-    /// Decisions by the index of their reason.
+    /// The number of decisions by the index of their reason.
     pub(crate) reasons: KVec<Counter>,
     pub(crate) plans: Counter,
     pub(crate) windows: Counter,
@@ -113,7 +113,7 @@ pub(crate) struct State {
     pub(crate) full: KVec<Atomic<bool>>,
     #[pin]
     pub(crate) planning: Mutex<Planning>,
-    /// Read by callbacks of balancing, for a task whose scan window closes.
+    /// The last plan. Callbacks of balancing read it for a task whose scan window ends.
     #[pin]
     pub(crate) plan: SpinLockIrq<Plan>,
 }
@@ -147,7 +147,7 @@ impl State {
         }))
     }
 
-    /// Makes a plan and applies it. Returns after how many ms the next one is due.
+    /// Makes a plan and applies it. Returns the time until the next plan, in ms.
     pub(crate) fn step(&self) -> u32 {
         let mut planning = self.planning.lock();
         planning.take_fresh(self);
@@ -192,7 +192,8 @@ impl Planning {
             if let Some(counter) = state.counters.reasons.get(reason.index()) {
                 counter.increment();
             }
-            // A task can be in two swaps: each is of the nodes after the one before.
+            // A task can be in two swaps. The second swap begins with the nodes after the first
+            // one.
             let node_of = |index: usize| {
                 let entry = self.machine.entries.get(index)?;
                 Some(entry.planned.unwrap_or(entry.node))
@@ -214,7 +215,7 @@ impl Planning {
         }
     }
 
-    /// Notes what is to be done with the task of this index.
+    /// Records the decision about the task with this index.
     fn note(
         &mut self,
         at_ms: u64,
@@ -244,7 +245,7 @@ impl Planning {
             partner: partner.map(|id| id.pid),
             reason,
         };
-        // It has room for all tasks.
+        // `shown` has room for all tasks.
         let _ = self.shown.push_within_capacity(shown);
         let before = find(&self.last, entry.task, id.pid);
         let is_new = before.and_then(|before| before.planned) != target;
@@ -275,10 +276,11 @@ impl Planning {
         self.log_at = (self.log_at + 1) % LOG_LEN;
     }
 
-    /// Moves the decisions that were made at the end of scan windows to the log. What was decided
-    /// before is left out: a controller may keep the task's node against it for any time.
+    /// Moves the decisions at the end of scan windows to the log. Leaves out repeated decisions
+    /// about a task, since a controller can keep the task's preferred node against the decision
+    /// for any time.
     pub(crate) fn take_fresh(&mut self, state: &State) {
-        // Only a swap while the lock is held, since callbacks wait for it.
+        // While the lock is held, the vectors are only swapped, since callbacks wait for the lock.
         core::mem::swap(&mut state.plan.lock().fresh, &mut self.fresh);
         for index in 0..self.fresh.len() {
             let Some(&shown) = self.fresh.get(index) else {
@@ -291,18 +293,18 @@ impl Planning {
         self.fresh.clear();
     }
 
-    /// Makes the plan known to the callbacks.
+    /// Publishes the plan for the callbacks.
     fn publish(&mut self, state: &State) {
         self.next.clear();
         self.last.clear();
         heap_sort(&mut self.machine.entries, |a, b| a.task < b.task);
         for &entry in self.machine.entries.iter() {
-            // They have the same room.
+            // All three vectors have the same capacity.
             let _ = self.next.push_within_capacity(entry);
             let _ = self.last.push_within_capacity(entry);
         }
         let mut plan = state.plan.lock();
-        // Afterwards the thread has the memory of the old plan, for the next one.
+        // After the swap the thread owns the memory of the old plan, and uses it for the next one.
         core::mem::swap(&mut plan.entries, &mut self.next);
         core::mem::swap(&mut plan.resident, &mut self.machine.resident);
         plan.nodes.copy_from_slice(&self.machine.nodes);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which nodes tasks keep as their preferred ones: the file `prefer`.
+//! Implements the file `prefer`: tasks that keep a preferred node.
 
 use crate::LINE_LEN;
 use kernel::{
@@ -18,7 +18,7 @@ use tackle::{
 };
 use tackle_core::numa::parse_prefer;
 
-/// How many tasks can keep a node.
+/// The maximum number of tasks that keep a node.
 const MAX_TASKS: usize = 1024;
 
 /// A task and the node that it keeps.
@@ -26,7 +26,7 @@ const MAX_TASKS: usize = 1024;
 struct Preference {
     /// The address of the task.
     task: usize,
-    /// As the line had it.
+    /// The ID in the line that the user has written.
     pid: i32,
     node: usize,
 }
@@ -34,12 +34,12 @@ struct Preference {
 /// The tasks that keep a preferred node.
 #[pin_data]
 pub(crate) struct Preferred {
-    /// Held while the list is changed from user space.
+    /// This lock is held while user space changes the list.
     #[pin]
     changes: Mutex<()>,
     #[pin]
     list: SpinLockIrq<KVec<Preference>>,
-    /// Whether the list is empty, to be looked at without the lock.
+    /// Whether the list is empty, for a check without the lock.
     is_empty: Atomic<bool>,
 }
 
@@ -52,7 +52,7 @@ impl Preferred {
         })
     }
 
-    /// Does what a line says.
+    /// Executes a line.
     pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), LineError> {
         let bytes = read_line(line, LINE_LEN)?;
         let (pid, node) = match parse_prefer(line_text(&bytes)?) {
@@ -75,7 +75,8 @@ impl Preferred {
             return Ok(());
         };
         numa::set_preferred_node(&task, node).map_err(|error| {
-            // It cannot fail with `ENOSPC`. After `ENOMEM` the task stays in the list with `node`.
+            // This cannot fail with `ENOSPC`. After `ENOMEM` the task stays in the list with
+            // `node`.
             let _ = self.keep(address, pid, before);
             refusal(error, pid, node)
         })
@@ -117,7 +118,7 @@ impl Preferred {
             .try_for_each(|Preference { pid, node, .. }| writeln!(f, "pid={pid} node={node}"))
     }
 
-    /// Forgets a task that has ended.
+    /// Removes a task that has ended.
     pub(crate) fn forget(&self, task: usize) {
         if !self.is_empty.load(Relaxed) {
             self.list.lock().retain(|other| other.task != task);
@@ -135,7 +136,7 @@ impl Preferred {
     }
 }
 
-/// Says why a task cannot prefer a node.
+/// Returns the error that a task cannot prefer a node, with its reason.
 fn refusal(error: Error, pid: i32, node: usize) -> LineError {
     let refuse = |why: fmt::Arguments<'_>| LineError::new(error, why);
     match error {

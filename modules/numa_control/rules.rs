@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! For which tasks balancing is off: the file `switch`.
+//! Implements the file `switch`: rules that switch balancing off or on for tasks.
 
 use crate::LINE_LEN;
 use kernel::{
@@ -26,7 +26,7 @@ use tackle_core::{
     numa::{parse_switch, Rank, Subject, Verb},
 };
 
-/// How many rules there can be.
+/// The maximum number of rules.
 const MAX_RULES: usize = 256;
 
 /// The tasks to which a rule applies.
@@ -39,7 +39,7 @@ enum Tasks {
 }
 
 impl Tasks {
-    /// Finds the tasks of `who`; for a thread, also with a reference to it.
+    /// Finds the tasks of `who`. For a thread, also returns a reference to the thread.
     fn new(who: Subject<'_>) -> Result<(Self, Option<ARef<Task>>), LineError> {
         let spec = match who {
             Subject::All => return Ok((Self::All, None)),
@@ -53,7 +53,7 @@ impl Tasks {
                 return Ok((Self::One(task::address(&task)), Some(task)));
             }
             Subject::Tgid(tgid) => FilterSpec {
-                // CAST: Above 0.
+                // CAST: The value is above 0.
                 tree: Some(tgid as u32),
                 ..FilterSpec::default()
             },
@@ -74,17 +74,18 @@ impl Tasks {
 
 /// A rule.
 struct Rule {
-    /// As in the file: `pid=12`.
+    /// The name in the file, such as `pid=12`.
     name: CString,
     rank: Rank,
     is_on: bool,
     tasks: Tasks,
-    /// The thread has ended.
+    /// Whether the rule is for a thread that has ended.
     has_ended: Atomic<bool>,
 }
 
 impl Rule {
-    /// Returns whether the rule applies to the current task. `call` is that of the hook's handler.
+    /// Returns whether the rule applies to the current task. `call` is the call for which the
+    /// hook's handler runs.
     fn has_current(&self, call: &Call) -> bool {
         match &self.tasks {
             Tasks::All => true,
@@ -119,13 +120,14 @@ fn name(who: Subject<'_>) -> Result<CString> {
 /// The rules.
 #[pin_data]
 pub(crate) struct Rules {
-    /// Held while rules are changed.
+    /// This lock is held while rules are changed.
     #[pin]
     changes: Mutex<()>,
-    /// Read by handlers. A change builds a new list without this lock, because that may sleep.
+    /// The rules, which handlers read. A change builds a new list without this lock, since that
+    /// may sleep.
     #[pin]
     list: SpinLockIrq<KVec<Arc<Rule>>>,
-    /// Whether the list is empty, to be looked at without the lock.
+    /// Whether the list is empty, for a check without the lock.
     is_empty: Atomic<bool>,
 }
 
@@ -148,7 +150,7 @@ impl Rules {
         Ok(copy)
     }
 
-    /// Does what a line says.
+    /// Executes a line.
     pub(crate) fn change(&self, line: &mut UserSliceReader) -> Result<(), LineError> {
         let bytes = read_line(line, LINE_LEN)?;
         let (verb, who) = match parse_switch(line_text(&bytes)?) {
@@ -166,7 +168,8 @@ impl Rules {
             Verb::On => !list.is_empty(),
             Verb::Off => true,
         };
-        // Held until the rule is in the list, so that the end of the thread is not missed.
+        // The reference is held until the rule is in the list, so that the end of the thread is
+        // not missed.
         let mut thread = None;
         if is_needed {
             if list.len() >= MAX_RULES {
@@ -186,7 +189,7 @@ impl Rules {
             };
             list.push(Arc::new(rule, GFP_KERNEL)?, GFP_KERNEL)?;
         } else if !is_known {
-            // The line changes nothing. Fail nevertheless if the tasks do not exist.
+            // The line changes nothing, but it must fail if the tasks do not exist.
             Tasks::new(who)?;
         }
         self.is_empty.store(list.is_empty(), Relaxed);
@@ -207,7 +210,7 @@ impl Rules {
         Ok(())
     }
 
-    /// Forgets a thread that has ended.
+    /// Marks the rule of a thread that has ended.
     pub(crate) fn forget(&self, task: usize) {
         if self.is_empty.load(Relaxed) {
             return;
@@ -219,7 +222,8 @@ impl Rules {
         }
     }
 
-    /// Returns whether the current task is to be balanced, in a handler that has got `call`.
+    /// Returns whether balancing is on for the current task. `call` is the call for which the
+    /// hook's handler runs.
     pub(crate) fn is_on(&self, call: &Call) -> bool {
         if self.is_empty.load(Relaxed) {
             return true;

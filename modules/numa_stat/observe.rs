@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `numa_stat` counts at which event.
+//! Implements the observer: updates the counters at each event.
 
 use crate::{table::Table, totals::Totals, wakeups::Wakeups};
 use kernel::prelude::*;
@@ -13,7 +13,7 @@ use tackle::{
 };
 use tackle_core::numa::{Counter, Entry, Faulted, Key, Layout, RowMut};
 
-/// The rows and the sums.
+/// The rows, the totals and the wake-ups.
 pub(crate) struct Statistics {
     pub(crate) table: Table,
     pub(crate) totals: Totals,
@@ -23,7 +23,7 @@ pub(crate) struct Statistics {
 impl Statistics {
     /// # Errors
     ///
-    /// `EINVAL`: `bytes` are too few for the rows. `ENOMEM`.
+    /// Returns `EINVAL` if `bytes` is too small for the rows, and `ENOMEM` if there is no memory.
     pub(crate) fn new(bytes: usize, wakeups: Wakeups) -> Result<Self> {
         let layout = Layout::new(nodes());
         Ok(Self {
@@ -134,7 +134,7 @@ impl Observer for Statistics {
             }
             entry.group = window.group();
             entry.cgroup = task.cgroup();
-            // A policy sets it within a hook, where there is no event `placement`.
+            // A policy sets the preferred node in a hook, which causes no event `placement`.
             entry.preferred = task.preferred_node();
         });
     }
@@ -205,7 +205,8 @@ impl Observer for Statistics {
                 entry.preferred = placement.target();
             }
         });
-        // The other task may run, so its row cannot begin with the kernel's averages.
+        // No row is created for the other task: it may be running, so the kernel's averages cannot
+        // be copied.
         if let Some(other) = placement.other() {
             let key = Key::Task(other.address());
             self.table

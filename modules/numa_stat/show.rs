@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The text of `numa_stat`'s files.
+//! Implements the text of `numa_stat`'s files.
 
 use crate::observe::Statistics;
 use kernel::{fmt, prelude::*, rbtree::RBTree};
@@ -16,7 +16,7 @@ fn failed(result: Result) -> fmt::Result {
     result.map_err(|_| fmt::Error)
 }
 
-/// The file `tasks`.
+/// Writes the file `tasks`.
 pub(crate) fn tasks(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let table = &shown.observer().table;
     failed(table.each(|entry, row| {
@@ -52,7 +52,7 @@ fn task(entry: &Entry, row: Row<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result 
     writeln!(f, "{row}")
 }
 
-/// Rows that are added up by an ID.
+/// Sums of rows, by an ID.
 struct Sums {
     layout: Layout,
     index: RBTree<u64, usize>,
@@ -121,7 +121,7 @@ fn sums(shown: Shown<'_>, id: impl Fn(&Entry) -> Option<u64>) -> Result<Sums, fm
     added.map(|()| sums).map_err(|_| fmt::Error)
 }
 
-/// The file `processes`.
+/// Writes the file `processes`.
 pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sums = sums(shown, |entry| match entry.key {
         Key::Task(_) | Key::Process(_) => u64::try_from(entry.task.tgid).ok(),
@@ -135,7 +135,7 @@ pub(crate) fn processes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Re
     others(shown, Level::Process, "tgid", f)
 }
 
-/// The file `groups`.
+/// Writes the file `groups`.
 pub(crate) fn groups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sums = sums(shown, |entry| match entry.key {
         Key::Task(_) => u64::try_from(entry.group).ok().filter(|&group| group != 0),
@@ -144,7 +144,7 @@ pub(crate) fn groups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resul
     sums.each(|group, _, row| writeln!(f, "group={group}{row}"))
 }
 
-/// The file `cgroups`.
+/// Writes the file `cgroups`.
 pub(crate) fn cgroups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let sums = sums(shown, |entry| match entry.key {
         Key::Task(_) => Some(entry.cgroup).filter(|&id| id != 0),
@@ -155,8 +155,8 @@ pub(crate) fn cgroups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Resu
     others(shown, Level::Cgroup, "cgroup", f)
 }
 
-/// The file `nodes`: for CPUs of each node the memory that they have faulted on, and the pages
-/// that were migrated away from the node.
+/// Writes the file `nodes`. The row of a node has the pages on which its CPUs have faulted, by the
+/// node of the memory, and the pages that were migrated away from the node.
 pub(crate) fn nodes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let totals = &shown.observer().totals;
     let count = shown.observer().table.layout().nodes();
@@ -174,7 +174,7 @@ pub(crate) fn nodes(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
     Ok(())
 }
 
-/// The file `total`.
+/// Writes the file `total`.
 pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let Statistics {
         table,
@@ -200,7 +200,7 @@ pub(crate) fn total(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result
     writeln!(f, "missed {}", shown.missed().total())
 }
 
-/// The file `wakeups`.
+/// Writes the file `wakeups`.
 pub(crate) fn wakeups(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let wakeups = &shown.observer().wakeups;
     failed(wakeups.each(|pair| {
@@ -235,7 +235,7 @@ fn side(key: &str, task: Option<&TaskId>, f: &mut fmt::Formatter<'_>) -> fmt::Re
     task.write_name(f)
 }
 
-/// The file `events`.
+/// Writes the file `events`.
 pub(crate) fn events(shown: Shown<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let names = shown.events().iter().map(Event::name);
     names.into_iter().try_for_each(|name| writeln!(f, "{name}"))

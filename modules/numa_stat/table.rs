@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The rows of `numa_stat`, and their locks.
+//! Implements the table of `numa_stat`'s rows, and their locks.
 
 use kernel::{new_spinlock_irq, prelude::*, sync::SpinLockIrq};
 use tackle::{percpu::Counter, time};
@@ -8,15 +8,15 @@ use tackle_core::numa::{
     set_of, Claimed, Entry, Key, Layout, Level, Others, Row, RowMut, Set, TaskId,
 };
 
-/// The rows of a set.
+/// The number of rows in a set.
 const WAYS: usize = 16;
 
-/// How many words [`Table::fold`] carries from set to set at once.
+/// The number of words that [`Table::fold`] moves while it holds a lock.
 const PART: usize = 32;
 
 type Rows = Set<KVVec<Entry>, KVVec<u64>>;
 
-/// What is counted for tasks, ended tasks of processes, and cgroups.
+/// The rows of tasks, of ended tasks of processes, and of cgroups.
 pub(crate) struct Table {
     layout: Layout,
     sets: KVec<Pin<KBox<SpinLockIrq<Rows>>>>,
@@ -26,17 +26,17 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Returns how many bytes a row has.
+    /// Returns the size of a row in bytes.
     pub(crate) fn row_size(layout: Layout) -> usize {
         layout.words() * size_of::<u64>() + size_of::<Entry>()
     }
 
-    /// Makes a table of at most `bytes`.
+    /// Creates a table of at most `bytes`.
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: there is no room for a set.
-    /// - `ENOMEM`.
+    /// - `EINVAL`: `bytes` is too small for one set.
+    /// - `ENOMEM`: there is no memory.
     pub(crate) fn new(layout: Layout, bytes: usize) -> Result<Self> {
         let fit = bytes / (WAYS * Self::row_size(layout));
         let Some(log) = fit.checked_ilog2() else {
@@ -63,22 +63,22 @@ impl Table {
         })
     }
 
-    /// Returns how rows lie in memory.
+    /// Returns the layout of a row in memory.
     pub(crate) fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// Returns how many rows there is room for.
+    /// Returns the maximum number of rows.
     pub(crate) fn capacity(&self) -> usize {
         self.sets.len() * WAYS
     }
 
-    /// Returns how many rows there are.
+    /// Returns the number of rows in use.
     pub(crate) fn rows(&self) -> usize {
         self.sets.iter().map(|set| set.lock().iter().count()).sum()
     }
 
-    /// Returns how many rows were evicted, rows of processes and cgroups included.
+    /// Returns the number of evicted rows, including rows of processes and cgroups.
     pub(crate) fn evicted(&self) -> u64 {
         self.evicted.sum()
     }
@@ -123,7 +123,7 @@ impl Table {
         }
     }
 
-    /// Adds the row of `from`, a task that has ended, to those of `to`, and frees it.
+    /// Adds the row of `from`, a task that has ended, to the rows of `to`, and frees it.
     ///
     /// It holds one lock at a time and moves `PART` words at a time. A reader can see some words in
     /// the old row and the rest in the new ones.
@@ -146,7 +146,8 @@ impl Table {
         }
     }
 
-    /// Moves the words in `range` to `part`. Frees the row if `is_last`. [`None`]: no such row.
+    /// Moves the words in `range` to `part`, and frees the row if `is_last`. Returns [`None`] if
+    /// there is no such row.
     fn take_part(
         &self,
         key: Key,
@@ -184,11 +185,11 @@ impl Table {
     /// Calls `visit` with a copy of each row. Each copy is consistent. Copies from different sets
     /// are made at different times.
     ///
-    /// Copies a set at a time, so that `visit` may sleep.
+    /// It copies one set at a time and releases the lock, so that `visit` may sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of `visit`.
+    /// Returns `ENOMEM` if there is no memory, and the errors of `visit`.
     pub(crate) fn each(&self, mut visit: impl FnMut(&Entry, Row<'_>) -> Result) -> Result {
         let words = self.layout.words();
         let mut entries = KVVec::from_elem(Entry::default(), WAYS, GFP_KERNEL)?;
@@ -216,7 +217,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of `visit`.
+    /// Returns `ENOMEM` if there is no memory, and the errors of `visit`.
     pub(crate) fn others(&self, level: Level, visit: impl FnOnce(Row<'_>) -> Result) -> Result {
         let mut words = KVVec::from_elem(0u64, self.layout.words(), GFP_KERNEL)?;
         let mut sum = RowMut::new(self.layout, &mut words);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `numa_stat` counts for the whole system, by CPU without locks.
+//! Implements the counters for the whole system. They are per-CPU and need no locks.
 
 use kernel::prelude::*;
 use tackle::percpu::Counter;
@@ -39,26 +39,26 @@ impl Matrix {
     }
 }
 
-/// The sums. They never fall.
+/// The totals. They never decrease.
 pub(crate) struct Totals {
-    /// As `numa_hint_faults` of `/proc/vmstat`.
+    /// The same count as `numa_hint_faults` in `/proc/vmstat`.
     pub(crate) hint_faults: Counter,
-    /// As `numa_hint_faults_local`.
+    /// The same count as `numa_hint_faults_local` there.
     pub(crate) hint_faults_local: Counter,
-    /// As `numa_pages_migrated`.
+    /// The same count as `numa_pages_migrated` there.
     pub(crate) pages_migrated: Counter,
-    /// Tasks with a row that have ended.
+    /// The number of tasks that had a row and have ended.
     pub(crate) ended: Counter,
-    /// Pages of faults, by the node of the CPU and that of the memory.
+    /// The pages of faults, by the node of the CPU and that of the memory.
     faults: Matrix,
-    /// Pages that were migrated, by the node that they left and the one that they came to.
+    /// The migrated pages, by their old node and their new node.
     moved: Matrix,
 }
 
 impl Totals {
     /// # Errors
     ///
-    /// `ENOMEM`.
+    /// Returns `ENOMEM` if there is no memory.
     pub(crate) fn new(layout: Layout) -> Result<Self> {
         Ok(Self {
             hint_faults: Counter::new()?,
@@ -79,12 +79,13 @@ impl Totals {
         self.moved.add(source, target, pages);
     }
 
-    /// Returns how many pages CPUs of one node have faulted on of another.
+    /// Returns the number of pages of the node `mem_node` on which CPUs of `cpu_node` have
+    /// faulted.
     pub(crate) fn faults(&self, cpu_node: usize, mem_node: usize) -> u64 {
         self.faults.get(cpu_node, mem_node)
     }
 
-    /// Returns how many pages were migrated from one node to another.
+    /// Returns the number of pages that were migrated from one node to another.
     pub(crate) fn moved(&self, source: usize, target: usize) -> u64 {
         self.moved.get(source, target)
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The rows of wake-ups across nodes, and their locks.
+//! Implements the table of wake-ups across nodes, and its locks.
 
 use kernel::prelude::*;
 use tackle::{
@@ -10,30 +10,30 @@ use tackle::{
 };
 use tackle_core::numa::{set_of_pair, Pair, PairSet, Waking};
 
-/// The rows of a set.
+/// The number of rows in a set.
 pub(crate) const WAYS: usize = 16;
 
-/// The greatest number of rows.
+/// The maximum number of rows.
 pub(crate) const MAX_ROWS: usize = 1 << 20;
 
 type Pairs = PairSet<KVVec<Pair>>;
 
-/// What is counted of wake-ups. Without the parameter `wakeups` there are no rows.
+/// The counters of wake-ups. Without the parameter `wakeups` there are no rows.
 pub(crate) struct Wakeups {
     sets: KVec<Pin<KBox<RawSpinLock<Pairs>>>>,
-    /// All wake-ups.
+    /// The number of all wake-ups.
     all: Counter,
-    /// Those across nodes.
+    /// The number of wake-ups across nodes.
     across: Counter,
 }
 
 impl Wakeups {
-    /// Makes a table of at most `rows`, or an empty one.
+    /// Creates a table of at most `rows`, or an empty one if `with_rows` is false.
     ///
     /// # Errors
     ///
     /// - `EINVAL`: `rows` is not between [`WAYS`] and [`MAX_ROWS`].
-    /// - `ENOMEM`.
+    /// - `ENOMEM`: there is no memory.
     pub(crate) fn new(rows: usize, with_rows: bool) -> Result<Self> {
         if !(WAYS..=MAX_ROWS).contains(&rows) {
             return Err(EINVAL);
@@ -55,7 +55,7 @@ impl Wakeups {
         })
     }
 
-    /// Counts a wake-up. Takes the lock of a set for one across nodes.
+    /// Counts a wake-up. For one across nodes, it takes the lock of a set.
     pub(crate) fn count(&self, wakeup: &Wakeup<'_>) {
         self.all.increment();
         let (Some(waker_node), Some(wakee_node)) = (wakeup.waker_node(), wakeup.node()) else {
@@ -76,14 +76,14 @@ impl Wakeups {
         }
     }
 
-    /// Returns how many wake-ups there were, and how many of them across nodes. [`None`] if they
-    /// are not counted.
+    /// Returns the number of all wake-ups, and the number of those across nodes. Returns [`None`]
+    /// if wake-ups are not counted.
     pub(crate) fn totals(&self) -> Option<[u64; 2]> {
         (!self.sets.is_empty()).then(|| [self.all.sum(), self.across.sum()])
     }
 
-    /// Returns the wake-ups of pairs that were evicted since the last reset, and the number of all
-    /// pairs that were evicted.
+    /// Returns the number of wake-ups of the pairs that were evicted since the last reset, and the
+    /// number of all evicted pairs.
     pub(crate) fn others(&self) -> (u64, u64) {
         self.sets.iter().fold((0, 0), |(others, evicted), set| {
             let set = set.lock();
@@ -98,11 +98,12 @@ impl Wakeups {
         }
     }
 
-    /// Calls `visit` with a copy of each row. Copies a set at a time, so that `visit` may sleep.
+    /// Calls `visit` with a copy of each row. It copies one set at a time and releases the lock,
+    /// so that `visit` may sleep.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of `visit`.
+    /// Returns `ENOMEM` if there is no memory, and the errors of `visit`.
     pub(crate) fn each(&self, mut visit: impl FnMut(&Pair) -> Result) -> Result {
         let mut copies = KVVec::from_elem(Pair::default(), WAYS, GFP_KERNEL)?;
         for set in &self.sets {
