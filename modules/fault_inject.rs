@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fault injector: makes functions of the kernel fail, by commands to `/dev/tackle_fault`.
+//! Implements the fault injector: makes functions of the kernel fail, by commands to
+//! `/dev/tackle_fault`.
 //!
 //! ```sh
 //! modprobe fault_inject
@@ -11,7 +12,7 @@
 //! echo points >&3; cat <&3
 //! ```
 //!
-//! The hooks belong to the open file: when it is closed, they are gone. `Documentation/fault.rst`
+//! The hooks belong to the open file and are removed when it is closed. `Documentation/fault.rst`
 //! describes the commands.
 
 #![forbid(unsafe_code)]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rcodel`: the CoDel queueing discipline, with the options and statistics of `codel`.
+//! Implements `rcodel`, the CoDel queueing discipline, with the options and statistics of `codel`.
 //!
 //! ```sh
 //! tc qdisc add dev eth0 root rcodel
 //! ```
 //!
-//! One queue, first in, first out. When packets wait in it for longer than `target` all
-//! through an `interval`, it drops or marks some ([`tackle_core::codel`]).
+//! It has one FIFO queue. If the delay of packets stays above `target` during an `interval`, it
+//! drops or marks some packets ([`tackle_core::codel`]).
 
 #![forbid(unsafe_code)]
 
@@ -38,10 +38,11 @@ impl kernel::Module for Module {
     }
 }
 
-/// The most packets that may wait, if the user does not say.
+/// The default of the option `limit`, in packets.
 const DEFAULT_LIMIT: u32 = 1000;
 
-/// More than this no device sends at once, whatever its MTU says; in bytes.
+/// The upper limit of the MTU in CoDel's parameters, in bytes. No device sends larger packets,
+/// even if its MTU is larger.
 const MAX_MTU: u32 = 1 << 20;
 
 static POLICY: Policy<{ uapi::ATTRIBUTES }> = Policy::new()
@@ -64,7 +65,8 @@ struct Config {
 }
 
 impl Config {
-    /// Sets what the request sets. The limit and the histogram are not among the parameters.
+    /// Sets the parameters that the request contains. The limit and the histogram are no
+    /// parameters.
     fn apply(&self, params: &mut Params) {
         params.target = self.target.unwrap_or(params.target);
         params.interval = self.interval.unwrap_or(params.interval);
@@ -192,7 +194,7 @@ impl Qdisc for Rcodel {
             vars, stats, drops, ..
         } = &state.codel;
         if let Some(time) = vars.first_above_us(uapi::now()) {
-            // CAST: What is signed for user space has the same bits here.
+            // CAST: The value has the same bits as the signed value in user space.
             out.put_u32(attr::FIRST_ABOVE, time as u32)?;
         }
         out.put_u32(attr::DROP_TARGET, stats.drop_count)?;
@@ -205,7 +207,7 @@ impl Qdisc for Rcodel {
     }
 }
 
-/// The qdisc's queue, as CoDel sees it. On each packet it notes when it came.
+/// The qdisc's queue for CoDel. The note of each packet is the time at which it was enqueued.
 struct Packets<'a, 'q, 'call>(&'a mut Dequeue<'q, 'call>);
 
 impl<'call> Queue for Packets<'_, '_, 'call> {

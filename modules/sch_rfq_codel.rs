@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `rfq_codel`: the FQ-CoDel queueing discipline, with the options and statistics of
+//! Implements `rfq_codel`, the FQ-CoDel queueing discipline, with the options and statistics of
 //! `fq_codel`.
 //!
 //! ```sh
 //! tc qdisc add dev eth0 root rfq_codel
 //! ```
 //!
-//! Packets are spread over flows that take turns, and each flow is kept short by a CoDel
-//! of its own ([`tackle_core::fq_codel`]).
+//! It distributes the packets over flows, which it serves in turn. An instance of CoDel for each
+//! flow keeps the flow's queue short ([`tackle_core::fq_codel`]).
 
 #![forbid(unsafe_code)]
 
@@ -51,7 +51,7 @@ impl kernel::Module for Module {
     }
 }
 
-/// How many flows there are, if the user does not say.
+/// The default of the option `flows`.
 const DEFAULT_FLOWS: NonZeroU32 = NonZeroU32::MIN.saturating_add(1023);
 
 static POLICY: Policy<{ uapi::ATTRIBUTES }> = Policy::new()
@@ -86,7 +86,7 @@ struct Config {
 }
 
 impl Config {
-    /// Sets what the request sets. The number of flows and the histogram are not among the
+    /// Sets the parameters that the request contains. The number of flows and the histogram are no
     /// parameters.
     fn apply(&self, params: &mut Params) {
         fn set<T: Copy>(param: &mut T, value: Option<T>) {
@@ -106,7 +106,7 @@ impl Config {
     }
 }
 
-/// Reads the number of flows.
+/// Checks the number of flows.
 fn flows(flows: u32, ack: &mut ExtAck<'_>) -> Result<NonZeroU32> {
     match NonZeroU32::new(flows) {
         // CAST: A `usize` is not smaller.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks without writing code: a line to a file adds one, its own files show what it sees.
+//! Implements hooks without writing code: a line that is written to a file adds a hook, and files
+//! of the hook show its counters.
 //!
 //! ```sh
 //! modprobe tackle_hooks
@@ -31,7 +32,7 @@ tackle::module! {
     license: "GPL",
 }
 
-/// The files, and the hooks that were added through them. When they are dropped, all is gone.
+/// The files, and the hooks that were added through them. Dropping this value removes both.
 struct TackleHooks {
     _files: [Pin<KBox<File<Arc<Table>>>>; 4],
 }

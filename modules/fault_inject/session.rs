@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An open file of the device: it takes commands, and has the answer to the last one.
+//! Implements an open file of the device: a write is a command, and the next reads return the
+//! answer.
 
 use core::fmt;
 use kernel::{
@@ -17,7 +18,7 @@ use tackle::{
 };
 use tackle_core::fault::{Command, COMMAND_LEN};
 
-/// The answer to a command, and how much of it was read.
+/// The answer to a command, and the number of bytes that were read.
 struct Answer {
     text: KVVec<u8>,
     read: usize,
@@ -45,7 +46,7 @@ struct Inner {
     answer: Answer,
 }
 
-/// An open file. When it is closed, its campaign is dropped.
+/// An open file. Its campaign is dropped when the file is closed.
 #[pin_data]
 pub(crate) struct Session {
     #[pin]
@@ -99,7 +100,7 @@ impl MiscDevice for Session {
         };
         if let Err(error) = result {
             inner.answer = Answer::new();
-            // Without memory for the sentence there is none.
+            // If there is no memory for the text, the answer has no text.
             let _ = fmt::Write::write_fmt(&mut inner.answer, format_args!("{error}\n"));
             return Err(error.error());
         }
@@ -108,7 +109,7 @@ impl MiscDevice for Session {
 }
 
 impl Inner {
-    /// Does what a command says.
+    /// Executes a command.
     fn run(&mut self, line: &[u8]) -> Result<(), LineError> {
         let command = match Command::parse(line_text(line)?) {
             Ok(command) => command,
@@ -123,7 +124,7 @@ impl Inner {
         match command {
             Command::Functions => fault::show_rules(answer).map_err(|_| ENOMEM)?,
             Command::Place(selection) => {
-                // Before the new one: there is one at a time.
+                // The old campaign is dropped before, since there can be only one at a time.
                 *campaign = None;
                 *campaign = Some(Campaign::new(&selection)?);
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state of `rfq_codel`: the scheduler of [`tackle_core::fq_codel`] with its memory, and what
-//! it does with packets.
+//! Implements the state of `rfq_codel`: the scheduler of [`tackle_core::fq_codel`] with its
+//! memory, and its operations on packets.
 
 use core::num::NonZeroU32;
 use kernel::alloc::KVVec;
@@ -26,17 +26,17 @@ type Scheduler<'q> = fq_codel::FqCodel<KVVec<Flow<SkbList<'q>>>, KVVec<u32>>;
 /// A scheduler of the qdisc `'q`.
 pub(crate) struct FqCodel<'q> {
     scheduler: Scheduler<'q>,
-    /// How long the packets waited that were sent.
+    /// The delays of the packets that were sent.
     pub(crate) sojourn: Sojourn,
 }
 
 impl<'q> FqCodel<'q> {
-    /// Makes a scheduler with `flows` flows.
+    /// Creates a scheduler with `flows` flows.
     ///
     /// # Errors
     ///
-    /// - `EINVAL`: too many flows, more than [`MAX_FLOWS`].
-    /// - `ENOMEM`.
+    /// - `EINVAL`: there are more flows than [`MAX_FLOWS`].
+    /// - `ENOMEM`: there is no memory for the flows.
     ///
     /// # Context
     ///
@@ -64,17 +64,17 @@ impl<'q> FqCodel<'q> {
             .ok_or(EINVAL)
     }
 
-    /// What a user can set. After lowering a limit, call [`trim`](Self::trim).
+    /// Returns the parameters that a user can set.
     pub(crate) fn params(&self) -> &Params {
         &self.scheduler.params
     }
 
-    /// Likewise, to be set.
+    /// Returns the parameters to change them. After lowering a limit, call [`trim`](Self::trim).
     pub(crate) fn params_mut(&mut self) -> &mut Params {
         &mut self.scheduler.params
     }
 
-    /// How many flows there are.
+    /// Returns the number of flows.
     pub(crate) fn flow_count(&self) -> u32 {
         self.scheduler.flows_cnt()
     }
@@ -96,7 +96,7 @@ impl<'q> FqCodel<'q> {
                 Err(outcome) => return outcome,
             },
         };
-        // `sch` counts what is dropped, and updates the queue lengths of the parents.
+        // `sch` counts dropped packets, and updates the queue lengths of the parents.
         match self.scheduler.enqueue(sch, flow, packet) {
             Ok(Enqueued::Queued | Enqueued::Dropped(_)) => Outcome::QUEUED,
             Ok(Enqueued::Congested(_)) => Outcome::CONGESTED,
@@ -104,8 +104,8 @@ impl<'q> FqCodel<'q> {
         }
     }
 
-    /// Looks for the flow of a packet. If there is none, the packet is dropped; the error has the
-    /// outcome.
+    /// Finds the flow of a packet. If there is none, the packet is dropped or consumed, and the
+    /// error is the outcome for the caller.
     #[inline]
     fn classify<'call>(
         &self,
@@ -125,10 +125,10 @@ impl<'q> FqCodel<'q> {
         }
     }
 
-    /// Takes the next packet to send out of its flow; [`None`] when there are none left.
+    /// Removes the next packet to be sent from its flow. Returns [`None`] if no packets are left.
     #[inline]
     pub(crate) fn dequeue<'call>(&mut self, sch: &mut Dequeue<'q, 'call>) -> Option<SkBuff<'call>> {
-        // `sch` counts what was dropped, and updates the queue lengths of the parents.
+        // `sch` counts dropped packets, and updates the queue lengths of the parents.
         let packet = self.scheduler.dequeue(sch);
         if packet.is_some() && self.sojourn.is_on() {
             self.count_sojourn();
@@ -136,8 +136,8 @@ impl<'q> FqCodel<'q> {
         packet
     }
 
-    /// Counts how long the packet has waited that was just taken out. Apart from the packets'
-    /// path while the histogram is off, where it would take the registers of others.
+    /// Counts the delay of the packet that was just dequeued. This is a separate function, since
+    /// inlined code would use registers even while the histogram is off.
     #[cold]
     #[inline(never)]
     fn count_sojourn(&self) {
@@ -146,8 +146,8 @@ impl<'q> FqCodel<'q> {
         }
     }
 
-    /// Whether no flow has packets, or had some a short while ago: a dequeue would change
-    /// nothing.
+    /// Returns whether no flow is in a list of active flows, so that a dequeue would change
+    /// nothing. A flow without packets stays in a list until its next turn.
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         self.scheduler.is_idle()
@@ -159,21 +159,21 @@ impl<'q> FqCodel<'q> {
         self.scheduler.trim(sch);
     }
 
-    /// Forgets all packets.
+    /// Drops all packets and resets the scheduler.
     pub(crate) fn reset(&mut self, sch: &mut Reset<'q>) {
         let waiting = sch.waiting();
         self.scheduler.reset(waiting, |list| sch.purge(list));
     }
 
-    /// Whether a flow has packets, or had some a short while ago.
+    /// Returns whether a flow has packets, or had packets at its last turn.
     pub(crate) fn flow_in_use(&self, flow: u32) -> bool {
         self.scheduler.flow(flow).is_some_and(Flow::is_listed)
     }
 
-    /// The statistics.
+    /// Returns the statistics.
     pub(crate) fn stats(&self) -> Xstats {
         let stats = self.scheduler.stats();
-        // CAST: No more than MAX_FLOWS.
+        // CAST: The value is at most `MAX_FLOWS`.
         let len = |list: &mut dyn Iterator<Item = u32>| list.count() as u32;
         Xstats::of_qdisc([
             stats.maxpacket,
@@ -188,17 +188,18 @@ impl<'q> FqCodel<'q> {
         ])
     }
 
-    /// Adds statistics that `fq_codel` does not have.
+    /// Adds the statistics that `fq_codel` does not have.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// Returns `EMSGSIZE` if the message has no room left.
     pub(crate) fn details(&self, sch: &Sch, out: &mut Details) -> Result {
         let (control, stats) = (self.scheduler.control(), self.scheduler.stats());
         out.put_u32(DROP_TARGET, stats.drop_target)?;
         out.put_u32(DROP_CHANGE, stats.drop_change)?;
         out.put_u32(DROP_RESET, stats.drop_reset)?;
-        // All others that this qdisc drops: so nothing more is counted for each packet.
+        // All other drops of this qdisc are packets that filters dropped or found no flow for. So
+        // these need no counter of their own.
         let ours = [
             stats.drop_target,
             stats.drop_overlimit,
@@ -213,23 +214,23 @@ impl<'q> FqCodel<'q> {
         out.put_u32(FLOWS_DROPPING, control.dropping)
     }
 
-    /// Likewise, to those of a flow at the time `now`.
+    /// Adds the statistics of a flow that `fq_codel` does not have, at the time `now`.
     ///
     /// # Errors
     ///
-    /// `EMSGSIZE` when there is no room left.
+    /// Returns `EMSGSIZE` if the message has no room left.
     pub(crate) fn flow_details(&self, flow: u32, now: Time, out: &mut Details) -> Result {
         match self.scheduler.first_above_us(flow, now) {
-            // CAST: What is signed for user space has the same bits here.
+            // CAST: The value has the same bits as the signed value in user space.
             Some(time) => out.put_u32(FIRST_ABOVE, time as u32),
             None => Ok(()),
         }
     }
 
-    /// The statistics of a flow at the time `now`; [`None`] if there is no such flow.
+    /// Returns the statistics of a flow at the time `now`; [`None`] if there is no such flow.
     pub(crate) fn flow_stats(&self, flow: u32, now: Time) -> Option<FlowStats<Xstats>> {
         let stats = self.scheduler.class_stats(flow, now)?;
-        // CAST: What is signed for user space has the same bits here.
+        // CAST: The values have the same bits as the signed values in user space.
         let (deficit, drop_next) = (stats.deficit as u32, stats.drop_next as u32);
         Some(FlowStats {
             qlen: self.scheduler.flow(flow)?.packets.count(),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the hooks of each kind collect, and the files that show it.
+//! Implements the data that each kind of hook collects, and the files that show it.
 
 use kernel::{fmt, prelude::*, str::CString};
 use tackle::{
@@ -20,7 +20,7 @@ type OnEntry<T> = EntryHook<Filtered<Collect<T>>>;
 type OnExit<T> = ExitHook<Filtered<Collect<T>>>;
 type WithFiles<T> = Pin<KBox<Scope<T>>>;
 
-/// A hook with its files.
+/// A hook and its files.
 pub(crate) enum Hook {
     Count(WithFiles<OnEntry<()>>),
     Latency(WithFiles<OnExit<Histogram>>),
@@ -28,12 +28,12 @@ pub(crate) enum Hook {
 }
 
 impl Hook {
-    /// Hooks the function that `request` asks for, behind `filter`; its files are in `dir`, in a
-    /// directory `name`. `returns` is the type of what the function returns.
+    /// Hooks the function of `request`, with `filter` in front of the handler. The hook's files
+    /// are in the directory `name` of `dir`. `returns` is the type of the function's return value.
     ///
     /// # Errors
     ///
-    /// `ENOMEM`, and those of the registrations.
+    /// Returns `ENOMEM` if there is no memory, and the errors of the registrations.
     pub(crate) fn new(
         request: &Request<'_>,
         filter: Filter,
@@ -97,7 +97,7 @@ impl Hook {
         }
     }
 
-    /// Writes what the hook is and has counted.
+    /// Writes the hook's line in the file `list`, without its name.
     pub(crate) fn show(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Count(hook) => {
@@ -121,11 +121,11 @@ impl Hook {
     }
 }
 
-/// What a hook was asked for, and what it has seen.
+/// The request of a hook, and the data that it has collected.
 pub(crate) struct Collect<T> {
     function: CString,
     kind: Kind,
-    /// Of which calls, as in the request.
+    /// The conditions for the calls, as in the request.
     filter: CString,
     calls: Counter,
     what: T,
@@ -151,7 +151,7 @@ impl EntryHandler for Collect<()> {
 }
 
 impl ExitHandler for Collect<Histogram> {
-    /// When the call began, in nanoseconds.
+    /// The time of the function's entry, in nanoseconds.
     type Data = u64;
 
     fn entry(&self, _call: &Call) -> Option<u64> {
@@ -164,27 +164,27 @@ impl ExitHandler for Collect<Histogram> {
     }
 }
 
-/// What a function has returned.
+/// The values that a function has returned.
 pub(crate) struct Returned {
     values: Values,
     returns: Returns,
 }
 
-/// What is known of what a function returns.
+/// The return type of a function.
 pub(crate) enum Type {
     Known(Returns),
-    /// Nothing, or a structure.
+    /// The function returns nothing, or a structure.
     Other,
-    /// Its module may come later.
+    /// The type is not known, since the function's module is not loaded yet.
     Later,
 }
 
-/// The type of what the function of `request` returns: what the line says, or BTF. Where neither
-/// knows it, or a hook does not ask, the whole register as a signed number.
+/// Returns the type of the function's return value, from the request or else from BTF. The type is
+/// the whole register as a signed number if neither has it, or if the hook does not need it.
 ///
 /// # Errors
 ///
-/// `ENOMEM`.
+/// Returns `ENOMEM` if there is no memory.
 pub(crate) fn returns(request: &Request<'_>) -> Result<Type> {
     const REGISTER: Returns = Returns::Signed(8);
     if request.kind != Kind::Return || request.returns.is_some() {
@@ -209,12 +209,12 @@ impl ExitHandler for Collect<Returned> {
 
     fn exit(&self, ret: &Return, (): ()) {
         let Returned { values, returns } = &self.what;
-        // CAST: A register.
+        // CAST: The value is the contents of a register, and keeps its bits.
         values.add(returns.value(ret.value() as u64));
     }
 }
 
-/// What the files that all hooks have are made from.
+/// The data for the files that all hooks have.
 trait Collecting: Send + Sync + 'static {
     type What;
 
@@ -249,7 +249,7 @@ where
     }
 }
 
-/// Makes the files that all hooks have.
+/// Creates the files that all hooks have.
 fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data, '_>) {
     files.read_callback_file(c"function", hook, &|hook: &H, f| {
         f.write_fmt(fmt!("{}\n", &*hook.collect().function))
@@ -271,7 +271,7 @@ fn common<'data, H: Collecting>(hook: &'data H, files: &ScopedDir<'data, '_>) {
     });
 }
 
-/// Writes what the list has of all hooks.
+/// Writes the part of a line in `list` that all hooks have.
 fn line<H: Collecting>(hook: &H, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let collect = hook.collect();
     let (kind, calls, missed) = (collect.kind.name(), collect.calls.sum(), hook.missed());
@@ -280,7 +280,7 @@ fn line<H: Collecting>(hook: &H, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     f.write_fmt(fmt!("{}", &*collect.filter))
 }
 
-/// Writes by what means a hook at the exit is called.
+/// Writes the mechanism that calls a hook at the exit.
 fn trampoline(mechanism: Option<Mechanism>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     match mechanism {
         Some(Mechanism::Trampoline(n)) => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which hooks there are.
+//! Implements the table of all hooks.
 
 use crate::collect::{self, Hook};
 use kernel::{fmt, new_mutex, prelude::*, str::CString, sync::Mutex, uaccess::UserSliceReader};
@@ -11,12 +11,12 @@ use tackle::{
 };
 use tackle_core::hooks::{Request, LINE_LEN, NAME_LEN};
 
-/// The hooks, and why the last request was refused.
+/// The hooks, and the reason why the last request was refused.
 #[pin_data]
 pub(crate) struct Table {
     #[pin]
     inner: Mutex<Inner>,
-    /// Changed with the lock held.
+    /// It is changed only with the lock of `inner` held.
     #[pin]
     error: LastError,
     dir: Dir,
@@ -38,24 +38,24 @@ impl Table {
         })
     }
 
-    /// Adds the hook that a line asks for.
+    /// Adds the hook that a line requests.
     ///
     /// # Errors
     ///
     /// - `E2BIG`: the line or the hook's name is too long.
-    /// - `EINVAL`: it is no request, or the function cannot be hooked.
-    /// - `EEXIST`: there is a hook of this name.
-    /// - What [`Filter::new`] and [`ftrace::EntryHook::new`] return.
+    /// - `EINVAL`: the line is no request, or the function cannot be hooked.
+    /// - `EEXIST`: there is a hook of this name already.
+    /// - The errors of [`Filter::new`] and [`ftrace::EntryHook::new`].
     pub(crate) fn add(&self, line: &mut UserSliceReader) -> Result {
         let mut inner = self.inner.lock();
         self.error.note(inner.add(line, &self.dir))
     }
 
-    /// Removes the hook whose name a line has.
+    /// Removes the hook whose name a line contains.
     ///
     /// # Errors
     ///
-    /// `ENOENT`: there is none.
+    /// - `ENOENT`: there is no hook of this name.
     pub(crate) fn del(&self, line: &mut UserSliceReader) -> Result {
         let mut inner = self.inner.lock();
         self.error.note(inner.del(line))
@@ -79,12 +79,12 @@ impl Table {
 }
 
 impl Drop for Inner {
-    /// Takes the hooks off in one grace period for entries and exits each, instead of one for each
-    /// hook.
+    /// Removes all hooks with one grace period for all entries and one for all exits, instead of
+    /// one grace period for each hook.
     fn drop(&mut self) {
         let hooks = self.hooks.iter().map(|(_, hook)| hook.reference());
         if let Err(error) = ftrace::disarm_all(hooks) {
-            // Then each goes by itself.
+            // Each hook is then removed by its own drop.
             pr_warn!("{}\n", ftrace::reason(error));
         }
     }
@@ -95,7 +95,7 @@ impl Inner {
         self.hooks.iter().position(|(other, _)| **other == *name)
     }
 
-    /// Adds the hook that a line asks for, with its files in `dir`.
+    /// Adds the hook that a line requests, with its files in `dir`.
     fn add(&mut self, line: &mut UserSliceReader, dir: &Dir) -> Result<(), LineError> {
         let text = read_line(line, LINE_LEN)?;
         let request = match Request::parse(line_text(&text)?) {
@@ -158,7 +158,7 @@ impl Inner {
         }
     }
 
-    /// Removes the hook whose name a line has.
+    /// Removes the hook whose name a line contains.
     fn del(&mut self, line: &mut UserSliceReader) -> Result<(), LineError> {
         let text = read_line(line, LINE_LEN)?;
         let name = line_text(&text)?.trim();
@@ -172,7 +172,8 @@ impl Inner {
                 fmt!("there is no hook '{name}': list has their names"),
             ));
         };
-        // With the lock held: its directory has to be gone before another one can be made.
+        // The lock is held because the directory must be removed before one of the same name can
+        // be created.
         drop(self.hooks.remove(index)?);
         Ok(())
     }
