@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module with two places that can be made to fail.
+//! A sample module with two fault points: places that can be made to fail.
 //!
 //! ```sh
 //! insmod fault_sample.ko
@@ -28,16 +28,16 @@ tackle::module! {
 }
 
 tackle::fault_attr! {
-    /// Makes this module fail.
+    /// The attribute that makes this module fail.
     pub FailSample = FAIL_SAMPLE, c"fail_sample";
 
-    /// Memory for another entry.
+    /// The allocation of an entry fails.
     ENTRY_ALLOC = "entry_alloc", ENOMEM;
-    /// The entry, as if it were there already.
+    /// Adding an entry fails, as if it existed already.
     ENTRY_ADD = "entry_add", EEXIST;
 }
 
-/// A list that grows by one entry each time.
+/// A list, to which each write to the file `run` adds an entry.
 #[pin_data]
 struct List {
     #[pin]

@@ -7,7 +7,7 @@
 //! cat /sys/kernel/debug/tackle/hook_latency/histogram
 //! ```
 //!
-//! A line is `LOW HIGH COUNT`, in nanoseconds, `HIGH` exclusive.
+//! A line is `LOW HIGH COUNT`. The times are in nanoseconds, and `HIGH` is exclusive.
 
 #![forbid(unsafe_code)]
 

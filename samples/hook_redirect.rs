@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Redirects `/proc/cmdline` through a hook, at once: the light way beside a live patch.
+//! Redirects the function that prints `/proc/cmdline` through a hook. Unlike a live patch, the
+//! redirection takes effect at once for all tasks.
 //!
 //! ```sh
 //! insmod hook_redirect.ko
@@ -31,7 +32,7 @@ tackle::module! {
     license: "GPL",
 }
 
-/// Prints what the function prints, and a line of its own.
+/// Prints the text of the original function, and a line of its own.
 fn cmdline(
     original: Original<'_, CmdlineProcShow>,
     m: Pointer<'_, *mut seq_file>,
@@ -44,7 +45,7 @@ fn cmdline(
     result
 }
 
-/// The file, and the redirection that it shows. When they are dropped, both are gone.
+/// The file, and the redirection that it shows. Dropping this value removes both.
 struct HookRedirect {
     _files: Pin<KBox<Scope<Redirect>>>,
 }

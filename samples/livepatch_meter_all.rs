@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A cumulative live patch: all that is wrong with `livepatch_meter.c`, in the place of the
-//! patches before it.
+//! A cumulative live patch: it fixes all defects of `livepatch_meter.c`, and replaces the earlier
+//! patches.
 //!
 //! See `Documentation/livepatch-meter-all.rst`.
 
@@ -28,10 +28,10 @@ tackle::livepatch! {
     shadows: [&LARGEST, &READINGS],
 }
 
-/// The field that `livepatch_meter_largest` has added: the same id and type, so that what
-/// meters have in it stays.
+/// The field that `livepatch_meter_largest` has added. It has the same id and type, so that the
+/// values of existing meters are kept.
 static LARGEST: Shadow<AtomicU32> = Shadow::shared(1);
-/// One more: how many readings there were.
+/// Another new field: the number of readings.
 static READINGS: Shadow<AtomicU32> = Shadow::shared(2);
 
 fn average(_: Original<'_, Average>, average: u32, reading: u32) -> u32 {

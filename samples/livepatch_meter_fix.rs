@@ -23,7 +23,7 @@ tackle::livepatch! {
     }],
 }
 
-/// The average, rounded down, whatever the numbers.
+/// Returns the average, rounded down. Unlike the original, it does not overflow.
 fn average(_: Original<'_, Average>, average: u32, reading: u32) -> u32 {
     average.midpoint(reading)
 }

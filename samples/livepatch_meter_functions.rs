@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The functions of `livepatch_meter.c`, for the patches of it.
+//! Declares the functions of `livepatch_meter.c` for its live patches.
 
 use kernel::{
     bindings::seq_file,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch that adds a field to a live structure: each meter of `livepatch_meter.c`
-//! knows its largest reading from now on.
+//! A live patch that adds a field to existing structures: each meter of `livepatch_meter.c` stores
+//! its largest reading from now on.
 //!
 //! See `Documentation/livepatch-meter-largest.rst`.
 
@@ -27,12 +27,12 @@ tackle::livepatch! {
     shadows: [&LARGEST],
 }
 
-/// The new field. Shared, so that a patch which replaces this one finds it.
+/// The new field. It is shared, so that a patch which replaces this one finds it.
 static LARGEST: Shadow<AtomicU32> = Shadow::shared(1);
 
 fn add(original: Original<'_, Add>, meter: Pointer<'_, *mut meter>, reading: u32) {
-    // A meter that was there before the patch gets its field with its next reading. Without
-    // memory the reading counts all the same: the field is lost, not the meter.
+    // A meter that is older than the patch gets the field with its next reading. If there is no
+    // memory for the field, the reading still counts, and only the field is missing.
     if let Ok(largest) = LARGEST.get_or_alloc(meter, || AtomicU32::new(0), GFP_KERNEL) {
         largest.fetch_max(reading, Relaxed);
     }

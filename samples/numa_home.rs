@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A policy of NUMA balancing in Rust: all tasks prefer one node, as far as they may run there.
+//! A policy of NUMA balancing in Rust: all tasks prefer one node, if they may run there.
 //!
 //! ```sh
 //! insmod numa_home.ko node=1
@@ -26,7 +26,7 @@ tackle::module! {
     },
 }
 
-/// The node.
+/// The preferred node of all tasks.
 struct Home(usize);
 
 impl Policy for Home {

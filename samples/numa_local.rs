@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Observes NUMA balancing from Rust: how much memory tasks access on their own node, and how much
-//! of it the kernel has migrated.
+//! Observes NUMA balancing from Rust: counts the pages that tasks access on their own node and on
+//! other nodes, and the pages that the kernel migrates.
 //!
 //! ```sh
 //! insmod numa_local.ko

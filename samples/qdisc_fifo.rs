@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queueing discipline to start from: first in, first out, up to a limit.
+//! A queueing discipline as a starting point: a FIFO queue with a limit.
 //!
 //! ```sh
 //! insmod qdisc_fifo.ko
 //! tc qdisc add dev eth0 root fifo_sample
 //! ```
 //!
-//! `Documentation/qdisc.rst` goes through it.
+//! `Documentation/qdisc.rst` explains this file.
 
 #![forbid(unsafe_code)]
 
