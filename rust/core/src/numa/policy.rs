@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where tasks and pages belong on a machine with several NUMA nodes: the balancing policy.
+//! Implements the balancing policy: decides where tasks and pages belong on a machine with several
+//! NUMA nodes.
 //!
-//! The input is a [`Snapshot`] of the machine. The output are [`Decision`]s about tasks, each with a
-//! [`Reason`] in words, a [`Verdict`] about a page, and how often to scan. Nothing here allocates: the
-//! caller supplies a [`Scratch`].
+//! The input is a [`Snapshot`] of the machine. The output is a [`Decision`] about each task with a
+//! [`Reason`] in words, a [`Verdict`] about a page, and a scan period. This module does not
+//! allocate memory: the caller supplies a [`Scratch`].
 //!
-//! - [`decide`] plans for the whole machine, from time to time,
-//! - [`window`] decides about one task when its scan window closes,
+//! - [`decide`] makes a plan for the whole machine at intervals,
+//! - [`window`] decides about one task when its scan window ends,
 //! - [`page`] decides about one page at a hinting fault,
 //! - [`scan_period`] decides how often a task's memory is scanned.
 //!
-//! Each rule is a file:
+//! Each rule has a file:
 //!
 //! | rule | file |
 //! | --- | --- |

@@ -8,14 +8,14 @@
 
 use super::{Snapshot, LOAD_ONE};
 
-/// The load of a node in the course of a plan.
+/// The load of a node while a plan is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Room {
     /// Its load, in the unit of [`Node::load`](super::Node::load).
     load: u64,
     /// Its CPUs.
     cpus: u64,
-    /// Its part of the machine's load, by its part of the CPUs, rounded up to whole tasks.
+    /// Its share of the machine's load, in proportion to its CPUs, rounded up to whole tasks.
     share: u64,
 }
 
@@ -42,23 +42,24 @@ impl Room {
         }
     }
 
-    /// Returns what its CPUs can do, or its share of the machine's load if that is more.
+    /// Returns the load that its CPUs can carry, or its share of the machine's load if that is
+    /// greater.
     pub(super) fn capacity(&self) -> u64 {
         (self.cpus * u64::from(LOAD_ONE)).max(self.share)
     }
 
     /// Returns the load up to which a node is lightly loaded, so that the kernel's load balancer
-    /// leaves it: an eighth of its CPUs, as `imb_numa_nr`, and a task at least.
+    /// does not move its tasks: an eighth of its CPUs, like `imb_numa_nr`, but at least one task.
     fn light(&self) -> u64 {
         (self.cpus / 8).max(u64::from(self.cpus > 1)) * u64::from(LOAD_ONE)
     }
 }
 
-/// Returns whether `load` may go from the node `source` to the node `target` while `back` goes the
-/// other way.
+/// Returns whether `load` may move from the node `source` to the node `target` while `back` moves
+/// in the other direction.
 ///
-/// It may if the target does not exceed its share of the machine's load, if it stays lightly loaded,
-/// or if the loads of the two nodes do not differ more than before.
+/// It may if the target does not exceed its share of the machine's load, if the target stays
+/// lightly loaded, or if the loads of the two nodes do not differ more than before.
 pub(super) fn allows(source: &Room, target: &Room, load: u64, back: u64) -> bool {
     let after = |room: &Room, comes: u64, goes: u64| (room.load + comes).saturating_sub(goes);
     let source_load = after(source, back, load);
@@ -79,7 +80,7 @@ pub(super) fn allows(source: &Room, target: &Room, load: u64, back: u64) -> bool
     imbalance(source_load, target_load) <= imbalance(source.load, target.load)
 }
 
-/// Carries out what [`allows`] was asked for.
+/// Updates the loads for a move that [`allows`] has allowed.
 pub(super) fn carry_out(rooms: &mut [Room], source: usize, target: usize, load: u64, back: u64) {
     if let Some(room) = rooms.get_mut(source) {
         room.load = (room.load + back).saturating_sub(load);

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the plan for a whole machine: which tasks move, and which are exchanged.
+//! Implements the plan for a whole machine: which tasks move, and which tasks are swapped.
 //!
-//! Each task has a score for each node ([`group`](super::group) fills them). A plan is made in four
-//! passes over the tasks that would gain by a move. A decision raises the sum of the scores by at
-//! least the threshold of the rule of hysteresis, and scores do not depend on where tasks run. So
-//! with the same faults, plans come to an end.
+//! Each task has a score for each node ([`group`](super::group) computes them). A plan is made in
+//! four passes over the tasks that would gain by a move. Each decision increases the sum of the
+//! scores by at least the threshold of the rule of hysteresis, and scores do not depend on where
+//! tasks run. So with the same faults, repeated plans reach a state without moves.
 //!
-//! 1. Tasks move to their best node, the one with the greatest gain first, while the rule of balance
-//!    allows it.
-//! 2. Tasks whose best node is full are exchanged with tasks there. For two nodes, the tasks that
-//!    gain most are paired with those that lose least:
+//! 1. Tasks move to their best node if the rule of balance allows it. The task with the greatest
+//!    gain moves first.
+//! 2. Tasks whose best node is full are swapped with tasks on that node. For two nodes, the tasks
+//!    that gain most are paired with the tasks that lose least:
 //!
 //!    ```text
 //!    on node 0, gain on node 1:   +900  +400  +60
 //!                                   |     |
 //!    on node 1, gain on node 0:   +800     0  -300
 //!    ```
-//! 3. Tasks that no swap helps take part in rearrangements of three nodes
+//! 3. Tasks for which there is no swap take part in rearrangements of three nodes
 //!    ([`rotate`](super::rotate)).
-//! 4. Tasks that are left move to the best node that has room.
+//! 4. The remaining tasks move to the best node that has room.
 
 use super::balance::{self, Room};
 use super::group::fill_scores;
@@ -27,15 +27,16 @@ use super::reasons::{arrives, remains};
 use super::{hysteresis, mask, run_time, Action, Decision, Scratch, Snapshot, Task};
 use crate::sort::heap_sort;
 
-/// How many partners of an exchange are tried if loads do not fit.
+/// The maximum number of partners that are tried for a swap if the loads do not fit.
 const TRIES: usize = 8;
 
-/// Plans for a machine. Takes O(n log n) steps for n tasks, and O(nodes^2) for each task.
+/// Makes a plan for a machine. Takes O(n log n) steps for n tasks, and O(nodes^2) steps for each
+/// task.
 ///
-/// Writes decisions to `out`, in the order in which they are to be carried out: moves and swaps
-/// first, then what is to be preferred, then why tasks stay. A task that is not exchanged has one. One
-/// that is exchanged is in one or two swaps, as the task or as its partner. Returns how many there are. If `out` is too short, the last
-/// ones are missing.
+/// Writes decisions to `out` in the order in which they must be carried out: first moves and
+/// swaps, then changes of preferred nodes, then reasons why tasks stay. A task that is not swapped
+/// has one decision. A swapped task is in one or two swaps, as the task or as its partner. Returns
+/// the number of decisions. If `out` is too short, the last ones are missing.
 ///
 /// Returns [`None`] if `scratch` is too short.
 pub fn decide(
@@ -85,19 +86,19 @@ impl Plan<'_, '_> {
             .is_none_or(|planned| planned.is_decided)
     }
 
-    /// What the task weighs when gains are compared.
+    /// Returns the weight of the task when gains are compared.
     pub(super) fn load(&self, index: usize) -> u64 {
         self.task(index).map_or(0, |task| task.load.max(1).into())
     }
 
-    /// How much better a node is than the one where the task runs, in thousandths.
+    /// Returns how much better a node is than the node on which the task runs, in thousandths.
     pub(super) fn gain(&self, index: usize, node: usize) -> i64 {
         let source = self.task(index).map_or(0, |task| task.node);
-        // CAST: At most 1000.
+        // CAST: Both scores are at most 1000.
         self.scratch.score(index, node) as i64 - self.scratch.score(index, source) as i64
     }
 
-    /// Whether the rules of run time and masks let the task be placed at all.
+    /// Returns whether the rules of run time and masks allow the task to be placed.
     pub(super) fn is_movable(&self, index: usize) -> bool {
         self.task(index).is_some_and(|task| {
             run_time::is_enough(&self.snapshot.params, task)
@@ -106,7 +107,7 @@ impl Plan<'_, '_> {
         })
     }
 
-    /// The nodes to which the task may go for the sake of its own gain.
+    /// Returns the nodes on which the task would gain enough and may run.
     pub(super) fn better_nodes(&self, index: usize) -> impl Iterator<Item = usize> + '_ {
         let task = self.task(index);
         let threshold = task.map_or(u64::MAX, |task| {
@@ -118,7 +119,8 @@ impl Plan<'_, '_> {
         })
     }
 
-    /// The best node of a task that would gain enough there. Of equal nodes, the first.
+    /// Returns the best of the nodes on which a task would gain enough. Of equal nodes, the first
+    /// one.
     pub(super) fn best_node(&self, index: usize) -> Option<usize> {
         let score = |&node: &usize| (self.scratch.score(index, node), core::cmp::Reverse(node));
         self.better_nodes(index).max_by_key(score)
@@ -137,7 +139,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// The first pass.
+    /// Executes the first pass.
     fn move_to_best(&mut self) {
         for place in 0..self.list_candidates() {
             let index = self.listed(place);
@@ -148,7 +150,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// The fourth pass.
+    /// Executes the fourth pass.
     fn move_to_second_best(&mut self) {
         for place in 0..self.list_candidates() {
             let index = self.listed(place);
@@ -163,9 +165,9 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// The second pass.
+    /// Executes the second pass.
     fn swap(&mut self) {
-        // The tasks of each node stand together in `order`.
+        // The tasks are sorted by node in `order`.
         let tasks = self.snapshot.tasks;
         let node_of = |task: u32| {
             tasks
@@ -173,7 +175,7 @@ impl Plan<'_, '_> {
                 .map_or(usize::MAX, |task| task.node)
         };
         for (index, entry) in self.scratch.order.iter_mut().enumerate() {
-            // CAST: Scratch has no more than u32::MAX tasks.
+            // CAST: Scratch has at most u32::MAX tasks.
             *entry = index as u32;
         }
         heap_sort(self.scratch.order, |&a, &b| {
@@ -184,7 +186,7 @@ impl Plan<'_, '_> {
                 .scratch
                 .order
                 .partition_point(|&task| node_of(task) < node);
-            // CAST: Scratch has no more than u32::MAX tasks.
+            // CAST: Scratch has at most u32::MAX tasks.
             *start = place as u32;
         }
         for source in 0..self.snapshot.node_count() {
@@ -196,7 +198,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// Exchanges tasks on `source` that belong on `target` with tasks there.
+    /// Swaps tasks on `source` that belong on `target` with tasks on `target`.
     fn swap_between(&mut self, source: usize, target: usize) {
         let wanting = self.list_sorted(source, target, true);
         if wanting == 0 {
@@ -215,7 +217,7 @@ impl Plan<'_, '_> {
                     continue;
                 }
                 if !self.is_worth_swapping(index, partner) {
-                    // Those that follow lose more.
+                    // All later partners lose more.
                     break;
                 }
                 if self.is_balanced_swap(index, partner) {
@@ -230,14 +232,14 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// The gain on a node, weighed by the load.
+    /// Returns the gain on a node, weighted by the load.
     pub(super) fn weighed_gain(&self, index: usize, node: usize) -> i64 {
         // CAST: A load is below 2^32.
         self.gain(index, node)
             .saturating_mul(self.load(index) as i64)
     }
 
-    /// Which weighed gain a task needs to be moved.
+    /// Returns the weighted gain that a task needs to be moved.
     pub(super) fn needed_gain(&self, index: usize) -> i64 {
         let threshold = self.task(index).map_or(u64::MAX, |task| {
             hysteresis::threshold(&self.snapshot.params, task)
@@ -248,7 +250,7 @@ impl Plan<'_, '_> {
             .saturating_mul(self.load(index) as i64)
     }
 
-    /// Whether two tasks gain enough together.
+    /// Returns whether two tasks together gain enough by a swap.
     fn is_worth_swapping(&self, one: usize, other: usize) -> bool {
         let (Some(task), Some(partner)) = (self.task(one), self.task(other)) else {
             return false;
@@ -314,7 +316,8 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// Writes the decisions about tasks that do not move: first those that get a preferred node.
+    /// Writes the decisions about tasks that do not move. The tasks that get a preferred node come
+    /// first.
     fn explain(&mut self) {
         for is_stay in [false, true] {
             for index in 0..self.snapshot.tasks.len() {

@@ -5,19 +5,21 @@
 use super::NodeSet;
 use core::fmt;
 
-/// What to do with a task.
+/// The action for a task.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Action {
-    /// Make the node its preferred one. It runs there already, or cannot be moved there now.
+    /// Make the node its preferred node. The task runs there already, or cannot be moved there
+    /// now.
     Prefer(usize),
-    /// Move it to the node, and make this its preferred one.
+    /// Move the task to the node, and make it the preferred node.
     Move(usize),
-    /// Exchange it with the task of this index in the snapshot: each goes to the node of the other,
-    /// which becomes its preferred one. There is no second decision for the other task.
+    /// Swap the task with the task of this index in the snapshot. Each moves to the node of the
+    /// other task, which becomes its preferred node. There is no second decision for the other
+    /// task.
     Swap(usize),
-    /// Its group is active on these nodes. The task is on one of them and stays.
+    /// No change: the task's group is active on these nodes, and the task is on one of them.
     Spread(NodeSet),
-    /// Nothing.
+    /// No change.
     Stay,
 }
 
@@ -26,14 +28,14 @@ pub enum Action {
 pub struct Decision {
     /// The index of the task in the snapshot.
     pub task: usize,
-    /// What to do.
+    /// The action.
     pub action: Action,
-    /// Why.
+    /// The reason.
     pub reason: Reason,
 }
 
 impl Decision {
-    /// A decision without content, to fill slices with.
+    /// A decision without meaning, for filling slices.
     pub const EMPTY: Self = Self {
         task: 0,
         action: Action::Stay,
@@ -47,33 +49,33 @@ impl Default for Decision {
     }
 }
 
-/// Why a task was treated as it was.
+/// The reason of a decision.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Reason {
-    /// It follows its memory: the percentage of its faults that are on the node.
+    /// The task follows its memory.
     FollowsMemory {
-        /// Where it belongs.
+        /// The node on which it belongs.
         node: usize,
-        /// Its faults there, of all.
+        /// The percentage of its accesses that are on this node.
         percent: u32,
     },
-    /// It follows memory that cannot move.
+    /// The task follows memory that cannot move.
     FollowsUnmovable {
-        /// Where it belongs.
+        /// The node on which it belongs.
         node: usize,
-        /// Its accesses there, of all.
+        /// The percentage of its accesses that are on this node.
         percent: u32,
     },
-    /// It goes where it is nearer to its memory: a mesh or a backplane.
+    /// The task is nearer to its memory on another node of a mesh or a backplane.
     NearMemory {
-        /// Where it belongs.
+        /// The node on which it belongs.
         node: usize,
-        /// How much nearer, in thousandths.
+        /// The improvement in thousandths.
         gain: u32,
     },
-    /// It goes to the home of its group.
+    /// The task moves to the home of its group.
     FollowsGroup {
-        /// Where it belongs.
+        /// The node on which it belongs.
         node: usize,
         /// The group.
         group: u32,
@@ -82,40 +84,40 @@ pub enum Reason {
     GroupSpreads {
         /// The group.
         group: u32,
-        /// On how many nodes the group is active.
+        /// The number of nodes on which the group is active.
         nodes: u32,
     },
-    /// Another node would be better, but has no room, and no task to exchange it with.
+    /// Another node would be better, but it has no room and no task for a swap.
     NoRoom {
         /// The better node.
         node: usize,
     },
-    /// It was moved lately, and the improvement is not great enough yet.
+    /// The task was moved recently, and the improvement is not great enough yet.
     Settles {
-        /// How many milliseconds ago it was moved.
+        /// The time since it was moved, in milliseconds.
         moved_ms_ago: u32,
     },
-    /// It is where it belongs, or no other node is better enough.
+    /// The task is on its best node, or no other node is better by enough.
     Local {
-        /// Its faults on its node, of all.
+        /// The percentage of its accesses that are on its node.
         percent: u32,
     },
-    /// It may run on one node only.
+    /// The task may run on one node only.
     Pinned,
-    /// It has not run long enough.
+    /// The task has not run long enough.
     Young {
-        /// How many milliseconds it has run.
+        /// The time for which it has run, in milliseconds.
         runtime_ms: u32,
     },
-    /// It has no faults and no memory that cannot move.
+    /// The task has no faults and no memory that cannot move.
     NoFaults,
 }
 
 impl Reason {
-    /// How many reasons there are.
+    /// The number of reasons.
     pub const COUNT: usize = 11;
 
-    /// Returns the number of the reason, below [`COUNT`](Self::COUNT): an index for counters.
+    /// Returns the index of the reason for arrays, which is below [`COUNT`](Self::COUNT).
     pub const fn index(&self) -> usize {
         match self {
             Self::FollowsMemory { .. } => 0,

@@ -3,11 +3,12 @@
 //! Implements the rule of groups: tasks that share memory belong together.
 //!
 //! The kernel forms the groups from shared faults (`task_numa_group()` in `kernel/sched/fair.c`).
-//! This rule gives each group a home: the node that is nearest to the accesses of all its tasks. A
-//! task is drawn to the home by the part of the group's faults that is shared. Its own memory counts
-//! less, unless it cannot move: it follows. Groups choose one after the other, the one with the
-//! greatest load first, and each leaves less room for the next, as do tasks without a group. So two
-//! groups whose memory is spread alike get different homes.
+//! This rule gives each group a home: the node that is nearest to the accesses of all its tasks.
+//! The share of the group's accesses that is shared decides how strongly the home attracts the
+//! tasks. A task's own memory counts less, since it follows the task, unless it cannot move.
+//! Groups choose their homes one after another, beginning with the group with the greatest load.
+//! Each group, and each task without a group, leaves less room for the next ones. So two groups
+//! with the same distribution of memory get different homes.
 
 use super::follow_memory::{accesses, all_accesses, locality};
 use super::spread::{choose, Claim, Vacancy};
@@ -15,16 +16,17 @@ use super::topology::WHOLE;
 use super::{NodeSet, Scratch, Snapshot};
 use crate::sort::heap_sort;
 
-/// A group, while a plan is made.
+/// The state of a group while a plan is made.
 #[derive(Clone, Copy, Debug)]
 pub struct Group {
-    /// The place of its first task in the list of tasks by group.
+    /// The index of its first task in the list of tasks by group.
     first: u32,
-    /// How many tasks it has.
+    /// The number of its tasks.
     len: u32,
     /// The sum of their loads.
     load: u64,
-    /// The nodes where they belong: one if the group fits into one. Empty if it has no faults.
+    /// The nodes on which its tasks belong: one if the group fits into one node. Empty if it has
+    /// no faults.
     pub(super) home: NodeSet,
 }
 
@@ -39,7 +41,7 @@ impl Default for Group {
     }
 }
 
-/// Fills the scores of all tasks: what each would gain on each node, from 0 to [`WHOLE`].
+/// Computes the scores of all tasks on all nodes, from 0 to [`WHOLE`].
 pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     let nodes = snapshot.node_count();
     let group_of = |task: u32| {
@@ -51,7 +53,7 @@ pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
 
     for (index, row) in scratch.scores.chunks_exact_mut(nodes.max(1)).enumerate() {
         for (node, score) in row.iter_mut().enumerate() {
-            // CAST: At most WHOLE.
+            // CAST: The value is at most `WHOLE`.
             *score = locality(snapshot, node, |other| accesses(snapshot, index, other)) as u16;
         }
     }
@@ -62,7 +64,7 @@ pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     }
 
     for (index, entry) in scratch.order.iter_mut().enumerate() {
-        // CAST: Scratch has no more than u32::MAX tasks.
+        // CAST: Scratch has at most u32::MAX tasks.
         *entry = index as u32;
     }
     heap_sort(scratch.order, |&a, &b| (group_of(a), a) < (group_of(b), b));
@@ -70,7 +72,8 @@ pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     let count = find_groups(snapshot, scratch);
     leave_room_for_singles(snapshot, scratch);
     let (groups, _) = scratch.groups.split_at_mut(count.min(scratch.groups.len()));
-    // Of equal loads, the group whose first task comes first: the order must not depend on chance.
+    // Of groups with equal loads, the one whose first task comes first is first, so that the order
+    // does not depend on chance.
     heap_sort(groups, |a, b| {
         (core::cmp::Reverse(a.load), a.first) < (core::cmp::Reverse(b.load), b.first)
     });
@@ -83,7 +86,7 @@ pub(super) fn fill_scores(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     }
 }
 
-/// Takes the load of tasks without a group off the nodes where these belong.
+/// Subtracts the load of each task without a group from the vacancy of the task's best node.
 fn leave_room_for_singles(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     for (index, task) in snapshot.tasks.iter().enumerate() {
         if task.group != 0 || all_accesses(snapshot, index) == 0 {
@@ -99,7 +102,7 @@ fn leave_room_for_singles(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) {
     }
 }
 
-/// Lists the groups of two or more tasks in `scratch.groups`, and returns how many there are.
+/// Lists the groups of two or more tasks in `scratch.groups`, and returns the number of groups.
 fn find_groups(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) -> usize {
     let mut count = 0;
     let mut current: Option<(u32, Group)> = None;
@@ -125,7 +128,7 @@ fn find_groups(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) -> usize {
         }
         current = task.map(|task| {
             let group = Group {
-                // CAST: Scratch has no more than u32::MAX tasks.
+                // CAST: Scratch has at most u32::MAX tasks.
                 first: place as u32,
                 len: 1,
                 load: u64::from(task.load),
@@ -137,7 +140,8 @@ fn find_groups(snapshot: &Snapshot<'_>, scratch: &mut Scratch<'_>) -> usize {
     count
 }
 
-/// Chooses and returns the home of a group, number `index`, and draws its tasks to it.
+/// Chooses and returns the home of the group with this index, and adds the home's attraction to
+/// the scores of its tasks.
 fn settle(
     snapshot: &Snapshot<'_>,
     scratch: &mut Scratch<'_>,
@@ -197,7 +201,8 @@ fn settle(
     };
     let home = choose(&snapshot.topology, scratch.vacancies, &claim);
 
-    // The part of the accesses that is local for good only if all are at home.
+    // The home attracts tasks in proportion to the shared accesses, which stay local only if all
+    // tasks are at home.
     let pull = shared
         .saturating_mul(WHOLE)
         .checked_div(all)
@@ -221,7 +226,7 @@ fn settle(
             if let Some(score) = scratch.scores.get_mut(index) {
                 let group = nearness.unwrap_or(0) * pull;
                 let own = u64::from(*score) * own / WHOLE * (WHOLE - pull);
-                // CAST: At most WHOLE.
+                // CAST: The value is at most `WHOLE`.
                 *score = ((own + group) / WHOLE) as u16;
             }
         }
@@ -229,8 +234,8 @@ fn settle(
     home
 }
 
-/// Returns how much the own memory of a task in a group counts, in thousandths: what cannot move
-/// counts in full. The rest follows the task, and has a cost only once.
+/// Returns the weight of the own memory of a task in a group, in thousandths. Memory that cannot
+/// move has the full weight. Other memory follows the task, and its move has a cost only once.
 fn own_weight(snapshot: &Snapshot<'_>, task: usize) -> u64 {
     let fixed = (0..snapshot.node_count()).fold(0u64, |sum, node| {
         sum.saturating_add(super::residency::weight(snapshot, task, node))

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the rule of hysteresis: tasks do not go to and fro between nodes.
+//! Implements the rule of hysteresis: tasks do not move back and forth between nodes.
 
 use super::{Params, Task};
 
-/// Returns which improvement a task needs to be moved, in thousandths of its accesses.
+/// Returns the improvement that a task needs to be moved, in thousandths of its accesses.
 ///
-/// A task that was moved lately needs more: its faults may still be those of the time before. The
-/// threshold falls in the course of [`Params::settle_ms`]. It is never infinite, so that a task whose
-/// memory has changed altogether is not held up.
+/// A task that was moved recently needs a greater improvement, since its faults may still be from
+/// the time before the move. The threshold decreases during [`Params::settle_ms`]. It is never
+/// infinite, so that a task whose memory accesses have changed completely can move at once.
 pub(super) fn threshold(params: &Params, task: &Task) -> u64 {
     let least = u64::from(params.min_gain).max(1);
     let most = u64::from(params.settle_gain).max(least);

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lists of tasks that a plan works through, sorted by what they would gain.
+//! Implements the lists of tasks that a plan processes, sorted by the gains of the tasks.
 
 use super::decide::Plan;
 use super::mask;
 use crate::sort::heap_sort;
 
 impl Plan<'_, '_> {
-    /// Lists the tasks that have a better node in `scratch.list`, the one with the greatest gain
-    /// first. Returns how many there are.
+    /// Lists the tasks that have a better node in `scratch.list`, those with the greatest gain
+    /// first. Returns the number of tasks.
     pub(super) fn list_candidates(&mut self) -> usize {
         let mut count = 0;
         for index in 0..self.snapshot.tasks.len() {
@@ -18,13 +18,14 @@ impl Plan<'_, '_> {
             let Some(best) = self.best_node(index) else {
                 continue;
             };
-            // A task's gain in the sum of all, in the partner list, to sort by.
+            // The sort key is the weighted gain. It is stored in the list of partners, which is
+            // not used now.
             let gain = self.gain(index, best).unsigned_abs() * self.load(index);
             if let Some(entry) = self.scratch.partners.get_mut(index) {
                 *entry = u32::try_from(gain).unwrap_or(u32::MAX);
             }
             if let Some(entry) = self.scratch.list.get_mut(count) {
-                // CAST: Scratch has no more than u32::MAX tasks.
+                // CAST: Scratch has at most u32::MAX tasks.
                 *entry = index as u32;
                 count += 1;
             }
@@ -44,7 +45,7 @@ impl Plan<'_, '_> {
             .map_or(usize::MAX, |&task| task as usize)
     }
 
-    /// The place in `order` of the first task of a node.
+    /// Returns the index in `order` of the first task of a node.
     pub(super) fn start(&self, node: usize) -> usize {
         let start = self.scratch.starts.get(node);
         start.map_or(0, |&start| start as usize)
@@ -57,8 +58,9 @@ impl Plan<'_, '_> {
             .map_or(usize::MAX, |&task| task as usize)
     }
 
-    /// Lists the tasks on `source` that may go to `target`, the one that gains most first: those that
-    /// want to go there in `scratch.list`, or all in `scratch.partners`.
+    /// Lists tasks on `source`, those that gain most on `target` first. With `wants`,
+    /// `scratch.list` gets the tasks whose best node is `target`. Otherwise `scratch.partners`
+    /// gets all tasks that may run on `target`. Returns the number of tasks.
     pub(super) fn list_sorted(&mut self, source: usize, target: usize, wants: bool) -> usize {
         let mut count = 0;
         for place in self.start(source)..self.start(source.wrapping_add(1)) {

@@ -1,41 +1,41 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the rule "memory follows its task": whether a page moves at a hinting fault.
+//! Implements the rule "memory follows its task": decides whether a page moves at a hinting fault.
 //!
 //! The kernel's rules are in `should_numa_migrate_memory()` in `kernel/sched/fair.c`. They move a
-//! private page at its second fault on a node, wherever the task happens to run.
+//! private page at its second fault on a node, even if the task does not belong on that node.
 
-/// A page that a task has accessed, at the hinting fault.
+/// A page at a hinting fault, which a task has accessed.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Page {
-    /// The node of the CPU, to which the page would go.
+    /// The node of the CPU, to which the page would move.
     pub target: usize,
-    /// The node where the task belongs: its preferred one, by the last plan.
+    /// The node on which the task belongs: its preferred node by the last plan.
     pub home: Option<usize>,
-    /// Whether the last fault on the page was of the same task.
+    /// Whether the last fault on the page was caused by the same task.
     pub is_private: bool,
     /// Whether the target has few free pages ([`is_full`]).
     pub is_target_full: bool,
 }
 
-/// What is to be done with a page.
+/// The decision about a page.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verdict {
-    /// Migrate it.
+    /// Migrate the page.
     Allow,
-    /// Leave it.
+    /// Do not migrate the page.
     Deny,
-    /// The kernel's rules decide.
+    /// Let the kernel's rules decide.
     Defer,
 }
 
 /// Decides about a page.
 ///
-/// - A node with few free pages gets none: reclaim would cost more than remote accesses.
-/// - On the node where a task belongs, its private pages come at once, at the first fault.
-/// - All else is left to the kernel. In particular pages do not wait on the node to which a task is
-///   planned to go: the kernel moves tasks, and it may find that no CPU there is idle and that no
-///   task can be exchanged. Then the pages would never become local.
+/// - A node with few free pages gets no pages, since reclaim would cost more than remote accesses.
+/// - On the node on which a task belongs, its private pages are migrated at the first fault.
+/// - The kernel decides about all other pages. In particular, pages are not held on the node to
+///   which a task is planned to move: the kernel moves tasks, and may find no idle CPU there and
+///   no task for a swap. Then the pages would never become local.
 pub fn page(page: &Page) -> Verdict {
     if page.is_target_full {
         return Verdict::Deny;
@@ -46,7 +46,7 @@ pub fn page(page: &Page) -> Verdict {
     Verdict::Defer
 }
 
-/// Returns whether a node has too few free pages for others to move there. `reserve` is
+/// Returns whether a node has too few free pages for other pages to move there. `reserve` is
 /// [`Params::reserve`](super::Params::reserve).
 pub fn is_full(free_pages: u64, total_pages: u64, reserve: u32) -> bool {
     free_pages < total_pages / u64::from(reserve.max(1))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements a set of NUMA nodes, as `nodemask_t` in `include/linux/nodemask.h`.
+//! Implements a set of NUMA nodes, like `nodemask_t` in `include/linux/nodemask.h`.
 
 use core::fmt;
 
-/// The greatest number of nodes of a machine: `MAX_NUMNODES` of a kernel with `NODES_SHIFT=10`.
+/// The maximum number of nodes of a machine: `MAX_NUMNODES` of a kernel with `NODES_SHIFT=10`.
 pub const MAX_NODES: usize = 1024;
 
 const BITS: usize = u64::BITS as usize;
@@ -17,10 +17,10 @@ pub struct NodeSet([u64; WORDS]);
 impl NodeSet {
     /// The set without nodes.
     pub const EMPTY: Self = Self([0; WORDS]);
-    /// The set of all nodes that there can be.
+    /// The set of all possible nodes.
     pub const ALL: Self = Self([u64::MAX; WORDS]);
 
-    /// The set of one node; empty if `node` is not below [`MAX_NODES`].
+    /// Returns the set of one node, which is empty if `node` is not below [`MAX_NODES`].
     pub fn one(node: usize) -> Self {
         let mut set = Self::EMPTY;
         set.insert(node);
@@ -47,7 +47,7 @@ impl NodeSet {
         (word >> (node % BITS)) & 1 == 1
     }
 
-    /// Returns how many nodes are in the set.
+    /// Returns the number of nodes in the set.
     pub fn len(&self) -> usize {
         self.0.iter().map(|word| word.count_ones() as usize).sum()
     }
@@ -57,7 +57,7 @@ impl NodeSet {
         self.0.iter().all(|&word| word == 0)
     }
 
-    /// Returns the nodes in rising order.
+    /// Returns the nodes in ascending order.
     pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().enumerate().flat_map(|(index, &word)| {
             let mut rest = word;
@@ -78,7 +78,7 @@ impl FromIterator<usize> for NodeSet {
     }
 }
 
-/// As the kernel prints node lists: `0-2,5`.
+/// Writes the set in the kernel's format for lists of nodes: `0-2,5`.
 impl fmt::Display for NodeSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut comma = "";

@@ -8,14 +8,14 @@ use super::{
     hysteresis, mask, residency, run_time, Action, Decision, Reason, Scratch, Snapshot, Task,
 };
 
-/// The group of a task that has a home: its ID, and the number of nodes of the home.
+/// Returns the home of a task's group, if the task has a group and the group has a home.
 fn group(scratch: &Scratch<'_>, index: usize) -> Option<super::NodeSet> {
     let number = scratch.homes.get(index).copied().flatten()?;
     let group = scratch.groups.get(number as usize)?;
     (!group.home.is_empty()).then_some(group.home)
 }
 
-/// Returns why the task goes to `node`.
+/// Returns the reason why a task moves to `node`.
 pub(super) fn arrives(
     snapshot: &Snapshot<'_>,
     scratch: &Scratch<'_>,
@@ -46,10 +46,11 @@ pub(super) fn arrives(
     nears(snapshot, index, node, gain)
 }
 
-/// The percentage of a task's accesses from which on a node is a place of its memory.
+/// A node with at least this percentage of a task's accesses counts as a place of the task's
+/// memory.
 const THIRD: u32 = 34;
 
-/// Returns the reason of a task that goes to `node` since most of its memory is there.
+/// Returns the reason why a task moves to `node` if most of its memory is there.
 fn follows(snapshot: &Snapshot<'_>, index: usize, node: usize) -> Option<Reason> {
     let percent = percent(snapshot, index, node);
     if residency::dominates(snapshot, index, node) && percent >= THIRD {
@@ -58,24 +59,25 @@ fn follows(snapshot: &Snapshot<'_>, index: usize, node: usize) -> Option<Reason>
     (percent >= 50).then_some(Reason::FollowsMemory { node, percent })
 }
 
-/// Returns the reason of a task that goes to `node`, where some of its memory is, or is nearer.
+/// Returns the reason why a task moves to `node` if some of its memory is there, or is nearer.
 fn nears(snapshot: &Snapshot<'_>, index: usize, node: usize, gain: u64) -> Reason {
     let percent = percent(snapshot, index, node);
     if gain > 0 && percent < THIRD {
-        // CAST: At most WHOLE.
+        // CAST: The value is at most `WHOLE`.
         let gain = gain.min(WHOLE) as u32;
         return Reason::NearMemory { node, gain };
     }
     Reason::FollowsMemory { node, percent }
 }
 
-/// Returns why the task goes to `node` for the sake of its own memory. `gain` is the improvement,
-/// in thousandths.
+/// Returns the reason why a task moves to `node` because of its own memory. `gain` is the
+/// improvement in thousandths.
 pub(super) fn of_memory(snapshot: &Snapshot<'_>, index: usize, node: usize, gain: u64) -> Reason {
     follows(snapshot, index, node).unwrap_or_else(|| nears(snapshot, index, node, gain))
 }
 
-/// Returns the decision about a task that is not moved. `better` is a node that would be better.
+/// Returns the decision about a task that is not moved. `better` is a node that would be better,
+/// if there is one.
 pub(super) fn remains(
     snapshot: &Snapshot<'_>,
     scratch: &Scratch<'_>,
@@ -139,7 +141,8 @@ pub(super) fn remains(
     }
 }
 
-/// Whether a task would be moved if it had not been moved lately.
+/// Returns whether another node would be good enough for a move if the task had not been moved
+/// recently.
 fn settles(snapshot: &Snapshot<'_>, scratch: &Scratch<'_>, index: usize, task: &Task) -> bool {
     let settled = Task {
         moved_ms_ago: super::NEVER,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements rearrangements of three nodes, for tasks that no move and no swap helps.
+//! Implements rearrangements of three nodes, for tasks for which there is no move and no swap.
 //!
-//! A task of node A belongs on node B, which is full, and no task of B may go to A without loss. But
-//! one of B may go to a third node C:
+//! A task of node A belongs on node B, which is full, and no task of B can move to A without a
+//! loss. But a task of B can move to a third node C:
 //!
 //! ```text
 //!   chain: C has room           rotation: C is full, too
@@ -14,15 +14,16 @@
 //!                                 C
 //! ```
 //!
-//! A chain is two moves, that into C first. A rotation is two swaps, so that no node gets too much
-//! load in between: the tasks of A and B, then the one that has come to A with the one of C.
+//! A chain consists of two moves, of which the move to C comes first. A rotation consists of two
+//! swaps, so that no node is overloaded in between: first the tasks of A and B are swapped, and
+//! then the task that is on A now is swapped with the task of C.
 
 use super::balance::{allows, carry_out};
 use super::decide::Plan;
 use super::{mask, Action};
 
-/// How many rearrangements a plan has for each node. Each costs a look at all tasks of three nodes.
-/// The next plan has the rest.
+/// The maximum number of rearrangements in a plan for each node. Each one requires a search
+/// through all tasks of three nodes. The next plan can have the remaining ones.
 const LIMIT: usize = 2;
 
 /// No task.
@@ -39,12 +40,12 @@ struct Turn {
     second: usize,
     /// C.
     third_node: usize,
-    /// The task of C, in a rotation.
+    /// The task of C; [`None`] in a chain.
     third: Option<usize>,
 }
 
 impl Plan<'_, '_> {
-    /// Carries out rearrangements for tasks that want to move and cannot.
+    /// Makes rearrangements for tasks that should move and cannot.
     pub(super) fn rotate(&mut self) {
         let nodes = self.snapshot.node_count();
         let waiting = self.list_candidates();
@@ -80,7 +81,7 @@ impl Plan<'_, '_> {
         }
     }
 
-    /// Finds the task of `source` that would gain most, or lose least, on each other node.
+    /// For each other node, finds the task of `source` that would gain most there, or lose least.
     fn find_edges(&mut self, source: usize) {
         let nodes = self.snapshot.node_count();
         let row = source.wrapping_mul(nodes);
@@ -128,7 +129,8 @@ impl Plan<'_, '_> {
         Some(task as usize)
     }
 
-    /// The rearrangement that helps a task, if there is one that is worth it and keeps the balance.
+    /// Returns the best rearrangement for a task, if there is one that gains enough and keeps the
+    /// balance.
     fn best_turn(&self, first: usize) -> Option<Turn> {
         let source = self.task(first)?.node;
         let mut best: Option<Turn> = None;
@@ -166,7 +168,7 @@ impl Plan<'_, '_> {
         best
     }
 
-    /// Whether the tasks gain enough together.
+    /// Returns whether the tasks together gain enough.
     fn is_worth(&self, turn: &Turn) -> bool {
         let tasks = [Some(turn.first), Some(turn.second), turn.third];
         let needed = tasks
@@ -177,7 +179,7 @@ impl Plan<'_, '_> {
         turn.gain >= needed.unwrap_or(i64::MAX)
     }
 
-    /// Whether each step keeps the balance.
+    /// Returns whether each step keeps the balance.
     fn is_balanced(&self, turn: &Turn) -> bool {
         let (Some(first), Some(second)) = (self.task(turn.first), self.task(turn.second)) else {
             return false;

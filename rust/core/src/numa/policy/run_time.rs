@@ -2,7 +2,8 @@
 
 //! Implements the rule of run time: only tasks that have run for seconds are placed.
 //!
-//! A task that ends soon does not earn back what its move costs, and its few faults say little.
+//! The move of a task that ends soon costs more than it gains, and the few faults of such a task
+//! do not show where it belongs.
 
 use super::{Params, Task};
 

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements how often a task's memory is scanned.
+//! Implements the decision how often a task's memory is scanned.
 //!
-//! The kernel's rule is `update_task_scan_period()` in `kernel/sched/fair.c`. If at least 70 % of the
-//! faults are private, it scans more slowly, even if all of them are remote. So a task that has moved
-//! on to other private memory waits up to a minute for it. This rule looks at where the memory is
-//! first, and leaves the rest to the kernel.
+//! The kernel's rule is `update_task_scan_period()` in `kernel/sched/fair.c`. If at least 70 % of
+//! the faults are private, it scans more slowly, even if all of them are remote. So a task that
+//! begins to use other private memory waits up to a minute for this memory to become local. This
+//! rule first checks where the memory is, and leaves all other decisions to the kernel.
 
 use super::Params;
 
-/// The faults of a task in the scan window that closes.
+/// The faults of a task in the scan window that ends.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Scan {
-    /// How long the task has run on CPUs, in milliseconds.
+    /// The time for which the task has run on CPUs, in milliseconds.
     pub runtime_ms: u32,
     /// Its scan period, in milliseconds: `task_struct.numa_scan_period`.
     pub period_ms: u32,
-    /// The shortest period that is allowed.
+    /// The minimum scan period.
     pub min_ms: u32,
     /// Pages of faults on the node of the CPU.
     pub local: u64,
@@ -28,14 +28,14 @@ pub struct Scan {
     pub shared: u64,
     /// Pages whose migration has failed.
     pub failed: u64,
-    /// Whether all its memory is unmovable, so that faults teach nothing.
+    /// Whether all its memory is unmovable, so that faults are useless.
     pub is_unmovable: bool,
 }
 
-/// What is to be done about a task's scans.
+/// The decision about the scans of a task.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum ScanDecision {
-    /// The kernel's rule decides.
+    /// Let the kernel's rule decide.
     Kernel,
     /// Do not scan now.
     Skip,
@@ -43,7 +43,7 @@ pub enum ScanDecision {
     Period(u32),
 }
 
-/// The percentage of local faults that is good enough: `NUMA_PERIOD_THRESHOLD`.
+/// The percentage of local faults that is sufficient: `NUMA_PERIOD_THRESHOLD`.
 const GOOD: u64 = 70;
 
 /// Decides how often a task's memory is scanned.
@@ -57,11 +57,11 @@ pub fn scan_period(params: &Params, scan: &Scan) -> ScanDecision {
     }
     let all = scan.local.saturating_add(scan.remote);
     let is_local = scan.local.saturating_mul(100) >= all.saturating_mul(GOOD);
-    // Failed migrations: the kernel slows down, which is right.
+    // If migrations have failed, the kernel scans more slowly, which is right.
     if is_local || scan.failed > 0 || scan.private < scan.shared {
         return ScanDecision::Kernel;
     }
-    // As the kernel does with 0 % of local faults, which subtracts 7 tenths.
+    // This is the kernel's change for 0 % of local faults: it subtracts seven tenths.
     let faster = scan.period_ms / 10 * 3;
     ScanDecision::Period(faster.max(scan.min_ms).max(1))
 }

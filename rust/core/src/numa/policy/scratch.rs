@@ -1,53 +1,53 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the memory of the caller in which a plan is made.
+//! Defines the caller's memory in which a plan is made.
 
 use super::balance::Room;
 use super::group::Group;
 use super::spread::Vacancy;
 use super::Snapshot;
 
-/// What a plan has for a task.
+/// The state of a task while a plan is made.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Planned {
-    /// The node where it will run.
+    /// The node on which it will run.
     pub(super) node: u32,
-    /// Whether a decision about it was made.
+    /// Whether there is a decision about it.
     pub(super) is_decided: bool,
 }
 
-/// The memory in which [`decide`](super::decide) works. What is in it before does not matter. Each
-/// slice may be longer than needed.
+/// The memory that [`decide`](super::decide) uses. Its previous contents do not matter. Each slice
+/// may be longer than needed.
 #[derive(Debug)]
 pub struct Scratch<'a> {
-    /// One for each task.
+    /// An element for each task.
     pub planned: &'a mut [Planned],
-    /// One for each task.
+    /// An element for each task.
     pub order: &'a mut [u32],
-    /// One for each task.
+    /// An element for each task.
     pub list: &'a mut [u32],
-    /// One for each task.
+    /// An element for each task.
     pub partners: &'a mut [u32],
-    /// One for each task.
+    /// An element for each task.
     pub homes: &'a mut [Option<u32>],
-    /// One for each two tasks, rounded up.
+    /// An element for each pair of tasks, rounded up.
     pub groups: &'a mut [Group],
-    /// One for each task and node.
+    /// An element for each task and node.
     pub scores: &'a mut [u16],
-    /// One for each node.
+    /// An element for each node.
     pub rooms: &'a mut [Room],
-    /// One for each node.
+    /// An element for each node.
     pub vacancies: &'a mut [Vacancy],
-    /// One for each node.
+    /// An element for each node.
     pub sums: &'a mut [u64],
-    /// One for each node, and one more.
+    /// An element for each node, and one more.
     pub starts: &'a mut [u32],
-    /// One for each pair of nodes.
+    /// An element for each pair of nodes.
     pub edges: &'a mut [u32],
 }
 
 impl Scratch<'_> {
-    /// Returns the part that a snapshot needs; [`None`] if a slice is too short.
+    /// Returns the parts of the slices that a snapshot needs; [`None`] if a slice is too short.
     pub(super) fn cut(&mut self, snapshot: &Snapshot<'_>) -> Option<Scratch<'_>> {
         let (tasks, nodes) = (snapshot.tasks.len(), snapshot.node_count());
         Some(Scratch {

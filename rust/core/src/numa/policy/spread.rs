@@ -3,28 +3,29 @@
 //! Implements the rule of spreading: a group larger than a node gets a set of active nodes.
 //!
 //! The kernel calls this pseudo-interleaving: it counts the nodes on which a group is active
-//! (`numa_group_count_active_nodes()` in `kernel/sched/fair.c`), and distributes the group's memory
-//! over them. Here the set is chosen: no more nodes than the group needs, near each other, and near
-//! its memory.
+//! (`numa_group_count_active_nodes()` in `kernel/sched/fair.c`), and distributes the group's
+//! memory over them. This rule chooses the set instead: it has no more nodes than the group needs,
+//! and the nodes are near each other and near the group's memory.
 
 use super::balance::Room;
 use super::topology::WHOLE;
 use super::{Node, NodeSet, Topology};
 
-/// How much of a group's decision depends on where its tasks are preferred already, in thousandths:
-/// a home does not change for less.
+/// The weight of the present preferred nodes of a group's tasks, in thousandths. A home does not
+/// change for a smaller improvement.
 const STICKINESS: u64 = 100;
 
-/// What groups that have a home leave of a node, and what speaks for it.
+/// The room that groups with a home have left on a node, and the merits of the node for the next
+/// group.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Vacancy {
-    /// The load that it can still take.
+    /// The load for which there is room.
     load: u64,
-    /// The pages that it can still take.
+    /// The pages for which there is room.
     pages: u64,
-    /// How near the group's accesses are.
+    /// How near the node is to the group's accesses.
     pub(super) locality: u64,
-    /// Which part of the group's tasks prefers the node, in thousandths.
+    /// The share of the group's tasks that prefer the node, in thousandths.
     pub(super) votes: u64,
 }
 
@@ -37,18 +38,18 @@ impl Vacancy {
         }
     }
 
-    /// Takes load away from what the node can still take.
+    /// Subtracts `load` from the load for which there is room.
     pub(super) fn take(&mut self, load: u64) {
         self.load = self.load.saturating_sub(load);
     }
 
-    /// What speaks for the node.
+    /// Returns the merit of the node.
     fn merit(&self) -> u64 {
         self.locality + self.votes * STICKINESS / WHOLE
     }
 }
 
-/// What a group needs.
+/// The needs of a group.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Claim {
     /// The sum of its loads.
@@ -59,8 +60,8 @@ pub(super) struct Claim {
     pub(super) allowed: NodeSet,
 }
 
-/// Returns the nodes of a group, and takes what it needs from their vacancies. One node if it fits
-/// into one; else the fewest that are found by adding the best node until it fits.
+/// Returns the nodes of a group, and subtracts its needs from their vacancies. If the group fits
+/// into one node, this is one node. Otherwise the best node is added until the group fits.
 pub(super) fn choose(topology: &Topology<'_>, vacancies: &mut [Vacancy], claim: &Claim) -> NodeSet {
     let mut home = NodeSet::EMPTY;
     let (mut load, mut pages) = (claim.load, claim.pages);
@@ -74,7 +75,7 @@ pub(super) fn choose(topology: &Topology<'_>, vacancies: &mut [Vacancy], claim: 
             let fits = vacancy.load >= load && vacancy.pages >= pages;
             let near: u64 = home.iter().map(|to| topology.nearness(node, to)).sum();
             let near = near.checked_div(home.len() as u64).unwrap_or(0);
-            // Without a node into which all fits, a node that takes more keeps the set small.
+            // If no node has room for everything, a node with more room keeps the set small.
             let room = if fits {
                 u64::MAX
             } else {

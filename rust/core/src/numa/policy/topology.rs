@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the rule of backplanes and meshes: how near the nodes of a machine are.
+//! Implements the rule of backplanes and meshes: computes how near the nodes of a machine are.
 //!
 //! C source: `init_numa_topology_type()` in `kernel/sched/topology.c`, `score_nearby_nodes()` in
 //! `kernel/sched/fair.c`.
@@ -8,15 +8,15 @@
 /// The distance of a node to itself: `LOCAL_DISTANCE`.
 pub const LOCAL_DISTANCE: u8 = 10;
 
-/// What is added up over nodes and is relative to all: thousandths.
+/// The value that represents all of a quantity: relative quantities are in thousandths.
 pub(super) const WHOLE: u64 = 1000;
 
-/// How the nodes are connected, as `sched_numa_topology_type`.
+/// How the nodes are connected: `sched_numa_topology_type`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Kind {
-    /// All nodes are equally far from each other.
+    /// All nodes have the same distance from each other.
     Direct,
-    /// Between two of the nodes that are farthest from each other is a third node.
+    /// A third node is between two nodes with the greatest distance.
     GluelessMesh,
     /// Groups of near nodes are connected by controllers.
     Backplane,
@@ -32,11 +32,11 @@ pub struct Topology<'a> {
 }
 
 impl<'a> Topology<'a> {
-    /// The topology of `nodes` nodes with the matrix `distances`, a row after the other, as in
+    /// Returns the topology of `nodes` nodes with the matrix `distances`, row by row, as in
     /// `/sys/devices/system/node/nodeN/distance`. Missing distances count as unreachable (255).
     ///
-    /// `has_cpus` returns whether a node has CPUs: as in the kernel, the kind depends on these nodes
-    /// only. Takes O(nodes^2) steps.
+    /// `has_cpus` returns whether a node has CPUs. As in the kernel, the kind depends only on
+    /// nodes with CPUs. Takes O(nodes^2) steps.
     pub fn new(nodes: usize, distances: &'a [u8], has_cpus: impl Fn(usize) -> bool) -> Self {
         let mut topology = Self {
             nodes,
@@ -83,7 +83,7 @@ impl<'a> Topology<'a> {
         self.farthest
     }
 
-    /// Returns the distance of two nodes, as `node_distance()`.
+    /// Returns the distance of two nodes, like `node_distance()`.
     pub fn distance(&self, from: usize, to: usize) -> u8 {
         if from >= self.nodes || to >= self.nodes {
             return u8::MAX;
@@ -95,9 +95,9 @@ impl<'a> Topology<'a> {
     /// Returns how near memory on the node `to` is to the CPUs of the node `from`: [`WHOLE`] on the
     /// node itself, 0 at the greatest distance, and in proportion between them.
     ///
-    /// The kernel weighs the faults of a mesh like this. It treats a backplane as groups of nodes
-    /// instead, and adds up the faults of each group. The proportion has the same effect: a node
-    /// in the group of a node with much memory is preferred to a node of another group.
+    /// The kernel weights the faults of a mesh in this way. It treats a backplane as groups of
+    /// nodes instead, and sums the faults of each group. The proportion has the same effect: a
+    /// node in the group of a node with much memory is preferred to a node of another group.
     pub fn nearness(&self, from: usize, to: usize) -> u64 {
         if from == to {
             return WHOLE;

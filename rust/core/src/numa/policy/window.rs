@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements the decision for one task when its scan window closes.
+//! Implements the decision for one task when its scan window ends.
 
 use super::follow_memory::{accesses, all_accesses, locality, percent};
 use super::reasons::of_memory;
 use super::{hysteresis, mask, run_time, Reason, Snapshot};
 
-/// What a task should prefer from now on.
+/// The node that a task should prefer from now on.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Preference {
     /// The node.
     pub node: usize,
-    /// Why; [`None`] if the last plan had this node for the task, with its own reason.
+    /// The reason; [`None`] if the last plan had this node for the task, with its own reason.
     pub reason: Option<Reason>,
 }
 
-/// Returns what the first task of a snapshot should prefer now; [`None`] if the kernel is to
-/// choose.
+/// Returns the node that the first task of a snapshot should prefer now; [`None`] if the kernel
+/// should choose.
 ///
-/// `planned` is the node that the last plan of [`decide`](super::decide) had for it. The plan is kept
-/// unless the task's own memory speaks against it by more than the rule of hysteresis asks of a task
-/// that was just moved: then the task has changed its phase. Takes O(nodes^2) steps, and needs no
-/// memory.
+/// `planned` is the node that the last plan of [`decide`](super::decide) had for the task. The
+/// plan is kept unless another node is better for the task's own memory by at least
+/// [`settle_gain`](super::Params::settle_gain). In this case the task has begun to use other
+/// memory. Takes O(nodes^2) steps, and needs no memory.
 pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Preference> {
     let task = snapshot.tasks.first()?;
     let as_planned = |node| Preference { node, reason: None };
