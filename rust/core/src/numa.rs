@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics of automatic NUMA balancing: rows of counts for tasks, processes and cgroups; and
-//! [`policy`]: where tasks and pages belong.
+//! Implements statistics of automatic NUMA balancing: rows of counters for tasks, processes and
+//! cgroups. [`policy`] decides where tasks and pages belong.
 //!
-//! A row is a number of `u64` words in memory of the caller ([`Layout`] says how many): counters,
-//! and vectors with an element for each node. [`Row`] reads one, [`RowMut`] counts in one.
+//! A row is an array of `u64` words in the caller's memory, whose length [`Layout`] defines. It
+//! has counters, and vectors with an element for each node. [`Row`] reads a row, and [`RowMut`]
+//! changes one.
 //!
-//! Rows are stored in a set-associative table: [`set_of`] maps a [`Key`] to one [`Set`]. The caller
-//! holds the lock of the set while it reads or changes a row. If a set is full, a new row replaces
-//! the least recently used row of a task. Rows of processes and cgroups are replaced last. The
-//! caller adds the replaced row to [`Others`]. In the picture a set has four places; a letter is a
-//! row, a dash a free place:
+//! Rows are stored in a set-associative table: [`set_of`] maps a [`Key`] to one [`Set`]. The
+//! caller holds the lock of the set while it reads or changes a row. If a set is full, a new row
+//! replaces the least recently used row of a task. Rows of processes and cgroups are replaced
+//! last. The caller adds the replaced row to [`Others`]. In the picture a set has four places. A
+//! letter is a row, and a dash is a free place:
 //!
 //! ```text
 //!            set_of(key)
@@ -36,7 +37,7 @@ pub use wakeups::{set_of_pair, Pair, PairSet, Waking};
 
 use core::fmt;
 
-/// The length of a task's name in bytes, as `TASK_COMM_LEN` in `include/linux/sched.h`.
+/// The length of a task's name in bytes: `TASK_COMM_LEN` in `include/linux/sched.h`.
 pub const COMM_LEN: usize = 16;
 
 /// A task.
@@ -46,10 +47,10 @@ pub struct TaskId {
     pub pid: i32,
     /// The ID of its process.
     pub tgid: i32,
-    /// Its name, padded with NULs.
+    /// The name, padded with NULs.
     pub comm: [u8; COMM_LEN],
-    /// When it started, in nanoseconds after boot. It distinguishes two tasks if the kernel has
-    /// reused an ID.
+    /// The time at which it started, in nanoseconds after boot. It distinguishes two tasks with
+    /// the same ID, since the kernel reuses IDs.
     pub start: u64,
 }
 
@@ -62,11 +63,11 @@ impl TaskId {
             .unwrap_or_default()
     }
 
-    /// Writes the name as one word, as `/proc/mounts` does; `-` if there is none.
+    /// Writes the name as one word, with the escapes of `/proc/mounts`; `-` if the name is empty.
     ///
     /// # Errors
     ///
-    /// Those of `f`.
+    /// Returns the errors of `f`.
     pub fn write_name(&self, f: &mut impl fmt::Write) -> fmt::Result {
         if self.name().is_empty() {
             return f.write_str("-");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a row counts, and how it is called in files.
+//! Defines the counters and vectors of a row, and their names in files.
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
@@ -11,7 +11,7 @@ macro_rules! counters {
         }
 
         impl Counter {
-            /// All of them, in the order of the words of a row.
+            /// All counters, in the order of the words of a row.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
             /// Returns its name in files.
@@ -27,19 +27,19 @@ macro_rules! counters {
 counters! {
     /// Calls of `task_numa_fault()`.
     Faults = "faults",
-    /// Pages of these faults.
+    /// Pages of all faults.
     Pages = "pages",
-    /// Those on the node of the CPU.
+    /// Pages of faults on the node of the CPU.
     Local = "local",
-    /// Those that the kernel has counted as private.
+    /// Pages of faults that the kernel has counted as private.
     Private = "private",
-    /// Those that the kernel has counted as shared.
+    /// Pages of faults that the kernel has counted as shared.
     Shared = "shared",
-    /// Those that were migrated.
+    /// Pages of faults that were migrated.
     Migrated = "migrated",
-    /// Those whose migration was tried and has failed.
+    /// Pages of faults whose migration has failed.
     MigrateFailed = "migrate_failed",
-    /// Hinting faults whose time is in the next two.
+    /// Hinting faults whose time is in `StallNs` and `StallMaxNs`.
     Stalls = "stalls",
     /// Nanoseconds from the entry of `numa_migrate_check()` until the fault was counted.
     StallNs = "stall_ns",
@@ -47,53 +47,54 @@ counters! {
     StallMaxNs = "stall_max_ns",
     /// Migrations that succeeded.
     Migrations = "migrations",
-    /// Nanoseconds that migrations took, also those that failed.
+    /// Nanoseconds that migrations took, including those that failed.
     MigrationNs = "migration_ns",
     /// The longest of these times.
     MigrationMaxNs = "migration_max_ns",
-    /// Pages that were not migrated: the other node has little free memory.
+    /// Pages that were not migrated, since the other node has little free memory.
     FailedNodeFull = "failed_node_full",
-    /// ... their folio is isolated for something else.
+    /// Pages that were not migrated, since their folio is isolated for another reason.
     FailedIsolated = "failed_isolated",
-    /// ... their folio is of a file, and dirty.
+    /// Pages that were not migrated, since their folio is a dirty one of a file.
     FailedDirty = "failed_dirty",
-    /// ... their folio is executable, of a file and in several processes.
+    /// Pages that were not migrated, since their folio is an executable one of a file that several
+    /// processes map.
     FailedSharedExec = "failed_shared_exec",
-    /// ... their folio may be pinned for DMA.
+    /// Pages that were not migrated, since their folio may be pinned for DMA.
     FailedPinned = "failed_pinned",
-    /// ... `migrate_pages()` has failed.
+    /// Pages that were not migrated, since `migrate_pages()` has failed.
     FailedRefused = "failed_refused",
     /// Calls of `task_numa_work()`.
     Scans = "scans",
-    /// Nanoseconds that they took.
+    /// Nanoseconds that these calls took.
     ScanNs = "scan_ns",
     /// The longest of these times.
     ScanMaxNs = "scan_max_ns",
     /// Scans that have walked page tables.
     ScanScanned = "scan_scanned",
-    /// ... that did not since the task exits.
+    /// Scans that were skipped, since the task exits.
     ScanExiting = "scan_exiting",
-    /// ... since its cpuset has memory of one node.
+    /// Scans that were skipped, since the task's cpuset has memory of only one node.
     ScanOneNode = "scan_one_node",
-    /// ... since the scan period is not over.
+    /// Scans that were skipped, since the scan period has not ended.
     ScanTooEarly = "scan_too_early",
-    /// ... since `mmap_lock` was taken.
+    /// Scans that were skipped, since `mmap_lock` was held.
     ScanBusy = "scan_busy",
-    /// VMAs that scans have skipped: they cannot be migrated, or have a policy.
+    /// VMAs that scans have skipped, since they cannot be migrated or have a policy.
     SkipUnsuitable = "skip_unsuitable",
-    /// ... they map a file read-only.
+    /// VMAs that scans have skipped, since they map a file read-only.
     SkipSharedReadOnly = "skip_shared_ro",
-    /// ... they cannot be accessed.
+    /// VMAs that scans have skipped, since they cannot be accessed.
     SkipInaccessible = "skip_inaccessible",
-    /// ... they are too young.
+    /// VMAs that scans have skipped, since they are too new.
     SkipScanDelay = "skip_scan_delay",
-    /// ... the task has not accessed them lately.
+    /// VMAs that scans have skipped, since the task has not accessed them recently.
     SkipPidInactive = "skip_pid_inactive",
-    /// ... these were scanned, though the task has not accessed them: their scan had begun.
+    /// VMAs that were scanned although the task has not accessed them, since their scan had begun.
     SkipIgnorePid = "skip_ignore_pid",
-    /// ... they were scanned in this round.
+    /// VMAs that scans have skipped, since they were scanned in this round already.
     SkipSeqCompleted = "skip_seq_completed",
-    /// Scan windows that have closed.
+    /// Scan windows that have ended.
     Windows = "windows",
     /// Changes of the preferred node.
     PreferredChanges = "preferred_changes",
@@ -101,26 +102,26 @@ counters! {
     Moves = "moves",
     /// Moves that have failed.
     MovesFailed = "moves_failed",
-    /// Swaps of the task with one of another node.
+    /// Swaps of the task with a task of another node.
     Swaps = "swaps",
     /// Swaps that have failed.
     SwapsFailed = "swaps_failed",
-    /// Of a cgroup: hinting faults on folios that are charged to it.
+    /// Only for cgroups: hinting faults on folios that are charged to the cgroup.
     HintFaults = "hint_faults",
-    /// Of a cgroup: those on the node of the CPU.
+    /// Only for cgroups: such hinting faults on the node of the CPU.
     HintFaultsLocal = "hint_faults_local",
-    /// Of a cgroup: pages of such folios that were migrated.
+    /// Only for cgroups: pages of such folios that were migrated.
     PagesMigrated = "pages_migrated",
 }
 
 impl Counter {
-    /// The counter of migrations with the outcome `number` of `include/tackle/numa.h`; [`None`]
-    /// for one that is not a failure.
+    /// Returns the counter of migrations with the outcome `number` of `include/tackle/numa.h`;
+    /// [`None`] for an outcome that is no failure.
     pub fn failed(number: usize) -> Option<Self> {
         Self::after(Self::MigrationMaxNs, number, Self::Scans)
     }
 
-    /// The counter of scans with the result `number`.
+    /// Returns the counter of scans with the result `number`.
     pub fn scan(number: usize) -> Option<Self> {
         Self::after(
             Self::ScanMaxNs,
@@ -129,21 +130,20 @@ impl Counter {
         )
     }
 
-    /// The counter of VMAs that were skipped for the reason `number`.
+    /// Returns the counter of VMAs that were skipped for the reason `number`.
     pub fn skip(number: usize) -> Option<Self> {
         Self::after(Self::ScanBusy, number.checked_add(1)?, Self::Windows)
     }
 
     /// Returns the counter `number` places after `start`, if it precedes `end`. The counters of
-    /// each
-    /// group must be declared in the order of their numbers in `include/tackle/numa.h`.
+    /// each group must be declared in the order of their numbers in `include/tackle/numa.h`.
     fn after(start: Self, number: usize, end: Self) -> Option<Self> {
         let index = (start as usize).checked_add(number)?;
         let counter = Self::ALL.get(index).copied()?;
         (number > 0 && index < end as usize).then_some(counter)
     }
 
-    /// Returns whether rows are added up by taking the greater number.
+    /// Returns whether the sum of rows has the maximum of this counter.
     pub const fn is_maximum(self) -> bool {
         matches!(
             self,
@@ -172,7 +172,7 @@ pub enum Vector {
 }
 
 impl Vector {
-    /// All of them, in the order of the words of a row.
+    /// All vectors, in the order of the words of a row.
     pub const ALL: [Self; 7] = [
         Self::Memory,
         Self::Cpu,
@@ -183,7 +183,7 @@ impl Vector {
         Self::AverageShared,
     ];
 
-    /// Returns its name in files; [`None`] for what files do not have.
+    /// Returns its name in files; [`None`] for a vector that files do not show.
     pub const fn name(self) -> Option<&'static str> {
         match self {
             Self::Memory => Some("mem"),

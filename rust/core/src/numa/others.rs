@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sums of evicted rows, so that no count is lost when a set is full.
+//! Implements the sums of evicted rows, so that no count is lost when a set is full.
 
 use super::{Key, Layout, Row, RowMut};
 use core::ops::DerefMut;
 
-/// What rows are added up by.
+/// The kind of objects for which rows are summed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// Tasks.
@@ -17,7 +17,7 @@ pub enum Level {
 }
 
 impl Level {
-    /// All of them, in the order of the sums.
+    /// All levels, in the order of the sums.
     const ALL: [Self; 3] = [Self::Task, Self::Process, Self::Cgroup];
 }
 
@@ -29,17 +29,17 @@ pub struct Others<W> {
 }
 
 impl<W: DerefMut<Target = [u64]>> Others<W> {
-    /// Returns how many words the sums have.
+    /// Returns the number of words of the sums.
     pub const fn words(layout: Layout) -> usize {
         Level::ALL.len() * layout.words()
     }
 
-    /// The sums in `words`, of which there are [`Others::words`].
+    /// Returns the sums in `words`, whose length must be [`Others::words`].
     pub const fn new(layout: Layout, words: W) -> Self {
         Self { layout, words }
     }
 
-    /// Adds an evicted row. Its averages are left out: a sum of averages of different tasks at
+    /// Adds an evicted row without its averages, since a sum of averages of different tasks at
     /// different times means nothing.
     pub fn add(&mut self, key: Key, row: Row<'_>) {
         let level = match key {
@@ -56,8 +56,8 @@ impl<W: DerefMut<Target = [u64]>> Others<W> {
         }
     }
 
-    /// Adds to `sum` all that was evicted of a level: rows of tasks, which belong to each level, and
-    /// rows of the level itself.
+    /// Adds to `sum` all evicted rows of a level: the rows of tasks, which belong to each level,
+    /// and the rows of the level itself.
     pub fn add_to(&self, level: Level, sum: &mut RowMut<'_>) {
         let sums = self.words.chunks_exact(self.layout.words());
         for (of, words) in Level::ALL.into_iter().zip(sums) {

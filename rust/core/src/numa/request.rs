@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Lines by which the balancing of tasks is switched, and what they mean together.
+//! Parses the lines that switch the balancing of tasks, and ranks the rules that they define.
 
 use core::fmt;
 
@@ -9,26 +9,26 @@ use core::fmt;
 pub enum Subject<'a> {
     /// All tasks.
     All,
-    /// The tasks of a cgroup and of those below it; the path begins with `/`.
+    /// The tasks of a cgroup and of the cgroups below it. The path begins with `/`.
     Cgroup(&'a str),
-    /// The tasks of a process, and of the processes that descend from it.
+    /// The tasks of a process and of its descendants.
     Tgid(i32),
     /// A thread.
     Pid(i32),
 }
 
-/// What is to be done.
+/// The requested change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Verb {
-    /// Balance.
+    /// Switch balancing on.
     On,
-    /// Do not balance.
+    /// Switch balancing off.
     Off,
     /// Remove the rule for these tasks.
     Clear,
 }
 
-/// Why a line is refused.
+/// The reason why a line is refused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ParseError(&'static str);
 
@@ -38,8 +38,8 @@ impl fmt::Display for ParseError {
     }
 }
 
-/// Reads `VERB TASKS`: a verb `on`, `off` or `clear`, and `pid=N`, `tgid=N`, `cgroup=/PATH` or
-/// `all`.
+/// Parses `VERB TASKS`. The verb is `on`, `off` or `clear`, and the tasks are `pid=N`, `tgid=N`,
+/// `cgroup=/PATH` or `all`.
 pub fn parse_switch(line: &str) -> Result<(Verb, Subject<'_>), ParseError> {
     let (verb, who) = line
         .trim_end_matches('\n')
@@ -62,7 +62,7 @@ pub fn parse_switch(line: &str) -> Result<(Verb, Subject<'_>), ParseError> {
     Ok((verb, who))
 }
 
-/// Reads `PID NODE` or `PID none`.
+/// Parses `PID NODE` or `PID none`.
 pub fn parse_prefer(line: &str) -> Result<(i32, Option<usize>), ParseError> {
     let (pid, node) = line
         .trim_end_matches('\n')
@@ -86,24 +86,24 @@ fn id(text: &str) -> Result<i32, ParseError> {
     }
 }
 
-/// How specific a rule is: of those that a task matches, the greatest one counts.
+/// How specific a rule is. Of all rules that match a task, the one with the greatest rank applies.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Rank(u32);
 
 impl<'a> Subject<'a> {
-    /// Returns the names of the cgroup's path, without empty ones.
+    /// Returns the names in the cgroup's path, without empty ones.
     pub fn path(path: &'a str) -> impl Iterator<Item = &'a str> {
         path.split('/').filter(|name| !name.is_empty())
     }
 
-    /// Returns its rank: threads before processes before cgroups, of which the deepest comes
-    /// first, before all.
+    /// Returns its rank. In descending order, the ranks are those of threads, processes, cgroups
+    /// (the deepest first), and all tasks.
     pub fn rank(&self) -> Rank {
         Rank(match self {
             Self::All => 0,
             Self::Cgroup(path) => {
                 let depth = Self::path(path).count();
-                // CAST: A path has less than 2^30 names.
+                // CAST: A path has fewer than 2^30 names.
                 1 + depth as u32
             }
             Self::Tgid(_) => u32::MAX - 1,

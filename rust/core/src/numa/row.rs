@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A row of counts: how it lies in memory, and how an event changes it.
+//! Implements a row of counters: its layout in memory, and its changes by events.
 
 use super::{Counter, Vector};
 use core::fmt;
 
-/// How rows lie in memory: the counters, the vectors, and a matrix of pages that were migrated
-/// from node to node.
+/// The layout of rows in memory: the counters, the vectors, and a matrix of the pages that were
+/// migrated from node to node.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Layout {
     nodes: usize,
 }
 
 impl Layout {
-    /// The layout for this number of nodes, at most 1024.
+    /// Returns the layout for this number of nodes, at most 1024.
     pub const fn new(nodes: usize) -> Self {
         let nodes = if nodes < 1024 { nodes } else { 1024 };
         Self { nodes }
@@ -24,12 +24,12 @@ impl Layout {
         self.nodes
     }
 
-    /// Returns how many words a row has.
+    /// Returns the number of words of a row.
     pub const fn words(self) -> usize {
         Counter::ALL.len() + (Vector::ALL.len() + self.nodes) * self.nodes
     }
 
-    /// The word of a vector's element.
+    /// Returns the index of the word of a vector's element.
     const fn element(self, vector: Vector, node: usize) -> Option<usize> {
         if node >= self.nodes {
             return None;
@@ -37,7 +37,7 @@ impl Layout {
         Some(Counter::ALL.len() + vector as usize * self.nodes + node)
     }
 
-    /// The word of the pages that were migrated from `source` to `target`.
+    /// Returns the index of the word of the pages that were migrated from `source` to `target`.
     const fn moved(self, source: usize, target: usize) -> Option<usize> {
         if source >= self.nodes || target >= self.nodes {
             return None;
@@ -46,7 +46,7 @@ impl Layout {
     }
 }
 
-/// A row, to be read.
+/// A row that can be read.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
     layout: Layout,
@@ -54,7 +54,8 @@ pub struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The row in `words`, which has as many as [`Layout::words`] says. Missing ones count as 0.
+    /// Returns the row in `words`, whose length should be [`Layout::words`]. Missing words count
+    /// as 0.
     pub const fn new(layout: Layout, words: &'a [u64]) -> Self {
         Self { layout, words }
     }
@@ -74,7 +75,7 @@ impl<'a> Row<'a> {
         self.word(self.layout.element(vector, node))
     }
 
-    /// Returns how many pages were migrated from `source` to `target`.
+    /// Returns the number of pages that were migrated from `source` to `target`.
     pub fn moved(&self, source: usize, target: usize) -> u64 {
         self.word(self.layout.moved(source, target))
     }
@@ -84,14 +85,14 @@ impl<'a> Row<'a> {
         self.words
     }
 
-    /// Returns whether all is 0.
+    /// Returns whether all words are 0.
     pub fn is_empty(&self) -> bool {
         self.words.iter().all(|&word| word == 0)
     }
 }
 
-/// What a file says about a row: ` KEY=VALUE` for all that is not 0, vectors as
-/// ` KEY=NODE:PAGES,NODE:PAGES`, the matrix as ` moved=SOURCE>TARGET:PAGES`.
+/// Writes the text of a row in files: ` KEY=VALUE` for all counters that are not 0, vectors as `
+/// KEY=NODE:PAGES,NODE:PAGES`, and the matrix as ` moved=SOURCE>TARGET:PAGES`.
 impl fmt::Display for Row<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for &counter in Counter::ALL {
@@ -113,11 +114,11 @@ impl fmt::Display for Row<'_> {
 }
 
 /// Writes ` KEY=NODE:PAGES,NODE:PAGES` for those of `nodes` nodes that have pages. Writes nothing
-/// without a key.
+/// if `key` is [`None`].
 ///
 /// # Errors
 ///
-/// Those of writing.
+/// Returns the errors of `f`.
 pub fn write_nodes(
     f: &mut fmt::Formatter<'_>,
     key: Option<&str>,
@@ -135,7 +136,7 @@ pub fn write_nodes(
 ///
 /// # Errors
 ///
-/// Those of writing.
+/// Returns the errors of `f`.
 pub fn write_moved(
     f: &mut fmt::Formatter<'_>,
     mut pairs: impl Iterator<Item = (usize, usize, u64)>,
@@ -183,19 +184,19 @@ pub struct Faulted {
     pub mem_node: usize,
     /// The node of the CPU.
     pub cpu_node: usize,
-    /// How many pages it counts for.
+    /// The number of its pages.
     pub pages: u64,
     /// Whether memory and CPU were on one node.
     pub is_local: bool,
     /// Whether the memory was migrated.
     pub is_migrated: bool,
-    /// Whether its migration has failed.
+    /// Whether the migration has failed.
     pub has_failed: bool,
-    /// Whether the kernel has counted it as private; [`None`] if that is not known.
+    /// Whether the kernel has counted it as private; [`None`] if this is not known.
     pub is_private: Option<bool>,
 }
 
-/// A row, to count in. Counts wrap around at 2^64.
+/// A row that can be changed. Counters wrap around at 2^64.
 #[derive(Debug)]
 pub struct RowMut<'a> {
     layout: Layout,
@@ -203,13 +204,13 @@ pub struct RowMut<'a> {
 }
 
 impl<'a> RowMut<'a> {
-    /// The row in `words`, which has as many as [`Layout::words`] says. Counts of missing ones are
-    /// lost.
+    /// Returns the row in `words`, whose length should be [`Layout::words`]. Changes of missing
+    /// words are lost.
     pub fn new(layout: Layout, words: &'a mut [u64]) -> Self {
         Self { layout, words }
     }
 
-    /// Returns the row to be read.
+    /// Returns the row for reading.
     pub fn as_row(&self) -> Row<'_> {
         Row::new(self.layout, self.words)
     }
@@ -233,7 +234,7 @@ impl<'a> RowMut<'a> {
         self.change(element, |word| word.wrapping_add(n));
     }
 
-    /// Adds a time to a sum, and keeps the longest.
+    /// Adds a time to a sum, and updates the maximum.
     #[inline]
     pub fn add_time(&mut self, sum: Counter, maximum: Counter, ns: u64) {
         self.add(sum, ns);
@@ -247,7 +248,7 @@ impl<'a> RowMut<'a> {
         self.change(element, |word| word.wrapping_add(pages));
     }
 
-    /// Counts a fault. With `in_window` it counts for the averages, too.
+    /// Counts a fault. With `in_window` it also counts for the averages.
     pub fn fault(&mut self, fault: &Faulted, in_window: bool) {
         let pages = fault.pages;
         self.add(Counter::Faults, 1);
@@ -280,7 +281,7 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// Sets averages and window of `node` to what the kernel has: private and shared.
+    /// Sets averages and window counts of `node` to the kernel's numbers: private and shared.
     pub fn seed(&mut self, node: usize, average: [u64; 2], window: [u64; 2]) {
         for (vector, value) in [
             (Vector::AveragePrivate, average[0]),
@@ -293,8 +294,8 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// Closes the scan window: halves the averages and adds what the window has counted, as
-    /// `task_numa_placement()` in `kernel/sched/fair.c` does.
+    /// Ends the scan window: halves the averages and adds the counts of the window, like
+    /// `task_numa_placement()` in `kernel/sched/fair.c`.
     pub fn close_window(&mut self) {
         for node in 0..self.layout.nodes {
             for (window, average) in [
@@ -312,8 +313,8 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// Clears the averages, as the kernel does when a task executes another program. The window
-    /// remains.
+    /// Clears the averages, as the kernel does when a task executes another program. The counts of
+    /// the window remain.
     pub fn clear_averages(&mut self) {
         for node in 0..self.layout.nodes {
             for vector in [Vector::AveragePrivate, Vector::AverageShared] {
@@ -323,15 +324,15 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// Clears averages and window, before the row is added to another one.
+    /// Clears averages and window counts, before the row is added to another one.
     pub fn clear_window(&mut self) {
         for node in 0..self.layout.nodes {
             self.seed(node, [0, 0], [0, 0]);
         }
     }
 
-    /// Adds the words of another row from `first` on: all of them with `first == 0`, or a part of
-    /// them.
+    /// Adds the words of another row, starting with the index `first`. `others` can be a part of
+    /// the row.
     pub fn merge(&mut self, first: usize, others: &[u64]) {
         let mine = self.words.get_mut(first..).unwrap_or_default();
         for (index, (mine, &other)) in (first..).zip(mine.iter_mut().zip(others)) {
@@ -346,7 +347,7 @@ impl<'a> RowMut<'a> {
         }
     }
 
-    /// Moves the words of `range` to `part`; returns how many there were.
+    /// Moves the words in `range` to `part`. Returns the number of moved words.
     pub fn take(&mut self, range: core::ops::Range<usize>, part: &mut [u64]) -> usize {
         let words = self.words.get_mut(range).unwrap_or_default();
         let mut taken = 0;
@@ -357,7 +358,7 @@ impl<'a> RowMut<'a> {
         taken
     }
 
-    /// Sets all to 0.
+    /// Sets all words to 0.
     pub fn clear(&mut self) {
         self.words.fill(0);
     }

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A set of rows, and which row is for what.
+//! Implements a set of rows, and finds the row of a key.
 
 use super::{Layout, Row, RowMut, TaskId};
 use core::ops::DerefMut;
 
-/// What a row is for.
+/// The object that a row describes.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Key {
-    /// Nothing: the place is free.
+    /// No object: the place is free.
     #[default]
     Free,
-    /// A thread, by the address of its `task_struct`: its ID can change in `execve()`.
+    /// A thread, by the address of its `task_struct`, since its ID can change in `execve()`.
     Task(usize),
-    /// The ended threads of a process that still lives.
+    /// The ended threads of a process that has not ended.
     Process(i32),
     /// A cgroup: folios that are charged to it, and tasks that have ended in it.
     Cgroup(u64),
 }
 
-/// Returns in which of `sets` sets, a power of two, the row of `key` is.
+/// Returns the index of the set that has the row of `key`. The number `sets` must be a power of
+/// two.
 pub const fn set_of(key: Key, sets: usize) -> usize {
     let id = match key {
         Key::Free => 0,
@@ -27,7 +28,8 @@ pub const fn set_of(key: Key, sets: usize) -> usize {
         Key::Process(tgid) => (tgid as u32 as u64) | (1 << 40),
         Key::Cgroup(id) => id | (1 << 41),
     };
-    // Fibonacci hashing: multiplying by 2^64 / golden ratio spreads consecutive numbers.
+    // This is Fibonacci hashing: multiplication by 2^64 / golden ratio spreads consecutive
+    // numbers.
     let hash = id.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     hash as usize & sets.wrapping_sub(1)
 }
@@ -35,21 +37,21 @@ pub const fn set_of(key: Key, sets: usize) -> usize {
 /// The metadata of a row.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Entry {
-    /// What the row is for.
+    /// The object that the row describes.
     pub key: Key,
-    /// The task, or the last one of a process.
+    /// The task; for a process, the task that was added last.
     pub task: TaskId,
-    /// The task's NUMA group when a scan window closed last; 0 without one.
+    /// The task's NUMA group at the end of its last scan window; 0 without a group.
     pub group: i32,
-    /// Its cgroup at that time.
+    /// The task's cgroup at that time.
     pub cgroup: u64,
-    /// Its preferred node.
+    /// The task's preferred node.
     pub preferred: Option<usize>,
-    /// Whether averages and window are those of the kernel.
+    /// Whether averages and window counts were copied from the kernel.
     pub is_seeded: bool,
-    /// Start time of the hinting fault in progress, in nanoseconds; 0 if there is none.
+    /// The start time of the hinting fault in progress, in nanoseconds; 0 if there is none.
     pub hint_at: u64,
-    /// When the row was used last.
+    /// The time of the last use of the row.
     pub used_at: u64,
 }
 
@@ -58,11 +60,11 @@ pub struct Entry {
 pub struct Claimed {
     /// Its index in the set.
     pub index: usize,
-    /// Whether it was taken just now. Its row is empty.
+    /// Whether the place was taken just now, so that its row is empty.
     pub is_new: bool,
 }
 
-/// Rows, and what they are for.
+/// Rows and their metadata.
 #[derive(Debug)]
 pub struct Set<E, W> {
     layout: Layout,
@@ -71,7 +73,8 @@ pub struct Set<E, W> {
 }
 
 impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
-    /// The set in `entries` and `words`, of which there are [`Layout::words`] for each entry.
+    /// Returns the set in `entries` and `words`. `words` must have [`Layout::words`] for each
+    /// entry.
     pub fn new(layout: Layout, entries: E, words: W) -> Self {
         Self {
             layout,
@@ -130,21 +133,21 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         })
     }
 
-    /// Returns the metadata of a row, and the row to count in.
+    /// Returns the metadata of a row, and the row for changes.
     pub fn entry_and_row(&mut self, index: usize) -> Option<(&mut Entry, RowMut<'_>)> {
         let range = self.range(index);
         let row = RowMut::new(self.layout, self.words.get_mut(range)?);
         Some((self.entries.get_mut(index)?, row))
     }
 
-    /// The words of a row.
+    /// Returns the range of the words of a row.
     fn range(&self, index: usize) -> core::ops::Range<usize> {
         let words = self.layout.words();
         let first = index.wrapping_mul(words);
         first..first.wrapping_add(words)
     }
 
-    /// Returns a row to be read; an empty one if there is no such.
+    /// Returns a row for reading; an empty one if there is no such row.
     pub fn row(&self, index: usize) -> Row<'_> {
         Row::new(self.layout, self.words(index))
     }
@@ -154,7 +157,7 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         self.words.get(self.range(index)).unwrap_or_default()
     }
 
-    /// Returns a row to count in; an empty one if there is no such.
+    /// Returns a row for changes; an empty one if there is no such row.
     pub fn row_mut(&mut self, index: usize) -> RowMut<'_> {
         let range = self.range(index);
         RowMut::new(self.layout, self.words.get_mut(range).unwrap_or_default())
@@ -174,7 +177,7 @@ impl<E: DerefMut<Target = [Entry]>, W: DerefMut<Target = [u64]>> Set<E, W> {
         self.entries.fill(Entry::default());
     }
 
-    /// Returns the rows and what they are for.
+    /// Returns the rows in use and their metadata.
     pub fn iter(&self) -> impl Iterator<Item = (&Entry, &[u64])> {
         let in_use = |(_, entry): &(usize, &Entry)| entry.key != Key::Free;
         self.entries

@@ -1,32 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How often tasks wake tasks of other nodes: a bounded table with a row for each pair of tasks.
+//! Counts how often tasks wake tasks of other nodes, in a bounded table with a row for each pair
+//! of tasks.
 //!
-//! The table is set-associative, as that of the other statistics: [`set_of_pair`] maps a wake-up to
-//! one [`PairSet`], whose lock the caller holds. A pair for which a full set has no place replaces
-//! the pair that was counted least recently. The set adds the count of the latter to
+//! The table is set-associative, like that of the other statistics: [`set_of_pair`] maps a wake-up
+//! to one [`PairSet`], whose lock the caller holds. If a set is full, a new pair replaces the pair
+//! that was counted least recently. The set adds the count of the replaced pair to
 //! [`PairSet::others`], so that no wake-up is lost.
 
 use super::TaskId;
 use core::ops::DerefMut;
 
-/// A task on one node is woken up by a CPU of another node.
+/// A wake-up of a task on one node by a CPU of another node.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Waking {
-    /// The task that wakes; [`None`] for an interrupt.
+    /// The task that wakes the other one; [`None`] for an interrupt.
     pub waker: Option<TaskId>,
     /// The task that is woken up.
     pub wakee: TaskId,
-    /// The node of the CPU that wakes.
+    /// The node of the CPU that executes the wake-up.
     pub waker_node: usize,
-    /// The node of the CPU that the task was on last.
+    /// The node of the CPU on which the woken task ran last.
     pub wakee_node: usize,
 }
 
-/// What distinguishes a pair from others. Names of tasks can change.
+/// The properties that distinguish a pair. Names are none, since tasks can change their names.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Key {
-    /// PID and start time.
+    /// The PID and the start time.
     waker: Option<(i32, u64)>,
     wakee: (i32, u64),
     waker_node: usize,
@@ -48,37 +49,39 @@ impl Waking {
 /// A row: a pair of tasks and of nodes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Pair {
-    /// The tasks, with the names that they had at the last wake-up, and the nodes.
+    /// The tasks with their names at the last wake-up, and the nodes.
     pub waking: Waking,
-    /// How often this has happened. 0: the place is free.
+    /// The number of wake-ups; 0 if the place is free.
     pub count: u64,
-    /// The set's count of wake-ups at the last one of this pair.
+    /// The set's number of wake-ups at the last wake-up of this pair.
     used_at: u64,
 }
 
-/// Returns in which of `sets` sets, a power of two, the pair of `waking` is.
+/// Returns the index of the set that has the pair of `waking`. The number `sets` must be a power
+/// of two.
 pub fn set_of_pair(waking: &Waking, sets: usize) -> usize {
     let waker = waking.waker.map_or(-1, |waker| waker.pid);
     let ids = (u64::from(waker as u32) << 32) | u64::from(waking.wakee.pid as u32);
     let nodes = ((waking.waker_node as u64) << 10) | waking.wakee_node as u64;
-    // As `set_of`. The nodes are mixed in after a first product, which has spread the IDs.
+    // This is the hashing of `set_of`. The nodes are mixed in after a first product, which has
+    // spread the IDs.
     let golden = 0x9e37_79b9_7f4a_7c15_u64;
     let hash = (ids.wrapping_mul(golden).rotate_left(32) ^ nodes).wrapping_mul(golden) >> 32;
     hash as usize & sets.wrapping_sub(1)
 }
 
-/// Some pairs.
+/// A set of pairs.
 #[derive(Debug)]
 pub struct PairSet<P> {
     places: P,
-    /// Wake-ups that were counted here.
+    /// The number of wake-ups that were counted in this set.
     total: u64,
     others: u64,
     evicted: u64,
 }
 
 impl<P: DerefMut<Target = [Pair]>> PairSet<P> {
-    /// A set with these places, which are all free.
+    /// Returns a set with these places, which must all be free.
     pub const fn new(places: P) -> Self {
         Self {
             places,
@@ -122,12 +125,12 @@ impl<P: DerefMut<Target = [Pair]>> PairSet<P> {
         self.places.iter().filter(|pair| pair.count > 0)
     }
 
-    /// Returns the wake-ups of the pairs that were evicted.
+    /// Returns the number of wake-ups of the evicted pairs.
     pub const fn others(&self) -> u64 {
         self.others
     }
 
-    /// Returns how many pairs were evicted.
+    /// Returns the number of evicted pairs.
     pub const fn evicted(&self) -> u64 {
         self.evicted
     }
