@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CoDel, the controlled-delay active queue management of RFC 8289.
+//! Implements CoDel, the active queue management with controlled delay of RFC 8289.
 //!
-//! CoDel judges a queue by how long its packets waited in it (the sojourn
-//! time). A queue that stays above [`Params::target`] for a whole
-//! [`Params::interval`] is a standing one: it only adds delay. Then CoDel drops
-//! (or marks) one packet, and as long as that does not help the next after
-//! `interval / sqrt(count)`:
+//! CoDel judges a queue by the sojourn time: how long its packets wait in it. A queue whose
+//! sojourn time stays above [`Params::target`] for a whole [`Params::interval`] is a standing
+//! queue, which only adds delay. Then CoDel drops (or marks) one packet. While the sojourn time
+//! stays above the target, it drops the next packet after `interval / sqrt(count)`:
 //!
 //! ```text
 //!  sojourn
@@ -21,16 +20,14 @@
 //!               interval
 //! ```
 //!
-//! The arithmetic is, bit for bit, that of the kernel's `include/net/codel.h`
-//! and `include/net/codel_impl.h` (Linux 7.3), which `tests/codel_diff.rs`
-//! compares this module with: all times are `u32` counts of 1024 ns that wrap
-//! around, and the reciprocal square root is a 16-bit fixed-point number. It
-//! differs for intervals above 129 s: there C's test whether the last dropping
-//! state is recent overflows.
+//! The arithmetic is identical, bit for bit, to that of the kernel's `include/net/codel.h` and
+//! `include/net/codel_impl.h` (Linux 7.3); `tests/codel_diff.rs` compares both. All times are
+//! `u32` counts of 1024 ns that wrap around, and the reciprocal square root is a 16-bit
+//! fixed-point number. Only for intervals above 129 s the results differ: C's check whether the
+//! last dropping state is recent overflows there.
 //!
-//! The state is in plain fields that [`dequeue`] borrows mutably, so whoever
-//! reads [`Vars`] and [`Stats`] for a dump must exclude [`dequeue`] meanwhile
-//! (in a qdisc: hold the root lock).
+//! The state is in plain fields that [`dequeue`] borrows mutably. So the caller must exclude
+//! [`dequeue`] while it reads [`Vars`] and [`Stats`] for a dump (in a qdisc: by the root lock).
 
 pub mod attr;
 mod queue;
@@ -42,36 +39,34 @@ pub use queue::{Codel, Drops};
 pub use sojourn::{buckets, Bucket, SojournHistogram, BUCKETS};
 pub use time::{Time, MAX_US};
 
-/// The most packets that one [`dequeue`] drops.
+/// The maximum number of packets that one [`dequeue`] drops.
 ///
-/// After a long idle time the schedule of drops lies far in the past; without a
-/// bound, catching up could hold the queue's lock for as long as the backlog
-/// lasts.
+/// After a long idle time the time of the next drop lies far in the past. Without a limit,
+/// catching up could hold the queue's lock until the backlog is empty.
 pub const MAX_DROPS_PER_DEQUEUE: u32 = 256;
 
-/// Turns the stored upper half of a Q0.32 number back into that number.
+/// The shift that converts the stored upper half of a Q0.32 number to that number.
 const REC_INV_SQRT_SHIFT: u32 = 32 - u16::BITS;
 
-/// What a user can set.
+/// The parameters that a user can set.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Params {
     /// The sojourn time that is acceptable at all times. Default: 5 ms.
     pub target: Time,
-    /// How long the sojourn time may stay above `target` before the first
-    /// drop; about the longest round-trip time of the flows. Default: 100 ms.
+    /// How long the sojourn time may stay above `target` before the first drop. This should be
+    /// about the longest round-trip time of the flows. Default: 100 ms.
     pub interval: Time,
-    /// Packets that waited longer than this are marked with ECN CE, whatever
-    /// state the queue is in. Default: [`Time::DISABLED`].
+    /// Packets with a longer sojourn time are marked with ECN CE in any state of the queue.
+    /// Default: [`Time::DISABLED`].
     pub ce_threshold: Time,
-    /// A backlog of up to this many bytes is never too long: the link could
-    /// not be kept busy with less than a packet. Default: 0; a queue sets it to
-    /// the size of the largest packet of its device.
+    /// A backlog of at most this many bytes is never too long, since with less than a packet the
+    /// link could not be kept busy. Default: 0. A qdisc sets it to the size of the largest packet
+    /// of its device.
     pub mtu: u32,
-    /// Mark packets instead of dropping them, where they can be marked.
-    /// Default: off.
+    /// Whether to mark packets instead of dropping them, if they can be marked. Default: off.
     pub ecn: bool,
-    /// If not zero, `ce_threshold` is for those packets only whose DS field
-    /// (with the ECN bits) under this mask is `ce_threshold_selector`.
+    /// If this is not 0, `ce_threshold` applies only to packets whose DS field (with the ECN
+    /// bits), masked with it, is `ce_threshold_selector`.
     pub ce_threshold_mask: u8,
     /// See `ce_threshold_mask`.
     pub ce_threshold_selector: u8,
@@ -94,8 +89,8 @@ impl Default for Params {
 /// The state of one queue. All zero (the [`Default`]) at the start.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Vars {
-    /// Drops or marks since the dropping state was entered, or a number to
-    /// start from where the last such state left off.
+    /// The number of drops or marks since the dropping state was entered. It can begin with the
+    /// number at the end of the last dropping state.
     pub count: u32,
     /// `count` as it was when the dropping state was last entered.
     pub lastcount: u32,
@@ -103,21 +98,21 @@ pub struct Vars {
     pub dropping: bool,
     /// The upper 16 bits of `1 / sqrt(count)` as a Q0.32 number.
     pub rec_inv_sqrt: u16,
-    /// When the sojourn time will have been above target for an interval;
-    /// zero while it is below.
+    /// The time at which the sojourn time will have been above the target for an interval; 0 while
+    /// it is below the target.
     pub first_above_time: Time,
-    /// When the next packet is due to be dropped.
+    /// The time of the next drop.
     pub drop_next: Time,
-    /// How long the packet that was last taken out had waited.
+    /// The sojourn time of the last packet that was dequeued.
     pub ldelay: Time,
 }
 
 impl Vars {
-    /// The time from `now` to the next drop in microseconds, negative when it
-    /// is overdue; 0 when the queue is not in the dropping state.
+    /// Returns the time from `now` to the next drop in microseconds. It is negative if the drop is
+    /// overdue, and 0 if the queue is not in the dropping state.
     ///
-    /// That is the member `drop_next` of `struct tc_codel_xstats`. From 2^31
-    /// microseconds on (36 minutes) it wraps around, as the kernel's does.
+    /// This is the member `drop_next` of `struct tc_codel_xstats`. Like the kernel's value it
+    /// wraps around from 2^31 microseconds (36 minutes) on.
     #[inline]
     pub const fn drop_next_us(&self, now: Time) -> i32 {
         if !self.dropping {
@@ -126,37 +121,38 @@ impl Vars {
         self.drop_next.us_after(now)
     }
 
-    /// The time from `now` until the sojourn time will have been above target for an interval
-    /// in microseconds, negative when it has been so for longer; [`None`] while it is below.
+    /// Returns the time from `now` until the sojourn time will have been above the target for an
+    /// interval, in microseconds. It is negative after that time. Returns [`None`] while the
+    /// sojourn time is below the target.
     ///
-    /// It wraps around as [`drop_next_us`](Self::drop_next_us) does.
+    /// The value wraps around like that of [`drop_next_us`](Self::drop_next_us).
     pub fn first_above_us(&self, now: Time) -> Option<i32> {
         (self.first_above_time != Time(0)).then(|| self.first_above_time.us_after(now))
     }
 
-    /// Whether the state is that of a queue that was found empty: [`dequeue`] would not
-    /// change it when the queue is empty again.
+    /// Returns whether the state is that of an empty queue, so that [`dequeue`] on the empty queue
+    /// would not change it.
     #[inline]
     pub fn is_idle(&self) -> bool {
         !self.dropping && self.first_above_time == Time(0)
     }
 
-    /// One step of Newton's method from `1 / sqrt(count - 1)` towards
-    /// `1 / sqrt(count)`: `x' = x / 2 * (3 - count * x^2)`.
+    /// Computes one step of Newton's method from `1 / sqrt(count - 1)` towards `1 / sqrt(count)`:
+    /// `x' = x / 2 * (3 - count * x^2)`.
     #[inline]
     fn newton_step(&mut self) {
         let x = u64::from(self.rec_inv_sqrt) << REC_INV_SQRT_SHIFT;
         let x2 = x.wrapping_mul(x) >> 32;
         let three = 3u64 << 32;
-        // A jump of `count` can make the difference negative: it wraps.
+        // A jump of `count` can make the difference negative, so it wraps around.
         let factor = three.wrapping_sub(u64::from(self.count).wrapping_mul(x2));
-        // Two bits less, so that the product fits in 64 bits.
+        // The factor loses two bits, so that the product fits in 64 bits.
         let next = (factor >> 2).wrapping_mul(x) >> (32 - 2 + 1);
         self.rec_inv_sqrt = (next >> REC_INV_SQRT_SHIFT) as u16;
     }
 
-    /// When the drop after one at `from` is due: `interval / sqrt(count)` later,
-    /// but at least one unit, or else the schedule would stand still.
+    /// Returns the time of the drop after a drop at `from`: `interval / sqrt(count)` later, but at
+    /// least one unit, since otherwise the time would never advance.
     #[inline]
     fn control_law(&self, from: Time, interval: Time) -> Time {
         let x = u64::from(self.rec_inv_sqrt) << REC_INV_SQRT_SHIFT;
@@ -164,14 +160,14 @@ impl Vars {
         from.plus(Time(step.max(1)))
     }
 
-    /// The queue ran empty, or at least below the target.
+    /// Records that the queue is empty or its sojourn time below the target.
     #[inline]
     fn went_below(&mut self) {
         self.first_above_time = Time(0);
     }
 
-    /// Starts to drop, at the rate where the last dropping state ended if that
-    /// is not long ago.
+    /// Enters the dropping state. If the last dropping state ended recently, it continues with the
+    /// drop rate of that time.
     #[inline]
     fn enter_dropping(&mut self, now: Time, interval: Time) {
         let delta = self.count.wrapping_sub(self.lastcount);
@@ -182,7 +178,7 @@ impl Vars {
         self.dropping = true;
         if delta > 1 && now.since(self.drop_next).before(recent) {
             self.count = delta;
-            // Far off at first; the steps to come square the error away.
+            // The result is inaccurate at first, and the next steps correct it.
             self.newton_step();
         } else {
             self.count = 1;
@@ -193,13 +189,13 @@ impl Vars {
     }
 }
 
-/// Counts, all zero at the start. They wrap around.
+/// Counters, which are 0 at the start and wrap around.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Stats {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
-    /// Packets dropped; a caller that has to tell the parents of the queue takes
-    /// them out after each [`dequeue`].
+    /// Dropped packets. A caller that reports drops to the parents of the queue takes them out
+    /// after each [`dequeue`].
     pub drop_count: u32,
     /// Bytes of the packets in `drop_count`.
     pub drop_len: u32,
@@ -209,45 +205,45 @@ pub struct Stats {
     pub ce_mark: u32,
 }
 
-/// A queue of packets, as [`dequeue`] sees it.
+/// The operations of a queue that [`dequeue`] needs.
 pub trait Queue {
-    /// A packet that was taken out of the queue, owned.
+    /// An owned packet, which is not in the queue.
     type Packet;
 
-    /// The current time, on the clock of [`Queue::enqueued_at`].
+    /// Returns the current time, on the clock of [`Queue::enqueued_at`].
     ///
-    /// Taken at most once for a [`dequeue`], and only if there is a packet.
+    /// A [`dequeue`] calls this at most once, and only if there is a packet.
     fn now(&self) -> Time;
 
-    /// Takes the packet at the head out of the queue and its backlog.
+    /// Removes the packet at the head from the queue and its backlog.
     fn pop(&mut self) -> Option<Self::Packet>;
 
-    /// The bytes that are in the queue.
+    /// Returns the number of bytes in the queue.
     fn backlog(&self) -> u32;
 
-    /// The length of a packet in bytes.
+    /// Returns the length of a packet in bytes.
     fn len(packet: &Self::Packet) -> u32;
 
-    /// When a packet was put into the queue.
+    /// Returns the time at which a packet was put into the queue.
     fn enqueued_at(packet: &Self::Packet) -> Time;
 
-    /// Drops a packet that [`Queue::pop`] gave out.
+    /// Drops a packet that [`Queue::pop`] has returned.
     fn drop(&mut self, packet: Self::Packet);
 
-    /// Marks a packet with ECN CE; true when it bears that mark now, false when
-    /// it cannot.
+    /// Marks a packet with ECN CE. Returns true if the packet has that mark now, and false if it
+    /// cannot be marked.
     fn mark(&mut self, packet: &mut Self::Packet) -> bool;
 
-    /// The DS field of the IP header with the ECN bits, if there is one.
+    /// Returns the DS field of the IP header with the ECN bits, if there is one.
     ///
-    /// The packet is mutable since its header may have to be made readable.
+    /// The packet is mutable since its header may have to be made readable first.
     fn dsfield(&mut self, packet: &mut Self::Packet) -> Option<u8>;
 }
 
-/// Takes the next packet to send out of the queue, and drops or marks those
-/// that CoDel wants to go.
+/// Removes the next packet to be sent from the queue, and drops or marks packets by the rules of
+/// CoDel.
 ///
-/// Returns [`None`] when the queue is empty or became so. Drops at most
+/// Returns [`None`] if the queue is empty, or has become empty. Drops at most
 /// [`MAX_DROPS_PER_DEQUEUE`] packets.
 #[inline]
 pub fn dequeue<Q: Queue>(
@@ -271,7 +267,7 @@ pub fn dequeue<Q: Queue>(
         let mut drops = 0;
         while vars.dropping && now.after_eq(vars.drop_next) {
             if drops == MAX_DROPS_PER_DEQUEUE {
-                // Too far behind the schedule to catch up: start a new one.
+                // The schedule is too far behind to catch up, so a new one begins now.
                 vars.drop_next = vars.control_law(now, params.interval);
                 break;
             }
@@ -304,7 +300,7 @@ pub fn dequeue<Q: Queue>(
             discard(packet, queue, stats);
             let next = queue.pop();
             match &next {
-                // Only for what it notes: the dropping state is entered anyway.
+                // This call only updates the state, since the dropping state is entered anyway.
                 Some(next) => _ = should_drop(next, queue, params, vars, stats, now),
                 None => vars.went_below(),
             }
@@ -323,7 +319,7 @@ pub fn dequeue<Q: Queue>(
     Some(packet)
 }
 
-/// Notes how long `packet` waited; true when the queue has been above the
+/// Records the sojourn time of `packet`. Returns true if the sojourn time has been above the
 /// target for an interval.
 #[inline]
 fn should_drop<Q: Queue>(
@@ -358,7 +354,7 @@ fn discard<Q: Queue>(packet: Q::Packet, queue: &mut Q, stats: &mut Stats) {
     stats.drop_count = stats.drop_count.wrapping_add(1);
 }
 
-/// Whether [`Params::ce_threshold`] is for this packet.
+/// Returns whether [`Params::ce_threshold`] applies to this packet.
 #[inline]
 fn ce_selected<Q: Queue>(packet: &mut Q::Packet, queue: &mut Q, params: &Params) -> bool {
     params.ce_threshold_mask == 0

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! FQ-CoDel, the flow queue scheduler with controlled delay of RFC 8290.
+//! Implements FQ-CoDel, the flow queue scheduler with controlled delay of RFC 8290.
 //!
-//! Packets are spread over flows by a hash, each flow is a first-in first-out queue with
-//! a [CoDel](crate::codel) of its own, and the flows take turns in sending:
+//! Packets are distributed over flows by a hash. Each flow is a FIFO queue with its own
+//! [CoDel](crate::codel). The flows take turns in sending:
 //!
 //! ```text
 //!  packets          flows            lists of flows that take turns          link
@@ -16,9 +16,9 @@
 //!            '---> 5 ||||   CoDel
 //! ```
 //!
-//! A turn is worth a *quantum* of bytes: a flow sends while its deficit is positive, and
-//! each packet is taken off the deficit, with the last one below zero if need be (deficit
-//! round robin, DRR++). What a flow goes through:
+//! In each turn a flow may send a *quantum* of bytes. A flow sends while its deficit is positive,
+//! and the length of each packet is subtracted from the deficit, which can become negative with
+//! the last packet (deficit round robin, DRR++). The states of a flow are:
 //!
 //! ```text
 //!                      a packet comes:
@@ -35,26 +35,26 @@
 //!                                         '-------------'
 //! ```
 //!
-//! - A flow that sends less than a quantum each time round (a name lookup, a keystroke,
-//!   a voice call) is a new one each time, and waits for no long queue.
-//! - An emptied new flow has to wait its turn on the old list once before it may be new
-//!   again, or flows that come and go could starve the old ones (section 4.2 of the RFC).
-//! - When all flows together hold too many packets or too much memory, the one with the
-//!   longest backlog in bytes pays for it: up to half of its backlog is dropped from its
-//!   head, at most [`Params::drop_batch`] packets. Finding it looks at each flow, and the
-//!   batch spreads the cost (section 4.1).
+//! - A flow that sends less than a quantum in each round (a name lookup, a keystroke, a voice
+//!   call) is a new flow each time, and does not wait for long queues.
+//! - An emptied new flow must wait for one turn on the old list before it can be new again.
+//!   Otherwise flows that come and go could starve the old ones (section 4.2 of the RFC).
+//! - If all flows together hold too many packets or too much memory, packets of the flow with the
+//!   longest backlog in bytes are dropped: up to half of its backlog from its head, but at most
+//!   [`Params::drop_batch`] packets. The search for this flow examines all flows, and dropping a
+//!   batch spreads the cost of the search (section 4.1).
 //!
 //! All flows share one set of [`codel::Params`] and [`codel::Stats`], but each has its own
-//! [`codel::Vars`]. As in the kernel, what CoDel takes for the backlog (to leave a queue of
-//! less than a packet alone) is that of all flows together.
+//! [`codel::Vars`]. As in the kernel, the backlog that CoDel compares with the MTU is that of all
+//! flows together.
 //!
-//! Each decision is that of the kernel's `net/sched/sch_fq_codel.c` (Linux 7.3), packet for
-//! packet: `tests/fq_codel_diff.rs` compares them. The links of the lists are indices, one
-//! for each flow, since flows only ever leave a list at its head. All steps but the search
-//! for the longest backlog take the same time however many flows there are.
+//! Each decision is the same as in the kernel's `net/sched/sch_fq_codel.c` (Linux 7.3), packet for
+//! packet; `tests/fq_codel_diff.rs` compares both. The lists are linked by indices, one for each
+//! flow, since flows leave a list only at its head. The time of each step is independent of the
+//! number of flows, except for the search for the longest backlog.
 //!
-//! The module has no memory: the tables of flows and their backlogs are its user's
-//! ([`FqCodel::new`]), and so are the packets ([`Packets`]).
+//! This module allocates no memory. The caller supplies the tables of flows and their backlogs
+//! ([`FqCodel::new`]) and the packets ([`Packets`]).
 
 mod flow;
 mod overload;
@@ -71,10 +71,10 @@ use crate::codel::{self, Time};
 use core::ops::DerefMut;
 use flow::Turns;
 
-/// The most flows that there can be.
+/// The maximum number of flows.
 pub const MAX_FLOWS: usize = 65_536;
 
-/// What became of a packet that was put in a flow.
+/// The result of putting a packet in a flow.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[must_use]
 pub enum Enqueued {
@@ -82,29 +82,29 @@ pub enum Enqueued {
     Queued,
     /// Packets of another flow were dropped: `NET_XMIT_SUCCESS`.
     Dropped(Reduction),
-    /// Packets of the same flow were dropped, this one perhaps among them: `NET_XMIT_CN`.
+    /// Packets of the same flow were dropped, possibly including this one: `NET_XMIT_CN`.
     ///
-    /// The parents do not count the packet then, so it is left out of the reduction.
+    /// In this case the parents do not count the packet, so the reduction does not include it.
     Congested(Reduction),
 }
 
-/// What the parents of a queue take off their counts: the arguments of
-/// `qdisc_tree_reduce_backlog()`, which is to be called for zeroes as well.
+/// The numbers that the parents of a queue subtract from their counts: the arguments of
+/// `qdisc_tree_reduce_backlog()`. Call this function for zeros as well.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Reduction {
-    /// Packets.
+    /// The number of packets.
     pub packets: i32,
-    /// Their bytes. Below zero when what was dropped is shorter than the packet that the
-    /// parents do not count.
+    /// The number of bytes. It is negative if the dropped packets are shorter than the packet that
+    /// the parents do not count.
     pub len: i32,
 }
 
 /// A scheduler, with a table of flows `F` and one of their backlogs `B`.
 ///
-/// The table of backlogs is apart from that of the flows, so that the search for the
-/// longest one goes through few cache lines.
+/// The table of backlogs is separate from that of the flows, so that the search for the longest
+/// backlog reads few cache lines.
 pub struct FqCodel<F, B> {
-    /// What a user can set. After lowering a limit, call [`trim`](Self::trim).
+    /// The parameters that a user can set. After lowering a limit, call [`trim`](Self::trim).
     pub params: Params,
     flows: F,
     /// The bytes in each flow.
@@ -113,7 +113,7 @@ pub struct FqCodel<F, B> {
     /// The sum of the [`Note::memory`] of all packets in flows.
     memory_usage: u32,
     codel: codel::Stats,
-    /// Those that [`take_drops`](Self::take_drops) has taken.
+    /// Packets that CoDel has dropped and [`take_drops`](Self::take_drops) has returned.
     drop_target: u32,
     drop_change: u32,
     drop_reset: u32,
@@ -127,10 +127,10 @@ where
     F: DerefMut<Target = [Flow<L>]>,
     B: DerefMut<Target = [u32]>,
 {
-    /// Makes a scheduler without packets.
+    /// Creates a scheduler without packets.
     ///
-    /// `flows` are to be new and `backlogs` zero. Returns [`None`] if the tables are empty,
-    /// longer than [`MAX_FLOWS`], or not of the same length.
+    /// `flows` must be new and `backlogs` 0. Returns [`None`] if the tables are empty, longer than
+    /// [`MAX_FLOWS`], or of different lengths.
     pub fn new(flows: F, backlogs: B, params: Params) -> Option<Self> {
         let count = flows.len();
         (count == backlogs.len() && (1..=MAX_FLOWS).contains(&count)).then_some(Self {
@@ -149,21 +149,22 @@ where
         })
     }
 
-    /// How many flows there are.
+    /// Returns the number of flows.
     #[inline]
     pub fn flows_cnt(&self) -> u32 {
-        // CAST: No more than MAX_FLOWS.
+        // CAST: The value is at most `MAX_FLOWS`.
         self.flows.len() as u32
     }
 
-    /// The flow of a packet with this hash, which is spread over 32 bits.
+    /// Returns the flow of a packet with this hash, which must be distributed over 32 bits.
     #[inline]
     pub fn flow_of_hash(&self, hash: u32) -> u32 {
-        // CAST: Less than the number of flows.
+        // CAST: The value is less than the number of flows.
         (u64::from(hash).wrapping_mul(u64::from(self.flows_cnt())) >> 32) as u32
     }
 
-    /// The flow that a filter's class stands for; [`None`] when there is none of the kind.
+    /// Returns the flow of the class that a filter has selected; [`None`] if there is no such
+    /// flow.
     ///
     /// Class `HANDLE:N` is flow `N - 1`.
     #[inline]
@@ -173,8 +174,8 @@ where
             .filter(|flow| *flow < self.flows_cnt())
     }
 
-    /// The flow that a packet's socket asks for by its priority (`SO_PRIORITY`), if that
-    /// is a class of the qdisc with this handle.
+    /// Returns the flow that a packet's socket selects by its priority (`SO_PRIORITY`), if the
+    /// priority is a class of the qdisc with this handle.
     #[inline]
     pub fn flow_of_priority(&self, priority: u32, handle: u32) -> Option<u32> {
         if priority & !MINOR != handle {
@@ -183,9 +184,9 @@ where
         self.flow_of_class(priority)
     }
 
-    /// Puts a packet at the end of a flow, and drops others if there are too many then.
+    /// Puts a packet at the end of a flow, and drops packets if there are too many then.
     ///
-    /// Gives the packet back if there is no such flow.
+    /// Returns the packet as the error if there is no such flow.
     #[inline]
     pub fn enqueue<P: Enqueue<List = L>>(
         &mut self,
@@ -214,15 +215,15 @@ where
         Ok(self.drop_overload(packets, index, len))
     }
 
-    /// Takes the next packet to send out of its flow, and drops or marks those that CoDel
-    /// wants to go. [`None`] when there are no packets left.
+    /// Removes the next packet to be sent from its flow, and drops or marks packets by the rules
+    /// of CoDel. Returns [`None`] if no packets are left.
     ///
     /// Call [`take_drops`](Self::take_drops) afterwards.
     #[inline]
     pub fn dequeue<P: Dequeue<List = L>>(&mut self, packets: &mut P) -> Option<P::Packet> {
         loop {
             let index = self.turns.next();
-            // Here it ends when no flow is on a list.
+            // If no flow is on a list, the index is out of range and the loop ends here.
             let flow = self.flows.get_mut(index)?;
             if !flow.has_deficit() {
                 flow.add_deficit(self.params.quantum);
@@ -247,21 +248,23 @@ where
         }
     }
 
-    /// How long the last packet waited of the flow whose turn it is. That is the packet which
-    /// [`dequeue`](Self::dequeue) has just returned, if it has: the flow is at the head of its
-    /// list until the next call.
+    /// Returns the sojourn time of the last packet of the flow whose turn it is. If
+    /// [`dequeue`](Self::dequeue) has just returned a packet, it is the sojourn time of that
+    /// packet, since its flow is at the head of its list until the next call.
     pub fn ldelay(&self) -> Option<Time> {
         Some(self.flows.get(self.turns.next())?.vars.ldelay)
     }
 
-    /// Whether no flow is on a list: [`dequeue`](Self::dequeue) would change nothing.
+    /// Returns whether no flow is on a list, so that [`dequeue`](Self::dequeue) would change
+    /// nothing.
     #[inline]
     pub fn is_idle(&self) -> bool {
         self.turns.new.is_empty() && self.turns.old.is_empty()
     }
 
-    /// Takes the flow that has its turn, and has no packets, off its list.
-    // Apart from the loop in `dequeue`, where it would take the registers of others.
+    /// Removes the flow whose turn it is, and which has no packets, from its list.
+    // This is a separate function, since inlined code would use registers in the loop of
+    // `dequeue`.
     #[inline(never)]
     fn leave(&mut self, index: usize) {
         let Some(flow) = self.flows.get_mut(index) else {
@@ -270,32 +273,32 @@ where
         let was_new = !self.turns.new.is_empty();
         self.turns.pop(flow);
         if was_new && !self.turns.old.is_empty() {
-            // Once through the old flows, or else it could starve them.
+            // The flow must wait once for the old flows, since otherwise it could starve them.
             self.turns.old.push(&mut self.flows, index);
         } else {
             flow.unlist();
         }
     }
 
-    /// What [`dequeue`](Self::dequeue) has dropped since this was last called, if anything;
-    /// to tell the parents.
+    /// Returns what [`dequeue`](Self::dequeue) has dropped since the last call, if anything, so
+    /// that the caller can report it to the parents.
     #[inline]
     pub fn take_drops(&mut self) -> Option<Reduction> {
         if self.codel.drop_count == 0 {
             return None;
         }
         self.drop_target = self.drop_target.wrapping_add(self.codel.drop_count);
-        // CAST: C takes the numbers as signed, and adds them to unsigned ones.
+        // CAST: C passes the numbers as signed, and adds them to unsigned ones.
         Some(Reduction {
             packets: core::mem::take(&mut self.codel.drop_count) as i32,
             len: core::mem::take(&mut self.codel.drop_len) as i32,
         })
     }
 
-    /// Drops packets from the head of the queue until they are within the limits. CoDel drops
-    /// some of them for its target, the others count as dropped by the change.
+    /// Drops packets from the head of the queue until they are within the limits. CoDel drops some
+    /// of them for its target, and the others count as dropped by the change.
     ///
-    /// Returns what the parents take off their counts.
+    /// Returns the numbers that the parents subtract from their counts.
     pub fn trim<P: Trim<List = L>>(&mut self, packets: &mut P) -> Reduction {
         let mut total = Reduction::default();
         while self.is_over(packets) {
@@ -312,10 +315,10 @@ where
         total
     }
 
-    /// Forgets all packets: `purge` empties a flow. The `waiting` packets count as dropped,
-    /// including one that a parent has peeked at.
+    /// Removes all packets; `purge` empties a flow. The `waiting` packets count as dropped,
+    /// including a packet that a parent has peeked at.
     ///
-    /// The other statistics, and the deficits, stay what they are.
+    /// The other statistics and the deficits do not change.
     pub fn reset(&mut self, waiting: u32, mut purge: impl FnMut(&mut L)) {
         self.drop_reset = self.drop_reset.wrapping_add(waiting);
         self.turns = Turns::NONE;
@@ -328,14 +331,14 @@ where
         self.memory_usage = 0;
     }
 
-    /// Whether there are too many packets, or they take too much memory.
+    /// Returns whether there are too many packets, or whether they take too much memory.
     #[inline]
     fn is_over<P: Packets>(&self, packets: &P) -> bool {
         packets.qlen() > self.params.limit || self.memory_usage > self.params.memory_limit
     }
 }
 
-/// The part of a class's number that tells it from others of the same qdisc.
+/// The part of a class's number that distinguishes it from other classes of the same qdisc.
 const MINOR: u32 = 0xffff;
 
 impl Reduction {

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A histogram of sojourn times, with four buckets for each power of two.
+//! Implements a histogram of sojourn times, with four buckets for each power of two.
 
 use super::Time;
 use core::iter::once;
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// log2 of the buckets for each power of two.
+/// The base-2 logarithm of the number of buckets for each power of two.
 const SUB_BITS: u32 = 2;
 const SUBS: u32 = 1 << SUB_BITS;
 
-/// How many buckets there are: one for each of the times 0 to 3, and four for each power of
-/// two from 4 on. So a bucket is at most a quarter as wide as its times are long.
+/// The number of buckets: one for each of the times 0 to 3, and four for each power of two from 4
+/// on. So the width of a bucket is at most a quarter of its times.
 pub const BUCKETS: usize = ((u32::BITS - SUB_BITS + 1) * SUBS) as usize;
 
-/// Counts sojourn times. It is read without a lock, whatever is counted meanwhile.
+/// Counts sojourn times. It can be read without a lock while times are added.
 pub struct SojournHistogram([AtomicU64; BUCKETS]);
 
 /// A bucket that has packets.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Bucket {
-    /// The shortest time that is counted here, in microseconds, rounded down.
+    /// The lower limit of the bucket, inclusive, in microseconds, rounded down.
     pub low: u32,
-    /// The shortest longer time that is not, likewise.
+    /// The upper limit of the bucket, exclusive, in microseconds, rounded down.
     pub high: u32,
-    /// How many packets there were.
+    /// The number of packets.
     pub count: u64,
 }
 
@@ -35,15 +35,15 @@ impl Default for SojournHistogram {
 }
 
 impl SojournHistogram {
-    /// Makes an empty histogram.
+    /// Creates an empty histogram.
     pub const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; BUCKETS])
     }
 
-    /// Counts a packet that waited for `sojourn`.
+    /// Counts a packet with the sojourn time `sojourn`.
     ///
-    /// Of two that add at the same time one may count for nothing, so that no locked
-    /// instruction is needed: a qdisc's lock lets one packet leave at a time.
+    /// If two CPUs add at the same time, one packet may be lost. So no locked instruction is
+    /// needed. In a qdisc this does not happen, since its lock allows only one dequeue at a time.
     #[inline]
     pub fn add(&self, sojourn: Time) {
         if let Some(bucket) = self.0.get(index(sojourn.0)) {
@@ -51,15 +51,15 @@ impl SojournHistogram {
         }
     }
 
-    /// The histogram as it travels: the number of the first bucket that has packets, and
-    /// the counts of that bucket and of those above it, up to the last one that has some.
-    /// At most [`BUCKETS`] and one words. [`buckets`] reads them.
+    /// Returns the histogram in the format of the netlink attribute: the index of the first bucket
+    /// that has packets, and the counts of all buckets from that one to the last one that has
+    /// packets. There are at most [`BUCKETS`] + 1 words. [`buckets`] reads them.
     pub fn words(&self) -> impl Iterator<Item = u64> + '_ {
         let has_some = |count: &AtomicU64| count.load(Relaxed) != 0;
         let first = self.0.iter().position(has_some).unwrap_or(0);
         let last = self.0.iter().rposition(has_some);
         let end = last.map_or(first, |last| last.wrapping_add(1));
-        // CAST: A small number.
+        // CAST: The number is small.
         once(first as u64).chain(
             self.0
                 .iter()
@@ -70,9 +70,9 @@ impl SojournHistogram {
     }
 }
 
-/// The buckets that have packets, shortest times first, of [`SojournHistogram::words`].
+/// Returns the buckets in [`SojournHistogram::words`] that have packets, shortest times first.
 ///
-/// What is beyond the last bucket is left out.
+/// Words after the last bucket are ignored.
 pub fn buckets(words: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Bucket> {
     let mut words = words.into_iter();
     let first = words.next().unwrap_or(0);
@@ -86,19 +86,20 @@ pub fn buckets(words: impl IntoIterator<Item = u64>) -> impl Iterator<Item = Buc
         })
 }
 
-/// The bucket of a time in units.
+/// Returns the index of the bucket of a time in units.
 #[inline]
 fn index(units: u32) -> usize {
     let octave = units.checked_ilog2().unwrap_or(0);
     let Some(shift) = octave.checked_sub(SUB_BITS) else {
         return units as usize;
     };
-    // The leading one adds SUBS, which the times below the first octave have taken.
+    // The leading 1 bit adds SUBS, which skips the buckets of the times below the first power of
+    // two.
     (shift.wrapping_mul(SUBS)).wrapping_add(units.wrapping_shr(shift)) as usize
 }
 
-/// The shortest time of a bucket, in microseconds; the end of the range for the one that
-/// would follow the last.
+/// Returns the shortest time of a bucket, in microseconds. For the index after the last bucket it
+/// is the end of the range.
 fn low_us(index: u64) -> u32 {
     let subs = u64::from(SUBS);
     let units = match (index / subs).checked_sub(1) {

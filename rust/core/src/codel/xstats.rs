@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Statistics of the CoDel family as user space gets them: their numbers, and how to read them.
+//! Parses the statistics that the kernel sends for qdiscs of the CoDel family.
 //!
-//! The statistics (`TCA_STATS_APP`, and `TCA_XSTATS` for old readers) of `rcodel` and
-//! `rfq_codel` begin with the C structure of the anchor, `struct tc_codel_xstats` or
-//! `struct tc_fq_codel_xstats`, byte for byte; readers copy as much of them as they know.
-//! Netlink attributes follow behind it. Numbers are in native byte
-//! order. An absent attribute means 0, or that the value does not apply.
+//! The statistics (`TCA_STATS_APP`, and `TCA_XSTATS` for old readers) of `rcodel` and `rfq_codel`
+//! begin with the C structure of `codel` or `fq_codel`, `struct tc_codel_xstats` or `struct
+//! tc_fq_codel_xstats`, byte for byte. Readers copy as many bytes as they know. Netlink attributes
+//! follow the structure. Numbers are in native byte order. An absent attribute means 0, or that
+//! the value does not apply.
 //!
 //! C header: `include/uapi/linux/pkt_sched.h`.
 //!
@@ -31,7 +31,7 @@ const OF_QDISC: u32 = 0;
 /// `TCA_FQ_CODEL_XSTATS_CLASS`: the statistics are those of one flow.
 const OF_CLASS: u32 = 1;
 
-/// How many packets were dropped or marked for a reason, behind the reason's name.
+/// A reason, and the number of packets that were dropped or marked for it.
 pub type Count = (&'static CStr, u32);
 
 /// Statistics of `codel` and `rcodel`: `struct tc_codel_xstats`.
@@ -39,13 +39,13 @@ pub type Count = (&'static CStr, u32);
 pub struct CodelXstats<'a> {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
-    /// Drops or marks in the dropping state.
+    /// The number of drops or marks in the dropping state.
     pub count: u32,
     /// `count` when the dropping state was last entered.
     pub lastcount: u32,
     /// The sojourn time of the last packet in microseconds.
     pub ldelay: u32,
-    /// The time to the next drop in microseconds; negative when it is overdue.
+    /// The time to the next drop in microseconds. It is negative if the drop is overdue.
     pub drop_next: i32,
     /// Packets dropped because the queue was full.
     pub drop_overlimit: u32,
@@ -55,12 +55,12 @@ pub struct CodelXstats<'a> {
     pub dropping: bool,
     /// Packets marked for the CE threshold.
     pub ce_mark: u32,
-    /// What `rcodel` adds; `codel` adds nothing.
+    /// The attributes of `rcodel`; `codel` has none.
     pub details: Attributes<'a>,
 }
 
 impl<'a> CodelXstats<'a> {
-    /// Reads statistics of any length. Members that the kernel did not send are zero.
+    /// Parses statistics of any length. Members that the kernel did not send are 0.
     pub fn read(xstats: &'a [u8]) -> Self {
         let [maxpacket, count, lastcount, ldelay, drop_next, drop_overlimit, ecn_mark, dropping, ce_mark] =
             words_of(xstats);
@@ -69,7 +69,7 @@ impl<'a> CodelXstats<'a> {
             count,
             lastcount,
             ldelay,
-            // CAST: It was signed in the kernel.
+            // CAST: The number is signed in the kernel.
             drop_next: drop_next as i32,
             drop_overlimit,
             ecn_mark,
@@ -79,7 +79,7 @@ impl<'a> CodelXstats<'a> {
         }
     }
 
-    /// Why `rcodel` dropped packets.
+    /// Returns the numbers of packets that `rcodel` dropped, by reason.
     pub fn drops(&self) -> [Count; 4] {
         [
             (c"target", count(self.details, DROP_TARGET)),
@@ -89,7 +89,7 @@ impl<'a> CodelXstats<'a> {
         ]
     }
 
-    /// Why packets were marked.
+    /// Returns the numbers of marked packets, by reason.
     pub fn marks(&self) -> [Count; 2] {
         marks(self.ecn_mark, self.ce_mark)
     }
@@ -98,9 +98,9 @@ impl<'a> CodelXstats<'a> {
 /// Statistics of `fq_codel` and `rfq_codel`: `struct tc_fq_codel_xstats`.
 #[derive(Clone, Copy, Debug)]
 pub enum FqCodelXstats<'a> {
-    /// Those of the whole queue.
+    /// The statistics of the whole queue.
     Queue(QueueXstats<'a>),
-    /// Those of one flow.
+    /// The statistics of one flow.
     Flow(FlowXstats<'a>),
 }
 
@@ -109,16 +109,16 @@ pub enum FqCodelXstats<'a> {
 pub struct QueueXstats<'a> {
     /// The length in bytes of the longest packet seen.
     pub maxpacket: u32,
-    /// Packets dropped because the queue was full, [`drop_overmemory`](Self::drop_overmemory)
-    /// among them.
+    /// Packets dropped because the queue was full, including
+    /// [`drop_overmemory`](Self::drop_overmemory).
     pub drop_overlimit: u32,
     /// Packets marked instead of dropped.
     pub ecn_mark: u32,
-    /// How often a packet made a flow a new one.
+    /// How often a packet has put a flow on the list of new flows.
     pub new_flow_count: u32,
-    /// New flows.
+    /// The number of new flows.
     pub new_flows_len: u32,
-    /// Old flows.
+    /// The number of old flows.
     pub old_flows_len: u32,
     /// Packets marked for the CE threshold.
     pub ce_mark: u32,
@@ -126,7 +126,7 @@ pub struct QueueXstats<'a> {
     pub memory_usage: u32,
     /// Packets dropped because the packets occupied too much memory.
     pub drop_overmemory: u32,
-    /// What `rfq_codel` adds; `fq_codel` adds nothing.
+    /// The attributes of `rfq_codel`; `fq_codel` has none.
     pub details: Attributes<'a>,
 }
 
@@ -137,21 +137,21 @@ pub struct FlowXstats<'a> {
     pub deficit: i32,
     /// The sojourn time of the last packet in microseconds.
     pub ldelay: u32,
-    /// Drops or marks in the dropping state.
+    /// The number of drops or marks in the dropping state.
     pub count: u32,
     /// `count` when the dropping state was last entered.
     pub lastcount: u32,
     /// Whether the flow is in the dropping state.
     pub dropping: bool,
-    /// The time to the next drop in microseconds; negative when it is overdue.
+    /// The time to the next drop in microseconds. It is negative if the drop is overdue.
     pub drop_next: i32,
-    /// What `rfq_codel` adds; `fq_codel` adds nothing.
+    /// The attributes of `rfq_codel`; `fq_codel` has none.
     pub details: Attributes<'a>,
 }
 
 impl<'a> FqCodelXstats<'a> {
-    /// Reads statistics of any length. Members that the kernel did not send are zero.
-    /// [`None`] if they are of something else than a queue or a flow.
+    /// Parses statistics of any length. Members that the kernel did not send are 0. Returns
+    /// [`None`] if they are neither those of a queue nor those of a flow.
     pub fn read(xstats: &'a [u8]) -> Option<Self> {
         let [of, members @ ..] = words_of::<10>(xstats);
         let details = behind(xstats, FQ_CODEL_SIZE);
@@ -181,12 +181,12 @@ impl<'a> QueueXstats<'a> {
         }
     }
 
-    /// Why `rfq_codel` dropped packets.
+    /// Returns the numbers of packets that `rfq_codel` dropped, by reason.
     pub fn drops(&self) -> [Count; 6] {
         let over = self.drop_overmemory;
         [
             (c"target", count(self.details, DROP_TARGET)),
-            // Those for the memory are among those over a limit.
+            // `drop_overlimit` includes the drops over the memory limit.
             (c"overlimit", self.drop_overlimit.saturating_sub(over)),
             (c"overmemory", over),
             (c"change", count(self.details, DROP_CHANGE)),
@@ -195,12 +195,12 @@ impl<'a> QueueXstats<'a> {
         ]
     }
 
-    /// Why packets were marked.
+    /// Returns the numbers of marked packets, by reason.
     pub fn marks(&self) -> [Count; 2] {
         marks(self.ecn_mark, self.ce_mark)
     }
 
-    /// How many flows are above the target, and how many are in the dropping state.
+    /// Returns the number of flows above the target, and of flows in the dropping state.
     pub fn flows(&self) -> [Count; 2] {
         [
             (c"flows_above", count(self.details, FLOWS_ABOVE)),
@@ -213,7 +213,7 @@ impl<'a> FlowXstats<'a> {
     fn of(members: [u32; 9], details: Attributes<'a>) -> Self {
         let [deficit, ldelay, count, lastcount, dropping, drop_next, ..] = members;
         Self {
-            // CAST: It was signed in the kernel, as is the other one.
+            // CAST: This number and `drop_next` are signed in the kernel.
             deficit: deficit as i32,
             ldelay,
             count,
@@ -225,7 +225,7 @@ impl<'a> FlowXstats<'a> {
     }
 }
 
-/// The attributes behind the C structure of the anchor.
+/// Returns the attributes after the C structure of `codel` or `fq_codel`.
 fn behind(xstats: &[u8], size: usize) -> Attributes<'_> {
     Attributes::new(xstats.get(size..).unwrap_or_default())
 }
@@ -248,7 +248,7 @@ mod tests {
         words.into_iter().flat_map(u32::to_ne_bytes).collect()
     }
 
-    /// An attribute of four bytes.
+    /// Returns an attribute of four bytes.
     fn number(kind: u8, value: u32) -> Vec<u8> {
         [&[8, 0, kind, 0], &value.to_ne_bytes()[..]].concat()
     }
@@ -272,7 +272,8 @@ mod tests {
             panic!("no queue");
         };
         assert_eq!((queue.ecn_mark, queue.ce_mark), (3, 7));
-        // 2 over a limit cannot have 9 for the memory among them.
+        // Of 2 drops over a limit, 9 cannot be over the memory limit. The difference must not
+        // wrap.
         assert_eq!(queue.drops().map(|(_, count)| count), [20, 0, 9, 0, 5, 1]);
         let bytes = words([1, u32::MAX, 7, 0, 0, 0, 0]);
         let Some(FqCodelXstats::Flow(flow)) = FqCodelXstats::read(&bytes) else {

@@ -1,34 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Flows, and the lists that they take turns on.
+//! Implements flows, and the lists in which they take turns.
 
 use super::Quantum;
 use crate::codel::Vars;
 
 /// The link of the last flow of a list.
 ///
-/// As an index it is out of range: looking for the flow behind it finds that there is none.
+/// As an index it is out of range, so the lookup of the next flow finds none.
 const NONE: u32 = u32::MAX;
 /// The link of a flow that is on no list.
 const UNLISTED: u32 = u32::MAX - 1;
 
-/// A flow: packets that wait for each other.
+/// A flow: a FIFO queue of packets.
 ///
-/// `L` holds the packets, first in, first out. For the flow to be a cache line, as it is
-/// in the kernel, `L` must not be larger than three words.
+/// `L` holds the packets, first in, first out. In the kernel a flow is one cache line. For this
+/// `L` must not be larger than three words.
 #[derive(Debug)]
 #[repr(align(64))]
 pub struct Flow<L> {
     /// The packets.
     pub packets: L,
     next: u32,
-    /// The bytes that it may send before the next flow has its turn.
+    /// The number of bytes that the flow may send before the turn of the next flow.
     pub(super) deficit: i32,
     pub(super) vars: Vars,
 }
 
 impl<L> Flow<L> {
-    /// Makes a flow that is on no list, with no packets in `packets`.
+    /// Creates a flow that is on no list and has no packets in `packets`.
     #[inline]
     pub fn new(packets: L) -> Self {
         Flow {
@@ -39,27 +39,27 @@ impl<L> Flow<L> {
         }
     }
 
-    /// Whether the flow is on a list: it has packets, or had some a short while ago.
+    /// Returns whether the flow is on a list: it has packets, or had packets at its last turn.
     #[inline]
     pub fn is_listed(&self) -> bool {
         self.next != UNLISTED
     }
 
-    /// Makes a flow that is on no list ready for [`List::push`], with a deficit of one turn.
+    /// Prepares a flow that is on no list for [`List::push`], with the deficit of one turn.
     ///
-    /// False if it is on one.
+    /// Returns false if the flow is on a list.
     #[inline]
     pub(super) fn enlist(&mut self, quantum: Quantum) -> bool {
         let unlisted = !self.is_listed();
         if unlisted {
             self.next = NONE;
-            // CAST: No more than 2^20.
+            // CAST: The value is at most 2^20.
             self.deficit = quantum.bytes() as i32;
         }
         unlisted
     }
 
-    /// Marks a flow that was taken off its list as being on none.
+    /// Marks a flow that was removed from its list as a flow on no list.
     #[inline]
     pub(super) fn unlist(&mut self) {
         self.next = UNLISTED;
@@ -72,13 +72,13 @@ impl<L> Flow<L> {
 
     #[inline]
     pub(super) fn add_deficit(&mut self, quantum: Quantum) {
-        // CAST: No more than 2^20.
+        // CAST: The value is at most 2^20.
         self.deficit = self.deficit.wrapping_add(quantum.bytes() as i32);
     }
 
     #[inline]
     pub(super) fn take_deficit(&mut self, len: u32) {
-        // CAST: As C does it.
+        // CAST: C converts the length in the same way.
         self.deficit = self.deficit.wrapping_sub(len as i32);
     }
 }
@@ -92,14 +92,14 @@ impl<L: Default> Default for Flow<L> {
 /// A list of flows, linked by their indices in the table of flows.
 #[derive(Debug)]
 pub(super) struct List {
-    /// [`NONE`] for an empty list.
+    /// The index of the first flow; [`NONE`] for an empty list.
     head: u32,
-    /// Has no meaning in an empty list.
+    /// The index of the last flow, which is not valid for an empty list.
     tail: u32,
 }
 
 impl List {
-    /// A list without flows.
+    /// An empty list.
     const EMPTY: List = List {
         head: NONE,
         tail: NONE,
@@ -110,12 +110,12 @@ impl List {
         self.head == NONE
     }
 
-    /// Adds the flow of this index at the end.
+    /// Appends the flow of this index.
     ///
-    /// It is one that [`Flow::enlist`] has made ready, or [`Turns::pop`] has taken off.
+    /// The flow must come from [`Flow::enlist`] or [`Turns::pop`].
     #[inline]
     pub(super) fn push<L>(&mut self, flows: &mut [Flow<L>], index: usize) {
-        // CAST: No table is longer than 2^16.
+        // CAST: The index is less than 2^16, the maximum number of flows.
         let index = index as u32;
         if self.is_empty() {
             self.head = index;
@@ -125,13 +125,13 @@ impl List {
         self.tail = index;
     }
 
-    /// Takes the first flow off, which `flow` is.
+    /// Removes the first flow, which must be `flow`.
     #[inline]
     fn pop<L>(&mut self, flow: &mut Flow<L>) {
         self.head = core::mem::replace(&mut flow.next, NONE);
     }
 
-    /// The indices of the flows in the list, from its head on.
+    /// Returns the indices of the flows in the list, from its head on.
     pub(super) fn iter<'a, L>(&self, flows: &'a [Flow<L>]) -> impl Iterator<Item = u32> + 'a {
         let mut next = self.head;
         core::iter::from_fn(move || {
@@ -142,7 +142,7 @@ impl List {
     }
 }
 
-/// The flows that want to send.
+/// The lists of flows that take turns.
 #[derive(Debug)]
 pub(super) struct Turns {
     pub(super) new: List,
@@ -150,14 +150,14 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// No flow wants to.
+    /// Empty lists.
     pub(super) const NONE: Turns = Turns {
         new: List::EMPTY,
         old: List::EMPTY,
     };
 
-    /// The index of the flow that has its turn: the first of the new ones, or else of the
-    /// old ones. That of no flow if there are neither.
+    /// Returns the index of the flow whose turn it is: the first of the new flows, or else of the
+    /// old flows. The index is out of range if both lists are empty.
     #[inline]
     pub(super) fn next(&self) -> usize {
         if self.new.is_empty() {
@@ -167,9 +167,9 @@ impl Turns {
         }
     }
 
-    /// Takes the flow that has its turn, which `flow` is, off its list.
+    /// Removes the flow whose turn it is, which must be `flow`, from its list.
     ///
-    /// It is to be put on a list again, or marked with [`Flow::unlist`].
+    /// The caller must put the flow on a list again, or mark it with [`Flow::unlist`].
     #[inline]
     pub(super) fn pop<L>(&mut self, flow: &mut Flow<L>) {
         if self.new.is_empty() {

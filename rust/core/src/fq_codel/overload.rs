@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens when there are too many packets.
+//! Implements the drops when there are too many packets.
 
 use super::{Enqueue, Enqueued, Flow, FqCodel, Reduction};
 use core::ops::DerefMut;
@@ -10,7 +10,7 @@ where
     F: DerefMut<Target = [Flow<L>]>,
     B: DerefMut<Target = [u32]>,
 {
-    /// Drops packets since one of `len` bytes, which was put in flow `index`, is too many.
+    /// Drops packets, since a packet of `len` bytes in the flow `index` has exceeded a limit.
     #[cold]
     #[inline(never)]
     pub(super) fn drop_overload<P: Enqueue<List = L>>(
@@ -19,10 +19,10 @@ where
         index: usize,
         len: u32,
     ) -> Enqueued {
-        // Not after the drops, with which there may be enough.
+        // This must be checked before the drops, after which the memory may be within its limit.
         let over_memory = self.memory_usage > self.params.memory_limit;
         let (fattest, mut dropped) = self.drop_from_fattest(packets);
-        // CAST: Not negative: a count of packets.
+        // CAST: The number of packets is not negative.
         let count = dropped.packets as u32;
         self.drop_overlimit = self.drop_overlimit.wrapping_add(count);
         if over_memory {
@@ -35,12 +35,12 @@ where
         Enqueued::Congested(dropped)
     }
 
-    /// Drops up to half of the longest backlog from its head, but at most a batch. Returns
-    /// its flow, and what was dropped.
+    /// Drops up to half of the longest backlog from its head, but at most a batch. Returns the
+    /// index of its flow, and the dropped packets.
     ///
-    /// Of equal backlogs it takes that of the first flow.
+    /// Of equal backlogs, that of the first flow is selected.
     fn drop_from_fattest<P: Enqueue<List = L>>(&mut self, packets: &mut P) -> (usize, Reduction) {
-        // Two short loops take less time than one that carries the index along.
+        // Two short loops are faster than one loop that also tracks the index.
         let longest = self.backlogs.iter().copied().max().unwrap_or(0);
         let fattest = self.backlogs.iter().position(|bytes| *bytes == longest);
         let fattest = fattest.unwrap_or(0);
@@ -53,7 +53,7 @@ where
 
         let threshold = longest >> 1;
         let (mut count, mut len) = (0u32, 0u32);
-        // There is a packet, unless all that there are have no length.
+        // The longest backlog has a packet, unless all packets have the length 0.
         while let Some(packet) = packets.pop(&mut flow.packets) {
             count = count.wrapping_add(1);
             len = len.wrapping_add(P::len(&packet));
@@ -64,7 +64,7 @@ where
             }
         }
         *backlog = backlog.wrapping_sub(len);
-        // So that CoDel gives a stronger signal, too.
+        // This makes CoDel drop more often as well.
         flow.vars.count = flow.vars.count.wrapping_add(count);
         dropped.add(count as i32, len);
         (fattest, dropped)

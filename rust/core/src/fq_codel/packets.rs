@@ -1,94 +1,96 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the scheduler needs to be able to do with packets.
+//! Defines the operations on packets that the scheduler needs.
 //!
-//! One type can do it all, or one for each call of a qdisc: what is dropped goes another
-//! way in each.
+//! One type can implement all traits, or there can be one type for each call of a qdisc, since
+//! each call drops packets in a different way.
 
 use crate::codel::{Queue, Time};
 
-/// What the scheduler notes on each packet while it is in a flow.
+/// The data that the scheduler stores in each packet while it is in a flow.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Note {
-    /// When the packet was put in the flow.
+    /// The time at which the packet was put in the flow.
     pub at: Time,
-    /// The bytes of memory that it is charged for.
+    /// The number of bytes of memory for which it is charged.
     pub memory: u32,
 }
 
-/// Packets, in flows and on their way.
+/// Operations on packets.
 ///
-/// Whoever implements it counts the packets and bytes that wait, and those that were
-/// dropped.
+/// The implementation counts the queued packets and their bytes, and the dropped ones.
 pub trait Packets {
-    /// A packet that is in no flow, owned.
+    /// An owned packet, which is in no flow.
     type Packet;
     /// The packets of a flow, first in, first out.
     type List;
 
-    /// The current time.
+    /// Returns the current time.
     fn now(&self) -> Time;
 
-    /// The packets that wait in all flows, and that which was peeked at, if any.
+    /// Returns the number of packets in all flows, including a packet that was peeked at.
     fn qlen(&self) -> u32;
 
-    /// Takes the packet at the head out of a flow, and off the counts of what waits.
+    /// Removes the packet at the head of a flow, and subtracts it from the counts of queued
+    /// packets.
     fn pop(&mut self, list: &mut Self::List) -> Option<Self::Packet>;
 
-    /// Drops a packet that [`Packets::pop`] gave out, and counts it.
+    /// Drops a packet that [`Packets::pop`] has returned, and counts it.
     fn drop(&mut self, packet: Self::Packet);
 
-    /// The length of a packet in bytes: more than 0, and not changed while it is in a flow.
+    /// Returns the length of a packet in bytes. It must be above 0, and must not change while the
+    /// packet is in a flow.
     fn len(packet: &Self::Packet) -> u32;
 
-    /// What was noted on a packet with [`Enqueue::set_note`].
+    /// Returns the data that [`Enqueue::set_note`] has stored in a packet.
     fn note(packet: &Self::Packet) -> Note;
 }
 
-/// What [`FqCodel::enqueue`](super::FqCodel::enqueue) needs.
+/// The operations that [`FqCodel::enqueue`](super::FqCodel::enqueue) needs.
 ///
-/// What it [drops](Packets::drop) is over the limit.
+/// Packets that it [drops](Packets::drop) are over a limit.
 pub trait Enqueue: Packets {
-    /// Puts a packet at the tail of a flow, and on the counts of what waits.
+    /// Puts a packet at the tail of a flow, and adds it to the counts of queued packets.
     fn push(&mut self, list: &mut Self::List, packet: Self::Packet);
 
-    /// The bytes of memory that a packet is to be charged for: its `truesize`, or 0 if its
-    /// socket is charged already.
+    /// Returns the number of bytes of memory for which a packet is charged: its `truesize`, or 0
+    /// if its socket is charged already.
     fn memory(packet: &Self::Packet) -> u32;
 
-    /// Notes something on a packet for as long as it is in a flow.
+    /// Stores data in a packet, which must be kept while the packet is in a flow.
     fn set_note(packet: &mut Self::Packet, note: Note);
 }
 
-/// What [`FqCodel::dequeue`](super::FqCodel::dequeue) needs.
+/// The operations that [`FqCodel::dequeue`](super::FqCodel::dequeue) needs.
 ///
-/// What it [drops](Packets::drop) is what CoDel wants to go.
+/// Packets that it [drops](Packets::drop) are dropped by CoDel.
 pub trait Dequeue: Packets {
-    /// The bytes that wait, of the packets in [`Packets::qlen`].
+    /// Returns the number of bytes of the packets in [`Packets::qlen`].
     fn backlog(&self) -> u32;
 
-    /// Marks a packet with ECN CE; true when it bears that mark now, false when it cannot.
+    /// Marks a packet with ECN CE. Returns true if the packet has that mark now, and false if it
+    /// cannot be marked.
     fn mark(&mut self, packet: &mut Self::Packet) -> bool;
 
-    /// The DS field of the IP header with the ECN bits, if there is one.
+    /// Returns the DS field of the IP header with the ECN bits, if there is one.
     fn dsfield(&mut self, packet: &mut Self::Packet) -> Option<u8>;
 }
 
-/// What [`FqCodel::trim`](super::FqCodel::trim) needs.
+/// The operations that [`FqCodel::trim`](super::FqCodel::trim) needs.
 pub trait Trim: Dequeue {
-    /// Takes the packet that was peeked at, and so waits in front of all flows; and takes
-    /// it off the counts of what waits.
+    /// Removes the packet that was peeked at and so is in front of all flows, and subtracts it
+    /// from the counts of queued packets.
     fn pop_parked(&mut self) -> Option<Self::Packet>;
 
-    /// Drops a packet that is too many, and counts it.
+    /// Drops a packet above a limit, and counts it.
     fn discard(&mut self, packet: Self::Packet);
 }
 
-/// A flow, as CoDel sees it.
+/// The queue of a flow for CoDel.
 pub(super) struct InFlow<'a, P: Dequeue> {
     pub(super) packets: &'a mut P,
     pub(super) list: &'a mut P::List,
-    /// The bytes in the flow.
+    /// The number of bytes in the flow.
     pub(super) backlog: &'a mut u32,
     pub(super) memory_usage: &'a mut u32,
 }

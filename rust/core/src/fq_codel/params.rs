@@ -1,55 +1,56 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a user can set.
+//! Defines the parameters that a user can set.
 
 use crate::codel;
 use core::num::NonZeroU32;
 
-/// The bytes that a flow may send in a turn: from [`Quantum::MIN`] to [`Quantum::MAX`].
+/// The number of bytes that a flow may send in a turn, from [`Quantum::MIN`] to [`Quantum::MAX`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Quantum(u32);
 
 impl Quantum {
-    /// The least bytes in a turn.
+    /// The minimum number of bytes in a turn.
     pub const MIN: u32 = 256;
-    /// The most bytes in a turn: 1 MiB (`FQ_CODEL_QUANTUM_MAX`).
+    /// The maximum number of bytes in a turn: 1 MiB (`FQ_CODEL_QUANTUM_MAX`).
     pub const MAX: u32 = 1 << 20;
 
-    /// What a user asks for. Less than the minimum means that; [`None`] for more than the
-    /// maximum.
+    /// Converts the number that a user has set. A smaller number than the minimum becomes the
+    /// minimum. Returns [`None`] if it is above the maximum.
     pub fn new(bytes: u32) -> Option<Self> {
         (bytes <= Self::MAX).then_some(Quantum(bytes.max(Self::MIN)))
     }
 
-    /// The bytes.
+    /// Returns the number of bytes.
     #[inline]
     pub const fn bytes(self) -> u32 {
         self.0
     }
 }
 
-/// What a user can set. The number of flows is not among it, since it stays as it is.
+/// The parameters that a user can set. The number of flows is none, since it cannot be changed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Params {
-    /// The most packets that may wait. Default: 10,240.
+    /// The maximum number of queued packets. Default: 10,240.
     pub limit: u32,
-    /// The most bytes of memory that the packets may take, at most
+    /// The maximum number of bytes of memory that the packets may take, at most
     /// [`Params::MEMORY_LIMIT_MAX`]. Default: 32 MiB.
     pub memory_limit: u32,
-    /// The bytes that a flow may send in a turn. Default: the longest packet of the device.
+    /// The number of bytes that a flow may send in a turn. Default: the longest packet of the
+    /// device.
     pub quantum: Quantum,
-    /// The most packets that are dropped at once when there are too many. Default: 64.
+    /// The maximum number of packets that are dropped at once if there are too many. Default: 64.
     pub drop_batch: NonZeroU32,
-    /// What all flows' CoDel share. Default: that of [`codel::Params`], but with ECN and
-    /// an MTU.
+    /// The parameters of CoDel, which all flows share. Default: those of [`codel::Params`], but
+    /// with ECN and an MTU.
     pub codel: codel::Params,
 }
 
 impl Params {
-    /// More is taken for this: 2 GiB.
+    /// The maximum of `memory_limit`: 2 GiB. A user's larger value is reduced to it.
     pub const MEMORY_LIMIT_MAX: u32 = 1 << 31;
 
-    /// The defaults for a device whose packets have up to `mtu` bytes, headers included.
+    /// Returns the defaults for a device whose packets have up to `mtu` bytes, headers included.
     pub fn new(mtu: u32) -> Self {
         let mtu = mtu.min(Quantum::MAX);
         Params {

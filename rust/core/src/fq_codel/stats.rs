@@ -1,61 +1,61 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can be seen of a scheduler and its flows.
+//! Implements the statistics of a scheduler and its flows.
 
 use super::{Flow, FqCodel};
 use crate::codel::Time;
 use core::ops::DerefMut;
 
-/// The counts of a scheduler, as in `struct tc_fq_codel_qd_stats` but for `drop_target`,
-/// `drop_change` and `drop_reset`. They wrap around.
+/// The counters of a scheduler. They are those of `struct tc_fq_codel_qd_stats`, and also
+/// `drop_target`, `drop_change` and `drop_reset`. They wrap around.
 ///
-/// That struct also has the lengths of the lists: count [`FqCodel::new_flows`] and
-/// [`FqCodel::old_flows`].
+/// That structure also has the lengths of the lists: the numbers of items of
+/// [`FqCodel::new_flows`] and [`FqCodel::old_flows`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Stats {
     /// The length in bytes of the longest packet that CoDel has seen.
     pub maxpacket: u32,
-    /// Packets that CoDel dropped since the target was exceeded.
+    /// Packets that CoDel dropped because the target was exceeded.
     pub drop_target: u32,
-    /// Packets dropped because they were too many when a limit was lowered.
+    /// Packets dropped because a limit was lowered.
     pub drop_change: u32,
-    /// Packets dropped because they waited when the qdisc was reset.
+    /// Packets dropped because the qdisc was reset.
     pub drop_reset: u32,
-    /// Packets dropped since there were too many, or they took too much memory.
+    /// Packets dropped because there were too many, or because they took too much memory.
     pub drop_overlimit: u32,
     /// Packets that CoDel marked with ECN CE instead of dropping them.
     pub ecn_mark: u32,
-    /// How often a packet made a flow a new one.
+    /// How often a packet has put a flow on the list of new flows.
     pub new_flow_count: u32,
     /// Packets marked with ECN CE for the CE threshold.
     pub ce_mark: u32,
     /// Bytes of memory that the packets take.
     pub memory_usage: u32,
-    /// Those of `drop_overlimit` for which it was the memory.
+    /// The packets in `drop_overlimit` that were dropped because of the memory.
     pub drop_overmemory: u32,
 }
 
-/// The state of a flow, as in `struct tc_fq_codel_cl_stats`.
+/// The state of a flow, with the members of `struct tc_fq_codel_cl_stats`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct ClassStats {
-    /// The bytes that it may send before the next flow has its turn.
+    /// The number of bytes that it may send before the turn of the next flow.
     pub deficit: i32,
-    /// How long its last packet waited, in microseconds.
+    /// The sojourn time of its last packet, in microseconds.
     pub ldelay: u32,
-    /// Drops or marks in the dropping state.
+    /// The number of drops or marks in the dropping state.
     pub count: u32,
     /// `count` when the dropping state was last entered.
     pub lastcount: u32,
-    /// Whether its CoDel is in the dropping state.
+    /// Whether it is in the dropping state.
     pub dropping: bool,
-    /// The time to the next drop in microseconds; below zero when it is overdue.
+    /// The time to the next drop in microseconds. It is negative if the drop is overdue.
     pub drop_next: i32,
 }
 
-/// What the CoDels of the flows are about.
+/// The numbers of flows in states of CoDel.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Control {
-    /// Flows whose packets wait for longer than the target.
+    /// Flows whose sojourn time is above the target.
     pub above: u32,
     /// Flows in the dropping state.
     pub dropping: u32,
@@ -66,7 +66,7 @@ where
     F: DerefMut<Target = [Flow<L>]>,
     B: DerefMut<Target = [u32]>,
 {
-    /// The counts.
+    /// Returns the counters.
     pub fn stats(&self) -> Stats {
         Stats {
             maxpacket: self.codel.maxpacket,
@@ -82,7 +82,7 @@ where
         }
     }
 
-    /// The state of a flow at the time `now`; [`None`] if there is no such flow.
+    /// Returns the state of a flow at the time `now`; [`None`] if there is no such flow.
     pub fn class_stats(&self, flow: u32, now: Time) -> Option<ClassStats> {
         let flow = self.flow(flow)?;
         let vars = &flow.vars;
@@ -96,13 +96,14 @@ where
         })
     }
 
-    /// The time from `now` until a flow will have been above the target for an interval, as
-    /// [`first_above_us`](crate::codel::Vars::first_above_us) has it.
+    /// Returns the time from `now` until a flow will have been above the target for an interval,
+    /// like [`first_above_us`](crate::codel::Vars::first_above_us).
     pub fn first_above_us(&self, flow: u32, now: Time) -> Option<i32> {
         self.flow(flow)?.vars.first_above_us(now)
     }
 
-    /// What the flows with packets are about; others are about nothing.
+    /// Returns the numbers of flows in states of CoDel. Flows on no list are in none of these
+    /// states.
     pub fn control(&self) -> Control {
         let listed = self.new_flows().chain(self.old_flows());
         listed
@@ -115,17 +116,17 @@ where
             })
     }
 
-    /// A flow; [`None`] if there is no such flow.
+    /// Returns a flow; [`None`] if there is no such flow.
     pub fn flow(&self, flow: u32) -> Option<&Flow<L>> {
         self.flows.get(flow as usize)
     }
 
-    /// The bytes in a flow; [`None`] if there is no such flow.
+    /// Returns the number of bytes in a flow; [`None`] if there is no such flow.
     pub fn backlog(&self, flow: u32) -> Option<u32> {
         self.backlogs.get(flow as usize).copied()
     }
 
-    /// The flows on the list of new ones, in the order of their turns.
+    /// Returns the flows on the list of new flows, in the order of their turns.
     pub fn new_flows<'a>(&'a self) -> impl Iterator<Item = u32> + 'a
     where
         L: 'a,
@@ -133,7 +134,7 @@ where
         self.turns.new.iter(&self.flows)
     }
 
-    /// The flows on the list of old ones, in the order of their turns.
+    /// Returns the flows on the list of old flows, in the order of their turns.
     pub fn old_flows<'a>(&'a self) -> impl Iterator<Item = u32> + 'a
     where
         L: 'a,
