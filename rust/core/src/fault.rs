@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault injection: whether a point of an attribute fails this time ([`Attr`]), and what the
-//! fault injector decides about calls of hooked functions (the rest).
+//! Implements the decisions of fault injection: whether a point of an attribute fails ([`Attr`]),
+//! and which calls of hooked functions the fault injector lets fail (all other items).
 
 mod attr;
 mod command;

@@ -1,63 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Whether a fault point of an attribute fails this time.
+//! Implements the decision whether a fault point of an attribute fails.
 //!
-//! This is the decision of the kernel's `lib/fault-inject.c` (Linux 7.3), with
-//! the same settings in the same order and with the same meaning (see
-//! `Documentation/fault-injection/fault-injection.rst`), for kernels that are
-//! built without it.
+//! The decision is that of the kernel's `lib/fault-inject.c` (Linux 7.3), with the same settings
+//! in the same order (see `Documentation/fault-injection/fault-injection.rst`). It is for kernels
+//! that are built without fault injection.
 //!
-//! Two things are stricter than in the C original, where CPUs that pass at the
-//! same time may each see the old value: [`Attr::space`] is never used up below
-//! the size asked for, and no more than [`Attr::times`] failures are given out.
+//! Two limits are stricter than in the C original, in which CPUs that decide at the same time can
+//! each read the old value. [`Attr::space`] is never reduced to less than the size of a decision,
+//! and there are never more than [`Attr::times`] failures.
 
 use core::sync::atomic::{
     AtomicBool, AtomicI32, AtomicU32, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 
-/// How many return addresses are compared at most, as `MAX_STACK_TRACE_DEPTH` of the kernel.
+/// The maximum number of return addresses that are compared: `MAX_STACK_TRACE_DEPTH` of the
+/// kernel.
 pub const MAX_STACK_DEPTH: usize = 32;
 
-/// The settings of a group of fault points, and what is left of them.
+/// The settings of a group of fault points, and the remaining failures.
 ///
-/// Each field stands on its own and may be read and written at any time, from
-/// any context; a change takes effect from the next decision on.
+/// The fields are independent, and may be read and written at any time in any context. A change
+/// takes effect with the next decision.
 #[derive(Debug)]
 pub struct Attr {
-    /// How likely a failure is, in percent; 0 (the default) switches the points
-    /// off, 100 and more is always.
+    /// The probability of a failure in percent. 0 (the default) switches the points off, and with
+    /// 100 or more each decision fails.
     pub probability: AtomicU64,
-    /// Only every `interval`-th decision that gets this far may fail. 0 and 1
-    /// (the default) mean each.
+    /// Only every `interval`-th of the decisions that pass the checks before can fail. With 0 or 1
+    /// (the default) each of them can fail.
     pub interval: AtomicU64,
-    /// How many failures may still happen; a negative number is no limit (-1 is
-    /// the one to write, it stays as it is). Default: 1.
+    /// How many failures may still happen. A negative number means no limit; use -1, which does
+    /// not change. Default: 1.
     pub times: AtomicI32,
-    /// A budget: nothing fails while it is larger than the size of a decision,
-    /// which is then taken from it. Default: 0.
+    /// A budget: while it is larger than the size of a decision, the decision does not fail, and
+    /// its size is subtracted from the budget. Default: 0.
     pub space: AtomicI32,
-    /// What to tell the log about a failure: 0 nothing, 1 a line, 2 (the
-    /// default) and more also the stack.
+    /// What to log about a failure: 0 nothing, 1 a line, 2 (the default) or more also the stack.
     pub verbose: AtomicU64,
-    /// Only tasks that asked for it fail, and interrupts never. Default: off.
+    /// Whether failures are restricted to tasks that have requested them. Then interrupts never
+    /// fail. Default: off.
     pub task_filter: AtomicBool,
-    /// How many return addresses of a stack are compared with the ranges below; 0 makes all fail
-    /// the comparison, unless the required range is everything. Default: 32.
+    /// How many return addresses of a stack are compared with the ranges below. With 0, the
+    /// comparison fails unless the required range covers all addresses. Default: 32.
     pub stacktrace_depth: AtomicU64,
-    /// One of the return addresses has to be in `require_start..require_end`. Default: all.
+    /// At least one of the return addresses must be in `require_start..require_end`. Default: all.
     pub require_start: AtomicUsize,
     /// See [`Attr::require_start`].
     pub require_end: AtomicUsize,
-    /// None of the return addresses may be in `reject_start..reject_end`. Default: none.
+    /// No return address may be in `reject_start..reject_end`. Default: none.
     pub reject_start: AtomicUsize,
     /// See [`Attr::reject_start`].
     pub reject_end: AtomicUsize,
-    /// Decisions that were counted for `interval`.
+    /// The number of decisions that were counted for `interval`.
     pub count: AtomicU64,
 }
 
 impl Attr {
-    /// The settings that the kernel starts a fault attribute with.
+    /// Returns the initial settings of a fault attribute, which are those of the kernel.
     pub const fn new() -> Self {
         Attr {
             probability: AtomicU64::new(0),
@@ -75,9 +75,9 @@ impl Attr {
         }
     }
 
-    /// Returns whether the ranges of addresses allow a failure, as `fail_stacktrace()`. `save`
-    /// writes return addresses to the array, at most as many as it has room for, and returns how
-    /// many there are.
+    /// Returns whether the ranges of addresses allow a failure, like `fail_stacktrace()` of the
+    /// kernel. `save` writes return addresses to the array, at most as many as fit, and returns
+    /// their number.
     pub fn stack_allows(&self, save: impl FnOnce(&mut [usize]) -> usize) -> bool {
         let depth = usize::try_from(self.stacktrace_depth.load(Relaxed)).unwrap_or(usize::MAX);
         let required = self.require_start.load(Relaxed)..self.require_end.load(Relaxed);
@@ -100,9 +100,9 @@ impl Attr {
         found
     }
 
-    /// Decides for a task that has asked for its n-th decision to fail, as `fail_nth` of the
-    /// kernel: `left` is n, and counts down to 0 with the decisions that the stack allows. The
-    /// other settings do not matter.
+    /// Decides for a task that has requested its n-th decision to fail, like `fail_nth` of the
+    /// kernel. `left` is n at first, and is decremented to 0 by each decision that the stack
+    /// allows. The other settings have no effect.
     pub fn should_fail_nth(&self, left: &AtomicU32, stack_allows: bool) -> Option<Failure> {
         if !stack_allows {
             return None;
@@ -116,22 +116,20 @@ impl Attr {
         Some(Failure {
             probability: self.probability.load(Relaxed),
             interval: self.interval.load(Relaxed),
-            // Without one left, it fails all the same.
+            // The decision fails even if no failures remain.
             times: self.take_one().unwrap_or(0),
             space: self.space.load(Relaxed),
             verbose: self.verbose.load(Relaxed),
         })
     }
 
-    /// Decides whether the fault point that is passed now fails, and if so
-    /// gives the settings that led to it.
+    /// Decides whether the fault point fails. If so, returns the settings that led to the failure.
     ///
-    /// `size` is what is charged to [`Attr::space`]. `task_fails` tells whether
-    /// this is the context of a task that asked to fail. `stack_allows` returns what
-    /// [`Attr::stack_allows`] does. `random_below_100` is called only when everything else
-    /// allows a failure.
+    /// `size` is charged to [`Attr::space`]. `task_fails` is true if this is the context of a task
+    /// that has requested failures. `stack_allows` returns the result of [`Attr::stack_allows`].
+    /// `random_below_100` is called only if everything else allows a failure.
     ///
-    /// Lock-free, for any context.
+    /// It is lock-free and may be called in any context.
     #[inline]
     pub fn should_fail(
         &self,
@@ -141,7 +139,7 @@ impl Attr {
         random_below_100: impl FnOnce() -> u32,
     ) -> Option<Failure> {
         let probability = self.probability.load(Relaxed);
-        // The one check that a point which is switched off pays for.
+        // A point that is switched off executes only this check.
         if probability == 0 {
             return None;
         }
@@ -195,20 +193,20 @@ impl Attr {
         })
     }
 
-    /// Takes `size` from the budget if more than that is left.
+    /// Subtracts `size` from the budget if the budget is larger. Returns whether it did.
     #[inline]
     fn charge(&self, size: u64) -> bool {
         self.space
             .fetch_update(Relaxed, Relaxed, |space| {
                 let left = u64::try_from(space).ok()?.checked_sub(size)?;
-                // What came out of an i32 fits back into one.
+                // The value came from an i32, so it fits in an i32.
                 i32::try_from(left).ok().filter(|&left| left > 0)
             })
             .is_ok()
     }
 
-    /// Takes one of the failures that are left, and returns how many there
-    /// were; [`None`] when another CPU took the last one.
+    /// Takes one of the remaining failures, and returns how many there were. Returns [`None`] if
+    /// another CPU has taken the last one.
     #[inline]
     fn take_one(&self) -> Option<i32> {
         self.times
@@ -227,14 +225,14 @@ impl Default for Attr {
     }
 }
 
-/// A failure to carry out, with the settings at that time for the log.
+/// A failure that the caller must carry out, with the settings at that time for the log.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Failure {
     /// [`Attr::probability`].
     pub probability: u64,
     /// [`Attr::interval`].
     pub interval: u64,
-    /// [`Attr::times`] before this failure was taken from it.
+    /// [`Attr::times`] before this failure was subtracted.
     pub times: i32,
     /// [`Attr::space`].
     pub space: i32,

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands of the fault injector.
+//! Parses the commands of the fault injector.
 
 use super::{plan::Mode, point::PointId};
 use crate::hooks::{Returns, MAX_ERRNO};
 use core::{fmt, num::NonZeroU64, str::SplitAsciiWhitespace};
 
-/// The longest command, in bytes.
+/// The maximum length of a command, in bytes.
 pub const COMMAND_LEN: usize = 1023;
-/// How many functions of `return=` there can be.
+/// The maximum number of functions of `return=`.
 pub const MAX_NAMED: usize = 16;
-/// How many modules `module=` can have.
+/// The maximum number of modules in `module=`.
 pub const MAX_MODULES: usize = 4;
-/// How many calls at one point fail in the mode `from` unless the command says so.
+/// The default of the maximum number of calls at one point that fail in the mode `from`.
 pub const DEFAULT_LIMIT: NonZeroU64 = match NonZeroU64::new(1000) {
     Some(limit) => limit,
     None => NonZeroU64::MIN,
 };
 
 /// A command.
-// The largest variant is made once per command, on the stack.
+// A command is parsed once and only on the stack, so the size of the largest variant does no harm.
 #[allow(clippy::large_enum_variant)]
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Command<'a> {
@@ -29,7 +29,7 @@ pub enum Command<'a> {
     Place(Selection<'a>),
     /// Select the calls that fail.
     Arm(Mode),
-    /// Let nothing fail.
+    /// Let no call fail.
     Disarm,
     /// Print the counters.
     Status,
@@ -39,7 +39,7 @@ pub enum Command<'a> {
     Forget,
 }
 
-/// What a function of `return=` returns when it fails.
+/// The value that a function of `return=` returns when it fails.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Value {
     /// A null pointer.
@@ -57,18 +57,18 @@ impl Value {
             "true" => Self::Bool(true),
             "false" => Self::Bool(false),
             _ => match text.strip_prefix("0x") {
-                // CAST: The same bits.
+                // CAST: The value keeps its bits.
                 Some(digits) => Self::Number(u64::from_str_radix(digits, 16).ok()? as i64),
                 None => Self::Number(text.parse().ok()?),
             },
         })
     }
 
-    /// Returns the register of a function that returns the value as this type; [`None`] if the
+    /// Returns the contents of the return register for this value and return type; [`None`] if the
     /// value does not suit the type.
     pub fn register(self, returns: Returns) -> Option<u64> {
         let is_errno = |number: i64| (-MAX_ERRNO..0).contains(&number);
-        // CAST: The same bits.
+        // CAST: The values keep their bits.
         match (self, returns) {
             (Self::Null, Returns::Pointer) => Some(0),
             (Self::Number(number), Returns::Pointer) if is_errno(number) => Some(number as u64),
@@ -76,7 +76,8 @@ impl Value {
             (Self::Number(number), Returns::Signed(bytes)) => {
                 let bits = u32::from(bytes).checked_mul(8)?;
                 let unused = 64_u32.checked_sub(bits)?;
-                // The number is the same if its upper bits are lost and filled with the sign.
+                // The number suits the type if it is the same after its upper bits are replaced by
+                // the sign.
                 (number.checked_shl(unused)?.checked_shr(unused)? == number)
                     .then_some(number as u64)
             }
@@ -101,10 +102,10 @@ impl fmt::Display for Value {
     }
 }
 
-/// Which operation of a block device.
+/// An operation of a block device.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Operation {
-    /// Any.
+    /// Any operation.
     Any,
     /// `REQ_OP_READ`.
     Read,
@@ -116,8 +117,8 @@ pub enum Operation {
     Discard,
 }
 
-/// The names of the statuses that a bio can fail with. Their codes are in `rust/helpers/fault.c`,
-/// in the same order.
+/// The names of the statuses with which a bio can fail. `rust/helpers/fault.c` has their codes in
+/// the same order.
 pub const STATUSES: [&str; 10] = [
     "ioerr",
     "notsupp",
@@ -131,25 +132,25 @@ pub const STATUSES: [&str; 10] = [
     "again",
 ];
 
-/// What identifies a point.
+/// The property by which calls belong to the same point.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Context {
-    /// The call in the module under test.
+    /// The place of the call in the module under test.
     #[default]
     Site,
     /// All return addresses.
     Stack,
 }
 
-/// Which calls are looked at: the words of `place`.
+/// The selected calls: the words of `place`.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Selection<'a> {
     /// Classes and functions, separated by commas.
     pub functions: &'a str,
     named: [Option<(&'a str, Value)>; MAX_NAMED],
-    /// Modules, separated by commas; empty for all code.
+    /// Modules, separated by commas. Empty for all code.
     pub modules: &'a str,
-    /// A process.
+    /// A process; its descendants are selected as well.
     pub tree: Option<u32>,
     /// The number of a system call.
     pub syscall: Option<u32>,
@@ -256,7 +257,7 @@ impl<'a> Selection<'a> {
     }
 }
 
-/// The longest name of a module with its NUL, in bytes (`MODULE_NAME_LEN`).
+/// The maximum length of a module's name with its NUL, in bytes (`MODULE_NAME_LEN`).
 pub const MODULE_NAME: usize = 56;
 
 const WORDS: [&str; 9] = [
@@ -285,26 +286,26 @@ fn operation(text: &str) -> Option<Operation> {
 fn device(text: &str) -> Option<(u32, u32)> {
     let (major, minor) = text.split_once(':')?;
     let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
-    // As in `dev_t`.
+    // These are the limits of `dev_t`.
     (major < 1 << 12 && minor < 1 << 20).then_some((major, minor))
 }
 
-/// Why a command is refused. What it displays says what is allowed.
+/// The reason why a command is refused. Its text says what is allowed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CommandError<'a> {
-    /// It is no command.
+    /// The first word is no command.
     Unknown(&'a str),
-    /// It is no mode.
+    /// The word is no mode.
     Mode(&'a str),
-    /// It is no word of this command.
+    /// The word is not valid for this command.
     Word(&'a str),
-    /// A word's value is none.
+    /// The value of a word is not valid.
     Value(&'a str, &'static str),
-    /// A word twice.
+    /// A word occurs twice.
     Twice(&'a str),
-    /// Too many functions of `return=`.
+    /// There are too many functions of `return=`.
     TooMany,
-    /// The command lacks a word.
+    /// The command lacks a required word.
     Missing(&'static str),
     /// Calls of the whole system would fail.
     Unlimited,
@@ -334,11 +335,11 @@ impl fmt::Display for CommandError<'_> {
 }
 
 impl<'a> Command<'a> {
-    /// Reads a command.
+    /// Parses a command.
     ///
     /// # Errors
     ///
-    /// It is none.
+    /// Returns the reason if the line is no valid command.
     pub fn parse(line: &'a str) -> Result<Self, CommandError<'a>> {
         let mut words = line.split_ascii_whitespace();
         let Some(verb) = words.next() else {

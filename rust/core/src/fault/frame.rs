@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Return addresses as text.
+//! Formats return addresses as text.
 
 use core::fmt;
 
 /// A return address: `FUNCTION+0x1f`, or `MODULE:FUNCTION+0x1f` in a module.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Frame<'a> {
-    /// The module; [`None`] for the kernel proper.
+    /// The module; [`None`] for the kernel image.
     pub module: Option<&'a str>,
     /// The function.
     pub function: &'a str,
@@ -16,11 +16,11 @@ pub struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// Reads what the kernel's `sprint_symbol()` prints for the address before a return address:
-    /// `FUNCTION+0x1e/0x90 [MODULE]`. [`None`] if the kernel has found no symbol.
+    /// Parses the text of the kernel's `sprint_symbol()` for the address before a return address:
+    /// `FUNCTION+0x1e/0x90 [MODULE]`. Returns [`None`] if the kernel has found no symbol.
     ///
-    /// The byte before belongs to the call. The return address itself can be that of the next
-    /// function, if the call never returns.
+    /// The byte before the return address belongs to the call. The return address itself can
+    /// belong to the next function, if the call never returns.
     pub fn before(text: &'a str) -> Option<Self> {
         let (symbol, module) = match text.split_once(" [") {
             Some((symbol, rest)) => (symbol, Some(rest.split([' ', ']']).next()?)),

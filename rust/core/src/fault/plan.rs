@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which calls at fault points fail.
+//! Implements the selection of the calls at fault points that fail.
 
 use super::point::{Point, PointId, Points};
 use core::{
@@ -12,44 +12,44 @@ use core::{
     },
 };
 
-/// Which calls fail.
+/// The calls that fail.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Mode {
-    /// None, and no point is recorded.
+    /// No call fails, and no point is recorded.
     Off,
-    /// None.
+    /// No call fails, and points are recorded.
     Discover,
     /// The `hit`-th call at one point.
     One {
         /// The point.
         id: PointId,
-        /// Counted from 1.
+        /// The number of the call, from 1.
         hit: NonZeroU64,
     },
     /// The `hit`-th call at one point, and all calls after it.
     From {
         /// The point.
         id: PointId,
-        /// Counted from 1.
+        /// The number of the first call that fails, from 1.
         hit: NonZeroU64,
-        /// How many calls fail at one point at most.
+        /// The maximum number of calls that fail at one point.
         limit: NonZeroU64,
     },
     /// The n-th call at any point.
     Nth(NonZeroU64),
-    /// Each with a probability.
+    /// Each call fails with a probability.
     Random {
-        /// In percent.
+        /// The probability in percent.
         percent: u8,
-        /// What the decisions follow from.
+        /// The seed of the decisions, which are the same for the same seed.
         seed: u64,
-        /// How many calls fail at most; [`None`] is no limit.
+        /// The maximum number of calls that fail; [`None`] for no limit.
         times: Option<NonZeroU64>,
     },
 }
 
 impl Mode {
-    /// What the mode is called in a command.
+    /// Returns the name of the mode in a command.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Off => NAMES[0],
@@ -81,20 +81,20 @@ const FROM: u8 = 3;
 const NTH: u8 = 4;
 const RANDOM: u8 = 5;
 
-/// The mode that is armed, and what was counted since.
+/// The armed mode, and the counters since it was armed.
 ///
-/// `mode` is stored last and read first: the store arms the hooks.
+/// `mode` is stored last and read first, since this store arms the hooks.
 #[derive(Debug)]
 pub struct Plan {
     mode: AtomicU8,
     /// The point of [`Mode::One`] and [`Mode::From`]; 0 for none.
     id: AtomicU64,
-    /// The hit, the number of the call, or the seed.
+    /// The number of the call, or the seed.
     number: AtomicU64,
-    /// The limit, or how many failures are left.
+    /// The limit for one point, or the number of remaining failures.
     limit: AtomicU64,
     percent: AtomicU8,
-    /// [`Mode::From`] has come to its call.
+    /// Whether [`Mode::From`] has reached its first call.
     has_begun: AtomicBool,
     calls: AtomicU64,
     failed: AtomicU64,
@@ -111,7 +111,7 @@ impl Default for Plan {
 }
 
 impl Plan {
-    /// Nothing fails.
+    /// Creates a plan by which no call fails.
     pub const fn new() -> Self {
         Self {
             mode: AtomicU8::new(OFF),
@@ -137,8 +137,8 @@ impl Plan {
 
     /// Sets all counters to 0, and selects the calls that fail.
     ///
-    /// Hooks that are still in a decision of the mode before can count in the new one. The caller
-    /// disarms first, and waits for them.
+    /// A hook that still decides by the mode before can change the new counters. So the caller
+    /// must disarm first, and wait for such hooks.
     pub fn arm<T: AsRef<[Point]>>(&self, mode: &Mode, points: &Points<T>) {
         self.mode.store(OFF, Relaxed);
         points.reset();
@@ -171,14 +171,14 @@ impl Plan {
         self.mode.store(mode.number(), Release);
     }
 
-    /// Makes nothing fail any more.
+    /// Makes no call fail any more.
     pub fn disarm(&self) {
         self.mode.store(OFF, Relaxed);
     }
 
     /// Counts a call at `point`, and returns whether it fails.
     ///
-    /// Lock-free, for any context.
+    /// It is lock-free and may be called in any context.
     pub fn decide(&self, point: &Point) -> bool {
         let mode = self.mode.load(Acquire);
         if mode == OFF {
@@ -208,17 +208,17 @@ impl Plan {
         fails
     }
 
-    /// Notes a call that could not be judged.
+    /// Counts a call for which no decision was possible.
     pub fn miss(&self) {
         self.missed.fetch_add(1, Relaxed);
     }
 
-    /// Notes a call at a point for which there was no place.
+    /// Counts a call at a point for which the table had no place.
     pub fn note_full(&self) {
         self.full.fetch_add(1, Relaxed);
     }
 
-    /// Returns what was counted.
+    /// Returns the counters.
     pub fn counts(&self) -> Counts {
         let mode = usize::from(self.mode.load(Relaxed));
         Counts {
@@ -245,7 +245,8 @@ impl Plan {
         false
     }
 
-    /// The decision follows from the seed, the point and the call at the point.
+    /// Decides by the seed, the point and the number of the call at the point, so that a run can
+    /// be repeated.
     fn draw(&self, point: &Point, seed: u64, hit: u64) -> bool {
         let value = mix(mix(seed ^ point.id().number()).wrapping_add(hit));
         value % 100 < u64::from(self.percent.load(Relaxed))
@@ -268,27 +269,27 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// What was counted since a mode was armed.
+/// The counters since a mode was armed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Counts {
     /// The name of the mode.
     pub mode: &'static str,
-    /// Calls at points.
+    /// The number of calls at points.
     pub calls: u64,
-    /// Calls that failed.
+    /// The number of calls that failed.
     pub failed: u64,
-    /// Calls that could not be judged.
+    /// The number of calls for which no decision was possible.
     pub missed: u64,
-    /// Calls at points for which there was no place.
+    /// The number of calls at points for which the table had no place.
     pub full: u64,
-    /// Points at which the limit of [`Mode::From`] was reached.
+    /// The number of points at which the limit of [`Mode::From`] was reached.
     pub retries: u64,
     /// The point that failed last.
     pub last: Option<PointId>,
 }
 
 impl fmt::Display for Counts {
-    /// As words `key=value`, without the number of hooks and points.
+    /// Writes `key=value` words, without the numbers of hooks and points.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault points: calls that can be made to fail, and a table of those that were seen.
+//! Implements fault points: calls that can be made to fail, and a table of the points that were
+//! seen.
 //!
-//! A hook adds points in any context, so the table has a fixed size and takes no lock.
+//! Hooks add points in any context, so the table has a fixed size and takes no lock.
 
 use core::{
     fmt,
@@ -12,19 +13,19 @@ use core::{
     },
 };
 
-/// How many return addresses of a stack are kept.
+/// The maximum number of return addresses that are kept of a stack.
 pub const DEPTH: usize = 24;
-/// How many points a table has room for.
+/// The maximum number of points in a table.
 pub const MAX_POINTS: usize = 8192;
-/// How many bytes of a task's name are kept.
+/// The number of bytes that are kept of a task's name.
 pub const COMM: usize = 16;
 
-/// Which point it is: the same number in each boot, for one build of the kernel and its modules.
+/// The id of a point. It is the same in each boot, for one build of the kernel and its modules.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct PointId(u64);
 
 impl PointId {
-    /// Reads an id as it is displayed: 16 hexadecimal digits.
+    /// Parses an id as it is displayed: 16 hexadecimal digits.
     pub fn parse(text: &str) -> Option<Self> {
         let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
         let id = is_hex
@@ -55,20 +56,20 @@ impl fmt::Display for PointId {
 pub struct Identity(u64);
 
 impl Identity {
-    /// Begins with the name of the function that is called.
+    /// Begins with the name of the called function.
     pub const fn new(function: &[u8]) -> Self {
         Self(0xcbf2_9ce4_8422_2325).bytes(function)
     }
 
-    /// Adds a return address: the name of the module that has it (empty for the kernel proper),
-    /// and where in the module's text it is.
+    /// Adds a return address: the name of its module (empty for the kernel image), and the offset
+    /// in the module's text.
     #[must_use]
     pub const fn frame(self, module: &[u8], offset: u64) -> Self {
         // A name has no NUL, so that the NUL separates it from the offset.
         self.bytes(module).bytes(&[0]).bytes(&offset.to_le_bytes())
     }
 
-    /// The id. It is not 0, which stands for an unused place in the table.
+    /// Returns the id. It is never 0, which marks an unused place in the table.
     pub const fn id(self) -> PointId {
         PointId(if self.0 == 0 { 1 } else { self.0 })
     }
@@ -77,7 +78,7 @@ impl Identity {
         let mut hash = self.0;
         let mut rest = bytes;
         while let [byte, tail @ ..] = rest {
-            // CAST: Wider.
+            // CAST: The new type is wider.
             hash = (hash ^ *byte as u64).wrapping_mul(0x0000_0100_0000_01b3);
             rest = tail;
         }
@@ -85,7 +86,7 @@ impl Identity {
     }
 }
 
-/// What was seen of a call.
+/// The properties of a call.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Sight<'a> {
     /// The number of the function in the caller's table.
@@ -94,24 +95,24 @@ pub struct Sight<'a> {
     pub gfp: Option<u32>,
     /// The order of an allocation of pages.
     pub order: Option<u32>,
-    /// What was interrupted: 0 a task is running, 1 in a softirq, 2 in a hardirq, 3 in an NMI.
+    /// The context of the call: 0 for a task, 1 for a softirq, 2 for a hardirq, 3 for an NMI.
     pub context: u32,
     /// The name of the current task.
     pub comm: [u8; COMM],
     /// The index of the site in `frames`.
     pub site: usize,
-    /// The return addresses, innermost first; no more than [`DEPTH`] are kept.
+    /// The return addresses, innermost first; at most [`DEPTH`] are kept.
     pub frames: &'a [usize],
 }
 
 /// A place in the table for a point.
 ///
-/// The id is set once, by the one who takes the place; then the rest, and then `is_ready`.
+/// The hook that takes the place first sets the id, then the other fields, and then `is_ready`.
 #[derive(Debug)]
 pub struct Point {
     id: AtomicU64,
     is_ready: AtomicBool,
-    /// In which order points were found, from 0.
+    /// The number in the order in which points were found, from 0.
     number: AtomicU32,
     function: AtomicU32,
     gfp: AtomicU64,
@@ -126,16 +127,16 @@ pub struct Point {
     pub(super) gave_up: AtomicBool,
 }
 
-/// Stands for [`None`] where 32 bits are kept.
+/// Represents [`None`] in a field for 32 bits.
 const NONE: u64 = u64::MAX;
 
 fn some(value: u64) -> Option<u32> {
-    // What is larger is `NONE`.
+    // A larger value is `NONE`.
     u32::try_from(value).ok()
 }
 
 impl Point {
-    /// A place that no point has.
+    /// Returns an unused place.
     pub const fn unused() -> Self {
         Self {
             id: AtomicU64::new(0),
@@ -160,17 +161,17 @@ impl Point {
         PointId(self.id.load(Relaxed))
     }
 
-    /// Returns how many calls there were since the counters were reset.
+    /// Returns the number of calls since the counters were reset.
     pub fn hits(&self) -> u64 {
         self.hits.load(Relaxed)
     }
 
-    /// Returns how many of them failed.
+    /// Returns the number of these calls that failed.
     pub fn failed(&self) -> u64 {
         self.failed.load(Relaxed)
     }
 
-    /// Returns whether so many failed that the rest succeeds.
+    /// Returns whether the limit of failures was reached, so that all other calls succeed.
     pub fn gave_up(&self) -> bool {
         self.gave_up.load(Relaxed)
     }
@@ -180,7 +181,7 @@ impl Point {
         self.number.load(Relaxed)
     }
 
-    /// Returns what was seen of the first call. The addresses are written to `frames`.
+    /// Returns the properties of the first call. The addresses are written to `frames`.
     pub fn sight<'a>(&self, frames: &'a mut [usize; DEPTH]) -> Sight<'a> {
         for (to, from) in frames.iter_mut().zip(&self.frames) {
             *to = from.load(Relaxed);
@@ -228,7 +229,7 @@ impl Point {
     }
 }
 
-/// The points that were seen: a hash table with places for them, which are given.
+/// The points that were seen: a hash table in memory of the caller.
 #[derive(Debug)]
 pub struct Points<T> {
     places: T,
@@ -236,7 +237,7 @@ pub struct Points<T> {
 }
 
 impl<T: AsRef<[Point]>> Points<T> {
-    /// Makes a table of places that no point has.
+    /// Creates a table of unused places.
     pub const fn new(places: T) -> Self {
         Self {
             places,
@@ -244,23 +245,23 @@ impl<T: AsRef<[Point]>> Points<T> {
         }
     }
 
-    /// Returns how many points there are.
+    /// Returns the number of points.
     pub fn len(&self) -> u32 {
         self.len.load(Relaxed)
     }
 
-    /// Returns whether there are none.
+    /// Returns whether there are no points.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Returns the point of this id. If it is new, it gets a place, and what `sight` returns is
-    /// kept. [`None`] if there is no place left.
+    /// Returns the point of this id. A new point gets a place, and the result of `sight` is
+    /// recorded there. Returns [`None`] if no place is left.
     ///
-    /// Lock-free, for any context.
+    /// It is lock-free and may be called in any context.
     pub fn get_or_add<'a>(&self, id: PointId, sight: impl FnOnce() -> Sight<'a>) -> Option<&Point> {
         let places = self.places.as_ref();
-        // CAST: The same width.
+        // CAST: Both types have the same width.
         let start = (id.0 as usize).checked_rem(places.len())?;
         let (before, behind) = places.split_at_checked(start)?;
         for place in behind.iter().chain(before) {
@@ -276,8 +277,8 @@ impl<T: AsRef<[Point]>> Points<T> {
         None
     }
 
-    /// Returns all points whose first call is recorded completely, in no order, each with the
-    /// index of its place.
+    /// Returns all points whose first call is recorded completely, in any order, with the indices
+    /// of their places.
     pub fn iter(&self) -> impl Iterator<Item = (usize, &Point)> {
         let places = self.places.as_ref().iter().enumerate();
         places.filter(|(_, point)| point.is_ready.load(Acquire))
@@ -288,7 +289,7 @@ impl<T: AsRef<[Point]>> Points<T> {
         self.places.as_ref().iter().for_each(Point::reset);
     }
 
-    /// Forgets all points. No call adds one at the same time.
+    /// Removes all points. The caller must ensure that no call adds a point at the same time.
     pub fn clear(&self) {
         for point in self.places.as_ref() {
             point.is_ready.store(false, Relaxed);
