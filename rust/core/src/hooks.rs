@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that a person asks for: the line that describes one, and what hooks collect.
+//! Implements hooks that users request: the line that describes a hook, and the data that hooks
+//! collect.
 
 pub mod calling;
 mod histogram;

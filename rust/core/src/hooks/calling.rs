@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which functions a trampoline can call: those whose arguments are all in registers, and which
-//! return.
+//! Decides which functions a trampoline can call: functions that get all arguments in registers,
+//! and that return.
 //!
 //! Source: System V ABI for x86-64, section 3.2.3; `kernel/bpf/verifier.c` of the kernel
 //! (`noreturn_deny`).
 
-/// How many registers there are for arguments.
+/// The number of registers for arguments.
 const REGISTERS: usize = 6;
 /// The size of a register in bytes.
 const REGISTER: usize = 8;
-/// A structure that is longer is passed on the stack, and returned where the caller says in an
-/// argument of its own.
+/// The maximum size of a structure in registers. A longer one is passed on the stack. To return a
+/// longer one, the caller passes its address as an extra argument.
 const MAX_IN_REGISTERS: usize = 16;
 
-/// Returns whether a function gets all of its arguments in registers. `arguments` are their
-/// sizes, and `returned` that of what it returns, in bytes.
+/// Returns whether a function gets all of its arguments in registers. `arguments` are the sizes of
+/// its arguments, and `returned` is the size of its return value, in bytes.
 ///
-/// A structure of up to 16 bytes is passed in registers, unless it has a member that is not at its
-/// natural alignment. The caller gives such a structure a size above 16.
+/// A structure of at most 16 bytes is passed in registers, unless a member of it is not at its
+/// natural alignment. For such a structure the caller must pass a size above 16.
 pub fn is_in_registers(arguments: impl IntoIterator<Item = usize>, returned: usize) -> bool {
     let mut free = REGISTERS - usize::from(returned > MAX_IN_REGISTERS);
     arguments.into_iter().all(|size| {
@@ -31,8 +31,8 @@ pub fn is_in_registers(arguments: impl IntoIterator<Item = usize>, returned: usi
     })
 }
 
-/// Functions that do not return, at least sometimes when the task goes on: they end the task or the
-/// CPU, or leave several functions at once.
+/// Functions that sometimes do not return although the task continues, or never return: they end
+/// the task or the CPU, or leave several functions at once.
 const NORETURN: [&str; 23] = [
     "__ia32_sys_exit",
     "__ia32_sys_exit_group",
@@ -59,8 +59,8 @@ const NORETURN: [&str; 23] = [
     "rewind_stack_and_make_dead",
 ];
 
-/// Returns whether the kernel function `name` returns to its caller. Some functions return
-/// unless they end the task, as `get_signal()`; these count as functions that return.
+/// Returns whether the kernel function `name` returns to its caller. A function that returns
+/// unless it ends the task, such as `get_signal()`, counts as one that returns.
 pub fn returns(name: &str) -> bool {
     NORETURN.binary_search(&name).is_err()
 }

@@ -1,31 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A histogram with a bucket for each power of two.
+//! Implements a histogram with a bucket for each power of two.
 
 use core::{
     fmt,
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-/// How many buckets there are: one for 0, and one for each bit that can be a value's highest.
+/// The number of buckets: one for 0, and one for each bit that can be the highest bit of a value.
 pub const BUCKETS: usize = 65;
 
-/// Counts values by their highest bit. Many may add at the same time.
+/// Counts values by their highest bit. Several CPUs may add values at the same time.
 pub struct Histogram([AtomicU64; BUCKETS]);
 
 /// A bucket that has values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    /// The least value that is counted here.
+    /// The lowest value in the bucket.
     pub low: u64,
-    /// The least value above `low` that is not; `None` when there is none.
+    /// The lowest value above the bucket; `None` if there is none.
     pub high: Option<u64>,
-    /// How many values there were.
+    /// The number of values.
     pub count: u64,
 }
 
 impl fmt::Display for Bucket {
-    /// `LOW HIGH COUNT`, with `inf` where there is no upper end.
+    /// Writes `LOW HIGH COUNT`. `HIGH` is `inf` if there is no upper limit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (low, count) = (self.low, self.count);
         match self.high {
@@ -42,7 +42,7 @@ impl Default for Histogram {
 }
 
 impl Histogram {
-    /// Makes an empty histogram.
+    /// Creates an empty histogram.
     pub const fn new() -> Self {
         Self([const { AtomicU64::new(0) }; BUCKETS])
     }
@@ -55,7 +55,7 @@ impl Histogram {
         }
     }
 
-    /// The buckets that have values, lowest first.
+    /// Returns the buckets that have values, lowest first.
     pub fn buckets(&self) -> impl Iterator<Item = Bucket> + '_ {
         self.0.iter().zip(0u32..).filter_map(|(count, bits)| {
             let count = count.load(Relaxed);
@@ -69,7 +69,7 @@ impl Histogram {
     }
 }
 
-/// The number of bits that `value` takes.
+/// Returns the number of bits of `value` without leading zeros.
 fn index(value: u64) -> usize {
     (u64::BITS - value.leading_zeros()) as usize
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Calls that a hook has not seen, by reason.
+//! Implements the numbers of calls that a hook has missed, by reason.
 
 use core::fmt;
 
-/// How many calls a hook has missed, by reason. For a hook at the exit, an exit counts as well.
+/// The numbers of missed calls, by reason. For a hook at the exit, a missed exit counts as well.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Misses {
-    /// They came from within a handler of the same context (task, softirq, hardirq, NMI). An
-    /// interrupt counts as the context that it interrupts until it has raised the preemption
+    /// Calls that were made while a handler of the same context ran (task, softirq, hardirq, NMI).
+    /// An interrupt counts as the context that it interrupts until it has increased the preemption
     /// count.
     pub recursion: u64,
-    /// There was no room on a task's shadow stack, which fprobe uses.
+    /// Calls for which a task's shadow stack, which fprobe uses, had no room.
     pub no_room: u64,
 }
 
 impl Misses {
-    /// Those whose only reason is recursion.
+    /// Returns misses whose only reason is recursion.
     pub const fn by_recursion(recursion: u64) -> Self {
         Self {
             recursion,
@@ -24,13 +24,13 @@ impl Misses {
         }
     }
 
-    /// The sum.
+    /// Returns the sum.
     pub fn total(self) -> u64 {
         self.recursion.wrapping_add(self.no_room)
     }
 }
 
-/// `missed=TOTAL`, and `REASON=N` for each reason that there was.
+/// Writes `missed=TOTAL`, and `REASON=N` for each reason with a count above 0.
 impl fmt::Display for Misses {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "missed={}", self.total())?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The line by which a person asks for a hook.
+//! Parses the line by which a user requests a hook.
 
 use super::Returns;
 use core::{
@@ -8,26 +8,26 @@ use core::{
     num::NonZeroUsize,
 };
 
-/// The longest line, in bytes.
+/// The maximum length of a line, in bytes.
 pub const LINE_LEN: usize = 1023;
-/// The longest name of a hook, in bytes: it becomes a directory's.
+/// The maximum length of a hook's name in bytes, since it becomes the name of a directory.
 pub const NAME_LEN: usize = 255;
-/// How many ranges a list of CPUs may have.
+/// The maximum number of ranges in a list of CPUs.
 pub const MAX_CPU_RANGES: usize = 8;
 
-/// What a hook collects.
+/// The data that a hook collects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// How often the function was called.
+    /// The number of calls.
     Count,
-    /// How long its calls took.
+    /// The durations of the calls.
     Latency,
-    /// What its calls returned.
+    /// The return values of the calls.
     Return,
 }
 
 impl Kind {
-    /// What it is called in a line.
+    /// Returns the name in a line.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Count => "count",
@@ -37,7 +37,7 @@ impl Kind {
     }
 }
 
-/// CPUs, as ranges with both ends.
+/// CPUs as ranges that include both ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CpuList {
     ranges: [(u32, u32); MAX_CPU_RANGES],
@@ -45,7 +45,7 @@ pub struct CpuList {
 }
 
 impl CpuList {
-    /// Whether `cpu` is one of them.
+    /// Returns whether `cpu` is one of them.
     #[inline]
     pub fn contains(&self, cpu: u32) -> bool {
         self.ranges()
@@ -89,7 +89,7 @@ impl fmt::Display for CpuList {
     }
 }
 
-/// Whose calls a hook sees: those that all that is set agrees with.
+/// The conditions for the calls that a hook sees. A call must meet all conditions that are set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FilterSpec<'a> {
     /// A task, by its ID in the initial namespace.
@@ -105,7 +105,7 @@ pub struct FilterSpec<'a> {
 }
 
 impl fmt::Display for FilterSpec<'_> {
-    /// As in a line, with a blank before each.
+    /// Writes the conditions as in a line, with a blank before each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(pid) = self.pid {
             write!(f, " pid={pid}")?;
@@ -126,37 +126,37 @@ impl fmt::Display for FilterSpec<'_> {
     }
 }
 
-/// A hook that somebody asks for.
+/// A requested hook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Request<'a> {
     /// The function, as `[MODULE:]FUNCTION`.
     pub function: &'a str,
-    /// What to collect.
+    /// The data to collect.
     pub kind: Kind,
-    /// What to call the hook, where the line says so.
+    /// The name of the hook, if the line has one.
     pub name: Option<&'a str>,
-    /// Whose calls.
+    /// The conditions for the calls.
     pub filter: FilterSpec<'a>,
-    /// Which of several functions of that name, counted from 1 by their addresses.
+    /// The position among several functions of that name, from 1 in the order of their addresses.
     pub position: Option<NonZeroUsize>,
-    /// The type of what the function returns, where the line says so.
+    /// The type of the function's return value, if the line has one.
     pub returns: Option<Returns>,
-    /// Whether the function's module may be missing.
+    /// Whether the function's module may be loaded later.
     pub when_loaded: bool,
 }
 
-/// Why a line is no request. What it displays says what is allowed.
+/// The reason why a line is no request. Its text says what is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestError<'a> {
-    /// There is no function, or no kind.
+    /// The line has no function or no kind.
     Missing,
-    /// No kind of hook.
+    /// The word is no kind of hook.
     Kind(&'a str),
-    /// No option.
+    /// The word is no option.
     Option(&'a str),
-    /// An option's value is none.
+    /// The value of an option is not valid.
     Value(&'a str, &'static str),
-    /// An option twice.
+    /// An option occurs twice.
     Twice(&'a str),
 }
 
@@ -184,11 +184,11 @@ impl fmt::Display for RequestError<'_> {
 }
 
 impl<'a> Request<'a> {
-    /// Takes a line apart.
+    /// Parses a line.
     ///
     /// # Errors
     ///
-    /// It is no request.
+    /// Returns the reason if the line is no valid request.
     pub fn parse(line: &'a str) -> Result<Self, RequestError<'a>> {
         let mut words = line.split_ascii_whitespace();
         let (Some(function), Some(kind)) = (words.next(), words.next()) else {
@@ -272,14 +272,14 @@ impl<'a> Request<'a> {
         }
     }
 
-    /// What the hook is called: by the name asked for, or else by that of the function with
-    /// `_` for what a name cannot have, and the kind.
+    /// Returns the name of the hook: the requested name, or else the name of the function and the
+    /// kind. Characters of the function that a name cannot have become `_`.
     pub fn hook_name(&self) -> HookName<'_> {
         HookName(self)
     }
 }
 
-/// Displays the name of the hook that a request asks for.
+/// Displays the name of a requested hook.
 pub struct HookName<'a>(&'a Request<'a>);
 
 impl fmt::Display for HookName<'_> {
@@ -308,9 +308,9 @@ fn set<'a, T>(
     Ok(())
 }
 
-/// A number in digits alone.
+/// Parses a number that has only digits.
 fn number<T: core::str::FromStr>(text: &str) -> Option<T> {
-    // `from_str` takes a sign, too.
+    // `from_str` would also accept a sign.
     text.bytes()
         .all(|byte| byte.is_ascii_digit())
         .then(|| text.parse().ok())?
@@ -321,7 +321,7 @@ fn is_name_char(c: char) -> bool {
 }
 
 fn is_name(text: &str) -> bool {
-    // The files that stand beside the hooks' directories.
+    // The files in the same directory as the hooks' directories.
     const TAKEN: [&str; 6] = [".", "..", "add", "del", "error", "list"];
     (1..=NAME_LEN).contains(&text.len()) && text.chars().all(is_name_char) && !TAKEN.contains(&text)
 }

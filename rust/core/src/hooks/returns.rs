@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a function returns in its register, by the function's type.
+//! Converts the contents of the return register by the type of the function's return value.
 
 use core::fmt;
 
-/// The largest errno: a pointer that is none is `-MAX_ERRNO` to -1 (`IS_ERR()`,
+/// The largest errno. A pointer from `-MAX_ERRNO` to -1 is an error (`IS_ERR()`,
 /// `include/linux/err.h`).
 pub const MAX_ERRNO: i64 = 4095;
 
@@ -17,11 +17,11 @@ pub enum Returns {
     Unsigned(u8),
     /// `bool`.
     Bool,
-    /// A pointer, or an errno in the place of one (`ERR_PTR()`).
+    /// A pointer, or an errno instead of one (`ERR_PTR()`).
     Pointer,
 }
 
-/// The words for them in a line.
+/// The types and their names in a line.
 const WORDS: [(&str, Returns); 10] = [
     ("s8", Returns::Signed(1)),
     ("s16", Returns::Signed(2)),
@@ -35,26 +35,27 @@ const WORDS: [(&str, Returns); 10] = [
     ("ptr", Returns::Pointer),
 ];
 
-/// What stands for all pointers that point somewhere.
+/// The value that represents all valid pointers.
 const SOMEWHERE: i64 = 1;
 
 impl Returns {
-    /// The words that stand for one.
+    /// Returns the names of all types.
     pub fn words() -> [&'static str; WORDS.len()] {
         WORDS.map(|(word, _)| word)
     }
 
-    /// What a word stands for.
+    /// Returns the type of this name.
     pub fn parse(word: &str) -> Option<Self> {
         let found = WORDS.iter().find(|(name, _)| *name == word)?;
         Some(found.1)
     }
 
-    /// The value in a register, whose upper bits may be anything. What is equal to the function's
-    /// callers is equal here; of pointers, null and each errno are told apart, and no others.
+    /// Returns the value in a register, whose upper bits may be anything. Registers that are equal
+    /// for the function's callers give equal values. For pointers, only null, each errno and valid
+    /// pointers are distinguished.
     #[inline]
     pub fn value(self, register: u64) -> i64 {
-        // CAST: Each keeps the lower bits, and extends them by the type's sign.
+        // CAST: Each cast keeps the lower bits, and extends them by the type's sign.
         match self {
             Self::Signed(1) => i64::from(register as i8),
             Self::Signed(2) => i64::from(register as i16),
@@ -71,7 +72,7 @@ impl Returns {
         }
     }
 
-    /// Displays a [`value`](Self::value): a number, `true` or `false`; of a pointer `NULL`,
+    /// Displays a [`value`](Self::value): a number, `true` or `false`. A pointer is `NULL`,
     /// `pointer`, or the errno as a negative number.
     pub fn show(self, value: i64) -> Shown {
         Shown(self, value)
@@ -85,13 +86,13 @@ impl fmt::Display for Returns {
     }
 }
 
-/// A value that a function returned, to be displayed.
+/// Displays the return value of a function.
 pub struct Shown(Returns, i64);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            // CAST: The bits are those of the number.
+            // CAST: The value keeps its bits.
             Self(Returns::Unsigned(_), value) => write!(f, "{}", value as u64),
             Self(Returns::Bool, value) => write!(f, "{}", value != 0),
             Self(Returns::Pointer, 0) => f.write_str("NULL"),
@@ -107,7 +108,7 @@ mod tests {
     use super::*;
     use std::string::ToString;
 
-    /// How a register is shown as a type.
+    /// Returns the text of a register's value for a type.
     fn shown(word: &str, register: u64) -> std::string::String {
         let returns = Returns::parse(word).unwrap();
         assert_eq!(returns.to_string(), word);

@@ -2,14 +2,14 @@
 
 //! Finds room for the data of an exit hook in the frame of a call.
 
-/// Returns the lowest offset, within `room` bytes, of `size` bytes that overlap with none of those
-/// in use. `taken` lists these as offsets and sizes. If all sizes are multiples of eight, so is
-/// the offset.
+/// Returns the lowest offset at which `size` bytes are free within `room` bytes. `taken` lists the
+/// offsets and sizes that are in use. If all sizes are multiples of eight, the offset is one as
+/// well.
 pub fn find<I>(taken: impl Fn() -> I, size: usize, room: usize) -> Option<usize>
 where
     I: Iterator<Item = (usize, usize)>,
 {
-    // The lowest one is 0, or behind one that is in use.
+    // The lowest free offset is 0, or the end of a range in use.
     let ends = taken().map(|(offset, size)| offset + size);
     let is_free = |&begin: &usize| {
         let overlaps = |(offset, len)| begin < offset + len && offset < begin + size;
@@ -52,7 +52,7 @@ mod tests {
                         taken.push((offset, size));
                     }
                     None => {
-                        // It does not fit at any place.
+                        // There must be no offset at which it fits.
                         for offset in (0..64).step_by(8).filter(|o| o + size <= 64) {
                             let overlaps =
                                 |&(other, len)| offset < other + len && other < offset + size;

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which values there were, and how often.
+//! Implements a table that counts different values.
 
 use crate::sort::insertion_sort;
 use core::sync::atomic::{AtomicI64, AtomicU64, AtomicU8, Ordering::*};
 
-/// How many different values are told apart.
+/// The maximum number of different values that are distinguished.
 pub const MAX_VALUES: usize = 64;
 
-/// Counts values. Many may add at the same time, also one in an interrupt of another: nobody
-/// waits for anybody.
+/// Counts values. Several CPUs may add values at the same time, and an interrupt may add one while
+/// it interrupts an addition. No addition waits for another one.
 ///
-/// Two that bring the same new value at the same time may get an entry each.
+/// Two simultaneous additions of the same new value can create an entry each.
 pub struct Values {
     entries: [Entry; MAX_VALUES],
     other: AtomicU64,
@@ -23,11 +23,11 @@ struct Entry {
     count: AtomicU64,
 }
 
-/// Nobody's.
+/// The entry is free.
 const EMPTY: u8 = 0;
-/// Somebody writes the value.
+/// The value is being written.
 const CLAIMED: u8 = 1;
-/// The value stands.
+/// The value is valid.
 const READY: u8 = 2;
 
 impl Default for Values {
@@ -37,7 +37,7 @@ impl Default for Values {
 }
 
 impl Values {
-    /// Makes an empty table.
+    /// Creates an empty table.
     pub const fn new() -> Self {
         Self {
             entries: [const {
@@ -75,13 +75,14 @@ impl Values {
         self.other.fetch_add(1, Relaxed);
     }
 
-    /// How many values found no entry.
+    /// Returns the number of values for which there was no entry.
     pub fn other(&self) -> u64 {
         self.other.load(Relaxed)
     }
 
-    /// The values with their counts, those with an equal one merged, the most frequent first
-    /// and the lower one of equally frequent ones. Returns how many of `into` were set.
+    /// Writes the values and their counts to `into`, and returns their number. Entries of the same
+    /// value are merged. The most frequent value comes first, and of equally frequent values the
+    /// lower one.
     pub fn sorted(&self, into: &mut [(i64, u64); MAX_VALUES]) -> usize {
         let mut len = 0;
         for entry in &self.entries {
