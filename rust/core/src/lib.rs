@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The decisions of the tackle modules, as pure algorithms.
+//! Implements the decisions of the tackle modules as pure algorithms.
 //!
-//! Nothing in here knows a kernel type, allocates, blocks or can panic: what a
-//! module needs from its surroundings (the time, a random number, a packet) is
-//! handed in. So the same source is compiled into the kernel by Kbuild and into
-//! host tests by cargo.
+//! Nothing in this crate uses a kernel type, allocates, blocks or can panic. The caller supplies
+//! what the algorithms need (the time, a random number, a packet). So Kbuild compiles the same
+//! source into the kernel, and cargo compiles it into host tests.
 //!
 //! - [`codel`]: when a queue drops or marks a packet,
 //! - [`fault`]: whether a fault point fails this time,
-//! - [`fq_codel`]: which of many flows sends next, and which one a full queue drops from,
-//! - [`hooks`]: which hook a line asks for, and what hooks collect,
+//! - [`fq_codel`]: which of many flows sends next, and which flow loses packets if the queue is
+//!   full,
+//! - [`hooks`]: which hook a line requests, and the data that hooks collect,
 //! - [`netlink`]: attributes and C structures that the kernel sends,
-//! - [`numa`]: what NUMA balancing has done, by task, process and cgroup, and where tasks and pages
-//!   belong,
-//! - [`sort`]: lists in order.
+//! - [`numa`]: statistics of NUMA balancing by task, process and cgroup, and the nodes to which
+//!   tasks and pages belong,
+//! - [`sort`]: sorting in place.
 
-// Kbuild gives it on the command line.
+// Kbuild passes `no_std` on the command line.
 #![cfg_attr(not(kbuild), no_std)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads netlink attributes and C structures that came from the kernel.
+//! Parses netlink attributes and C structures that the kernel has sent.
 //!
 //! C header: `include/uapi/linux/netlink.h`, `struct nlattr`.
 
@@ -9,55 +9,56 @@ const HEADER: usize = 4;
 /// The bits of `nla_type` that are flags (`NLA_F_NESTED`, `NLA_F_NET_BYTEORDER`).
 const FLAGS: u16 = 0xc000;
 
-/// Attributes in a row, each padded to four bytes, in the byte order of the machine.
+/// A sequence of attributes, each padded to four bytes, in the byte order of the machine.
 ///
-/// The row ends before an attribute that is cut off.
+/// The sequence ends before an attribute that is truncated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Attributes<'a> {
     bytes: &'a [u8],
 }
 
 impl<'a> Attributes<'a> {
-    /// Reads the payload of a message behind its C structure, or that of a nested attribute.
+    /// Parses the payload of a message after its C structure, or the payload of a nested
+    /// attribute.
     pub const fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
     }
 
-    /// Whether there is no byte to read.
+    /// Returns whether there are no bytes.
     pub const fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
 
-    /// The payload of the first attribute of this kind.
+    /// Returns the payload of the first attribute of this kind.
     pub fn get(mut self, kind: u16) -> Option<&'a [u8]> {
         self.find(|(other, _)| *other == kind)
             .map(|(_, payload)| payload)
     }
 
-    /// The first byte of the first attribute of this kind.
+    /// Returns the first byte of the first attribute of this kind.
     pub fn u8(self, kind: u16) -> Option<u8> {
         self.get(kind)?.first().copied()
     }
 
-    /// The first four bytes of the first attribute of this kind, as a number.
+    /// Returns the first four bytes of the first attribute of this kind, as a number.
     pub fn u32(self, kind: u16) -> Option<u32> {
         let bytes = self.get(kind)?.first_chunk()?;
         Some(u32::from_ne_bytes(*bytes))
     }
 
-    /// The first eight bytes of the first attribute of this kind, as a number.
+    /// Returns the first eight bytes of the first attribute of this kind, as a number.
     pub fn u64(self, kind: u16) -> Option<u64> {
         self.u64s(kind)?.next()
     }
 
-    /// The numbers of eight bytes in the first attribute of this kind.
+    /// Returns the 64-bit numbers in the first attribute of this kind.
     pub fn u64s(self, kind: u16) -> Option<impl Iterator<Item = u64> + 'a> {
         let number = |bytes: &[u8]| Some(u64::from_ne_bytes(*bytes.first_chunk()?));
         Some(self.get(kind)?.chunks_exact(8).filter_map(number))
     }
 }
 
-/// Each attribute: its kind without flags, and its payload.
+/// Iterates over the attributes. An item is an attribute's kind without flags, and its payload.
 impl<'a> Iterator for Attributes<'a> {
     type Item = (u16, &'a [u8]);
 
@@ -66,20 +67,21 @@ impl<'a> Iterator for Attributes<'a> {
         let length = usize::from(length);
         let attribute = self.bytes.get(..length)?;
         let payload = attribute.get(HEADER..)?;
-        // Behind the last attribute there may be no padding.
+        // The last attribute may have no padding.
         let next = length.next_multiple_of(4);
         self.bytes = self.bytes.get(next..).unwrap_or_default();
         Some((kind & !FLAGS, payload))
     }
 }
 
-/// `nla_len` and `nla_type`.
+/// Returns `nla_len` and `nla_type`.
 fn halves(bytes: &[u8]) -> Option<[u16; 2]> {
     let [a, b, c, d] = *bytes.first_chunk()?;
     Some([u16::from_ne_bytes([a, b]), u16::from_ne_bytes([c, d])])
 }
 
-/// The first `N` 32-bit members of a C structure. Those that the kernel did not send are zero.
+/// Returns the first `N` 32-bit members of a C structure. Members that the kernel did not send are
+/// 0.
 pub fn words_of<const N: usize>(bytes: &[u8]) -> [u32; N] {
     let mut words = [0; N];
     for (word, chunk) in words.iter_mut().zip(bytes.chunks(4)) {
@@ -149,7 +151,7 @@ mod tests {
         assert_eq!(words_of::<2>(&bytes), [1, 2]);
         assert_eq!(words_of::<4>(&bytes), [1, 2, 3, 0]);
         assert_eq!(words_of::<2>(&[]), [0, 0]);
-        // A member is cut off as C's memcpy() would do it.
+        // A truncated member has the bytes that C's memcpy() would copy.
         assert_eq!(words_of::<1>(&[5]), [u32::from_ne_bytes([5, 0, 0, 0])]);
     }
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Sorting in place, without panics: by insertion what is short, by a heap what is long.
+//! Implements sorting in place without panics: insertion sort for short lists, and heap sort for
+//! long lists.
 
-/// Sorts `items` by insertion, where `before` says whether its first argument has to stand
-/// before the second one. Equal items keep their order.
+/// Sorts `items` by insertion. `before` returns whether its first argument must come before its
+/// second one. Equal items keep their order.
 ///
-/// The standard library's sort is not for the kernel: objtool cannot follow how it ends when
-/// an order contradicts itself, and it wants stack.
+/// The kernel does not use the standard library's sort, since it needs much stack, and since
+/// objtool cannot follow its panic for an inconsistent order.
 pub fn insertion_sort<T>(items: &mut [T], before: impl Fn(&T, &T) -> bool) {
     for end in 1..=items.len() {
         let (sorted, _) = items.split_at_mut(end);
@@ -22,8 +23,8 @@ pub fn insertion_sort<T>(items: &mut [T], before: impl Fn(&T, &T) -> bool) {
     }
 }
 
-/// Sorts `items` by a heap, where `before` says whether its first argument has to stand before the
-/// second one. Takes O(n log n) steps. Equal items may change their order.
+/// Sorts `items` by a heap in O(n log n) steps. `before` returns whether its first argument must
+/// come before its second one. Equal items may change their order.
 pub fn heap_sort<T: Copy>(items: &mut [T], before: impl Fn(&T, &T) -> bool) {
     let len = items.len();
     for root in (0..len / 2).rev() {
