@@ -54,7 +54,8 @@ pub fn write(path: &Path, text: &str) -> io::Result<()> {
     file.write_all(text.as_bytes())
 }
 
-/// Returns the names of a folder's entries, sorted. They are empty if the folder does not exist.
+/// Returns the names of a folder's entries, sorted. The list is empty if the folder does not
+/// exist.
 ///
 /// # Errors
 /// Returns an error if the folder exists and cannot be read.

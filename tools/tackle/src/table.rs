@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints lines, JSON and tables to stdout.
+//! Formats tables, and prints lines and JSON to stdout.
 
 use std::io::{stdout, Write};
 

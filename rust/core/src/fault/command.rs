@@ -160,7 +160,7 @@ pub struct Selection<'a> {
     pub operation: Operation,
     /// The index in [`STATUSES`].
     pub status: usize,
-    /// What identifies a point.
+    /// The property by which calls belong to the same point.
     pub context: Context,
 }
 

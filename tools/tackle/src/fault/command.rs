@@ -32,7 +32,7 @@ pub enum How {
 pub struct Ended {
     /// How it ended.
     pub how: How,
-    /// What it printed to stdout and stderr.
+    /// The text that it printed to stdout and stderr.
     pub output: String,
 }
 

@@ -75,7 +75,7 @@ pub enum Event {
         operation: usize,
         /// The points.
         ids: Vec<String>,
-        /// What was found.
+        /// The findings.
         findings: Vec<Finding>,
     },
     /// The machine crashed or hung while a fault was injected. The program that restarted the

@@ -18,7 +18,7 @@ pub struct Point {
     pub function: String,
     /// The class of the function, such as `slab`.
     pub class: String,
-    /// What a failed call returns.
+    /// The value that a failed call returns.
     pub value: String,
     /// The context of the call: `task`, `softirq`, `hardirq` or `nmi`.
     pub context: String,

@@ -95,7 +95,7 @@ pub struct Workload {
     /// Other functions, as `FUNCTION:VALUE`.
     #[serde(default)]
     pub returns: Vec<String>,
-    /// What a fault point is.
+    /// How calls are grouped into fault points.
     #[serde(default)]
     pub context: Context,
     /// A command that is run once before all operations, without faults.
