@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds what the benchmarks need beside what every guest boots from, and runs them. In
-# the toolbox.
+# Builds the files that only the benchmarks need, and runs the benchmarks. Runs
+# in the toolbox.
 #
 #	bench.sh NAME FOLDER [ARGUMENT OF tackle-bench...]
 #
-# FOLDER is what boot.sh has made for the kernel NAME, its neighbour uml what it has made
-# for User Mode Linux.
+# boot.sh has filled FOLDER for the kernel NAME. The benchmarks can use User
+# Mode Linux if boot.sh has also filled the folder `uml` next to FOLDER.
 
 . "$(dirname "$0")/lib.sh"
 

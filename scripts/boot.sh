@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes all that a guest of the kernel FLAVOUR boots from, in FOLDER. In the toolbox.
+# Puts into FOLDER the kernel FLAVOUR, its images and the payload of its guests.
+# Runs in the toolbox, after programs.sh and `guest.sh root`.
 #
 #	boot.sh FLAVOUR FOLDER			for tests
-#	boot.sh FLAVOUR FOLDER campaign EXTRA	for campaigns of fault injection: also with the
-#						kernel's modules that workloads test, and the files
-#						in the folder EXTRA
+#	boot.sh FLAVOUR FOLDER campaign EXTRA	for fault injection campaigns
+#
+# In a campaign the payload also contains the kernel modules that the workloads
+# test, and the files in the folder EXTRA.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -25,8 +27,10 @@ files+=("$TACKLE_TOP/build/cargo/release/tackle-guest")
 files+=("$TACKLE_TOP/build/tools/tackle" "$TACKLE_TOP"/build/tools/q_*.so)
 files+=("$TACKLE_TOP"/qemu-test/fault/*.toml)
 if [ "$kind" = campaign ]; then
-	# The kernel's modules are unpacked, with `_` in their names: campaigns read the calls in them,
-	# and the guest has no program that unpacks them. Each kernel has a folder of its own.
+	# A campaign reads the calls in these modules. The guest has no xz, so
+	# the modules are unpacked here. The file names have `_` for `-`, like
+	# the names in the workloads. Each kernel has its own folder, so that
+	# modules of an older kernel are not used.
 	kernel=$(dirname "$(readlink -f "$folder/build")")
 	unpacked=$folder/unpacked/$(basename "$kernel")
 	mkdir -p "$unpacked"
@@ -39,6 +43,7 @@ if [ "$kind" = campaign ]; then
 	shopt -s nullglob
 	files+=("$unpacked"/*.ko "$extra"/*)
 fi
-# The kernel's own test cases of the qdiscs that ours are made after.
+# The kernel's test cases for codel and fq_codel. The guest runs them on rcodel
+# and rfq_codel.
 files+=("$folder"/source/tools/testing/selftests/tc-testing/tc-tests/qdiscs/{,fq_}codel.json)
 "$here/payload.sh" "$folder" "${files[@]}"

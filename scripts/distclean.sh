@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Removes what the project keeps in its cache folder, and nothing else that is there.
+# Removes the project's files from the cache folder. Other files there remain.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,54 +1,60 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Runs the README's commands as a newcomer would: in fresh Debian machines with git, make
-# and ca-certificates and nothing else, where apt-get update was never run, in a clone of
-# this checkout's commit.
+# Runs the README's commands in fresh Debian root file systems, as a new user
+# would. These "machines" have git, make and ca-certificates and nothing else.
+# `apt-get update` was never run there. The commands run in a clone of this
+# checkout's commit.
 #
 #	fresh.sh
 #
-# The environment says what to do:
+# Environment variables:
 #
-#	FRESH		the Debian releases (bookworm trixie)
-#	FRESH_MAKE	the commands (demo test)
-#	FRESH_CACHE	a cache folder for all of them, so that kernels need not be built again;
-#			without it each machine has its own, empty one
+#	FRESH		the Debian releases (default: bookworm trixie)
+#	FRESH_MAKE	the targets of make (default: demo test)
+#	FRESH_CACHE	a cache folder that all machines share, so that kernels
+#			are not built again; without it each machine starts with
+#			an empty cache
 #	SUITE, KERNELS, ROUNDS
-#			are passed on to make
+#			passed on to make
 #
-# A machine is a root file system, entered as a chroot in mount and process namespaces of
-# its own. Its mirror, proxies, certificates and crate registry are those of this machine.
-# The logs stay in build/fresh; the machines are removed.
+# Commands run in a machine by chroot, in new mount and PID namespaces. A
+# machine uses the mirror, proxies, certificates and crate registry of the host.
+# The logs stay in build/fresh. The script removes each machine after its
+# commands.
 
 . "$(dirname "$0")/lib.sh"
 . "$TACKLE_TOP/scripts/debian.sh"
 
 fresh=$TACKLE_TOP/build/fresh
-# In a machine.
+# The path of the clone in a machine.
 checkout=/root/tackle
 failed=0
 root=''
 pid=''
 
-# cleanup: ends what still runs, and removes its machine.
+# cleanup: kills the command that still runs, and removes its machine.
 cleanup() {
 	trap - EXIT INT TERM
 	if [ -n "$pid" ]; then
 		kill -KILL -- "-$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
-		# The kernel ends the processes and mounts of the namespaces a little later.
+		# The kernel ends the other processes and removes the mounts a
+		# little later.
 		sleep 2
 	fi
 	[ -z "$root" ] || rm -rf --one-file-system "$root"
 }
 
-# follow NAME VERB ARGUMENT...: runs a verb of this script in namespaces of its own, with its
-# output in the log NAME, and prints how it ended. A failure is counted.
+# follow NAME VERB ARGUMENT...: runs a verb of this script in new namespaces.
+# The output goes to the log NAME. Prints whether the verb succeeded, and counts
+# failures.
 follow() {
 	local name=$1 log=$fresh/$1.log start=$SECONDS status=0
 	shift
 	say "$name: running, log in ${log#"$PWD"/}"
-	# A session of its own: an interrupt reaches this script alone, which then ends it.
+	# The verb has its own session, so Ctrl-C interrupts only this script.
+	# cleanup() then kills the whole session.
 	setsid unshare --mount --pid --mount-proc --fork --kill-child "$0" "$@" \
 		>"$log" 2>&1 </dev/null &
 	pid=$!
@@ -64,14 +70,14 @@ follow() {
 	return 1
 }
 
-# machine RELEASE DIR: makes a machine and clones this checkout into it.
+# machine RELEASE DIR: makes a machine in DIR and clones this checkout into it.
 machine() {
 	local release=$1 dir=$2 rows file
 	install_mmdebstrap
 	rows=$(sources_list "$release" "$release-updates" "$release-security") || exit 1
 	debian_root "$release" "$rows" git,make,ca-certificates minbase "$dir"
 	apt_set_up "$dir" "$release" "$rows"
-	# What a machine inherits of its place.
+	# Use the name servers, certificates and crate registry of the host.
 	cat /etc/resolv.conf >"$dir/etc/resolv.conf" 2>/dev/null || true
 	if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
 		cat /etc/ssl/certs/ca-certificates.crt >"$dir/etc/ssl/certs/ca-certificates.crt"
@@ -80,14 +86,16 @@ machine() {
 		file=${CARGO_HOME:-$HOME/.cargo}/$file
 		[ ! -f "$file" ] || install -D -m 644 "$file" "$dir/root/.cargo/config.toml"
 	done
-	# A bundle is the same to git as a server's repository is.
+	# git clones a bundle like a repository on a server: the clone has only
+	# what is committed.
 	git -C "$TACKLE_TOP" -c safe.directory='*' bundle create -q "$dir/root/tackle.bundle" HEAD
 	chroot "$dir" git clone -q /root/tackle.bundle "$checkout"
 }
 
-# apt_set_up DIR RELEASE ROWS: writes apt's set-up as Debian's own images have it, and
-# removes the lists. The installer writes sources.list. Cloud images of newer releases have
-# deb822 files, and their mirrors in lists.
+# apt_set_up DIR RELEASE ROWS: configures apt as on Debian's own systems, and
+# removes the package lists. bookworm has a sources.list, as the installer
+# writes it. Newer releases have a deb822 file and lists of mirrors, as in cloud
+# images.
 apt_set_up() {
 	local dir=$1 release=$2 rows=$3 uri suite list
 	rm -rf "$dir"/var/lib/apt/lists/* "$dir"/var/cache/apt/*.bin
@@ -111,7 +119,7 @@ apt_set_up() {
 inside() {
 	local dir=$1 name variables=()
 	shift
-	# The toolbox in it makes '/' private, so that has to be a mount point.
+	# toolbox.sh makes '/' private, so '/' has to be a mount point.
 	mount --bind "$dir" "$dir"
 	mount -t proc proc "$dir/proc"
 	for name in /sys /dev; do
@@ -145,7 +153,8 @@ esac
 "$(dirname "$0")/host.sh"
 if [ -n "${FRESH_CACHE:-}" ]; then
 	mkdir -p "$FRESH_CACHE"
-	# Build folders of kernels hold the name of the cache, so it is the same in a machine.
+	# Build folders of kernels contain the path of the cache, so the cache
+	# has the same path in a machine.
 	FRESH_CACHE=$(realpath "$FRESH_CACHE")
 	export FRESH_CACHE
 fi

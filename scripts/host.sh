@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Checks that this machine can do what is asked, before anything is changed.
+# Checks whether this machine can make the toolbox, before anything is changed.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the modules for a kernel of the cache, those that test and measure included,
-# in the toolbox.
+# Builds our modules for a kernel in the cache, including the modules of tests
+# and benchmarks. Runs in the toolbox.
 #
 #	kbuild.sh FOLDER TARGET [VARIABLE=VALUE...]
 #
-# FOLDER is build/kernels/NAME; the output goes to FOLDER/modules, or with CLIPPY=1
-# to FOLDER/clippy, so that the one does not make the other out of date.
+# FOLDER is build/kernels/NAME. The output goes to FOLDER/modules, or to
+# FOLDER/clippy with CLIPPY=1. In one folder, each of the two would make the
+# output of the other out of date.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -23,7 +24,7 @@ mapfile -t options < <(kernel_options "$folder")
 log=$output.log
 start=$SECONDS
 release=$(cat "$folder/release" 2>/dev/null || basename "$folder")
-# build ARGUMENT...: make, with its output in the log.
+# build ARGUMENT...: runs make with its output in the log.
 build() {
 	make -C "$(readlink -f "$folder/build")" "${options[@]}" -j"$(nproc)" \
 		M="$TACKLE_TOP" MO="$output" TACKLE_TESTS=1 "$@" >"$log" 2>&1
@@ -32,10 +33,12 @@ if ! ticking "modules for $release" build "$@"; then
 	grep -v '^make\|^  [A-Z]' "$log" >&2 || true
 	die "the modules do not build; the whole log: $log"
 fi
-# The toolbox has the same compilers everywhere, so that a warning is everybody's.
+# Every user has the same compilers in the toolbox, and so gets the same
+# warnings. Therefore a warning is an error.
 if grep -q 'warning:' "$log"; then
 	grep -v '^make\|^  [A-Z]\|^Skipping BTF' "$log" >&2
-	# What is up to date is not compiled again, and would then pass in silence.
+	# Without this, the next run would compile nothing and would not see the
+	# warnings.
 	find "$output" -name '*.o' -delete
 	die "the modules build with warnings"
 fi

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Says whether the kernel build folder KDIR can build Rust modules, and else what to do.
+# Checks whether the kernel build folder KDIR can build Rust modules. If not,
+# prints what is missing and fails.
 
 . "$(dirname "$0")/lib.sh"
 

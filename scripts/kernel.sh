@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes the kernel FLAVOUR, and links it and what its guest boots from into FOLDER.
-# In the toolbox.
+# Makes the kernel FLAVOUR, and puts links to it and to its images into FOLDER.
+# Runs in the toolbox.
 #
 #	kernel.sh FLAVOUR FOLDER
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# What the scripts share: where things are, how they talk, and how an artefact is
-# made so that it is there whole or not at all.
+# The functions and variables that all scripts share: paths, messages, cache
+# keys, and step(), which makes a file or folder either completely or not at
+# all.
 
 set -euo pipefail
 
@@ -22,7 +23,8 @@ die() {
 	exit 1
 }
 
-# key FILE|WORD...: twelve hex digits that change when a file's content or a word does.
+# key FILE|WORD...: prints a hash of the content of files and of words, as
+# twelve hex digits.
 key() {
 	local arg
 	for arg in "$@"; do
@@ -30,30 +32,32 @@ key() {
 	done | sha256sum | cut -c1-12
 }
 
-# The pinned kernel may have left the archive. `linux.sh resolve` stores the version that
-# replaces it in this file. It is read here, so that all keys are computed from it.
+# Debian's archive may have removed the pinned kernel. Then `linux.sh resolve`
+# writes the version that replaces the pinned one to this file. The file is read
+# here, so that all keys are computed from that version.
 TACKLE_INSTEAD=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE").instead
 if [ -f "$TACKLE_INSTEAD" ] && [ ! -d "${TACKLE_INSTEAD%.instead}" ]; then
 	# shellcheck source=/dev/null
 	. "$TACKLE_INSTEAD"
 fi
 
-# packages FILE: the names in a package list, separated by commas.
+# packages FILE: prints the names in a package list, separated by commas.
 packages() {
 	sed 's/#.*//' "$1" | xargs | tr ' ' ','
 }
 
-# size PATH...: how large they are on the disk, for people.
+# size PATH...: prints how much disk space the paths use together, for example
+# 2G.
 size() {
 	du -shc "$@" 2>/dev/null | tail -n 1 | cut -f1
 }
 
-# step WHAT PATH COMMAND...: makes PATH.
+# step WHAT PATH COMMAND...: makes PATH if it does not exist.
 #
-# COMMAND gets the name of a place beside PATH as its last argument, and makes it
-# there; it is renamed into place when it is whole. What is left of an attempt that
-# failed or was interrupted is removed. Meanwhile WHAT is shown with its size and
-# the time that has passed.
+# COMMAND gets a temporary path next to PATH as its last argument, and writes
+# its result there. When COMMAND has succeeded, the result is renamed to PATH.
+# If COMMAND fails or is interrupted, the result is removed. While COMMAND runs,
+# step prints WHAT, the size of the result and the time that has passed.
 step() {
 	local what=$1 path=$2 partial log start pid now
 	shift 2
@@ -62,13 +66,14 @@ step() {
 		return
 	fi
 	mkdir -p "$(dirname "$path")"
-	# Leftovers of runs that crashed. A younger folder may be in use.
+	# Remove results of runs that crashed. A run may still use a newer one.
 	find "$(dirname "$path")" -maxdepth 1 -name "$(basename "$path").partial.*" -mmin +180 \
 		-exec rm -rf {} +
 	partial=$path.partial.$$
 	log=$path.log
 	start=$SECONDS
-	# A session of its own: an interrupt must reach all that the command has started.
+	# COMMAND has its own session, so that one signal ends all its
+	# processes.
 	STEP=$what setsid bash -c '"$@"' step "$@" "$partial" >"$log" 2>&1 </dev/null &
 	pid=$!
 	trap 'kill -TERM -- -'"$pid"' 2>/dev/null || true; wait '"$pid"' 2>/dev/null || true
@@ -95,13 +100,15 @@ step() {
 	say "$what: made, $(size "$path"), $((SECONDS - start)) s"
 }
 
-# ticking WHAT COMMAND...: runs a command that prints nothing while it works. WHAT and the time
-# that has passed are shown every 20 s.
+# ticking WHAT COMMAND...: runs a command that prints nothing while it works.
+# Prints WHAT and the time that has passed every 20 s.
 ticking() {
 	local what=$1 start=$SECONDS ticker pipe status=0
 	shift
 	(
-		# Waits without a process that would outlive this one.
+		# `read` waits for 20 s, because nothing is written to the pipe.
+		# A `sleep` would be one more process, which could run on when
+		# this one is killed.
 		exec {pipe}<> <(:)
 		while read -r -t 20 -u "$pipe" || kill -0 $$ 2>/dev/null; do
 			say "$what: $((SECONDS - start)) s"
@@ -114,7 +121,8 @@ ticking() {
 	return $status
 }
 
-# cargo_shown WHAT ARGUMENT...: cargo. On a terminal it shows its progress itself.
+# cargo_shown WHAT ARGUMENT...: runs cargo and shows its progress. On a terminal
+# cargo itself does this.
 cargo_shown() {
 	local what=$1
 	shift
@@ -125,13 +133,15 @@ cargo_shown() {
 	fi
 }
 
-# settle DIR: tells a kernel's build folder the name that `step` will give it.
+# settle DIR: replaces the temporary path in the build folder of a kernel by the
+# path that step() will give it.
 settle() {
 	sed -i "s#$1#${1%.partial.*}#" "$1/build/Makefile"
 }
 
-# kernel_options FOLDER: the make variables that have a kernel's modules built with what
-# the kernel itself was built with. FOLDER is build/kernels/NAME.
+# kernel_options FOLDER: prints the make variables that select the compiler and
+# the architecture of a kernel, to build modules for it. FOLDER is
+# build/kernels/NAME.
 kernel_options() {
 	local config=$1/build/.config
 	if grep -q '^CONFIG_CC_IS_GCC=y' "$config"; then
@@ -142,8 +152,9 @@ kernel_options() {
 	! grep -q '^CONFIG_UML=y' "$config" || echo ARCH=um
 }
 
-# kernel_modules FOLDER OUTPUT PATH...: builds modules from the unpacked kernel source, each
-# of the C file PATH there. OUTPUT gets links to the sources, and the modules.
+# kernel_modules FOLDER OUTPUT PATH...: builds modules from the unpacked kernel
+# source. Each PATH is the C file of one module, relative to that source. OUTPUT
+# gets the modules and links to their sources.
 kernel_modules() {
 	local folder=$1 output=$2 path options log=$2.log
 	shift 2
@@ -152,7 +163,7 @@ kernel_modules() {
 		ln -sfn "$(readlink -f "$folder/source")/$path" "$output/$(basename "$path")"
 		echo "obj-m += $(basename "$path" .c).o" >>"$output/Kbuild.new"
 	done
-	# What has not changed is not built again.
+	# An unchanged Kbuild keeps its time, so that make builds nothing again.
 	cmp -s "$output/Kbuild.new" "$output/Kbuild" || cp "$output/Kbuild.new" "$output/Kbuild"
 	mapfile -t options < <(kernel_options "$folder")
 	make -C "$(readlink -f "$folder/build")" "${options[@]}" M="$output" modules >"$log" 2>&1 ||

@@ -1,19 +1,23 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The pinned Linux from Debian's archive: binary packages and source. In the toolbox.
+# Downloads the pinned kernel from Debian's archive: binary packages and source.
+# Runs in the toolbox.
 #
-#	linux.sh		makes it and prints its folder
-#	linux.sh rt		the kernel with PREEMPT_RT, binaries only: the source is the same
-#	linux.sh rt-release	prints the release of that one
-#	linux.sh resolve	chooses another version if the pinned one is gone
-#	linux.sh pin		moves the pin in scripts/versions to the newest version
+#	linux.sh		downloads it and prints its folder
+#	linux.sh rt		does the same for the PREEMPT_RT kernel of this
+#				version, without source: both kernels share it
+#	linux.sh rt-release	prints the release of the PREEMPT_RT kernel
+#	linux.sh resolve	chooses another version if the archive no longer
+#				has the pinned one
+#	linux.sh pin		writes the newest version to scripts/versions
 #
-# Debian's backports keep only the newest version of a kernel. When the pinned one is no
-# longer there, `resolve` writes the newest of its series to a file in the cache, which
-# lib.sh reads. It has to run before a script that makes a key of the version.
+# Debian's backports keep only the newest version of a kernel. If the archive no
+# longer has the pinned version, `resolve` writes the newest version of the same
+# series to a file in the cache, which lib.sh reads. `resolve` must run before
+# any script that computes a key from the version.
 #
-# The folder holds root (the binary packages, unpacked) and source.
+# The folder contains root (the unpacked binary packages) and source.
 
 . "$(dirname "$0")/lib.sh"
 . "$TACKLE_TOP/scripts/mirror.sh"
@@ -22,18 +26,20 @@ linux=$TACKLE_CACHE/linux-$(key "$LINUX_VERSION" "$LINUX_RELEASE")
 rt_release=${LINUX_RELEASE%%-*}-rt-amd64
 rt=$TACKLE_CACHE/linux-rt-$(key "$LINUX_VERSION" "$rt_release")
 
-# newest: the newest version in the archive, as scripts/versions has it.
+# newest: prints the newest version in LINUX_SUITE, in the form of
+# LINUX_VERSION.
 newest() {
 	apt-cache madison linux-image-amd64 | awk -v s="$LINUX_SUITE/" \
 		'index($0, s) && !found { found = $3 } END { print found }'
 }
 
-# versions PACKAGE: the versions of a package in the archive, the newest first, one a line.
+# versions PACKAGE: prints the versions of a package in the archive, one per
+# line, the newest first.
 versions() {
 	apt-cache madison "$1" | awk '!seen[$3]++ { print $3 }'
 }
 
-# has PACKAGE VERSION: whether the archive has it.
+# has PACKAGE VERSION: succeeds if the archive has this version of the package.
 has() {
 	local version
 	for version in $(versions "$1"); do
@@ -42,19 +48,19 @@ has() {
 	return 1
 }
 
-# binaries RELEASE: the packages that a kernel consists of, one a line.
+# binaries RELEASE: prints the binary packages of a kernel, one per line.
 binaries() {
 	printf '%s\n' linux-{binary,modules,base,headers}-"$1"
 }
 
-# parts RELEASE: the same with its source.
+# parts RELEASE: prints the binary packages and the source package of a kernel.
 parts() {
 	binaries "$1"
 	echo "linux-source-$LINUX_SERIES"
 }
 
-# complete VERSION RELEASE: whether the archive has all packages of a kernel. The signed binary
-# comes hours or days after the others.
+# complete VERSION RELEASE: succeeds if the archive has all packages of a
+# kernel. The signed binary package appears hours or days after the other ones.
 complete() {
 	local package
 	for package in $(parts "$2"); do
@@ -62,9 +68,9 @@ complete() {
 	done
 }
 
-# release_of VERSION: the release that the kernel of this version prints, if the archive has
-# all of it. The release is that of the pinned kernel's flavour: amd64, rt-amd64 or
-# cloud-amd64.
+# release_of VERSION: prints the release (uname -r) of the kernel of this
+# version, if the archive has all its packages. The kernel has the same flavour
+# as the pinned one: amd64, rt-amd64 or cloud-amd64.
 release_of() {
 	local flavour=${LINUX_RELEASE#*-} package release
 	for package in $(apt-cache pkgnames "linux-headers-${1%%-*}" |
@@ -77,21 +83,22 @@ release_of() {
 	done
 }
 
-# alone: waits for other runs: apt has one lock, and they can use what the first one chose.
+# alone: waits until no other run holds this lock. apt itself has only one lock,
+# and later runs can use the version that the first run has chosen.
 alone() {
 	exec 9>"$TACKLE_CACHE/.resolve.lock"
 	flock 9
 }
 
-# lists: fetches the archive's lists.
+# lists: downloads the package lists of the archive.
 lists() {
-	# Old lists would name versions that cannot be downloaded any more.
+	# Old lists can name versions that the archive no longer has.
 	update || die "no network: cannot fetch the lists of Debian's archive ($reason)"
 }
 
 resolve() {
 	local version release=''
-	# What is in the cache needs no archive.
+	# A version in the cache is not downloaded.
 	[ ! -d "$linux" ] || return 0
 	alone
 	lists
@@ -109,7 +116,8 @@ resolve() {
 	mv "$TACKLE_INSTEAD.$$" "$TACKLE_INSTEAD"
 }
 
-# unpack DIR PACKAGE...: downloads packages of the pinned version, and unpacks them in DIR/root.
+# unpack DIR PACKAGE...: downloads packages of the pinned version, and unpacks
+# them in DIR/root.
 unpack() {
 	local dir=$1 package
 	shift
@@ -123,7 +131,7 @@ unpack() {
 	rm -r "$dir/debs"
 }
 
-# fetch DIR: the pinned kernel and its source.
+# fetch DIR: downloads the pinned kernel and its source.
 fetch() {
 	local dir=$1 packages
 	mapfile -t packages < <(parts "$LINUX_RELEASE")
@@ -133,7 +141,7 @@ fetch() {
 	rm "$dir/root/usr/src/linux-source-$LINUX_SERIES.tar.xz"
 }
 
-# fetch_rt DIR: the kernel of the pinned version with PREEMPT_RT.
+# fetch_rt DIR: downloads the PREEMPT_RT kernel of the pinned version.
 fetch_rt() {
 	local dir=$1 packages
 	alone

@@ -1,16 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 # shellcheck shell=bash
 #
-# Debian's archive: the mirror that this machine's apt is set up with.
+# Functions that find Debian's archive on the mirror that apt on this machine
+# uses.
 #
-# apt itself reads its set-up. It names its repositories, and what their Release files
-# say of them, only after `apt-get update`, so that is run where it never was: in a
-# container image, or on a new cloud machine.
+# They ask apt for its repositories instead of parsing its configuration. apt
+# prints the repositories and the fields of their Release files only after
+# `apt-get update`. On a machine where it was never run, such as a container
+# image or a new cloud machine, mirror() runs it.
 
-# update: apt-get update, quietly.
+# update: runs `apt-get update` without printing its output.
 #
-# A repository whose Release file has expired, as on a mirror that lags behind, is read
-# all the same, and named. On failure the first error is in the variable `reason`.
+# The Release file of a repository expires if its mirror is not updated in time.
+# Such a repository is used nevertheless, and its name is printed. On failure
+# the variable `reason` contains the first error.
 update() {
 	local log old
 	log=$(mktemp)
@@ -23,7 +26,8 @@ update() {
 		LC_ALL=C apt-get -o Acquire::Retries=1 -o Acquire::Check-Valid-Until=false update \
 			>"$log" 2>&1 || reason=failed
 	fi
-	# apt-get succeeds when nothing can be fetched: it warns that it uses old lists.
+	# If apt-get can fetch nothing, it warns that it uses old lists, and
+	# succeeds.
 	if [ -n "$reason" ] || grep -q 'Failed to fetch' "$log"; then
 		reason=$(sed -n '/^\(E\|W\|Error\|Warning\): /{s///p;q}' "$log")
 		reason=${reason:-$(tail -n 1 "$log")}
@@ -32,8 +36,9 @@ update() {
 	[ -z "$reason" ]
 }
 
-# repositories: a line "ORIGIN URI CODENAME" for each repository with a component `main`
-# whose lists are here. ORIGIN is Debian or other.
+# repositories: prints a line "ORIGIN URI CODENAME" for each repository that has
+# a component `main` and whose lists this machine has. ORIGIN is Debian or
+# other.
 repositories() {
 	# shellcheck disable=SC2016 # apt's own format, not variables
 	apt-get indextargets 'Created-By: Packages' \
@@ -44,12 +49,12 @@ repositories() {
 		}' | sort -u
 }
 
-# codename: of the Debian release that this machine runs.
+# codename: prints the codename of this machine's release.
 codename() {
 	(. /etc/os-release && echo "${VERSION_CODENAME:-}")
 }
 
-# fetch_file URI: prints a file. Fails silently.
+# fetch_file URI: prints the content of a file. Prints no error if it fails.
 fetch_file() {
 	local file status=0
 	case $1 in
@@ -66,8 +71,9 @@ fetch_file() {
 	return $status
 }
 
-# first_mirror URI: the URI itself, or the first mirror in the list that a URI such as
-# mirror+file:/etc/apt/mirrors/debian.list names (Debian's cloud images have those).
+# first_mirror URI: prints the URI, or the first mirror in the list if the URI
+# names a list of mirrors. Debian's cloud images have such URIs, for example
+# mirror+file:/etc/apt/mirrors/debian.list.
 first_mirror() {
 	local list=$1
 	case $1 in
@@ -78,11 +84,12 @@ first_mirror() {
 		return
 		;;
 	esac
-	# apt ends the URIs of repositories with a slash.
+	# apt appends a slash to the URI of a repository.
 	fetch_file "${list%/}" | awk '$1 ~ /^(https?|file|copy):/ && !uri { uri = $1 } END { print uri }'
 }
 
-# mirror: the URI of Debian's main archive on this machine's mirror.
+# mirror: prints the URI of Debian's main archive on this machine's mirror, or
+# TACKLE_MIRROR if it is set.
 mirror() {
 	local uri=${TACKLE_MIRROR:-} found
 	if [ -n "$uri" ]; then
@@ -95,9 +102,12 @@ mirror() {
 		update || true
 		found=$(repositories)
 	fi
-	# Debian's archive of this machine's release, else another of Debian's: sid calls itself
-	# by the name of the next release, and derivatives have their own names. Last, what has
-	# this machine's release and names no origin. -updates, -security and the like have a dash.
+	# Rank 3: Debian's archive for this machine's release. Rank 2: Debian's
+	# archive for another release. sid needs this rank because its machines
+	# have the codename of the next release, and derivatives need it because
+	# they have their own codenames. Rank 1: other archives for this
+	# machine's release. Suites such as -updates and -security get no rank,
+	# because their codenames contain a dash.
 	uri=$(awk -v here="$(codename)" '
 		{ rank = 0 }
 		$3 == here { rank = 1 }
@@ -113,16 +123,19 @@ mirror() {
 	echo "$uri"
 }
 
-# security_mirror: the URI of Debian's security archive, or nothing.
+# security_mirror: prints the URI of the security archive for this machine's
+# release. Prints nothing if apt does not use one.
 security_mirror() {
 	local uri
 	uri=$(repositories | awk -v s="$(codename)-security" '$3 == s { uri = $2 } END { print uri }')
 	[ -z "$uri" ] || first_mirror "$uri"
 }
 
-# sources_list SUITE...: lines of sources.list for Debian's main in these suites, the first
-# of which has to be there. A suite whose name ends in -security is left out where this
-# machine's apt has none. Of an expired suite the date is not checked.
+# sources_list SUITE...: prints lines of sources.list for the component main of
+# these suites. A suite that the mirror lacks is left out, except for the first
+# one and LINUX_SUITE, which are required. A suite with a name in -security is
+# left out if this machine's apt uses no security archive. For an expired suite,
+# the line switches apt's check of the date off.
 sources_list() {
 	local main security suite uri release options until first=$1
 	main=$(mirror) || exit 1
@@ -134,7 +147,7 @@ sources_list() {
 		esac
 		[ -n "$uri" ] || continue
 		if ! release=$(fetch_file "${uri%/}/dists/$suite/InRelease"); then
-			# A mirror need not have -updates, but the kernel's suite.
+			# A mirror may lack suites such as -updates.
 			if [ "$suite" = "$first" ] || [ "$suite" = "$LINUX_SUITE" ]; then
 				die "no network, or no Debian $suite on this machine's mirror (TACKLE_MIRROR names another): $uri"
 			fi
@@ -150,7 +163,7 @@ sources_list() {
 	done
 }
 
-# apt_proxies: the proxies that this machine's apt is told to use, as lines of apt.conf.
+# apt_proxies: prints the proxies of this machine's apt, as lines of apt.conf.
 apt_proxies() {
 	apt-config dump --no-empty --format '%F "%v";%n' Acquire | grep -E '^Acquire::https?::Proxy(::[^ ]*)? ' || true
 }

@@ -1,17 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Makes what a guest sees as /tackle: FOLDER/payload for User Mode Linux, and an image of it,
-# FOLDER/payload.img, for the others. In the toolbox.
+# Makes the payload, the files that a guest has in /tackle. User Mode Linux uses
+# the folder FOLDER/payload. Other guests use its image, FOLDER/payload.img.
+# Runs in the toolbox.
 #
 #	payload.sh FOLDER FILE...
 #
-# The payload consists of these files. One that has not changed is left alone. A guest that
-# runs meanwhile finds the old file or the new one, so each is renamed into place.
+# The payload consists of exactly these files. Unchanged files are not replaced.
+# A guest can be running, so each new file is renamed into place: the guest sees
+# either the old file or the new one.
 
 . "$(dirname "$0")/lib.sh"
 
-# The size of the image. Unused space takes no room on the host's disk.
+# The size of the image. The unused part is a hole and uses no disk space.
 mib=1024
 
 folder=$1
@@ -34,12 +36,14 @@ for file in "$payload"/*; do
 	*) rm "$file" ;;
 	esac
 done
-# A folder is newer than the image when a file came or went.
+# Adding, replacing or removing a file changes the time of the folder, which
+# `find` compares as well.
 [ ! -e "$image" ] || [ -n "$(find "$payload" -newer "$image" -print -quit)" ] || exit 0
-# Not compressed, as the guest's processor is slow.
+# The image is not compressed, because the guest's emulated CPU is slow.
 mksquashfs "$payload" "$image.new" -noappend -comp lz4 -noI -noD -noF -noX -no-progress -quiet
 [ "$(stat -c %s "$image.new")" -le $((mib << 20)) ] ||
 	die "the payload is larger than $mib MiB, the limit in scripts/payload.sh"
-# The size never changes: a restored guest uses the disk size that it read before it was saved.
+# All images have the same size: a guest that is restored from a saved state
+# still uses the disk size that it read before it was saved.
 truncate -s "${mib}M" "$image.new"
 mv "$image.new" "$image"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds what the benchmarks compare with: modules of the kernel's own samples, from
-# the unpacked kernel source, and BPF programs. In the toolbox.
+# Builds a sample module from the kernel source and BPF programs. The benchmarks
+# compare our modules with them. Runs in the toolbox.
 #
 #	peers.sh FOLDER OUTPUT
 #
-# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, the modules, the
-# programs as ATTACH-COUNT.bpf.o, and the queueing discipline bpf_qdisc_fq.bpf.o.
+# FOLDER is build/kernels/NAME. OUTPUT gets the module and a link to its source,
+# the BPF programs ATTACH-COUNT.bpf.o, and the qdisc in BPF, bpf_qdisc_fq.bpf.o.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -17,8 +17,9 @@ output=$(realpath "$2")
 
 kernel_modules "$folder" "$output" samples/ftrace/ftrace-ops.c
 
-# On the function of bench_tracee.ko. An fentry or fexit program needs that module's BTF, which
-# Kbuild makes, as the kernel's own is in the build folder.
+# Programs for the function tracee() of bench_tracee.ko. An fentry or fexit
+# program needs the BTF of that module. Kbuild generates it, because the build
+# folder has a vmlinux with the kernel's BTF.
 for attach in fentry fexit kprobe; do
 	for programs in 1 10; do
 		"$(dirname "$0")/bpf.sh" "$folder" "$attach/tracee" "$programs" \
@@ -26,8 +27,9 @@ for attach in fentry fexit kprobe; do
 	done
 done
 
-# The fair queue of the kernel's selftests for BPF, compiled as they are: with the types of
-# the kernel that it is for, which the kernel's own bpftool writes down.
+# The qdisc of the kernel's BPF selftests, compiled with the options that they
+# use. It includes vmlinux.h, which has the types of this kernel. bpftool from
+# the kernel source writes vmlinux.h.
 source=$folder/source
 mkdir -p "$output/bpftool"
 make -s -C "$source/tools/bpf/bpftool" OUTPUT="$output/bpftool/" bootstrap >"$output/bpftool.log" 2>&1 ||

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds the programs around the modules, in the toolbox.
+# Builds the programs that run in user space: the test runner, the guest's test
+# program, the QEMU plug-in, the command tackle and the tc plug-ins. Runs in the
+# toolbox.
 
 . "$(dirname "$0")/lib.sh"
 

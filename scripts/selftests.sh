@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Builds what we use of the kernel's own tests: the modules of live patches in C and what they
-# patch, and the program that tests NUMA balancing, which our patches add. In the toolbox.
+# Builds the kernel selftests that our tests use: live patch modules in C and
+# the modules that they patch, and the NUMA balancing test that our patches add.
+# Runs in the toolbox.
 #
 #	selftests.sh FOLDER OUTPUT
 #
-# FOLDER is build/kernels/NAME; OUTPUT gets links to the sources, the modules, and the program
-# as selftest-numa_balancing.
+# FOLDER is build/kernels/NAME. OUTPUT gets the modules, links to their sources,
+# and the program selftest-numa_balancing.
 
 . "$(dirname "$0")/lib.sh"
 

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The toolbox: a Debian root file system in which everything is compiled and run.
+# Makes the toolbox, a Debian root file system, and runs commands in it. The
+# Makefile compiles and tests in the toolbox; only `make modules` does not use
+# it.
 #
-#	toolbox.sh make			makes it, once for each version of its package list
+#	toolbox.sh make			makes it if it does not exist
 #	toolbox.sh run COMMAND...	runs a command in it, in this folder
 #
-# This checkout and the cache are in the toolbox under the names that they have
-# outside; of the rest of the machine it sees /proc, /sys and /dev.
+# This checkout and the cache have the same paths in the toolbox as outside. The
+# toolbox also has /proc, /sys and /dev of this machine, and nothing else of it.
 
 . "$(dirname "$0")/lib.sh"
 . "$TACKLE_TOP/scripts/debian.sh"
@@ -21,8 +23,9 @@ bootstrap() {
 	chroot "$1" apt-get clean
 }
 
-# Everything that a command in the toolbox sees of this machine, in a mount
-# namespace that ends with the command.
+# enter COMMAND...: mounts the folders of this machine into the toolbox and runs
+# a command there. The caller has made a mount namespace, which ends with the
+# command.
 enter() {
 	local dir
 	mount --make-rprivate /
@@ -34,7 +37,8 @@ enter() {
 		mkdir -p "$toolbox$dir"
 		mount --rbind "$dir" "$toolbox$dir"
 	done
-	# Names, proxies' certificates and crate mirrors are this machine's own.
+	# Use this machine's name servers, its CA certificates, which can
+	# include that of a proxy, and its crate registry.
 	cat /etc/resolv.conf >"$toolbox/etc/resolv.conf" 2>/dev/null || true
 	if [ -f /etc/ssl/certs/ca-certificates.crt ]; then
 		cat /etc/ssl/certs/ca-certificates.crt >"$toolbox/etc/ssl/certs/ca-certificates.crt"

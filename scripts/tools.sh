@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# The command tackle, and the plug-ins of tc, q_KIND.so.
+# Builds and installs the command tackle and the tc plug-ins, q_KIND.so.
 #
-#	tools.sh build		makes them in build/tools, in the toolbox
-#	tools.sh install	copies them to where this machine looks, and their pages
+#	tools.sh build		builds them in build/tools, in the toolbox
+#	tools.sh install	installs them, with their manual pages
 #
-# install takes DESTDIR, PREFIX (/usr) and TC_LIB_DIR, the folder that tc looks in.
+# `install` reads the environment variables DESTDIR, PREFIX (default: /usr) and
+# TC_LIB_DIR, the folder in which tc searches for plug-ins.
 
 . "$(dirname "$0")/lib.sh"
 
@@ -16,7 +17,7 @@ kinds=(rcodel rfq_codel)
 build() {
 	local kind release=$TACKLE_TOP/build/cargo/release
 	cargo_shown "plug-ins of tc" build --release --locked "${kinds[@]/#/-pq_}"
-	# Without shared libraries: a machine's own may be older than the toolbox's.
+	# Link statically: this machine's libc may be older than the toolbox's.
 	cargo_shown "the command tackle" rustc --release --locked -p tackle-cli --bin tackle -- \
 		-C target-feature=+crt-static
 	mkdir -p "$tools"
@@ -27,7 +28,9 @@ build() {
 	done
 }
 
-# The folder is compiled into tc: usually /usr/lib/tc, on Debian one for the architecture.
+# plugins: prints the folder in which tc searches for plug-ins. It is compiled
+# into tc. Usually it is /usr/lib/tc. On Debian its path contains the
+# architecture.
 plugins() {
 	local tc
 	tc=$(PATH=$PATH:/usr/sbin:/sbin command -v tc) ||
