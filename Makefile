@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a person types. `make help` tells.
+# The commands for users. `make help` lists them.
 #
-# Everything is compiled and run in the toolbox (scripts/toolbox.sh), so that a
-# machine's own compilers never matter; the exception is `make modules KDIR=...`,
-# which builds for the kernel that KDIR names with the machine's own.
+# Everything is compiled and run in the toolbox (scripts/toolbox.sh), so the
+# compilers of the machine do not matter. Only `make modules KDIR=...` uses
+# them, to build for the kernel that KDIR names.
 
 MAKEFLAGS += --no-print-directory
 SHELL := /bin/bash
@@ -12,15 +12,17 @@ TOP := $(CURDIR)
 BUILD := $(TOP)/build
 TOOLBOX := scripts/toolbox.sh run
 
-# The kernels that tests run on; demo and shell take FLAVOUR. The kernel `debug` has our
-# patches; `patched` has them without the checkers (KERNELS=patched); `rt` has PREEMPT_RT.
+# Tests run on KERNELS. The targets demo, shell, kernel, clippy and fault use
+# FLAVOUR. `stock` is Debian's kernel. `debug` has our patches and checkers,
+# `patched` has the patches alone, and `rt` is Debian's kernel with PREEMPT_RT.
 KERNELS := stock debug
 FLAVOUR := stock
 RUNNER := $(BUILD)/cargo/release/tackle-qemu
 kernel-dir = $(BUILD)/kernels/$(1)
 runner-kernels = $(foreach k,$(1),--kernel $(k)=$(call kernel-dir,$(k))) --build $(BUILD)
 
-# The scripts use both processors by themselves, and apt has one lock.
+# The scripts use all CPUs by themselves, and only one of them can hold apt's
+# lock.
 .NOTPARALLEL:
 
 .DEFAULT_GOAL := $(if $(CLIPPY),clippy,help)
@@ -28,12 +30,13 @@ runner-kernels = $(foreach k,$(1),--kernel $(k)=$(call kernel-dir,$(k))) --build
 # The two commands ------------------------------------------------------------
 
 .PHONY: demo
-demo: boot-$(FLAVOUR) ## boot a guest and see every system at work
+demo: boot-$(FLAVOUR) ## boot a guest and show what the modules do
 	@$(TOOLBOX) $(RUNNER) demo $(call runner-kernels,$(FLAVOUR))
 
-# The kernels behind the first one are made while the first tests run.
+# The test runner makes the other kernels (--make) while tests run on the first
+# one.
 .PHONY: test
-test: boot-$(firstword $(KERNELS)) ## run every test (SUITE=name; KERNELS=stock; ROUNDS=n: of stress, netlink_fuzz, every_function, debugfs_fuzz, numa4 and numa_policy; KEEP=1: keep logs)
+test: boot-$(firstword $(KERNELS)) ## run all tests (SUITE=name; KERNELS=stock; ROUNDS=n: rounds of stress, netlink_fuzz, every_function, debugfs_fuzz, numa4 and numa_policy; KEEP=1: keep logs)
 	@TACKLE_KERNEL_SRC="$$(readlink -f $(call kernel-dir,$(firstword $(KERNELS)))/source)" \
 	 TACKLE_KERNEL_RUSTC="scripts/rustc.sh $(call kernel-dir,$(firstword $(KERNELS)))" \
 	 TACKLE_KERNEL_CLIPPY="scripts/kbuild.sh $(call kernel-dir,$(firstword $(KERNELS))) modules CLIPPY=1" \
@@ -41,35 +44,36 @@ test: boot-$(firstword $(KERNELS)) ## run every test (SUITE=name; KERNELS=stock;
 		$(foreach k,$(filter-out $(firstword $(KERNELS)),$(KERNELS)),\
 			--make '$(k)=scripts/boot.sh $(k) $(call kernel-dir,$(k))') \
 		$(addprefix --suite ,$(SUITE)) $(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
-	@# Quietly: the last line is the sum of the tests.
+	@# Without output, so that the last line is the result of the tests.
 	@$(TOOLBOX) scripts/crates.sh keep 2>/dev/null || true
 
-# Also on the kernel with PREEMPT_RT, unless the user names the kernels.
+# The kernels of `make stress`: also `rt`, unless the command line sets KERNELS.
 STRESS := $(if $(filter command,$(firstword $(origin KERNELS))),$(KERNELS),$(KERNELS) rt)
 
 .PHONY: stress
-stress: $(addprefix boot-,$(STRESS)) ## all comes and goes under load, random netlink messages, a hook on every function, 10,000 tasks on four nodes, a policy of NUMA balancing (KERNELS=debug; ROUNDS=n instead of 1000)
+stress: $(addprefix boot-,$(STRESS)) ## under load: load and unload all modules, qdiscs, live patches and hooks, send random netlink messages, write random lines to debugfs, hook every function, run 10,000 tasks on four nodes, change policies of NUMA balancing (KERNELS=debug; ROUNDS=n instead of 1000)
 	@$(TOOLBOX) $(RUNNER) test $(call runner-kernels,$(STRESS)) --suite stress \
 		--suite netlink_fuzz --suite every_function --suite debugfs_fuzz \
 		--suite numa4 --suite numa_policy --rounds $(or $(ROUNDS),1000) $(if $(KEEP),--keep)
 
 .PHONY: fresh
-fresh: ## demo and test in fresh Debian 12 and 13 (FRESH=trixie; FRESH_MAKE=demo; FRESH_CACHE=folder; SUITE, KERNELS: of test)
+fresh: ## run demo and test in fresh Debian 12 and 13 (FRESH=trixie; FRESH_MAKE=demo; FRESH_CACHE=folder; SUITE, KERNELS: as for test)
 	@scripts/fresh.sh
 
 .PHONY: bench
-bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure beside the C originals (SUITE=hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all, core or numa-sim; COMPARE=commit; KEEP=1; ROUNDS=n: of numa-placement)
+bench: boot-stock $(if $(filter-out qdisc-time links links-all,$(SUITE)),,boot-uml) ## measure our modules and the C originals (SUITE=hooks, qdisc, livepatch, numa, numa-placement, fault, qdisc-time, links, links-all, core or numa-sim; COMPARE=commit; KEEP=1; ROUNDS=n: rounds of numa-placement)
 	@$(TOOLBOX) scripts/bench.sh stock $(call kernel-dir,stock) \
 		$(addprefix --suite ,$(SUITE)) $(if $(COMPARE),--compare '$(COMPARE)') \
 		$(addprefix --rounds ,$(ROUNDS)) $(if $(KEEP),--keep)
 
 .PHONY: shell
-shell: boot-$(FLAVOUR) ## an interactive guest with the modules at hand
+shell: boot-$(FLAVOUR) ## open a shell in a guest that has the modules in /tackle
 	@$(TOOLBOX) $(RUNNER) shell $(call runner-kernels,$(FLAVOUR))
 
-# Files of the user's for the guest of `make fault`.
+# The folder with the user's files (WORKLOAD, KO) for the guest of `make fault`.
 EXTRA := $(BUILD)/extra
-# What campaigns are run: a workload of qemu-test/fault, the user's own, or a module without one.
+# The campaigns of `make fault`. Each uses a workload from qemu-test/fault or
+# from the user (WORKLOAD), or only loads and unloads a module.
 fault-known = $(wildcard qemu-test/fault/$(1).toml)
 fault-source = $(if $(call fault-known,$(1)),--workload=$(1).toml,--module=$(1))
 fault-ourselves := $(basename $(notdir $(wildcard qemu-test/fault/ourselves*.toml)))
@@ -86,7 +90,7 @@ fault-files:
 	@for file in $(WORKLOAD) $(KO); do [ ! -e "$$file" ] || cp "$$file" $(EXTRA)/; done
 
 .PHONY: fault
-fault: fault-files programs guest ## make each failing call of a module fail (MODULE=zram, MODULES=all, WORKLOAD=file.toml KO=file.ko, or SELF=1; LIMIT=seconds; SLAB_DEBUG=off; REPLAY=operation:id)
+fault: fault-files programs guest ## inject one fault after the other into the calls of a module (MODULE=zram, MODULES=all, WORKLOAD=file.toml KO=file.ko, or SELF=1; LIMIT=seconds; SLAB_DEBUG=off; REPLAY=operation:id)
 	@$(TOOLBOX) scripts/boot.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR)) campaign $(EXTRA)
 	@status=0; for task in $(fault-tasks); do \
 		$(TOOLBOX) $(RUNNER) fault $(call runner-kernels,$(FLAVOUR)) $$task \
@@ -98,23 +102,23 @@ fault: fault-files programs guest ## make each failing call of a module fail (MO
 # The parts -------------------------------------------------------------------
 
 .PHONY: toolbox
-toolbox: ## the Debian root file system that everything runs in
+toolbox: ## make the Debian root file system that everything runs in
 	@scripts/host.sh
 	@scripts/toolbox.sh make
 
 .PHONY: kernel
-kernel: toolbox ## a kernel: FLAVOUR=stock (default), rt, patched, debug or uml
+kernel: toolbox ## make a kernel: FLAVOUR=stock (default), rt, patched, debug or uml
 	@$(TOOLBOX) scripts/kernel.sh $(FLAVOUR) $(call kernel-dir,$(FLAVOUR))
 
 .PHONY: guest
-guest: toolbox ## the root image of the guests
+guest: toolbox ## make the root image of the guests
 	@scripts/guest.sh root
 
 .PHONY: programs
-programs: toolbox ## the test runner and the guest's programs
+programs: toolbox ## build the test runner and the guest's programs
 	@$(TOOLBOX) scripts/programs.sh
 
-# Kernel, images, modules and programs: all that a guest boots from.
+# All that a guest boots from: kernel, images, modules and programs.
 boot-%: programs guest FORCE
 	@$(TOOLBOX) scripts/boot.sh $* $(call kernel-dir,$*)
 
@@ -127,34 +131,34 @@ clippy: toolbox ## lint all Rust code (also: make CLIPPY=1)
 	@$(TOOLBOX) scripts/kbuild.sh $(call kernel-dir,$(FLAVOUR)) modules CLIPPY=1
 	@$(TOOLBOX) cargo clippy --workspace --all-targets --locked -- -D warnings
 
-# The modules for a kernel of one's own ----------------------------------------
+# Modules for the user's own kernel --------------------------------------------
 
 KDIR ?= /lib/modules/$(shell uname -r)/build
 kbuild = $(MAKE) -C $(KDIR) M=$(TOP) MO=$(BUILD)/modules
 
 .PHONY: modules
-modules: ## the modules for the kernel that KDIR names (default: the one that runs)
+modules: ## build the modules for the kernel that KDIR names (default: the running kernel)
 	@scripts/kdir.sh $(KDIR)
 	@mkdir -p $(BUILD)/modules
 	@$(kbuild) modules
 
 .PHONY: modules_install
-modules_install: ## install them under /lib/modules
+modules_install: ## install the modules under /lib/modules
 	@[ -e $(BUILD)/modules/tackle.ko ] || { echo "nothing to install: make modules first" >&2; exit 1; }
 	@$(kbuild) modules_install
 
 .PHONY: tools
-tools: toolbox ## the command tackle, and the plug-ins of tc
+tools: toolbox ## build the command tackle and the tc plug-ins
 	@$(TOOLBOX) scripts/tools.sh build
 
 .PHONY: tools_install
-tools_install: ## install them and their manual pages (DESTDIR, PREFIX=/usr, TC_LIB_DIR)
+tools_install: ## install the command, the plug-ins and their manual pages (DESTDIR, PREFIX=/usr, TC_LIB_DIR)
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' TC_LIB_DIR='$(TC_LIB_DIR)' scripts/tools.sh install
 
-# Habits ----------------------------------------------------------------------
+# Maintenance -----------------------------------------------------------------
 
 .PHONY: format
-format: toolbox ## format the Rust code as the kernel's is
+format: toolbox ## format the Rust code in the kernel's style
 	@$(TOOLBOX) cargo fmt --all
 	@$(TOOLBOX) sh -c 'rustfmt $$(find rust/base rust/kunit rust/tackle modules samples tests/compile-fail qemu-test/bench/modules qemu-test/rig -name "*.rs")'
 
@@ -167,11 +171,11 @@ clean: ## remove what was built in this checkout
 	@rm -rf $(BUILD)
 
 .PHONY: distclean
-distclean: clean ## remove the cache folder, too
+distclean: clean ## also remove the files in the cache folder
 	@scripts/distclean.sh
 
 .PHONY: help
-help: ## this
+help: ## list these targets
 	@echo 'Usage: make TARGET'
 	@sed -n 's/^\([a-z_]*\):.*## \(.*\)/  \1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 		awk -F '|' '{ printf "%-18s %s\n", $$1, $$2 }'
