@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Fault attributes for C modules: places of a module that can be made to fail. tackle.ko has the
- * functions.
+ * Fault attributes for C modules. An attribute has points: places in the code
+ * of a module that can be made to fail. tackle.ko exports the functions.
  *
  *	enum { TABLE_ALLOC, REGISTER };
  *
@@ -20,8 +20,10 @@
  *	...
  *	tackle_fault_unregister(&fail_sample);
  *
- * While it is registered, /sys/kernel/debug/tackle/fail_sample has the files of a fault attribute
- * of the kernel. Rust modules have tackle::fault_attr!, and Documentation/fault.rst describes both.
+ * While the attribute is registered, /sys/kernel/debug/tackle/fail_sample has
+ * the files of a fault attribute of the kernel. In Rust modules
+ * tackle::fault_attr! declares an attribute. Documentation/fault.rst describes
+ * both.
  */
 
 #ifndef _TACKLE_FAULT_H
@@ -32,7 +34,7 @@
 #include <linux/types.h>
 
 /*
- * A point. @error is a negative errno.
+ * A point. @error is the negative errno with which it fails.
  */
 struct tackle_fault_point {
 	const char *name;
@@ -40,13 +42,13 @@ struct tackle_fault_point {
 };
 
 /*
- * An attribute, to be made by DEFINE_TACKLE_FAULT_ATTR().
+ * An attribute. DEFINE_TACKLE_FAULT_ATTR() defines it.
  *
- * @name:	of its directory
+ * @name:	name of its directory
  * @points:	its points
- * @count:	how many there are
+ * @count:	number of its points
  * @key:	whether points can fail
- * @attribute:	what the library has of it; NULL while it is not registered
+ * @attribute:	private to the library; NULL while it is not registered
  */
 struct tackle_fault_attr {
 	const char *name;
@@ -65,25 +67,31 @@ struct tackle_fault_attr {
 	}
 
 /*
- * Makes the attribute's directory. May sleep.
+ * Registers the attribute and creates its directory. May sleep.
  *
- * Returns 0; -EBUSY if it is registered; -EEXIST if there is a directory of this name; -EINVAL if
- * a point has no errno; -ENOMEM.
+ * Returns 0, or
+ * -EBUSY	the attribute is registered already;
+ * -EEXIST	there is a directory of this name;
+ * -EINVAL	the @error of a point is not a negative errno, or its name is
+ *		not UTF-8;
+ * -ENOMEM	no memory.
  */
 int tackle_fault_register(struct tackle_fault_attr *attr);
 
 /*
- * Removes the directory. The caller makes sure that no code passes a point of the attribute during
- * the call. No point fails after it. May sleep. Does nothing if the attribute is not registered.
+ * Unregisters the attribute and removes its directory. The caller makes sure
+ * that no code passes a point of the attribute during the call. After the call
+ * no point fails. May sleep. Does nothing if the attribute is not registered.
  */
 void tackle_fault_unregister(struct tackle_fault_attr *attr);
 
-/* For tackle_fault(). */
+/* Only tackle_fault() calls this. */
 int tackle_fault_decide(const struct tackle_fault_attr *attr, size_t point);
 
 /*
- * Passes a point, by its index: 0, or the point's errno. While no point of the attribute can fail,
- * this is one instruction, which does nothing. @attr is the address of a static. Any context.
+ * Returns 0, or the errno of the point with the index @point if the point
+ * fails. While no point of the attribute can fail, this is one instruction,
+ * which does nothing. @attr is the address of a static variable. Any context.
  */
 static __always_inline int tackle_fault(struct tackle_fault_attr *attr, size_t point)
 {

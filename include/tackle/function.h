@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a C header says about its functions for hooks and live patches in Rust.
+ * Macros by which a C header makes promises about its functions. Hooks and live
+ * patches in Rust need the promises.
  *
- * The header's author vouches for it: Rust code without unsafe relies on it. Beside these, the
- * header defines TACKLE_MODULE as the name of the module that has all of its functions:
+ * Rust code without unsafe relies on them, so the author of the header must
+ * make sure that they are true. The header also defines TACKLE_MODULE, the name
+ * of the module that contains all its functions:
  *
  *	#define TACKLE_MODULE "livepatch_meter"
  *
@@ -17,9 +19,10 @@
 #include <linux/compiler_attributes.h>
 
 /*
- * The function may be skipped or replaced: the kernel stays memory safe whatever is done in its
- * place, and whatever value of its type is returned. A pointer that is returned is NULL or one
- * of the arguments.
+ * The function may be skipped or replaced. The kernel stays memory safe if
+ * other code runs instead of the function, and if any value of its return type
+ * is returned. If the return type is a pointer, only NULL or one of the
+ * arguments is returned.
  */
 #define TACKLE_REPLACEABLE(function) \
 	static const unsigned int __maybe_unused tackle_replaceable_##function = 1

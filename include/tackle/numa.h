@@ -50,8 +50,9 @@ struct task_struct;
 #define TACKLE_NUMA_NONE		(-1)
 
 /*
- * The kernel handles a hinting fault (numa_migrate_check()). Each is one of numa_hint_faults in
- * /proc/vmstat. The page table lock is held.
+ * The kernel handles a hinting fault (numa_migrate_check()). It counts each of
+ * these faults once in numa_hint_faults of /proc/vmstat. The page table lock is
+ * held.
  *
  * @mem_node:	node of the folio
  * @cpu_node:	node of the CPU
@@ -200,9 +201,10 @@ struct tackle_numa_migration {
 #define TACKLE_NUMA_SWAPPED	2	/* migrate_swap() has returned */
 
 /*
- * The kernel places a task. @task is current, unless a module sets a preferred node.
+ * The kernel places a task. @task is current, unless a module sets the
+ * preferred node of @task or moves it.
  *
- * @other:	of a swap: the task that it was swapped with. Else NULL
+ * @other:	for TACKLE_NUMA_SWAPPED the other task, else NULL
  * @source:	node that was preferred, or node of the CPU that the task was on; -1: none
  * @target:	node that is preferred, or node of the CPU that the task was to go to
  * @error:	0, or a negative errno of the function. 0 for TACKLE_NUMA_PREFERRED
@@ -238,8 +240,9 @@ struct tackle_numa_exit {
 /*
  * A task or an interrupt wakes a task (the tracepoint sched_waking).
  *
- * Interrupts are disabled and pi_lock of @task is held, unless a task wakes itself. A callback may
- * take raw spinlocks of its own alone, and must not wake a task. It can run in an interrupt.
+ * Interrupts are disabled and pi_lock of @task is held, unless a task wakes
+ * itself. A callback may take only its own raw spinlocks, and must not wake a
+ * task. It can run in an interrupt.
  *
  * @task:	the task that is woken up
  * @waker:	current; NULL if an interrupt wakes @task
@@ -352,24 +355,31 @@ struct tackle_numa_page {
 };
 
 /*
- * A policy decides about the balancing of all tasks. If a callback is NULL, the kernel's own rules
- * decide. Do not change the struct while it is registered.
+ * A policy decides about the balancing of all tasks. If a callback is NULL, the
+ * kernel's own rules decide. Do not change the struct while it is registered.
  *
- * Context of all callbacks: an RCU read section, with hooks also with preemption disabled. A
- * callback must not sleep, and must not take a lock that a caller of the scheduler or of the memory
- * management can hold. Callbacks run on many CPUs at once. @task is current.
+ * A kernel with struct numa_balancing_ops calls the policy itself. On other
+ * kernels hooks call it, which is "with hooks" below.
+ *
+ * Context of all callbacks: an RCU read section. With hooks, preemption is also
+ * disabled. A callback must not sleep, and must not take a lock that a caller
+ * of the scheduler or of the memory management can hold. Callbacks run on many
+ * CPUs at once. @task is current.
  *
  * @size:	sizeof(struct tackle_numa_policy)
  * @owner:	THIS_MODULE
  * @registration: private to the library; initialise it to NULL
- * @enabled:	whether the task may scan its address space now. One that may not is asked again
- *		after its scan period
- * @sees_bound:	whether scans of the task include memory whose memory policy forbids migration
- *		(mbind()). Faults on it are counted and never migrate it
- * @scan_period: the scan period in ms. @period is the current one. 0 becomes 1. With hooks, also
- *		called when a scan window closes: only a shorter period counts there
- * @preferred_node: the node that the task is to prefer. The kernel's choice counts if the task
- *		cannot run there. With hooks, a scan window can bring two calls
+ * @enabled:	whether the task may scan its address space now. If not, this is
+ *		called again after the task's scan period
+ * @sees_bound:	whether scans of the task include memory whose memory policy
+ *		forbids migration (mbind()). Faults on this memory are counted,
+ *		and never migrate it
+ * @scan_period: the scan period in ms. @period is the current one. 0 becomes 1.
+ *		With hooks, this is also called when a scan window closes. Then
+ *		the returned period has an effect only if it is shorter
+ * @preferred_node: the node that the task shall prefer. If the task cannot run
+ *		there, the kernel's choice is used. With hooks, this can be
+ *		called twice for a scan window
  * @migrate:	TACKLE_NUMA_DEFER, TACKLE_NUMA_ALLOW or TACKLE_NUMA_DENY
  */
 struct tackle_numa_policy {
