@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Calls a kernel function at any of its instructions, also where no ENDBR is.
+ * Calls a kernel function at any of its instructions, even if that is no ENDBR.
  */
 
 #include <linux/linkage.h>
@@ -12,11 +12,15 @@
  *				unsigned long d, unsigned long e, unsigned long f,
  *				void *target)
  *
- * The six arguments stay in their registers, and the caller's return address where it is:
- * for the target this is as if it had been called itself. With IBT an indirect jump must
- * end at an ENDBR. The kernel removes the ENDBR of functions that it never calls
- * indirectly, and there is none behind an entry. So this returns to the target instead of
- * jumping, and keeps the RSB in balance, as return_to_handler in ftrace_64.S does.
+ * The six arguments stay in their registers, and the return address of the
+ * caller stays on the stack. So the target runs as if the caller had called it
+ * directly.
+ *
+ * With IBT the target of an indirect jump must be an ENDBR. Functions that the
+ * kernel never calls indirectly have no ENDBR at their entry, and there is none
+ * after an entry. Therefore this function does not jump to the target but
+ * returns to it. A call before that keeps the RSB balanced, as in
+ * return_to_handler in ftrace_64.S.
  */
 SYM_FUNC_START(tackle_call_at)
 	mov	8(%rsp), %rax

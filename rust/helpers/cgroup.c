@@ -3,7 +3,10 @@
 #include <linux/cgroup.h>
 #include <linux/err.h>
 
-/* A cgroup is an address to Rust: what it looks for in one is at the CGROUP_ offsets. */
+/*
+ * Rust code has only the address of a cgroup. It reads the fields at the
+ * offsets CGROUP_* (rust/bindings/bindings_helper.h).
+ */
 
 void *rust_helper_cgroup_get_from_path(const char *path)
 {

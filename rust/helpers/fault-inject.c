@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What lib/fault-inject.c has as static functions, or in struct fault_attr.
+ * Helpers for fault attributes. lib/fault-inject.c has the same in static
+ * functions or in struct fault_attr.
  */
 
 #include <linux/jiffies.h>
@@ -24,7 +25,7 @@ bool rust_helper_fault_in_task(void)
 	return in_task();
 }
 
-/* Makes points fail or not. May sleep. */
+/* Switches whether the points of an attribute can fail. May sleep. */
 void rust_helper_fault_switch(struct static_key *key, bool on)
 {
 	if (on)
@@ -34,8 +35,8 @@ void rust_helper_fault_switch(struct static_key *key, bool on)
 }
 
 /*
- * One state for all fault attributes. The limits are bounded, since
- * ___ratelimit() warns of what is negative as an int.
+ * All fault attributes have one state. The limits are bounded, because
+ * ___ratelimit() warns about values that are negative as an int.
  */
 bool rust_helper_fault_ratelimit(u32 interval_ms, u32 burst)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What the fault injector reads of tasks, modules and bios, and how a bio fails.
+ * Helpers of the fault injector. They read tasks, modules and bios, and make
+ * bios fail.
  */
 
 #include <linux/atomic.h>
@@ -13,7 +14,10 @@
 #include <linux/sched/task_stack.h>
 #include <asm/syscall.h>
 
-/* Where in the text of a module the address is; false if it is not in text. */
+/*
+ * Stores the offset of the address in the text of a module. Returns false if
+ * the address is not in its text.
+ */
 bool rust_helper_module_text_offset(const struct module *module, unsigned long address, u64 *offset)
 {
 	if (within_module_mem_type(address, module, MOD_TEXT)) {
@@ -21,20 +25,20 @@ bool rust_helper_module_text_offset(const struct module *module, unsigned long a
 		return true;
 	}
 	if (within_module_mem_type(address, module, MOD_INIT_TEXT)) {
-		/* Init text is told from other text by the uppermost bit. */
+		/* The highest bit marks an offset in init text. */
 		*offset = (address - (unsigned long)module->mem[MOD_INIT_TEXT].base) | BIT_ULL(63);
 		return true;
 	}
 	return false;
 }
 
-/* 0 for a task, 1 in a softirq, 2 in a hardirq, 3 in an NMI. */
+/* Returns 0 in a task, 1 in a softirq, 2 in a hardirq, 3 in an NMI. */
 u32 rust_helper_fault_context(void)
 {
 	return interrupt_context_level();
 }
 
-/* The system call that the current task is in, or -1. */
+/* Returns the number of the system call that current executes, or -1. */
 int rust_helper_current_syscall(void)
 {
 	if (!in_task() || (current->flags & (PF_KTHREAD | PF_USER_WORKER)))
@@ -42,7 +46,7 @@ int rust_helper_current_syscall(void)
 	return syscall_get_nr(current, task_pt_regs(current));
 }
 
-/* Waits for all handlers: they run with preemption disabled. */
+/* Waits until all handlers return. They run with preemption disabled. */
 void rust_helper_fault_synchronize(void)
 {
 	synchronize_rcu();
@@ -56,7 +60,7 @@ static const blk_status_t tackle_fault_statuses[] = {
 	BLK_STS_TARGET, BLK_STS_MEDIUM, BLK_STS_PROTECTION, BLK_STS_RESOURCE, BLK_STS_AGAIN,
 };
 
-/* What bios fail with. */
+/* The status with which bios fail. */
 static blk_status_t tackle_fault_status = BLK_STS_IOERR;
 
 /* The calls of tackle_fault_submit_bio() that have not returned. */
@@ -69,8 +73,9 @@ void rust_helper_fault_set_bio_status(size_t index)
 }
 
 /*
- * Whether the bio is of this device and operation: 0 any, 1 read, 2 write, 3 flush, 4 discard, as
- * `Operation` in rust/core/src/fault/command.rs.
+ * Returns whether the bio is for this device and operation: 0 any, 1 read, 2
+ * write, 3 flush, 4 discard. `Operation` in rust/core/src/fault/command.rs has
+ * the same numbers.
  */
 bool rust_helper_fault_is_bio(const void *data, u32 major, u32 minor, u32 operation)
 {
@@ -92,7 +97,7 @@ bool rust_helper_fault_is_bio(const void *data, u32 major, u32 minor, u32 operat
 	}
 }
 
-/* Makes a bio that is completing fail, unless it has failed. */
+/* Makes a bio fail at its completion, unless it has failed already. */
 void rust_helper_fault_fail_bio(void *data)
 {
 	struct bio *bio = data;
@@ -102,8 +107,9 @@ void rust_helper_fault_fail_bio(void *data)
 }
 
 /*
- * Runs in the place of submit_bio_noacct(), as the function does itself with a bio that it refuses.
- * The hook cannot do this: a bi_end_io may take locks and allocate.
+ * Runs instead of submit_bio_noacct(), and ends the bio as that function does
+ * if it refuses a bio. The handler of the hook must not do this itself, because
+ * bi_end_io can take locks and allocate memory.
  */
 void rust_helper_fault_submit_bio(void *data)
 {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Takes trampolines back that tasks are still in when the last hook is removed
+ * Frees trampolines of removed exit hooks once no task returns to them any more
  * (rust/tackle/ftrace/exit/sites.rs).
  */
 

@@ -10,10 +10,13 @@
 
 #include <asm/ibt.h>
 
-/* Whether a CPU is in a handler, for each context that can interrupt another. */
+/*
+ * Whether a CPU executes a handler, for each context: task, softirq, hardirq,
+ * NMI.
+ */
 DEFINE_PER_CPU(u8[4], tackle_ftrace_active);
 
-/* The task that oopsed in a handler on this CPU, and has not left it therefore. */
+/* The task that oopsed in a handler on this CPU. That handler never returns. */
 static DEFINE_PER_CPU(struct task_struct *, tackle_ftrace_oopsed);
 
 static int notrace tackle_ftrace_die(struct notifier_block *block, unsigned long event,
@@ -39,14 +42,15 @@ void rust_helper_ftrace_ignore_oopses(void)
 }
 
 /*
- * Whether the handler that this CPU seems to be in is that of a task which oopsed. alone says
- * that no handler can be running. Then the CPU is in none any more.
+ * Returns whether tackle_ftrace_active[0] of this CPU was set by a handler that
+ * never returns, because its task oopsed. If so, forgets that task. alone: the
+ * preemption count shows that no handler runs.
  */
 bool rust_helper_ftrace_handler_is_dead(bool alone)
 {
 	struct task_struct *oopsed = __this_cpu_read(tackle_ftrace_oopsed);
 
-	/* The task itself may call hooked functions on its way out. */
+	/* The task that oopsed can call hooked functions while it exits. */
 	if (!alone && (!oopsed || oopsed == current))
 		return false;
 	__this_cpu_write(tackle_ftrace_oopsed, NULL);
@@ -65,13 +69,13 @@ void rust_helper_synchronize_rcu_tasks(void)
 	synchronize_rcu_tasks();
 }
 
-/* Where a function goes on behind the call that ftrace has put at its entry. */
+/* Returns the address after the call to ftrace at the entry of a function. */
 void *rust_helper_ftrace_behind_entry(void *function)
 {
 	unsigned long ip = (unsigned long)function;
 
 #ifdef CONFIG_X86_KERNEL_IBT
-	/* ENDBR, or what the kernel has put over one that nobody needs. */
+	/* ENDBR, or the instruction by which the kernel has replaced it. */
 	if (__is_endbr(*(u32 *)function))
 		ip += ENDBR_INSN_SIZE;
 #endif

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * C wrappers for what bindgen cannot see: inline functions and macros. Those here are part of
- * tackle.ko.
+ * C wrappers for inline functions and macros, for which bindgen generates no
+ * bindings. The wrappers in this file are part of tackle.ko.
  *
- * One file a C header, sorted, as in the kernel's own rust/helpers/. None of them can be
- * traced (Kbuild), since handlers call them.
+ * There is one file per C header, as in the kernel's rust/helpers/. ftrace does
+ * not trace the wrappers (Kbuild), because hook handlers call them.
  */
 
 #include "net/inet_ecn.c"
@@ -17,7 +17,7 @@
 #include "kthread.c"
 #include "skbuff.c"
 #ifdef __BINDGEN__
-/* objects of their own */
+/* These are compiled as other objects. */
 #include "helpers_ftrace.c"
 #include "kunit.c" /* tests hook its functions */
 #endif

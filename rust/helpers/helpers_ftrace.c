@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * As helpers.c, for what stands on ftrace: these are part of tackle_ftrace.ko.
+ * C wrappers like those in helpers.c. These are part of tackle_ftrace.ko.
  */
 
 #include "cgroup.c"

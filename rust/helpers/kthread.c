@@ -10,10 +10,13 @@ struct task_struct *rust_helper_kthread_run(int (*function)(void *data), void *d
 	return kthread_run(function, data, "%s", name);
 }
 
-/* Sleeps until the time is over or the thread is to stop; returns whether it is to stop. */
+/*
+ * Sleeps until the time is over or kthread_stop() is called. Returns whether
+ * the thread shall stop.
+ */
 bool rust_helper_kthread_wait(unsigned int ms)
 {
-	/* First the state, so that a wake-up by kthread_stop() is not lost. */
+	/* Set the state first, so that no wake-up by kthread_stop() is lost. */
 	set_current_state(TASK_IDLE);
 	if (!kthread_should_stop())
 		schedule_timeout(msecs_to_jiffies(ms));

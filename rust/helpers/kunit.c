@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What KUnit tests need of C: memory of user space, a function to hook, packets, and a
- * qdisc that stands by itself.
+ * Helpers of the KUnit tests: memory of user space, functions to hook, packets,
+ * and a qdisc through which no device sends.
  */
 
 #include <kunit/test.h>
@@ -19,7 +19,7 @@
 
 #if IS_BUILTIN(CONFIG_KUNIT)
 
-/* Maps memory of user space for the test that runs; 0 when that cannot be done. */
+/* Maps memory of user space for the current test. Returns 0 on failure. */
 unsigned long rust_helper_kunit_user_memory(unsigned long len)
 {
 	struct kunit *test = kunit_get_current_test();
@@ -32,13 +32,13 @@ unsigned long rust_helper_kunit_user_memory(unsigned long len)
 	return IS_ERR_VALUE(address) ? 0 : address;
 }
 
-/* Memory that a test loses on purpose. */
+/* Makes kmemleak ignore an object that a test leaks on purpose. */
 void rust_helper_kunit_forget(const void *object)
 {
 	kmemleak_not_leak(object);
 }
 
-/* A message that has room for netlink attributes; NULL without memory. */
+/* Returns a message with room for netlink attributes, or NULL. */
 struct sk_buff *rust_helper_kunit_alloc_message(u32 room)
 {
 	return alloc_skb(room, GFP_KERNEL);
@@ -62,15 +62,16 @@ static void kunit_packet_freed(struct sk_buff *skb)
 	atomic_dec(&kunit_packets);
 }
 
-/* The packets from rust_helper_kunit_alloc_packet() that nobody has freed yet. */
+/* Returns how many packets of rust_helper_kunit_alloc_packet() exist. */
 int rust_helper_kunit_packets(void)
 {
 	return atomic_read(&kunit_packets);
 }
 
 /*
- * A packet as __dev_xmit_skb() would give it to a qdisc: of IPv4 with the DS field
- * tos, or of no protocol when that is negative. NULL without memory.
+ * Returns a packet as __dev_xmit_skb() passes it to a qdisc, or NULL without
+ * memory. It is an IPv4 packet with the DS field tos, or has no protocol if tos
+ * is negative.
  */
 struct sk_buff *rust_helper_kunit_alloc_packet(u32 len, u32 mark, int tos)
 {
@@ -103,8 +104,8 @@ u32 rust_helper_kunit_packet_mark(const struct sk_buff *skb)
 }
 
 /*
- * A qdisc of the loopback device that no packets of the device go through; NULL
- * when it could not be made.
+ * Creates a qdisc for the loopback device, which does not send packets through
+ * it. Returns NULL on failure.
  */
 struct Qdisc *rust_helper_kunit_qdisc_create(const struct Qdisc_ops *ops,
 					     struct netlink_ext_ack *extack)
@@ -118,7 +119,7 @@ struct Qdisc *rust_helper_kunit_qdisc_create(const struct Qdisc_ops *ops,
 	return sch;
 }
 
-/* Destroys it; its packets are freed when RTNL is released. */
+/* Destroys a qdisc. Its packets are freed when RTNL is released. */
 void rust_helper_kunit_qdisc_destroy(struct Qdisc *sch)
 {
 	rtnl_lock();
@@ -126,7 +127,10 @@ void rust_helper_kunit_qdisc_destroy(struct Qdisc *sch)
 	rtnl_unlock();
 }
 
-/* As dev_qdisc_enqueue() in net/core/dev.c, under the qdisc's own lock. */
+/*
+ * Enqueues a packet as dev_qdisc_enqueue() in net/core/dev.c does, with the
+ * lock of the qdisc held.
+ */
 int rust_helper_kunit_qdisc_enqueue(struct Qdisc *sch, struct sk_buff *skb)
 {
 	struct sk_buff *to_free = NULL;
@@ -150,7 +154,7 @@ struct sk_buff *rust_helper_kunit_qdisc_dequeue(struct Qdisc *sch)
 	return skb;
 }
 
-/* The mark of the packet that comes next, or -1. */
+/* Returns the mark of the next packet, or -1 if there is none. */
 long rust_helper_kunit_qdisc_peek(struct Qdisc *sch)
 {
 	struct sk_buff *skb;
@@ -185,7 +189,7 @@ int rust_helper_kunit_qdisc_dump(struct Qdisc *sch, struct sk_buff *message)
 	return result;
 }
 
-/* As qdisc_reset() when a device goes down. */
+/* Resets a qdisc as the kernel does when a device goes down. */
 void rust_helper_kunit_qdisc_reset(struct Qdisc *sch)
 {
 	rtnl_lock();

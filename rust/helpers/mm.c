@@ -21,7 +21,10 @@ bool rust_helper_task_has_hugetlb(struct task_struct *task)
 	return has;
 }
 
-/* The node of the page that is mapped at an address, or NUMA_NO_NODE. With the mmap lock. */
+/*
+ * Returns the node of the page that is mapped at an address, or NUMA_NO_NODE.
+ * The caller holds the mmap lock.
+ */
 int rust_helper_mapped_node(struct mm_struct *mm, unsigned long address)
 {
 	struct page *page;

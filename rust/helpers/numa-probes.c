@@ -2,8 +2,9 @@
 /*
  * The probes of the tracepoints sched_skip_vma_numa and sched_waking.
  *
- * They do nothing: the hooks of observers are on them. So they are compiled with the calls of
- * ftrace, which the helpers are not. As those, they have no header: Rust alone uses them.
+ * They do nothing, but hooks of observers are on them. Therefore they are
+ * compiled with calls to ftrace, unlike the helpers. No header declares them,
+ * because only Rust code uses them.
  */
 
 #include <linux/compiler.h>
@@ -14,7 +15,7 @@
 noinline void tackle_numa_skip_probe(void *data, struct mm_struct *mm, struct vm_area_struct *vma,
 				     enum numa_vmaskip_reason reason)
 {
-	/* Not empty for the compiler. */
+	/* Without this, the compiler would treat the function as empty. */
 	barrier();
 }
 

@@ -26,7 +26,7 @@ unsigned int rust_helper_nr_node_ids(void)
 	return nr_node_ids;
 }
 
-/* -1 for a CPU that cannot be. */
+/* Returns -1 if the number is not that of a CPU. */
 int rust_helper_cpu_to_node(int cpu)
 {
 	return cpu >= 0 && cpu < nr_cpu_ids ? cpu_to_node(cpu) : NUMA_NO_NODE;
@@ -78,13 +78,19 @@ int rust_helper_task_node(struct task_struct *task)
 	return cpu_to_node(task_cpu(task));
 }
 
-/* SCHED_CAPACITY_SCALE for a task that always runs or waits for its CPU; 0 if it sleeps. */
+/*
+ * Returns SCHED_CAPACITY_SCALE for a task that always runs or waits for its
+ * CPU, and 0 for a task that sleeps.
+ */
 unsigned int rust_helper_task_runnable_load(struct task_struct *task)
 {
 	return READ_ONCE(task->on_rq) ? READ_ONCE(task->se.avg.runnable_avg) : 0;
 }
 
-/* The resident pages of the task's address space, divided by its threads. */
+/*
+ * Returns the number of resident pages in the task's address space, divided by
+ * the number of its threads.
+ */
 unsigned long rust_helper_task_rss_share(struct task_struct *task)
 {
 	unsigned long pages = 0;
@@ -108,7 +114,7 @@ bool rust_helper_task_can_run_on(struct task_struct *task, int node)
 	       cpumask_intersects(READ_ONCE(task->cpus_ptr), cpumask_of_node(node));
 }
 
-/* Within an RCU read section. */
+/* The caller is in an RCU read section. */
 u64 rust_helper_task_cgroup_id(struct task_struct *task)
 {
 #ifdef CONFIG_CGROUPS
@@ -128,7 +134,10 @@ bool rust_helper_process_lives(struct task_struct *task)
 	return atomic_read(&task->signal->live) != 0;
 }
 
-/* -ESRCH without an address space, -EPERM if no CPU of the node is allowed. */
+/*
+ * Returns 0, -ESRCH if the task has no address space, or -EPERM if it may not
+ * run on any CPU of the node.
+ */
 int rust_helper_task_may_run_on(struct task_struct *task, int node)
 {
 	int err = 0;
@@ -167,7 +176,10 @@ unsigned int rust_helper_folio_order(void *folio)
 	return folio_order(folio);
 }
 
-/* Whether the last hinting fault on the folio was one of the task, by the bits of its ID. */
+/*
+ * Returns whether the task has the last hinting fault on the folio. Compares
+ * only the bits of its ID that the kernel records.
+ */
 bool rust_helper_folio_accessed_by(void *folio, struct task_struct *task)
 {
 	int cpupid = folio_last_cpupid(folio);
@@ -191,7 +203,10 @@ bool rust_helper_folio_maybe_dma_pinned(void *folio)
 	return folio_maybe_dma_pinned(folio);
 }
 
-/* The cgroup of the default hierarchy that the folio is charged to; 0 without one. */
+/*
+ * Returns the ID of the cgroup in the default hierarchy that the folio is
+ * charged to, or 0.
+ */
 u64 rust_helper_folio_cgroup_id(void *folio)
 {
 #ifdef CONFIG_MEMCG
@@ -210,7 +225,10 @@ u64 rust_helper_folio_cgroup_id(void *folio)
 #endif
 }
 
-/* Whether task_numa_work() returns at once since memory can be on one node only. */
+/*
+ * Whether task_numa_work() returns early because the memory of current is
+ * allowed on one node only.
+ */
 bool rust_helper_one_node_allowed(void)
 {
 #ifdef CONFIG_CPUSETS

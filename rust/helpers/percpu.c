@@ -2,7 +2,10 @@
 
 #include <linux/percpu.h>
 
-/* As integers: to the compilers, per-CPU pointers may be of an address space of their own. */
+/*
+ * The per-CPU pointers are passed as integers, because C compilers can put them
+ * into an address space that Rust does not have.
+ */
 
 unsigned long rust_helper_alloc_percpu_u64(void)
 {

@@ -9,11 +9,13 @@
 #include <linux/sched/task.h>
 
 /*
- * Sets the bit of each thread of the process and of its descendants; false if there is no
- * such process. There is a bit for each ID below PID_MAX_LIMIT.
+ * Sets the bit of each thread of the process and of its descendants. Returns
+ * false if there is no such process. There is a bit for each ID below
+ * PID_MAX_LIMIT.
  *
- * A process is in the list behind its parent, which is an older ancestor if the one that made the
- * process has gone.
+ * One pass over the list of processes is enough, because a process is after its
+ * parent in the list. If the process that created it has exited, its parent is
+ * an older ancestor.
  */
 bool rust_helper_set_descendants(pid_t tgid, unsigned long *tasks)
 {
@@ -34,7 +36,10 @@ bool rust_helper_set_descendants(pid_t tgid, unsigned long *tasks)
 	return found;
 }
 
-/* The task with this ID in the initial namespace, with a reference; or NULL. */
+/*
+ * Returns the task with this ID in the initial namespace and takes a reference
+ * to it. Returns NULL if there is none.
+ */
 struct task_struct *rust_helper_get_task_by_pid(pid_t nr)
 {
 	struct task_struct *task;
