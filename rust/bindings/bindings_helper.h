@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The C headers that the kernel's own `bindings` crate leaves out.
+ * The C headers with declarations that the kernel's own `bindings` crate lacks.
  *
- * What is taken from them is named in bindgen_parameters. Sorted.
+ * bindgen_parameters selects the declarations. The headers are sorted.
  */
 
 #include <linux/bpf.h>
@@ -40,7 +40,7 @@
 #include <tackle/fault.h>
 #include <tackle/numa.h>
 
-/* Where in a task's cgroup what is. */
+/* The offsets of fields by which Rust code finds the cgroups of a task. */
 #ifdef CONFIG_CGROUPS
 #define CGROUP_OFFSET(type, member) offsetof(type, member)
 #else
