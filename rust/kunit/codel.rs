@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CoDel's clock, and the switch of the histogram of sojourn times.
+//! Tests CoDel's clock, and the option that switches the histogram of sojourn times on.
 
 use kernel::prelude::*;
 
@@ -22,7 +22,7 @@ mod tests {
 
     static POLICY: Policy<ATTRIBUTES> = Policy::new().u8(HISTOGRAM);
 
-    /// Reads the switch from a request that has these bytes for it.
+    /// Parses a request in which the attribute [`HISTOGRAM`] has these bytes.
     fn parse(value: &[u8], ack: &mut Ack) -> Result<Option<Sojourn>> {
         let request = Request::new()?.put(HISTOGRAM, value)?;
         let options = request.nested().parse(&POLICY, &mut ack.ext_ack())?;
@@ -35,7 +35,7 @@ mod tests {
         let start = now();
         fsleep(Delta::from_millis(5));
         let length = i64::from(now().since(start).to_us());
-        // The clock's grain is 1024 ns.
+        // The unit of the clock is 1024 ns.
         expect_eq!(length >= 4_998, true);
         expect_eq!(length <= outside.elapsed().as_micros_ceil() + 2, true);
         Ok(())
@@ -55,7 +55,8 @@ mod tests {
         for units in [0, 5, 5, u32::MAX] {
             sojourn.add(Time(units));
         }
-        // What was asked for before stays with its counts, and so does what is not mentioned.
+        // A request to switch the histogram on keeps the counts if it is on already. So does a
+        // request without this option.
         sojourn.switch(parse(&[1], &mut ack)?);
         sojourn.switch(None);
         expect_eq!(packets(&sojourn), Some(4));
@@ -79,7 +80,7 @@ mod tests {
         expect_eq!(parse(&[1], &mut Ack::new()?).err(), Some(ENOMEM));
         drop(faults);
         expect_eq!(counts(&fault::QDISC_HISTOGRAM_ALLOC).1, failed + 1);
-        // Off needs no memory.
+        // To switch it off needs no memory.
         let _faults = Faults::after(0);
         expect_eq!(parse(&[0], &mut Ack::new()?).is_ok(), true);
         Ok(())

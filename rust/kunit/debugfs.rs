@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Files of debugfs: what is read from a write, and how long data lives.
+//! Tests files of debugfs: how written text is parsed, and how long the data of files lives.
 
 use kernel::prelude::*;
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn memory_of_nobody_is_efault() -> Result {
-        // Gives this thread memory of its own, in which nothing is at the first page.
+        // Gives this thread a user address space. Nothing is mapped at its first page.
         written(b"0")?;
         let nobodys = || UserSlice::new(UserPtr::from_addr(1), 4).reader();
         expect_eq!(read_u64(&mut nobodys()), Err(EFAULT));
@@ -90,7 +90,7 @@ mod tests {
         Ok(())
     }
 
-    /// Tells when it is dropped.
+    /// Counts its drop in [`Seen`].
     struct Data(Arc<Seen>);
 
     impl Drop for Data {

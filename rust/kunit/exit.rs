@@ -23,22 +23,22 @@ mod tests {
 
     const FUNCTION: &CStr = c"tackle:rust_helper_kunit_twice";
 
-    /// As much data as a call can carry.
+    /// The largest data that a hook can keep for a call.
     type Data = [usize; 8];
 
-    /// The number of 32 bits that a register holds.
+    /// Returns the 32-bit number that a register holds.
     fn number(register: usize) -> usize {
-        // CAST: What is above them can be anything.
+        // CAST: The upper bits of the register have no meaning.
         register as u32 as usize
     }
 
-    /// Looks at the exits of calls with odd numbers alone.
+    /// A handler that wants the exits of calls with an odd argument only.
     struct Odd {
         entries: Atomic<usize>,
         exits: Atomic<usize>,
-        /// Exits that got other data than their call's entry has returned.
+        /// The number of exits with other data than the entry of their call has returned.
         wrong: Atomic<usize>,
-        /// The sum of what was returned.
+        /// The sum of the return values.
         sum: Atomic<usize>,
     }
 
@@ -105,7 +105,8 @@ mod tests {
         KBox::pin_init(ExitHook::typed(Odd::new()), GFP_KERNEL)
     }
 
-    /// A hook whose function's prototype is not known: the module has no BTF.
+    /// Hooks a function by its name. The hook uses fprobe, because the prototype is not known: the
+    /// module has no BTF.
     fn untyped(function: &CStr) -> Result<Pin<KBox<ExitHook<Odd>>>> {
         KBox::pin_init(ExitHook::new(function, Odd::new()), GFP_KERNEL)
     }
@@ -206,11 +207,11 @@ mod tests {
         let points = [
             &fault::SYMBOL_LOOKUP,
             &fault::FTRACE_SITE_ALLOC,
-            // Of the hook on `do_exit()`.
+            // For the hook on `do_exit()`.
             &fault::SYMBOL_LOOKUP,
             &fault::FTRACE_SET_FILTER,
             &fault::REGISTER_FTRACE_FUNCTION,
-            // Of the trampoline.
+            // For the trampoline.
             &fault::ALLOC_PERCPU,
             &fault::ALLOC_PERCPU,
             &fault::REGISTER_FTRACE_DIRECT,

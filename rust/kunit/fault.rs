@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fault attribute: which passes of a point fail.
+//! Tests fault attributes: which passes of a point fail.
 
 use kernel::prelude::*;
 
@@ -14,16 +14,16 @@ mod tests {
         kunit::{counts, Faults},
     };
 
-    /// One that no other test passes meanwhile.
+    /// A point that no other test passes at the same time.
     static POINT: &Point = &fault::KLP_ENABLE_PATCH;
 
-    /// Passes the point 12 times; bit `n` tells whether it failed the `n`-th time, from 0.
+    /// Passes the point 12 times. Bit `n` of the result is set if pass `n` failed, counted from 0.
     fn failures() -> u32 {
         let failure = |n: u32| u32::from(POINT.check().is_err()) << n;
         (0..12).map(failure).sum()
     }
 
-    /// How often the point is passed and fails while `f` runs.
+    /// Returns how often the point is passed and how often it fails while `f` runs.
     fn counted(f: impl FnOnce() -> u32) -> (u64, u64) {
         let before = counts(POINT);
         f();
@@ -64,7 +64,8 @@ mod tests {
         let faults = Faults::after(4);
         expect_eq!(failures(), 1 << 4);
         expect_eq!(faults.times.load(Relaxed), 0);
-        // The size of a point is 1, and space is not used up below it.
+        // Each pass costs 1. `space` stops at 1, because it is reduced only while it is larger than
+        // that.
         expect_eq!(faults.space.load(Relaxed), 1);
         Ok(())
     }
@@ -91,7 +92,7 @@ mod tests {
         let faults = Faults::next(-1);
         faults.probability.store(50, Relaxed);
         let failed = (0..1000).filter(|_| POINT.check().is_err()).count();
-        // Once in 2^999 runs this is wrong.
+        // This fails by chance in one of 2^999 runs.
         expect_eq!(matches!(failed, 1..=999), true);
         Ok(())
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A queue whose packets ask for what is done with them, by their length.
+//! Implements a FIFO qdisc for tests. The length of a packet selects what the qdisc does with it.
 
 use kernel::{
     prelude::*,
@@ -13,33 +13,34 @@ use tackle::net::{
     DropReason, SkBuff,
 };
 
-/// The length of a packet that is dropped when its turn comes.
+/// The length of a packet that `dequeue` drops and counts as dropped.
 pub(crate) const DROPPED: u16 = 101;
-/// The length of a packet that is let go of when its turn comes.
+/// The length of a packet that `dequeue` frees without a call of `Dequeue::drop`.
 pub(crate) const LET_GO: u16 = 103;
 
 /// Attribute: the limit.
 pub(crate) const LIMIT: u16 = 1;
-/// Attribute of answers: the MTU.
+/// Attribute that only a dump has: the MTU.
 pub(crate) const MTU: u16 = 2;
 
-/// The most packets that wait, without options.
+/// The limit without options, in packets.
 pub(crate) const DEFAULT_LIMIT: u32 = 5;
 
 pub(crate) static POLICY: Policy<3> = Policy::new().u32(LIMIT);
 
-/// States that are there.
+/// The number of states that exist.
 pub(crate) static STATES: Atomic<i32> = Atomic::new(0);
-/// Resets of a state.
+/// The number of resets.
 pub(crate) static RESETS: Atomic<u32> = Atomic::new(0);
-/// Packets whose note was not what had been noted.
+/// The number of packets with another note than `enqueue` has set.
 pub(crate) static WRONG_NOTES: Atomic<u32> = Atomic::new(0);
-/// Whether the last packet that was put in could be marked.
+/// Whether the last packet that was enqueued could be marked.
 pub(crate) static MARKED: Atomic<bool> = Atomic::new(false);
-/// The DS field of the last packet before that, and after it; -1 for none.
+/// The DS field of that packet before and after the attempt to mark it; -1 if it has none.
 pub(crate) static DSFIELD: [Atomic<i32>; 2] = [const { Atomic::new(0) }; 2];
 
-/// The queue's state: what to note on the next packet, and what to find on the next.
+/// The state of the qdisc: the note for the next packet that is enqueued, and the note that the
+/// next packet to be dequeued must have.
 pub(crate) struct Fifo {
     noted: u8,
     found: u8,

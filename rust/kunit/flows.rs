@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Qdiscs whose packets wait in lists of their own.
+//! Tests qdiscs that keep their packets in lists of their own.
 
 use kernel::prelude::*;
 use tackle::net::{
@@ -10,14 +10,14 @@ use tackle::net::{
     DropReason, SkBuff, SkbList,
 };
 
-/// The most packets that wait.
+/// The limit, in packets.
 const LIMIT: u32 = 4;
-/// The length of a packet of which the queue rejects the next one that it has, too.
+/// The length of a packet that the qdisc rejects. It then also drops a packet from the list `even`.
 const REJECTED: u32 = 101;
-/// The length of the packets in a list that is forgotten when the queue is emptied.
+/// The length of packets in the list `odd`, which `reset` does not empty.
 const FORGOTTEN: u32 = 103;
 
-/// Packets by their length: those of an even one go first.
+/// Lists for packets of even and of odd length. Packets of even length are sent first.
 struct Lists<'q> {
     even: SkbList<'q>,
     odd: SkbList<'q>,
@@ -85,7 +85,7 @@ impl Qdisc for ByLength {
     fn change<'q>(_state: Pin<&mut Lists<'q>>, _sch: &mut Change<'q, '_>, _config: ()) {}
 
     fn reset<'q>(state: Pin<&mut Lists<'q>>, sch: &mut Reset<'q>) {
-        // The others are forgotten, which is an error.
+        // Does not purge the list `odd`: this is the error that a test needs.
         sch.purge(&mut state.get_mut().even);
     }
 
@@ -123,7 +123,7 @@ mod tests {
         queue.dequeue().map(|packet| packet.mark())
     }
 
-    /// The packets and bytes that wait, and the packets that were dropped.
+    /// Returns the packets and bytes in the queue, and the packets that were dropped.
     fn counts(queue: &Standalone<ByLength>) -> (u32, u32, u32) {
         let counts = queue.counts();
         (counts.qlen, counts.backlog, counts.drops)
@@ -136,7 +136,7 @@ mod tests {
         let all: [_; 5] = core::array::from_fn(|_| next(&mut queue));
         expect_eq!(all, [Some(1), Some(3), Some(0), Some(2), None]);
         expect_eq!(counts(&queue), (0, 0, 0));
-        // And once more, through the empty lists.
+        // A packet also passes through lists that have become empty.
         queue.enqueue(Packet::new(100, 9)?);
         expect_eq!((next(&mut queue), next(&mut queue)), (Some(9), None));
         expect_eq!(queue.counts().bytes, 406);

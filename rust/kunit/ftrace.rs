@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks: which functions take one, what its handler sees, and when it is called.
+//! Tests entry hooks: which functions can be hooked, what a handler gets, and when it is called.
 
 use kernel::prelude::*;
 
@@ -66,7 +66,7 @@ mod tests {
         let seen = Seen::new()?;
         let _hook = hook(FUNCTION, &seen)?;
         call([0]);
-        // The entry may begin with an ENDBR, which has four bytes.
+        // The entry can begin with an ENDBR, which has four bytes.
         let offset = seen
             .ip
             .load(Relaxed)
@@ -84,7 +84,7 @@ mod tests {
             seen.parent_ip.load(Relaxed)
         };
         let (first, second) = (caller(), caller());
-        // The one place that calls it, which is not in the function itself.
+        // Both calls come from one place, which is outside of the function.
         expect_eq!(first, second);
         expect_eq!(first.abs_diff(seen.ip.load(Relaxed)) < 16, false);
         Ok(())
@@ -95,7 +95,7 @@ mod tests {
         let seen = Seen::new()?;
         let _hook = hook(c"tackle:rust_helper_kunit_alloc_packet", &seen)?;
         let _packet = Packet::ipv4(1500, 0xdead_beef, 0xb8)?;
-        // CAST: As the function's prototype has them: u32, u32, int.
+        // CAST: The types in the prototype of the function: u32, u32, int.
         expect_eq!(seen.argument(0) as u32, 1500);
         expect_eq!(seen.argument(1) as u32, 0xdead_beef);
         expect_eq!(seen.argument(2) as i32, 0xb8);
@@ -149,13 +149,13 @@ mod tests {
             hooks.push(Some(hook(FUNCTION, &seen)?), GFP_KERNEL)?;
             seens.push(seen, GFP_KERNEL)?;
             call([0]);
-            // Each of those before has seen it, too.
+            // The hooks from before have seen this call, too.
             expect_eq!(seens.iter().map(|seen| seen.calls()).sum::<u64>(), {
                 let n = n as u64 + 1;
                 n * (n + 1) / 2
             });
         }
-        // First, last, and from the middle; what is left goes on.
+        // Drop the first, the last and a middle hook. The other hooks still see the calls.
         let before = |seens: &KVec<Arc<Seen>>, n: usize| seens[n].calls();
         for gone in [0, HOOKS - 1, HOOKS / 2] {
             hooks[gone] = None;
@@ -191,7 +191,7 @@ mod tests {
         let seen = Seen::new()?;
         let hook = hook_with(FUNCTION, &seen, |_| call([0]))?;
         call(0..10);
-        // Each call is seen, but not those from within the handler.
+        // The handler sees each call except those that it makes itself.
         expect_eq!((seen.calls(), hook.missed().recursion), (10, 10));
         Ok(())
     }

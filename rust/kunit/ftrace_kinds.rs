@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks of other kinds than a handler on one name: on several functions, and direct ones.
+//! Tests entry hooks on several functions or on addresses, and direct hooks.
 
 use kernel::prelude::*;
 
@@ -96,7 +96,7 @@ mod tests {
         call(0..3);
         drop(hook);
         expect_eq!(seen.calls(), 3);
-        // Not a function's.
+        // This is the address of data.
         let addresses = [symbol::lookup(c"init_task")?];
         expect_eq!(count(&addresses[..], &seen).err(), Some(EINVAL));
         Ok(())
@@ -119,7 +119,7 @@ mod tests {
         let missing = Target::new(c"tackle_no_such_module:init");
         expect_eq!(count(missing, &seen).err(), Some(ENOENT));
         let _hook = count(missing.when_loaded(), &seen)?;
-        // Of a module that is there, the function has to be.
+        // A module that is loaded must have the function.
         let missing = Target::new(c"tackle:no_such_function").when_loaded();
         expect_eq!(count(missing, &seen).err(), Some(ENOENT));
         Ok(())
@@ -134,7 +134,7 @@ mod tests {
             DIRECT[0].fetch_add(1, Relaxed);
             DIRECT[1].store(arguments[0], Relaxed);
             DIRECT[2].store(parent_ip, Relaxed);
-            // Left out: this is a handler.
+            // The hook does not see this call, because a handler makes it.
             half(0);
         }
     }
@@ -146,7 +146,7 @@ mod tests {
         call(0..20);
         expect_eq!(calls(), 20);
         expect_eq!(DIRECT[1].load(Relaxed), 19);
-        // There is one such at most, beside as many others as may be.
+        // A function can have one direct hook at most, and any number of other hooks.
         let second = KBox::pin_init(DirectHook::<Bare>::new(FUNCTION), GFP_KERNEL);
         expect_eq!(second.err(), Some(EBUSY));
         let seen = Seen::new()?;

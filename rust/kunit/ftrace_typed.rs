@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that know the prototype of their function: those that look at its arguments, and
-//! those that decide whether it is called.
+//! Tests hooks that know the prototype of their function: typed entry hooks, which get its
+//! arguments, and override hooks, which decide whether it is called.
 
 use kernel::prelude::*;
 
@@ -24,7 +24,7 @@ mod tests {
         kunit::{twice, Twice},
     };
 
-    /// A file that no task has, so that other calls can be told from those of the test.
+    /// A file descriptor that no task has. It identifies the calls that the test makes.
     const NO_FILE: c_uint = 0x7abc_def0;
 
     #[test]
@@ -66,7 +66,7 @@ mod tests {
         let hook = EntryHook::typed(Sum(Atomic::new(0)));
         let hook = KBox::pin_init(hook, GFP_KERNEL)?;
         let sum = || hook.handler().handler().0.load(Relaxed);
-        // A C caller leaves the upper half of the register as it likes.
+        // A C caller can leave any value in the upper half of the register.
         for n in [-5, 3, c_int::MIN] {
             twice(n / 2);
         }
@@ -74,7 +74,7 @@ mod tests {
         Ok(())
     }
 
-    /// Has negative numbers negated instead.
+    /// Skips the function for negative numbers, and returns the number without its sign.
     struct Negate(Arc<Seen>);
 
     impl OverrideHandler<Twice> for Negate {
@@ -112,7 +112,7 @@ mod tests {
         Ok(())
     }
 
-    /// Has calls return what the function returns, and one more.
+    /// Calls the function itself, and returns one more than the function.
     struct OneMore;
 
     impl OverrideHandler<Twice> for OneMore {

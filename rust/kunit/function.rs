@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kernel functions as types, and the values that they take.
+//! Tests the types that stand for kernel functions, and the conversion of arguments and return
+//! values from and to registers.
 
 use kernel::{
     bindings::{file, loff_t},
@@ -9,7 +10,7 @@ use kernel::{
 };
 
 tackle::function! {
-    /// A function that the kernel's own headers declare.
+    /// A function that the headers of the kernel declare.
     VfsRead: fn vfs_read(*mut file, *mut c_char, usize, *mut loff_t) -> isize;
 }
 
@@ -38,7 +39,7 @@ mod tests {
         expect_eq!(u8::from_register(0x1234), 0x34);
         expect_eq!(i32::from_register(0xffff_ffff), -1);
         expect_eq!(u64::from_register(usize::MAX), u64::MAX);
-        // The upper bits may be anything.
+        // Only the lowest byte of the register counts.
         expect_eq!(bool::from_register(0x100), false);
         expect_eq!(bool::from_register(0xff01), true);
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests the forms of handlers: closures for each kind of hook, and filters before each.
+//! Tests closures as handlers of each kind of hook, and filters before handlers of each kind.
 
 use kernel::prelude::*;
 
@@ -49,7 +49,7 @@ mod tests {
                 |call: &Call| call.argument(0),
                 move |_: &Return, argument: usize| {
                     counted.fetch_add(1, Relaxed);
-                    // CAST: A small number.
+                    // CAST: The argument is at most 300.
                     added.fetch_add(u64::from(argument as u32), Relaxed);
                 },
             ),
@@ -69,7 +69,7 @@ mod tests {
         Ok(())
     }
 
-    /// A handler of each kind. It counts its entries.
+    /// A handler for hooks of each kind. It adds 1 at an entry and 100 at an exit.
     struct Any(Count);
 
     impl TypedEntryHandler<Twice> for Any {

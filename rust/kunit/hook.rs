@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook whose calls can be counted after it is gone.
+//! Implements a hook for tests. The counts of its calls can be read after the hook was dropped.
 
 use core::hint::black_box;
 use kernel::{
@@ -26,20 +26,20 @@ pub(crate) fn call(numbers: impl IntoIterator<Item = c_int>) {
     numbers.into_iter().for_each(call_one);
 }
 
-/// Calls [`FUNCTION`] from one place: the call can be neither copied to where this is called
-/// from, nor, since its result is used, become a jump that returns there.
+/// Calls [`FUNCTION`] from one place. The compiler cannot copy the call, because this function is
+/// not inlined. It cannot make the call a tail call, because the result is used.
 #[inline(never)]
 fn call_one(n: c_int) {
     black_box(half(n));
 }
 
-/// What a handler has seen.
+/// The number of calls of a handler, and the data of the last one.
 pub(crate) struct Seen {
     pub(crate) calls: Atomic<u64>,
     pub(crate) ip: Atomic<usize>,
     pub(crate) parent_ip: Atomic<usize>,
     pub(crate) arguments: [Atomic<usize>; 3],
-    /// Handlers that were dropped.
+    /// The number of handlers that were dropped.
     pub(crate) dropped: Atomic<u64>,
 }
 
@@ -68,7 +68,7 @@ impl Seen {
     }
 }
 
-/// Notes what it sees, and does something more.
+/// A handler that writes each call to [`Seen`] and then calls `more`.
 pub(crate) struct Noting {
     seen: Arc<Seen>,
     more: fn(&Call),
@@ -92,7 +92,7 @@ impl Drop for Noting {
     }
 }
 
-/// A hook. In a box: the threads of tests have small stacks.
+/// A hook. It is in a box, because the threads of tests have small stacks.
 pub(crate) type Hook = Pin<KBox<EntryHook<Noting>>>;
 
 /// Hooks the function `name`.
@@ -100,14 +100,15 @@ pub(crate) fn hook(name: &CStr, seen: &Arc<Seen>) -> Result<Hook> {
     hook_with(name, seen, |_| ())
 }
 
-/// Hooks the function `name` with a handler that does `more`.
+/// Hooks the function `name` with a handler that also calls `more`.
 pub(crate) fn hook_with(name: &CStr, seen: &Arc<Seen>, more: fn(&Call)) -> Result<Hook> {
     let seen = seen.clone();
     KBox::pin_init(EntryHook::new(name, Noting { seen, more }), GFP_KERNEL)
 }
 
-/// Makes a hook whose steps pass `points`: first with each of them failing in turn, when
-/// `check` looks whether anything is left behind, and then with none.
+/// Makes a hook whose steps pass `points`. First lets each of the points fail in turn, and calls
+/// `check` after each failure, which tests that nothing is left. Then makes the hook without a
+/// fault.
 pub(crate) fn fail_each<T>(
     points: &[&Point],
     mut hook: impl FnMut() -> Result<T>,
@@ -123,7 +124,7 @@ pub(crate) fn fail_each<T>(
         check()?;
         spared += 1;
     }
-    // One more step there is not.
+    // The fault never happens, because there is no further step.
     let _faults = Faults::after(spared);
     hook()
 }

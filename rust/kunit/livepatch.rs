@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live patches: the functions that can be replaced, and a patch that is refused.
+//! Tests live patches: that the functions in `targets` exist, and that a patch can be refused.
 
 use kernel::{
     bindings::seq_file,
@@ -60,7 +60,7 @@ mod tests {
     fn a_module_without_the_mark_is_einval() -> Result {
         let module = this_module::<TackleKunit>();
         expect_eq!(PATCH.enable(module, false), Err(EINVAL));
-        // There is one attempt.
+        // A patch can be enabled only once, even if that has failed.
         expect_eq!(PATCH.enable(module, false), Err(EBUSY));
         Ok(())
     }

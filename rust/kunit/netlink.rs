@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink attributes: what is read from a request, what an answer becomes.
+//! Tests netlink attributes: how requests are parsed, and how answers are written.
 
 use kernel::prelude::*;
 
@@ -16,7 +16,7 @@ mod tests {
     /// Two attributes that hold a `u32`, and one of any kind.
     static POLICY: Policy<4> = Policy::new().u32(1).u32(2);
 
-    /// What [`POLICY`] makes of a request: its attributes from 1 to 3.
+    /// Parses a request with [`POLICY`], and returns its attributes from 1 to 3.
     fn parsed(request: &Request, ack: &mut Ack) -> Result<[Option<u32>; 3]> {
         let attributes = request.nested().parse(&POLICY, &mut ack.ext_ack())?;
         Ok([1, 2, 3].map(|attribute| attributes.u32(attribute)))
@@ -61,7 +61,7 @@ mod tests {
             expect_eq!(parsed(&request, &mut ack), Err(ERANGE));
             expect_eq!(ack.message().is_some(), true);
             expect_eq!(ack.attribute(&request), Some(2));
-            // The policy may be gone when the kernel sends the acknowledgement.
+            // The policy can be freed before the kernel sends the acknowledgement.
             expect_eq!(ack.has_policy(), false);
         }
         Ok(())
@@ -188,7 +188,7 @@ mod tests {
         let before = message.bytes().len();
         let mut fitted = 0;
         let result = message.nest(1, |nest| {
-            // More than the largest attribute.
+            // These are more bytes than the largest attribute can have.
             for _ in 0..10_000 {
                 nest.put_u32(2, 8)?;
                 fitted += 1;
@@ -198,9 +198,9 @@ mod tests {
         expect_eq!(result, Err(EMSGSIZE));
         expect_eq!(fitted >= 5, true);
         expect_eq!(message.bytes().len(), before);
-        // There is room for smaller ones.
+        // There is still room for a smaller nest.
         expect_eq!(message.nest(1, |nest| nest.put_u32(2, 9)), Ok(()));
-        // Not even the header of one fits in the end.
+        // At the end there is no room even for the header of a nest.
         while message.nest(1, |_| Ok(())).is_ok() {}
         expect_eq!(message.nest(1, |_| Ok(())), Err(EMSGSIZE));
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NUMA nodes, and the registration of observers, controllers and policies.
+//! Tests the data of NUMA nodes, and the registration of observers, controllers and policies.
 
 use kernel::prelude::*;
 
@@ -56,7 +56,7 @@ mod tests {
         expect_eq!(Registration::<Nothing>::available(Events::ALL), Events::ALL);
         let registration = Registration::new(Nothing, Events::ALL)?;
         expect_eq!(registration.events(), Events::ALL);
-        // Another one on the same functions.
+        // A second observer hooks the same functions.
         let other = Registration::new(Nothing, Events::ALL)?;
         drop(registration);
         expect_eq!(other.missed().total(), 0);
@@ -70,7 +70,7 @@ mod tests {
         let control = Control::new(Nothing)?;
         expect_eq!(Control::new(Nothing).err(), Some(EBUSY));
         drop(policy);
-        // The overrides that both need are still there.
+        // The overrides that the controller shared with the policy still exist.
         expect_eq!(Control::new(Nothing).err(), Some(EBUSY));
         let policy = PolicyRegistration::new(Nothing)?;
         drop(control);
@@ -87,7 +87,7 @@ mod tests {
             let registered = PolicyRegistration::new(Nothing);
             drop(faults);
             if registered.is_ok() {
-                // All points were passed.
+                // There are fewer points than `spared`, so none has failed.
                 expect_eq!(spared > 3, true);
                 return Ok(());
             }
@@ -102,7 +102,7 @@ mod tests {
         numa::each_task(|task| {
             tasks += 1;
             current |= task.address() == tackle::task::current_address();
-            // Kernel threads, too: nothing of this may depend on an address space.
+            // These methods must also work for kernel threads, which have no address space.
             let _ = (
                 task.node(),
                 task.load(),
@@ -122,7 +122,7 @@ mod tests {
             let registered = Registration::new(Nothing, events);
             drop(faults);
             if registered.is_ok() {
-                // All points were passed.
+                // There are fewer points than `spared`, so none has failed.
                 expect_eq!(spared > 3, true);
                 return Ok(());
             }

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! String parameters.
+//! Tests string parameters of modules.
 
 use kernel::prelude::*;
 
 tackle::string_param! {
-    /// As long as the parameter takes; who loads the module gives `seven77`.
+    /// The module is loaded with `given=seven77`, which has the largest length for this parameter.
     static GIVEN: StringParam<8> = "given", "For the tests: give seven77";
 }
 
 tackle::string_param! {
-    /// Never given.
+    /// The module is loaded without this parameter.
     static ABSENT: StringParam<8> = "absent", "For the tests: do not give it";
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Threads that call a function again and again.
+//! Tests threads that call a function periodically.
 
 use kernel::prelude::*;
 
@@ -45,7 +45,7 @@ mod tests {
         while calls.load(Relaxed) == 0 {
             fsleep(Delta::from_millis(1));
         }
-        // If this waited for the time to pass, the test would not end.
+        // If this waited until the time is over, the test would take 24 days.
         drop(periodic);
         expect_eq!(calls.load(Relaxed), 1);
         Ok(())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Qdiscs: made, configured, emptied and destroyed.
+//! Tests how qdiscs are created, configured, reset and destroyed.
 
 use kernel::prelude::*;
 
@@ -13,7 +13,7 @@ mod tests {
         kunit::{counts, packets, Ack, Counts, Faults, Message, Packet, Request, Standalone},
     };
 
-    /// A queue that holds `count` packets of 100 bytes, with the marks 0, 1, 2...
+    /// Creates a qdisc that holds `count` packets of 100 bytes with the marks 0, 1, 2...
     fn queue(count: u32) -> Result<Standalone<Fifo>> {
         let mut queue = Standalone::new(&mut Ack::new()?)?;
         for mark in 0..count {
@@ -26,7 +26,7 @@ mod tests {
         Request::new()?.put(LIMIT, &limit.to_ne_bytes())
     }
 
-    /// What the queue tells of its configuration: the limit and the MTU.
+    /// Returns the limit and the MTU from a dump of the qdisc's options.
     fn dumped(queue: &mut Standalone<Fifo>) -> Result<(Option<u32>, Option<u32>)> {
         let mut message = Message::new(256)?;
         queue.dump(&mut message)?;
@@ -47,7 +47,7 @@ mod tests {
 
     #[test]
     fn the_configuration_is_told() -> Result {
-        // That of the loopback device: 64 KiB and an Ethernet header.
+        // The MTU is that of the loopback device, 64 KiB, and an Ethernet header.
         expect_eq!(
             dumped(&mut queue(0)?)?,
             (Some(DEFAULT_LIMIT), Some(65536 + 14))
@@ -102,7 +102,8 @@ mod tests {
     #[test]
     fn a_peeked_packet_counts_as_sent_once_it_has_left() -> Result {
         let mut queue = queue(3)?;
-        // What users see: C reads the counts after it has had the options written.
+        // The counts that users see. C code calls `dump` for the options before it reads the
+        // counts.
         let shown = |queue: &mut Standalone<Fifo>| -> Result<(u32, u64)> {
             dumped(queue)?;
             let counts = queue.counts();
@@ -113,7 +114,7 @@ mod tests {
         expect_eq!(queue.dequeue().map(|packet| packet.mark()), Some(0));
         expect_eq!(shown(&mut queue)?, (2, 1));
         expect_eq!(shown(&mut queue)?, (2, 1));
-        // A second peek counts the packet of the first.
+        // The next peek counts the packet that has left after the first peek.
         expect_eq!(queue.peek(), Some(1));
         expect_eq!(queue.dequeue().map(|packet| packet.mark()), Some(1));
         expect_eq!(queue.peek(), Some(2));
@@ -145,7 +146,7 @@ mod tests {
         let before = message.bytes().len();
         expect_eq!(queue.dump(&mut message), Err(EMSGSIZE));
         expect_eq!(message.bytes().len(), before);
-        // The lock is free.
+        // A second dump works, so the first one has released the lock.
         expect_eq!(dumped(&mut queue).is_ok(), true);
         Ok(())
     }
@@ -158,7 +159,7 @@ mod tests {
         queue.reset();
         expect_eq!(packets(), before);
         expect_eq!(RESETS.load(Relaxed) - resets, 1);
-        // Each is counted as dropped, and the one that was peeked at not as sent.
+        // All packets are counted as dropped. The one that was peeked is not counted as sent.
         let expected = Counts {
             drops: 4,
             ..Counts::default()
@@ -203,10 +204,10 @@ mod tests {
             expect_eq!(counts(point).1, before + 1);
             expect_eq!(ack.message(), Some(message));
         }
-        // There was no state to reset or to drop.
+        // No state was created, so none was reset or dropped.
         expect_eq!(STATES.load(Relaxed), states);
         expect_eq!(RESETS.load(Relaxed), resets);
-        // A third step there is not.
+        // The fault never happens, because there is no third step.
         let _faults = Faults::after(2);
         expect_eq!(Standalone::<Fifo>::new(&mut Ack::new()?).is_ok(), true);
         Ok(())

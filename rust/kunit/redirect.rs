@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions that go on in another one.
+//! Tests redirects, which run another function instead of the one that is called.
 
 use kernel::prelude::*;
 
@@ -15,7 +15,7 @@ mod tests {
         kunit::{twice, Twice},
     };
 
-    /// Three times as much; of what is odd, what the function makes of it.
+    /// Returns three times an even number. For an odd number calls the original function.
     fn thrice(original: Original<'_, Twice>, n: c_int) -> c_int {
         if n % 2 == 0 {
             3 * n
@@ -24,7 +24,7 @@ mod tests {
         }
     }
 
-    /// The sum of the numbers to `n`, by itself.
+    /// Returns the sum of the numbers up to `n`. Its own calls of [`twice`] are redirected, too.
     fn sum(_: Original<'_, Twice>, n: c_int) -> c_int {
         if n == 0 {
             0
@@ -33,7 +33,7 @@ mod tests {
         }
     }
 
-    /// From one place, as a module would.
+    /// Redirects the function. All tests use this one place in the code, as a module would.
     fn redirect() -> Result<Pin<KBox<Redirect>>> {
         KBox::pin_init(tackle::redirect!(Twice => thrice), GFP_KERNEL)
     }
@@ -58,7 +58,7 @@ mod tests {
     #[test]
     fn there_is_one_on_a_function() -> Result {
         let first = redirect()?;
-        // From the same place, and from another one.
+        // A second redirect is refused, from the same place in the code and from another one.
         expect_eq!(redirect().err(), Some(EBUSY));
         let other = KBox::pin_init(tackle::redirect!(Twice => sum), GFP_KERNEL);
         expect_eq!(other.err(), Some(EBUSY));
@@ -78,7 +78,7 @@ mod tests {
         expect_eq!((twice(4), seen.calls()), (12, 1));
         drop(before);
         let _after = hook(function, &seen)?;
-        // The call of the original goes past its entry.
+        // The hook does not see the call of the original, which skips the entry of the function.
         expect_eq!((twice(5), seen.calls()), (10, 2));
         drop(redirect);
         expect_eq!((twice(4), seen.calls()), (8, 3));

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shadow variables: what the kernel's `test_klp_shadow_vars.c` checks, and what types add.
+//! Tests shadow variables: everything that the kernel's `test_klp_shadow_vars.c` tests, and the
+//! types of the values.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::prelude::*;
 use tackle::livepatch::Shadow;
 
-/// Counts how many of it were dropped.
+/// A value whose drops are counted in `DROPPED`.
 struct Counted {
     number: u32,
 }
@@ -16,7 +17,8 @@ static DROPPED: AtomicU32 = AtomicU32::new(0);
 impl Drop for Counted {
     fn drop(&mut self) {
         DROPPED.fetch_add(1, Relaxed);
-        // The core's lock is not held: this would wait for it without end.
+        // The lock of the kernel's shadow variables must not be held here. If it were, this call
+        // would wait for it forever.
         OTHER.free(&*self);
     }
 }
@@ -134,7 +136,7 @@ mod tests {
         COUNTED.alloc(&object, counted(8), GFP_KERNEL)?;
         drop(shadows);
         expect_eq!(dropped() - before, 1);
-        // Not registered: there is nothing, and nothing can be made.
+        // While no user is registered, there are no variables, and none can be allocated.
         expect_eq!(number(&object), None);
         let refused = COUNTED.alloc(&object, counted(9), GFP_KERNEL);
         expect_eq!(refused.err(), Some(ENOENT));
@@ -172,7 +174,7 @@ mod tests {
         expect_eq!(Shadows::register(ALONE).err(), Some(EEXIST));
         expect_eq!(Shadows::register(FIRST).err(), Some(EBUSY));
         drop(first);
-        // What was refused has left nothing.
+        // The refused registrations have left nothing.
         drop(Shadows::register(OF_OTHER_TYPE)?);
         drop(Shadows::register(ALONE)?);
         Ok(())

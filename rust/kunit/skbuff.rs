@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets on their way through a qdisc: in order, counted, and freed once.
+//! Tests packets in a qdisc: they stay in order, are counted, and are freed once.
 
 use kernel::prelude::*;
 
@@ -13,7 +13,7 @@ mod tests {
         kunit::{packets, Ack, Counts, Packet, Standalone},
     };
 
-    /// A queue that holds packets of these lengths, with the marks 0, 1, 2...
+    /// Creates a qdisc that holds packets of these lengths with the marks 0, 1, 2...
     fn queue(lengths: &[u16]) -> Result<Standalone<Fifo>> {
         let mut queue = Standalone::new(&mut Ack::new()?)?;
         for (mark, &len) in (0..).zip(lengths) {
@@ -22,7 +22,7 @@ mod tests {
         Ok(queue)
     }
 
-    /// The mark of the next packet, which is freed.
+    /// Dequeues and frees the next packet, and returns its mark.
     fn next(queue: &mut Standalone<Fifo>) -> Option<u32> {
         queue.dequeue().map(|packet| packet.mark())
     }
@@ -34,7 +34,7 @@ mod tests {
         queue.enqueue(Packet::new(50, 77)?);
         let rest: [_; 4] = core::array::from_fn(|_| next(&mut queue));
         expect_eq!(rest, [Some(1), Some(2), Some(77), None]);
-        // And once more, through the empty queue.
+        // A packet also passes through a queue that has become empty.
         queue.enqueue(Packet::new(50, 78)?);
         expect_eq!((next(&mut queue), next(&mut queue)), (Some(78), None));
         Ok(())
@@ -108,7 +108,7 @@ mod tests {
         let counts = queue.counts();
         expect_eq!((counts.qlen, counts.backlog, counts.drops), (2, 500, 1));
         expect_eq!((next(&mut queue), next(&mut queue)), (Some(1), Some(2)));
-        // The packet that was peeked at is counted when the next one is asked for.
+        // The last packet that was peeked is counted at the next peek or dequeue.
         expect_eq!((queue.peek(), next(&mut queue)), (None, None));
         let counts = queue.counts();
         expect_eq!((counts.qlen, counts.backlog), (0, 0));
@@ -125,7 +125,7 @@ mod tests {
         Ok(())
     }
 
-    /// Whether a packet could be marked, and its DS field before and after.
+    /// Enqueues a packet. Returns whether it could be marked, and its DS field before and after.
     fn marked(packet: Packet) -> Result<(bool, i32, i32)> {
         queue(&[])?.enqueue(packet);
         let [before, after] = &DSFIELD;

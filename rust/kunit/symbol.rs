@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Addresses of kernel functions.
+//! Tests the lookup of the addresses of kernel functions.
 
 use kernel::prelude::*;
 

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KUnit tests of the library: what only a kernel can show.
+//! KUnit tests of the library, for all that only a kernel can test.
 //!
 //! ```sh
 //! insmod tackle_kunit.ko given=seven77
 //! dmesg
 //! ```
 //!
-//! They run when the module is loaded, and need a kernel with `CONFIG_KUNIT=y`. Where KUnit
-//! is not on by default, `kunit.enable=1 kunit.autorun=1` on the kernel's command line is.
+//! The tests run when the module is loaded, and need a kernel with `CONFIG_KUNIT=y`. If KUnit is
+//! not enabled by default, add `kunit.enable=1 kunit.autorun=1` to the kernel's command line.
 //!
-//! One file an API, one suite a file. A test returns a [`Result`] and compares with
-//! [`tackle::expect_eq!`], so that nothing stays behind of one that fails.
+//! Each API has one file, and each file has one suite. A test returns a [`Result`] and compares
+//! with [`tackle::expect_eq!`], so that a test that fails drops its values and leaves nothing.
 
 #![forbid(unsafe_code)]
 
@@ -48,7 +48,7 @@ tackle::module! {
     license: "GPL",
 }
 
-/// Nothing: KUnit finds the suites in the module's file.
+/// The module has no data: KUnit finds the suites in the module's file.
 struct TackleKunit;
 
 impl kernel::Module for TackleKunit {

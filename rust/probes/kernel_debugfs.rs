@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compiles with a kernel whose [`kernel::debugfs`] makes files that keep their module loaded
+//! Compiles only with a kernel in which files of [`kernel::debugfs`] keep their module loaded
 //! (`scripts/patches`, "rust: debugfs: let files keep their module loaded").
 
-/// Only such a [`Dir`](kernel::debugfs::Dir) knows the module.
+/// Only in such a kernel [`Dir`](kernel::debugfs::Dir) has the module as a type parameter.
 pub fn probe<M: kernel::ModuleMetadata>(_: &kernel::debugfs::Dir<M>) {}
