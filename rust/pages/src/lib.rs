@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Anonymous memory at a fixed virtual address, its memory policy, and the NUMA nodes of its
-//! pages and of the CPU, for programs of user space.
+//! Maps anonymous memory at a fixed virtual address, sets its memory policy, and reads the NUMA
+//! nodes of its pages and of the CPU. For programs in user space.
 //!
 //! System calls: mmap(2), madvise(2), mbind(2), move_pages(2), getcpu(2).
 //!
@@ -25,28 +25,28 @@ use std::io::{Error, ErrorKind, Result};
 use std::ptr::{null, null_mut, NonNull};
 use std::sync::atomic::AtomicU64;
 
-/// The bytes of a small page.
+/// The size of a small page in bytes.
 pub const PAGE: usize = 4096;
 
-/// The bytes of a huge page.
+/// The size of a huge page in bytes.
 pub const HUGE_PAGE: usize = 2 << 20;
 
-/// The nodes that [`Pages::bind`] can name: the bits of a word.
+/// The number of nodes to which [`Pages::bind`] can bind memory. The node mask is one word.
 const MOST_NODES: usize = u64::BITS as usize;
 
-/// The bytes of a word.
+/// The size of a word in bytes.
 const WORD: usize = size_of::<AtomicU64>();
 
-/// Which pages memory consists of.
+/// The size of the pages of memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
-    /// Small pages, which the kernel does not put together to huge ones.
+    /// Small pages, which the kernel does not merge into huge pages.
     Small,
     /// Pages of hugetlbfs, which NUMA balancing does not migrate.
     Huge,
 }
 
-/// Memory, which is zero at first. It is unmapped when the value is dropped.
+/// Mapped memory. Its content is zero at first. It is unmapped when the value is dropped.
 ///
 /// # Invariants
 ///
@@ -58,10 +58,10 @@ pub struct Pages {
     bytes: usize,
 }
 
-// SAFETY: The mapping belongs to the process and not to a thread, and can be unmapped by any.
+// SAFETY: The mapping belongs to the process and not to a thread. Any thread can unmap it.
 unsafe impl Send for Pages {}
 
-// SAFETY: All that a shared reference gives out are atomics and system calls.
+// SAFETY: A shared reference gives access only to atomics and to system calls.
 unsafe impl Sync for Pages {}
 
 impl Pages {
@@ -96,19 +96,19 @@ impl Pages {
         if start == libc::MAP_FAILED {
             return Err(Error::last_os_error());
         }
-        // INVARIANT: The mapping is new, so it is nobody else's.
+        // INVARIANT: The mapping is new, so no other value owns it.
         let this = Self {
             start: NonNull::new(start.cast()).ok_or(ErrorKind::InvalidInput)?,
             bytes,
         };
-        // Kernels before 4.17 do not know the flag, and take the address as a hint.
+        // Kernels before 4.17 ignore the flag MAP_FIXED_NOREPLACE, and use the address as a hint.
         if start as usize != address {
             return Err(Error::from_raw_os_error(libc::EEXIST));
         }
         if size == Size::Small {
             // SAFETY: The range is a mapping of ours; the advice does not change its content.
             check(unsafe { libc::madvise(start, bytes, libc::MADV_NOHUGEPAGE) }.into()).or_else(
-                // A kernel without transparent huge pages.
+                // A kernel without transparent huge pages returns EINVAL.
                 |error| match error.raw_os_error() {
                     Some(libc::EINVAL) => Ok(()),
                     _ => Err(error),
@@ -118,7 +118,7 @@ impl Pages {
         Ok(this)
     }
 
-    /// The memory.
+    /// Returns the memory as words.
     pub fn words(&self) -> &[AtomicU64] {
         // SAFETY: By the type invariant the mapping has this many bytes and lives as long as
         // `self`; the start of a page is aligned, every bit pattern is an `AtomicU64`, and
@@ -126,8 +126,8 @@ impl Pages {
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.bytes / WORD) }
     }
 
-    /// Allows pages of this memory on the node `node` alone (`MPOL_BIND`). NUMA balancing does
-    /// not migrate such pages.
+    /// Binds this memory to `node` (`MPOL_BIND`): the kernel allocates its pages only there. NUMA
+    /// balancing does not migrate such pages.
     ///
     /// # Errors
     ///
@@ -137,8 +137,8 @@ impl Pages {
             return Err(Error::from_raw_os_error(libc::EINVAL));
         }
         let mask: u64 = 1 << node;
-        // SAFETY: The range is a mapping of ours, and the kernel reads the mask's 64 bits (the
-        // kernel takes one less than it is told) during the call.
+        // SAFETY: The range is this value's mapping. During the call the kernel reads the 64 bits
+        // of the mask, which is one bit less than the argument says.
         check(unsafe {
             libc::syscall(
                 libc::SYS_mbind,
@@ -152,7 +152,8 @@ impl Pages {
         })
     }
 
-    /// The node of the page in which the word `index` is; `None` if the page was not touched.
+    /// Returns the node of the page that contains the word `index`, or `None` if the page was not
+    /// touched.
     ///
     /// # Errors
     ///
@@ -163,8 +164,8 @@ impl Pages {
         let word = words.get(index).ok_or(ErrorKind::InvalidInput)?;
         let page: *const AtomicU64 = word;
         let mut status = 0_i32;
-        // SAFETY: The kernel reads one address and writes one status during the call. Without
-        // nodes it moves nothing.
+        // SAFETY: The kernel reads one address and writes one status during the call. It moves no
+        // page, because the list of target nodes is null.
         check(unsafe {
             libc::syscall(
                 libc::SYS_move_pages,
@@ -188,11 +189,12 @@ impl Drop for Pages {
     }
 }
 
-/// The node of the CPU that runs this thread. It may be on another one when this returns.
+/// Returns the node of the CPU that runs this thread. The thread can be on another node when this
+/// returns.
 ///
 /// # Errors
 ///
-/// `ENOSYS`: the kernel does not have the call.
+/// `ENOSYS`: the kernel lacks the system call getcpu(2).
 pub fn node_of_cpu() -> Result<usize> {
     let mut node = 0_u32;
     // SAFETY: The kernel writes a number during the call.
