@@ -12,8 +12,8 @@
 //!
 //! A kernel thread takes a snapshot of the machine each `interval_ms`, makes a plan, and sets the
 //! preferred nodes that the plan changes. Then the kernel moves the tasks, after its own checks of
-//! the load balance. The module itself moves tasks with pages of hugetlbfs. Between two plans, hooks
-//! decide about a task whose scan window ends, and about the pages of hinting faults. With
+//! the load balance. The module itself moves tasks with pages of hugetlbfs. Between two plans,
+//! hooks decide about a task whose scan window ends, and about the pages of hinting faults. With
 //! `advise=1` the module makes plans and changes nothing.
 //!
 //! When the module is unloaded, the kernel goes on with its own rules. `Documentation/numa.rst`
