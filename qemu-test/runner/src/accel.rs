@@ -1,40 +1,42 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What executes a guest: the hardware, QEMU's translator, or the host's kernel (UML).
+//! Implements the choice of what executes a guest: hardware (KVM), QEMU's translator (TCG), or User
+//! Mode Linux, where the guest's kernel is a process of the host.
 
 use crate::suite::Guest;
 
-/// What executes the guest's instructions.
+/// What executes a guest's instructions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Accel {
-    /// The hardware.
+    /// The hardware, by KVM.
     Kvm,
-    /// QEMU's translator, some 20 times slower.
+    /// QEMU's translator (TCG) with a thread for each CPU. It is some 20 times slower than KVM.
     Tcg,
-    /// The translator with all CPUs in one thread, in turn. A CPU that waits for another
-    /// one makes way for it, where with a thread each it would take the host's time that
-    /// the other one lacks; with as many guests at once as the host has CPUs that is a fifth
-    /// of all. And code is patched while nobody runs it: with a thread a CPU, two were once
-    /// seen to trap on an `int3` of the kernel's text poking that memory no longer held.
+    /// The translator with all CPUs in one thread, in turn. A CPU that waits for another CPU gives
+    /// up its turn. With a thread for each CPU, it would use time of the host that the other CPU
+    /// needs. When as many guests run as the host has CPUs, this saves a fifth of the time.
+    ///
+    /// In addition, no CPU executes code while another CPU patches it. With a thread for each CPU,
+    /// two CPUs once trapped on an `int3` of the kernel's text poking that was no longer in memory.
     TcgInTurn,
-    /// The translator with a clock that counts instructions: a guest's nanosecond is one
-    /// of them, the same in every run. One CPU is all that there can be.
+    /// The translator with a clock that counts instructions. One instruction takes one nanosecond
+    /// of the guest, so all runs are the same. Such a guest has one CPU.
     Icount,
-    /// The translator with all CPUs in one thread and a clock that counts the instructions of all
-    /// CPUs together: a guest's second is the same work, however busy the host is. What the
-    /// kernel does each second of its clock, as scans of NUMA balancing, keeps its proportion to
-    /// what a workload does.
+    /// The translator with all CPUs in one thread, and a clock that counts the instructions of all
+    /// CPUs together. A second of the guest is the same number of instructions, even if the host is
+    /// busy. So the kernel's periodic work, such as the scans of NUMA balancing, keeps its
+    /// proportion to the work of the tasks.
     Clocked,
-    /// No machine at all: the kernel is a process of the host ([`uml`](crate::uml)).
+    /// User Mode Linux: the guest's kernel is a process of the host ([`uml`](crate::uml)).
     Uml,
-    /// The same with a clock that leaps from one timer to the next, and stands still while
-    /// anything is computed: nothing takes time but waiting. So a network's packets meet the
-    /// delays that its links and queues make, and no others, however busy the host is.
+    /// User Mode Linux with a clock that jumps to the next timer when the guest is idle, and that
+    /// stands still while the guest computes. Only waiting takes time. So packets meet the delays
+    /// of their links and queues and no other delays, even if the host is busy.
     TimeTravel,
 }
 
 impl Accel {
-    /// Its name.
+    /// Returns the name in messages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Kvm => "kvm",
@@ -47,17 +49,17 @@ impl Accel {
         }
     }
 
-    /// What runs a guest of this suite.
+    /// Returns what executes a guest of this suite.
     pub fn for_suite(self, suite: Guest) -> Self {
         match self {
-            // Hardware does not tell anybody what it accesses.
+            // Under KVM, no plug-in can count memory accesses.
             Self::Kvm | Self::Tcg if suite.counts => Self::Clocked,
             Self::Tcg if !suite.at_once => Self::TcgInTurn,
             accel => accel,
         }
     }
 
-    /// How many of the wanted CPUs a guest gets.
+    /// Returns how many of the wanted CPUs a guest gets.
     pub fn cpus(self, wanted: u32) -> u32 {
         match self {
             Self::Kvm | Self::Tcg | Self::TcgInTurn | Self::Clocked => wanted,
@@ -65,7 +67,7 @@ impl Accel {
         }
     }
 
-    /// How many of the wanted NUMA nodes a guest gets.
+    /// Returns how many of the wanted NUMA nodes a guest gets.
     pub fn nodes(self, wanted: u32) -> u32 {
         match self {
             Self::Kvm | Self::Tcg | Self::TcgInTurn | Self::Clocked => wanted,
@@ -73,13 +75,14 @@ impl Accel {
         }
     }
 
-    /// Whether a guest can be saved and started from there. A clock that counts instructions
-    /// would go on from the template's count; User Mode Linux has no way to save itself.
+    /// Returns whether a guest can be saved into a file and restored from it. With a clock that
+    /// counts instructions, a restored guest would continue from the template's count. User Mode
+    /// Linux cannot save itself.
     pub fn can_be_saved(self) -> bool {
         matches!(self, Self::Kvm | Self::Tcg | Self::TcgInTurn)
     }
 
-    /// QEMU's arguments that choose it; none where there is no QEMU.
+    /// Returns QEMU's arguments for this choice. For User Mode Linux there are none.
     pub fn args(self) -> &'static [&'static str] {
         match self {
             Self::Kvm => &["-accel", "kvm", "-cpu", "host"],
@@ -105,14 +108,14 @@ impl Accel {
         }
     }
 
-    /// Kernel parameters: under TCG a CPU may stand still for as long as the
-    /// host is busy, which is no fault of the guest, and none of the timer that it
-    /// checks when it boots.
+    /// Returns the kernel parameters for this choice. Under TCG, a busy host can stop a guest's CPU
+    /// for a long time. The parameters prevent that the kernel reports this as a stall, and that
+    /// the timer check at boot fails.
     ///
-    /// Without no5lvl a kernel with KASAN now and then reports a "wild-memory-access"
-    /// in its first milliseconds: identify_cpu() clears what it knows of the CPU and
-    /// finds it out anew, and for an interrupt meanwhile KASAN takes all addresses
-    /// of five-level paging for wrong ones.
+    /// Without `no5lvl`, a kernel with KASAN sometimes reports a "wild-memory-access" in its first
+    /// milliseconds. `identify_cpu()` clears the CPU's features and detects them again. If an
+    /// interrupt comes in between, KASAN takes all addresses of five-level paging for wrong
+    /// addresses.
     pub fn parameters(self) -> &'static [&'static str] {
         match self {
             Self::Kvm => &["no5lvl"],
@@ -123,7 +126,7 @@ impl Accel {
                 "sysctl.kernel.hung_task_timeout_secs=600",
                 "no_timer_check",
             ],
-            // Its clock leaps ahead, too.
+            // The clock jumps ahead here, too, so there is no limit for hung tasks.
             Self::Clocked => &[
                 "no5lvl",
                 "watchdog_thresh=60",
@@ -131,7 +134,7 @@ impl Accel {
                 "sysctl.kernel.hung_task_timeout_secs=0",
                 "no_timer_check",
             ],
-            // Its clock leaps ahead while the guest waits for its disk.
+            // The clock jumps ahead while the guest waits for its disk.
             Self::Icount => &["sysctl.kernel.hung_task_timeout_secs=0"],
             Self::Uml | Self::TimeTravel => &[],
         }

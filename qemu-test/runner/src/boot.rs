@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Starts a guest, from a template or by booting it, and follows it to its end.
+//! Starts a guest, from a template or by booting it, and follows the guest until it ends.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -23,31 +23,31 @@ use crate::uml;
 use crate::vm::{Host, Vm};
 use crate::work::Work;
 
-/// CPUs of a guest that runs no suite, one for each NUMA node.
+/// The number of CPUs of a guest that runs no suite: one for each NUMA node.
 const CPUS: u32 = 2;
 
-/// What a boot needs besides the kernel.
+/// Everything that starts a guest, except the kernel.
 pub struct Booter<'a> {
     /// The QEMU program.
     pub qemu: PathBuf,
-    /// What runs the guest.
+    /// What executes the guest.
     pub accel: Accel,
-    /// How long to wait.
+    /// The time limits of a guest.
     pub limits: Limits,
-    /// How often a suite that repeats itself is to do so.
+    /// The number of rounds for suites that repeat their work; `None` for the suite's own number.
     pub rounds: Option<u32>,
-    /// Where guests start from, if they are not to boot.
+    /// The templates to start guests from; `None` if each guest boots.
     pub templates: Option<&'a Templates>,
     /// Whether the user wants to stop.
     pub interrupt: &'a Interrupt,
 }
 
 impl Booter<'_> {
-    /// Starts a guest of `kernel` with the words `run` for the guest program and tells
-    /// `listener` what it prints. Returns the end and QEMU's stderr.
+    /// Starts a guest of `kernel` with the arguments `run` for the guest program, and passes the
+    /// guest's output to `listener`. Returns how the guest ended, and QEMU's stderr.
     ///
     /// # Errors
-    /// When a file cannot be written or read, QEMU not started, or the user interrupts.
+    /// Fails when a file cannot be written or read, QEMU cannot be started, or the user interrupts.
     pub fn boot(
         &self,
         kernel: &Kernel,
@@ -58,7 +58,7 @@ impl Booter<'_> {
         self.boot_shape(self.shape(kernel), run, dir, listener)
     }
 
-    /// What a guest of `kernel` is that runs no suite.
+    /// Returns the shape of a guest of `kernel` that runs no suite.
     pub fn shape<'k>(&self, kernel: &'k Kernel) -> Shape<'k> {
         Shape {
             kernel,
@@ -70,10 +70,10 @@ impl Booter<'_> {
         }
     }
 
-    /// The same with a guest of this shape.
+    /// Does the same as [`boot`](Self::boot), for a guest of this shape.
     ///
     /// # Errors
-    /// As [`boot`](Self::boot).
+    /// The errors are those of [`boot`](Self::boot).
     pub fn boot_shape(
         &self,
         shape: Shape<'_>,
@@ -86,8 +86,8 @@ impl Booter<'_> {
             rounds: self.rounds,
             ..Work::new(run)
         };
-        // Open for both until the guest ends, so that neither QEMU nor its plug-in waits for the
-        // other one to open it.
+        // This end stays open for reading and writing until the guest ends. So neither QEMU nor its
+        // plug-in blocks in `open()` until the other opens the pipe.
         let _pipe = shape.counts().then(|| pipe(&files.counts)).transpose()?;
         let mut guest = self.start(shape, &work, dir, Console::File)?;
         let (console, second) = (&files.console, Some(files.second.as_path()));
@@ -99,17 +99,18 @@ impl Booter<'_> {
             self.interrupt,
             listener,
         )?;
-        // It has the size of a whole payload, in each folder of logs that is kept.
+        // The link keeps the whole payload on the disk. Remove it, since folders of logs may be
+        // kept.
         let _ = fs::remove_file(dir.join(PAYLOAD));
         let stderr = fs::read(&files.stderr).context("cannot read QEMU's messages")?;
         Ok((end, String::from_utf8_lossy(&stderr).into_owned()))
     }
 
-    /// Starts a guest of this shape, from its template if there is one or one can be made.
-    /// Its logs go into the folder `dir`.
+    /// Starts a guest of this shape. It is restored from a template if the template exists or can
+    /// be made, and boots otherwise. The guest's logs go into the folder `dir`.
     ///
     /// # Errors
-    /// When a file cannot be written, QEMU not started, or the user interrupts.
+    /// Fails when a file cannot be written, QEMU cannot be started, or the user interrupts.
     pub fn start<'s>(
         &'s self,
         shape: Shape<'s>,
@@ -120,7 +121,8 @@ impl Booter<'_> {
         let host = self.host(shape.kernel, dir, console);
         let files = Files::create(dir)?;
         let restored = self.restore(&host, shape, work, dir, &files)?;
-        // The link to the payload goes with the guest; by hand it is booted with the image.
+        // The command for use by hand has the path of the image, since the link is removed when the
+        // guest ends.
         let image = shape.kernel.payload_image();
         let machine = Machine {
             shape,
@@ -137,7 +139,7 @@ impl Booter<'_> {
         if console == Console::Terminal {
             return Ok(Started::Booted(Running::start_interactive(command)?));
         }
-        // User Mode Linux has its console there.
+        // Stdout is the console of User Mode Linux.
         command
             .stdin(Stdio::null())
             .stdout(create(&files.console)?)
@@ -145,7 +147,8 @@ impl Booter<'_> {
         Ok(Started::Booted(Running::start(command)?))
     }
 
-    /// What starts a guest of `kernel` that has its logs in the folder `dir`.
+    /// Returns everything, besides the shape, that starts a guest of `kernel` with logs in the
+    /// folder `dir`.
     pub fn host(&self, kernel: &Kernel, dir: &Path, console: Console) -> Host<'_> {
         Host {
             qemu: self.qemu.clone(),
@@ -177,7 +180,7 @@ impl Booter<'_> {
             Err(error) if error.is::<Interrupted>() => Err(error),
             Err(error) => {
                 templates.discard(&shape, &state, &error);
-                // The guest that boots instead begins its logs anew.
+                // The guest boots instead, with empty logs.
                 for log in [&files.console, &files.second] {
                     create(log)?;
                 }
@@ -186,15 +189,16 @@ impl Booter<'_> {
         }
     }
 
-    /// Boots `kernel` for one suite; `tell` hears each result as it comes in.
+    /// Boots `kernel` for one suite. `tell` is called with each result as soon as it is known.
     ///
-    /// A guest of QEMU's translator that hangs before it has said a word of the suite is
-    /// booted once more, in a directory of its own, and the first result says so: none of
-    /// our modules had been loaded, and on a busy host the translator was seen to stop for
-    /// good in the middle of a stock kernel's ACPI tables.
+    /// A guest under TCG is booted once more, in a directory of its own, if it hangs before it has
+    /// printed anything of the suite. The first result then says so. In such a guest none of our
+    /// modules has been loaded. On a busy host, TCG has hung for good while a stock kernel read its
+    /// ACPI tables.
     ///
     /// # Errors
-    /// As [`boot`](Self::boot); a guest that fails is not an error but a failed test.
+    /// The errors are those of [`boot`](Self::boot); a guest that fails is not an error but a
+    /// failed test.
     pub fn suite(
         &self,
         kernel: &Kernel,
@@ -224,7 +228,7 @@ impl Booter<'_> {
     }
 }
 
-/// Why the end of a first boot is no verdict, if it is none.
+/// Returns why the guest has to boot once more, if the first boot says nothing about the suite.
 fn boots_again(accel: Accel, end: End, tracker: &mut Tracker<'_>) -> Option<String> {
     let translated = matches!(accel, Accel::Tcg | Accel::TcgInTurn | Accel::Clocked);
     if !translated || !matches!(end, End::Silent(_)) {
@@ -236,14 +240,14 @@ fn boots_again(accel: Accel, end: End, tracker: &mut Tracker<'_>) -> Option<Stri
 
 /// A guest that was started.
 pub enum Started<'a> {
-    /// It boots.
+    /// A guest that boots.
     Booted(Running),
-    /// It goes on from a template.
+    /// A guest that was restored from a template.
     Restored(Box<Vm<'a>>),
 }
 
 impl Started<'_> {
-    /// QEMU.
+    /// Returns the process of QEMU.
     pub fn child(&mut self) -> &mut Running {
         match self {
             Self::Booted(child) => child,
@@ -255,11 +259,11 @@ impl Started<'_> {
 /// The name of the link to the payload in a guest's folder.
 const PAYLOAD: &str = "payload.img";
 
-/// The payload's image under a name that stays with this guest: a build may replace the one
-/// in the kernel's folder at any time.
+/// Returns the path of the payload's image for this guest: a hard link in `dir`. A build can
+/// replace the image in the kernel's folder while the guest runs.
 fn payload(kernel: &Kernel, dir: &Path) -> PathBuf {
     let (image, link) = (kernel.payload_image(), dir.join(PAYLOAD));
-    // A folder on another file system cannot have a link to it.
+    // There is no hard link to a file on another file system. The guest then uses the image itself.
     let linked = fs::create_dir_all(dir).and_then(|()| match fs::hard_link(&image, &link) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
         outcome => outcome,
@@ -267,10 +271,11 @@ fn payload(kernel: &Kernel, dir: &Path) -> PathBuf {
     linked.map_or(image, |()| link)
 }
 
-/// The command that starts a guest, which is left in its folder for use by hand.
+/// Returns the command that starts a guest, and saves the command in the guest's folder for use by
+/// hand.
 ///
 /// # Errors
-/// When a path is not UTF-8, or the file cannot be written.
+/// Fails when a path is not UTF-8, or the file cannot be written.
 pub fn guest_command(machine: &Machine<'_>, qemu: &Path, files: &Files) -> Result<Command> {
     let (program, args) = match machine.shape.accel {
         Accel::Uml | Accel::TimeTravel => (Path::new(uml::PROGRAM), uml::args(machine, files)?),
@@ -282,7 +287,7 @@ pub fn guest_command(machine: &Machine<'_>, qemu: &Path, files: &Files) -> Resul
     Ok(command)
 }
 
-/// Writes a command line in a form that a shell takes.
+/// Writes a command line with the quotes that a shell needs.
 fn save_command(path: &Path, program: &Path, args: &[String]) -> Result<()> {
     let mut text = program.display().to_string();
     for arg in args {

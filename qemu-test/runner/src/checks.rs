@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suite `checks`: lints, each a test. The current directory is the checkout.
+//! Implements the suite `checks`. Each lint is one test. The current directory is the checkout.
 
 use std::env;
 use std::ffi::OsString;
@@ -19,20 +19,23 @@ use crate::report::{Cause, Failure, TestResult, Verdict};
 use crate::scan;
 use crate::session::Session;
 
-/// Lines of a lint's output shown when it fails: the first complaints are the useful ones.
+/// The number of lines of a lint's output that are shown when the lint fails. The first complaints
+/// help most.
 const SHOWN: usize = 60;
 
-/// The shell command that lints the kernel crates; it needs a kernel tree, of
-/// which only the build knows.
+/// The environment variable with the shell command that lints the kernel crates. The command needs
+/// a kernel tree, whose path only the build knows.
 const KERNEL_CLIPPY: &str = "TACKLE_KERNEL_CLIPPY";
 
-/// The command that compiles a file as a kernel module, with JSON for messages.
+/// The environment variable with the command that compiles a file as a kernel module and prints
+/// messages as JSON.
 const KERNEL_RUSTC: &str = "TACKLE_KERNEL_RUSTC";
 
-/// An unpacked kernel source; its checkpatch.pl judges C code and patches.
+/// The environment variable with the path of an unpacked kernel source. The checks use its
+/// `checkpatch.pl` for C code and patches.
 const KERNEL_SRC: &str = "TACKLE_KERNEL_SRC";
 
-/// Directories of Rust code that cargo does not know.
+/// Directories of Rust code that is not part of the cargo workspace.
 const KBUILD: &[&str] = &[
     "modules",
     "samples",
@@ -52,7 +55,7 @@ type Files = [(PathBuf, String)];
 /// Runs all checks.
 ///
 /// # Errors
-/// When a program cannot be started, a file not written, or the user interrupts.
+/// Fails when a program cannot be started, a file cannot be written, or the user interrupts.
 pub fn run(session: &Session, tell: &mut dyn FnMut(&TestResult)) -> Result<Vec<TestResult>> {
     let files = scan::read_all(tracked()?);
     let mut results = Vec::new();
@@ -148,7 +151,7 @@ fn kernel_clippy(session: &Session, _: &Files) -> Result<Verdict> {
     lint(session, "kernel-clippy", shell)
 }
 
-/// Whether what must not compile does not, for the reason that it names.
+/// Checks that each case that must not compile fails to compile for the reason that the case names.
 fn compile_fail(session: &Session, files: &Files) -> Result<Verdict> {
     let Some(line) = env::var_os(KERNEL_RUSTC).filter(|line| !line.is_empty()) else {
         return Ok(Verdict::Skipped(format!("{KERNEL_RUSTC} is not set")));
@@ -197,7 +200,7 @@ fn checkpatch(session: &Session, files: &Files) -> Result<Verdict> {
         .args(["--strict", "--no-summary", "--quiet", "--root"])
         .arg(source)
         .arg("--file");
-    // The C code of the differential tests runs on the host, and is not the kernel's.
+    // The C code of the differential tests runs on the host and does not follow the kernel's style.
     let differential = ["rust/core", "qemu-test/numa-sim"];
     let kernels = |path: &&PathBuf| scan::is_c(path) && !scan::is_under(path, &differential);
     let paths = files.iter().map(|(path, _)| path).filter(kernels);
@@ -207,7 +210,7 @@ fn checkpatch(session: &Session, files: &Files) -> Result<Verdict> {
     lint(session, "checkpatch", perl)
 }
 
-/// Whether our patches for the kernel could go upstream as they are.
+/// Checks that our patches for the kernel have the form that upstream accepts.
 fn patches(session: &Session, files: &Files) -> Result<Verdict> {
     if !files.iter().any(|(path, _)| path.starts_with(PATCHES)) {
         return Ok(Verdict::Skipped("the series is empty".to_owned()));
@@ -232,7 +235,7 @@ fn forbid_unsafe(_: &Session, files: &Files) -> Result<Verdict> {
     if found != Verdict::Passed {
         return Ok(found);
     }
-    // `header!` believes what is in these files, which bindgen makes.
+    // The macro `header!` relies on the contents of these files, which bindgen generates.
     let bindings = files
         .iter()
         .filter(|(path, _)| path.to_string_lossy().ends_with("_h.rs"))
@@ -285,7 +288,7 @@ fn lint(session: &Session, name: &str, command: Command) -> Result<Verdict> {
     ))
 }
 
-/// Listens to nothing: the log is read at the end.
+/// A listener that ignores all output. The log is read at the end.
 struct Deaf;
 
 impl Listener for Deaf {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line.
+//! Implements the command line.
 
 use std::collections::HashSet;
 use std::env;
@@ -140,11 +140,11 @@ struct Place {
 }
 
 impl Cli {
-    /// Carries the command out. Returns whether it went well.
+    /// Executes the command. Returns whether it succeeded.
     ///
     /// # Errors
-    /// What the user got wrong, what the host could not do, and
-    /// [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails when an argument is wrong, when the host lacks something that the command needs, and
+    /// with [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts.
     pub fn run(self) -> Result<bool> {
         let interrupt = Interrupt::on_signals()?;
         match self.command {
@@ -222,7 +222,7 @@ impl Place {
     }
 }
 
-/// The cache folder, where there is one.
+/// Returns the cache folder, if `TACKLE_CACHE` names one.
 fn cache() -> Option<PathBuf> {
     let cache = env::var_os("TACKLE_CACHE").filter(|cache| !cache.is_empty());
     cache.map(PathBuf::from)
@@ -258,7 +258,7 @@ fn check_kernels(suites: &[Suite], kernels: &[Kernel], makes: &[Make]) -> Result
     Ok(())
 }
 
-/// Keeps or removes the logs, and says where they are.
+/// Keeps or removes the logs. Prints their path if they are kept.
 fn end<T>(
     session: Session,
     keep: bool,
@@ -267,7 +267,7 @@ fn end<T>(
 ) -> Result<T> {
     let good = match &outcome {
         Ok(value) => is_good(value),
-        // What an interrupted run leaves is of no use to anybody.
+        // Logs of an interrupted run are incomplete, so they are not kept.
         Err(error) => error.is::<crate::interrupt::Interrupted>(),
     };
     if keep || !good {

@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Cases that must not compile: files that say where rustc has to complain, and of what.
+//! Implements the check of cases that must not compile. Each case is a file that names the expected
+//! errors of rustc and their lines.
 //!
-//! A comment `//~ ERROR TEXT` at the end of a line stands for an error there whose message
-//! has TEXT. There must be one for each, and no other error; a file without such comments
-//! has to compile. The place of an error in a macro is that of its use in the file.
+//! A comment `//~ ERROR TEXT` at the end of a line expects an error at this line whose message
+//! contains TEXT. rustc must report each expected error and no other error. A file without such
+//! comments must compile. The line of an error in a macro is the line that uses the macro.
 
 use std::path::Path;
 
 use serde::Deserialize;
 
-/// Where the cases are.
+/// The folder of the cases.
 pub const CASES: &str = "tests/compile-fail";
 
 const MARK: &str = "//~ ERROR ";
 
-/// What rustc says in one line of `--error-format=json`.
+/// A message of rustc: one line of `--error-format=json`.
 #[derive(Debug, Deserialize)]
 struct Message {
     message: String,
@@ -40,7 +41,8 @@ struct Expansion {
 }
 
 impl Span {
-    /// The line in the case, of the code itself or of the macro that it comes from.
+    /// Returns the line in the case that this span is at. For code of a macro, this is the line
+    /// that uses the macro.
     fn line(&self, case: &Path) -> Option<usize> {
         if Path::new(&self.file_name).ends_with(case) {
             return Some(self.line_start);
@@ -54,7 +56,8 @@ impl Message {
         self.level.starts_with("error") && !self.message.starts_with("aborting due to")
     }
 
-    /// The line that it is about: where it points to, or else the first one that it shows.
+    /// Returns the line of the error: that of the primary span, or else of the first span in the
+    /// case.
     fn line(&self, case: &Path) -> Option<usize> {
         let primary = self.spans.iter().filter(|span| span.is_primary);
         let further = self
@@ -64,8 +67,8 @@ impl Message {
         primary.chain(further).find_map(|span| span.line(case))
     }
 
-    /// Whether it says `text`, in its message, its notes or its labels. The code that it
-    /// shows does not count: the case's own comments would be in that.
+    /// Returns whether the message, its notes or its labels contain `text`. The source lines that
+    /// rustc shows do not count, since they include the comments of the case.
     fn says(&self, text: &str) -> bool {
         let labels = self.spans.iter().filter_map(|span| span.label.as_deref());
         self.message.contains(text)
@@ -74,8 +77,8 @@ impl Message {
     }
 }
 
-/// Says what is not as the case `source` at `path` expects. `said` is what rustc wrote, and
-/// `compiled` whether it succeeded.
+/// Returns how the outcome differs from what the case `source` at `path` expects. `said` is the
+/// output of rustc, and `compiled` is whether rustc succeeded.
 pub fn judge(path: &Path, source: &str, compiled: bool, said: &str) -> Vec<String> {
     let expected: Vec<(usize, &str)> = source
         .lines()

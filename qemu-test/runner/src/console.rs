@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel log on the console: reports of a kernel that is unwell.
+//! Finds the reports of crashes, warnings, stalls and leaks in the kernel log on the console.
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -13,37 +13,37 @@ use crate::follow::Mood;
 use crate::tail::Lines;
 use crate::ui::Ui;
 
-/// Lines of the log shown for one report: an oops with its trace fits.
+/// The number of lines of the log that are shown for one report. An oops with its trace fits.
 pub const MAX_REPORT: usize = 60;
 
-/// How many lines before its title a report may begin.
+/// The maximum number of lines between the first line of a report and its title.
 const MAX_HEAD: usize = 4;
 
-/// `[   12.345678] ` and with CONFIG_PRINTK_CALLER `[   12.345678][  T123] `.
-/// Not anchored: a program on the console may have left its line unfinished.
+/// `[ 12.345678] ` and with CONFIG_PRINTK_CALLER `[ 12.345678][ T123] `. The pattern is not
+/// anchored, because a program may have written an unfinished line before it.
 static PREFIX: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\[ *\d+\.\d{6}\](?:\[ *[TC]\d+\])? ").expect("a valid pattern"));
 
-/// The text of a kernel log line after its time stamp; `None` for what programs
-/// write to the console.
+/// Returns the text of a kernel log line after its time stamp. Returns `None` for lines that
+/// programs write to the console.
 pub fn message(line: &str) -> Option<&str> {
     PREFIX.find(line).map(|found| &line[found.end()..])
 }
 
-/// The trouble that a console line reports, and its text.
+/// Returns the kind of report that begins at a console line, and the line's text.
 ///
-/// Only kernel lines count: a program may write `WARNING: ` as it likes.
+/// Only lines of the kernel count, since any program can write `WARNING: `.
 pub fn sign(line: &str) -> Option<(Kind, &str)> {
     let text = message(line)?.trim_end();
     tackle_klog::sign(text).map(|kind| (kind, text))
 }
 
-/// Whether the kernel has said its last word.
+/// Returns whether the line reports a panic, after which the kernel logs nothing useful.
 pub fn is_panic(line: &str) -> bool {
     message(line).is_some_and(|text| text.starts_with("Kernel panic"))
 }
 
-/// Takes in the console of a guest that must show no trouble at all.
+/// Reads the console of a guest whose kernel must report nothing.
 #[derive(Debug, Default)]
 pub struct Watch {
     lines: Lines,
@@ -53,27 +53,27 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Nothing heard yet.
+    /// Returns a watch that has read nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes in what the console shows next.
+    /// Reads the next bytes of the console.
     pub fn heard(&mut self, console: &[u8]) {
         for line in self.lines.push(console) {
             self.line(line);
         }
     }
 
-    /// For the [`Listener`](crate::follow::Listener) that has the watch.
+    /// Returns the mood for the [`Listener`](crate::follow::Listener) that owns this watch.
     pub fn mood(&self) -> Mood {
         Mood::of(self.panicked, false)
     }
 
-    /// Ends the console.
+    /// Ends the console, and prints the first report.
     ///
     /// # Errors
-    /// When it had a report of trouble: the first one's title. All its lines are shown.
+    /// Fails when the kernel has reported something. The error is the title of the first report.
     pub fn finish(mut self, ui: &Ui) -> Result<()> {
         if let Some(line) = self.lines.finish() {
             self.line(line);
@@ -98,7 +98,7 @@ impl Watch {
     }
 }
 
-/// Keeps the last [`MAX_REPORT`] lines.
+/// Adds a line, and keeps only the last [`MAX_REPORT`] lines.
 pub fn remember(recent: &mut VecDeque<String>, line: String) {
     if recent.len() == MAX_REPORT {
         recent.pop_front();
@@ -106,21 +106,21 @@ pub fn remember(recent: &mut VecDeque<String>, line: String) {
     recent.push_back(line);
 }
 
-/// A report being collected from the log.
+/// A report of the kernel whose lines are being collected.
 #[derive(Clone, Debug)]
 pub struct Report {
-    /// The kind of its first sign, or [`Kind::Crash`] once a crash follows.
+    /// The kind of the line that began the report, or [`Kind::Crash`] if a crash has followed.
     pub kind: Kind,
-    /// The text of the first sign.
+    /// The text of the line that began the report.
     pub title: String,
-    /// The log from the report on, at most [`MAX_REPORT`] lines.
+    /// The lines of the report, at most [`MAX_REPORT`].
     pub lines: Vec<String>,
     open: bool,
 }
 
 impl Report {
-    /// A report that begins with `line`; `before` are the lines before it, of which
-    /// those are kept that are the head of the report.
+    /// Returns a report whose title is in `line`. `before` has the previous lines of the log. Those
+    /// from the report's first line on are added to the report.
     pub fn begin(kind: Kind, title: &str, line: &str, before: &VecDeque<String>) -> Self {
         let is_rule = |text: &&String| text.contains("[ cut here ]") || text.contains("=======");
         // The text of a WARN() is printed between the rule and the title.
@@ -139,8 +139,7 @@ impl Report {
         }
     }
 
-    /// Adds the next line of the log. Returns false when the report has ended
-    /// before it, and the line is to be looked at by itself.
+    /// Adds the next line of the log. Returns false if the report has ended before this line.
     pub fn add(&mut self, line: &str) -> bool {
         if !self.open {
             return false;
@@ -151,13 +150,13 @@ impl Report {
         if self.lines.len() < MAX_REPORT {
             self.lines.push(line.to_owned());
         }
-        // After a crash all that comes belongs to it.
+        // After a crash, all further lines belong to its report.
         let over = line.contains("---[ end trace") || self.lines.len() >= MAX_REPORT;
         self.open = self.kind == Kind::Crash || !over;
         true
     }
 
-    /// Ends the report: what comes now belongs to something else.
+    /// Ends the report. Further lines do not belong to it.
     pub fn close(&mut self) {
         self.open = false;
     }

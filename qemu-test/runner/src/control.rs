@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The control folder of one guest: QEMU's monitor, and a pipe into the guest's ttyS1.
+//! Implements the control folder of one guest, with the socket of QEMU's monitor and a pipe into
+//! the guest's ttyS1.
 //!
-//! It is a folder of its own with a short name, as the name of a socket has at most 107
-//! bytes.
+//! The folder has a short path, because the path of a socket has at most 107 bytes.
 
 use std::fs::File;
 use std::io::Write;
@@ -14,19 +14,19 @@ use tempfile::TempDir;
 
 use crate::process::pipe;
 
-/// The folder; it is removed when dropped.
+/// The control folder. It is removed when this is dropped.
 #[derive(Debug)]
 pub struct Control {
     dir: TempDir,
-    /// Held open for reading, too: so neither side waits for the other one to open it.
+    /// The pipe, open for reading as well as writing, so that `open()` blocks on neither side.
     pipe: File,
 }
 
 impl Control {
-    /// Makes the folder and the pipe.
+    /// Creates the folder and the pipe.
     ///
     /// # Errors
-    /// When they cannot be made.
+    /// Fails when the folder or the pipe cannot be created.
     pub fn create() -> Result<Self> {
         let dir = tempfile::Builder::new().prefix("tackle-").tempdir();
         let dir = dir.context("cannot make a folder for QEMU's monitor")?;
@@ -35,21 +35,21 @@ impl Control {
         Ok(Self { dir, pipe })
     }
 
-    /// The socket of QEMU's monitor.
+    /// Returns the path of the socket of QEMU's monitor.
     pub fn monitor(&self) -> PathBuf {
         self.dir.path().join("qmp")
     }
 
-    /// The pipe from which QEMU feeds the guest's ttyS1.
+    /// Returns the path of the pipe from which QEMU feeds the guest's ttyS1.
     pub fn pipe(&self) -> PathBuf {
         self.dir.path().join("ttyS1")
     }
 
-    /// Writes into the guest's ttyS1. `text` must fit into an empty pipe (64 KiB), or this
-    /// waits for the guest.
+    /// Writes into the guest's ttyS1. If `text` does not fit into the pipe (64 KiB when it is
+    /// empty), this blocks until the guest has read enough.
     ///
     /// # Errors
-    /// What writing to a pipe reports.
+    /// Fails when writing to a pipe fails.
     pub fn write(&self, text: &str) -> Result<()> {
         let mut pipe = &self.pipe;
         pipe.write_all(text.as_bytes())

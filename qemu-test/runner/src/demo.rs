@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `demo`: what the guest shows goes to stdout, its kernel log to a file.
+//! Implements the command `demo`. The guest's demonstration goes to stdout, and its kernel log to a
+//! file.
 
 use anyhow::{bail, Context, Result};
 
@@ -12,10 +13,10 @@ use crate::session::Session;
 use crate::tail::Lines;
 use crate::ui::Ui;
 
-/// What the guest says when all went well.
+/// The last line of a guest in which all demonstrations succeeded.
 const DONE: &str = "demo: 5 of 5 shown";
 
-/// Relays a demo.
+/// A listener that prints the demonstration of a guest.
 pub struct Demo<'a> {
     ui: &'a Ui,
     console: Watch,
@@ -24,7 +25,7 @@ pub struct Demo<'a> {
 }
 
 impl<'a> Demo<'a> {
-    /// Relays to this terminal.
+    /// Returns a listener that prints to this terminal.
     pub fn new(ui: &'a Ui) -> Self {
         Self {
             ui,
@@ -35,8 +36,9 @@ impl<'a> Demo<'a> {
     }
 
     /// # Errors
-    /// When the kernel log shows trouble, the guest did not end well, or the
-    /// demo did not say that all was shown. The report from the kernel log is printed.
+    /// Fails when the kernel log has a report of a crash or a warning, when the guest did not end
+    /// well, or when the guest did not print that all was shown. The report from the kernel log is
+    /// printed.
     pub fn finish(mut self, fault: Option<String>) -> Result<()> {
         let shown = self.shown_lines.finish();
         self.shown(shown);
@@ -78,7 +80,7 @@ impl Listener for Demo<'_> {
 /// Boots `kernel` for the demo.
 ///
 /// # Errors
-/// As [`Booter::boot`] and [`Demo::finish`].
+/// The errors are those of [`Booter::boot`] and [`Demo::finish`].
 pub fn run(session: &Session, booter: &Booter<'_>, kernel: &Kernel) -> Result<()> {
     let dir = session.dir.subdir(format!("{}/demo", kernel.name))?;
     session.ui.step(&format!(

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a program ends.
+//! Implements the exit status of the programs.
 
 use std::process::ExitCode;
 
@@ -8,8 +8,8 @@ use anyhow::{Error, Result};
 
 use crate::interrupt::Interrupted;
 
-/// What `program` exits with: 0 when all is well, 1 when it is not, 2 for an error
-/// and 130 for an interrupt, which are told on stderr.
+/// Returns the exit status of `program`: 0 for success, 1 for a failure, 2 for an error and 130 for
+/// an interrupt. Errors and interrupts are printed to stderr.
 pub fn exit_code(program: &str, outcome: Result<bool>) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,
@@ -21,7 +21,7 @@ pub fn exit_code(program: &str, outcome: Result<bool>) -> ExitCode {
     }
 }
 
-/// The error with its causes, whatever these have to say.
+/// Returns the error with its causes in one line.
 fn one_line(error: &Error) -> String {
     format!("{error:#}").replace('\n', " ")
 }

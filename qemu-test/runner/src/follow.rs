@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Watching a process through the files it writes, with a limit on everything.
+//! Follows a process by the files that it writes. The silence and the total time are limited.
 
 use std::path::Path;
 use std::process::{Command, ExitStatus};
@@ -13,18 +13,18 @@ use crate::interrupt::Interrupt;
 use crate::process::{log_to, Running, POLL};
 use crate::tail::Tail;
 
-/// What a guest may take after its kernel has panicked: it reboots at once,
-/// which ends QEMU, unless the panic itself is stuck.
+/// The time limit of a guest after its kernel has panicked. The guest reboots at once, which ends
+/// QEMU, unless the panic itself hangs.
 const DYING: Duration = Duration::from_secs(10);
 
 /// How long to wait for a process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Without a byte on either stream.
+    /// The limit without a byte on either stream.
     pub silence: Duration,
-    /// The same while a test runs ([`Mood::Testing`]).
+    /// The same limit while a test runs ([`Mood::Testing`]).
     pub silence_in_test: Duration,
-    /// From the start to the end.
+    /// The limit from the start to the end.
     pub total: Duration,
 }
 
@@ -39,12 +39,12 @@ pub enum End {
     TimedOut(Duration),
     /// It was killed because it did not end after a panic.
     Stuck,
-    /// The listener has heard all that it wanted ([`Mood::Over`]); the process still runs.
+    /// The listener needs no more output ([`Mood::Over`]). The process still runs.
     Over,
 }
 
 impl End {
-    /// What is wrong with it, in a few words; `None` for a successful exit.
+    /// Describes a bad end in a few words. Returns `None` for a successful exit.
     pub fn fault(self) -> Option<String> {
         match self {
             Self::Exited(status) if status.success() => None,
@@ -59,21 +59,21 @@ impl End {
     }
 }
 
-/// What the listener makes of the output so far; it chooses the limit.
+/// The state of the process according to the listener. It selects the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mood {
-    /// Nothing special.
+    /// No test runs, and the kernel has not panicked.
     Normal,
     /// A test is in progress.
     Testing,
     /// The kernel has panicked.
     Dying,
-    /// All that was wanted has been heard.
+    /// The listener needs no more output.
     Over,
 }
 
 impl Mood {
-    /// What follows from whether the kernel has panicked, and whether a test runs.
+    /// Returns the mood for a kernel that has or has not panicked, while a test runs or does not.
     pub fn of(panicked: bool, testing: bool) -> Self {
         match (panicked, testing) {
             (true, _) => Self::Dying,
@@ -83,22 +83,22 @@ impl Mood {
     }
 }
 
-/// Takes in the two streams.
+/// Receives the two output streams.
 pub trait Listener {
-    /// New bytes, at least one in one of the two. A byte of `console` that was
-    /// written before a byte of `second` is never told later than that one.
+    /// Receives new bytes, at least one of either stream. If a byte of `console` was written before
+    /// a byte of `second`, it is not passed on after that byte.
     ///
     /// # Errors
-    /// Whatever the listener cannot go on after; the process is then killed.
+    /// Fails when the listener cannot continue. The process is then killed.
     fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()>;
 
-    /// Asked before each look at the clock.
+    /// Returns the current mood. It is read before each check of the limits.
     fn mood(&self) -> Mood {
         Mood::Normal
     }
 }
 
-/// Keeps what the console shows.
+/// Keeps the output of the console.
 #[derive(Debug, Default)]
 pub struct Collect(pub Vec<u8>);
 
@@ -109,13 +109,13 @@ impl Listener for Collect {
     }
 }
 
-/// Follows `child` until it ends, the listener has heard enough, or a limit is reached; in the
-/// last case it is killed.
+/// Follows `child` until it ends, the listener needs no more output, or a limit is reached. The
+/// child is killed if a limit is reached.
 ///
 /// # Errors
-/// [`Interrupted`](crate::interrupt::Interrupted), what reading the files
-/// reports, and what the listener reports. The child is killed by its owner
-/// then, at the latest when it is dropped.
+/// Fails with [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts, when a file
+/// cannot be read, and when the listener fails. The owner of the child then kills it, at the latest
+/// by dropping it.
 pub fn follow(
     child: &mut Running,
     console: &Path,
@@ -133,7 +133,7 @@ pub fn follow(
     let mut dying = None;
     loop {
         interrupt.check()?;
-        // Asked before reading: what was written before the end is then read in full.
+        // Check this before reading, so that everything written before the exit is read.
         let exited = child.try_wait().context("cannot wait for a child")?;
         while streams.pass_on(listener)? {
             last_heard = Instant::now();
@@ -173,10 +173,11 @@ pub fn follow(
     }
 }
 
-/// Runs a command with all its output in the file `log`, and follows it.
+/// Runs a command with all its output in the file `log`, and follows the process.
 ///
 /// # Errors
-/// As [`follow`], and when the file cannot be made or the command not started.
+/// The errors are those of [`follow`]. This also fails when the file cannot be made or the command
+/// not started.
 pub fn run_logged(
     mut command: Command,
     log: &Path,
@@ -197,8 +198,8 @@ struct Streams {
 impl Streams {
     /// Returns whether there was anything to pass on.
     fn pass_on(&mut self, listener: &mut dyn Listener) -> Result<bool> {
-        // In this order, so that a test's result is never known before the
-        // warning that the kernel printed while the test ran.
+        // Read the second stream first. So a test's result is never passed on before a warning that
+        // the kernel printed while the test ran.
         let second = self.second.as_mut().map(Tail::read).transpose();
         let second = second
             .context("cannot read the second stream")?

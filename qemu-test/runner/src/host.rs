@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suite `host`: what `cargo test` runs, each test counted.
+//! Implements the suite `host`: runs `cargo test` and reports each of its tests.
 
 use std::collections::VecDeque;
 use std::sync::LazyLock;
@@ -15,23 +15,24 @@ use crate::report::{Cause, Failure, TestResult, Verdict};
 use crate::session::Session;
 use crate::tail::Lines;
 
-/// Where results of the host are listed.
+/// The name of the host in lists of results.
 pub const PLACE: &str = "host";
 
-/// Building the tests may say nothing for minutes, and so may a property test.
+/// The limits of `cargo test`. Building the tests and running a property test can each take minutes
+/// without output.
 pub const LIMITS: Limits = Limits {
     silence: Duration::from_secs(900),
     silence_in_test: Duration::from_secs(900),
     total: Duration::from_secs(3600),
 };
 
-/// Lines of cargo's output shown when it fails by itself.
+/// The number of lines of cargo's output that are shown when cargo itself fails.
 const TAIL: usize = 60;
 
 /// Runs `cargo test --workspace` in the current directory.
 ///
 /// # Errors
-/// When cargo cannot be started, a file not written, or the user interrupts.
+/// Fails when cargo cannot be started, a file cannot be written, or the user interrupts.
 pub fn run(session: &Session, tell: &mut dyn FnMut(&TestResult)) -> Result<Vec<TestResult>> {
     let log = session.dir.subdir("host")?.join("cargo-test.log");
     let mut cargo = command("cargo");
@@ -59,21 +60,21 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a valid pattern")
 }
 
-/// Whether a line of cargo's only says that it is at work: of no use in a report.
+/// Returns whether a line of cargo only shows progress, which is of no use in a report.
 pub fn is_progress(line: &str) -> bool {
     PROGRESS.is_match(line)
 }
 
-/// Reads what cargo and the test programs print.
+/// Parses the output of cargo and the test programs.
 pub struct CargoOutput<'a> {
     tell: &'a mut dyn FnMut(&TestResult),
     lines: Lines,
     results: Vec<TestResult>,
     /// The program whose tests are running.
     program: String,
-    /// Tests of it that were seen.
+    /// The number of tests of this program that have ended.
     seen: usize,
-    /// Its failed tests: their output comes only after all have run.
+    /// The failed tests of this program. Their output comes after all tests have run.
     failed: Vec<(String, Vec<String>)>,
     /// The failed test whose output is being read.
     section: Option<usize>,
@@ -81,7 +82,7 @@ pub struct CargoOutput<'a> {
 }
 
 impl<'a> CargoOutput<'a> {
-    /// `tell` hears each result as it comes.
+    /// Returns a parser that calls `tell` with each result as soon as it is known.
     pub fn new(tell: &'a mut dyn FnMut(&TestResult)) -> Self {
         Self {
             tell,
@@ -95,7 +96,7 @@ impl<'a> CargoOutput<'a> {
         }
     }
 
-    /// Ends the run; `fault` is what was wrong with cargo's end, if anything was.
+    /// Ends the run. `fault` describes a bad end of cargo.
     pub fn finish(mut self, fault: Option<String>) -> Vec<TestResult> {
         if let Some(line) = self.lines.finish() {
             self.line(&line);
@@ -106,7 +107,7 @@ impl<'a> CargoOutput<'a> {
             .results
             .iter()
             .any(|result| matches!(result.verdict, Verdict::Failed(_)));
-        // A failed test explains cargo's own failure, unless its program died half-way.
+        // A failed test explains why cargo failed, unless the test program ended early.
         if let Some(fault) = fault.filter(|_| !failed || unfinished) {
             let recent = self.recent.iter().cloned().collect();
             let failure = Failure::new(Cause::Ended, format!("cargo test {fault}")).with(recent);
@@ -154,7 +155,7 @@ impl<'a> CargoOutput<'a> {
         }
     }
 
-    /// Tells the failures of the program that has ended.
+    /// Reports the failed tests of the program that has ended.
     fn flush(&mut self) {
         self.seen = 0;
         self.section = None;

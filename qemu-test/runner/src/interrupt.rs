@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! SIGINT, SIGTERM and SIGHUP: a flag that every waiting loop looks at, so that
-//! children are killed and temporary files removed on the ordinary way out.
+//! Handles SIGINT, SIGTERM and SIGHUP. The signals set a flag, and every loop that waits checks it.
+//! So the program returns normally, kills its children and removes its temporary files.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,7 +13,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 #[derive(Clone, Debug, Default)]
 pub struct Interrupt(Arc<AtomicBool>);
 
-/// The error that a loop returns when it was told to stop.
+/// The error that a loop returns when the flag is set.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -26,15 +26,15 @@ impl fmt::Display for Interrupted {
 impl std::error::Error for Interrupted {}
 
 impl Interrupt {
-    /// A flag that no signal sets.
+    /// Returns a flag that no signal sets.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A flag that the signals set, for the rest of the process's life.
+    /// Returns a flag that the signals set until the process ends.
     ///
     /// # Errors
-    /// What `sigaction(2)` reports.
+    /// Fails when `sigaction(2)` fails.
     pub fn on_signals() -> std::io::Result<Self> {
         let flag = Self::new();
         for signal in [SIGINT, SIGTERM, SIGHUP] {
@@ -43,13 +43,13 @@ impl Interrupt {
         Ok(flag)
     }
 
-    /// Does what a signal does.
+    /// Sets the flag, as a signal does.
     pub fn set(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
     /// # Errors
-    /// [`Interrupted`] once a signal has come.
+    /// Fails with [`Interrupted`] when the flag is set.
     pub fn check(&self) -> Result<(), Interrupted> {
         if self.0.load(Ordering::Relaxed) {
             return Err(Interrupted);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A kernel to boot: a directory with all that QEMU needs.
+//! Represents a kernel to boot: a directory with all files that QEMU needs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,7 @@ use anyhow::{bail, Context, Result};
 pub struct Kernel {
     /// The name: letters, digits, `.`, `_` and `-`; it becomes a directory's name.
     pub name: String,
-    /// Where its files are.
+    /// The directory with the files.
     pub dir: PathBuf,
 }
 
@@ -37,46 +37,46 @@ impl FromStr for Kernel {
 }
 
 impl Kernel {
-    /// The compressed kernel.
+    /// Returns the path of the compressed kernel.
     pub fn image(&self) -> PathBuf {
         self.dir.join("vmlinuz")
     }
 
-    /// The initial file system that mounts the others.
+    /// Returns the path of the initramfs, which mounts the other file systems.
     pub fn initramfs(&self) -> PathBuf {
         self.dir.join("initramfs.img")
     }
 
-    /// The root file system.
+    /// Returns the path of the root file system's image.
     pub fn root(&self) -> PathBuf {
         self.dir.join("root.img")
     }
 
-    /// The file system with `/lib/modules`.
+    /// Returns the path of the file system image with `/lib/modules`.
     pub fn modules(&self) -> PathBuf {
         self.dir.join("modules.img")
     }
 
-    /// The directory that a guest under User Mode Linux sees as `/tackle`: modules, programs
-    /// and test data.
+    /// Returns the directory that a guest under User Mode Linux sees as `/tackle`: modules,
+    /// programs and test data.
     pub fn payload(&self) -> PathBuf {
         self.dir.join("payload")
     }
 
-    /// The same as a file system image, for guests of QEMU.
+    /// Returns the path of the payload as a file system image, for guests of QEMU.
     pub fn payload_image(&self) -> PathBuf {
         self.dir.join("payload.img")
     }
 
-    /// The options that it was built with.
+    /// Returns the path of the kernel's config.
     pub fn config(&self) -> PathBuf {
         self.dir.join("config")
     }
 
-    /// Whether `option`, such as `CONFIG_KASAN`, is built in; a module is not.
+    /// Returns whether `option`, such as `CONFIG_KASAN`, is `y`. The value `m` does not count.
     ///
     /// # Errors
-    /// When the config cannot be read; the message names it.
+    /// Fails when the config cannot be read; the message names it.
     pub fn has(&self, option: &str) -> Result<bool> {
         let path = self.config();
         let text = fs::read_to_string(&path)
@@ -86,7 +86,7 @@ impl Kernel {
     }
 
     /// # Errors
-    /// When one of the files is not there; the message names it.
+    /// Fails when one of the files does not exist; the message names it.
     pub fn check(&self) -> Result<()> {
         for path in [
             self.image(),

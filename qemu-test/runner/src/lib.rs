@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The host side of the tests: boots a kernel in QEMU, follows the guest on two
-//! serial lines, turns what it sees into test results and sums them up.
+//! Implements the host side of the tests: boots a kernel in QEMU, follows the guest on two serial
+//! lines, turns their output into test results and sums these up.
 //!
 //! ```text
 //!             +-- console.log (ttyS0) --> console: crashes, warnings --+
@@ -11,8 +11,9 @@
 //!      +------------- follow: silence, time limit, signals <-----------+
 //! ```
 //!
-//! A guest is never trusted to end, nor to tell the truth about itself: a test
-//! is passed only when the guest said so *and* the kernel log stayed clean.
+//! The runner does not rely on a guest to end or to report its own failures. A test passes only if
+//! the guest has reported so *and* the kernel log has no report of a crash, a warning, a stall or a
+//! leak.
 
 pub mod accel;
 pub mod boot;

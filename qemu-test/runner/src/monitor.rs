@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! QEMU's monitor (QMP): saves a guest into a file and loads it again.
+//! Implements a client of QEMU's monitor (QMP), which saves a guest into a file and loads it again.
 //!
-//! Source: `qapi/migration.json` and `docs/devel/migration/mapped-ram.rst` of QEMU. The
-//! file has a fixed place for each page of memory, and holes for the pages that are zero:
-//! it is as large as the memory that the guest has used.
+//! Source: `qapi/migration.json` and `docs/devel/migration/mapped-ram.rst` of QEMU. The file has a
+//! fixed place for each page of memory, and holes for pages that are zero. So it takes as much
+//! space as the memory that the guest has used.
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader};
@@ -21,15 +21,17 @@ use crate::interrupt::Interrupt;
 use crate::process::{Running, POLL};
 use crate::qemu::text;
 
-/// How long QEMU may take for one step. A host that is busy with other things takes seconds.
+/// The time limit for one step of QEMU. On a busy host a step takes seconds.
 const LIMIT: Duration = Duration::from_secs(120);
 
-/// Bytes per second, more than any disk writes. The guest is paused, so nothing is to be spared.
+/// The limit for QEMU in bytes per second: more than any disk writes. The guest is paused, so no
+/// limit is needed.
 const BANDWIDTH: u64 = 1 << 40;
 
 type Connection = Qmp<Stream<BufReader<UnixStream>, UnixStream>>;
 
-/// The error that QEMU could not load a file: it is not a whole one, or that of another machine.
+/// The error when QEMU cannot load a file, because it is not complete or comes from another
+/// machine.
 #[derive(Debug)]
 pub struct Refused(String);
 
@@ -47,11 +49,11 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Connects to the `socket` of `qemu`, which may have been started a moment ago.
+    /// Connects to the `socket` of `qemu`, which may have just been started.
     ///
     /// # Errors
-    /// When QEMU ends or does not answer for 120 s, and
-    /// [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails when QEMU ends or does not answer for 120 s, and with
+    /// [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts.
     pub fn connect(socket: &Path, qemu: &mut Running, interrupt: &Interrupt) -> Result<Self> {
         let start = Instant::now();
         let stream = loop {
@@ -70,7 +72,7 @@ impl Monitor {
         };
         stream.set_read_timeout(Some(LIMIT))?;
         let mut reader = BufReader::new(stream.try_clone()?);
-        // The crate takes it for granted that QEMU greets.
+        // The crate expects a greeting from QEMU and does not handle its absence.
         if reader.fill_buf().context("QEMU's monitor")?.is_empty() {
             bail!("QEMU closed its monitor");
         }
@@ -81,11 +83,11 @@ impl Monitor {
         Ok(monitor)
     }
 
-    /// Saves the guest into the new file `path`. The guest is paused from then on.
+    /// Saves the guest into the new file `path`. The guest stays paused after that.
     ///
     /// # Errors
-    /// When QEMU cannot write the file (the disk is full, for example), and
-    /// [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails when QEMU cannot write the file (the disk is full, for example), and with
+    /// [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts.
     pub fn save(&mut self, path: &Path, interrupt: &Interrupt) -> Result<()> {
         self.run(&qmp::stop {})?;
         self.run(&qmp::migrate {
@@ -100,12 +102,13 @@ impl Monitor {
         }
     }
 
-    /// Loads the guest from the file `path`. QEMU must have been started with
-    /// `-incoming defer` and the machine that was saved. The guest is still paused then.
+    /// Loads the guest from the file `path`. QEMU must have been started with `-incoming defer` and
+    /// the machine that was saved. The guest stays paused.
     ///
     /// # Errors
-    /// [`Refused`] when the file is not a whole one or is that of another machine; when QEMU
-    /// does not answer, and [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails with [`Refused`] when the file is not complete or comes from another machine, when
+    /// QEMU does not answer, and with [`Interrupted`](crate::interrupt::Interrupted) when the user
+    /// interrupts.
     pub fn load(&mut self, path: &Path, interrupt: &Interrupt) -> Result<()> {
         self.run(&qmp::migrate_incoming {
             uri: Some(uri(path)?),
@@ -121,7 +124,7 @@ impl Monitor {
     /// Lets the guest run.
     ///
     /// # Errors
-    /// When QEMU refuses or does not answer.
+    /// Fails when QEMU refuses or does not answer.
     pub fn resume(&mut self) -> Result<()> {
         self.run(&qmp::cont {}).map(|_| ())
     }
@@ -144,7 +147,7 @@ impl Monitor {
         self.connection.execute(command).map_err(failed)
     }
 
-    /// Waits for the end; the reason if it failed.
+    /// Waits until the migration has ended. Returns the reason if it has failed.
     fn wait_for_migration(&mut self, interrupt: &Interrupt) -> Result<Option<String>> {
         let start = Instant::now();
         loop {

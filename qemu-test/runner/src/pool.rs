@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Does several jobs at once, as guests wait for much of their time.
+//! Runs several jobs in parallel. This saves time, because guests often wait.
 
 use std::collections::VecDeque;
 use std::num::NonZero;
@@ -10,22 +10,23 @@ use std::thread::{available_parallelism, scope};
 
 use anyhow::Result;
 
-/// More guests take more memory (up to 2.7 GiB each) than they save time.
+/// The maximum number of parallel jobs. A guest takes up to 2.7 GiB of memory, and more guests save
+/// little time.
 const MOST: usize = 3;
 
-/// How many jobs to do at once on this host: one more than it has processors. A guest that
-/// waits (for a grace period, or for the next try of a live patch's transition) leaves a
-/// processor to another one.
+/// Returns how many jobs to run in parallel on this host: one more than it has processors. A guest
+/// that waits (for a grace period, or for the next try of a live patch's transition) leaves its
+/// processor to another guest.
 pub fn workers() -> usize {
     (available_parallelism().map_or(1, NonZero::get) + 1).min(MOST)
 }
 
-/// Does the jobs in this order, `workers` at a time. A job for which `is_ready` is false waits,
-/// and those behind it go first. Whenever a job has ended, `is_ready` is asked again. `tell`
-/// is called in the calling thread with each message of a job.
+/// Runs the jobs in this order, `workers` at a time. A job for which `is_ready` returns false
+/// waits, and later jobs start before it. `is_ready` is called again whenever a job has ended.
+/// `tell` is called in the calling thread with each message of a job.
 ///
 /// # Errors
-/// The first error of a job; those that have not begun by then never do.
+/// Returns the first error of a job. Jobs that have not started by then do not start.
 pub fn run<J: Send, T: Send>(
     jobs: impl IntoIterator<Item = J>,
     workers: usize,
@@ -43,8 +44,8 @@ pub fn run<J: Send, T: Send>(
         let mut queue = lock();
         loop {
             let ready = queue.jobs.iter().position(&is_ready);
-            // When no job runs, nothing can make a waiting job ready. It is started anyway, and
-            // fails with what it lacks.
+            // When no job runs, no waiting job can become ready. Start it anyway: it fails with a
+            // message about what is missing.
             let ready = ready.or((queue.busy == 0).then_some(0));
             if queue.jobs.is_empty() || ready.is_some() {
                 let job = queue.jobs.remove(ready.unwrap_or_default());
@@ -64,14 +65,15 @@ pub fn run<J: Send, T: Send>(
             .map(|_| {
                 let told = told.clone();
                 scope.spawn(|| {
-                    // Moved: the channel ends with the last worker.
+                    // Move the sender, so that the channel closes when the last worker ends.
                     let told = told;
                     while let Some(job) = take() {
                         // The receiver outlives the threads.
                         let mut tell = |result| {
                             let _ = told.send(result);
                         };
-                        // Also when the job panics: the others must not wait for it.
+                        // This also runs when the job panics, so that the other workers do not wait
+                        // for it.
                         let _ended = AtEnd(&ended);
                         work(job, &mut tell).inspect_err(|_| lock().jobs.clear())?;
                     }
@@ -92,7 +94,7 @@ pub fn run<J: Send, T: Send>(
     })
 }
 
-/// The jobs that have not begun, and the number of those that run.
+/// The jobs that have not started, and the number of running jobs.
 struct Queue<J> {
     jobs: VecDeque<J>,
     busy: usize,
@@ -135,7 +137,7 @@ mod tests {
 
     #[test]
     fn jobs_run_side_by_side() {
-        // Neither gets past it without the other.
+        // Both jobs must be here at the same time to pass.
         let both = Barrier::new(2);
         let work = |(), _: &mut dyn FnMut(())| {
             both.wait();
@@ -184,7 +186,7 @@ mod tests {
             let place = |name| heard.iter().position(|job| *job == name).unwrap();
             assert!(place("maker") < place("user"), "{heard:?}");
         }
-        // Nothing will ever make it ready.
+        // Nothing makes this job ready.
         let mut heard = 0;
         let work = |job, tell: &mut dyn FnMut(_)| {
             tell(job);

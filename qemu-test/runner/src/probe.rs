@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! KVM or TCG: that `/dev/kvm` exists does not mean that a guest survives in it
-//! (nested and para-virtual hosts), so the answer is a real boot.
+//! Chooses KVM or TCG by booting a guest. On nested and paravirtual hosts, a guest can fail under
+//! KVM although `/dev/kvm` exists.
 
 use std::fs::{self, OpenOptions};
 use std::path::{Path, PathBuf};
@@ -17,18 +17,18 @@ use crate::kernel::Kernel;
 use crate::qemu::version;
 use crate::rundir::replace;
 
-/// How long the probe's boot may take; with hardware it takes two or three seconds.
+/// The time limit of the probe's boot. Under KVM, the boot takes two or three seconds.
 const LIMIT: Duration = Duration::from_secs(15);
 
-/// What the guest's init prints when it is asked to `probe`.
+/// The line that the guest's init prints for the argument `probe`.
 const ANSWER: &[u8] = b"tackle: probe ok";
 
-/// The answer for this host.
+/// The result of the probe for this host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choice {
-    /// What to use.
+    /// What executes guests on this host.
     pub accel: Accel,
-    /// Why it is not KVM, in a few words.
+    /// Why this is not KVM, in a few words.
     pub why: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl Choice {
         }
     }
 
-    /// The line for the user, where there is something to say.
+    /// Returns the message for the user if the choice is not KVM.
     pub fn line(&self) -> Option<String> {
         self.why
             .as_ref()
@@ -48,13 +48,13 @@ impl Choice {
     }
 }
 
-/// Finds out which accelerator works.
+/// The probe, which finds the accelerator that works.
 pub struct Probe<'a> {
     /// The QEMU program.
     pub qemu: PathBuf,
     /// The device, `/dev/kvm`.
     pub device: &'a Path,
-    /// The directory in which the answer is kept for later runs.
+    /// The directory where the result is saved for later runs.
     pub cache: &'a Path,
     /// A directory for the probe's logs.
     pub scratch: &'a Path,
@@ -63,11 +63,11 @@ pub struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// The accelerator for guests on this host. The answer of a boot is valid
-    /// until the host or QEMU changes.
+    /// Returns the accelerator for guests on this host. The result of a boot stays valid until the
+    /// host or QEMU changes.
     ///
     /// # Errors
-    /// When QEMU cannot be run at all, a file not written, or the user interrupts.
+    /// Fails when QEMU cannot be run at all, a file cannot be written, or the user interrupts.
     pub fn choose(&self, kernel: &Kernel) -> Result<Choice> {
         let version = version(&self.qemu)?;
         if let Err(error) = OpenOptions::new().read(true).write(true).open(self.device) {
@@ -132,7 +132,7 @@ impl Probe<'_> {
     }
 }
 
-/// The remembered answer, if it was given under the same circumstances.
+/// Returns the saved result, if `key`, which identifies the host and QEMU, is the same.
 fn recall(text: &str, key: &str) -> Option<Choice> {
     let (first, why) = text.split_once('\n')?;
     if first != key {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Child processes that never outlive the runner.
+//! Starts child processes that end with the runner.
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -16,25 +16,26 @@ use nix::sys::signal::{kill, killpg, Signal};
 use nix::sys::stat::Mode;
 use nix::unistd::{mkfifo, Pid};
 
-/// How often a child and its output are looked at.
+/// The interval between checks of a child and its output.
 pub const POLL: Duration = Duration::from_millis(50);
 
-/// How long a killed child may take to be gone.
+/// How long to wait for the end of a killed child.
 const KILL_WAIT: Duration = Duration::from_secs(10);
 
-/// A command whose child dies with the runner, even when the runner is killed
-/// with SIGKILL. `setpriv` sets the parent death signal and becomes the program,
-/// which spares this crate an unsafe hook between fork and exec.
+/// Returns a command whose child is killed when the runner ends, even if the runner is killed with
+/// SIGKILL. `setpriv` sets the parent death signal and then executes the program. So this crate
+/// needs no unsafe hook between fork and exec.
 pub fn command(program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 
-/// Makes a named pipe that is open for both: so nobody who opens it waits for the other side.
+/// Makes a named pipe and opens it for reading and writing. So `open()` on the pipe never waits for
+/// the other side.
 ///
 /// # Errors
-/// When it cannot be made, for instance because there is a file of this name.
+/// Fails when the pipe cannot be made, for instance because a file of this name exists.
 pub fn pipe(path: &Path) -> Result<File> {
     mkfifo(path, Mode::S_IRWXU)
         .map_err(Into::into)
@@ -50,11 +51,11 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts `command` in a process group of its own, so that a ctrl-c on the
-    /// terminal reaches the runner alone, and grandchildren can be killed too.
+    /// Starts `command` in a process group of its own. So a ctrl-c on the terminal reaches only the
+    /// runner, and the child's own children can be killed, too.
     ///
     /// # Errors
-    /// What starting reports.
+    /// Fails when the program cannot be started.
     pub fn start(mut command: Command) -> Result<Self> {
         command.process_group(0);
         Ok(Self {
@@ -63,10 +64,10 @@ impl Running {
         })
     }
 
-    /// Starts `command` in the runner's own group: the terminal stays the child's.
+    /// Starts `command` in the runner's process group, so that the child can use the terminal.
     ///
     /// # Errors
-    /// What starting reports.
+    /// Fails when the program cannot be started.
     pub fn start_interactive(command: Command) -> Result<Self> {
         Ok(Self {
             child: spawn(command)?,
@@ -74,20 +75,20 @@ impl Running {
         })
     }
 
-    /// The exit status, once the child has ended.
+    /// Returns the exit status, once the child has ended.
     ///
     /// # Errors
-    /// What `waitpid(2)` reports.
+    /// Fails when `waitpid(2)` fails.
     pub fn try_wait(&mut self) -> io::Result<Option<ExitStatus>> {
         self.child.try_wait()
     }
 
-    /// Asks the child and what it started to end (SIGTERM), and waits for at most 10 s: what it
-    /// started in groups of their own is for it to end.
+    /// Sends SIGTERM to the child's process group, and waits up to 10 s before it kills the group.
+    /// The child itself has to end processes that it started in other groups.
     pub fn end(&mut self) {
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
         let start = Instant::now();
-        // An error means that it is gone already.
+        // An error means that the process has ended already.
         let _ = killpg(pid, Signal::SIGTERM);
         while matches!(self.child.try_wait(), Ok(None)) && start.elapsed() < KILL_WAIT {
             sleep(Duration::from_millis(5));
@@ -95,14 +96,14 @@ impl Running {
         self.kill();
     }
 
-    /// Kills the child and what it started, and waits until it is gone, at most
-    /// 10 s: a process stuck in the kernel must not take the runner with it.
+    /// Kills the child and its process group, and waits up to 10 s until the child is gone. The
+    /// limit prevents that a process stuck in the kernel blocks the runner.
     pub fn kill(&mut self) {
         if matches!(self.child.try_wait(), Ok(Some(_))) {
             return;
         }
         let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap_or(i32::MAX));
-        // An error means that it is gone already.
+        // An error means that the process has ended already.
         let _ = if self.own_group {
             killpg(pid, Signal::SIGKILL)
         } else {
@@ -127,11 +128,11 @@ fn spawn(mut command: Command) -> Result<Child> {
         .with_context(|| format!("cannot start {:?}", command.get_program()))
 }
 
-/// Sends both output streams of `command` to the file `log`, in the order in
-/// which they are written, and gives it no input.
+/// Redirects stdout and stderr of `command` to the file `log`, in the order of the writes, and
+/// stdin to `/dev/null`.
 ///
 /// # Errors
-/// When the file cannot be made.
+/// Fails when the file cannot be made.
 pub fn log_to(command: &mut Command, log: &Path) -> Result<()> {
     let file = create(log)?;
     let twin = file.try_clone().context("cannot duplicate a file handle")?;
@@ -142,9 +143,9 @@ pub fn log_to(command: &mut Command, log: &Path) -> Result<()> {
 /// Makes an empty file for appending.
 ///
 /// # Errors
-/// When that fails; the message names the file.
+/// Fails when the file cannot be written; the message names the file.
 pub fn create(path: &Path) -> Result<File> {
-    // Appending, so that two writers do not overwrite each other.
+    // The file is opened for appending, so that two writers do not overwrite each other's output.
     File::create(path)
         .and_then(|_| OpenOptions::new().append(true).open(path))
         .with_context(|| format!("cannot write {}", path.display()))

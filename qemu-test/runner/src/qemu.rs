@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The virtual machine: QEMU's command line.
+//! Describes virtual machines, and makes QEMU's command line for them.
 
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -15,13 +15,13 @@ use crate::control::Control;
 use crate::kernel::Kernel;
 use crate::work::Work;
 
-/// The program, looked up in PATH.
+/// The name of the program, which is searched in PATH.
 pub const PROGRAM: &str = "qemu-system-x86_64";
 
-/// What the program says of its version.
+/// Returns the output of the program's option `--version`.
 ///
 /// # Errors
-/// When it cannot be run.
+/// Fails when the program cannot be run.
 pub fn version(qemu: &Path) -> Result<String> {
     let output = Command::new(qemu).arg("--version").output();
     let output = output.with_context(|| format!("cannot run {}", qemu.display()))?;
@@ -35,31 +35,31 @@ pub fn version(qemu: &Path) -> Result<String> {
 /// The file of the plug-in that counts memory accesses (`qemu-test/plugin`).
 const PLUGIN: &str = "libtackle_plugin.so";
 
-/// NUMA nodes of a guest that does not ask for another number.
+/// The default number of NUMA nodes of a guest.
 pub const NODES: u32 = 2;
 
-/// Guest memory of the first NUMA node, in MiB, and of the second of two. The kernel and the
-/// initramfs are on the first node.
+/// Guest memory of the first NUMA node, in MiB. If there are two nodes, the second has the same.
+/// The kernel and the initramfs are on the first node.
 const FIRST_MEMORY: u32 = 1024;
 
-/// Guest memory of the last of more than two nodes, in MiB, and the most that the nodes before
-/// it have. A booting kernel takes memory from the last node, and would take all of a small one.
+/// Guest memory of the last of more than two nodes, in MiB, and the maximum of the nodes before it.
+/// A booting kernel allocates memory from the last node, and would use up a small node.
 const LAST_MEMORY: u32 = 512;
 
-/// The most guest memory of the nodes between the first and the last one together, in MiB.
+/// The maximum guest memory of the nodes between the first and the last one together, in MiB.
 ///
-/// All memory is then below 2.75 GiB, where QEMU leaves it in one piece. KASAN takes the shadow
-/// of a piece from the node where the piece begins, and would take all of a small one.
+/// All memory is then below 2.75 GiB, where QEMU does not split it. KASAN allocates the shadow of
+/// each part of the memory on the node where the part begins, and would use up a small node.
 const MIDDLE_MEMORY: u32 = 1280;
 
 /// The memory of a node is a multiple of this, in MiB: the largest block of the page allocator.
 const BLOCK: u32 = 4;
 
-/// The numbers of nodes for which the nodes form a ring. With fewer, all are neighbours. With
-/// more, the command line would have thousands of distances.
+/// The numbers of nodes for which the distances form a ring. With fewer nodes, all nodes are
+/// neighbours. With more nodes, the command line would have thousands of distances.
 const RING: RangeInclusive<u32> = 3..=8;
 
-/// Where the guest's console (ttyS0) leads.
+/// Where the guest's console (ttyS0) is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Console {
     /// Into the file [`Files::console`].
@@ -71,13 +71,13 @@ pub enum Console {
 /// The files of one boot, all in one directory.
 #[derive(Clone, Debug)]
 pub struct Files {
-    /// ttyS0: the kernel log and what programs print.
+    /// The output of ttyS0: the kernel log and the output of programs.
     pub console: PathBuf,
-    /// ttyS1: KTAP, or what the demo shows.
+    /// The output of ttyS1: KTAP, or the demonstration.
     pub second: PathBuf,
     /// QEMU's own messages.
     pub stderr: PathBuf,
-    /// The command line, to boot the same by hand.
+    /// The command line, to boot the same guest by hand.
     pub command: PathBuf,
     /// The pipe by which the plug-in sends its counts to ttyS2.
     pub counts: PathBuf,
@@ -86,10 +86,10 @@ pub struct Files {
 }
 
 impl Files {
-    /// Makes the directory, if there is none.
+    /// Creates the directory, if it does not exist.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Fails when the directory cannot be created.
     pub fn create(dir: &Path) -> Result<Self> {
         std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
         Ok(Self {
@@ -106,14 +106,15 @@ impl Files {
 /// How the nodes of a guest are connected, from three nodes to eight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wires {
-    /// Each to two neighbours. The kernel takes it for a glueless mesh.
+    /// Each node is connected to two neighbours. The kernel classifies this as
+    /// `NUMA_GLUELESS_MESH`.
     Ring,
-    /// Two groups of nodes, with a backplane between the groups.
+    /// The nodes are in two groups, with a backplane between the groups.
     Backplane,
 }
 
 impl Wires {
-    /// The distance of two nodes: 10 of a node from itself, 10 more for each step.
+    /// Returns the distance of two nodes: 10 from a node to itself, and 10 more for each step.
     fn distance(self, src: u32, dst: u32, nodes: u32) -> u32 {
         let steps = src.abs_diff(dst);
         let half = nodes / 2;
@@ -127,17 +128,18 @@ impl Wires {
     }
 }
 
-/// What a guest is, whatever it is to do: guests of one shape can start from one template.
+/// The properties of a guest that do not depend on its work. Guests of the same shape can start
+/// from the same template.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape<'a> {
-    /// What to boot.
+    /// The kernel to boot.
     pub kernel: &'a Kernel,
-    /// What runs it.
+    /// What executes the guest.
     pub accel: Accel,
-    /// The number of CPUs: fewer than nodes, or a multiple of their number.
+    /// The number of CPUs: less than the number of nodes, or a multiple of it.
     pub cpus: u32,
-    /// The number of NUMA nodes. The CPUs are shared out evenly. When there are fewer CPUs
-    /// than nodes, the first nodes have one each, and the others have memory only.
+    /// The number of NUMA nodes. The CPUs are distributed evenly. If there are fewer CPUs than
+    /// nodes, the first nodes have one CPU each, and the others have memory only.
     pub nodes: u32,
     /// How the nodes are connected.
     pub wires: Wires,
@@ -146,12 +148,12 @@ pub struct Shape<'a> {
 }
 
 impl Shape<'_> {
-    /// Whether a plug-in counts the memory accesses of workloads.
+    /// Returns whether a plug-in counts the memory accesses of workloads.
     pub fn counts(&self) -> bool {
         self.accel == Accel::Clocked
     }
 
-    /// How messages call it.
+    /// Returns the name of the shape in messages.
     pub fn name(&self) -> String {
         let parameters = self.parameters.iter().map(|word| format!(", {word}"));
         let parameters: String = parameters.collect();
@@ -161,12 +163,12 @@ impl Shape<'_> {
         )
     }
 
-    /// How many nodes have CPUs.
+    /// Returns how many nodes have CPUs.
     fn nodes_with_cpus(&self) -> u32 {
         self.nodes.min(self.cpus)
     }
 
-    /// The memory of a node, in MiB.
+    /// Returns the memory of a node, in MiB.
     fn memory(&self, node: u32) -> u32 {
         match (node, self.nodes) {
             (0, _) | (_, ..=2) => FIRST_MEMORY,
@@ -178,17 +180,17 @@ impl Shape<'_> {
         }
     }
 
-    /// QEMU's arguments for it: those that are the same for all guests of the shape.
+    /// Returns those arguments of QEMU that are the same for all guests of this shape.
     ///
     /// # Errors
-    /// When a path is not UTF-8, or the kernel's config cannot be read.
+    /// Fails when a path is not UTF-8, or the kernel's config cannot be read.
     pub fn args(&self) -> Result<Vec<String>> {
         let mut args = Vec::new();
         let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
         add(self.accel.args());
         let memory: u32 = (0..self.nodes).map(|node| self.memory(node)).sum();
         let memory = format!("{memory}M");
-        // A socket for each node with CPUs: the kernel warns of nodes that share one.
+        // Each node with CPUs has a socket, since the kernel warns about nodes that share a socket.
         let sockets = self.nodes_with_cpus();
         let cpus = format!("{},sockets={sockets}", self.cpus);
         add(&["-machine", "q35", "-m", &memory, "-smp", &cpus]);
@@ -217,8 +219,8 @@ impl Shape<'_> {
             "none",
             "-no-reboot",
         ]);
-        // Nothing is plugged in later on, and to read and run the ACPI tables that say how
-        // is a sixth of the time in which a kernel with KASAN boots.
+        // Hotplug is off, since no guest needs it. The kernel would interpret the ACPI tables for
+        // hotplug, which is a sixth of the boot time with KASAN.
         add(&[
             "-global",
             "ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",
@@ -231,7 +233,7 @@ impl Shape<'_> {
         Ok(args)
     }
 
-    /// The nodes, as the plug-in needs them.
+    /// Returns the layout of the nodes for the plug-in.
     pub fn layout(&self) -> Layout {
         let share = self.cpus / self.nodes_with_cpus();
         Layout {
@@ -242,7 +244,7 @@ impl Shape<'_> {
         }
     }
 
-    /// The CPUs of a node, as a part of QEMU's option `-numa node`.
+    /// Returns the CPUs of a node, as a part of QEMU's option `-numa node`.
     fn cpus_of(&self, node: u32) -> String {
         let share = self.cpus / self.nodes_with_cpus();
         let (first, last) = (node * share, (node + 1) * share - 1);
@@ -255,23 +257,23 @@ impl Shape<'_> {
         }
     }
 
-    /// Whether the kernel makes new random state when it is restored. It does so when the
-    /// machine's generation ID has changed (`drivers/virt/vmgenid.c`).
+    /// Returns whether the kernel initialises its random numbers anew after it was restored. It
+    /// does so when the machine's generation ID has changed (`drivers/virt/vmgenid.c`).
     ///
     /// # Errors
-    /// As [`Kernel::has`].
+    /// The errors are those of [`Kernel::has`].
     pub fn has_generation_id(&self) -> Result<bool> {
         self.kernel.has("CONFIG_VMGENID")
     }
 
-    /// The kernel parameters for every guest of the shape.
+    /// Returns the kernel parameters for every guest of the shape.
     ///
     /// # Errors
-    /// As [`Kernel::has`].
+    /// The errors are those of [`Kernel::has`].
     pub fn parameters(&self) -> Result<Vec<String>> {
-        // An oops becomes a panic, a panic a reboot, and with -no-reboot the
-        // reboot ends QEMU: the log then ends with the whole report. A warning
-        // lets the guest go on: the test that was running is failed anyway.
+        // An oops causes a panic, a panic causes a reboot, and with `-no-reboot` the reboot ends
+        // QEMU. So the log ends with the whole report. After a warning the guest continues, and the
+        // test that was running is reported as failed.
         let mut words = vec![
             "console=ttyS0",
             "printk.devkmsg=on",
@@ -279,8 +281,8 @@ impl Shape<'_> {
             "panic=-1",
         ];
         words.extend(self.accel.parameters());
-        // SLUB's checks, without the stacks of who allocated and freed each object: KASAN
-        // has those as well, and to take them twice is a twelfth of such a kernel's time.
+        // Enable SLUB's checks without recording the stacks that allocate and free objects. KASAN
+        // records them, too, and recording them twice takes a twelfth of the time of such a kernel.
         if self.kernel.has("CONFIG_SLUB_DEBUG_ON")? && self.kernel.has("CONFIG_KASAN")? {
             words.push("slab_debug=FZP");
         }
@@ -292,23 +294,24 @@ impl Shape<'_> {
     }
 }
 
-/// The pairs of different nodes, each in one order: QEMU fills in the other one.
+/// Returns the pairs of different nodes, each in one order. QEMU adds the other order.
 fn pairs(nodes: u32) -> impl Iterator<Item = (u32, u32)> {
     (0..nodes).flat_map(move |src| (src + 1..nodes).map(move |dst| (src, dst)))
 }
 
-/// One machine.
+/// One virtual machine.
 #[derive(Clone, Debug)]
 pub struct Machine<'a> {
-    /// What it is.
+    /// The shape of the guest.
     pub shape: Shape<'a>,
-    /// What the kernel's command line asks of the guest.
+    /// The work that the kernel's command line gives to the guest.
     pub work: &'a Work,
     /// The file system image that the guest mounts on `/tackle`.
     pub payload: &'a Path,
-    /// Where the console leads.
+    /// Where the console is written.
     pub console: Console,
-    /// The way to QEMU's monitor and into ttyS1, for a guest that is saved or restored.
+    /// The control folder, with QEMU's monitor and the pipe into ttyS1, for a guest that is saved
+    /// or restored.
     pub control: Option<&'a Control>,
     /// Whether QEMU waits for the state of a saved guest instead of booting the kernel.
     pub incoming: bool,
@@ -318,12 +321,12 @@ impl Machine<'_> {
     /// QEMU's arguments.
     ///
     /// # Errors
-    /// As [`Shape::args`].
+    /// The errors are those of [`Shape::args`].
     pub fn args(&self, files: &Files) -> Result<Vec<String>> {
         let mut args = self.shape.args()?;
         let mut add = |words: &[&str]| args.extend(words.iter().map(|word| (*word).to_owned()));
         add(&["-append", &self.parameters()?]);
-        // Appending: a guest that is restored goes on with its files.
+        // Append, because a restored guest continues its log files.
         let console = match self.console {
             Console::File => format!("file,id=console,path={},append=on", option(&files.console)?),
             Console::Terminal => "stdio,id=console,signal=off".to_owned(),
@@ -344,12 +347,12 @@ impl Machine<'_> {
                 "-chardev",
                 &format!("file,id=counts,path=/dev/null,input-path={pipe}"),
             ]);
-            // ttyS0 has interrupt 4, which would be that of ttyS2.
+            // ttyS2 would have interrupt 4 by default, which ttyS0 uses.
             let line = "isa-serial,chardev=counts,index=2,iobase=0x3e8,irq=5";
             add(&["-device", line]);
         }
-        // The order makes them vda, vdb and vdc. They are read-only and need no locks. With
-        // locks, guests that started at the same moment were seen to fail.
+        // In this order the disks are vda, vdb and vdc. They are read-only and need no locks. With
+        // locks, guests that started at the same moment have failed.
         let kernel = self.shape.kernel;
         for image in [&kernel.root(), &kernel.modules(), self.payload] {
             add(&[
@@ -371,7 +374,7 @@ impl Machine<'_> {
         words.extend(self.work.words());
         let level = match self.console {
             Console::File => 7,
-            // Somebody types there: warnings and worse only.
+            // The user types on the terminal, so print only warnings and worse messages.
             Console::Terminal => 5,
         };
         words.push(format!("loglevel={level}"));
@@ -379,10 +382,11 @@ impl Machine<'_> {
     }
 }
 
-/// The plug-in that counts memory accesses. Cargo puts it beside the program that runs.
+/// Returns the path of the plug-in that counts memory accesses. Cargo builds it into the folder of
+/// this program.
 ///
 /// # Errors
-/// When it is not there.
+/// Fails when the file does not exist.
 fn plugin() -> Result<PathBuf> {
     let program = std::env::current_exe().context("cannot find the program itself")?;
     let path = program.with_file_name(PLUGIN);
@@ -399,7 +403,8 @@ pub(crate) fn text(path: &Path) -> Result<&str> {
         .with_context(|| format!("{} is not UTF-8", path.display()))
 }
 
-/// A path in a list of options: QEMU takes a doubled comma for a plain one.
+/// Returns a path for use in a list of options. In such a list, QEMU reads two commas as one comma
+/// that is part of the text.
 fn option(path: &Path) -> Result<String> {
     Ok(text(path)?.replace(',', ",,"))
 }
@@ -543,7 +548,7 @@ mod tests {
             assert_eq!(values(&args, "-object"), wanted);
             let all: u32 = nodes.iter().sum();
             assert_eq!(values(&args, "-m"), [format!("{all}M")]);
-            // From 2.75 GiB on QEMU puts a part above 4 GiB.
+            // If a guest has 2.75 GiB or more, QEMU places a part of the memory above 4 GiB.
             assert!(all < 2816, "{all}");
         }
     }

@@ -1,63 +1,63 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Test results and their sum.
+//! Represents test results, and formats and sums them.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// The number of tests in the list of the slowest ones.
+/// The maximum length of the list of the slowest tests.
 const SLOWEST: usize = 10;
 
-/// A faster test is in no list of slow ones.
+/// Tests that take less time are not in the list of the slowest tests.
 const SLOW: Duration = Duration::from_secs(1);
 
-/// Why a test failed, as far as the runner can tell.
+/// Why a test failed, as far as the runner knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The test itself said so.
+    /// The test itself reported the failure.
     Reported,
     /// The kernel crashed while it ran.
     Crash,
     /// The kernel log showed a warning, a stall or a leak while it ran.
     Warning,
-    /// Nothing was heard for too long.
+    /// There was no output for too long.
     Hang,
     /// The boot took too long as a whole.
     Limit,
-    /// It was planned and never ran.
+    /// The test was planned and did not run.
     NotRun,
-    /// The guest ended in a way that it should not have.
+    /// The guest ended in an unexpected way.
     Ended,
-    /// The guest did not keep to KTAP.
+    /// The output of the guest was not valid KTAP.
     Protocol,
 }
 
 /// How a test ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Well.
+    /// The test passed.
     Passed,
     /// Not run, for this reason.
     Skipped(String),
-    /// Badly.
+    /// The test failed.
     Failed(Failure),
 }
 
 /// What is known about a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// The sort of failure.
+    /// The cause of the failure.
     pub cause: Cause,
-    /// One line.
+    /// The reason in one line.
     pub reason: String,
     /// Lines of output or of the kernel log.
     pub details: Vec<String>,
 }
 
 impl Failure {
-    /// A failure without details.
+    /// Returns a failure without details.
     pub fn new(cause: Cause, reason: impl Into<String>) -> Self {
         Self {
             cause,
@@ -66,7 +66,7 @@ impl Failure {
         }
     }
 
-    /// The same with details.
+    /// Adds details.
     pub fn with(mut self, details: Vec<String>) -> Self {
         self.details = details;
         self
@@ -86,12 +86,12 @@ pub struct TestResult {
     pub verdict: Verdict,
     /// How long it took by the host's clock, where that is known.
     pub time: Option<Duration>,
-    /// What it reached, for the reader; a line each.
+    /// Figures for the reader, a line each.
     pub figures: Vec<String>,
 }
 
 impl TestResult {
-    /// The lines that are shown when the result comes in.
+    /// Returns the lines that are shown when the result comes in.
     pub fn render(&self) -> String {
         let name = format!("{}/{}", self.suite, self.name);
         let place = match self.time {
@@ -161,7 +161,7 @@ impl Summary {
         *self.times.entry((suite.into(), place.into())).or_default() += time;
     }
 
-    /// The sum over everything.
+    /// Returns the sums over all results.
     pub fn counts(&self) -> Counts {
         let mut counts = Counts::default();
         self.results
@@ -170,14 +170,14 @@ impl Summary {
         counts
     }
 
-    /// Whether the run as a whole is good: something passed and nothing failed.
+    /// Returns whether the whole run is a success: at least one test passed and none failed.
     pub fn is_success(&self) -> bool {
         let counts = self.counts();
         counts.failed == 0 && counts.passed > 0
     }
 
-    /// The table of suites by kernel (passed/failed/skipped, and the time), the slowest tests,
-    /// and the reasons for the skips; without the last line.
+    /// Returns the table of suites by kernel (passed/failed/skipped, and the time), the slowest
+    /// tests, and the reasons for the skips; without the last line.
     pub fn table(&self) -> String {
         let mut suites: Vec<&str> = Vec::new();
         let mut places: Vec<&str> = Vec::new();
@@ -237,7 +237,7 @@ impl Summary {
         format!("{passed}/{failed}/{skipped}{}", time.unwrap_or_default())
     }
 
-    /// The slowest tests, where some took a second or more.
+    /// Returns the list of the slowest tests. It is empty if no test took a second or more.
     fn slowest(&self) -> String {
         let timed = self.results.iter().filter_map(|result| {
             let time = result.time.filter(|time| *time >= SLOW)?;
@@ -262,7 +262,7 @@ impl Summary {
         format!("\nthe slowest tests\n{}", align(&rows))
     }
 
-    /// The last line of a run.
+    /// Returns the last line of a run.
     pub fn last_line(&self) -> String {
         let counts = self.counts();
         let mut text = format!("{} passed, {} failed", counts.passed, counts.failed);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suite `rig`: the rig tests itself. Real guests fail in the ways in which
-//! guests fail, and each must be seen, for the right reason.
+//! Implements the suite `rig`, which tests the runner itself. Guests fail on purpose in several
+//! ways, and the runner must report each failure with the right cause.
 
 use std::time::{Duration, Instant};
 
@@ -13,21 +13,21 @@ use crate::report::{Cause, Failure, TestResult, Verdict};
 use crate::session::Session;
 use crate::suite::Guest;
 
-/// How long the hanging test may hang; it never says anything.
+/// The limit of silence for the test that hangs, which prints nothing.
 const HANG: Duration = Duration::from_secs(20);
 
-/// A suite of the guest that must fail.
+/// A suite of the guest that must fail, and how.
 #[derive(Clone, Copy, Debug)]
 pub struct Trap {
-    /// The guest's suite; what it needs is what catches the failure.
+    /// The guest's suite. It needs the kernel option that detects the failure.
     pub suite: Guest,
-    /// How its test must be reported.
+    /// The cause with which its test must be reported.
     pub cause: Cause,
-    /// What the reason and the details must contain, all of these.
+    /// Texts that must all be in the reason or in the details.
     pub text: &'static [&'static str],
 }
 
-/// All of them.
+/// All suites that must fail.
 pub const TRAPS: &[Trap] = &[
     Trap {
         suite: Guest::new("fail-expectation"),
@@ -68,7 +68,7 @@ pub const TRAPS: &[Trap] = &[
         cause: Cause::Warning,
         text: &["possible circular locking dependency", "rig_inversion+"],
     },
-    // The kernel must survive these two: the test goes on, and says so at its end.
+    // The kernel must survive these two failures. The test continues, and reports this at its end.
     Trap {
         suite: Guest::new("fail-hook-oops"),
         cause: Cause::Crash,
@@ -82,9 +82,8 @@ pub const TRAPS: &[Trap] = &[
 ];
 
 impl Trap {
-    /// The verdict on the rig, given what it made of the trap: one test failed
-    /// for the right reason, and nothing else was wrong but tests that could
-    /// not run any more.
+    /// Returns the verdict for the results of the suite. One test must have failed with the right
+    /// cause. All other failures must be tests that could not run any more.
     pub fn judge(&self, results: &[TestResult]) -> Verdict {
         let told = || {
             results
@@ -123,10 +122,10 @@ impl Trap {
         Verdict::Passed
     }
 
-    /// The kernel that it is sprung on: the first that has what it needs.
+    /// Returns the kernel for this trap: the first one with the options that the suite needs.
     ///
     /// # Errors
-    /// As [`Kernel::has`].
+    /// The errors are those of [`Kernel::has`].
     pub fn place<'a>(&self, kernels: &'a [Kernel]) -> Result<Option<&'a Kernel>> {
         for kernel in kernels {
             if self.suite.lacks(kernel)?.is_none() {
@@ -152,11 +151,11 @@ fn lines_of(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
 }
 
-/// Springs the trap on the first of `kernels` that has what it needs; `booter` is what
-/// boots one. There must be at least one kernel.
+/// Runs the trap on the first of `kernels` with the options that its suite needs. `booter` returns
+/// the booter of a kernel. There must be at least one kernel.
 ///
 /// # Errors
-/// As [`Booter::suite`], [`Kernel::has`] and `booter`.
+/// The errors are those of [`Booter::suite`], [`Kernel::has`] and `booter`.
 pub fn spring<'s>(
     session: &'s Session,
     booter: &dyn Fn(&Kernel) -> Result<Booter<'s>>,

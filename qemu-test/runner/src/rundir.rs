@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The directory for the logs and results of one run.
+//! Implements the directory for the logs and results of one run.
 
 use std::fs;
 use std::io::Write;
@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::{NamedTempFile, TempDir};
 
-/// Replaces a file at once: a reader gets the old text or the new one, never a part.
+/// Replaces a file atomically: a reader gets the whole old text or the whole new text.
 ///
 /// # Errors
-/// When that fails; the message names the file.
+/// Fails when the file cannot be written; the message names the file.
 pub fn replace(path: &Path, text: &str) -> Result<()> {
     let write = || -> Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
@@ -25,7 +25,7 @@ pub fn replace(path: &Path, text: &str) -> Result<()> {
     write().with_context(|| format!("cannot write {}", path.display()))
 }
 
-/// A fresh directory; it is removed when dropped unless it was kept.
+/// A new directory. It is removed when this is dropped, unless [`keep`](Self::keep) was called.
 #[derive(Debug)]
 pub struct RunDir {
     dir: TempDir,
@@ -33,10 +33,10 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Makes `BUILD/qemu/run-...`.
+    /// Creates `BUILD/qemu/run-...`.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// Fails when the directory cannot be created.
     pub fn create(build: &Path) -> Result<Self> {
         let base = build.join("qemu");
         let failed = || format!("cannot make a directory in {}", base.display());
@@ -49,27 +49,27 @@ impl RunDir {
         Ok(Self { dir, cache: base })
     }
 
-    /// Where it is.
+    /// Returns the path of the directory.
     pub fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    /// `BUILD/qemu`: what outlives the run.
+    /// Returns `BUILD/qemu`, for files that later runs use.
     pub fn cache(&self) -> &Path {
         &self.cache
     }
 
-    /// Makes a directory in it.
+    /// Creates a directory inside this one.
     ///
     /// # Errors
-    /// When that fails.
+    /// Fails when the directory cannot be made.
     pub fn subdir(&self, name: impl AsRef<Path>) -> Result<PathBuf> {
         let path = self.path().join(name);
         fs::create_dir_all(&path).with_context(|| format!("cannot make {}", path.display()))?;
         Ok(path)
     }
 
-    /// Leaves the directory where it is.
+    /// Keeps the directory, and returns its path.
     pub fn keep(self) -> PathBuf {
         self.dir.keep()
     }

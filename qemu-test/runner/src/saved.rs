@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The tests of saved guests in the suite `rig`: guests are saved, restored, crashed and
+//! Tests saved guests, as a part of the suite `rig`. Guests are saved, restored, crashed and
 //! restored again.
 
 use std::fs::{self, OpenOptions};
@@ -26,21 +26,21 @@ use crate::work::now;
 /// How often a guest is crashed and restored.
 const CRASHES: usize = 100;
 
-/// In one of so many rounds the guest hangs. In the others it crashes.
+/// The guest hangs in one of this number of rounds, and crashes in all others.
 const HANG_EVERY: usize = 20;
 
-/// How long a guest that hangs on purpose is waited for.
+/// The limit of silence for a guest that hangs on purpose.
 const HANG: Duration = Duration::from_secs(1);
 
 /// One test.
 pub struct Saved {
-    /// Its name.
+    /// The test's name.
     pub name: &'static str,
     /// The test; it returns figures for the reader.
     run: fn(&Place<'_>) -> Result<Vec<String>>,
 }
 
-/// All of them.
+/// All tests of saved guests.
 pub const TESTS: &[Saved] = &[
     Saved {
         name: "siblings-differ",
@@ -64,7 +64,7 @@ pub const TESTS: &[Saved] = &[
     },
 ];
 
-/// Where a test runs.
+/// The environment of a test.
 struct Place<'a> {
     booter: &'a Booter<'a>,
     shape: Shape<'a>,
@@ -72,10 +72,10 @@ struct Place<'a> {
 }
 
 impl Saved {
-    /// Runs it on `kernel`, with logs in the folder `dir`.
+    /// Runs the test on `kernel`, with logs in the folder `dir`.
     ///
     /// # Errors
-    /// [`Interrupted`]; all else is a failed test.
+    /// Fails with [`Interrupted`] when the user interrupts. Any other error is a failed test.
     pub fn test(&self, booter: &Booter<'_>, kernel: &Kernel, dir: &Path) -> Result<TestResult> {
         let start = Instant::now();
         let shape = booter.shape(kernel);
@@ -84,7 +84,7 @@ impl Saved {
             let place = Place { booter, shape, dir };
             let outcome = (self.run)(&place);
             time = Some(start.elapsed());
-            // They are large, and of no use to anybody who reads the logs.
+            // Saved guests are large, and of no use for a reader of the logs.
             let _ = fs::remove_dir_all(dir.join("templates"));
             let _ = fs::remove_file(dir.join("saved"));
             match outcome {
@@ -114,7 +114,8 @@ impl<'a> Place<'a> {
         self.booter.limits.silence
     }
 
-    /// Templates of this test alone. What goes wrong on purpose is not for the user.
+    /// Returns templates that only this test uses. They print no messages, because this test causes
+    /// errors on purpose.
     fn templates(&self, dir: &Path) -> Templates {
         Templates::new(dir.to_owned(), Ui::silent())
     }
@@ -125,7 +126,7 @@ impl<'a> Place<'a> {
         templates.find(&host, self.shape, &self.booter.limits, &scratch)
     }
 
-    /// A guest that takes orders, from the template of this shape.
+    /// Returns a guest that takes orders, restored from the template of this shape.
     fn guest(&self, templates: &Templates, name: &str) -> Result<Vm<'a>> {
         let state = self
             .find(templates, name)?
@@ -138,7 +139,7 @@ impl<'a> Place<'a> {
     }
 }
 
-/// What makes a guest itself, and the commands that show it.
+/// What must differ between restored guests, and the commands that print it.
 const SELF: &[(&str, &str)] = &[
     ("machine id", "cat /etc/machine-id"),
     ("boot id", "cat /proc/sys/kernel/random/boot_id"),
@@ -214,7 +215,7 @@ fn crashes_are_restored(place: &Place<'_>) -> Result<Vec<String>> {
     )])
 }
 
-/// Starts a guest by way of these templates, and tells whether it did its work.
+/// Starts a guest with these templates, and returns whether it did its work.
 fn works(place: &Place<'_>, templates: &Templates, name: &str) -> Result<bool> {
     let booter = Booter {
         qemu: place.booter.qemu.clone(),
@@ -234,7 +235,7 @@ fn a_bad_template_is_not_used(place: &Place<'_>) -> Result<Vec<String>> {
     let state = state.context("there is no template")?;
     let length = fs::metadata(&state)?.len();
 
-    // Truncated: it is made again.
+    // A truncated template must be made again.
     OpenOptions::new()
         .write(true)
         .open(&state)?
@@ -246,7 +247,8 @@ fn a_bad_template_is_not_used(place: &Place<'_>) -> Result<Vec<String>> {
         "it is as short as before"
     );
 
-    // Of the right length: QEMU refuses it, and the guest boots.
+    // A template of the right length with wrong contents must be refused by QEMU, and the guest
+    // boots.
     let mut file = OpenOptions::new().write(true).open(&state)?;
     file.write_all(&[0; 4096])?;
     ensure!(
@@ -272,7 +274,7 @@ fn a_full_disk_makes_no_template(place: &Place<'_>) -> Result<Vec<String>> {
     Ok(Vec::new())
 }
 
-/// A disk of 16 MiB, where no template has room.
+/// A disk of 16 MiB, which is too small for a template.
 struct Mounted<'a>(&'a Path);
 
 impl<'a> Mounted<'a> {
@@ -285,7 +287,7 @@ impl<'a> Mounted<'a> {
 
 impl Drop for Mounted<'_> {
     fn drop(&mut self) {
-        // It ends with the toolbox's namespace anyway.
+        // If this fails, the mount ends with the toolbox's mount namespace.
         let _ = umount(self.0);
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The checks that need no other program: what may stand in which source file.
+//! Implements the checks of source files that need no other program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// Directories whose Rust code goes without `unsafe`.
+/// Directories whose Rust code must not contain `unsafe`.
 const SAFE: &[&str] = &[
     "modules",
     "samples",
@@ -21,23 +21,23 @@ const SAFE: &[&str] = &[
 static UNSAFE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"\bunsafe\b").expect("a valid pattern"));
 
-/// Whether `path` is under one of `dirs`.
+/// Returns whether `path` is under one of `dirs`.
 pub fn is_under(path: &Path, dirs: &[&str]) -> bool {
     dirs.iter().any(|dir| path.starts_with(dir))
 }
 
-/// Whether `path` is a Rust source file.
+/// Returns whether `path` is a Rust source file.
 pub fn is_rust(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "rs")
 }
 
-/// Whether `path` is C code: a source file or a header.
+/// Returns whether `path` is C code: a source file or a header.
 pub fn is_c(path: &Path) -> bool {
     path.extension()
         .is_some_and(|extension| extension == "c" || extension == "h")
 }
 
-/// Whether the file is a shell script, by its name or its first line.
+/// Returns whether the file is a shell script, by its name or its first line.
 pub fn is_shell(path: &Path, content: &str) -> bool {
     if path.extension().is_some_and(|extension| extension == "sh") {
         return true;
@@ -59,7 +59,7 @@ pub fn is_shell(path: &Path, content: &str) -> bool {
     matches!(name.as_deref(), Some("sh" | "bash" | "dash"))
 }
 
-/// The lines with the word `unsafe` where it must not stand, as `path:line: text`.
+/// Returns the lines with a forbidden word `unsafe`, as `path:line: text`.
 pub fn find_unsafe(path: &Path, content: &str) -> Vec<String> {
     if !is_rust(path) || !is_under(path, SAFE) {
         return Vec::new();
@@ -73,8 +73,8 @@ pub fn find_unsafe(path: &Path, content: &str) -> Vec<String> {
         .collect()
 }
 
-/// Whether a file must name its licence: all do but those which cannot hold a
-/// comment, are made by tools, or are the text of a licence.
+/// Returns whether a file must name its licence. Files that cannot have a comment, generated files
+/// and texts of licences need not.
 pub fn needs_licence(path: &Path) -> bool {
     let name = path
         .file_name()
@@ -90,7 +90,7 @@ pub fn needs_licence(path: &Path) -> bool {
         || matches!(extension, "json" | "patch" | "lock"))
 }
 
-/// Whether one of the first two lines names the licence.
+/// Returns whether one of the first two lines names the licence.
 pub fn has_licence(content: &str) -> bool {
     content
         .lines()
@@ -98,7 +98,8 @@ pub fn has_licence(content: &str) -> bool {
         .any(|line| line.contains("SPDX-License-Identifier: "))
 }
 
-/// A tracked file and its content; files that are not text, and links, are left out.
+/// Reads files. Returns the path and the content of each text file. Other files and links are left
+/// out.
 pub fn read_all(paths: Vec<PathBuf>) -> Vec<(PathBuf, String)> {
     let read = |path: PathBuf| {
         let is_file = fs::symlink_metadata(&path).is_ok_and(|metadata| metadata.is_file());

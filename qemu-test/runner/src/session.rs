@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What all parts of one run share.
+//! Holds what all parts of one run share: the terminal, the directory for logs, limits and
+//! templates.
 
 use std::env;
 use std::time::Duration;
@@ -17,11 +18,12 @@ use crate::rundir::RunDir;
 use crate::template::Templates;
 use crate::ui::Ui;
 
-/// What a boot may take in all: several times what the longest suite takes. What hangs is
-/// ended by its silence long before; this ends what goes around in circles.
+/// The limit for the total time of a guest: several times the time of the longest suite. A guest
+/// that hangs is ended much earlier, because it prints nothing. This limit ends a guest that
+/// repeats something without end.
 const TOTAL: Duration = Duration::from_secs(3600);
 
-/// What each round that was asked for may add to that.
+/// The time that is added to the limit for each round of a suite.
 const ROUND: Duration = Duration::from_secs(10);
 
 /// One run of the program.
@@ -30,19 +32,19 @@ pub struct Session {
     pub interrupt: Interrupt,
     /// The terminal.
     pub ui: Ui,
-    /// Logs and results.
+    /// The directory for logs and results.
     pub dir: RunDir,
-    /// Limits from the environment.
+    /// The limits that environment variables set.
     pub wishes: Wishes,
-    /// Where guests start from, if they are not to boot.
+    /// The templates to start guests from; `None` if each guest boots.
     pub templates: Option<Templates>,
 }
 
 impl Session {
-    /// What boots `kernel` on `accel`; `rounds` as in [`Booter::rounds`].
+    /// Returns the booter for guests of `kernel` on `accel`; see [`Booter::rounds`] for `rounds`.
     ///
     /// # Errors
-    /// When the kernel's config cannot be read.
+    /// Fails when the kernel's config cannot be read.
     pub fn booter(&self, accel: Accel, kernel: &Kernel, rounds: Option<u32>) -> Result<Booter<'_>> {
         Ok(Booter {
             qemu: PROGRAM.into(),
@@ -55,7 +57,7 @@ impl Session {
     }
 }
 
-/// Limits that the user has set; the defaults depend on the accelerator.
+/// The limits that the user has set. Otherwise there are defaults, which depend on the accelerator.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Wishes {
     /// `TACKLE_SILENCE`, in seconds.
@@ -65,10 +67,10 @@ pub struct Wishes {
 }
 
 impl Wishes {
-    /// Reads the environment.
+    /// Reads the environment variables.
     ///
     /// # Errors
-    /// When a variable is set to something other than a whole number of seconds from 1.
+    /// Fails when a variable is not a whole number of seconds, or is 0.
     pub fn from_env() -> Result<Self> {
         Ok(Self {
             silence: seconds("TACKLE_SILENCE")?,
@@ -76,13 +78,14 @@ impl Wishes {
         })
     }
 
-    /// The limits for one boot of `kernel`: 30 s (KVM, UML) or 120 s (TCG, and where a clock
-    /// leaps) of silence, four times that with KASAN, which makes all code slower, and 3600 s
-    /// in all, unless the user has set others. Each of the `rounds` that were asked for has
-    /// 10 s more in all, or four times that, whoever set the limit.
+    /// Returns the limits for one boot of `kernel`. The default limit of silence is 30 s with KVM
+    /// and UML, and 120 s with TCG and where the clock jumps ahead. With KASAN, which slows down
+    /// all code, it is four times as long. The default limit of the total time is 3600 s. Each of
+    /// the `rounds` adds 10 s to the total time, or 40 s with KASAN, also if the user has set the
+    /// limit.
     ///
     /// # Errors
-    /// When the kernel's config cannot be read.
+    /// Fails when the kernel's config cannot be read.
     pub fn limits(&self, accel: Accel, kernel: &Kernel, rounds: Option<u32>) -> Result<Limits> {
         let slow = if kernel.has("CONFIG_KASAN")? { 4 } else { 1 };
         let quiet = Duration::from_secs(match accel {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `shell`: the guest's console on the user's terminal.
+//! Implements the command `shell`: the guest's console on the user's terminal.
 
 use std::io::stdin;
 use std::thread::sleep;
@@ -16,8 +16,8 @@ use crate::qemu::Console;
 use crate::session::Session;
 use crate::work::Work;
 
-/// Puts the terminal back as it was: QEMU makes it raw, and when it is killed
-/// it leaves it so.
+/// Restores the terminal's settings when it is dropped. QEMU sets the terminal to raw mode, and
+/// does not restore the settings when it is killed.
 struct Terminal(Option<Termios>);
 
 impl Terminal {
@@ -29,16 +29,16 @@ impl Terminal {
 impl Drop for Terminal {
     fn drop(&mut self) {
         if let Some(settings) = &self.0 {
-            // Nobody is left to tell if this fails.
+            // An error cannot be handled here.
             let _ = tcsetattr(stdin(), SetArg::TCSANOW, settings);
         }
     }
 }
 
-/// Boots `kernel` and waits, without limits, until the guest has powered off.
+/// Boots `kernel` and waits without a time limit until the guest has powered off.
 ///
 /// # Errors
-/// When QEMU cannot be started or fails, or a signal comes.
+/// Fails when QEMU cannot be started or fails, or a signal comes.
 pub fn run(session: &Session, booter: &Booter<'_>, kernel: &Kernel) -> Result<()> {
     let dir = session.dir.subdir(format!("{}/shell", kernel.name))?;
     let size = terminal_size().map(|(Width(columns), Height(rows))| (rows, columns));
@@ -51,7 +51,7 @@ pub fn run(session: &Session, booter: &Booter<'_>, kernel: &Kernel) -> Result<()
         kernel.name,
         booter.accel.name()
     ));
-    // Dropped in reverse: QEMU is gone before the terminal is put back.
+    // Values are dropped in reverse order, so QEMU ends before the terminal is restored.
     let _terminal = Terminal::save();
     let mut guest = booter.start(booter.shape(kernel), &work, &dir, Console::Terminal)?;
     loop {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suites, and what those of the guest need.
+//! Lists the suites, and what the suites of the guest need.
 
 use anyhow::{bail, Result};
 
@@ -8,29 +8,30 @@ use crate::fault::suite::Set;
 use crate::kernel::Kernel;
 use crate::qemu::NODES;
 
-/// A suite of the guest program; each has a guest of its own.
+/// A suite of the guest program. Each suite runs in a guest of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Guest {
-    /// Its name there.
+    /// The name in the guest program.
     pub name: &'static str,
-    /// CPUs of its guest, shared out evenly among the NUMA nodes.
+    /// The number of CPUs of its guest, distributed evenly over the NUMA nodes.
     pub cpus: u32,
-    /// NUMA nodes of its guest. When there are fewer CPUs, the last nodes have memory only.
+    /// The number of NUMA nodes of its guest. If there are fewer CPUs, the last nodes have memory
+    /// only.
     pub nodes: u32,
-    /// The option that must be built into the kernel for there to be anything to test.
+    /// The kernel option that the suite tests. It must be built in.
     pub needs: Option<&'static str>,
-    /// Whether its CPUs run at the same moment under TCG, too, and not in turn: what it
-    /// looks for is what they do to each other. It must not patch code that they run.
+    /// Whether the CPUs also run at the same time under TCG, and not in turn, because the suite
+    /// looks for races between them. Such a suite must not patch code that other CPUs execute.
     pub at_once: bool,
     /// Whether a plug-in of QEMU counts the memory accesses of its workloads. It then runs under
-    /// [`Accel::Clocked`](crate::accel::Accel::Clocked), where hardware could run it, too.
+    /// [`Accel::Clocked`](crate::accel::Accel::Clocked), even if KVM is available.
     pub counts: bool,
     /// Kernel parameters that it needs.
     pub parameters: &'static [&'static str],
 }
 
 impl Guest {
-    /// A suite for all kernels, on two CPUs: one for each NUMA node.
+    /// Returns a suite for all kernels, with two CPUs, one for each NUMA node.
     pub const fn new(name: &'static str) -> Self {
         Self {
             name,
@@ -43,7 +44,7 @@ impl Guest {
         }
     }
 
-    /// The same for kernels with this option only.
+    /// Restricts the suite to kernels with this option.
     pub const fn needing(self, option: &'static str) -> Self {
         Self {
             needs: Some(option),
@@ -51,12 +52,12 @@ impl Guest {
         }
     }
 
-    /// The same on this many CPUs.
+    /// Sets the number of CPUs.
     pub const fn on_cpus(self, cpus: u32) -> Self {
         Self { cpus, ..self }
     }
 
-    /// The same on this many NUMA nodes. The first four have a CPU each.
+    /// Sets the number of NUMA nodes. Each of the first four has a CPU.
     pub const fn on_nodes(self, nodes: u32) -> Self {
         let cpus = if nodes < 4 { nodes } else { 4 };
         Self {
@@ -66,7 +67,7 @@ impl Guest {
         }
     }
 
-    /// The same with CPUs that run at the same moment.
+    /// Lets the CPUs run at the same time under TCG, too.
     pub const fn at_once(self) -> Self {
         Self {
             at_once: true,
@@ -74,7 +75,7 @@ impl Guest {
         }
     }
 
-    /// The same with memory accesses that are counted.
+    /// Lets a plug-in count memory accesses.
     pub const fn counting(self) -> Self {
         Self {
             counts: true,
@@ -82,15 +83,15 @@ impl Guest {
         }
     }
 
-    /// The same with these kernel parameters.
+    /// Sets the kernel parameters.
     pub const fn with(self, parameters: &'static [&'static str]) -> Self {
         Self { parameters, ..self }
     }
 
-    /// Why it cannot run on `kernel`, if it cannot.
+    /// Returns why the suite cannot run on `kernel`, or `None` if it can.
     ///
     /// # Errors
-    /// As [`Kernel::has`].
+    /// The errors are those of [`Kernel::has`].
     pub fn lacks(&self, kernel: &Kernel) -> Result<Option<String>> {
         match self.needs {
             Some(option) if !kernel.has(option)? => Ok(Some(format!("the kernel has no {option}"))),
@@ -99,8 +100,8 @@ impl Guest {
     }
 }
 
-/// The suites of the guest program that belong to an ordinary run. The longest come first, for
-/// the first run: later ones know how long each took.
+/// The suites of the guest program that belong to an ordinary run. The longest suites come first,
+/// for the first run. Later runs sort the suites by their last times.
 pub const GUEST: &[Guest] = &[
     Guest::new("stress").on_cpus(4),
     Guest::new("netlink_fuzz").at_once(),
@@ -117,20 +118,20 @@ pub const GUEST: &[Guest] = &[
     Guest::new("numa4").on_nodes(4),
     Guest::new("numa_policy"),
     Guest::new("numa_policy4").on_nodes(4),
-    // As many as there can be with CONFIG_NODES_SHIFT=6, the default of x86-64.
+    // 64 is the maximum with CONFIG_NODES_SHIFT=6, the default of x86-64.
     Guest::new("numa64").on_nodes(64),
     Guest::new("numa_placement").on_cpus(4).counting(),
     Guest::new("rcodel"),
     Guest::new("rfq_codel"),
     Guest::new("fault"),
     Guest::new("fault_inject"),
-    // With KUnit on, loading a module with tests taints the kernel and runs them.
+    // With KUnit enabled, loading a module with tests runs the tests and taints the kernel.
     Guest::new("kunit")
         .needing("CONFIG_KUNIT")
         .with(&["kunit.enable=1", "kunit.autorun=1"]),
 ];
 
-/// What can be asked for with `--suite`.
+/// A suite that `--suite` can name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suite {
     /// Lints.
@@ -139,14 +140,14 @@ pub enum Suite {
     Host,
     /// A suite of the guest program.
     Guest(Guest),
-    /// The runner's own test on real boots that must fail.
+    /// Tests of the runner itself, with guests that fail on purpose.
     Rig,
     /// Campaigns of fault injection whose results are known.
     Campaigns(Set),
 }
 
 impl Suite {
-    /// All of them, in the order in which they run.
+    /// Returns all suites, in the order in which they run.
     pub fn all() -> Vec<Self> {
         let guest = GUEST.iter().copied().map(Self::Guest);
         [Self::Checks, Self::Host]
@@ -157,7 +158,7 @@ impl Suite {
             .collect()
     }
 
-    /// The name on the command line.
+    /// Returns the name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Checks => "checks",
@@ -168,7 +169,7 @@ impl Suite {
         }
     }
 
-    /// Whether it belongs to an ordinary run.
+    /// Returns whether the suite belongs to an ordinary run.
     fn is_ordinary(self) -> bool {
         match self {
             Self::Campaigns(set) => set.is_ordinary(),
@@ -176,17 +177,17 @@ impl Suite {
         }
     }
 
-    /// Whether it boots a kernel.
+    /// Returns whether the suite boots a kernel.
     pub fn boots(self) -> bool {
         matches!(self, Self::Guest(_) | Self::Rig | Self::Campaigns(_))
     }
 }
 
-/// The suites with these names, or those of an ordinary run when there are none; each once, in the
-/// order of [`Suite::all`].
+/// Returns the suites with these names, or those of an ordinary run if there are no names. Each
+/// suite is returned once, in the order of [`Suite::all`].
 ///
 /// # Errors
-/// When a name is unknown; the message has the allowed ones.
+/// Fails when a name is unknown. The message lists the known names.
 pub fn select(names: &[String]) -> Result<Vec<Suite>> {
     let all = Suite::all();
     if let Some(unknown) = names

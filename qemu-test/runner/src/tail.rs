@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reading a file that another process is still writing.
+//! Reads a file that another process is still writing, and splits bytes into lines.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
-/// Bytes taken at once, so that a flood on one stream does not starve the other.
+/// The maximum number of bytes per read, so that much output on one stream does not delay the other
+/// stream.
 const CHUNK: u64 = 1 << 20;
 
-/// A line longer than this is cut: a guest that never ends its line must not fill the memory.
+/// The maximum length of a line. Longer lines are cut, so that a guest that never ends its line
+/// does not fill the memory.
 const MAX_LINE: usize = 1 << 16;
 
-/// A file that is read as it grows. It need not exist yet.
+/// A file that is read while it grows. The file need not exist yet.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
@@ -28,11 +30,10 @@ impl Tail {
         }
     }
 
-    /// The bytes that were added since the last call, at most 1 MiB of them.
+    /// Returns the bytes that were added since the last call, at most 1 MiB of them.
     ///
     /// # Errors
-    /// What opening and reading report, except that a file which is not there
-    /// is an empty one.
+    /// Fails when the file cannot be opened or read. A file that does not exist counts as empty.
     pub fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let file = match &mut self.file {
@@ -50,7 +51,7 @@ impl Tail {
     /// All bytes that were added since the last call.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// The errors are those of [`read`](Self::read).
     pub fn rest(&mut self) -> io::Result<Vec<u8>> {
         let mut all = Vec::new();
         loop {
@@ -63,20 +64,20 @@ impl Tail {
     }
 }
 
-/// Cuts a stream of bytes into lines.
+/// Splits a stream of bytes into lines.
 #[derive(Debug, Default)]
 pub struct Lines {
     partial: Vec<u8>,
 }
 
 impl Lines {
-    /// Nothing read yet.
+    /// Returns a stream that has read nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds bytes; returns the lines that are complete, without their ends.
-    /// What is not UTF-8 comes out as U+FFFD.
+    /// Adds bytes. Returns the complete lines, without line ends. Bytes that are not UTF-8 are
+    /// replaced by U+FFFD.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<String> {
         let mut lines = Vec::new();
         for &byte in bytes {
@@ -92,7 +93,7 @@ impl Lines {
         lines
     }
 
-    /// The last line when it has no end.
+    /// Returns the last line if it has no line end.
     pub fn finish(&mut self) -> Option<String> {
         (!self.partial.is_empty()).then(|| self.take())
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Templates: guests that were saved in the cache folder when they had booted, so that the
-//! next ones of the same shape start from there.
+//! Implements templates: guests that were saved in the cache folder after they had booted. Later
+//! guests of the same shape start from a template instead of booting.
 //!
-//! A template is a folder with the guest's state and the state's length. It is made beside
-//! its place and renamed, so it is there whole or not at all. Its name has a hash of all
-//! that made it.
+//! A template is a folder with the guest's state and the state's length. It is written under a
+//! temporary name and then renamed, so it is either complete or absent. Its name has a hash of
+//! everything that the state depends on.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, File};
@@ -32,10 +32,11 @@ use crate::ui::Ui;
 use crate::vm::{Host, Vm};
 use crate::work::READY;
 
-/// Templates that are kept, those that were used last. One takes 0.2 to 1 GB.
+/// The number of templates that are kept: the most recently used ones. A template takes 0.2 to 1
+/// GB.
 const KEPT: usize = 16;
 
-/// Younger leftovers may be another run's work.
+/// The age from which unfinished templates are removed. Another run may still write a younger one.
 const STALE: Duration = Duration::from_secs(3 * 3600);
 
 /// The templates of a cache folder.
@@ -43,18 +44,18 @@ const STALE: Duration = Duration::from_secs(3 * 3600);
 pub struct Templates {
     dir: PathBuf,
     ui: Ui,
-    /// What this run knows of each template, by its name. The thread that makes a template holds
+    /// What this run knows about each template, by its name. The thread that makes a template holds
     /// the lock of its entry.
     known: Mutex<HashMap<String, Arc<Mutex<Option<Found>>>>>,
-    /// The lines that the user has been told.
+    /// The messages that were printed for the user.
     told: Mutex<HashSet<String>>,
 }
 
-/// What a run knows of a template: its state, or that it cannot be made or used.
+/// The path of a template's state, or `None` if the template cannot be made or used.
 type Found = Option<PathBuf>;
 
 impl Templates {
-    /// Templates in the folder `dir`, which need not exist.
+    /// Returns the templates in the folder `dir`, which need not exist.
     pub fn new(dir: PathBuf, ui: Ui) -> Self {
         Self {
             dir,
@@ -64,12 +65,12 @@ impl Templates {
         }
     }
 
-    /// The saved state for guests of this shape; it is made if there is none. `scratch` is a
-    /// folder for the logs of the guest that is saved. `None` when guests of the shape have
-    /// to boot; the user is told why, once.
+    /// Returns the path of the saved state for guests of this shape. The state is made if it does
+    /// not exist. `scratch` is a folder for the logs of the guest that is saved. Returns `None` if
+    /// guests of this shape have to boot. The reason is printed once.
     ///
     /// # Errors
-    /// [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails with [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts.
     pub fn find(
         &self,
         host: &Host<'_>,
@@ -82,7 +83,7 @@ impl Templates {
             let slot = self.slot(&name);
             let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
             match &*slot {
-                // Another run may have removed it since.
+                // Another run may have removed the state.
                 Some(Some(state)) if !state.exists() => {}
                 Some(found) => return Ok(found.clone()),
                 None => {}
@@ -100,14 +101,14 @@ impl Templates {
         })
     }
 
-    /// Tells the user why a guest could not be started from a template. If QEMU refused the
-    /// template itself, it is removed, and no guest of this run is started from it.
+    /// Prints why a guest could not be started from a template. If QEMU refused the template
+    /// itself, the template is removed, and this run starts no guest from it.
     pub fn discard(&self, shape: &Shape<'_>, state: &Path, error: &anyhow::Error) {
         self.tell(shape, error);
         let Some(folder) = state.parent().filter(|_| error.is::<Refused>()) else {
             return;
         };
-        // If it stays, the next run finds it as unusable as this one.
+        // If the folder cannot be removed, the next run will refuse it, too.
         let _ = fs::remove_dir_all(folder);
         if let Some(name) = folder.file_name() {
             let slot = self.slot(&name.to_string_lossy());
@@ -146,7 +147,7 @@ impl Templates {
         fs::create_dir_all(&self.dir)
             .with_context(|| format!("cannot make {}", self.dir.display()))?;
         let _lock = self.lock(name, &shape, host.interrupt)?;
-        // Another run may have made it meanwhile.
+        // Another run may have made the template while this run waited for the lock.
         if let Some(state) = whole(&folder) {
             return Ok(state);
         }
@@ -164,7 +165,8 @@ impl Templates {
             .with_context(|| format!("cannot make a folder in {}", self.dir.display()))?;
         let state = partial.path().join(STATE);
         make(host, shape, limits, scratch, &state)?;
-        // On the disk before its length is: a power cut must not leave holes in it.
+        // Write the state to the disk before its length. Otherwise, a power cut could leave a state
+        // of the right length with missing data.
         let length = File::open(&state)
             .and_then(|file| file.sync_all().map(|()| file))
             .and_then(|file| file.metadata())
@@ -172,10 +174,10 @@ impl Templates {
             .len();
         fs::write(partial.path().join(LENGTH), length.to_string())
             .context("cannot write the state's length")?;
-        // What is there is not whole.
+        // Remove an incomplete template, if there is one.
         let _ = fs::remove_dir_all(&folder);
         fs::rename(partial.path(), &folder).context("cannot rename the template")?;
-        // It is in its place: nothing is left to remove.
+        // The folder has been renamed, so there is no temporary folder to remove.
         let _ = partial.keep();
         self.prune();
         self.ui.clear();
@@ -210,7 +212,7 @@ impl Templates {
         }
     }
 
-    /// Removes what was not used for the longest time, and leftovers of runs that crashed.
+    /// Removes the least recently used templates, and unfinished templates of runs that crashed.
     fn prune(&self) {
         let Ok(entries) = fs::read_dir(&self.dir) else {
             return;
@@ -228,13 +230,14 @@ impl Templates {
         all.sort_by_key(|path| age(path));
         let stale = partial.into_iter().filter(|path| age(path) > STALE);
         for path in all.into_iter().skip(KEPT).chain(stale) {
-            // What cannot be removed now can be the next time.
+            // A later run can remove what cannot be removed now.
             let _ = fs::remove_dir_all(&path);
             let _ = fs::remove_file(path.with_extension("lock"));
         }
     }
 
-    /// The template's name: the kernel's, and a hash of all that makes the guest.
+    /// Returns the template's name: the kernel's name, and a hash of everything that the guest's
+    /// state depends on.
     fn name(&self, host: &Host<'_>, shape: &Shape<'_>) -> Result<String> {
         ensure!(
             shape.has_generation_id()?,
@@ -259,7 +262,7 @@ impl Templates {
         ] {
             add(&identity(&path)?);
         }
-        // The guest has learnt the size of the disk that it does not read yet.
+        // The guest has read the size of the payload's disk, but not yet its contents.
         add(&fs::metadata(&host.payload)
             .with_context(|| format!("cannot read {}", host.payload.display()))?
             .len()
@@ -273,15 +276,17 @@ impl Templates {
     }
 }
 
-/// To be changed with what makes a template and is not part of a shape: the disks and serial
-/// lines of [`Machine`](crate::qemu::Machine), and what the guest waits for.
+/// A number in the hash for everything that a template depends on and that is not part of a shape:
+/// the disks and serial lines of [`Machine`](crate::qemu::Machine), and the line that the guest
+/// waits for. It has to be changed with any of these.
 const FORMAT: &str = "1";
 
 const STATE: &str = "state";
 const LENGTH: &str = "length";
 
-/// A template that was made with one thread of the translator can be restored with several. It is
-/// made with one, so that no CPU runs code that the booting kernel is patching.
+/// Returns the shape of the guest that is saved as a template for guests of `shape`. TCG with
+/// several threads can restore a template that was made with one thread. Templates are made with
+/// one thread, so that no CPU executes code that the booting kernel patches.
 fn shape_of_template(shape: Shape<'_>) -> Shape<'_> {
     let accel = match shape.accel {
         Accel::Tcg => Accel::TcgInTurn,
@@ -290,7 +295,8 @@ fn shape_of_template(shape: Shape<'_>) -> Shape<'_> {
     Shape { accel, ..shape }
 }
 
-/// The state in `folder`, if it is as long as it was when it was saved. It then counts as used.
+/// Returns the path of the state in `folder`, if the state has the length that was saved with it.
+/// Marks the template as used.
 fn whole(folder: &Path) -> Option<PathBuf> {
     let (state, length) = (folder.join(STATE), folder.join(LENGTH));
     let wanted: u64 = fs::read_to_string(&length).ok()?.parse().ok()?;
@@ -299,12 +305,12 @@ fn whole(folder: &Path) -> Option<PathBuf> {
         return None;
     }
     let used = File::options().append(true).open(&length);
-    // A cache that cannot be written is still of use.
+    // A cache that is read-only can still be used.
     let _ = used.and_then(|file| file.set_modified(SystemTime::now()));
     Some(state)
 }
 
-/// What tells a file from another one of the same name, without reading it.
+/// Returns a text that identifies a version of a file, without reading the file.
 fn identity(path: &Path) -> Result<String> {
     let read = || -> io::Result<String> {
         let (path, data) = (path.canonicalize()?, fs::metadata(path)?);
@@ -314,7 +320,8 @@ fn identity(path: &Path) -> Result<String> {
     read().with_context(|| format!("cannot read {}", path.display()))
 }
 
-/// The processor that a guest under KVM has learnt of, and the kernel that lends it.
+/// Returns a text that identifies the processor that a guest under KVM has detected, and the host's
+/// kernel.
 fn processor() -> Result<String> {
     let text = fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").context("the kernel")?;
@@ -352,7 +359,7 @@ fn make(
         host.interrupt,
         &mut ready,
     )?;
-    // What the kernel reports while it boots, no test would see.
+    // No test would see what the kernel reports while it boots, so check it here.
     ready
         .console
         .finish(&Ui::silent())

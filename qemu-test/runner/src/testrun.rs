@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `test`: cuts a run into jobs, and does them side by side.
+//! Implements the command `test`: splits a run into jobs, and runs the jobs in parallel.
 //!
-//! A kernel may still be built when the run begins. The jobs that need it wait; lints, host
-//! tests, and guests of other kernels go on.
+//! A kernel may still be built when the run begins. The jobs that need this kernel wait. Lints,
+//! host tests and guests of other kernels run.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -30,7 +30,7 @@ use crate::{checks, fault, host, pool, rig, saved};
 pub struct Make {
     /// The kernel's name.
     pub kernel: String,
-    /// The shell command that makes it and all that a guest of it needs.
+    /// The shell command that builds the kernel and everything that its guests need.
     pub command: String,
 }
 
@@ -46,17 +46,17 @@ impl std::str::FromStr for Make {
     }
 }
 
-/// What is to be run.
+/// The suites and kernels of a run.
 pub struct Plan<'a> {
     /// The suites.
     pub suites: &'a [Suite],
-    /// The kernels; the first one is there.
+    /// The kernels. The first one is built already.
     pub kernels: &'a [Kernel],
-    /// Those that are not there yet.
+    /// The kernels that are built during the run.
     pub makes: &'a [Make],
-    /// As in [`Booter::rounds`].
+    /// See [`Booter::rounds`].
     pub rounds: Option<u32>,
-    /// What runs the guests.
+    /// What executes the guests.
     pub accel: Accel,
     /// The build directory.
     pub build: &'a Path,
@@ -64,10 +64,10 @@ pub struct Plan<'a> {
     pub times: &'a Times,
 }
 
-/// Runs the plan, and tells each result as it comes.
+/// Runs the plan, and prints each result as soon as it is known.
 ///
 /// # Errors
-/// When a job cannot be done at all; a test that fails is none of these.
+/// Fails when a job cannot be run. A failed test is not an error.
 pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
     let Plan {
         suites,
@@ -78,13 +78,13 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
         build: build_folder,
         times,
     } = *plan;
-    // The kernels that are still to be made; the first one of them is next.
+    // The kernels that are not built yet, in order.
     let late: VecDeque<&str> = makes.iter().map(|make| make.kernel.as_str()).collect();
     let late = Mutex::new(late);
     let lock = || late.lock().unwrap_or_else(PoisonError::into_inner);
     let is_made = |kernel: &Kernel| !lock().contains(&kernel.name.as_str());
     let is_ready = |job: &Job<'_>| match job {
-        // One build at a time: it uses all processors.
+        // Only one build runs at a time, since it uses all processors.
         Job::Make(make) => lock().front() == Some(&make.kernel.as_str()),
         Job::Checks | Job::Host | Job::Saved(_) | Job::Campaign(_) => true,
         Job::Suite(_, kernel) => is_made(kernel),
@@ -138,7 +138,7 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
             Told::Took(suite, place, time) => summary.took(suite, &place, time),
         },
     )?;
-    // A run whose times are lost is as good a run.
+    // A run does not fail if its times cannot be saved.
     if let Err(error) = times.save() {
         session.ui.note(&format!("{error:#}"));
     }
@@ -149,14 +149,14 @@ pub fn run(session: &Session, plan: &Plan<'_>) -> Result<Summary> {
     Ok(summary)
 }
 
-/// What a job tells of itself.
+/// A message of a job.
 enum Told {
     Result(TestResult),
     /// The time that the suite took at the place.
     Took(&'static str, String, Duration),
 }
 
-/// A part of a run, which runs beside others.
+/// A part of a run. Jobs run in parallel.
 enum Job<'a> {
     Make(&'a Make),
     Checks,
@@ -170,7 +170,7 @@ enum Job<'a> {
 }
 
 impl Job<'_> {
-    /// Its name among the times of the last run.
+    /// Returns the job's name in the list of times.
     fn name(&self, accel: Accel) -> String {
         match self {
             Self::Make(make) => format!("make {}", make.kernel),
@@ -188,7 +188,7 @@ impl Job<'_> {
         }
     }
 
-    /// The suite and the place where its time is listed.
+    /// Returns the suite and the place under which the job's time is listed.
     fn cell(&self, kernels: &[Kernel]) -> Result<(&'static str, String)> {
         Ok(match self {
             Self::Make(_) => ("make", host::PLACE.to_owned()),
@@ -205,7 +205,7 @@ impl Job<'_> {
     }
 }
 
-/// What the suites consist of. Suites of the guest run longer on kernels with checkers, which
+/// Returns the jobs of the suites. Suites of the guest take longer on kernels with checkers, which
 /// the user names last.
 fn jobs<'a>(suites: &[Suite], kernels: &'a [Kernel]) -> Vec<Job<'a>> {
     let jobs = |suite: &Suite| match *suite {
@@ -238,7 +238,7 @@ fn saved(
     test.test(booter, kernel, &session.dir.subdir(dir)?)
 }
 
-/// Boots `kernel` for one suite, unless it lacks what the suite needs.
+/// Boots `kernel` for one suite, unless the kernel lacks an option that the suite needs.
 fn guest(
     session: &Session,
     booter: &Booter<'_>,
@@ -270,10 +270,10 @@ fn guest(
     Ok(())
 }
 
-/// How long a kernel's build may take, beside the tests that run meanwhile.
+/// The time limit for building a kernel while tests run in parallel.
 const BUILD: Duration = Duration::from_secs(4 * 3600);
 
-/// Makes a kernel. What the command prints goes to the user: it says how far it is.
+/// Builds a kernel. The output of the command is shown to the user as progress.
 fn build(session: &Session, make: &Make) -> Result<()> {
     struct Relay<'a>(&'a Session, Lines);
     impl Listener for Relay<'_> {
@@ -304,7 +304,7 @@ fn build(session: &Session, make: &Make) -> Result<()> {
         &session.interrupt,
         &mut relay,
     );
-    // The scripts end what they have started in other sessions.
+    // On SIGTERM, the scripts end the processes that they have started in other sessions.
     match end.inspect_err(|_| child.end())?.fault() {
         Some(fault) => bail!("making the kernel {}: {fault}", make.kernel),
         None => Ok(()),

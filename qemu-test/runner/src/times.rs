@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long each part of a run took the last time. A run begins with the longest parts: one that
-//! started last would run alone at the end.
+//! Stores how long each part of a run took the last time. A run starts with the longest parts,
+//! because a long part that started last would run alone at the end.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,8 +21,8 @@ pub struct Times {
 }
 
 impl Times {
-    /// Reads the file `times.json` in `folder`. Without a file, or with one that makes no
-    /// sense, no time is known.
+    /// Reads the file `times.json` in `folder`. If there is no file, or its contents are invalid,
+    /// no time is known.
     pub fn load(folder: &Path) -> Self {
         let path = folder.join("times.json");
         let text = fs::read_to_string(&path).unwrap_or_default();
@@ -32,24 +32,24 @@ impl Times {
         }
     }
 
-    /// Sorts parts by their last time, the longest first. Parts that never ran come before
-    /// all others, in their order.
+    /// Sorts parts by their last time, the longest first. Parts without a known time come first, in
+    /// their order.
     pub fn sort<T>(&self, parts: &mut [T], name: impl Fn(&T) -> String) {
         let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
         let last = |part: &T| seconds.get(&name(part)).copied().unwrap_or(f64::INFINITY);
         parts.sort_by(|a, b| last(b).total_cmp(&last(a)));
     }
 
-    /// Notes how long a part took.
+    /// Records how long a part took.
     pub fn note(&self, name: &str, time: Duration) {
         let mut seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
         seconds.insert(name.to_owned(), time.as_secs_f64().round());
     }
 
-    /// Writes the file. Of two runs that write at once, the last one's times stay.
+    /// Writes the file. If two runs write the file, that of the last one remains.
     ///
     /// # Errors
-    /// When that fails; the message names the file.
+    /// Fails when the file cannot be written; the message names the file.
     pub fn save(&self) -> Result<()> {
         let seconds = self.seconds.lock().unwrap_or_else(PoisonError::into_inner);
         let text = serde_json::to_string_pretty(&*seconds)?;

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Output to the user: results on stdout, progress on stderr.
+//! Prints for the user: results to stdout, progress to stderr.
 
 use std::io::{stderr, stdout, IsTerminal, Write};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The user's terminal. With a terminal on stderr the current step is a spinner
-/// with the time it has taken; without one it is a plain line.
+/// The user's terminal. If stderr is a terminal, the current step is shown as a spinner with the
+/// time since its start. Otherwise it is a plain line.
 #[derive(Clone, Debug)]
 pub struct Ui {
     bar: Option<ProgressBar>,
@@ -17,7 +17,7 @@ pub struct Ui {
 }
 
 impl Ui {
-    /// Looks at what stderr is.
+    /// Returns an output for this process's stdout and stderr.
     pub fn new() -> Self {
         Self {
             bar: stderr().is_terminal().then(bar),
@@ -25,7 +25,7 @@ impl Ui {
         }
     }
 
-    /// One that shows nothing.
+    /// Returns an output that shows nothing.
     pub fn silent() -> Self {
         Self {
             bar: None,
@@ -33,11 +33,11 @@ impl Ui {
         }
     }
 
-    /// Says what happens now.
+    /// Shows the current step.
     pub fn step(&self, what: &str) {
         match &self.bar {
             Some(bar) => {
-                // It may have been taken away before.
+                // The spinner may have been removed before.
                 bar.reset();
                 bar.set_message(what.to_owned());
                 bar.enable_steady_tick(Duration::from_millis(100));
@@ -47,7 +47,7 @@ impl Ui {
         }
     }
 
-    /// Says how far the step is, if there is a terminal.
+    /// Shows the progress of the current step, if there is a terminal.
     pub fn step_quietly(&self, what: &str) {
         if let Some(bar) = &self.bar {
             bar.set_message(what.to_owned());
@@ -72,7 +72,7 @@ impl Ui {
         self.above(|| eprintln!("{text}"));
     }
 
-    /// Takes the spinner away.
+    /// Removes the spinner.
     pub fn clear(&self) {
         if let Some(bar) = &self.bar {
             bar.disable_steady_tick();
@@ -95,10 +95,10 @@ impl Default for Ui {
     }
 }
 
-/// Prints a line to stdout, for when there is no spinner.
+/// Prints a line to stdout. There must be no spinner.
 pub fn print_line(text: &str) {
-    // Unlike println!, which panics on a closed pipe (`... | head`): the
-    // verdict is in the exit status as well.
+    // `println!` would panic if stdout is a closed pipe (`| head`). The error is ignored, because
+    // the exit status has the verdict, too.
     let _ = writeln!(stdout(), "{text}");
 }
 

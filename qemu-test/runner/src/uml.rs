@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! User Mode Linux: a guest that is a process of the host, without a machine. What it
-//! computes takes as long as it takes on the host, or no time at all
-//! ([`TimeTravel`](Accel::TimeTravel)).
+//! Starts guests of User Mode Linux, where the guest's kernel is a process of the host. Computing
+//! takes as long as on the host, or no time at all with [`TimeTravel`](Accel::TimeTravel).
 
 use anyhow::{Context, Result};
 use nix::sched::{sched_getaffinity, CpuSet};
@@ -11,25 +10,27 @@ use nix::unistd::Pid;
 use crate::accel::Accel;
 use crate::qemu::{text, Console, Files, Machine};
 
-/// The program that starts it: a shell, to open the descriptor of the second serial line.
+/// The program that starts the guest: a shell, which opens the file descriptor of the second serial
+/// line.
 pub const PROGRAM: &str = "sh";
 
-/// What the shell does with the line's file, the processor's number and the kernel's command
-/// line.
+/// The shell script. Its arguments are the file of the second serial line, the number of the
+/// processor, and the kernel's command line.
 ///
-/// The guest's kernel and its programs are processes that wait for each other. On two idle
-/// processors each system call wakes one of them up, which takes longer than the call.
+/// The guest's kernel and its programs are processes that wait for each other. They run on one
+/// processor. On two idle processors, each system call would wake up one of the processors, which
+/// takes longer than the call.
 const SCRIPT: &str =
     r#"second=$1 cpu=$2; shift 2; exec taskset --cpu-list "$cpu" "$@" 3>>"$second""#;
 
-/// Guest memory, in MiB. Modules come after it, and must lie below 2 GiB, where relocations
-/// of 32 bits reach.
+/// Guest memory, in MiB. Modules are loaded behind it. They must be below 2 GiB, the range of
+/// relocations with 32 bits.
 const MEMORY: u32 = 256;
 
-/// The arguments of [`PROGRAM`]. Its output is the console.
+/// Returns the arguments of [`PROGRAM`]. Its output is the console.
 ///
 /// # Errors
-/// When a path is not UTF-8, or the kernel does not tell which processors there are.
+/// Fails when a path is not UTF-8, or `sched_getaffinity(2)` fails.
 pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
     let kernel = machine.shape.kernel;
     let mut args = vec![
@@ -41,11 +42,11 @@ pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
         text(&kernel.image())?.to_owned(),
         format!("mem={MEMORY}M"),
         format!("initrd={}", text(&kernel.initramfs())?),
-        // `r`: read-only.
+        // `r` makes the disk read-only.
         format!("ubd0r={}", text(&kernel.root())?),
         format!("ubd1r={}", text(&kernel.modules())?),
         format!("tackle.tackle={}", text(&kernel.payload())?),
-        // Its pid file and socket.
+        // The folder for the pid file and the socket.
         format!("uml_dir={}/", text(&files.uml)?),
     ];
     args.extend(machine.work.words());
@@ -70,7 +71,8 @@ pub fn args(machine: &Machine<'_>, files: &Files) -> Result<Vec<String>> {
     Ok(args)
 }
 
-/// The last processor that this process may run on: the first ones have more to do.
+/// Returns the last processor that this process may run on. The first processors are usually
+/// busier.
 fn processor() -> Result<usize> {
     let allowed = sched_getaffinity(Pid::from_raw(0))?;
     let last = (0..CpuSet::count()).rfind(|&cpu| allowed.is_set(cpu).unwrap_or(false));

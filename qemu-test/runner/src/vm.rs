@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A guest of QEMU that can be saved into a file, and started again from that file.
+//! Implements a guest of QEMU that can be saved into a file and restored from it.
 
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
@@ -18,14 +18,14 @@ use crate::qemu::{Console, Files, Machine, Shape};
 use crate::tail::{Lines, Tail};
 use crate::work::{now, Work, ORDERS, READY, WAIT};
 
-/// What starts a guest, besides its shape.
+/// Everything that starts a guest, except its shape.
 #[derive(Clone, Debug)]
 pub struct Host<'a> {
     /// The QEMU program.
     pub qemu: PathBuf,
     /// The file system image that the guest mounts on `/tackle`.
     pub payload: PathBuf,
-    /// Where the console leads.
+    /// Where the console is written.
     pub console: Console,
     /// Whether the user wants to stop.
     pub interrupt: &'a Interrupt,
@@ -35,7 +35,7 @@ pub struct Host<'a> {
 pub struct Vm<'a> {
     host: Host<'a>,
     shape: Shape<'a>,
-    /// Its logs.
+    /// The guest's logs.
     pub files: Files,
     /// QEMU.
     pub child: Running,
@@ -44,35 +44,35 @@ pub struct Vm<'a> {
     lines: Lines,
 }
 
-/// What came of an order.
+/// The result of an order to the guest.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Answer {
     /// The command ended with this status, and printed these lines.
     Done(i32, Vec<String>),
     /// QEMU ended first: the kernel has crashed, or the guest was powered off.
     Ended(ExitStatus),
-    /// Nothing was heard for too long.
+    /// There was no output for too long.
     Silent,
 }
 
-/// What a guest says after each order, before the command's status.
+/// The text that a guest prints after each order, before the command's exit status.
 const ENDED: &str = "tackle: order ended with ";
 
 impl<'a> Vm<'a> {
     /// Boots a guest that waits for work as soon as it has booted.
     ///
     /// # Errors
-    /// When QEMU cannot be started.
+    /// Fails when QEMU cannot be started.
     pub fn boot(host: Host<'a>, shape: Shape<'a>, files: Files) -> Result<Self> {
         Self::start(host, shape, files, false)
     }
 
-    /// Starts a guest from the file `saved`, which [`save`](Self::save) wrote. It waits for
-    /// work ([`give`](Self::give)), or for an order.
+    /// Restores a guest from the file `saved`, which [`save`](Self::save) wrote. The guest then
+    /// waits for work ([`give`](Self::give)) or for an order.
     ///
     /// # Errors
-    /// When QEMU cannot be started, or the file is not a whole one or is that of another
-    /// shape, and [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails when QEMU cannot be started, when the file is not complete or comes from another
+    /// shape, and with [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts.
     pub fn restore(host: Host<'a>, shape: Shape<'a>, files: Files, saved: &Path) -> Result<Self> {
         let mut vm = Self::start(host, shape, files, true)?;
         let mut monitor = vm.monitor()?;
@@ -122,30 +122,31 @@ impl<'a> Vm<'a> {
         )
     }
 
-    /// Gives a guest that waits for it its work.
+    /// Gives work to a guest that waits for it.
     ///
     /// # Errors
-    /// When the pipe to the guest cannot be written.
+    /// Fails when the pipe to the guest cannot be written.
     pub fn give(&self, work: &Work) -> Result<()> {
         self.control.write(&work.line())
     }
 
-    /// Has the guest take orders from now on, and waits until it does.
+    /// Makes the guest execute orders from now on, and waits until it does so.
     ///
     /// # Errors
-    /// When it does not, and as for [`answer`](Self::answer).
+    /// Fails when the guest does not execute a first order, or with the errors of
+    /// [`answer`](Self::answer).
     pub fn take_orders(&mut self, silence: Duration) -> Result<()> {
         self.give(&Work::new(ORDERS))?;
-        // It said that it waits before it was saved, which is not in this log. That it carries
-        // out an order shows that it listens.
+        // The guest printed that it waits before it was saved, so the line is not in this log.
+        // Executing an order shows that it is ready.
         self.obey("true", silence).map(|_| ())
     }
 
-    /// Has a guest that takes orders run a shell command that must succeed. Returns the lines
-    /// that it printed.
+    /// Makes a guest that takes orders run a shell command that must succeed. Returns the lines
+    /// that the command printed.
     ///
     /// # Errors
-    /// When the command fails, the guest ends or is silent, and as for
+    /// Fails when the command fails, the guest ends or is silent, or with the errors of
     /// [`answer`](Self::answer).
     pub fn obey(&mut self, command: &str, silence: Duration) -> Result<Vec<String>> {
         self.order(command)?;
@@ -155,23 +156,26 @@ impl<'a> Vm<'a> {
         }
     }
 
-    /// Has a guest that takes orders run a shell command, which is one line.
+    /// Makes a guest that takes orders run a shell command of one line, without waiting for the end
+    /// of the command.
     ///
     /// # Errors
-    /// When the pipe to the guest cannot be written.
+    /// Fails when the pipe to the guest cannot be written.
     pub fn order(&self, command: &str) -> Result<()> {
         self.control.write(&format!("{command}\n"))
     }
 
-    /// Waits for what comes of the order that was given.
+    /// Waits for the end of the last order. The answer has the lines of output.
     ///
     /// # Errors
-    /// When the log cannot be read, and [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails when the log cannot be read, and with [`Interrupted`](crate::interrupt::Interrupted)
+    /// when the user interrupts.
     pub fn answer(&mut self, silence: Duration) -> Result<Answer> {
         let mut told: Vec<String> = Vec::new();
         match self.listen(silence, &mut |line| told.push(line.to_owned()))? {
             Answer::Done(status, _) => {
-                // The guest ends the command's last line, if the command did not.
+                // The guest adds a line end after the command's output. If the output ended with
+                // one, this makes an empty line.
                 if told.last().is_some_and(String::is_empty) {
                     told.pop();
                 }
@@ -181,16 +185,16 @@ impl<'a> Vm<'a> {
         }
     }
 
-    /// Waits for what comes of the order that was given. `hear` gets each line as it comes; the
-    /// answer has none.
+    /// Waits for the end of the last order. `hear` is called with each line of output as soon as it
+    /// is read. The answer has no lines.
     ///
     /// # Errors
-    /// As for [`answer`](Self::answer).
+    /// The errors are those of [`answer`](Self::answer).
     pub fn listen(&mut self, silence: Duration, hear: &mut dyn FnMut(&str)) -> Result<Answer> {
         let mut heard = Instant::now();
         loop {
             self.host.interrupt.check()?;
-            // Asked before reading: what was written before the end is then read.
+            // Check this before reading, so that everything written before the exit is read.
             let ended = self.child.try_wait().context("cannot wait for QEMU")?;
             let bytes = self
                 .second
@@ -214,19 +218,20 @@ impl<'a> Vm<'a> {
         }
     }
 
-    /// Saves the guest into the new file `path`, which is paused from then on.
+    /// Saves the guest into the new file `path`. The guest stays paused after that.
     ///
     /// # Errors
-    /// When QEMU cannot write the file, and [`Interrupted`](crate::interrupt::Interrupted).
+    /// Fails when QEMU cannot write the file, and with
+    /// [`Interrupted`](crate::interrupt::Interrupted) when the user interrupts.
     pub fn save(&mut self, path: &Path) -> Result<()> {
         let interrupt = self.host.interrupt;
         self.monitor()?.save(path, interrupt)
     }
 
-    /// Saves the guest as [`save`](Self::save) does, and lets it go on.
+    /// Saves the guest as [`save`](Self::save) does, and resumes it.
     ///
     /// # Errors
-    /// As for [`save`](Self::save).
+    /// The errors are those of [`save`](Self::save).
     pub fn snapshot(&mut self, path: &Path) -> Result<()> {
         let interrupt = self.host.interrupt;
         let mut monitor = self.monitor()?;
@@ -234,11 +239,13 @@ impl<'a> Vm<'a> {
         monitor.resume()
     }
 
-    /// Returns to what [`snapshot`](Self::snapshot) wrote, whatever has become of the guest
-    /// since. The guest takes orders again, has the time of day, and random numbers of its own.
+    /// Restores the guest from a file that [`snapshot`](Self::snapshot) wrote, even if the guest
+    /// has crashed or hangs. The guest then takes orders again. It has the current time and new
+    /// random numbers.
     ///
     /// # Errors
-    /// As for [`restore`](Self::restore), and when the guest does not answer.
+    /// The errors are those of [`restore`](Self::restore). This also fails when the guest does not
+    /// answer.
     pub fn return_to(self, saved: &Path, silence: Duration) -> Result<Self> {
         let Self {
             host,
@@ -249,7 +256,8 @@ impl<'a> Vm<'a> {
             ..
         } = self;
         child.kill();
-        // What the guest said before it was ended is no answer to what comes.
+        // Skip what the guest printed before it was ended, since this is not the answer to the next
+        // order.
         second.rest().context("cannot read the guest's ttyS1")?;
         let mut vm = Self::restore(host, shape, files, saved)?;
         vm.second = second;

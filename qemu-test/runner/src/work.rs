@@ -1,36 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Work: what a guest is asked to do, in words that its init reads.
+//! Represents the work of a guest, in words that the guest's init reads.
 //!
 //! A guest that boots finds the words on the kernel's command line. A guest that was
 //! restored from a template gets them as one line on ttyS1, with the time of day.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What one guest is to do.
+/// The work of one guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Work {
-    /// `tackle.run=`: the words for the guest program, separated by commas; `shell`, or
-    /// [`WAIT`].
+    /// `tackle.run=`: the arguments of the guest program, separated by commas. The values `shell`
+    /// and [`WAIT`] are special.
     pub run: String,
-    /// `tackle.rounds=`: how often a suite that repeats itself does so; its own number when
-    /// `None`.
+    /// `tackle.rounds=`: the number of rounds for suites that repeat their work; `None` for the
+    /// suite's own number.
     pub rounds: Option<u32>,
-    /// `tackle.tty=`: rows and columns of the terminal outside.
+    /// `tackle.tty=`: rows and columns of the user's terminal.
     pub terminal: Option<(u16, u16)>,
 }
 
-/// The word that has a guest wait for a line with its work.
+/// The value of `tackle.run=` that makes a guest wait for a line with its work.
 pub const WAIT: &str = "wait";
 
-/// The word that has a guest run each line that it reads from ttyS1 as a shell command.
+/// The value of `tackle.run=` that makes a guest run each line from ttyS1 as a shell command.
 pub const ORDERS: &str = "orders";
 
-/// The line on ttyS1 by which a guest says that it waits for work.
+/// The line that a guest writes to ttyS1 when it waits for work.
 pub const READY: &str = "tackle: ready";
 
 impl Work {
-    /// Work that these words say all about.
+    /// Returns work with these arguments and no other settings.
     pub fn new(run: impl Into<String>) -> Self {
         Self {
             run: run.into(),
@@ -39,7 +39,7 @@ impl Work {
         }
     }
 
-    /// The words.
+    /// Returns the words for the kernel's command line.
     pub fn words(&self) -> Vec<String> {
         let mut words = vec![format!("tackle.run={}", self.run)];
         words.extend(self.rounds.map(|rounds| format!("tackle.rounds={rounds}")));
@@ -50,7 +50,7 @@ impl Work {
         words
     }
 
-    /// The line for a restored guest: the words, and the seconds since 1970.
+    /// Returns the line for a restored guest: the words, and the seconds since 1970.
     pub fn line(&self) -> String {
         format!("{} tackle.time={}\n", self.words().join(" "), now())
     }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `scripts/mirror.sh` and `scripts/linux.sh`: how they find Debian's archive, and
-//! the pinned kernel in it. The machine's apt is the real one. Its set-up and the archives
-//! are folders.
+//! Tests how `scripts/mirror.sh` and `scripts/linux.sh` find Debian's archive and the pinned kernel
+//! in it. The tests use the real apt. Its configuration and the archives are folders of the test.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +9,7 @@ use std::process::{Command, Output};
 
 use tempfile::TempDir;
 
-/// An apt set-up without lists, archives, and a checkout of the scripts.
+/// An apt configuration without lists, some archives, and a checkout of the scripts.
 struct Scene {
     dir: TempDir,
 }
@@ -20,7 +19,7 @@ const OTHER: &str = "Origin: Other\nLabel: Other\n";
 
 const PAST: &str = "Sat, 01 Jan 2022 00:00:00 UTC";
 
-/// A pin that no archive ever had.
+/// A pinned version that is in no archive.
 const GONE: &str = "\
 DEBIAN_SUITE=trixie
 LINUX_SUITE=trixie-backports
@@ -29,7 +28,7 @@ LINUX_VERSION=7.3.1-9~bpo13+1
 LINUX_RELEASE=7.3.1+deb13-amd64
 ";
 
-/// Versions of two flavours, of which the newest is only in one.
+/// Versions of two flavours. Only one flavour has the newest version.
 const KERNELS: &[(&str, &str)] = &[
     ("linux-source-7.3", "7.3.6-1~bpo13+1"),
     ("linux-source-7.3", "7.3.5-1~bpo13+1"),
@@ -54,7 +53,7 @@ impl Scene {
         ] {
             fs::create_dir_all(scene.path(folder)).unwrap();
         }
-        // apt drops to another user for downloads, who could not read the scene.
+        // By default, apt downloads as another user, who could not read these folders.
         let conf = format!(
             "Dir \"{}\";\nAPT::Sandbox::User \"root\";\nAcquire::Languages \"none\";\n",
             scene.dir.path().display()
@@ -80,16 +79,16 @@ impl Scene {
         fs::write(path, text).unwrap();
     }
 
-    /// The URI of an archive.
+    /// Returns the URI of an archive.
     fn uri(&self, name: &str) -> String {
         format!("file:{}", self.path(name).display())
     }
 
-    /// Makes a suite of an archive. `fields` are lines of its Release file.
+    /// Creates a suite of an archive. `fields` are lines of its Release file.
     fn suite(&self, archive: &str, suite: &str, fields: &str, packages: &[(&str, &str)]) {
         let folder = format!("{archive}/dists/{suite}");
         let mut text = String::new();
-        // apt keeps no list of an archive that is empty.
+        // apt keeps no list of an empty archive, so add a package.
         for (name, version) in [("any", "1")].iter().chain(packages) {
             text += &format!(
                 "Package: {name}\nVersion: {version}\nArchitecture: amd64\n\
@@ -137,17 +136,18 @@ impl Scene {
         command.output().unwrap()
     }
 
-    /// What the scripts that start now take for the kernel's version and release.
+    /// Returns the kernel's version and release that the scripts use now.
     fn kernel(&self) -> String {
         stdout(&self.run("echo $LINUX_VERSION $LINUX_RELEASE"))
     }
 
-    /// The kernels of Debian's archive are `packages`, each with headers complete.
+    /// Creates Debian's archive with the kernels `packages`, with all of their packages for
+    /// headers.
     fn kernels(&self, packages: &[(&str, &str)]) {
         self.kernels_with(packages, |_, _| true);
     }
 
-    /// The same, without the parts of kernels that `has` is false for.
+    /// Does the same, but leaves out those packages of a kernel for which `has` returns false.
     fn kernels_with(&self, packages: &[(&str, &str)], has: impl Fn(&str, &str) -> bool) {
         let mut all: Vec<_> = packages
             .iter()
@@ -169,7 +169,7 @@ impl Scene {
         self.write("etc/apt/sources.list", &row);
     }
 
-    /// The network is gone, and with it the archive.
+    /// Removes the archive, as if there were no network.
     fn unplug(&self) {
         fs::remove_dir_all(self.path("debian")).unwrap();
     }
@@ -184,7 +184,7 @@ fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).trim().to_owned()
 }
 
-/// The one line of an error that a script ends with.
+/// Returns the error of a script that must fail with one line.
 fn error(output: &Output) -> String {
     assert!(!output.status.success(), "{output:?}");
     let text = stderr(output);
@@ -217,7 +217,7 @@ fn a_mirror_is_found_without_lists() {
         stderr(&output),
         "tackle: apt has no lists on this machine: apt-get update"
     );
-    // Now there are lists.
+    // Create apt's lists.
     let output = scene.run("mirror");
     assert_eq!(stdout(&output), scene.uri("debian") + "/");
     assert_eq!(stderr(&output), "");
@@ -452,7 +452,7 @@ fn the_kernel_used_in_place_of_the_pinned_one_may_go_as_well() {
 #[test]
 fn a_series_that_is_gone_is_an_error() {
     let scene = Scene::new();
-    // More than a pipe holds.
+    // This list is larger than the buffer of a pipe.
     let older: Vec<_> = (0..2000).map(|n| format!("7.4.1-{n}~bpo13+1")).collect();
     let mut packages = vec![
         ("linux-image-amd64", "7.4.2-1~bpo13+1"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Boots of fake guests: a shell script stands in for QEMU and writes what a
-//! guest would have written.
+//! Tests how guests are booted and followed. A shell script replaces QEMU and writes the output of
+//! a guest.
 
 mod fake;
 
@@ -14,7 +14,7 @@ use tackle_qemu::report::{Cause, Failure, TestResult, Verdict};
 /// The lines of a suite of three tests, up to the first test.
 const HEAD: &str = r"say 'KTAP version 1'; say '1..1'; say '  KTAP version 1'; say '  1..3'";
 
-/// How long a guest that hangs is waited for.
+/// The limit of silence for a guest that hangs.
 const HANG: Duration = Duration::from_secs(3);
 
 fn failure<'a>(results: &'a [TestResult], name: &str) -> &'a Failure {
@@ -335,7 +335,8 @@ fn the_children_of_qemu_end_with_it() {
     fake.suite();
     let pid = std::fs::read_to_string(pid).unwrap();
     let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
-    // Killed, but perhaps not yet gone; and then it may still wait to be reaped by init.
+    // The process has been killed. It may not have ended yet, or it may be a zombie that init has
+    // not reaped.
     let start = Instant::now();
     while state().is_ok_and(|state| !state.contains(") Z ")) {
         assert!(
@@ -350,8 +351,8 @@ fn the_children_of_qemu_end_with_it() {
 const ONE: &str = r"say 'KTAP version 1'; say '1..1'; say '  KTAP version 1'; say '  1..1'
     say '  # begin one'; say '  ok 1 one'; say 'ok 1 hooks'";
 
-/// A guest that counts its boots in the file `boots`, and does `wait` where it is to wait for
-/// work.
+/// Returns a guest that counts its boots in the file `boots`, and runs the script `wait` when it
+/// should wait for work.
 fn guest_that_waits(wait: &str) -> Fake {
     Fake::new(&format!(
         r#"echo "$words" >>"$dir/boots"
@@ -368,16 +369,16 @@ fn boots(fake: &Fake) -> Vec<String> {
     boots.lines().map(str::to_owned).collect()
 }
 
-/// A guest that cannot be saved boots instead; nothing of the attempt is left but the lock.
+/// A guest that cannot be saved boots instead. Only the lock file remains of the attempt.
 #[test]
 fn a_guest_that_cannot_be_saved_boots() {
     for wait in [
-        // It dies before it waits.
+        // The guest ends before it waits for work.
         "exit 1",
         "log 'Kernel panic - not syncing: no root'; exit 0",
-        // It never waits.
+        // The guest never waits for work.
         "sleep 600",
-        // It dies while it is saved.
+        // The guest ends while it is saved.
         "say 'tackle: ready'; sleep 0.3; exit 1",
     ] {
         let fake = guest_that_waits(wait);
@@ -391,7 +392,7 @@ fn a_guest_that_cannot_be_saved_boots() {
             left.len() == 1 && left[0].to_string_lossy().ends_with(".lock"),
             "{wait}: {left:?}"
         );
-        // It is not tried again in the same run.
+        // The same run does not try to make the template again.
         fake.suite();
         assert_eq!(boots(&fake), ["wait", "run,hooks", "run,hooks"], "{wait}");
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The KTAP parser, by the protocol's own examples and by properties.
+//! Tests the KTAP parser with the examples of the protocol and with property tests.
 
 use proptest::prelude::*;
 use tackle_qemu::ktap::{Event, Node, Parser, Status};
@@ -22,7 +22,7 @@ fn names(nodes: &[(usize, Node)]) -> Vec<(usize, &str, Status)> {
         .collect()
 }
 
-/// The long example of ktap.rst.
+/// This is the long example of ktap.rst.
 #[test]
 fn the_example_of_the_protocol() {
     let (nodes, problems) = read(

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `scripts/patches.sh` on a small tree and throw-away series: the way of every patch
-//! into the kernels of our own.
+//! Tests `scripts/patches.sh`, which applies our patches to the kernel, on a small source tree with
+//! small series of patches.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ struct Scene {
     dir: TempDir,
 }
 
-/// A stand-in for the kernel's checkpatch.pl: it wants a sign-off and nothing else.
+/// A replacement for the kernel's checkpatch.pl that only checks for a sign-off.
 const CHECKPATCH: &str = "\
 $patch = pop @ARGV;
 open(my $file, '<', $patch) or die;
@@ -91,7 +91,7 @@ diff --git a/net/a.c b/net/a.c
  three
 ";
 
-/// Changes what the first has changed, adds a file, and removes one.
+/// A patch that changes the lines of the first patch, adds a file, and removes one.
 const SECOND: &str = "\
 diff --git a/net/a.c b/net/a.c
 --- a/net/a.c

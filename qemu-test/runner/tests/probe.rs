@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Choosing the accelerator, with a fake QEMU and an ordinary file as the device.
+//! Tests the choice of the accelerator, with a fake QEMU and a regular file as the device.
 
 mod fake;
 
@@ -22,7 +22,7 @@ fn choose(fake: &Fake, device: &Path) -> Choice {
     probe.choose(&fake.kernel()).unwrap()
 }
 
-/// A body that counts the boots in the file `boots`.
+/// Returns a fake QEMU that runs the script `body` and counts its boots in the file `boots`.
 fn counted(body: &str) -> Fake {
     Fake::new(&format!(
         "[ \"$accel $words\" = 'kvm probe' ] || exit 9; echo >>\"$dir/boots\"; {body}"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program from the outside, with the fake QEMU first in PATH.
+//! Tests the program `tackle-qemu` as a process, with a fake QEMU first in PATH.
 
 mod fake;
 
@@ -14,7 +14,7 @@ use fake::Fake;
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-/// What every fake guest does first: the host may have a real `/dev/kvm`.
+/// The first line of each fake guest: the probe fails, because the host may have a real `/dev/kvm`.
 const PROBE: &str = "[ \"$words\" != probe ] || exit 1\n";
 
 const GOOD: &str = r"say 'KTAP version 1'; say '1..1'; say '  KTAP version 1'; say '  1..1'

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The traps of the rig: each is satisfied by the failure it stands for and by no other.
+//! Tests the traps of the suite `rig`: each accepts the failure that it is made for and no other
+//! failure.
 
 mod fake;
 

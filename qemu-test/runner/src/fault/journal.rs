@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The journal of a campaign on the host: a file with a line of JSON for each event.
+//! Implements the journal of a campaign on the host: a file with one line of JSON for each event.
 //!
-//! `tools/tackle/src/fault/journal.rs` describes the events. The host knows of them what it needs
-//! to go on after a crash.
+//! `tools/tackle/src/fault/journal.rs` describes the events. The host reads only those parts that
+//! it needs to continue after a crash.
 
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
@@ -16,10 +16,10 @@ use serde_json::{json, Value};
 
 use crate::console;
 
-/// Injections of a fault that has a finding.
+/// How often a fault with a finding is injected.
 const ATTEMPTS: usize = 3;
 
-/// Lines of the kernel log that are kept of a crash.
+/// The number of lines of the kernel log that are kept for a crash.
 const KEPT: usize = 80;
 
 /// The journal.
@@ -37,10 +37,10 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens a journal. One that is finished is begun anew.
+    /// Opens a journal. A finished journal is emptied.
     ///
     /// # Errors
-    /// When it cannot be read or written.
+    /// Fails when the file cannot be read or written.
     pub fn open(path: &Path) -> Result<Self> {
         let shown = path.display();
         let text = fs::read_to_string(path).unwrap_or_default();
@@ -66,10 +66,11 @@ impl Journal {
         Ok(journal)
     }
 
-    /// Adds an event as the guest printed it. What is no event is a line that a crash has torn.
+    /// Adds an event as the guest printed it. A line that is no valid event is ignored, since a
+    /// crash can cut a line.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Fails when the file cannot be written.
     pub fn add(&mut self, line: &str) -> Result<()> {
         let Some(event) = parse(line) else {
             return Ok(());
@@ -108,7 +109,7 @@ impl Journal {
                 self.current.clear();
                 self.doubts += 1;
             }
-            // A campaign that goes on has lost its machine before, too.
+            // A campaign that starts again has lost its guest before.
             "lost" | "start" => {
                 let mut current = std::mem::take(&mut self.current);
                 // Each fault of a row is injected again, since any of them may be the cause.
@@ -132,7 +133,7 @@ impl Journal {
     /// injected.
     ///
     /// # Errors
-    /// When the file cannot be written.
+    /// Fails when the file cannot be written.
     pub fn lost(&mut self, what: &str, log: &str) -> Result<bool> {
         let was_injecting = !self.current.is_empty();
         let lines: Vec<_> = log.lines().collect();
@@ -149,7 +150,7 @@ impl Journal {
         Ok(was_injecting)
     }
 
-    /// The lines `FAULT INJECTED` of the faults that are being injected.
+    /// Returns a line `FAULT INJECTED` for each fault that is being injected.
     pub fn titles(&self) -> Vec<String> {
         let title = |(_, id): &(u64, String)| {
             let points = self
@@ -169,22 +170,23 @@ impl Journal {
         self.current.iter().filter_map(title).collect()
     }
 
-    /// Whether all operations are done.
+    /// Returns whether all operations are done.
     pub fn is_finished(&self) -> bool {
         self.finished
     }
 
-    /// How many faults were injected.
+    /// Returns how many faults were injected.
     pub fn injections(&self) -> usize {
         self.faults.values().map(|(count, _)| count).sum()
     }
 
-    /// A number that grows whenever something was learnt about a fault.
+    /// Returns a number that grows with each new result about a fault.
     pub fn progress(&self) -> usize {
         self.injections() + self.doubts
     }
 
-    /// How many faults were injected, and how many there are as far as is known.
+    /// Returns how many faults were injected, and how many injections are known to be needed in
+    /// total.
     pub fn count(&self) -> (usize, usize) {
         let done = self.injections();
         let left = self.faults.values().map(|(count, has_finding)| {
@@ -194,10 +196,11 @@ impl Journal {
         (done, done + left.sum::<usize>())
     }
 
-    /// What the guest needs to go on, without stacks and evidence; packed by gzip, in base64.
+    /// Returns the events that the guest needs to continue, without stacks and evidence. They are
+    /// compressed by gzip and encoded in base64.
     ///
     /// # Errors
-    /// When a program of the host cannot be run.
+    /// Fails when `gzip` or `base64` cannot be run on the host.
     pub fn packed(&self) -> Result<String> {
         if self.events.is_empty() {
             return Ok(String::new());
@@ -222,7 +225,8 @@ impl Journal {
     }
 }
 
-/// The members of an array of a JSON object, none if it lacks the array.
+/// Returns the members of the array `key` of a JSON object. There are none if the object lacks the
+/// array.
 fn members<'a>(event: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
     let array = event.get_mut(key).and_then(Value::as_array_mut);
     array.into_iter().flatten()
@@ -233,7 +237,7 @@ fn parse(line: &str) -> Option<Value> {
     event["event"].is_string().then_some(event)
 }
 
-/// What a program makes of these bytes. They are at most a few MB.
+/// Returns the output of a program for the input `bytes`, which is at most a few MB.
 fn filter(program: &str, words: &[&str], bytes: &[u8]) -> Result<Vec<u8>> {
     let mut child = Command::new(program)
         .args(words)
@@ -283,7 +287,7 @@ mod tests {
         }
         assert_eq!(journal.count(), (2, 2));
         assert_eq!(journal.progress(), 3);
-        // The user has interrupted a row, and begins again.
+        // The user has interrupted a row of faults and starts the campaign again.
         for id in ["a", "b"] {
             journal.add(&begin(id)).unwrap();
         }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `fault`: a campaign of fault injection in a guest, which goes on after crashes and hangs.
+//! Implements the command `fault`: a campaign of fault injection in a guest, which continues after
+//! crashes and hangs.
 //!
 //! `tackle fault run` injects the faults in the guest, and writes each event of its journal to
-//! ttyS1. The host adds the events to a file. When the guest crashes, hangs or asks for it, the host
-//! returns it to a snapshot from before the campaign, and starts the program there with what the
-//! journal has so far.
+//! ttyS1. The host adds the events to a file. When the guest crashes, hangs or asks for a restart,
+//! the host restores it from a snapshot that was taken before the campaign. Then the host starts
+//! the program again and gives it the journal.
 
 mod journal;
 pub mod suite;
@@ -27,16 +28,16 @@ use crate::vm::{Answer, Vm};
 
 use journal::Journal;
 
-/// A task that hangs is a crash.
+/// The kernel parameters of a guest without SLUB's checks: a hung task panics.
 const PARAMETERS: &[&str] = &["hung_task_panic=1"];
 
-/// The same with SLUB's checks, and the stacks of who allocated each object.
+/// The kernel parameters of a guest with SLUB's checks, which record the stacks of allocations.
 const SLAB_DEBUG: &[&str] = &["slab_debug=FZPU", "hung_task_panic=1"];
 
-/// What the guest needs for the injector.
+/// The modules that the injector needs.
 const MODULES: [&str; 3] = ["tackle", "tackle_ftrace", "fault_inject"];
 
-/// Crashes without a fault under way after which a campaign is given up.
+/// The number of crashes without a fault after which a campaign ends with an error.
 const STRAY: usize = 3;
 
 /// What a campaign tests.
@@ -49,7 +50,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// The workload's or the module's name.
+    /// Returns the workload's or the module's name.
     pub fn name(&self) -> &str {
         match self {
             Self::Workload(file) => file.trim_end_matches(".toml"),
@@ -57,7 +58,7 @@ impl Source {
         }
     }
 
-    /// The words for `tackle fault`.
+    /// Returns the arguments for `tackle fault`.
     fn arguments(&self) -> String {
         match self {
             Self::Workload(file) => file.clone(),
@@ -66,22 +67,23 @@ impl Source {
     }
 }
 
-/// What is done.
+/// A campaign or a replay.
 #[derive(Clone, Debug)]
 pub struct Task {
     /// What is tested.
     pub source: Source,
-    /// The words of `make fault` that name it, if they are not `MODULE=` and the name.
+    /// The arguments of `make fault` that name the source, if they differ from `MODULE=` and the
+    /// name.
     pub again: Option<String>,
-    /// Whether SLUB checks objects. It does not merge caches then, and some of its code is not
-    /// reached.
+    /// Whether SLUB checks objects. With the checks, SLUB does not merge caches, and some of its
+    /// code is not executed.
     pub slab_debug: bool,
-    /// One fault alone: the operation, and the point's id.
+    /// The only fault to inject: the operation and the point's id.
     pub replay: Option<(String, String)>,
 }
 
 impl Task {
-    /// The folder for what comes of it, below that of all campaigns.
+    /// Returns the name of the folder for the output, below the folder of all campaigns.
     fn folder(&self) -> String {
         let suffix = if self.slab_debug {
             ""
@@ -91,7 +93,7 @@ impl Task {
         self.source.name().to_owned() + suffix
     }
 
-    /// The words of `make fault` that repeat it.
+    /// Returns the arguments of `make fault` that repeat this task.
     fn words(&self) -> String {
         let again = self.again.clone();
         let again = again.unwrap_or_else(|| format!("MODULE={}", self.source.name()));
@@ -104,7 +106,7 @@ impl Task {
     }
 }
 
-/// Where and how.
+/// The environment of a campaign.
 pub struct Place<'a> {
     /// What boots guests.
     pub booter: &'a Booter<'a>,
@@ -114,28 +116,29 @@ pub struct Place<'a> {
     pub scratch: PathBuf,
     /// The folder for the journal and the reports.
     pub output: PathBuf,
-    /// The program `tackle` of the host, which writes the reports.
+    /// The program `tackle` on the host, which writes the reports.
     pub tackle: PathBuf,
     /// The user's terminal.
     pub ui: &'a Ui,
-    /// After so long the campaign stops, and can go on later.
+    /// The time after which the campaign stops. It can be continued later.
     pub limit: Option<Duration>,
 }
 
-/// What a campaign came to.
+/// The result of a campaign.
 #[derive(Clone, Debug, Default)]
 pub struct Outcome {
-    /// How often the guest was returned to its snapshot.
+    /// How often the guest was restored from its snapshot.
     pub returns: usize,
-    /// The longest time that a return took.
+    /// The longest time that restoring the guest took.
     pub longest: Duration,
-    /// How many of them were crashes or hangs.
+    /// How often the guest crashed or hung.
     pub crashes: usize,
     /// How many faults were injected.
     pub injections: usize,
-    /// The time from the first injection to the end, without the returns.
+    /// The time from the ready guest to the end of the campaign. It includes the time for restoring
+    /// the guest.
     pub time: Duration,
-    /// Whether all is done.
+    /// Whether all operations are done.
     pub finished: bool,
     /// The report, as `tackle fault report --json` prints it.
     pub report: serde_json::Value,
@@ -144,7 +147,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The figures in a line.
+    /// Returns the figures in one line.
     fn summary(&self) -> String {
         format!(
             "{} faults, {:.0} a minute; {} returns to the snapshot ({} crashes), the longest {:.1} s",
@@ -157,7 +160,7 @@ impl Outcome {
     }
 }
 
-/// A guest that is ready for the injector, and the snapshot of it.
+/// A guest that is ready for the injector, and its snapshot.
 struct Guest<'a> {
     vm: Vm<'a>,
     saved: Saved,
@@ -169,7 +172,7 @@ struct Saved(PathBuf);
 
 impl Drop for Saved {
     fn drop(&mut self) {
-        // It may not have been written.
+        // The file may not exist yet.
         let _ = fs::remove_file(&self.0);
     }
 }
@@ -202,7 +205,7 @@ impl<'a> Guest<'a> {
             vm.obey(&format!("insmod /tackle/{module}.ko"), silence)?;
         }
         let saved = Saved(dir.join("saved"));
-        // QEMU does not write over it.
+        // QEMU does not overwrite an existing file.
         let _ = fs::remove_file(&saved.0);
         vm.snapshot(&saved.0)?;
         Ok(Self { vm, saved, silence })
@@ -215,11 +218,12 @@ impl<'a> Guest<'a> {
     }
 }
 
-/// Runs a campaign to its end. It goes on from the journal that is in the output folder, unless
-/// that is finished.
+/// Runs a campaign to its end. It continues from the journal in the output folder, unless that
+/// journal is finished.
 ///
 /// # Errors
-/// When the workload fails without a fault, the kernel refuses, or the user interrupts.
+/// Fails when the workload fails without a fault, when the guest crashes repeatedly without a
+/// fault, when the program in the guest reports an error, or when the user interrupts.
 pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
     let mut journal = Journal::open(&place.output.join("journal.jsonl"))?;
     let mut outcome = Outcome::default();
@@ -243,7 +247,7 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
         };
         send(&mut guest, &journal)?;
         let known = journal.progress();
-        // What was logged up to now is of no use.
+        // Skip what was logged before this injection.
         console.rest().context("the console")?;
         let (answer, said) = inject(
             &mut guest,
@@ -261,7 +265,8 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
         };
         if let Some(text) = lost {
             outcome.crashes += 1;
-            // More than one: it was one of these, which were injected in a row.
+            // If there are several titles, these faults were injected in a row, and one of them was
+            // the cause.
             let titles = journal.titles().join("\n");
             if !journal.lost(text, &log)? {
                 stray += 1;
@@ -298,8 +303,8 @@ pub fn run(place: &Place<'_>, task: &Task) -> Result<Outcome> {
     Ok(outcome)
 }
 
-/// Starts the program in the guest, and adds the events that it prints to the journal. Returns what
-/// came of it and what it printed besides.
+/// Starts the program in the guest, and adds the events that it prints to the journal. Returns how
+/// the program ended, and its other output.
 fn inject(
     guest: &mut Guest<'_>,
     place: &Place<'_>,
@@ -341,10 +346,10 @@ fn inject(
     }
 }
 
-/// Bytes of an order.
+/// The maximum number of bytes of the journal in one command to the guest.
 const ORDER: usize = 16 << 10;
 
-/// Gives the guest what it needs of the journal, as `/run/journal`.
+/// Writes the events that the guest needs to its file `/run/journal`.
 fn send(guest: &mut Guest<'_>, journal: &Journal) -> Result<()> {
     let (vm, silence) = (&mut guest.vm, guest.silence);
     vm.obey("rm -f /run/journal /run/packed", silence)?;
@@ -359,7 +364,7 @@ fn send(guest: &mut Guest<'_>, journal: &Journal) -> Result<()> {
     Ok(())
 }
 
-/// Has the program of the host write the reports.
+/// Writes the reports with the program `tackle` on the host.
 fn report(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
     let path = |name: &str| place.output.join(name);
     let tackle = |words: &[&str]| -> Result<String> {
@@ -384,10 +389,10 @@ fn report(place: &Place<'_>, outcome: &mut Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Injects one fault, and prints what the program prints and what the kernel logs.
+/// Injects one fault, and prints the output of the program and the kernel log.
 ///
 /// # Errors
-/// As [`run`].
+/// The errors are those of [`run`].
 pub fn replay(place: &Place<'_>, task: &Task, operation: &str, id: &str) -> Result<()> {
     place
         .ui
@@ -416,7 +421,7 @@ pub fn replay(place: &Place<'_>, task: &Task, operation: &str, id: &str) -> Resu
 /// Runs a task for the user, and prints the report.
 ///
 /// # Errors
-/// As [`run`] and [`replay`].
+/// The errors are those of [`run`] and [`replay`].
 pub fn show(
     session: &Session,
     booter: &Booter<'_>,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suites of campaigns: `fault_ourselves` finds nothing in our own modules; `fault_campaign`
-//! finds each planted defect at its point, and nothing in the repaired twin.
+//! Implements the suites of campaigns whose results are known. `fault_ourselves` must find nothing
+//! in our own modules. `fault_campaign` must find each planted defect at its point, and nothing in
+//! the repaired twin.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,18 +19,18 @@ use crate::session::Session;
 /// A suite of campaigns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Set {
-    /// Of the modules of this project for hooks, live patches and queueing disciplines.
+    /// Campaigns of this project's modules for hooks, live patches and queueing disciplines.
     Ourselves,
-    /// Those that take long: of a module with planted defects, of the same module without them, and
-    /// of our modules for NUMA.
+    /// The long campaigns: of a module with planted defects, of the same module without the
+    /// defects, and of our modules for NUMA.
     Long,
 }
 
 impl Set {
-    /// All of them.
+    /// All suites of campaigns.
     pub const ALL: [Self; 2] = [Self::Ourselves, Self::Long];
 
-    /// The suite's name.
+    /// Returns the suite's name.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Ourselves => "fault_ourselves",
@@ -37,12 +38,12 @@ impl Set {
         }
     }
 
-    /// Whether it belongs to an ordinary run.
+    /// Returns whether the suite belongs to an ordinary run.
     pub const fn is_ordinary(self) -> bool {
         matches!(self, Self::Ourselves)
     }
 
-    /// The campaigns.
+    /// Returns the campaigns of the suite.
     pub fn campaigns(self) -> impl Iterator<Item = &'static Campaign> {
         CAMPAIGNS
             .iter()
@@ -52,13 +53,13 @@ impl Set {
 
 /// A campaign whose result is known.
 pub struct Campaign {
-    /// The suite that it belongs to.
+    /// The suite of the campaign.
     pub set: Set,
-    /// Its name.
+    /// The campaign's name.
     pub name: &'static str,
     /// The workload's file in the payload.
     workload: &'static str,
-    /// Compares its result.
+    /// Compares the result with what is known.
     judge: fn(&Outcome) -> Result<()>,
 }
 
@@ -95,11 +96,11 @@ const CAMPAIGNS: &[Campaign] = &[
     },
 ];
 
-/// How long a campaign may take on a host that is slow or busy.
+/// The time limit of a campaign, which allows for a slow or busy host.
 const LIMIT: Duration = Duration::from_secs(3600);
 
-/// The operations of `qemu-test/rig/fault_planted.h`, and the kinds of findings of which a
-/// campaign has to report one. Some depend on what else uses the memory.
+/// The operations of `qemu-test/rig/fault_planted.h`, and the kinds of findings of which a campaign
+/// has to report one. Some kinds depend on the next user of the memory.
 const PLANTED: &[(&str, &[&str])] = &[
     ("missing_check", &["crash"]),
     ("leak_slab", &["leak"]),
@@ -166,7 +167,7 @@ fn all_planted(outcome: &Outcome) -> Result<()> {
     Ok(())
 }
 
-/// Checks that nothing was found, and that something was tried.
+/// Checks that faults were injected and that nothing was found.
 fn nothing(outcome: &Outcome) -> Result<()> {
     ensure!(outcome.injections > 0, "no fault was injected");
     let all = ["findings", "unsteady", "unexplained"].map(|key| &outcome.report[key]);
@@ -187,10 +188,10 @@ fn nothing(outcome: &Outcome) -> Result<()> {
 }
 
 impl Campaign {
-    /// Runs it on `kernel`.
+    /// Runs the campaign on `kernel`.
     ///
     /// # Errors
-    /// [`Interrupted`]; all else is a failed test.
+    /// Fails with [`Interrupted`] when the user interrupts. Any other error is a failed test.
     pub fn test(
         &self,
         session: &Session,

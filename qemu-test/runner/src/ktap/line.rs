@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One line of KTAP, without regard to the lines around it.
+//! Parses one line of KTAP, independent of other lines.
 
-/// More planned tests than this is taken for noise. The limit keeps a garbled
-/// plan from being answered with a million tests that were not run.
+/// A plan with more tests than this is ignored. Without the limit, a garbled plan could cause
+/// reports of a million tests that were not run.
 pub const MAX_PLAN: u32 = 100_000;
 
-/// What a line is.
+/// A parsed line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// `KTAP version 1` or a TAP version: a block of results begins.
@@ -15,7 +15,7 @@ pub enum Line<'a> {
     Plan(u32),
     /// `ok ...` or `not ok ...`.
     Result(ResultLine<'a>),
-    /// `# begin NAME`, this project's diagnostic line that says what runs next.
+    /// `# begin NAME`: this project's diagnostic line with the name of the next test.
     Begin(&'a str),
     /// `# text`; the text without the hash sign.
     Diagnostic(&'a str),
@@ -25,22 +25,22 @@ pub enum Line<'a> {
     Blank,
 }
 
-/// A test case result line, taken apart.
+/// The parts of a test case result line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ResultLine<'a> {
-    /// `ok` as against `not ok`.
+    /// Whether the line has `ok` rather than `not ok`.
     pub ok: bool,
     /// The number of the test in its block, from 1.
     pub number: u32,
     /// The name of the test; may be empty.
     pub description: &'a str,
-    /// The keyword after the hash sign, where it is one that KTAP knows.
+    /// The directive of KTAP after the hash sign, if there is one.
     pub directive: Option<Directive>,
     /// The text after the hash sign and the directive.
     pub data: &'a str,
 }
 
-/// The directives of KTAP. `TODO` is not one: KTAP falls back to the plain result.
+/// The directives of KTAP. `TODO` is not one of them: in KTAP it does not change the result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Directive {
     /// The test was not run, for a reason.
@@ -53,11 +53,11 @@ pub enum Directive {
     Error,
 }
 
-/// Takes a line apart; returns its nesting depth (two spaces a level) and what it is.
+/// Parses a line. Returns its nesting depth (two spaces for each level) and its contents.
 ///
-/// Never fails: a line that follows no format is [`Line::Unknown`]. An odd
-/// indentation belongs to no level, and such a line is unknown too unless it
-/// is a diagnostic, whose depth does not matter.
+/// This never fails. A line without a known format is [`Line::Unknown`]. So is a line with an odd
+/// indentation, which belongs to no level, unless it is a diagnostic line, whose depth does not
+/// matter.
 pub fn classify(raw: &str) -> (usize, Line<'_>) {
     let line = raw.trim_end();
     let text = line.trim_start_matches(' ');
@@ -93,12 +93,12 @@ fn parse(text: &str) -> Line<'_> {
 }
 
 fn plan(text: &str) -> Option<u32> {
-    // "1..0 # SKIP all" is a plan as well.
+    // "1..0 # SKIP all" is a plan, too.
     let digits = text.split('#').next().unwrap_or_default().trim_end();
     number(digits).filter(|count| *count <= MAX_PLAN)
 }
 
-/// Decimal digits and nothing else; `str::parse` alone would take a sign.
+/// Parses decimal digits only. `str::parse` alone would accept a sign.
 fn number(digits: &str) -> Option<u32> {
     if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -125,7 +125,7 @@ fn result(text: &str) -> Option<ResultLine<'_>> {
     Some(ResultLine {
         ok,
         number,
-        // TAP writes a dash before the name, and so do some kernel tests.
+        // TAP has a dash before the name, and so have some kernel tests.
         description: description.strip_prefix("- ").unwrap_or(description).trim(),
         directive,
         data,

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The Kernel Test Anything Protocol, version 1
+//! Implements the Kernel Test Anything Protocol (KTAP), version 1
 //! (`Documentation/dev-tools/ktap.rst` in the kernel source).
 //!
-//! [`line`] says what one line is, [`Parser`] keeps the nesting. The parser works
-//! on a stream, so that a test can be told while it runs and the results that
-//! came before a crash are not lost.
+//! [`line`] parses one line. [`Parser`] keeps track of the nesting. The parser works on a stream.
+//! So a test is reported as soon as it ends, and a crash does not lose earlier results.
 
 pub mod line;
 mod parser;

@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The nesting of KTAP: blocks of results in results.
+//! Parses a stream of KTAP, in which a result can contain a block of further results.
 
 use super::line::{classify, Directive, Line, ResultLine};
 
-/// Diagnostic lines kept for one test, the last ones; a test that logs in a loop must not fill the memory.
+/// The number of diagnostic lines that are kept for one test. The limit prevents that a test that
+/// logs in a loop fills the memory.
 const MAX_NOTES: usize = 200;
 
-/// How a test ended, by its own account.
+/// How a test ended, according to its result line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Status {
     /// `ok`, or a failure that was expected (`XFAIL`).
     Passed,
     /// `not ok`, or one of the directives `TIMEOUT` and `ERROR`.
     Failed,
-    /// The directive `SKIP`, whatever stands before it.
+    /// The directive `SKIP`, after `ok` or `not ok`.
     Skipped,
 }
 
@@ -25,28 +26,27 @@ pub struct Node {
     pub name: String,
     /// How it ended.
     pub status: Status,
-    /// What the result line says after the hash sign; may be empty.
+    /// The text of the result line after the hash sign; may be empty.
     pub reason: String,
     /// The diagnostic and unknown lines that came before the result.
     pub notes: Vec<String>,
-    /// How many results the block inside this test had, whatever they were.
+    /// How many results the block inside this test had, passed or not.
     pub subtests: u32,
-    /// The subtests, kept from the third level on: the two levels above are
-    /// told as events of their own.
+    /// The subtests from the third level on. The two levels above come as events of their own.
     pub children: Vec<Node>,
 }
 
-/// What a line brought about.
+/// What follows from a line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// A test says that it begins.
+    /// A test with this name begins.
     Begin(String),
     /// A test on level 0 (a suite) or 1 (a test of a suite) has ended. Deeper
     /// ones come as the children of a level 1 test.
     Finished(usize, Node),
 }
 
-/// How far a block has come.
+/// The progress of a block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {
     /// The number of results planned, once a plan was seen.
@@ -56,7 +56,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Whether there was a plan and all of it has come.
+    /// Returns whether there was a plan and all planned results have come.
     pub fn complete(&self) -> bool {
         self.planned == Some(self.seen)
     }
@@ -69,7 +69,7 @@ struct Block {
     nodes: Vec<Node>,
 }
 
-/// A parser that is fed one line at a time.
+/// A parser that gets one line at a time.
 #[derive(Debug, Default)]
 pub struct Parser {
     /// The open blocks; the index is the level.
@@ -78,12 +78,12 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// A parser before the first line.
+    /// Returns a parser that has read no line.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes one line, with or without its line end.
+    /// Parses one line, with or without its line end.
     pub fn feed(&mut self, raw: &str) -> Option<Event> {
         let (depth, line) = classify(raw);
         match line {
@@ -94,19 +94,19 @@ impl Parser {
             }
             Line::Begin(name) => return Some(Event::Begin(name.to_owned())),
             Line::Diagnostic(text) | Line::Unknown(text) => self.note(text),
-            // A result or a plan deeper than any block belongs to nothing.
+            // A result or a plan that is deeper than all blocks belongs to no block.
             Line::Plan(_) | Line::Result(_) => self.note(raw.trim()),
             Line::Blank => {}
         }
         None
     }
 
-    /// How far the open block on `depth` has come; `None` if no such block is open.
+    /// Returns the progress of the open block at `depth`, or `None` if there is no such block.
     pub fn progress(&self, depth: usize) -> Option<Progress> {
         self.blocks.get(depth).map(|block| block.progress)
     }
 
-    /// The notes that no result has claimed yet.
+    /// Removes and returns the notes that belong to no result yet.
     pub fn take_notes(&mut self) -> Vec<String> {
         self.blocks
             .iter_mut()
@@ -114,8 +114,8 @@ impl Parser {
             .collect()
     }
 
-    /// Breaches of the protocol so far: numbers out of order, plans that were
-    /// not kept, blocks without a result of their own.
+    /// Returns the violations of the protocol so far: numbers out of order, plans that were not
+    /// met, and blocks without a result of their own.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
@@ -208,7 +208,7 @@ impl Parser {
     fn note(&mut self, text: &str) {
         // Before the first version line there is nothing to attach a note to.
         if let Some(block) = self.blocks.last_mut() {
-            // The last ones tell most: what was reached, or what went wrong.
+            // Keep the last notes, which help most.
             if block.notes.len() == MAX_NOTES {
                 block.notes.remove(0);
             }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The end of a boot: whatever has no verdict yet gets one.
+//! Handles the end of a boot: tests without a verdict get one.
 
 use crate::follow::End;
 use crate::ktap::Status;
@@ -9,7 +9,8 @@ use crate::report::{Cause, Failure, TestResult, Verdict};
 use super::{crash_failure, Current, Tracker, SUITES, TESTS};
 
 impl Tracker<'_> {
-    /// Ends the boot: what is still open gets its verdict. `stderr` is QEMU's.
+    /// Ends the boot. Tests without a verdict get one. `stderr` is the text that QEMU wrote to
+    /// stderr.
     pub fn finish(mut self, end: End, stderr: &str) -> Vec<TestResult> {
         self.flush();
         let fault = self.fault(end, stderr);
@@ -19,7 +20,7 @@ impl Tracker<'_> {
             let failure = self.unfinished(&test, fault);
             self.result(test.name, Verdict::Failed(failure), true);
         } else if let Some(fault) = fault {
-            // After a panic QEMU's end says nothing more than the log does.
+            // After a panic, QEMU ends in any case. The panic in the log explains this.
             if !self.panicked {
                 self.result("(guest)".into(), Verdict::Failed(fault), false);
             }
@@ -33,8 +34,8 @@ impl Tracker<'_> {
         self.results
     }
 
-    /// Why a test that was in progress at the end has failed. A crash explains
-    /// the end; a warning alone does not.
+    /// Returns why a test that was in progress at the end has failed. A crash in the log is the
+    /// reason for the end. A warning alone is not.
     fn unfinished(&mut self, test: &Current, fault: Option<Failure>) -> Failure {
         let mut details = self.parser.take_notes();
         let fault = match (crash_failure(&test.reports), fault) {
@@ -54,7 +55,7 @@ impl Tracker<'_> {
         Failure { details, ..fault }
     }
 
-    /// What was wrong with the way in which the guest ended.
+    /// Returns a failure if the guest ended in an unexpected way.
     fn fault(&self, end: End, stderr: &str) -> Option<Failure> {
         let reason = end.fault()?;
         let recent = self.recent.iter().cloned().collect();
@@ -70,8 +71,8 @@ impl Tracker<'_> {
         Some(Failure::new(cause, reason).with(details))
     }
 
-    /// Fails what was planned and did not come. `extra` is 1 if a test without
-    /// a result of its own was told already.
+    /// Reports planned tests without a result as failed. `extra` is 1 if the test that was in
+    /// progress has been reported already.
     fn missing(&mut self, extra: u32) {
         let tests = self.parser.progress(TESTS).unwrap_or_default();
         if let Some(planned) = tests.planned {
@@ -94,7 +95,8 @@ impl Tracker<'_> {
         }
     }
 
-    /// What is wrong with the suite as a whole when no test of it failed.
+    /// Returns a failure of the suite as a whole, if it did not end well although none of its tests
+    /// failed.
     fn incomplete(&self) -> Option<Failure> {
         let recent = self.recent.iter().cloned().collect();
         match (self.parser.progress(SUITES), self.suite_result) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One suite in one boot: brings together what the guest reports and what its
-//! kernel log shows, and gives every test that ought to have run a verdict.
+//! Tracks one suite in one guest. The tracker combines the results that the guest reports with the
+//! kernel log, and gives a verdict to every planned test.
 
 mod ending;
 
@@ -16,14 +16,15 @@ use crate::ktap::{Event, Node, Parser, Status};
 use crate::report::{Cause, Failure, TestResult, Verdict};
 use crate::tail::Lines;
 
-/// Warnings kept for one test; one in a loop says nothing new.
+/// The maximum number of warnings that are kept for one test. A warning in a loop adds no
+/// information.
 const MAX_REPORTS: usize = 3;
 
 /// The depth of the suites in the guest's KTAP, and that of their tests.
 const SUITES: usize = 0;
 const TESTS: usize = 1;
 
-/// Follows one suite.
+/// Tracks one suite.
 pub struct Tracker<'a> {
     suite: String,
     place: String,
@@ -33,14 +34,15 @@ pub struct Tracker<'a> {
     ktap_lines: Lines,
     recent: VecDeque<String>,
     current: Option<Current>,
-    /// Reports that came while no test was in progress, and when the first came.
+    /// Reports that came while no test was in progress, and a description of when the first one
+    /// came.
     stray: Vec<Report>,
     stray_when: String,
     last_test: Option<String>,
     last_event: Instant,
     panicked: bool,
     suite_result: Option<Status>,
-    /// Figures of the test whose result comes next.
+    /// Figures for the next result.
     figures: Vec<String>,
     results: Vec<TestResult>,
 }
@@ -51,7 +53,8 @@ struct Current {
 }
 
 impl<'a> Tracker<'a> {
-    /// Follows `suite` on the kernel `place`; `tell` hears each result as it comes.
+    /// Returns a tracker of `suite` on the kernel `place`. `tell` is called with each result as
+    /// soon as it is known.
     pub fn new(suite: &str, place: &str, tell: &'a mut dyn FnMut(&TestResult)) -> Self {
         Self {
             suite: suite.to_owned(),
@@ -73,13 +76,13 @@ impl<'a> Tracker<'a> {
         }
     }
 
-    /// Puts a line below the result that comes next.
+    /// Adds a line below the next result.
     pub fn figure(&mut self, text: &str) {
         self.figures.push(format!("{}: {text}", self.suite));
     }
 
-    /// The last line of the kernel log, when the guest has not begun with the suite and its
-    /// kernel reported nothing. It is the end: a line without an end counts.
+    /// Returns the last line of the kernel log, if the guest has not begun the suite and its kernel
+    /// has reported nothing. The guest has ended, so an incomplete line counts.
     pub fn before_the_suite(&mut self) -> Option<String> {
         self.flush();
         let calm = self.stray.is_empty() && !self.panicked;
@@ -87,7 +90,7 @@ impl<'a> Tracker<'a> {
         calm.then(|| self.recent.back().cloned().unwrap_or_default())
     }
 
-    /// Takes what has come of a line, as no more will.
+    /// Parses incomplete lines, since no more output will come.
     fn flush(&mut self) {
         if let Some(line) = self.console_lines.finish() {
             self.console_line(&line);
@@ -139,7 +142,7 @@ impl<'a> Tracker<'a> {
             report.close();
         }
         let name = self.short(name);
-        // A test that gave no result is missed by its number; its reports are not lost.
+        // A test without a result is detected later by its number. Keep its reports.
         if let Some(lost) = self.current.replace(Current {
             name,
             reports: Vec::new(),
@@ -152,7 +155,7 @@ impl<'a> Tracker<'a> {
         self.last_event = Instant::now();
     }
 
-    /// The name of a test without the suite's, which some guests put before it.
+    /// Returns the name of a test without the suite's name, which some guests put before it.
     fn short(&self, name: &str) -> String {
         let rest = name.strip_prefix(&self.suite);
         let rest = rest.and_then(|rest| rest.strip_prefix("::").or(rest.strip_prefix('/')));
@@ -231,9 +234,9 @@ impl<'a> Tracker<'a> {
 
 impl Listener for Tracker<'_> {
     fn heard(&mut self, console: &[u8], second: &[u8]) -> Result<()> {
-        // A report is charged to the test in progress. When both streams moved
-        // since the last look, that is the test that was in progress then, or
-        // else the first that has begun since.
+        // A report belongs to the test in progress. If both streams have new output, this is the
+        // test that was in progress before. If there was none, it is the first test that has begun
+        // since.
         let mut ktap: VecDeque<String> = self.ktap_lines.push(second).into();
         let console = self.console_lines.push(console);
         while self.current.is_none() && !console.is_empty() {
@@ -252,8 +255,8 @@ impl Listener for Tracker<'_> {
     }
 }
 
-/// The notes that are for the reader even when all went well: those that begin
-/// with the suite's name and a colon.
+/// Returns the notes that are shown even if the test passed. They begin with the suite's name and a
+/// colon.
 fn figures(suite: &str, notes: &[String]) -> Vec<String> {
     let is_figure = |note: &&String| {
         note.strip_prefix(suite)
@@ -279,7 +282,7 @@ fn verdict(status: Status, reason: String, notes: Vec<String>) -> Verdict {
     }
 }
 
-/// The failure that the reports amount to, if there are any.
+/// Returns a failure with the reports, if there are any.
 fn crash_failure(reports: &[Report]) -> Option<Failure> {
     let worst = reports
         .iter()

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A script in place of QEMU. It takes QEMU's arguments, finds the files of the
-//! two serial lines in them, and has these functions: `log` writes a kernel log
-//! line, `print` a program's line to the console, `say` a line to ttyS1.
+//! Implements a fake QEMU: a shell script. It finds the files of the two serial lines in QEMU's
+//! arguments. It has these functions: `log` writes a line of the kernel log, `print` writes a line
+//! of a program to the console, and `say` writes a line to ttyS1.
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
@@ -41,9 +41,9 @@ print() { printf '%s\r\n' "$1" >>"$console"; }
 say() { printf '%s\n' "$1" >>"$second"; }
 "#;
 
-/// Writes the program. Another process does it: a handle of this one, open for
-/// writing, might be inherited by the child of another test at this moment, and
-/// a file that is open for writing cannot be run.
+/// Writes the program by another process. If this process opened the file for writing, the child of
+/// another test could inherit the file descriptor. A file that is open for writing cannot be
+/// executed.
 pub fn install(dir: &Path, script: &str) {
     let text = dir.join("script");
     fs::write(&text, script).unwrap();
@@ -55,7 +55,7 @@ pub fn install(dir: &Path, script: &str) {
     assert!(status.unwrap().success());
 }
 
-/// A fake QEMU and all that it needs.
+/// A fake QEMU and everything that it needs.
 pub struct Fake {
     dir: TempDir,
     limits: Limits,
@@ -64,7 +64,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// A guest that does what the shell script `body` says.
+    /// Returns a guest that runs the shell script `body`.
     pub fn new(body: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         install(dir.path(), &format!("{HEAD}{body}\n"));
@@ -101,19 +101,20 @@ impl Fake {
         self
     }
 
-    /// Gives its kernel these lines of a config.
+    /// Writes the config of the kernel.
     pub fn config(self, text: &str) -> Self {
         fs::write(self.dir().join("kernel/config"), text).unwrap();
         self
     }
 
-    /// Has its guests start from templates, as far as that goes.
+    /// Gives the runner a folder for templates. The fake QEMU cannot be saved, so no template is
+    /// made.
     pub fn templates(mut self) -> Self {
         self.templates = Some(Templates::new(self.template_dir(), Ui::new()));
         self
     }
 
-    /// Where these are.
+    /// Returns the folder of the templates.
     pub fn template_dir(&self) -> PathBuf {
         self.dir().join("templates")
     }
@@ -123,7 +124,7 @@ impl Fake {
         self
     }
 
-    /// Where the program is.
+    /// Returns the folder of the program.
     pub fn dir(&self) -> &Path {
         self.dir.path()
     }
@@ -150,7 +151,8 @@ impl Fake {
         }
     }
 
-    /// Boots it for the suite `hooks`; the results must have been told as they are returned.
+    /// Boots the guest for the suite `hooks`. Checks that the results were passed to `tell` as they
+    /// are returned.
     pub fn run(&self) -> Result<Vec<TestResult>> {
         let mut told = Vec::new();
         let mut tell = |result: &TestResult| told.push(result.clone());
