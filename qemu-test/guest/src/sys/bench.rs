@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a qdisc is tried on: its module, a socket to the kernel and a device.
+//! Implements the environment of a test of a qdisc: its module, a netlink socket and a device.
 
 use anyhow::Result;
 
@@ -9,7 +9,7 @@ use super::dummy::Dummy;
 use super::qdisc::{How, Shown, Tc};
 use super::{module, Answer};
 
-/// The three; whatever is on the device goes with it.
+/// The module, the socket and the device. Qdiscs on the device are removed with it.
 pub struct Bench {
     /// A device of its own.
     pub device: Dummy,
@@ -23,7 +23,7 @@ impl Bench {
     ///
     /// # Errors
     ///
-    /// As for every method here: the kernel refuses.
+    /// The kernel refuses. This is the error of all methods.
     pub fn new(module: &'static str) -> Result<Self> {
         Ok(Self {
             stack: module::stack(module, "")?,
@@ -32,8 +32,8 @@ impl Bench {
         })
     }
 
-    /// Puts a new queue on the device; the old one goes first, because one of
-    /// the same kind would only be changed.
+    /// Adds a new queue to the device. The old queue is removed first, because adding one of the
+    /// same kind would only change it.
     pub fn fresh(&self, kind: &str, options: Option<&[u8]>) -> Result<Answer> {
         self.tc
             .put(How::Replace, self.device.index, "pfifo", None)??;
@@ -46,22 +46,22 @@ impl Bench {
             .put(How::Change, self.device.index, kind, Some(options))
     }
 
-    /// What the kernel tells of the queue on the device.
+    /// Returns the kernel's dump of the queue on the device.
     pub fn show(&self) -> Result<Shown> {
         self.tc.show(self.device.index)
     }
 
-    /// Its options, for a queue of the CoDel family.
+    /// Returns the options of the queue, which must be of the CoDel family.
     pub fn options(&self) -> Result<Options> {
         Options::decode(&self.show()?.options)
     }
 
-    /// Its own statistics, for a queue of the CoDel family.
+    /// Returns the specific statistics of the queue, which must be of the CoDel family.
     pub fn xstats(&self) -> Result<Xstats> {
         Xstats::decode(&self.show()?.xstats)
     }
 
-    /// Takes all away again.
+    /// Removes the device and unloads the module.
     pub fn done(self) -> Result<()> {
         drop(self.device);
         self.stack.unload()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Loads BPF programs with the distribution's bpftool, which attaches each where its
-//! section says.
+//! Loads BPF programs with the distribution's bpftool, which attaches each program as named by its
+//! section.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -12,10 +12,10 @@ use serde::Deserialize;
 
 use super::{cmd, debugfs, module};
 
-/// Where a file system for links is mounted: programs are attached as long as it is.
+/// The mount point of the file system for links. Programs are attached while it is mounted.
 const MOUNT: &str = "/run/bpf";
 
-/// The programs of an object, attached until the value goes away.
+/// The programs of an object, which are attached until this is dropped.
 pub struct Attached(());
 
 impl Attached {
@@ -42,19 +42,19 @@ impl Attached {
     }
 }
 
-/// A table of operations (`struct_ops`) whose functions are BPF programs, known to the kernel
-/// until the value goes away.
+/// A table of operations (`struct_ops`) whose functions are BPF programs. It is registered until
+/// this is dropped.
 pub struct StructOps(&'static str);
 
 impl StructOps {
-    /// Loads the one that is called `table` in `/tackle/NAME.bpf.o`.
+    /// Loads the table with the name `table` in `/tackle/NAME.bpf.o`.
     ///
     /// # Errors
     ///
-    /// As for [`Attached::load`].
+    /// The errors are those of [`Attached::load`].
     pub fn register(name: &str, table: &'static str) -> Result<Self> {
         let object = module::file(name).with_file_name(format!("{name}.bpf.o"));
-        // Where libbpf looks for the kernel's settings, which programs can ask for.
+        // libbpf reads the kernel's config from this file, since programs can use its options.
         let config = format!("/boot/config-{}", cmd::run("uname -r")?.trim());
         if !Path::new(&config).exists() {
             fs::create_dir_all("/boot").context("cannot make /boot")?;
@@ -74,7 +74,7 @@ impl Drop for StructOps {
     }
 }
 
-/// Counts how often each program runs, from now on. It makes them slower.
+/// Counts how often each program runs from now on. This makes programs slower.
 ///
 /// # Errors
 ///
@@ -83,7 +83,7 @@ pub fn count_runs() -> Result<()> {
     debugfs::set("/proc/sys/kernel/bpf_stats_enabled", "1")
 }
 
-/// How often the only program of this name has run since [`count_runs`].
+/// Returns how often the only program of this name has run since [`count_runs`].
 ///
 /// # Errors
 ///
@@ -91,7 +91,7 @@ pub fn count_runs() -> Result<()> {
 pub fn runs(program: &str) -> Result<u64> {
     #[derive(Deserialize)]
     struct Shown {
-        /// Left out before the first run.
+        /// bpftool leaves this out before the first run.
         #[serde(default)]
         run_cnt: u64,
     }
@@ -108,8 +108,8 @@ impl Drop for Attached {
     }
 }
 
-/// Whether the kernel has the types (BTF) of a loaded module, or its own (`vmlinux`), without
-/// which an fentry program cannot be attached to functions there.
+/// Returns whether the kernel has the types (BTF) of a loaded module, or its own (`vmlinux`),
+/// without which an fentry program cannot be attached to functions there.
 pub fn has_btf(module: &str) -> bool {
     Path::new("/sys/kernel/btf").join(module).exists()
 }

@@ -13,36 +13,35 @@ use process_control::{ChildExt, Control};
 
 use super::kernel::patience;
 
-/// How long a command that should be quick may take; with KASAN it is longer ([`patience`]).
-/// Emulated processors are slow; the limit is there to end a test that hangs.
+/// The time limit of a command that should be quick. With KASAN it is longer ([`patience`]).
+/// Emulated processors are slow, so the limit only ends a test that hangs.
 const LIMIT: Duration = Duration::from_secs(60);
 
 static UNLIMITED: AtomicBool = AtomicBool::new(false);
 
-/// Lets commands take as long as they like from now on: where the clock counts
-/// instructions, it leaps ahead while the guest waits for its disk.
+/// Removes the time limit of commands. A clock that counts instructions jumps ahead while the guest
+/// waits for its disk.
 pub fn lift_limit() {
     UNLIMITED.store(true, Ordering::Relaxed);
 }
 
-/// A child process that is killed when its owner is done with it.
+/// A child process that is killed when this is dropped.
 pub struct Kept(pub Child);
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        // It may have ended by itself: there is nothing to report then.
+        // The process may have ended by itself, so ignore the error.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
 }
 
-/// Runs a command line, words separated by blanks, and returns what it wrote
-/// to standard output.
+/// Runs a command line of words separated by blanks, and returns its standard output.
 ///
 /// # Errors
 ///
-/// It cannot be started, ran longer than the limit, or failed; the message
-/// has what it wrote to standard error.
+/// The command cannot be started, ran longer than the limit, or failed. The message has its
+/// standard error.
 pub fn run(line: &str) -> Result<String> {
     feed(line, "")
 }
@@ -61,22 +60,22 @@ pub fn feed(line: &str, input: &str) -> Result<String> {
     bail!("`{line}`: {}: {}", output.status, said.trim())
 }
 
-/// What a command did that may fail.
+/// The result of a command that may fail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Output {
     /// Its exit status.
     pub code: i32,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub out: String,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub err: String,
 }
 
-/// Runs a command line, words separated by blanks, whatever comes of it.
+/// Runs a command line of words separated by blanks. A failure of the command is no error.
 ///
 /// # Errors
 ///
-/// It cannot be started, was killed or ran longer than the limit.
+/// The command cannot be started, was killed or ran longer than the limit.
 pub fn output(line: &str) -> Result<Output> {
     let output = finish(line, "")?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -105,7 +104,7 @@ fn finish(line: &str, input: &str) -> Result<process::Output> {
         .spawn()
         .with_context(|| format!("cannot start `{line}`"))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // A program that does not read its input may be gone already.
+        // A program that does not read its input may have ended.
         let _ = stdin.write_all(input.as_bytes());
     }
     let mut control = child.controlled_with_output().terminate_for_timeout();
@@ -119,11 +118,11 @@ fn finish(line: &str, input: &str) -> Result<process::Output> {
         .with_context(|| format!("`{line}`: not done in {} s", patience(LIMIT).as_secs()))
 }
 
-/// Starts a command line in the background, its standard output piped.
+/// Starts a command line in the background. Its standard output is a pipe.
 ///
 /// # Errors
 ///
-/// It cannot be started.
+/// The command cannot be started.
 pub fn start(line: &str) -> Result<Kept> {
     let (program, words) = split(line)?;
     Command::new(program)

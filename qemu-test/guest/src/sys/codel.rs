@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! CoDel's options and statistics as they travel over netlink.
+//! Encodes and decodes CoDel's options and statistics in netlink messages.
 //!
 //! C header: `include/uapi/linux/pkt_sched.h`, `TCA_CODEL_*` and
 //! `struct tc_codel_xstats`.
@@ -18,24 +18,23 @@ const INTERVAL: u16 = 3;
 const ECN: u16 = 4;
 const CE_THRESHOLD: u16 = 5;
 
-/// The options of a CoDel queue; one that is absent is not sent, or was not
-/// there.
+/// The options of a CoDel queue. `None` is an option that is not sent, or was not received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Options {
-    /// Packets that the queue may hold.
+    /// The maximum number of packets in the queue.
     pub limit: Option<u32>,
-    /// Delay to stay below, in microseconds.
+    /// The acceptable delay, in microseconds.
     pub target: Option<u32>,
-    /// Time the delay may be above the target, in microseconds.
+    /// How long the delay may exceed the target, in microseconds.
     pub interval: Option<u32>,
-    /// 1: mark packets instead of dropping them where the flow allows it.
+    /// 1: mark packets instead of dropping them, if the flow supports ECN.
     pub ecn: Option<u32>,
-    /// Delay above which every packet is marked, in microseconds.
+    /// The delay above which every packet is marked, in microseconds.
     pub ce_threshold: Option<u32>,
 }
 
 impl Options {
-    /// The attributes as they go into `TCA_OPTIONS`.
+    /// Returns the attributes for `TCA_OPTIONS`.
     pub fn encode(&self) -> Vec<u8> {
         let fields = [
             (TARGET, self.target),
@@ -51,7 +50,7 @@ impl Options {
         attributes.concat()
     }
 
-    /// Reads the attributes that came in `TCA_OPTIONS`.
+    /// Reads the attributes of `TCA_OPTIONS`.
     ///
     /// # Errors
     ///
@@ -77,13 +76,13 @@ impl Options {
         Ok(options)
     }
 
-    /// What `rcodel` shows after taking these options: it keeps times in units of 1024 ns,
-    /// rounded down on the way in and up on the way out.
+    /// Returns the options that `rcodel` shows after it was given these. It stores times in units
+    /// of 1024 ns. Times are rounded down when they are set, and up when they are shown.
     pub fn as_shown(self) -> Self {
         self.with_times(|us| Time::from_us(us).to_option_us())
     }
 
-    /// What `rcodel` shows where `codel` shows this.
+    /// Returns the options that `rcodel` shows when `codel` shows these.
     pub fn rounded_up(self) -> Self {
         self.with_times(rounded_up)
     }
@@ -97,7 +96,7 @@ impl Options {
         }
     }
 
-    /// What a new `rcodel` has without options (`codel_params_init()`).
+    /// Returns the default options of `rcodel`, as it shows them (`codel_params_init()`).
     pub fn default_as_shown() -> Self {
         Self {
             limit: Some(1000),
@@ -114,13 +113,15 @@ pub const TIMES: [u16; 3] = [TARGET, INTERVAL, CE_THRESHOLD];
 /// See [`TIMES`].
 pub const FQ_TIMES: [u16; 3] = [1, 3, 7];
 
-/// Converts a time in microseconds that C shows, rounded down, into the one that ours show.
+/// Converts a time in microseconds as shown by the C code, which rounds down, into the time that
+/// our kinds show.
 pub fn rounded_up(us: u32) -> u32 {
     let units = (u64::from(us) * 1000).div_ceil(1024);
     Time(u32::try_from(units).unwrap_or(u32::MAX)).to_option_us()
 }
 
-/// A text or JSON in which `tc` shows options of C, with its times [rounded up](rounded_up).
+/// Returns an output of `tc` for a kind in C, as text or JSON, with its times [rounded
+/// up](rounded_up).
 pub fn rounded_up_in(text: &str) -> String {
     static TIME: LazyLock<Regex> = LazyLock::new(|| {
         let name = "(?:target|interval|ce_threshold)";
@@ -133,7 +134,7 @@ pub fn rounded_up_in(text: &str) -> String {
             .map(|name| found.name(name).map_or("", |found| found.as_str()));
         let time = format!("{us}{number}").parse().map_or(u32::MAX, rounded_up);
         match (json, time) {
-            // As `tc` shows it.
+            // `tc` prints 1000 us like this.
             ("", 1000) => format!("{key}1ms"),
             ("", us) => format!("{key}{us}us"),
             (json, us) => format!("{json}{us}"),
@@ -142,7 +143,7 @@ pub fn rounded_up_in(text: &str) -> String {
     TIME.replace_all(text, up).into_owned()
 }
 
-/// The options that C shows, with these attributes [rounded up](rounded_up).
+/// Returns the options of a kind in C, with these attributes [rounded up](rounded_up).
 ///
 /// # Errors
 ///
@@ -162,7 +163,7 @@ pub fn times_rounded_up(options: &[u8], times: &[u16]) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// One attribute, padded, with any payload.
+/// Returns one attribute with this payload and padding.
 pub fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
     let nla = DefaultNla::new(kind, payload.to_vec());
     let mut bytes = vec![0; nla.buffer_len()];
@@ -175,9 +176,9 @@ pub fn attribute(kind: u16, payload: &[u8]) -> Vec<u8> {
 pub struct Xstats {
     /// Size of the largest packet seen, in bytes.
     pub maxpacket: u32,
-    /// Drops since the queue last began to drop.
+    /// Drops since the queue last entered the dropping state.
     pub count: u32,
-    /// The count when it last began to drop.
+    /// The value of `count` when it last entered the dropping state.
     pub lastcount: u32,
     /// Delay of the packet that left last, in microseconds.
     pub ldelay: u32,
@@ -197,11 +198,11 @@ impl Xstats {
     /// Size of the C structure in bytes.
     pub const SIZE: usize = 36;
 
-    /// Reads the C structure, behind which there may be more.
+    /// Reads the C structure, which further data may follow.
     ///
     /// # Errors
     ///
-    /// It is cut off.
+    /// The structure is incomplete.
     pub fn decode(bytes: &[u8]) -> Result<Self> {
         ensure!(
             bytes.len() >= Self::SIZE,

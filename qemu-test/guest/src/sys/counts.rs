@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The counts of memory accesses that the plug-in of QEMU (`qemu-test/plugin`) makes.
+//! Reads the counts of memory accesses from QEMU's plug-in (`qemu-test/plugin`).
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader};
@@ -14,7 +14,7 @@ use tackle_pages::{Pages, Size, PAGE};
 use super::{debugfs, numa};
 use crate::ktap::raw;
 
-/// The way to the plug-in.
+/// The connection to the plug-in.
 pub struct Counter {
     marks: Pages,
     lines: BufReader<File>,
@@ -22,7 +22,7 @@ pub struct Counter {
 }
 
 impl Counter {
-    /// Opens it; `None` if QEMU runs the guest without the plug-in.
+    /// Opens the connection. Returns `None` if QEMU runs the guest without the plug-in.
     ///
     /// # Errors
     ///
@@ -35,10 +35,10 @@ impl Counter {
         let port = OpenOptions::new().read(true).write(true).open(PORT);
         let port = port.with_context(|| format!("cannot open {PORT}"))?;
         raw(&port)?;
-        // The page of CPUs comes after that of marks.
+        // The page of CPUs follows the page of marks.
         let marks = Pages::map(MARK_PAGE as usize, 2 * PAGE, Size::Small);
         let marks = marks.context("cannot map the page of marks")?;
-        // A thread of its own: this one may run where it did.
+        // Use another thread, so that this thread keeps its CPUs.
         let named = thread::scope(|scope| scope.spawn(|| name_cpus(&marks)).join());
         named.ok().context("a thread panicked")??;
         Ok(Some(Self {
@@ -48,11 +48,11 @@ impl Counter {
         }))
     }
 
-    /// The counts as they are now.
+    /// Returns the current counts.
     ///
     /// # Errors
     ///
-    /// The line that comes is not the one of this mark.
+    /// The line from the plug-in does not belong to this mark.
     pub fn take(&mut self) -> Result<Counts> {
         let mark = self.next % MARKS;
         self.next += 1;
@@ -70,7 +70,7 @@ impl Counter {
     }
 }
 
-/// Stores to the word of each CPU from that CPU.
+/// Writes to the word of each CPU from that CPU, so that the plug-in can identify the CPU.
 fn name_cpus(pages: &Pages) -> Result<()> {
     for cpu in numa::online_cpus()? {
         numa::pin_to(cpu)?;

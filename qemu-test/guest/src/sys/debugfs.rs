@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Small text files of the kernel: debugfs, sysfs and procfs.
+//! Reads and writes small text files of the kernel: debugfs, sysfs and procfs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ use super::Answer;
 /// The project's folder in debugfs.
 const ROOT: &str = "/sys/kernel/debug/tackle";
 
-/// A path below the project's folder.
+/// Returns a path below the project's folder.
 pub fn tackle(path: &str) -> PathBuf {
     Path::new(ROOT).join(path)
 }
@@ -23,7 +23,7 @@ pub fn tackle(path: &str) -> PathBuf {
 ///
 /// # Errors
 ///
-/// It cannot be read; the message has the path.
+/// The file cannot be read. The message has the path.
 pub fn read(path: impl AsRef<Path>) -> Result<String> {
     let path = path.as_ref();
     fs::read_to_string(path)
@@ -35,7 +35,7 @@ pub fn read(path: impl AsRef<Path>) -> Result<String> {
 ///
 /// # Errors
 ///
-/// It cannot be read, or it is not a `T`.
+/// The file cannot be read, or the value is not a `T`.
 pub fn value<T: FromStr>(path: impl AsRef<Path>) -> Result<T> {
     let path = path.as_ref();
     let text = read(path)?;
@@ -57,11 +57,11 @@ pub fn number(path: impl AsRef<Path>, name: &str) -> Result<u64> {
     Ok(number.parse()?)
 }
 
-/// Writes a file and gives back the kernel's answer.
+/// Writes a file and returns the kernel's answer.
 ///
 /// # Errors
 ///
-/// The error has no number, so it did not come from the kernel.
+/// The error has no error number, so it is not from the kernel.
 pub fn write(path: impl AsRef<Path>, text: &str) -> Result<Answer> {
     let path = path.as_ref();
     // `fs::write` would ask to create the file, which debugfs refuses.
@@ -78,17 +78,17 @@ pub fn write(path: impl AsRef<Path>, text: &str) -> Result<Answer> {
     }
 }
 
-/// Writes a file that takes what is written.
+/// Writes a file, which must succeed.
 ///
 /// # Errors
 ///
-/// The kernel refuses; the message has the path and the text.
+/// The kernel refuses. The message has the path and the text.
 pub fn set(path: impl AsRef<Path>, text: &str) -> Result<()> {
     let path = path.as_ref();
     write(path, text)?.with_context(|| format!("cannot write '{text}' to {}", path.display()))
 }
 
-/// Changes files of settings. `drop` restores what they had.
+/// Changed files of settings. Dropping this restores the old values.
 pub struct Settings {
     restore: Vec<(PathBuf, String)>,
 }
@@ -122,7 +122,8 @@ impl Drop for Settings {
     }
 }
 
-/// The value in what a file has: some list all values and have brackets around the chosen one.
+/// Returns the value in the contents of a file. Some files list all values, with brackets around
+/// the current one.
 fn chosen(text: &str) -> &str {
     let inside = text
         .split_once('[')

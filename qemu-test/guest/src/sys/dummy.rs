@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network devices to try queueing disciplines on, made with the `ip` command and removed
-//! with the value that stands for them.
+//! Implements network devices for tests of queueing disciplines. They are made by the `ip` command.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,7 +18,7 @@ pub const ECT_1: u8 = 1;
 /// See [`NOT_ECT`].
 pub const ECT_0: u8 = 2;
 
-/// A dummy device: it sends into nowhere, one qdisc in front.
+/// A dummy device, which discards the packets that it sends. It is removed when this is dropped.
 pub struct Dummy {
     /// Name of the device.
     pub name: &'static str,
@@ -39,7 +38,7 @@ impl Dummy {
         Self::with_queues(name, net, 1)
     }
 
-    /// Makes one with this many transmit queues.
+    /// Makes a device with this many transmit queues.
     ///
     /// # Errors
     ///
@@ -54,7 +53,7 @@ impl Dummy {
             index,
             peer: (Ipv4Addr::new(10, 78, net, 2), 9).into(),
         };
-        // Without it the device talks by itself and no packet count is exact.
+        // With IPv6, the kernel would send packets of its own, and no packet count would be exact.
         debugfs::set(format!("/proc/sys/net/ipv6/conf/{name}/disable_ipv6"), "1")?;
         cmd::run(&format!("ip addr add 10.78.{net}.1/24 dev {name}"))?;
         cmd::run(&format!("ip link set {name} up"))?;
@@ -65,7 +64,7 @@ impl Dummy {
     ///
     /// # Errors
     ///
-    /// There is no socket to be had. A packet that the queue drops is none.
+    /// The socket cannot be opened. A packet that the queue drops is not an error.
     pub fn send(&self, count: u32) -> Result<()> {
         let socket = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
         self.send_through(&socket, count);
@@ -77,11 +76,11 @@ impl Dummy {
     ///
     /// # Errors
     ///
-    /// There is no such socket to be had. A packet that the queue drops is none.
+    /// The socket cannot be opened or set up. A packet that the queue drops is not an error.
     pub fn send_flow(&self, port: u16, dsfield: u8, priority: i32, count: u32) -> Result<()> {
         let socket = UdpSocket::bind(("0.0.0.0", port)).context("cannot open a socket")?;
         setsockopt(&socket, sockopt::Ipv4Tos, &dsfield.into())?;
-        // After the DS field, of which the kernel makes a priority, too.
+        // Set this after the DS field, which also changes the priority.
         setsockopt(&socket, sockopt::Priority, &priority)?;
         self.send_through(&socket, count);
         Ok(())
@@ -89,7 +88,7 @@ impl Dummy {
 
     fn send_through(&self, socket: &UdpSocket, count: u32) {
         for _ in 0..count {
-            // A full queue may be reported here; the counters tell.
+            // This may report a full queue, which the counters show as well.
             let _ = socket.send_to(b"tackle", self.peer);
         }
     }
@@ -98,7 +97,7 @@ impl Dummy {
     ///
     /// # Errors
     ///
-    /// Those of `work` and of [`send`](Self::send).
+    /// Returns the errors of `work` and of [`send`](Self::send).
     pub fn under_traffic(&self, work: impl FnOnce() -> Result<()>) -> Result<()> {
         let end = AtomicBool::new(false);
         let end = &end;

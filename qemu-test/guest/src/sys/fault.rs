@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The library's fault attribute and its fault points.
+//! Controls the library's fault attribute, and reads its fault points.
 //!
-//! See `Documentation/fault-injection/fault-injection.rst` in the kernel
-//! source for what each file means.
+//! See `Documentation/fault-injection/fault-injection.rst` in the kernel source for the meaning of
+//! each file.
 
 use std::str::FromStr;
 
@@ -14,14 +14,14 @@ use super::{debugfs, Answer};
 /// The attribute that the points of the modules share.
 const ATTRIBUTE: &str = "fail_setup";
 
-/// A place that can be made to fail: a line of `points`.
+/// A fault point: a line of the file `points`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Point {
-    /// Name of the place.
+    /// Name of the point.
     pub name: String,
-    /// Name of the error number that it gives when it fails.
+    /// Name of the error number that it returns when it fails.
     pub errno: String,
-    /// How often the place was passed, failures included.
+    /// How often the point was passed, including failures.
     pub passed: u64,
     /// How often it was made to fail.
     pub failed: u64,
@@ -45,7 +45,7 @@ impl FromStr for Point {
     }
 }
 
-/// Writes one file of the attribute and gives back the kernel's answer.
+/// Writes one file of the attribute and returns the kernel's answer.
 ///
 /// # Errors
 ///
@@ -67,15 +67,14 @@ pub fn read(file: &str) -> Result<String> {
 ///
 /// # Errors
 ///
-/// The kernel refuses one; the message says which.
+/// The kernel refuses one. The message names it.
 pub fn set(settings: &[(&str, &str)]) -> Result<()> {
     settings.iter().try_for_each(|(file, text)| {
         write(file, text)?.with_context(|| format!("cannot set {file} to {text}"))
     })
 }
 
-/// Makes the `number`-th point that is passed from now on fail, counted from
-/// 1, and no other.
+/// Makes only the `number`-th point fail that is passed from now on, counted from 1.
 ///
 /// # Errors
 ///
@@ -88,12 +87,12 @@ pub fn arm(number: u32) -> Result<()> {
         ("space", &number.to_string()),
         ("task-filter", "0"),
         ("verbose", "0"),
-        // Last, because it is the one that lets points fail at all.
+        // This is the last setting, because no point fails while it is 0.
         ("probability", "100"),
     ])
 }
 
-/// Lets every point pass.
+/// Makes no point fail.
 ///
 /// # Errors
 ///
@@ -102,7 +101,7 @@ pub fn disarm() -> Result<()> {
     set(&[("probability", "0"), ("space", "0"), ("times", "1")])
 }
 
-/// The points that are known now.
+/// Returns the points that the library knows now.
 ///
 /// # Errors
 ///
@@ -111,7 +110,7 @@ pub fn points() -> Result<Vec<Point>> {
     read("points")?.lines().map(str::parse).collect()
 }
 
-/// The sums of passed and failed over all points.
+/// Returns the sums of passed and failed over all points.
 ///
 /// # Errors
 ///
@@ -123,7 +122,7 @@ pub fn totals() -> Result<(u64, u64)> {
     }))
 }
 
-/// The points that failed more often in `after` than in `before`.
+/// Returns the points that failed more often in `after` than in `before`.
 pub fn hit(before: &[Point], after: &[Point]) -> Vec<Point> {
     let failed_before = |name: &str| {
         let found = before.iter().find(|point| point.name == name);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ethernet frames that are sent through a device byte by byte.
+//! Builds Ethernet frames, and sends them through a packet socket.
 
 use std::net::Ipv4Addr;
 use std::os::fd::AsRawFd;
@@ -11,32 +11,32 @@ use nix::sys::socket::{
     sendto, socket, AddressFamily, LinkAddr, MsgFlags, SockFlag, SockType, SockaddrLike,
 };
 
-/// To everybody, from nobody.
+/// The destination, which is the broadcast address, and a source of zeroes.
 const ADDRESSES: [u8; 12] = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 0];
 
-/// A frame for everybody of this EtherType, with so many zeroes in it.
+/// Returns a broadcast frame of this EtherType, with a payload of zeroes.
 pub fn of_type(kind: u16, bytes: usize) -> Vec<u8> {
     [&ADDRESSES[..], &kind.to_be_bytes(), &vec![0; bytes]].concat()
 }
 
-/// A TCP segment without data, in a frame for everybody.
+/// A TCP segment without data, in a broadcast frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// Where it says it comes from.
+    /// Its source address and port.
     pub source: (Ipv4Addr, u16),
-    /// Where it says it goes.
+    /// Its destination address and port.
     pub destination: (Ipv4Addr, u16),
     /// The DS field of its IP header, ECN bits included.
     pub dsfield: u8,
 }
 
 impl Segment {
-    /// The whole frame: Ethernet, IPv4 and TCP headers of 54 bytes.
+    /// Returns the whole frame: Ethernet, IPv4 and TCP headers of 54 bytes.
     pub fn frame(&self) -> Vec<u8> {
         self.tagged(&[])
     }
 
-    /// The whole frame with VLAN tags (IEEE 802.1Q, tag control information), the outermost
+    /// Returns the whole frame with VLAN tags (IEEE 802.1Q, tag control information), the outermost
     /// first.
     pub fn tagged(&self, tags: &[u16]) -> Vec<u8> {
         let tags = tags.iter().map(|tag| [[0x81, 0x00], tag.to_be_bytes()]);
@@ -49,7 +49,8 @@ impl Segment {
     }
 
     fn ip(&self) -> [u8; 20] {
-        // Version and length, 40 bytes in all, time to live 64, TCP.
+        // The fields are: version and header length, total length of 40 bytes, time to live 64,
+        // TCP.
         let mut header = [0; 20];
         header[0] = 0x45;
         header[1] = self.dsfield;
@@ -64,7 +65,7 @@ impl Segment {
     }
 
     fn tcp(&self) -> [u8; 20] {
-        // A SYN with a header of 20 bytes and a window of 8192.
+        // The segment is a SYN with a header of 20 bytes and a window of 8192.
         let mut header = [0; 20];
         header[..2].copy_from_slice(&self.source.1.to_be_bytes());
         header[2..4].copy_from_slice(&self.destination.1.to_be_bytes());
@@ -83,7 +84,7 @@ impl Segment {
     }
 }
 
-/// The Internet's checksum (RFC 1071).
+/// Returns the Internet's checksum (RFC 1071).
 fn checksum(bytes: &[u8]) -> [u8; 2] {
     let words = bytes.chunks_exact(2);
     let mut sum: u32 = words
@@ -95,7 +96,7 @@ fn checksum(bytes: &[u8]) -> [u8; 2] {
     (!(sum as u16)).to_be_bytes()
 }
 
-/// Sends a frame through a device of this name space `count` times.
+/// Sends a frame `count` times through a device of the current network namespace.
 ///
 /// # Errors
 ///

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What tracefs and kallsyms tell about the functions of the kernel.
+//! Reads tracefs and kallsyms: which functions of the kernel are hooked, and which can be hooked.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -13,22 +13,22 @@ use super::debugfs;
 
 const TRACING: &str = "/sys/kernel/tracing";
 
-/// A function that calls somebody at its entry: a line of
-/// `enabled_functions`, which `t_show()` in `kernel/trace/ftrace.c` prints.
+/// A function with hooks: a line of `enabled_functions`, which `t_show()` in
+/// `kernel/trace/ftrace.c` prints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Enabled {
     /// The line itself, its blanks squeezed and its names demangled.
     pub line: String,
-    /// How many users hook the function.
+    /// The number of users that hook the function.
     pub users: u32,
     /// The single letters: `R` saves all registers, `I` changes the
     /// instruction pointer, `D` calls directly.
     pub flags: String,
-    /// Each dynamic trampoline with the callback that it calls.
+    /// Each dynamic trampoline, and the callback that it calls.
     pub trampolines: Vec<(String, String)>,
 }
 
-/// The text with the names of Rust functions as their source has them.
+/// Returns the text with demangled names of Rust functions.
 fn demangle(text: &str) -> String {
     static SYMBOL: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\b_R\w+").expect("a fixed pattern"));
@@ -43,7 +43,7 @@ static TRAMPOLINE: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"tramp: (\S+)[^(]* \(([^)]*)\)").expect("a fixed pattern"));
 
 impl Enabled {
-    /// Takes apart a line; returns the function's name as well.
+    /// Parses a line. Returns the function's name, too.
     fn parse(line: &str) -> Option<(String, Self)> {
         let parts = LINE.captures(line)?;
         let trampolines = TRAMPOLINE
@@ -60,7 +60,7 @@ impl Enabled {
     }
 }
 
-/// The line of a function, if anybody hooks it.
+/// Returns the line of a function, if it is hooked.
 ///
 /// # Errors
 ///
@@ -74,7 +74,8 @@ pub fn enabled(function: &str) -> Result<Option<Enabled>> {
         .next())
 }
 
-/// The functions that can be hooked, a line each: the name, and a module's name in brackets.
+/// Returns the functions that can be hooked, a line each: the name, and a module's name in
+/// brackets.
 ///
 /// # Errors
 ///
@@ -87,12 +88,12 @@ fn enabled_functions() -> Result<String> {
     debugfs::read(Path::new(TRACING).join("enabled_functions"))
 }
 
-/// Checks that no function calls code of a module at its entry. A function with
-/// several users does not tell who they are.
+/// Checks that no function calls code of a module at its entry. For a function with several users,
+/// tracefs does not name the users.
 ///
 /// # Errors
 ///
-/// One does, or tracefs cannot be read.
+/// A function calls code of the module, or tracefs cannot be read.
 pub fn expect_no_callback(module: &str) -> Result<()> {
     let (text, mark) = (enabled_functions()?, format!("[{module}]"));
     match text.lines().find(|line| line.contains(&mark)) {
@@ -101,20 +102,20 @@ pub fn expect_no_callback(module: &str) -> Result<()> {
     }
 }
 
-/// The line of a function that has to be hooked.
+/// Returns the line of a function that must be hooked.
 ///
 /// # Errors
 ///
-/// It is not, or tracefs cannot be read.
+/// The function is not hooked, or tracefs cannot be read.
 pub fn expect_enabled(function: &str) -> Result<Enabled> {
     enabled(function)?.with_context(|| format!("enabled_functions has no line for {function}"))
 }
 
-/// Checks that nobody hooks a function.
+/// Checks that a function is not hooked.
 ///
 /// # Errors
 ///
-/// Somebody does, or tracefs cannot be read.
+/// The function is hooked, or tracefs cannot be read.
 pub fn expect_bare(function: &str) -> Result<()> {
     match enabled(function)? {
         None => Ok(()),
@@ -122,9 +123,9 @@ pub fn expect_bare(function: &str) -> Result<()> {
     }
 }
 
-/// A tracer, on for one function until the value goes away.
+/// A tracer that is enabled for one function until this is dropped.
 pub struct Traced {
-    /// What each line about a call has.
+    /// The text in each line about a call.
     mark: String,
 }
 
@@ -156,7 +157,7 @@ impl Traced {
         Ok(traced)
     }
 
-    /// How many calls are in the trace.
+    /// Returns how many calls are in the trace.
     ///
     /// # Errors
     ///
@@ -179,14 +180,14 @@ impl Drop for Traced {
     }
 }
 
-/// A function of the kernel proper that has a symbol and that ftrace does not
+/// Returns a function of the kernel proper that has a symbol and that ftrace does not
 /// know, so it cannot be hooked.
 ///
 /// # Errors
 ///
 /// None of the candidates is such a function on this kernel.
 pub fn untraceable() -> Result<&'static str> {
-    // Code that runs before the kernel is ready for any tracer.
+    // The candidates are functions that run before a tracer can run.
     let candidates = [
         "do_syscall_64",
         "asm_exc_page_fault",
@@ -204,7 +205,7 @@ pub fn untraceable() -> Result<&'static str> {
         .context("every candidate can be traced here, or has no symbol")
 }
 
-/// The names of code symbols outside modules.
+/// Returns the names of code symbols outside modules.
 fn functions(kallsyms: &str) -> HashSet<String> {
     let name = |line: &str| {
         let words: Vec<_> = line.split_whitespace().collect();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fault injector: commands to `/dev/tackle_fault`, and what it answers.
+//! Sends commands to the fault injector, `/dev/tackle_fault`, and reads its answers.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -15,7 +15,7 @@ use super::Answer;
 /// The file of the injector.
 pub const DEVICE: &str = "/dev/tackle_fault";
 
-/// The open file: when it is dropped, nothing is hooked any more.
+/// The open file. When it is dropped, the injector removes its hooks.
 #[derive(Debug)]
 pub struct Injector(File);
 
@@ -35,11 +35,11 @@ impl Words {
         Ok(Self(words?))
     }
 
-    /// The value of a key.
+    /// Returns the value of a key.
     ///
     /// # Errors
     ///
-    /// The line does not have it.
+    /// The line does not have the key.
     pub fn text(&self, key: &str) -> Result<&str> {
         let value = self
             .0
@@ -48,11 +48,11 @@ impl Words {
         Ok(value?)
     }
 
-    /// The value of a key, as a number.
+    /// Returns the value of a key, as a number.
     ///
     /// # Errors
     ///
-    /// As [`Words::text`], or it is no number.
+    /// The line does not have the key, or its value is not a number.
     pub fn number<T: FromStr>(&self, key: &str) -> Result<T> {
         let text = self.text(key)?;
         text.parse()
@@ -66,7 +66,7 @@ impl Injector {
     ///
     /// # Errors
     ///
-    /// There is none, or it may not be opened.
+    /// The file does not exist, or it may not be opened.
     pub fn open() -> Result<Self> {
         let file = OpenOptions::new().read(true).write(true).open(DEVICE);
         Ok(Self(file.with_context(|| format!("cannot open {DEVICE}"))?))
@@ -95,11 +95,11 @@ impl Injector {
         }
     }
 
-    /// Reads what the last command has answered.
+    /// Reads the answer of the last command.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// The answer cannot be read.
     pub fn answer(&self) -> Result<String> {
         let mut text = String::new();
         (&self.0).read_to_string(&mut text)?;
@@ -110,7 +110,7 @@ impl Injector {
     ///
     /// # Errors
     ///
-    /// It is refused; the error has the injector's sentence.
+    /// The command is refused. The error has the injector's message.
     pub fn set(&self, command: &str) -> Result<String> {
         match self.ask(command) {
             Ok(()) => self.answer(),
@@ -118,11 +118,12 @@ impl Injector {
         }
     }
 
-    /// Checks that a command is refused with this error number and a sentence with these words.
+    /// Checks that a command is refused with this error number, and that the message contains
+    /// `words`.
     ///
     /// # Errors
     ///
-    /// It is not.
+    /// The command is accepted, or is refused with another number or message.
     pub fn expect_refusal(&self, command: &str, expected: Errno, words: &str) -> Result<()> {
         let answer = self.ask(command);
         let text = self.answer()?;
@@ -132,7 +133,7 @@ impl Injector {
         bail!("'{command}': expected {expected} and one line with '{words}', got {answer:?} and '{text}'")
     }
 
-    /// The counters.
+    /// Returns the counters.
     ///
     /// # Errors
     ///
@@ -141,7 +142,7 @@ impl Injector {
         Words::new(&self.set("status")?)
     }
 
-    /// The points that are known, and a check that no call was missed.
+    /// Returns the known points. Checks that no call was missed.
     ///
     /// # Errors
     ///

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What sort of kernel this is.
+//! Detects properties of the running kernel.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::sync::LazyLock;
 use std::time::Duration;
 
-/// Whether every access to memory is checked by KASAN, which makes all code slower.
+/// Returns whether the kernel has KASAN, which makes all code slower.
 pub fn has_kasan() -> bool {
     static FOUND: LazyLock<bool> = LazyLock::new(|| {
         let symbols = File::open("/proc/kallsyms").map(BufReader::new);
@@ -16,20 +16,21 @@ pub fn has_kasan() -> bool {
     *FOUND
 }
 
-/// Whether it has PREEMPT_RT, as `uname -v` tells (`init/Makefile` of the kernel).
+/// Returns whether the kernel has PREEMPT_RT, according to `uname -v` (`init/Makefile` of the
+/// kernel).
 pub fn is_rt() -> bool {
     let version = fs::read_to_string("/proc/sys/kernel/version").unwrap_or_default();
     version.split_whitespace().any(|word| word == "PREEMPT_RT")
 }
 
-/// Whether it was built with our patches (`scripts/flavour.sh`).
+/// Returns whether the kernel was built with our patches (`scripts/flavour.sh`).
 pub fn has_our_patches() -> bool {
     let release = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let release = release.trim();
     release.ends_with("-debug") || release.ends_with("-patched")
 }
 
-/// How long to wait for what takes up to `limit` on an ordinary kernel.
+/// Returns the time limit for an operation that takes up to `limit` on an ordinary kernel.
 pub fn patience(limit: Duration) -> Duration {
     limit * if has_kasan() { 4 } else { 1 }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's search for memory that nothing points to any more.
+//! Controls kmemleak, the kernel's search for memory that nothing points to.
 //!
 //! See `Documentation/dev-tools/kmemleak.rst` in the kernel source.
 
@@ -16,15 +16,15 @@ use super::debugfs;
 
 const FILE: &str = "/sys/kernel/debug/kmemleak";
 
-/// Reports that are told in full.
+/// The number of reports that are shown in full.
 const TOLD: usize = 3;
 
-/// Whether the kernel searches at all.
+/// Returns whether the kernel has kmemleak.
 pub fn is_there() -> bool {
     Path::new(FILE).exists()
 }
 
-/// Has the kernel forget what it has reported so far.
+/// Makes the kernel discard all earlier reports.
 ///
 /// # Errors
 ///
@@ -33,23 +33,25 @@ pub fn clear() -> Result<()> {
     debugfs::set(FILE, "clear")
 }
 
-/// What is lost by now, as the kernel reports it, without the dumps of memory.
+/// Returns the kernel's reports of leaks so far, without the dumps of memory.
 ///
 /// # Errors
 ///
-/// The kernel refuses: it has turned the search off, say for want of memory.
+/// The kernel refuses because kmemleak is off, for example for lack of memory.
 pub fn search() -> Result<Vec<String>> {
     sleep(AGE);
-    // What has changed since the last search is spared, and so is what is new.
+    // A search does not report new objects, or objects that have changed since the last search. So
+    // search twice.
     for _ in 0..2 {
         debugfs::set(FILE, "scan").context("kmemleak is off")?;
     }
     Ok(reports(&debugfs::read(FILE)?))
 }
 
-/// Some lines on these reports: the first few that differ in more than the object.
+/// Returns some lines about these reports: the first few that differ in more than the object.
 pub fn tell(reports: &[String]) -> String {
-    // From the backtrace on; its checksum is that of the object's content.
+    // Compare from the backtrace on. The line of the backtrace is skipped, too, since it has a
+    // checksum of the object.
     let trace = |report: &str| report.lines().skip(3).map(str::to_string).collect();
     let mut seen: BTreeSet<Vec<String>> = BTreeSet::new();
     let mut text = format!("{} objects are lost, of them:", reports.len());

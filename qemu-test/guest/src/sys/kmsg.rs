@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Reads the kernel log from a moment on, and writes to it.
+//! Reads the kernel log from a position on, and writes to it.
 //!
 //! See `Documentation/ABI/testing/dev-kmsg` in the kernel source.
 
@@ -14,13 +14,13 @@ use nix::fcntl::OFlag;
 
 const LOG: &str = "/dev/kmsg";
 
-/// How the lines begin that [`still_waits`] writes.
+/// The beginning of the lines that [`still_waits`] writes.
 const WAITS: &str = "tackle: the test waits for ";
 
-/// Tells the host by a line in the log that a test waits for `what`.
+/// Writes a line to the log that a test waits for `what`.
 pub fn still_waits(what: &str) {
     let file = OpenOptions::new().write(true).open(LOG);
-    // Without the line the host may take the guest for one that hangs.
+    // The line is only for the host, which would take a silent guest for one that hangs.
     let _ = file.and_then(|mut file| file.write_all(format!("<6>{WAITS}{what}").as_bytes()));
 }
 
@@ -34,18 +34,18 @@ pub struct Record {
 }
 
 impl Record {
-    /// Takes apart `priority,sequence,time,flags[,...];text`.
+    /// Parses `priority,sequence,time,flags[,...];text`.
     fn parse(raw: &str) -> Option<Self> {
         let (head, text) = raw.split_once(';')?;
         let priority: u32 = head.split(',').next()?.parse().ok()?;
         Some(Self {
             level: (priority & 7) as u8,
-            // What follows the first line are properties of a device.
+            // The lines after the first are properties of a device.
             text: text.lines().next()?.to_string(),
         })
     }
 
-    /// Whether the message tells of a kernel that is not well.
+    /// Returns whether the message begins a report of a crash, a warning, a stall or a leak.
     pub fn is_trouble(&self) -> bool {
         tackle_klog::sign(&self.text).is_some()
     }
@@ -55,11 +55,11 @@ impl Record {
 pub struct Cursor(File);
 
 impl Cursor {
-    /// The end of the log as it is now.
+    /// Returns the current end of the log.
     ///
     /// # Errors
     ///
-    /// The log cannot be read, for which root's rights are needed.
+    /// The log cannot be read, which needs the rights of root.
     pub fn now() -> Result<Self> {
         let mut this = Self::oldest()?;
         this.0
@@ -68,7 +68,7 @@ impl Cursor {
         Ok(this)
     }
 
-    /// The oldest message that the log has.
+    /// Returns the position of the oldest message in the log.
     ///
     /// # Errors
     ///
@@ -82,12 +82,12 @@ impl Cursor {
             .with_context(|| format!("cannot open {LOG}"))
     }
 
-    /// The messages since the last call, or since the cursor was made.
+    /// Returns the messages since the last call, or since the cursor was made.
     ///
     /// # Errors
     ///
-    /// The log cannot be read, or it ran over: what was lost might have been
-    /// the very line that matters.
+    /// The log cannot be read, or messages were overwritten before they were read. An important
+    /// message may be among them.
     pub fn read(&mut self) -> Result<Vec<Record>> {
         let mut records = Vec::new();
         let mut buffer = [0; 8192];
@@ -96,7 +96,8 @@ impl Cursor {
                 Ok(0) => return Ok(records),
                 Ok(length) => {
                     let raw = String::from_utf8_lossy(&buffer[..length]);
-                    // Such a line can name the very message that a test waits for.
+                    // Lines of [`still_waits`] are left out, since they can contain the message
+                    // that a test waits for.
                     let record = Record::parse(&raw);
                     records.extend(record.filter(|record| !record.text.starts_with(WAITS)));
                 }
@@ -109,11 +110,11 @@ impl Cursor {
         }
     }
 
-    /// Checks that exactly one error was logged since, and that it has `word`.
+    /// Checks that exactly one error was logged since the last call, and that it contains `word`.
     ///
     /// # Errors
     ///
-    /// There is none, there are several, or it lacks the word.
+    /// There is no error, there are several, or the error lacks the word.
     pub fn expect_one_error(&mut self, word: &str) -> Result<()> {
         let records = self.read()?;
         let errors: Vec<_> = records.iter().filter(|record| record.level <= 3).collect();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Kprobes that count, as events of tracefs.
+//! Implements kprobes that count, as events of tracefs.
 
 use anyhow::{Context, Result};
 
@@ -9,11 +9,11 @@ use super::debugfs;
 const TRACING: &str = "/sys/kernel/tracing";
 const EVENT: &str = "tackle/beside";
 
-/// A kprobe, until the value goes away. There can be one such at a time.
+/// A kprobe, which is removed when this is dropped. There can be one at a time.
 pub struct Kprobe(());
 
 impl Kprobe {
-    /// Puts it at `place`: a symbol, as `MODULE:SYMBOL` when that is in a module.
+    /// Adds a kprobe at `place`: a symbol, or `MODULE:SYMBOL` for a symbol of a module.
     ///
     /// # Errors
     ///
@@ -31,11 +31,11 @@ impl Kprobe {
         debugfs::set(file, if on { "1" } else { "0" })
     }
 
-    /// How often it was hit.
+    /// Returns how often the kprobe was hit.
     ///
     /// # Errors
     ///
-    /// tracefs has no number for it.
+    /// tracefs has no count for the kprobe.
     pub fn hits(&self) -> Result<u64> {
         let profile = debugfs::read(format!("{TRACING}/kprobe_profile"))?;
         let hits = profile.split_whitespace().nth(1);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What KUnit tells in the kernel log when a module with suites is loaded.
+//! Parses the results of KUnit in the kernel log after a module with suites was loaded.
 //!
-//! KTAP with four blanks for each level; see `Documentation/dev-tools/ktap.rst` and
-//! `lib/kunit/test.c` in the kernel source. The log is where it is in every kernel: the
-//! files in debugfs need `CONFIG_KUNIT_DEBUGFS`.
+//! The results are KTAP with four blanks for each level; see `Documentation/dev-tools/ktap.rst` and
+//! `lib/kunit/test.c` in the kernel source. They are read from the log, because the files in
+//! debugfs need `CONFIG_KUNIT_DEBUGFS`.
 
 use std::sync::LazyLock;
 
@@ -19,16 +19,16 @@ pub struct Run {
     pub name: String,
     /// The cases that ended, and how.
     pub cases: Vec<(String, Outcome)>,
-    /// How many there were to be.
+    /// The number of planned cases.
     planned: Option<usize>,
-    /// What was said since the last case ended.
+    /// The lines since the last case ended.
     notes: Vec<String>,
-    /// Its own result: whether it passed.
+    /// The suite's own result: whether it passed.
     passed: Option<bool>,
 }
 
 impl Run {
-    /// What makes the suite one that has not passed, if anything.
+    /// Returns why the suite has not passed, or `None` if it has.
     pub fn complaint(&self) -> Option<String> {
         let count = self.cases.len();
         let failed = |(_, outcome): &&(String, Outcome)| matches!(outcome, Outcome::Failed(_));
@@ -58,7 +58,7 @@ impl Run {
     }
 }
 
-/// The suites that these lines of the log tell of, in their order.
+/// Returns the suites whose results are in these lines of the log, in their order.
 pub fn runs<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Run> {
     static RESULT: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^( {4})?(not )?ok \d+ (\S+)(?: # SKIP ?(.*))?").expect("a fixed pattern")
@@ -84,10 +84,10 @@ pub fn runs<'a>(lines: impl IntoIterator<Item = &'a str>) -> Vec<Run> {
             }
         } else if let Some(count) = line.strip_prefix("    1..") {
             run.planned = count.parse().ok();
-            // The suite's own attributes.
+            // These lines are the suite's attributes.
             run.notes.clear();
         } else if !line.ends_with(".speed: normal") {
-            // As `/dev/kmsg` writes a line's end within a message.
+            // `/dev/kmsg` writes a line end within a message like this.
             run.notes
                 .extend(line.split("\\x0a").map(|note| note.trim().into()));
         }

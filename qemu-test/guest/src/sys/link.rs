@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The slow link of `tackle qdisc probe`, so slow that an emulated processor is faster, with
-//! the kernel's own counts of the queue before it.
+//! Makes the slow link of `tackle qdisc probe`, which is slower than an emulated processor, and
+//! reads the kernel's counts of the queue before it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::qdisc::{handle, Shown, Tc};
 /// Rate of the link, in Mbit/s.
 pub const RATE: u32 = 5;
 
-/// A link of [`RATE`], 10 ms away, with four TCP flows.
+/// Returns a link of [`RATE`] with a delay of 10 ms and four TCP flows.
 ///
 /// # Errors
 ///
@@ -29,12 +29,12 @@ pub fn slow(seconds: u32) -> Result<Link> {
     })
 }
 
-/// Puts a queue such as `pfifo limit 1000` before the link, loads it, and tells what was
-/// measured and what the kernel shows of the queue.
+/// Adds a queue such as `pfifo limit 1000` before the link, and sends traffic. Returns the measured
+/// values and the kernel's dump of the queue.
 ///
 /// # Errors
 ///
-/// The kernel does not know the queue, or no traffic gets through.
+/// The kernel refuses the queue, or no traffic gets through.
 pub fn measure(link: &Link, queue: &str) -> Result<(Measured, Shown)> {
     link.measure_and(queue, || {
         Tc::open()?.find(if_nametoindex("r1")?, handle(1, 1))

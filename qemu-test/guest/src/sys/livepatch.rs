@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch from user space: loading, its state in sysfs, disabling.
+//! Controls live patches from user space: loads them, reads their state in sysfs, and disables
+//! them.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,33 +13,33 @@ use super::{debugfs, module, wait_for};
 /// The module that patches `cmdline_proc_show`.
 pub const NAME: &str = "livepatch_cmdline";
 
-/// What `/proc/cmdline` has while the patch is in force.
+/// The contents of `/proc/cmdline` while the patch is enabled.
 pub const TEXT: &str = "this has been live patched";
 
-/// Where the livepatch core has a folder for each patch.
+/// The folder in which the livepatch core has a folder for each patch.
 pub const ROOT: &str = "/sys/kernel/livepatch";
 
-/// A transition waits until no task sleeps in the old function and every one
-/// has gone through the kernel's exit; it is looked at once a second.
+/// The time limit of a transition. It ends when no task sleeps in the old function and every task
+/// has been switched. The livepatch core checks this once a second.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// A patch, loaded. Goes away with the value.
+/// A loaded patch. It is disabled and unloaded when this is dropped.
 pub struct Patch {
     name: &'static str,
     stack: Option<module::Stack>,
 }
 
 impl Patch {
-    /// Loads [`NAME`] and waits until it is in force.
+    /// Loads [`NAME`] and waits until its transition has ended.
     ///
     /// # Errors
     ///
-    /// It cannot be loaded, or the transition does not end.
+    /// The patch cannot be loaded, or the transition does not end.
     pub fn load() -> Result<Self> {
         Self::load_module(NAME, "")
     }
 
-    /// Does what [`load`](Self::load) does with another patch.
+    /// Does the same as [`load`](Self::load) for another patch.
     ///
     /// # Errors
     ///
@@ -53,60 +54,60 @@ impl Patch {
     ///
     /// # Errors
     ///
-    /// It cannot be loaded.
+    /// The patch cannot be loaded.
     pub fn begin() -> Result<Self> {
         Self::begin_module(NAME, "")
     }
 
-    /// Does what [`begin`](Self::begin) does with another patch.
+    /// Does the same as [`begin`](Self::begin) for another patch.
     ///
     /// # Errors
     ///
-    /// It cannot be loaded.
+    /// The patch cannot be loaded.
     pub fn begin_module(name: &'static str, parameters: &str) -> Result<Self> {
         let stack = Some(module::stack(name, parameters)?);
         Ok(Self { name, stack })
     }
 
-    /// The patch `name`, whose module has been loaded.
+    /// Returns the patch `name`, whose module has been loaded.
     pub fn of(name: &'static str, module: module::Loaded) -> Self {
         let stack = Some(module.into());
         Self { name, stack }
     }
 
-    /// The patch's folder in sysfs.
+    /// Returns the patch's folder in sysfs.
     pub fn folder(&self) -> PathBuf {
         Self::folder_of(self.name)
     }
 
-    /// The folder in sysfs of the patch `name`.
+    /// Returns the folder in sysfs of the patch `name`.
     pub fn folder_of(name: &str) -> PathBuf {
         Path::new(ROOT).join(name)
     }
 
-    /// Reads a number of the folder: `enabled`, `transition`, `vmlinux/patched`, ...
+    /// Reads a number in a file of the folder, such as `enabled`, `transition` or
+    /// `vmlinux/patched`.
     ///
     /// # Errors
     ///
-    /// There is no such file; without the folder, the patch is not known to the kernel.
+    /// The file does not exist. If the folder does not exist, the kernel does not know the patch.
     pub fn state(&self, file: &str) -> Result<u8> {
         debugfs::value(self.folder().join(file))
     }
 
-    /// Turns the patch's transition round twice: away from it, and towards it
-    /// again. Tells whether that hit a transition; when there is none, or none
-    /// any more, the patch is on its way out.
+    /// Disables the patch, and enables it again. Returns whether a transition was still in progress
+    /// then. If not, the patch remains disabled.
     ///
     /// # Errors
     ///
     /// The patch cannot be disabled.
     pub fn reverse(&self) -> Result<bool> {
         self.begin_disabling()?;
-        // Only ever taken while tasks still change over; later the patch stays disabled.
+        // The kernel accepts this only during the transition. Later the patch remains disabled.
         Ok(debugfs::write(self.folder().join("enabled"), "1")?.is_ok())
     }
 
-    /// Begins the transition away from the patch.
+    /// Disables the patch, which begins a transition.
     ///
     /// # Errors
     ///
@@ -115,11 +116,11 @@ impl Patch {
         debugfs::set(self.folder().join("enabled"), "0")
     }
 
-    /// Waits for the end of a transition towards the patch.
+    /// Waits for the end of a transition after the patch was enabled.
     ///
     /// # Errors
     ///
-    /// It does not end, or the patch is not enabled.
+    /// The transition does not end, or the patch is not enabled.
     pub fn settle(&self) -> Result<()> {
         wait_for("the end of the transition", LIMIT, || {
             Ok((self.state("transition")? == 0).then_some(()))
@@ -129,12 +130,12 @@ impl Patch {
         Ok(())
     }
 
-    /// Disables the patch, if another one has not replaced it, waits until its folder in
-    /// sysfs is gone and unloads the module.
+    /// Disables the patch, unless another patch has replaced it, waits until its folder in sysfs
+    /// has been removed, and unloads the module.
     ///
     /// # Errors
     ///
-    /// The kernel refuses, or it takes too long.
+    /// The kernel refuses, or the transition takes too long.
     pub fn unload(mut self) -> Result<()> {
         self.disable()?;
         match self.stack.take() {
@@ -144,19 +145,19 @@ impl Patch {
     }
 
     fn disable(&self) -> Result<()> {
-        // The folder vanishes by itself once the patch is out of force, at any
-        // moment if it was disabled before: then there is nothing to write.
+        // The kernel removes the folder after the patch was disabled. If the patch was disabled
+        // before, the folder may not exist here, and there is nothing to write.
         if matches!(self.state("enabled"), Ok(1)) {
             self.begin_disabling()?;
         }
         self.await_out_of_force()
     }
 
-    /// Waits until the patch is out of force.
+    /// Waits until the patch is disabled and its transition has ended.
     ///
     /// # Errors
     ///
-    /// It takes too long.
+    /// The transition takes too long.
     pub fn await_out_of_force(&self) -> Result<()> {
         wait_for("the patch to be out of force", LIMIT, || {
             Ok((!self.folder().exists()).then_some(()))
@@ -174,7 +175,7 @@ impl Drop for Patch {
     }
 }
 
-/// The folder of [`NAME`] in sysfs.
+/// Returns the folder of [`NAME`] in sysfs.
 pub fn folder() -> PathBuf {
     Patch::folder_of(NAME)
 }
@@ -183,16 +184,16 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 ///
-/// There is no such file: the patch is not known to the kernel.
+/// The file does not exist, because the kernel does not know the patch.
 pub fn state(file: &str) -> Result<u8> {
     debugfs::value(folder().join(file))
 }
 
-/// What `/proc/cmdline` has now.
+/// Returns the contents of `/proc/cmdline`.
 ///
 /// # Errors
 ///
-/// It cannot be read.
+/// The file cannot be read.
 pub fn cmdline() -> Result<String> {
     debugfs::read("/proc/cmdline")
 }

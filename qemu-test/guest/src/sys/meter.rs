@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the sample patches `livepatch_meter_*` are patches of.
+//! Uses the meters of `livepatch_meter`, the module that the sample patches `livepatch_meter_*`
+//! patch.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
@@ -8,11 +9,11 @@ use std::os::unix::fs::FileExt;
 
 use anyhow::{ensure, Context, Result};
 
-/// A meter of `samples/livepatch_meter.c`: one as long as its file is open.
+/// A meter of `samples/livepatch_meter.c`. It exists while its file is open.
 pub struct Meter(File);
 
 impl Meter {
-    /// Opens a new one.
+    /// Opens a new meter.
     ///
     /// # Errors
     ///
@@ -26,7 +27,7 @@ impl Meter {
         Ok(Self(file))
     }
 
-    /// Gives it a reading.
+    /// Adds a reading.
     ///
     /// # Errors
     ///
@@ -38,22 +39,22 @@ impl Meter {
             .with_context(|| format!("cannot write {text}"))
     }
 
-    /// What it prints.
+    /// Returns the text of the meter.
     ///
     /// # Errors
     ///
-    /// It cannot be read.
+    /// The text cannot be read.
     pub fn text(&self) -> Result<String> {
         let mut text = [0; 256];
         let length = self.0.read_at(&mut text, 0)?;
         Ok(String::from_utf8_lossy(&text[..length]).into_owned())
     }
 
-    /// Checks what it prints.
+    /// Checks the text of the meter.
     ///
     /// # Errors
     ///
-    /// It is something else, or it cannot be read.
+    /// The text is another one, or it cannot be read.
     pub fn expect(&self, expected: &str) -> Result<()> {
         let text = self.text()?;
         ensure!(text == expected, "expected {expected:?}, got {text:?}");

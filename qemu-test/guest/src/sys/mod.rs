@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the suites and the demonstration need from the system.
+//! Implements access to the system for the suites, the benchmarks and the demonstration.
 
 pub mod bench;
 pub mod bpf;
@@ -43,16 +43,15 @@ use std::time::{Duration, Instant};
 use anyhow::{bail, Result};
 use nix::errno::Errno;
 
-/// What the kernel answered to something that a test may expect to fail. An
-/// `anyhow::Result<Answer>` tells such an answer from not having been able to
-/// ask.
+/// The kernel's answer to a request that a test may expect to fail. In an `anyhow::Result<Answer>`,
+/// the outer error means that the request could not be made.
 pub type Answer<T = ()> = Result<T, Errno>;
 
-/// Asks again and again until `done` answers with a value, 20 times a second.
+/// Calls `done` 20 times a second until it returns a value.
 ///
 /// # Errors
 ///
-/// `limit` went by, the message names `what`; or the error of `done`.
+/// The time `limit` is over, or `done` fails. The message for the limit names `what`.
 pub fn wait_for<T>(
     what: &str,
     limit: Duration,
@@ -61,10 +60,11 @@ pub fn wait_for<T>(
     wait_often(what, Duration::from_millis(50), limit, done)
 }
 
-/// How often a wait is told to the host, which takes a silent guest for one that hangs.
+/// The interval between lines about a wait in the kernel log. The host takes a silent guest for one
+/// that hangs.
 const WORD: Duration = Duration::from_secs(10);
 
-/// Does what [`wait_for`] does, with `pause` between two questions.
+/// Does the same as [`wait_for`], with `pause` between two calls.
 ///
 /// # Errors
 ///
@@ -78,7 +78,7 @@ pub fn wait_often<T>(
     let start = Instant::now();
     let mut next_word = WORD;
     loop {
-        // A guest that stands still asks once more when it goes on.
+        // If the guest has stood still, `done` is called once more after the limit.
         let late = start.elapsed() >= limit;
         if let Some(value) = done()? {
             return Ok(value);
@@ -98,7 +98,7 @@ pub fn wait_often<T>(
 ///
 /// # Errors
 ///
-/// It did not refuse, or with another number.
+/// The kernel did not refuse, or refused with another number.
 pub fn expect_errno<T>(what: &str, answer: Answer<T>, expected: Errno) -> Result<()> {
     match answer {
         Err(errno) if errno == expected => Ok(()),

@@ -26,7 +26,7 @@ pub const FTRACE: &str = "tackle_ftrace";
 /// The tests of the library, which run when it is loaded.
 pub const KUNIT: &str = "tackle_kunit";
 
-/// Every module of the project but the library, and what tests or measures it.
+/// All modules of the project, except the library, its tests and its benchmarks.
 pub const CLIENTS: [&str; 11] = [
     "fault_inject",
     "hook_count",
@@ -41,11 +41,11 @@ pub const CLIENTS: [&str; 11] = [
     "tackle_hooks",
 ];
 
-/// The modules that [`LIBRARY`] is enough for.
+/// The modules that need only [`LIBRARY`].
 pub const QDISCS: [&str; 3] = ["qdisc_fifo", "sch_rcodel", "sch_rfq_codel"];
 
-/// Modules of the rig, the benchmarks and samples that the suites load, and the kernel's own
-/// for tests of live patching.
+/// The modules of the rig, the benchmarks and the samples that the suites load, and those of the
+/// kernel's tests of live patching.
 pub const RIG: &[&str] = &[
     "bench_others",
     "bench_tracee",
@@ -102,24 +102,23 @@ pub const RIG: &[&str] = &[
     "test_klp_mod_target",
 ];
 
-/// All that this program has loaded.
+/// The names of all modules that this program has loaded.
 static LOADED: Mutex<BTreeSet<&str>> = Mutex::new(BTreeSet::new());
 
-/// Whether this program has loaded a module whose name is `wanted`; it need not be
-/// there any more.
+/// Returns whether this program has loaded a module for whose name `wanted` returns true. The
+/// module may have been unloaded since.
 pub fn was_loaded(wanted: fn(&str) -> bool) -> bool {
     let names = LOADED.lock().unwrap_or_else(PoisonError::into_inner);
     names.iter().any(|name| wanted(name))
 }
 
-/// The file of a module: in `/tackle`, or in the folder that
-/// `TACKLE_MODULES` names.
+/// Returns the path of a module: in `/tackle`, or in the folder that `TACKLE_MODULES` names.
 pub fn file(name: &str) -> PathBuf {
     let folder = std::env::var("TACKLE_MODULES").unwrap_or_else(|_| "/tackle".into());
     PathBuf::from(folder).join(format!("{name}.ko"))
 }
 
-/// A loaded module, unloaded when the value goes away.
+/// A loaded module, which is unloaded when this is dropped.
 #[derive(Debug)]
 pub struct Loaded {
     name: &'static str,
@@ -127,7 +126,7 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Unloads the module, waiting for users that are on their way out.
+    /// Unloads the module, and waits for users that are about to end.
     ///
     /// # Errors
     ///
@@ -139,7 +138,7 @@ impl Loaded {
 }
 
 impl Loaded {
-    /// Lets the module stay for the rest of the boot.
+    /// Leaves the module loaded until the guest ends.
     pub fn leave(mut self) {
         self.unloaded = true;
     }
@@ -150,21 +149,21 @@ impl Drop for Loaded {
         if self.unloaded {
             return;
         }
-        // Nobody to return an error to: the watch over each test sees a
-        // module that stays, this line says why.
+        // An error cannot be returned here. The check after each test finds a module that remains
+        // loaded, and this line has the reason.
         match rmmod(self.name) {
-            // An adopted one may never have come.
+            // An adopted module may never have been loaded.
             Ok(()) | Err(Errno::ENOENT) => {}
             Err(errno) => eprintln!("cannot unload {}: {errno}", self.name),
         }
     }
 }
 
-/// Modules loaded in this order, unloaded in the opposite one.
+/// Loaded modules, in the order of loading. They are unloaded in the reverse order.
 pub struct Stack(Vec<Loaded>);
 
 impl Stack {
-    /// Lets the modules stay for the rest of the boot.
+    /// Leaves the modules loaded until the guest ends.
     pub fn leave(mut self) {
         self.0.drain(..).for_each(Loaded::leave);
     }
@@ -177,7 +176,7 @@ impl From<Loaded> for Stack {
 }
 
 impl Stack {
-    /// Unloads all, the last one first.
+    /// Unloads all modules, the last one first.
     ///
     /// # Errors
     ///
@@ -207,7 +206,7 @@ pub fn insmod(name: &'static str, parameters: &str) -> Result<Answer<Loaded>> {
     let object = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
     let parameters = CString::new(parameters)?;
     let answer = finit_module(&object, &parameters, ModuleInitFlags::empty());
-    // Refused by its own code, it has run all the same.
+    // Note the module also if its init function refused, since its code has run.
     note(name);
     Ok(answer.map(|()| Loaded {
         name,
@@ -215,8 +214,8 @@ pub fn insmod(name: &'static str, parameters: &str) -> Result<Answer<Loaded>> {
     }))
 }
 
-/// A module that a program of the test loads: unloaded, if it is there, when the value
-/// goes away.
+/// Returns a value for a module that another program of the test loads. If the module is loaded
+/// when the value is dropped, it is unloaded.
 pub fn adopt(name: &'static str) -> Loaded {
     note(name);
     Loaded {
@@ -230,16 +229,16 @@ fn note(name: &'static str) {
     names.insert(name);
 }
 
-/// Loads one module that has to load.
+/// Loads one module, which must succeed.
 ///
 /// # Errors
 ///
-/// The kernel refuses it, or there is no such file.
+/// The kernel refuses the module, or its file does not exist.
 pub fn load(name: &'static str, parameters: &str) -> Result<Loaded> {
     insmod(name, parameters)?.with_context(|| format!("cannot load {name} {parameters}"))
 }
 
-/// Loads the whole library: what of it is not there already.
+/// Loads those parts of the library that are not loaded yet.
 ///
 /// # Errors
 ///
@@ -248,7 +247,8 @@ pub fn library() -> Result<Stack> {
     stack_of(&[], true)
 }
 
-/// Loads what the module needs of the library, unless it is there already, and then the module.
+/// Loads the parts of the library that the module needs, unless they are loaded, and then the
+/// module.
 ///
 /// # Errors
 ///
@@ -257,7 +257,7 @@ pub fn stack(name: &'static str, parameters: &str) -> Result<Stack> {
     stack_of(&[(name, parameters)], !QDISCS.contains(&name))
 }
 
-/// The modules of the queueing disciplines, on the library.
+/// Loads the library and the modules of the CoDel family.
 ///
 /// # Errors
 ///
@@ -284,7 +284,7 @@ fn stack_of(modules: &[(&'static str, &str)], with_ftrace: bool) -> Result<Stack
 ///
 /// # Errors
 ///
-/// It loads, or is refused with another number.
+/// The module is loaded, or is refused with another number.
 pub fn expect_refusal(name: &'static str, parameters: &str, expected: Errno) -> Result<()> {
     let shown: String = parameters.chars().take(40).collect();
     let what = format!("loading {name} with '{shown}'");
@@ -296,7 +296,7 @@ pub fn expect_refusal(name: &'static str, parameters: &str, expected: Errno) -> 
 ///
 /// # Errors
 ///
-/// It loads, is refused with another number than `EINVAL`, or does not log this.
+/// The module is loaded, is refused with another number than `EINVAL`, or does not log this error.
 pub fn expect_bad_values(name: &'static str, parameters: &[(&str, &[&str])]) -> Result<()> {
     for (parameter, values) in parameters {
         for value in *values {
@@ -315,12 +315,12 @@ pub fn rmmod_once(name: &str) -> Answer {
     delete_module(&name, DeleteModuleFlags::O_NONBLOCK)
 }
 
-/// Unloads a module. References such as the live patching core's are given
-/// back a moment after the user-visible state is gone, hence the patience.
+/// Unloads a module. References, such as those of the live patching core, are dropped a moment
+/// after the visible state in sysfs. So this tries for some seconds.
 pub fn rmmod(name: &str) -> Answer {
     let start = Instant::now();
     loop {
-        // As in wait_for(): one more try after the last pause, however long it was.
+        // As in wait_for(), try once more after the last pause, even if it took long.
         let late = start.elapsed() >= patience(Duration::from_secs(10));
         match rmmod_once(name) {
             Err(Errno::EAGAIN | Errno::EBUSY) if !late => sleep(Duration::from_millis(100)),
@@ -329,16 +329,16 @@ pub fn rmmod(name: &str) -> Answer {
     }
 }
 
-/// How many use a module that is loaded.
+/// Returns the reference count of a loaded module.
 ///
 /// # Errors
 ///
-/// It is not, or cannot be unloaded.
+/// The module is not loaded, or the kernel cannot unload modules.
 pub fn uses(name: &str) -> Result<u32> {
     debugfs::value(format!("/sys/module/{name}/refcnt"))
 }
 
-/// The names of all loaded modules.
+/// Returns the names of all loaded modules.
 ///
 /// # Errors
 ///
@@ -348,7 +348,7 @@ pub fn loaded() -> Result<BTreeSet<String>> {
     Ok(names(&text))
 }
 
-/// The names of the project's modules that are loaded.
+/// Returns the names of the project's modules that are loaded.
 ///
 /// # Errors
 ///
@@ -362,14 +362,14 @@ pub fn ours() -> Result<BTreeSet<String>> {
     Ok(names)
 }
 
-/// In an order in which they can be unloaded.
+/// Returns the modules in an order in which they can be unloaded.
 pub fn users_first(names: BTreeSet<String>) -> Vec<String> {
     let mut names: Vec<_> = names.into_iter().collect();
     names.sort_by_key(|name| [FTRACE, LIBRARY].iter().position(|library| library == name));
     names
 }
 
-/// Whether a module is loaded.
+/// Returns whether a module is loaded.
 ///
 /// # Errors
 ///
@@ -383,16 +383,16 @@ fn names(proc_modules: &str) -> BTreeSet<String> {
     proc_modules.lines().filter_map(first).collect()
 }
 
-/// A folder with our modules alone that `modprobe` takes for the kernel's, while the value is
-/// there.
+/// A folder with only our modules in the place of the kernel's folder of modules, for `modprobe`.
+/// It is removed when this is dropped.
 pub struct Installed(String);
 
 impl Installed {
-    /// Makes it of these modules.
+    /// Makes a folder of these modules.
     ///
     /// # Errors
     ///
-    /// One of them cannot be read, or the folder cannot be put in place.
+    /// A module cannot be read, or the folder cannot be mounted.
     pub fn new(modules: &[&str]) -> Result<Self> {
         let release = cmd::run("uname -r")?;
         let (from, to) = (
@@ -403,7 +403,7 @@ impl Installed {
         for name in modules {
             std::fs::copy(file(name), format!("{from}/{name}.ko"))?;
         }
-        // depmod(8) looks for them.
+        // depmod(8) reads these files.
         for list in [
             "modules.order",
             "modules.builtin",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The nodes of the guest, and what the kernel itself says about NUMA balancing.
+//! Reads the nodes of the guest and the kernel's own counts of NUMA balancing, and changes its
+//! settings.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -13,7 +14,7 @@ use regex::Regex;
 
 use super::debugfs::{self, Settings};
 
-/// Pages of a process on each node, from `/proc/PID/numa_maps`.
+/// Returns the pages of a process on each node, from `/proc/PID/numa_maps`.
 ///
 /// # Errors
 ///
@@ -36,7 +37,7 @@ fn parse_pages(numa_maps: &str, nodes: usize) -> Vec<u64> {
     pages
 }
 
-/// How many nodes there are.
+/// Returns how many nodes there are.
 ///
 /// # Errors
 ///
@@ -45,7 +46,8 @@ pub fn nodes() -> Result<usize> {
     Ok(nodes_that("online")?.len())
 }
 
-/// The nodes that a file of `/sys/devices/system/node` lists: `online`, `has_cpu`, `has_memory`.
+/// Returns the nodes in a file of `/sys/devices/system/node`, such as `online`, `has_cpu` or
+/// `has_memory`.
 ///
 /// # Errors
 ///
@@ -54,7 +56,7 @@ pub fn nodes_that(file: &str) -> Result<Vec<usize>> {
     parse_list(&debugfs::read(format!("/sys/devices/system/node/{file}"))?)
 }
 
-/// The distances of a node from each node.
+/// Returns the distances from a node to each node.
 ///
 /// # Errors
 ///
@@ -65,11 +67,11 @@ pub fn distances(node: usize) -> Result<Vec<u32>> {
     Ok(numbers.collect::<Result<_, _>>()?)
 }
 
-/// The first processor of a node.
+/// Returns the first processor of a node.
 ///
 /// # Errors
 ///
-/// The node has none, or there is no such node.
+/// The node has no processor, or there is no such node.
 pub fn cpu_of(node: usize) -> Result<usize> {
     let text = debugfs::read(format!("/sys/devices/system/node/node{node}/cpulist"))?;
     let cpus = parse_list(&text)?;
@@ -78,7 +80,7 @@ pub fn cpu_of(node: usize) -> Result<usize> {
         .with_context(|| format!("node {node} has no processor"))
 }
 
-/// The fields of a file `stat` of a task, from the third one on, which is the state.
+/// Returns the fields of a task's file `stat`, from the third field on, which is the state.
 ///
 /// # Errors
 ///
@@ -90,7 +92,7 @@ pub fn task_stat(path: impl AsRef<Path>) -> Result<String> {
     Ok(fields.to_owned())
 }
 
-/// The node of the processor that a task runs on, or has run on last.
+/// Returns the node of the processor that a task runs on, or has run on last.
 ///
 /// # Errors
 ///
@@ -109,7 +111,7 @@ pub fn runs_on(pid: u32) -> Result<usize> {
     anyhow::bail!("processor {cpu} is on no node")
 }
 
-/// The processors that are online.
+/// Returns the processors that are online.
 ///
 /// # Errors
 ///
@@ -134,7 +136,7 @@ pub fn pin_to(cpu: usize) -> Result<()> {
 ///
 /// # Errors
 ///
-/// It is none.
+/// The text is not such a list.
 pub fn parse_list(text: &str) -> Result<Vec<usize>> {
     let mut numbers = Vec::new();
     for range in text.split(',').filter(|range| !range.is_empty()) {
@@ -144,8 +146,8 @@ pub fn parse_list(text: &str) -> Result<Vec<usize>> {
     Ok(numbers)
 }
 
-/// The kernel's own counts, from `/proc/PID/sched`. The counts of faults halve with each scan
-/// window; the one of pages migrated only grows.
+/// The kernel's counts in `/proc/PID/sched`. The counts of faults are halved at the end of each
+/// scan window. The count of migrated pages only grows.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sched {
     /// Pages that were migrated by faults of the task.
@@ -167,7 +169,7 @@ impl Sched {
     ///
     /// # Errors
     ///
-    /// There is no such task, or the kernel does not balance.
+    /// There is no such task, or the kernel has no NUMA balancing.
     pub fn of(pid: u32) -> Result<Self> {
         Self::parse(&debugfs::read(format!("/proc/{pid}/sched"))?)
     }
@@ -198,11 +200,11 @@ impl Sched {
     }
 }
 
-/// A value of the text of `/proc/PID/sched`.
+/// Returns a value of the text of `/proc/PID/sched`.
 ///
 /// # Errors
 ///
-/// It is not there, or it is not a `T`.
+/// The value does not exist, or it is not a `T`.
 pub fn sched_value<T>(text: &str, name: &str) -> Result<T>
 where
     T: FromStr<Err: std::error::Error + Send + Sync + 'static>,
@@ -227,7 +229,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Reads the whole system's.
+    /// Reads the counts of the whole system.
     ///
     /// # Errors
     ///
@@ -236,7 +238,7 @@ impl Stat {
         Self::parse(&debugfs::read("/proc/vmstat")?)
     }
 
-    /// Reads those of a cgroup.
+    /// Reads the counts of a cgroup.
     ///
     /// # Errors
     ///
@@ -265,7 +267,7 @@ impl Stat {
         })
     }
 
-    /// What has come since `earlier`.
+    /// Returns the difference to the earlier counts.
     pub fn since(self, earlier: Self) -> Self {
         Self {
             hint_faults: self.hint_faults - earlier.hint_faults,
@@ -276,11 +278,11 @@ impl Stat {
     }
 }
 
-/// Where the kernel's NUMA balancing is switched on and off.
+/// The file that switches the kernel's NUMA balancing on and off.
 const SWITCH: &str = "/proc/sys/kernel/numa_balancing";
 
-/// Whether the kernel can balance memory among nodes (`CONFIG_NUMA_BALANCING`). Without it
-/// there is no function for `numa_stat` to hook. Kernels with PREEMPT_RT do not have it.
+/// Returns whether the kernel has NUMA balancing (`CONFIG_NUMA_BALANCING`). Without it, the
+/// functions that `numa_stat` hooks do not exist. Kernels with PREEMPT_RT do not have it.
 pub fn can_balance() -> bool {
     Path::new(SWITCH).exists()
 }
@@ -288,8 +290,8 @@ pub fn can_balance() -> bool {
 /// The folder with the settings of scans.
 const SCANS: &str = "/sys/kernel/debug/sched/numa_balancing";
 
-/// Makes the kernel look for misplaced pages soon and often, as long as the
-/// value lives; the defaults wait for seconds of running time.
+/// Makes the kernel scan soon and often until this is dropped. By default the kernel waits for
+/// seconds of running time.
 pub struct Eager {
     _settings: Settings,
 }
@@ -307,7 +309,7 @@ impl Eager {
     }
 }
 
-/// Reserves huge pages of 2 MiB on each node, as long as the value lives. Returns [`None`] if the
+/// Reserves huge pages of 2 MiB on each node until the value is dropped. Returns [`None`] if the
 /// kernel has no hugetlbfs.
 ///
 /// # Errors
@@ -335,17 +337,17 @@ pub fn reserve_huge_pages(count: usize) -> Result<Option<Settings>> {
     Ok(Some(settings))
 }
 
-/// Keeps the kernel from using huge pages as long as the value lives.
+/// Keeps the kernel from using huge pages until this is dropped.
 pub struct SmallPages {
     _settings: Option<Settings>,
 }
 
 impl SmallPages {
-    /// Switches transparent huge pages off. Our own kernels have none.
+    /// Switches off transparent huge pages. Our own kernels do not have them.
     ///
     /// # Errors
     ///
-    /// The switch cannot be written.
+    /// The file that switches them cannot be written.
     pub fn new() -> Result<Self> {
         let switch = PathBuf::from("/sys/kernel/mm/transparent_hugepage/enabled");
         let settings = switch
@@ -358,8 +360,8 @@ impl SmallPages {
     }
 }
 
-/// Keeps the kernel from looking for misplaced pages of processes that are started as long as
-/// the value lives. Hinting faults are handled as always.
+/// Keeps the kernel from scanning processes that are started before this is dropped. Hinting faults
+/// are still handled.
 pub struct Still {
     _settings: Settings,
 }
@@ -377,8 +379,9 @@ impl Still {
     }
 }
 
-/// Switches balancing on ("1") or off ("0"), with these milliseconds before the first scan, and
-/// at least and at most between two. The settings last as long as the value.
+/// Switches balancing on ("1") or off ("0"). Sets the delay before the first scan, and the minimum
+/// and the maximum time between two scans, in milliseconds. The old settings are restored when the
+/// value is dropped.
 ///
 /// # Errors
 ///
@@ -393,7 +396,7 @@ pub fn balance(switch: &str, [delay, least, most]: [&str; 3]) -> Result<Settings
     ])
 }
 
-/// Switches balancing on as long as the value lives.
+/// Switches balancing on until the value is dropped.
 ///
 /// # Errors
 ///

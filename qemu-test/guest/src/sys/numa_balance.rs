@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of `numa_balance`.
+//! Reads the files of `numa_balance`.
 
 use std::collections::BTreeMap;
 
@@ -32,12 +32,12 @@ impl Decision {
         })
     }
 
-    /// A word; empty if the line does not have it.
+    /// Returns the value of a key, which is empty if the line does not have the key.
     pub fn word(&self, key: &str) -> &str {
         self.words.get(key).map_or("", String::as_str)
     }
 
-    /// The ID of the task.
+    /// Returns the ID of the task.
     pub fn pid(&self) -> u32 {
         self.word("pid").parse().unwrap_or(0)
     }
@@ -47,17 +47,17 @@ impl Decision {
 ///
 /// # Errors
 ///
-/// The module is not loaded, or a line is not as it should be.
+/// The module is not loaded, or a line has another form.
 pub fn decisions(file: &str) -> Result<Vec<Decision>> {
     let text = debugfs::read(debugfs::tackle(&format!("{MODULE}/{file}")))?;
     text.lines().map(Decision::parse).collect()
 }
 
-/// Returns what the plan has about a task; [`None`] if it does not have the task.
+/// Returns the plan's decision about a task, or [`None`] if the task is not in the plan.
 ///
 /// # Errors
 ///
-/// As [`decisions`].
+/// The errors are those of [`decisions`].
 pub fn planned(pid: u32) -> Result<Option<Decision>> {
     let plan = decisions("plan")?;
     Ok(plan.into_iter().find(|decision| decision.pid() == pid))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The files of `numa_stat`.
+//! Reads the files of `numa_stat`.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -31,18 +31,18 @@ impl Row {
         Ok(row)
     }
 
-    /// A number; 0 if the row does not have it.
+    /// Returns the number of a key, or 0 if the row does not have the key.
     pub fn get(&self, key: &str) -> u64 {
         let value = self.0.get(key).and_then(|value| value.parse().ok());
         value.unwrap_or(0)
     }
 
-    /// A word; empty if the row does not have it.
+    /// Returns the value of a key, which is empty if the row does not have the key.
     pub fn word(&self, key: &str) -> &str {
         self.0.get(key).map_or("", String::as_str)
     }
 
-    /// The element of a list, such as `0` of `mem`, or `1>0` of `moved`.
+    /// Returns the element of a list, such as `0` of `mem`, or `1>0` of `moved`.
     pub fn at(&self, key: &str, index: &str) -> u64 {
         let elements = self.word(key).split(',');
         let pairs = elements.filter_map(|element| element.split_once(':'));
@@ -51,7 +51,7 @@ impl Row {
         number.unwrap_or(0)
     }
 
-    /// The sum of a list.
+    /// Returns the sum of a list.
     pub fn sum(&self, key: &str) -> u64 {
         let elements = self.word(key).split(',');
         let pairs = elements.filter_map(|element| element.split_once(':'));
@@ -60,7 +60,7 @@ impl Row {
             .sum()
     }
 
-    /// A list as numbers of nodes.
+    /// Returns a list with one number for each node.
     pub fn nodes(&self, key: &str, nodes: usize) -> Vec<u64> {
         (0..nodes)
             .map(|node| self.at(key, &node.to_string()))
@@ -83,7 +83,7 @@ fn parse(text: &str, id: &str) -> Result<BTreeMap<String, Row>> {
     Ok(rows)
 }
 
-/// The rows of a file (`tasks`), by the value of a key (`pid`).
+/// Returns the rows of a file, such as `tasks`, by the value of the key `id`, such as `pid`.
 ///
 /// # Errors
 ///
@@ -93,7 +93,7 @@ pub fn rows(file: &str, id: &str) -> Result<BTreeMap<String, Row>> {
     parse(&text, id).with_context(|| format!("in the file {file}"))
 }
 
-/// The rows of a file in which no key is different in each (`wakeups`).
+/// Returns the rows of a file without a unique key, such as `wakeups`.
 ///
 /// # Errors
 ///
@@ -104,7 +104,7 @@ pub fn lines(file: &str) -> Result<Vec<Row>> {
     rows.with_context(|| format!("in the file {file}"))
 }
 
-/// The row of a task, if it has one.
+/// Returns the row of a task, if it has one.
 ///
 /// # Errors
 ///
@@ -113,12 +113,12 @@ pub fn task(pid: u32) -> Result<Option<Row>> {
     Ok(rows("tasks", "pid")?.remove(&pid.to_string()))
 }
 
-/// The file `total`.
+/// Returns the path of the file `total`.
 fn total_file() -> PathBuf {
     debugfs::tackle(&format!("{MODULE}/total"))
 }
 
-/// A number of the file `total`.
+/// Returns a number of the file `total`.
 ///
 /// # Errors
 ///
@@ -127,11 +127,11 @@ pub fn total(name: &str) -> Result<u64> {
     debugfs::number(total_file(), name)
 }
 
-/// The numbers of `total` that `/proc/vmstat` has, too.
+/// Returns those numbers of `total` that are also in `/proc/vmstat`.
 ///
 /// # Errors
 ///
-/// One is missing.
+/// A number is missing.
 pub fn totals() -> Result<Stat> {
     Stat::parse(&debugfs::read(total_file())?)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! perf events.
+//! Counts calls of kernel functions by perf events.
 
 use std::ffi::CString;
 
@@ -11,9 +11,9 @@ use perf_event_open::event::tp::Tracepoint;
 
 use super::debugfs;
 
-/// Counts the calls that this thread makes of a kernel function, until the value goes away.
+/// Counts the calls of a kernel function by this thread, until this is dropped.
 ///
-/// It is the tracepoint `ftrace:function`, for which perf has an ftrace ops of its own.
+/// The event is the tracepoint `ftrace:function`, for which perf registers its own ftrace ops.
 pub struct Calls(Counter);
 
 impl Calls {
@@ -35,7 +35,7 @@ impl Calls {
         Ok(Self(counter))
     }
 
-    /// How many calls there were.
+    /// Returns how many calls there were.
     ///
     /// # Errors
     ///

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Talks to the kernel about queueing disciplines over netlink, because a test
-//! wants to send options that no `tc` would send, and to see by itself what
-//! `tc` has sent.
+//! Controls queueing disciplines over netlink. Tests need this to send options that `tc` would
+//! never send, and to check the options that `tc` has sent.
 
 use anyhow::{bail, Context, Result};
 use netlink_packet_core::{
@@ -19,14 +18,14 @@ use super::Answer;
 
 const TCA_OPTIONS: u16 = 2;
 
-/// What the kernel shows of one qdisc.
+/// The kernel's dump of one qdisc.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shown {
     /// Its kind, such as `pfifo`.
     pub kind: String,
-    /// Its options, not yet taken apart.
+    /// Its options, not parsed.
     pub options: Vec<u8>,
-    /// Its own statistics, not yet taken apart.
+    /// Its specific statistics, not parsed.
     pub xstats: Vec<u8>,
     /// Bytes that it sent.
     pub bytes: u64,
@@ -38,28 +37,28 @@ pub struct Shown {
     pub qlen: u32,
 }
 
-/// How to put a qdisc in its place.
+/// How to add a qdisc.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// The place must be free.
+    /// There must be no qdisc in the place.
     Add,
-    /// Whatever is in the place goes.
+    /// A qdisc in the place is replaced.
     Replace,
     /// The qdisc in the place gets other options.
     Change,
 }
 
-/// A socket to ask with.
+/// A netlink socket.
 pub struct Tc {
     socket: Socket,
 }
 
 impl Tc {
-    /// Opens a socket in this name space.
+    /// Opens a socket in the current network namespace.
     ///
     /// # Errors
     ///
-    /// The kernel has none to give.
+    /// The socket cannot be opened.
     pub fn open() -> Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE).context("cannot open a netlink socket")?;
         socket.bind_auto()?;
@@ -67,7 +66,7 @@ impl Tc {
         Ok(Self { socket })
     }
 
-    /// Puts a qdisc at the root of a device, or changes the one that is there.
+    /// Adds, replaces or changes the qdisc at the root of a device.
     ///
     /// # Errors
     ///
@@ -76,7 +75,7 @@ impl Tc {
         self.put_below(how, index, TcHandle::ROOT, kind, options)
     }
 
-    /// Does what [`Tc::put`] does, below `parent`.
+    /// Does the same as [`Tc::put`], below `parent`.
     ///
     /// # Errors
     ///
@@ -136,16 +135,16 @@ impl Tc {
         self.order(Route::SetLink(message), 0)
     }
 
-    /// The qdisc at the root of a device.
+    /// Returns the qdisc at the root of a device.
     ///
     /// # Errors
     ///
-    /// There is none, or the socket fails.
+    /// There is no qdisc, or the socket fails.
     pub fn show(&self, index: u32) -> Result<Shown> {
         self.find(index, TcHandle::ROOT)
     }
 
-    /// The qdisc of a device below `parent`.
+    /// Returns the qdisc of a device below `parent`.
     ///
     /// # Errors
     ///
@@ -161,7 +160,7 @@ impl Tc {
         }
     }
 
-    /// The options of all qdiscs of a kind on a device.
+    /// Returns the options of all qdiscs of a kind on a device.
     ///
     /// # Errors
     ///
@@ -214,7 +213,7 @@ impl Tc {
         Ok(())
     }
 
-    /// One datagram may hold several messages.
+    /// Receives one datagram, which may hold several messages.
     fn receive(&self) -> Result<Vec<NetlinkPayload<Route>>> {
         let (bytes, _) = self.socket.recv_from_full().context("no answer")?;
         let mut rest = &bytes[..];
@@ -229,7 +228,7 @@ impl Tc {
     }
 }
 
-/// A handle such as `10:1`.
+/// Returns a handle such as `10:1`.
 pub fn handle(major: u16, minor: u16) -> TcHandle {
     TcHandle { major, minor }
 }
@@ -246,7 +245,7 @@ fn shown(message: &TcMessage) -> Shown {
         match attribute {
             TcAttribute::Kind(kind) => shown.kind.clone_from(kind),
             TcAttribute::Options(options) => {
-                // A kind that the crate does not know comes as one raw lump.
+                // The crate returns the options of an unknown kind as one raw attribute.
                 let raw: &dyn Nla = match &options[..] {
                     [TcOption::Other(raw)] => raw,
                     _ => attribute,
@@ -281,7 +280,7 @@ mod tests {
         message.attributes.push(TcAttribute::Other(raw));
         let mut bytes = vec![0; message.buffer_len()];
         message.emit(&mut bytes);
-        // struct tcmsg: family, padding, ifindex, handle, parent, info.
+        // The fields of struct tcmsg are: family, padding, ifindex, handle, parent, info.
         assert_eq!(bytes[4..8], [3, 0, 0, 0]);
         assert_eq!(bytes[12..16], [0xff; 4]);
         assert_eq!(bytes[20..31], *b"\x0b\x00\x01\x00rcodel\0");

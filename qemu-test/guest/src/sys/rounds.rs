@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How many rounds the runner asks for (`ROUNDS=` of `make`).
+//! Reads the number of rounds that the runner sets (`ROUNDS=` of `make`).
 
 use anyhow::{Context, Result};
 
-/// The rounds that the runner asks for; `default` if it does not.
+/// Returns the number of rounds that the runner sets, or `default` if it sets none.
 ///
 /// # Errors
 ///
-/// What it asks for is no number.
+/// The variable is not a number.
 pub fn or(default: u32) -> Result<u32> {
     let rounds = std::env::var("TACKLE_ROUNDS").unwrap_or_default();
     parse(&rounds, default)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much memory the kernel holds, by cache, to find what a module forgets.
+//! Measures the memory of the kernel, by slab cache, to find leaks of modules.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,11 +16,11 @@ use super::debugfs;
 pub struct Cache {
     /// Objects in use.
     pub active: u64,
-    /// Size of one, in bytes.
+    /// Size of an object, in bytes.
     pub size: u64,
 }
 
-/// The kernel's memory at a moment.
+/// A snapshot of the kernel's memory.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     /// The slab caches by name.
@@ -31,14 +31,14 @@ pub struct Memory {
     pub percpu: u64,
 }
 
-/// Waits for all callbacks of `call_rcu()`. C source: `kernel/rcu/tree.c`.
+/// The file that waits for all callbacks of `call_rcu()`. C source: `kernel/rcu/tree.c`.
 const RCU_BARRIER: &str = "/sys/module/rcutree/parameters/do_rcu_barrier";
 
-/// Has all caches give back slabs without an object in use.
+/// Makes all caches free slabs without an object in use.
 fn shrink() -> Result<()> {
     for entry in fs::read_dir("/sys/kernel/slab").context("no /sys/kernel/slab")? {
         let entry = entry?;
-        // A link is another name of a cache that comes by itself.
+        // A symbolic link is another name of a cache, which has a folder of its own.
         if !entry.file_type()?.is_symlink() {
             debugfs::set(entry.path().join("shrink"), "1")?;
         }
@@ -47,18 +47,18 @@ fn shrink() -> Result<()> {
 }
 
 impl Memory {
-    /// Takes stock, after asking the kernel to give back what it only keeps
-    /// at hand: free objects in half-empty slabs count as in use otherwise.
+    /// Takes a snapshot. Before that, the kernel frees memory that it only caches, because free
+    /// objects in partial slabs could count as used.
     ///
     /// # Errors
     ///
-    /// The kernel does not tell.
+    /// A file of the kernel cannot be read or written.
     pub fn now() -> Result<Self> {
-        // What the kernel's workers free is freed by then.
+        // Wait until the kernel's workers have freed memory.
         sleep(Duration::from_secs(1));
         debugfs::set("/proc/sys/vm/drop_caches", "3")?;
-        // Inodes go after a grace period, and shrinking leaves to another one what it finds
-        // among objects that wait for theirs.
+        // Inodes are freed after a grace period. Shrinking can itself cause objects to be freed
+        // after a grace period, so do it twice.
         for _ in 0..2 {
             debugfs::set(RCU_BARRIER, "1")?;
             shrink()?;
@@ -71,15 +71,15 @@ impl Memory {
         })
     }
 
-    /// Bytes in all caches.
+    /// Returns the bytes in all caches.
     pub fn slab(&self) -> u64 {
         let bytes = |cache: &Cache| cache.active * cache.size;
         self.caches.values().map(bytes).sum()
     }
 }
 
-/// The caches that gained at least `least` objects between each moment and
-/// the next: a leak grows with every round, a cache that only fills up stops.
+/// Returns the caches that gained at least `least` objects between each snapshot and the next one.
+/// A leak grows with every round, while a cache that only fills up stops growing.
 pub fn growing(moments: &[Memory], least: u64) -> Vec<String> {
     let Some(first) = moments.first() else {
         return Vec::new();
@@ -112,7 +112,7 @@ fn parse_slabinfo(text: &str) -> BTreeMap<String, Cache> {
     text.lines().filter_map(cache).collect()
 }
 
-/// A value of `/proc/meminfo`, in bytes.
+/// Returns a value of `/proc/meminfo`, in bytes.
 fn parse_meminfo(text: &str, name: &str) -> Result<u64> {
     let line = text
         .lines()

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command `tackle`.
+//! Runs the command `tackle`.
 
 use anyhow::{ensure, Context, Result};
 use serde_json::Value;
 
 use super::cmd::{self, Output};
 
-/// The program.
+/// The path of the program.
 pub const PROGRAM: &str = "/tackle/tackle";
 
-/// Runs `tackle WORDS`, whatever comes of it.
+/// Runs `tackle WORDS`. A failure of the command is no error.
 ///
 /// # Errors
 ///
@@ -19,16 +19,16 @@ pub fn output(words: &str) -> Result<Output> {
     cmd::output(&format!("{PROGRAM} {words}"))
 }
 
-/// Runs `tackle WORDS`, which has to work, and returns what it wrote to standard output.
+/// Runs `tackle WORDS`, which must succeed, and returns its standard output.
 ///
 /// # Errors
 ///
-/// It fails.
+/// The command fails.
 pub fn text(words: &str) -> Result<String> {
     cmd::run(&format!("{PROGRAM} {words}"))
 }
 
-/// As [`text`], of which it returns the last line.
+/// Does the same as [`text`], but returns only the last line.
 ///
 /// # Errors
 ///
@@ -38,11 +38,11 @@ pub fn say(words: &str) -> Result<String> {
     Ok(text.lines().last().unwrap_or_default().to_owned())
 }
 
-/// Runs `tackle WORDS`, which has to answer with this line.
+/// Runs `tackle WORDS`, whose last line must be `expected`.
 ///
 /// # Errors
 ///
-/// It fails, or says something else.
+/// The command fails, or prints another line.
 pub fn expect(words: &str, expected: &str) -> Result<()> {
     let said = say(words)?;
     ensure!(
@@ -52,12 +52,12 @@ pub fn expect(words: &str, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Runs `command`, which has to fail with an error of one line that has `part` in it;
-/// lines before it are about what went on. Returns all that it wrote to standard error.
+/// Runs `command`, which must fail with an error of one line that contains `part`. Earlier lines
+/// may report progress. Returns its standard error.
 ///
 /// # Errors
 ///
-/// It works, or says something else.
+/// The command succeeds, or prints another error.
 pub fn expect_refusal(command: &str, part: &str) -> Result<String> {
     let Output { code, out, err } = cmd::output(command)?;
     let last = err.lines().last().unwrap_or_default();
@@ -68,8 +68,8 @@ pub fn expect_refusal(command: &str, part: &str) -> Result<String> {
     Ok(err)
 }
 
-/// Writes a shell script, and returns the command line that runs it, by `runner` such as
-/// `unshare --net`. The script ends at the first command that fails.
+/// Writes a shell script, and returns the command line that runs it by the command `runner`, such
+/// as `unshare --net`. The script ends at the first command that fails.
 ///
 /// # Errors
 ///
@@ -80,11 +80,11 @@ pub fn script(runner: &str, lines: &str) -> Result<String> {
     Ok(format!("{runner} sh {path}"))
 }
 
-/// The live patches, as `tackle patch list --json` has them.
+/// Returns the live patches in the output of `tackle patch list --json`.
 ///
 /// # Errors
 ///
-/// It fails, or prints no JSON.
+/// The command fails, or does not print JSON.
 pub fn patches() -> Result<Vec<Value>> {
     let text = text("patch list --json")?;
     serde_json::from_str(&text).with_context(|| format!("no list: {text}"))

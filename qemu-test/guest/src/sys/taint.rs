@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What has happened to the kernel that makes its developers distrust it.
+//! Reads the taint flags of the kernel.
 //!
 //! See `Documentation/admin-guide/tainted-kernels.rst` in the kernel source.
 
@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use super::debugfs;
 
-/// Letter and meaning of each bit.
+/// The letter and the meaning of each bit.
 const FLAGS: [(char, &str); 20] = [
     ('P', "a proprietary module was loaded"),
     ('F', "a module was force loaded"),
@@ -32,11 +32,11 @@ const FLAGS: [(char, &str); 20] = [
     ('J', "a firmware was sent a dangerous command"),
 ];
 
-/// The flags that are set and not among the letters `allowed`, with what they mean.
+/// Returns the flags that are set and whose letters are not in `allowed`, with their meaning.
 ///
 /// # Errors
 ///
-/// The kernel does not tell.
+/// The file with the flags cannot be read.
 pub fn foreign(allowed: &str) -> Result<Vec<String>> {
     Ok(not_allowed(
         debugfs::value("/proc/sys/kernel/tainted")?,

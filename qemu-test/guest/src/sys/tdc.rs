@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's own test cases of a qdisc, run on the one of ours that is made after it.
+//! Runs the kernel's test cases of a qdisc on our qdisc that is derived from it.
 //!
-//! Source: `tools/testing/selftests/tc-testing/tc-tests/qdiscs`; how the fields are meant says
-//! `tdc.py` beside it. The guest has no Python.
+//! Source: `tools/testing/selftests/tc-testing/tc-tests/qdiscs`; `tdc.py` there defines the meaning
+//! of the fields. It cannot be used, because the guest has no Python.
 
 use std::net::Ipv4Addr;
 use std::path::Path;
@@ -21,7 +21,8 @@ use super::frame::{self, Segment};
 use super::twins::Twins;
 use crate::suite::Context;
 
-/// The devices, named as in `tdc_config.py`. The last is outside of the name space under test.
+/// The devices, named as in `tdc_config.py`. The last one is outside of the network namespace under
+/// test.
 const DUMMY: &str = "dummy1";
 const DEV1: &str = "v0p1";
 const DEV0: &str = "v0p0";
@@ -42,7 +43,7 @@ struct Case {
     teardown: Vec<String>,
 }
 
-/// Packets to be sent after the command under test.
+/// Packets to send after the command under test.
 #[derive(Debug, Deserialize)]
 struct Scapy {
     iface: String,
@@ -50,7 +51,7 @@ struct Scapy {
     packet: String,
 }
 
-/// Reads the cases, the kernel's kind in them made ours.
+/// Reads the cases, and replaces the kernel's kind by ours in them.
 fn read(json: &str, twins: Twins) -> Result<Vec<Case>> {
     let mut cases: Vec<Case> = serde_json::from_str(json).context("not a list of test cases")?;
     for case in &mut cases {
@@ -71,8 +72,8 @@ fn read(json: &str, twins: Twins) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// A pattern for options of the original made one for ours: a time with a fraction may be shown
-/// in microseconds, where it is exact.
+/// Returns a pattern for options of the original, changed for ours. Our kind may show a time with a
+/// fraction in microseconds, which is exact.
 fn exact(pattern: &str) -> String {
     static FRACTION: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"(target|interval|ce_threshold) (\d+\.\d+m?s)").expect("a fixed pattern")
@@ -96,7 +97,7 @@ fn substitute(text: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Runs a command in the name space.
+/// Runs a command in the namespace.
 fn inside(space: &Space, line: &str) -> Result<cmd::Output> {
     let line = substitute(line)?;
     space.enter(|| cmd::output(&line))
@@ -111,7 +112,7 @@ fn expect_code(space: &Space, line: &str, expected: i32) -> Result<()> {
     Ok(())
 }
 
-/// The packets that the kernel's cases send.
+/// Parses a packet that the kernel's cases send.
 fn segment(packet: &str) -> Result<Segment> {
     static SEGMENT: LazyLock<Regex> = LazyLock::new(|| {
         let pattern = r"^Ether\(type=0x800\)/IP\(src='([0-9.]+)',dst='([0-9.]+)'\)/TCP\(sport=(\d+),dport=(\d+)\)$";
@@ -155,7 +156,7 @@ impl Case {
     }
 }
 
-/// The devices of one case. Both ends of the pair go with one of them.
+/// The devices of one case. Removing one end of the veth pair removes both.
 struct Devices<'a>(&'a Space);
 
 impl<'a> Devices<'a> {
@@ -183,13 +184,13 @@ impl Drop for Devices<'_> {
     }
 }
 
-/// Runs the cases of the kernel's kind on ours, whose module is loaded.
+/// Runs the cases of the kernel's kind on ours, whose module must be loaded.
 ///
 /// # Errors
 ///
-/// One of them fails; or there are none.
+/// A case fails, or there are no cases.
 pub fn run(context: &mut Context<'_>, twins: Twins) -> Result<()> {
-    // Where the guest has the kernel's files.
+    // The kernel's files are in this folder of the guest.
     let path = format!("/tackle/{}.json", twins.theirs);
     let path = Path::new(&path);
     let json =
@@ -200,7 +201,7 @@ pub fn run(context: &mut Context<'_>, twins: Twins) -> Result<()> {
     space.batch("ip", &["link set lo up".into()])?;
     let mut failed = Vec::new();
     for case in &cases {
-        // Who hears nothing for long takes the guest for dead.
+        // Print a line, because the runner takes a long silence for a hang.
         context.note(format!("{} {}", case.id, case.name))?;
         let devices = Devices::new(&space)?;
         if let Err(error) = case.run(&space) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A tun device that stops taking packets once its ring is full, since its file is never read.
+//! Implements a tun device that accepts no more packets when its ring is full, because its file is
+//! never read.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,10 +10,10 @@ use anyhow::{ensure, Context, Result};
 
 use super::cmd::{self, Kept};
 
-/// Attaches to a tun device, and keeps it until its input ends. `TUNSETIFF` takes a
-/// `struct ifreq` with `IFF_TUN`, `IFF_NO_PI` and `IFF_BACKPRESSURE`.
+/// The Perl script that attaches to a tun device, and keeps it until the script's input ends.
+/// `TUNSETIFF` gets a `struct ifreq` with `IFF_TUN`, `IFF_NO_PI` and `IFF_BACKPRESSURE`.
 ///
-/// An ioctl is unsafe in Rust; Perl is part of every Debian system.
+/// An ioctl would need unsafe code in Rust. Perl is part of every Debian system.
 const ATTACH: &str = r#"
     open(my $tun, "+<", "/dev/net/tun") or die "/dev/net/tun: $!";
     my $request = pack("a16 S x22", $ARGV[0], 0x0001 | 0x1000 | 0x0080);
@@ -22,11 +23,11 @@ const ATTACH: &str = r#"
     <STDIN>;
 "#;
 
-/// The device. It goes with the value.
+/// The device, which is removed when this is dropped.
 pub struct Tun(#[allow(dead_code)] Kept);
 
 impl Tun {
-    /// Makes one in the network namespace of this thread.
+    /// Makes a device in the network namespace of this thread.
     ///
     /// # Errors
     ///

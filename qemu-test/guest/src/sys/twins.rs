@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A qdisc of ours beside the one of the kernel's that it is made after: to `tc` they differ
-//! by name alone.
+//! Compares a qdisc of ours with the qdisc of the kernel that it is derived from. For `tc` they
+//! differ only in the name.
 
 use std::sync::LazyLock;
 
@@ -14,7 +14,7 @@ use super::codel::rounded_up_in;
 use super::qdisc::How;
 use crate::suite::Context;
 
-/// How `tc` can be asked to show qdiscs.
+/// The options of `tc` for showing qdiscs.
 pub const SHOWS: &[&str] = &[
     "",
     "-s",
@@ -29,9 +29,9 @@ pub const SHOWS: &[&str] = &[
     "-color=always -s",
 ];
 
-/// The lines of `tc` that carry out each of these, such as `change KIND limit 3`, at the root
-/// of `tkd0`, and have it shown once as text and once as JSON; after the second, which sets what
-/// a new one has not, in all ways.
+/// Returns lines of `tc` that run each of these commands, such as `change KIND limit 3`, at the
+/// root of `tkd0`, and show the qdisc after each: as text and as JSON. After the second command,
+/// which sets options that a new qdisc does not have, the qdisc is shown in all ways.
 pub fn orders(all: &[&str]) -> Vec<String> {
     let mut lines = Vec::new();
     for (number, order) in all.iter().enumerate() {
@@ -43,32 +43,32 @@ pub fn orders(all: &[&str]) -> Vec<String> {
     lines
 }
 
-/// The lines of `tc` that show the qdiscs of `tkd0` in these ways.
+/// Returns the lines of `tc` that show the qdiscs of `tkd0` in these ways.
 pub fn shown(ways: &[&str]) -> Vec<String> {
     let line = |how: &&str| format!("{how} qdisc show dev tkd0");
     ways.iter().map(line).collect()
 }
 
-/// A parent that lets two of our packets, of 48 bytes, through, and no third for 104 s: the
-/// others wait, one of them in front of the queue. At this rate it takes no burst of more
-/// than 274 s.
+/// The command for a parent that lets two of our packets of 48 bytes through, and the third one
+/// after 104 s. The other packets wait. The parent has peeked at one of them. At this rate, the
+/// kernel accepts no burst of more than 274 s.
 pub const BLOCKED: &str =
     "tc qdisc replace dev tkd0 root handle 1: tbf rate 8bit burst 250 limit 5000 overhead 70";
 
 /// The names of the two kinds.
 #[derive(Clone, Copy, Debug)]
 pub struct Twins {
-    /// Ours: the other name and something before it.
+    /// Our kind: the kernel's name with a prefix.
     pub ours: &'static str,
-    /// The kernel's.
+    /// The kernel's kind.
     pub theirs: &'static str,
 }
 
-/// Runs `tc` with each of these lines, KIND being a kind's name.
+/// Runs `tc` with each of these lines. KIND is replaced by the kind's name.
 ///
 /// # Errors
 ///
-/// `tc` cannot be run. Its failures are part of what comes back.
+/// `tc` cannot be run. If `tc` fails, this is part of the returned output.
 pub fn session(kind: &str, lines: &[String]) -> Result<Vec<Output>> {
     lines
         .iter()
@@ -76,20 +76,22 @@ pub fn session(kind: &str, lines: &[String]) -> Result<Vec<Output>> {
         .collect()
 }
 
-/// What is not the same twice: delays, and the turns that they decide.
+/// Values that differ between two runs: delays, and the time of the next drop, which depends on
+/// them.
 static DELAY: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r#"(ldelay|drop_next)("?:?) ?-?[0-9.]+([mu]?s)?"#).expect("a fixed pattern")
 });
 
-/// What ours alone prints behind `-d`: lines of text, or a member in JSON.
+/// The details that only our kinds show with `-d`: lines of text, or a member in JSON.
 static DETAILS: LazyLock<Regex> = LazyLock::new(|| {
     let lines = r"  (first_above|flows_above|drops:|marks:|sojourn:) .*\n";
     let member = r#",\s*"details": ?\{(?:[^{}]|\{[^{}]*\})*\}"#;
     Regex::new(&format!("(?m)^{lines}|{member}")).expect("a fixed pattern")
 });
 
-/// What is sent and dropped by a queue below a parent. The original counts a packet as sent when
-/// the parent peeks at it, and counts neither what a change nor what a reset drops.
+/// The numbers of packets sent and dropped by a queue below a parent. The original counts a packet
+/// as sent when the parent peeks at it, and does not count packets that are dropped by a change or
+/// a reset.
 static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
     let text = r"( parent 1:[^\n]*?[\n\\]\s*Sent )\d+ bytes \d+ pkt \(dropped \d+";
     let json = r#"("parent":\s*"1:[^{}]*(?:\{[^{}]*\})?[^{}]*?"bytes":)\s*\d+,\s*"packets":\s*\d+,\s*"drops":\s*\d+"#;
@@ -100,7 +102,7 @@ static COUNTS: LazyLock<Regex> = LazyLock::new(|| {
 static OPTION: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r" \[ (?:\[no\]|[^\[\]])+ \]").expect("a fixed pattern"));
 
-/// A usage text of ours without the options that theirs has not.
+/// Returns the usage text of our kind without the options that the kernel's kind lacks.
 fn without_own_options(ours: &str, theirs: &str) -> String {
     let shared = |option: &Captures<'_>| {
         let option = &option[0];
@@ -110,20 +112,20 @@ fn without_own_options(ours: &str, theirs: &str) -> String {
 }
 
 impl Twins {
-    /// A text about the kernel's kind made one about ours.
+    /// Replaces the name of the kernel's kind by ours in a text.
     pub fn ours_in(self, text: &str) -> String {
         let word = Regex::new(&format!(r"\b{}\b", self.theirs)).expect("a kind is a word");
         word.replace_all(text, self.ours).into_owned()
     }
 
-    /// Compares what `tc` printed for the two kinds, and returns how many bytes that were. Not
-    /// compared are the name, delays, the rounding of times, counts that the original does not
-    /// have, what only ours shows with `-d`, options that only ours has in the usage text and, in
-    /// errors, the white space.
+    /// Compares the output of `tc` for the two kinds, and returns its length in bytes. These parts
+    /// are not compared: the name, delays, the rounding of times, counts that the original does not
+    /// have, details that only our kind shows with `-d`, options that only our kind has in the
+    /// usage text, and white space in errors.
     ///
     /// # Errors
     ///
-    /// They differ, or are not JSON where they should be.
+    /// The outputs differ, or are not JSON although `-j` was given.
     fn compare(self, lines: &[String], theirs: &[Output], ours: &[Output]) -> Result<usize> {
         let plain = |text: &str| {
             let text = text.replace(self.ours, self.theirs);
@@ -158,12 +160,12 @@ impl Twins {
         Ok(size)
     }
 
-    /// Does the same with both kinds, the kernel's first, in which `tc` carries out these lines,
-    /// and compares what it said. Returns what it said of ours, and how many bytes that were.
+    /// Calls `run` for both kinds, the kernel's first, to run these lines of `tc`, and compares the
+    /// outputs. Returns the output for our kind, and its length in bytes.
     ///
     /// # Errors
     ///
-    /// Those of `run`; and see [`compare`](Self::compare).
+    /// Returns the errors of `run`, and those of [`compare`](Self::compare).
     pub fn both(
         self,
         lines: &[String],
@@ -175,7 +177,7 @@ impl Twins {
         Ok((ours, size))
     }
 
-    /// Runs `tc` with each of these lines for both kinds, and compares what it said.
+    /// Runs `tc` with each of these lines for both kinds, and compares the outputs.
     ///
     /// # Errors
     ///
@@ -185,12 +187,12 @@ impl Twins {
         context.note(format!("{} commands, {size} bytes the same", lines.len()))
     }
 
-    /// Adds qdiscs of both kinds with each of these options. `tc` has to take them, and has to
-    /// show the same options as JSON then, but for the rounding of times.
+    /// Adds qdiscs of both kinds with each of these options. `tc` must accept the options, and must
+    /// then show the same options as JSON, except for the rounding of times.
     ///
     /// # Errors
     ///
-    /// They differ, or `tc` refuses some.
+    /// The shown options differ, or `tc` refuses some.
     pub fn expect_same_options(
         self,
         context: &mut Context<'_>,
@@ -211,13 +213,13 @@ impl Twins {
         context.note(format!("{} lines of options do the same", lines.len()))
     }
 
-    /// Adds qdiscs of both kinds with each of these options. The value of the last option is one
-    /// that `tc` or the kernel's kind takes for another value. For our kind `tc` has to refuse it
-    /// and name the range.
+    /// Adds qdiscs of both kinds with each of these options. For the kernel's kind, `tc` or the
+    /// kernel mistakes the value of the last option for another value. For our kind, `tc` must
+    /// refuse the value and print the valid range.
     ///
     /// # Errors
     ///
-    /// `tc` refuses it for the kernel's kind, or takes it for ours.
+    /// `tc` refuses the value for the kernel's kind, or accepts it for ours.
     pub fn expect_refused_by_ours(
         self,
         context: &mut Context<'_>,
@@ -242,7 +244,7 @@ impl Twins {
     }
 }
 
-/// Has `tc` put a qdisc of this kind with these options in the place of another one.
+/// Replaces the qdisc of the device by one of this kind with these options, by `tc`.
 fn add(bench: &Bench, kind: &str, options: &str) -> Result<Output> {
     bench
         .tc

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process whose memory is on one node while it runs on another: what NUMA
-//! balancing is made for. The program starts itself for that.
+//! Implements a process whose memory is on one node while it runs on another node, so that NUMA
+//! balancing has an effect. The program starts itself as this process.
 
 use std::fs;
 use std::hint::black_box;
@@ -64,7 +64,7 @@ pub struct Args {
     seconds: u64,
 }
 
-/// The worker's own part: touches its memory for the time given.
+/// Runs as the worker: touches its memory for the given time.
 ///
 /// # Errors
 ///
@@ -75,16 +75,16 @@ pub fn work(args: &Args) -> Result<()> {
     }
     if args.fork {
         let program = std::env::current_exe()?;
-        // A line says when.
+        // A line of input starts the process.
         std::io::stdin().lines().next();
-        // As in `Worker::under()`, with fork().
+        // `uid()` makes this use fork(), as in `Worker::under()`.
         let child = Command::new(program).uid(0).arg("numa-worker").spawn()?;
         return Ok(Kept(child).0.wait().map(|_| ())?);
     }
     let signalled = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGUSR1, signalled.clone())?;
-    // With the default policy a page lands on the node of the processor that
-    // touches it first. Any other policy would keep balancing away from it.
+    // With the default memory policy, a page is allocated on the node of the processor that touches
+    // it first. Another policy could keep the kernel from balancing it.
     let has_cpu = numa::nodes_that("has_cpu")?.contains(&args.memory);
     pin(if has_cpu { args.memory } else { args.run })?;
     let mut memory = vec![0u8; args.mib << 20];
@@ -93,19 +93,19 @@ pub fn work(args: &Args) -> Result<()> {
     let huge = huge.as_ref().map_or(&[][..], Pages::words);
     touch_words(huge);
     if !has_cpu {
-        // migrate_pages(2), which leaves the policy as it is.
+        // This calls `migrate_pages(2)`, which does not change the memory policy.
         cmd::run(&format!("migratepages {} all {}", id(), args.memory))?;
     }
     let pages = numa::pages(id())?;
     let there = pages.get(args.memory).copied().unwrap_or_default();
-    // Not all of them: balancing may have begun.
+    // Some pages may be elsewhere, since balancing may have begun.
     ensure!(
         there >= (memory.len() / PAGE / 2) as u64,
         "expected the memory on node {}, got pages on each node of {pages:?}",
         args.memory
     );
     if args.free {
-        // It begins on this node.
+        // The worker starts on this node.
         pin(args.run)?;
         unpin()?;
     } else {
@@ -116,7 +116,7 @@ pub fn work(args: &Args) -> Result<()> {
     let share = memory.len().div_ceil(args.threads.max(1));
     thread::scope(|scope| {
         let mut parts = memory.chunks_mut(share);
-        // One part is for this thread: the process itself has faults too.
+        // One part is for this thread, so that the main thread of the process has faults, too.
         let own = parts.next();
         let mut ends = args.first_ends.then(|| signalled.clone());
         for part in parts {
@@ -152,7 +152,7 @@ fn unpin_thread(thread: Pid) -> Result<()> {
     sched_setaffinity(thread, &cpus).context("cannot let a thread run on all processors")
 }
 
-/// Maps so many MiB of huge pages; none for 0.
+/// Maps this number of MiB of huge pages. Returns `None` for 0.
 fn huge_pages(mib: usize) -> Result<Option<Pages>> {
     if mib == 0 {
         return Ok(None);
@@ -171,7 +171,7 @@ fn touch_until(memory: &mut [u8], huge: &[AtomicU64], end: Instant, stop: Option
     }
 }
 
-/// As [`touch`], for memory of atomic words.
+/// Does the same as [`touch`] for memory of atomic words.
 fn touch_words(words: &[AtomicU64]) {
     for page in words.chunks(PAGE / size_of::<AtomicU64>()) {
         page[0].fetch_add(1, Ordering::Relaxed);
@@ -200,16 +200,15 @@ fn pin_thread(thread: Pid, node: usize) -> Result<()> {
     sched_setaffinity(thread, &cpus).with_context(|| format!("cannot run on node {node}"))
 }
 
-/// A worker as its parent sees it; it ends with the value.
+/// A worker, for its parent. It is killed when this is dropped.
 pub struct Worker {
     child: Kept,
-    /// The process that works: the child, or one of its own.
+    /// The process that works: the child, or a process that the child has started.
     pid: u32,
 }
 
 impl Worker {
-    /// Starts a worker with 64 MiB on node 1 that runs on node 0, and waits
-    /// until it does.
+    /// Starts a worker with 64 MiB on node 1 that runs on node 0, and waits until it is ready.
     ///
     /// # Errors
     ///
@@ -218,7 +217,7 @@ impl Worker {
         Self::with(&format!("--threads {threads}"))
     }
 
-    /// As [`Worker::start`], with other [`Args`].
+    /// Does the same as [`Worker::start`] with other [`Args`].
     ///
     /// # Errors
     ///
@@ -227,7 +226,7 @@ impl Worker {
         Self::under(&[], args)
     }
 
-    /// As [`Worker::with`], with all memory bound to a node.
+    /// Does the same as [`Worker::with`], with all memory bound to a node.
     ///
     /// # Errors
     ///
@@ -236,7 +235,8 @@ impl Worker {
         Self::under(&["numactl", &format!("--membind={node}")], args)
     }
 
-    /// As [`Worker::with`], executed by a program with its arguments, such as `numactl`.
+    /// Does the same as [`Worker::with`], executed by a program with its arguments, such as
+    /// `numactl`.
     ///
     /// # Errors
     ///
@@ -276,7 +276,7 @@ impl Worker {
     ///
     /// # Errors
     ///
-    /// It has ended.
+    /// The worker has ended.
     pub fn fork(&mut self) -> Result<()> {
         let input = self
             .child
@@ -304,45 +304,45 @@ impl Worker {
         Ok(())
     }
 
-    /// The identity of the process that works.
+    /// Returns the ID of the process that works.
     pub fn pid(&self) -> u32 {
         self.pid
     }
 
-    /// The identity of the process that was started.
+    /// Returns the ID of the process that was started.
     pub fn parent(&self) -> u32 {
         self.child.0.id()
     }
 
-    /// Lets its first thread run on all processors.
+    /// Lets the worker's first thread run on all processors.
     ///
     /// # Errors
     ///
-    /// It is gone.
+    /// The worker has ended.
     pub fn unpin(&self) -> Result<()> {
         unpin_thread(Pid::from_raw(self.pid() as i32))
     }
 
-    /// Binds its first thread to a processor of a node.
+    /// Binds the worker's first thread to a processor of a node.
     ///
     /// # Errors
     ///
-    /// It is gone, or the node has no processor.
+    /// The worker has ended, or the node has no processor.
     pub fn pin(&self, node: usize) -> Result<()> {
         pin_thread(Pid::from_raw(self.pid() as i32), node)
     }
 
-    /// Stops it, so that its counts stand still.
+    /// Stops the worker, so that its counts do not change.
     ///
     /// # Errors
     ///
-    /// It does not stop.
+    /// The worker does not stop.
     pub fn stop(&self) -> Result<()> {
         kill(Pid::from_raw(self.pid() as i32), Signal::SIGSTOP)?;
         let mut running = Vec::new();
         let stopped = wait_for("the worker to stop", Duration::from_secs(30), || {
             running.clear();
-            // Each thread stops by itself.
+            // The threads stop one by one, so wait for each.
             for thread in fs::read_dir(format!("/proc/{}/task", self.pid()))? {
                 let fields = numa::task_stat(thread?.path().join("stat"))?;
                 if !fields.starts_with('T') {
@@ -354,20 +354,20 @@ impl Worker {
         stopped.with_context(|| format!("still running: {running:?}"))
     }
 
-    /// Sends it SIGUSR1, which `--first-ends` and `--then-exec` wait for.
+    /// Sends SIGUSR1 to the worker, which `--first-ends` and `--then-exec` wait for.
     ///
     /// # Errors
     ///
-    /// It is gone.
+    /// The worker has ended.
     pub fn end_first(&self) -> Result<()> {
         kill(Pid::from_raw(self.pid() as i32), Signal::SIGUSR1).context("the worker is gone")
     }
 
-    /// Lets it run again.
+    /// Resumes the worker.
     ///
     /// # Errors
     ///
-    /// It is gone.
+    /// The worker has ended.
     pub fn resume(&self) -> Result<()> {
         kill(Pid::from_raw(self.pid() as i32), Signal::SIGCONT).context("the worker is gone")
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The workloads: processes, where they and their memory are at first, and the best place for
-//! them.
+//! Defines the workloads: their processes, the initial places of tasks and memory, and the best
+//! places.
 
 use anyhow::{ensure, Context as _, Result};
 
@@ -11,14 +11,14 @@ use crate::sys::numa;
 /// The machine that a workload is made for.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// NUMA nodes, each with CPUs.
+    /// The number of NUMA nodes. Each has CPUs.
     pub nodes: usize,
-    /// CPUs of each node.
+    /// The number of CPUs of each node.
     pub cpus: usize,
 }
 
 impl Machine {
-    /// The guest.
+    /// Returns the machine of the guest.
     ///
     /// # Errors
     ///
@@ -36,12 +36,12 @@ impl Machine {
         })
     }
 
-    /// A node far from this one: the other one of two, or one of the other half.
+    /// Returns a node far from this one: the other one of two nodes, or a node of the other half.
     fn far(self, node: usize) -> usize {
         (node + self.nodes / 2) % self.nodes
     }
 
-    /// All nodes.
+    /// Returns all nodes.
     fn all(self) -> Vec<usize> {
         (0..self.nodes).collect()
     }
@@ -49,14 +49,13 @@ impl Machine {
 
 /// A workload.
 pub struct Case {
-    /// Its name, as a part of the name of a benchmark's case.
+    /// The name, which is a part of the name of a benchmark's case.
     pub name: &'static str,
-    /// Its processes as they are at first, with the fields that differ from those of the best
-    /// placement.
+    /// Returns the processes with their initial places, and their best places.
     processes: fn(Machine) -> Vec<(Process, Place)>,
 }
 
-/// Where a process and its memory are.
+/// The places of a process and its memory.
 #[derive(Clone, Debug, Default)]
 struct Place {
     /// The nodes of the memory's parts, in turn.
@@ -77,7 +76,8 @@ struct Process {
 }
 
 impl Process {
-    /// One with 8 MiB in one part, and one thread: memory on one node, and its thread on another.
+    /// Returns a process with one thread on the node `run`, and 8 MiB of memory in one part on the
+    /// node `memory`.
     fn new(memory: usize, run: usize) -> Self {
         Self {
             mib: 8,
@@ -88,7 +88,7 @@ impl Process {
         }
     }
 
-    /// Its command line.
+    /// Returns the command line of the process.
     fn args(&self, arena: usize, place: &Place, pinned: bool) -> String {
         let list = |nodes: &[usize]| {
             let words: Vec<_> = nodes.iter().map(ToString::to_string).collect();
@@ -119,8 +119,8 @@ fn at(memory: usize, run: usize) -> Place {
 }
 
 impl Case {
-    /// The command lines of its processes: as they are at first, or as the best placement has them
-    /// and keeps them.
+    /// Returns the command lines of the processes: with their initial places, or with their best
+    /// places, where they are pinned.
     pub fn command_lines(&self, machine: Machine, best: bool) -> Vec<String> {
         let processes = (self.processes)(machine);
         let numbered = processes.iter().enumerate();
@@ -131,7 +131,7 @@ impl Case {
         numbered.map(line).collect()
     }
 
-    /// Reserves the huge pages that it needs, as long as the value lives.
+    /// Reserves the huge pages that the workload needs, until the value is dropped.
     ///
     /// # Errors
     ///
@@ -186,7 +186,7 @@ pub const ALL: [Case; 10] = [
         name: "phases",
         processes: |m| {
             every_node(m, |node| {
-                // Each phase has memory of its own, on the one node and the other by turns.
+                // Each phase has its own memory, which is on the one node and the other in turn.
                 let process = Process {
                     mib: 20,
                     parts: 5,
@@ -251,12 +251,12 @@ pub const ALL: [Case; 10] = [
     },
 ];
 
-/// The workload of this name.
+/// Returns the workload of this name.
 pub fn find(name: &str) -> Option<&'static Case> {
     ALL.iter().find(|case| case.name == name)
 }
 
-/// A process for each node.
+/// Returns a process for each node.
 fn every_node(
     machine: Machine,
     process: impl Fn(usize) -> (Process, Place),
@@ -264,7 +264,7 @@ fn every_node(
     machine.all().into_iter().map(process).collect()
 }
 
-/// So many processes for each CPU.
+/// Returns this number of processes for each CPU.
 fn every_cpu(
     machine: Machine,
     times: usize,
@@ -276,8 +276,8 @@ fn every_cpu(
         .collect()
 }
 
-/// A group of threads for each node, of the node's size, that share memory. Threads and memory of
-/// each group are spread over all nodes.
+/// Returns a group of threads for each node, of the node's size, that share memory. Threads and
+/// memory of each group are spread over all nodes.
 fn groups(machine: Machine) -> Vec<(Process, Place)> {
     every_node(machine, |node| {
         let turned = (0..machine.nodes).map(|step| (node + step) % machine.nodes);
@@ -295,8 +295,9 @@ fn groups(machine: Machine) -> Vec<(Process, Place)> {
     })
 }
 
-/// One group of the size of two nodes that shares memory. Its threads are on all nodes and its
-/// memory on one. The best place are two neighbours, where half of the accesses are local.
+/// Returns one group of threads, of the size of two nodes, that share memory. The threads are on
+/// all nodes and the memory is on one. The best places are two neighbouring nodes, where half of
+/// the accesses are local.
 fn large(machine: Machine) -> Vec<(Process, Place)> {
     let process = Process {
         parts: 4,
@@ -355,7 +356,7 @@ mod tests {
     #[test]
     fn every_workload_has_room() {
         for case in &ALL {
-            // Only these run on eight nodes.
+            // Only these workloads run on eight nodes.
             let runs_on_eight = ["misplaced", "bound"].contains(&case.name);
             let eight = runs_on_eight.then_some(Machine { nodes: 8, cpus: 1 });
             for machine in [TWO, FOUR].into_iter().chain(eight) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Workloads whose tasks and memory are placed well or badly, and how much of their memory
-//! accesses is local while a policy balances them.
+//! Runs workloads whose tasks and memory are placed well or badly, and measures which share of
+//! their memory accesses is local while a policy balances them.
 
 pub mod cases;
 pub mod policy;

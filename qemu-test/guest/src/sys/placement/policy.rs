@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What places tasks and memory: nothing, the kernel, our policy, or a person.
+//! Selects what places tasks and memory: nothing, the kernel, our policy, or fixed places.
 
 use anyhow::Result;
 
@@ -8,32 +8,32 @@ use crate::sys::debugfs::Settings;
 use crate::sys::numa_balance::MODULE;
 use crate::sys::{module, numa};
 
-/// Milliseconds before the first scan of an address space, and at least and at most between two.
-/// They are a fifth of the kernel's defaults, since the workloads have a small memory and run for
-/// seconds only. All policies have the same.
+/// The delay before the first scan of an address space, and the minimum and the maximum time
+/// between two scans, in milliseconds. They are a fifth of the kernel's defaults, because the
+/// workloads have little memory and run only for seconds. They are the same for all policies.
 const SCANS: [&str; 3] = ["200", "200", "12000"];
 
-/// The times of our policy, in the same proportion to its defaults.
+/// The times of our policy, which are also a fifth of its defaults.
 const PARAMETERS: &str = "interval_ms=200 runtime_ms=200 settle_ms=800 scan_min_ms=200";
 
 /// A policy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Policy {
-    /// Nothing moves memory, and tasks are moved for the sake of load alone.
+    /// Nothing moves memory, and tasks are moved only to balance the load.
     None,
     /// The kernel's own NUMA balancing.
     Kernel,
-    /// The same with the decisions of `numa_balance`.
+    /// The kernel's NUMA balancing with the decisions of `numa_balance`.
     Ours,
-    /// Tasks and memory are placed as well as can be from the start, and stay there.
+    /// Tasks and memory are pinned to the best places from the start.
     Pinned,
 }
 
 impl Policy {
-    /// All of them.
+    /// All policies.
     pub const ALL: [Self; 4] = [Self::None, Self::Kernel, Self::Ours, Self::Pinned];
 
-    /// Its name, as a subject of the benchmark.
+    /// Returns the name of the policy, as a subject of the benchmark.
     pub fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -43,11 +43,11 @@ impl Policy {
         }
     }
 
-    /// Puts it in force until [`Applied::end`]. Before, the guest has to be [`quiet`].
+    /// Applies the policy until [`Applied::end`]. The guest must be [`quiet`] before.
     ///
     /// # Errors
     ///
-    /// The kernel does not balance, or does not take the module.
+    /// The kernel has no NUMA balancing, or refuses the module.
     pub fn apply(self) -> Result<Applied> {
         let balances = matches!(self, Self::Kernel | Self::Ours);
         let module = (self == Self::Ours).then(|| module::stack(MODULE, PARAMETERS));
@@ -58,8 +58,8 @@ impl Policy {
     }
 }
 
-/// Switches balancing off, and sets the times between scans, as long as the value lives. Processes
-/// that are started meanwhile can put their memory where they want it.
+/// Switches balancing off, and sets the times between scans, until the value is dropped. Processes
+/// that are started before that can place their memory without interference.
 ///
 /// # Errors
 ///
@@ -68,14 +68,14 @@ pub fn quiet() -> Result<Settings> {
     numa::balance("0", SCANS)
 }
 
-/// A policy in force.
+/// A policy that is applied.
 pub struct Applied {
     module: Option<module::Stack>,
     _switch: Option<Settings>,
 }
 
 impl Applied {
-    /// Ends it.
+    /// Ends the policy.
     ///
     /// # Errors
     ///

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A run of a workload under a policy: its local share over time, by the plug-in's counts and by
-//! samples, and what the policy did for it.
+//! Runs a workload under a policy. Measures the local share over time, by the plug-in's counts and
+//! by samples, and the numbers of scans and of migrated pages.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
@@ -21,62 +21,63 @@ use crate::sys::numa::{Sched, Stat};
 /// The time between two marks.
 const INTERVAL: Duration = Duration::from_millis(100);
 
-/// The last part of a run, whose local share is the final one.
+/// The last quarter of a run determines the final local share.
 const LAST: usize = 4;
 
-/// The part of the final local share that a policy has to reach for its time to count.
+/// The part of the final local share that has to be reached to take the time.
 const REACHED: f64 = 0.9;
 
 /// The state of a run at a mark.
 #[derive(Clone, Copy, Debug)]
 pub struct Point {
-    /// Since the start.
+    /// Seconds since the start.
     pub seconds: f64,
-    /// The part of the accesses since the mark before that was local, from 0 to 1.
+    /// The local share of the accesses since the previous mark, from 0 to 1.
     pub share: f64,
-    /// The most scan windows of a process so far.
+    /// The largest number of scan windows of a process so far.
     pub scans: u64,
 }
 
-/// What has come of a run.
+/// The result of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// One for each mark.
+    /// The state at each mark.
     pub points: Vec<Point>,
-    /// The counts of all of the run.
+    /// The counts of the whole run.
     pub counts: Counts,
-    /// What the workload has sampled in all of the run.
+    /// The samples of the workload in the whole run.
     pub sampled: Sampled,
     /// Pages that hinting faults migrated.
     pub pages_moved: u64,
 }
 
 impl Outcome {
-    /// The local share of the last quarter of the run.
+    /// Returns the local share of the last quarter of the run.
     pub fn final_share(&self) -> f64 {
         mean(&self.points[self.points.len() - self.points.len() / LAST..])
     }
 
-    /// The local share of the first interval.
+    /// Returns the local share of the first interval.
     pub fn first_share(&self) -> f64 {
         mean(&self.points[..1])
     }
 
-    /// The local share of all of the run, by the plug-in's counts.
+    /// Returns the local share of the whole run, by the plug-in's counts.
     pub fn share(&self) -> f64 {
         self.counts.local_share().unwrap_or_default()
     }
 
-    /// The same by the workload's samples.
+    /// Returns the local share of the whole run, by the workload's samples.
     pub fn sampled_share(&self) -> f64 {
         self.sampled.local as f64 / self.sampled.samples.max(1) as f64
     }
 
-    /// When the local share first was nine tenths of the final one.
+    /// Returns the first point at which the local share was at least nine tenths of the final one.
     pub fn reached(&self) -> Point {
         let wanted = REACHED * self.final_share();
         let mut points = self.points.iter();
-        // There is one, since not all of the last quarter can be below their mean.
+        // There is such a point, because not all points of the last quarter can be below their
+        // mean.
         let found = points.find(|point| point.share >= wanted);
         *found.unwrap_or(&self.points[self.points.len() - 1])
     }
@@ -155,7 +156,7 @@ fn follow(
     })
 }
 
-/// A process of the workload as its parent sees it; it ends with the value.
+/// A process of the workload, for its parent. It is killed when this is dropped.
 struct Process {
     child: Kept,
     input: ChildStdin,
@@ -163,7 +164,7 @@ struct Process {
 }
 
 impl Process {
-    /// Starts it, and waits until its memory is in place.
+    /// Starts the process, and waits until its memory is in place.
     fn start(args: &str) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program itself")?;
         let mut child = Command::new(program)
@@ -186,12 +187,12 @@ impl Process {
         Ok(this)
     }
 
-    /// Lets it begin, or end.
+    /// Lets the process start its work, or end.
     fn go_on(&mut self) -> Result<()> {
         writeln!(self.input).context("a process of the workload has ended")
     }
 
-    /// What it has sampled.
+    /// Waits for the samples of the process, and returns them.
     fn finish(&mut self) -> Result<Sampled> {
         let line = self.read()?;
         serde_json::from_str(&line).with_context(|| format!("{line:?} has no samples"))

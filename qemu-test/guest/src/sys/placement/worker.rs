@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process of a workload: threads that load and store in an arena. The program starts itself
-//! for that.
+//! Implements a process of a workload, whose threads load from and store to an arena. The program
+//! starts itself as this process.
 //!
-//! The process puts its memory on the nodes that it was given, prints `ready`, and waits for a
-//! line. Then its threads use the memory until the next line comes. At last it prints what they
+//! The process places its memory on the given nodes, prints `ready`, and waits for a line. Then its
+//! threads use the memory until the next line comes. In the end the process prints what the threads
 //! have [`Sampled`].
 
 use std::io::stdin;
@@ -20,15 +20,15 @@ use tackle_pages::{node_of_cpu, Pages, Size, PAGE};
 use crate::sys::worker::{pin, unpin};
 use crate::sys::{debugfs, numa};
 
-/// Words of a page.
+/// The number of words of a page.
 const WORDS: usize = PAGE / 8;
 
-/// Of so many words one is loaded and stored: 64 accesses for each visit of a page. The pages of a
-/// scan that fault are then a small part of all accesses.
+/// One word of this number of words is loaded and stored, so each visit of a page makes 64
+/// accesses. The hinting faults are then a small part of all accesses.
 const STEP: usize = 16;
 
-/// A thread samples after each so many visits of a page. It has no divisor in common with the
-/// sizes of memory, so that all pages have their turn.
+/// A thread takes a sample after this number of visits of pages. The number has no divisor in
+/// common with the sizes of memory, so that all pages are sampled.
 const SAMPLE: u64 = 257;
 
 /// What the process does.
@@ -72,19 +72,19 @@ pub struct Args {
     life_ms: Option<u64>,
 }
 
-/// What the threads of a process have sampled: the second way to find the local share.
+/// The samples of the threads of a process, which are a second measure of the local share.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Sampled {
-    /// Samples.
+    /// The number of samples.
     pub samples: u64,
-    /// Those of a page on the node of the CPU.
+    /// The number of samples with the page on the node of the CPU.
     pub local: u64,
     /// How often a thread was moved to another CPU.
     pub moves: u64,
 }
 
 impl Sampled {
-    /// The sum of both.
+    /// Returns the sums of both.
     pub fn plus(self, other: Self) -> Self {
         Self {
             samples: self.samples + other.samples,
@@ -94,11 +94,11 @@ impl Sampled {
     }
 }
 
-/// The process itself.
+/// Runs as the process of a workload.
 ///
 /// # Errors
 ///
-/// The memory is not to be had, or a node does not exist.
+/// The memory cannot be mapped, or a node does not exist.
 pub fn work(args: &Args) -> Result<()> {
     let address = arena(args.arena).context("there is no such arena")?;
     let size = if args.huge { Size::Huge } else { Size::Small };
@@ -136,14 +136,14 @@ pub fn work(args: &Args) -> Result<()> {
     Ok(())
 }
 
-/// The memory of the process, and how it is used.
+/// The memory of the process, and the arguments that define its use.
 struct Memory<'a> {
     pages: &'a Pages,
     args: &'a Args,
 }
 
 impl Memory<'_> {
-    /// The words of a part; the number is taken round.
+    /// Returns the words of a part. The number is taken modulo the number of parts.
     fn part(&self, number: usize) -> std::ops::Range<usize> {
         let parts = self.args.parts.max(1);
         let words = self.pages.words().len() / parts / WORDS * WORDS;
@@ -152,7 +152,7 @@ impl Memory<'_> {
     }
 }
 
-/// Touches each part first on the node that is to have it.
+/// Places each part by touching it first on its node.
 fn place(memory: &Memory<'_>) -> Result<()> {
     let nodes = memory.args.memory.iter().cycle();
     for (number, node) in (0..memory.args.parts).zip(nodes) {
@@ -164,7 +164,7 @@ fn place(memory: &Memory<'_>) -> Result<()> {
             }
             Ok(())
         };
-        // A thread of its own: this one stays where it was started.
+        // Use another thread, so that this thread remains where it was started.
         thread::scope(|scope| scope.spawn(touch).join())
             .ok()
             .context("a thread panicked")??;
@@ -172,7 +172,8 @@ fn place(memory: &Memory<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The threads that follow each other in one place; it is one, unless their lives are short.
+/// Runs the threads that follow each other in one place. There is only one, unless threads have a
+/// short life.
 fn seat(memory: &Memory<'_>, number: usize, stop: &AtomicBool) -> Result<Sampled> {
     let mut sum = Sampled::default();
     let mut is_first = true;
@@ -190,7 +191,7 @@ fn seat(memory: &Memory<'_>, number: usize, stop: &AtomicBool) -> Result<Sampled
     Ok(sum)
 }
 
-/// A thread. The first one in its place starts on the node that was asked for, and later ones
+/// Runs as a thread. The first thread in a place starts on the requested node. Later threads start
 /// where the kernel puts them.
 fn live(memory: &Memory<'_>, number: usize, is_first: bool, stop: &AtomicBool) -> Result<Sampled> {
     let args = memory.args;
@@ -214,7 +215,7 @@ fn live(memory: &Memory<'_>, number: usize, is_first: bool, stop: &AtomicBool) -
         for (index, page) in memory.pages.words()[range].chunks_exact(WORDS).enumerate() {
             use_page(page);
             sampler.visited(first + index * WORDS)?;
-            // A pass over all of it may take long.
+            // A pass over all memory may take long, so check the flag within the pass.
             if index % 256 == 0 && stop.load(Ordering::Relaxed) {
                 break;
             }
@@ -248,7 +249,7 @@ impl<'a> Sampler<'a> {
         })
     }
 
-    /// Samples now and then, after a visit of the page with this word.
+    /// Takes a sample from time to time, after a visit of the page with this word.
     #[inline]
     fn visited(&mut self, word: usize) -> Result<()> {
         self.visits += 1;
@@ -269,7 +270,7 @@ impl<'a> Sampler<'a> {
     }
 }
 
-/// How often this thread was moved to another CPU.
+/// Returns how often this thread was moved to another CPU.
 fn moves() -> Result<u64> {
     let text = debugfs::read("/proc/thread-self/sched")?;
     numa::sched_value(&text, "se.nr_migrations")
