@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random lines, and lines mutated from valid ones, to all that root can write: the files `add`
+//! Tests random lines, and mutated valid lines, for all files that root can write: the files `add`
 //! and `del` of `tackle_hooks`, the files of `numa_control`, `reset` of `numa_stat`, the fault
 //! attribute, and module parameters.
 //!
-//! Nothing that is written may make the kernel report trouble. When a line is refused, `error`
-//! has a line that says why; when it is accepted, `error` is empty. There are 100 lines for each
-//! of the rounds of the suite `stress`. The random seed is in the report; `TACKLE_SEED` sets it.
+//! No line may make the kernel report a crash, a warning, a stall or a leak. If a line is refused,
+//! the file `error` must have the reason. If it is accepted, `error` must be empty. There are 100
+//! lines for each of the rounds of the suite `stress`. The random seed is in the report;
+//! `TACKLE_SEED` sets it.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -31,20 +32,20 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// Of a hundred lines, how many each test writes.
+/// How many of a hundred lines each test writes.
 const HOOKS: u32 = 50;
 const NUMA: u32 = 30;
 const FAULTS: u32 = 15;
 const PARAMETERS: u32 = 5;
 
-/// How many hooks there may be at a time.
+/// The maximum number of hooks at a time.
 const MOST: usize = 24;
 
 fn pick<'a>(rng: &mut Rng, of: &[&'a str]) -> &'a str {
     of[rng.usize(..of.len())]
 }
 
-/// What stands in the place of a number: mostly such numbers as make a difference.
+/// Returns a text to replace a number: mostly a number with a special effect.
 fn number(rng: &mut Rng) -> String {
     match rng.u8(..8) {
         0 => rng.u64(..).to_string(),
@@ -106,7 +107,7 @@ fn mutate(rng: &mut Rng, line: &mut Vec<u8>) {
     }
 }
 
-/// Writes bytes to a file of the kernel; returns whether it took them.
+/// Writes bytes to a file of the kernel. Returns whether the kernel accepted them.
 fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
     let mut file = OpenOptions::new()
         .write(true)
@@ -119,14 +120,14 @@ fn write(path: &Path, bytes: &[u8]) -> Result<bool> {
     }
 }
 
-/// Writes a line to a file of a folder, and compares the answer with what `error` says.
+/// Writes a line to a file of a folder, and compares the result with the contents of `error`.
 fn request(folder: &str, file: &str, line: &[u8]) -> Result<bool> {
     let path = |file: &str| debugfs::tackle(folder).join(file);
     let taken = write(&path(file), line)?;
     let error = debugfs::read(path("error"))?;
     let shown = String::from_utf8_lossy(line);
     let shown: String = shown.chars().take(200).collect();
-    // The kernel does not pass on a write of nothing.
+    // The kernel does not pass on a write of 0 bytes.
     if !line.is_empty() {
         ensure!(
             taken == error.is_empty(),
@@ -235,8 +236,8 @@ impl Hooks {
     }
 }
 
-/// The last test: tasks of the system may sleep in a function whose exit is hooked, and keep the
-/// library loaded.
+/// Tests the files of `tackle_hooks`. This is the last test, since tasks of the system may sleep in
+/// a function whose exit is hooked, and keep the library loaded.
 fn lines_for_hooks(context: &mut Context<'_>) -> Result<()> {
     context.may_stay(&[module::FTRACE, module::LIBRARY]);
     let library = module::library()?;
@@ -275,7 +276,7 @@ fn lines_for_hooks(context: &mut Context<'_>) -> Result<()> {
     module.unload()
 }
 
-/// A line for a file of `numa_control`, or a value for `reset` of `numa_stat`.
+/// Returns a line for a file of `numa_control`, or a value for `reset` of `numa_stat`.
 fn numa_line(rng: &mut Rng) -> (&'static str, &'static str, Vec<u8>) {
     let own = std::process::id().to_string();
     let id = match rng.u8(..4) {
@@ -304,7 +305,7 @@ fn numa_line(rng: &mut Rng) -> (&'static str, &'static str, Vec<u8>) {
     (folder, file, line)
 }
 
-/// All files are read in between.
+/// Tests the files of `numa_control` and `numa_stat`. All files are read between the writes.
 fn lines_for_numa(context: &mut Context<'_>) -> Result<()> {
     if !numa::can_balance() {
         return skip("the kernel has no CONFIG_NUMA_BALANCING");
@@ -321,7 +322,7 @@ fn lines_for_numa(context: &mut Context<'_>) -> Result<()> {
     for number in 1..=lines {
         let (folder, file, line) = numa_line(&mut rng);
         taken += u32::from(match folder {
-            // It has no file `error`: there is one value.
+            // `numa_stat` has no file `error`, since only one value is valid.
             "numa_stat" => write(&debugfs::tackle(folder).join(file), &line)?,
             _ => request(folder, file, &line)?,
         });
@@ -347,7 +348,8 @@ fn lines_for_numa(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// With such values hooks are added, too: then some steps fail.
+/// Tests values of the fault attribute. Hooks are added with these values, too, so that some steps
+/// fail.
 fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack("tackle_hooks", "")?;
     let seed = seed()?;
@@ -364,7 +366,7 @@ fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
         "task-filter",
     ];
     let file = |name: &str| debugfs::tackle("fail_setup").join(name);
-    // What it was.
+    // Save the old values.
     let before: Vec<String> = files
         .iter()
         .map(|name| debugfs::read(file(name)))
@@ -375,7 +377,7 @@ fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
         mutate(&mut rng, &mut line);
         taken += u32::from(write(&file(pick(&mut rng, &files)), &line)?);
         if rng.u8(..8) == 0 {
-            // One in eight with failures that are not too many to tell.
+            // One line in eight is written with few enough failures to log them.
             debugfs::set(file("verbose"), "0")?;
             let _ = write(&Hooks::file("add"), b"vfs_read count name=a")?;
             let _ = write(&Hooks::file("del"), b"a")?;
@@ -388,8 +390,8 @@ fn values_of_the_fault_attribute(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Modules and their parameters. The last two are for kernels with NUMA balancing alone. The sizes
-/// of `numa_stat` are not among them: the guest has less memory than they may be.
+/// Modules and their parameters. The last two need a kernel with NUMA balancing. The sizes of
+/// `numa_stat` are not tested, since valid values need more memory than the guest has.
 const PARAMETERS_OF: [(&str, &str); 4] = [
     ("hook_count", "function"),
     ("hook_latency", "function"),
@@ -406,7 +408,7 @@ fn module_parameters(context: &mut Context<'_>) -> Result<()> {
     let (mut loaded, lines) = (0u32, rounds()? * PARAMETERS);
     let parameters = PARAMETERS_OF.len() - if numa::can_balance() { 0 } else { 2 };
     for done in 1..=lines {
-        // A look at the log, before it runs over.
+        // Read the kernel log before it overwrites messages.
         if done % 250 == 0 {
             context.note(format!("{done} loads, {loaded} succeeded"))?;
         }
@@ -417,7 +419,7 @@ fn module_parameters(context: &mut Context<'_>) -> Result<()> {
         };
         let mut line = format!("{key}={value}").into_bytes();
         mutate(&mut rng, &mut line);
-        // A parameter is a string.
+        // A parameter is a C string, so remove zero bytes.
         line.retain(|&byte| byte != 0);
         let path = module::file(name);
         let object = std::fs::File::open(&path)?;

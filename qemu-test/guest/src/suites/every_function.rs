@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks on every function that ftrace can trace, under load: no guest may crash or hang.
+//! Tests hooks on every function that ftrace can trace, under load. The guest must not crash or
+//! hang.
 //!
-//! The functions are those of `available_filter_functions_addrs`, in random order. There are
-//! 100 for each of the rounds of the suite `stress`, so that an ordinary run takes a sample,
-//! and `make stress` all of them. The random seed is in the report; `TACKLE_SEED` sets it.
+//! The functions are those of `available_filter_functions_addrs`, in random order. There are 100
+//! functions for each of the rounds of the suite `stress`. So an ordinary run tests a sample, and
+//! `make stress` tests all functions. The random seed is in the report; `TACKLE_SEED` sets it.
 
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -26,12 +27,12 @@ pub const SUITE: Suite = Suite {
 const MODULE: &str = "hook_all";
 const FUNCTIONS: &str = "/sys/kernel/tracing/available_filter_functions_addrs";
 
-/// Functions that are hooked at once.
+/// The number of functions that are hooked at the same time.
 const BATCH: usize = 500;
-/// How long the hooks of a batch stay, once one of them has seen a call.
+/// How long the hooks of a batch remain after one of them has seen a call.
 const STAY: Duration = Duration::from_millis(300);
 
-/// CPU, memory, timers, signals, file system and network.
+/// The load uses the CPU, memory, timers, signals, the file system and the network.
 const LOAD: &str = "stress-ng --quiet --temp-path /tmp --timeout 0 --cpu 1 --io 1 --vm 1 \
                     --vm-bytes 16m --hdd 1 --hdd-bytes 4m --fork 1 --switch 1 --timer 1 \
                     --signal 1 --sock 1 --udp 1 --epoll 1 --futex 1";
@@ -40,18 +41,19 @@ fn file(name: &str) -> std::path::PathBuf {
     debugfs::tackle(MODULE).join(name)
 }
 
-/// Functions that are hooked at the exit at once. Each has a registration of its own, which takes
-/// a second in a guest under load: a task that registers more holds up grace periods of RCU tasks.
+/// The number of functions whose exits are hooked at the same time. Each hook has a registration of
+/// its own, which takes a second in a guest under load. A task that registers more hooks would
+/// delay grace periods of RCU tasks.
 const EXITS: usize = 20;
-/// One function in 40 is hooked at the exit.
+/// The exit of one function in 40 is hooked.
 const EXIT_SHARE: usize = 40;
-/// A function that the load calls, whatever the sample has.
+/// A function that the load calls. It is tested in addition to the sample.
 const CALLED: &str = "vfs_write";
 
-/// Functions, and the seed of their order.
+/// Functions in random order, and the seed of the order.
 struct Sample {
     addresses: Vec<String>,
-    /// `[MODULE:]FUNCTION` of each.
+    /// The name of each function, as `[MODULE:]FUNCTION`.
     names: Vec<String>,
     of: usize,
     seed: u64,
@@ -81,7 +83,7 @@ impl Sample {
     }
 }
 
-/// The address and the name, `[MODULE:]FUNCTION`, of each line.
+/// Returns the address and the name, `[MODULE:]FUNCTION`, of each line.
 fn functions(text: &str) -> Vec<(String, String)> {
     let function = |line: &str| {
         let mut words = line.split_whitespace();
@@ -96,7 +98,7 @@ fn functions(text: &str) -> Vec<(String, String)> {
     text.lines().filter_map(function).collect()
 }
 
-/// The load; it ends with the value.
+/// The load. It is killed when this is dropped.
 struct Load(#[expect(dead_code)] cmd::Kept);
 
 impl Load {
@@ -107,12 +109,12 @@ impl Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // It starts processes of its own, which would go on.
+        // The load starts further processes, which would continue.
         let _ = cmd::output("pkill --signal KILL stress-ng");
     }
 }
 
-/// Puts hooks on functions.
+/// Adds hooks to functions.
 fn arm(kind: &str, addresses: &[String]) -> Result<()> {
     let line = format!("{kind} {}", addresses.join(" "));
     debugfs::write(file("arm"), &line)?.with_context(|| {
@@ -122,7 +124,8 @@ fn arm(kind: &str, addresses: &[String]) -> Result<()> {
     })
 }
 
-/// Waits until the hooks have seen a call, and a while longer; returns how many they have seen.
+/// Waits until the hooks have seen a call, and then for [`STAY`]. Returns the number of calls that
+/// they have seen.
 fn stay(before: u64) -> Result<u64> {
     let seen = || debugfs::value::<u64>(file("calls")).map(|calls| calls - before);
     wait_often(
@@ -149,7 +152,8 @@ fn end(stack: module::Stack, context: &mut Context<'_>, calls: u64) -> Result<()
     stack.unload()
 }
 
-/// Hooks come and go while the functions are called.
+/// Tests an entry hook on each function. Hooks are added and removed while the functions are
+/// called.
 fn one_hook_on_each(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let sample = Sample::new()?;
@@ -168,8 +172,8 @@ fn one_hook_on_each(context: &mut Context<'_>) -> Result<()> {
     end(stack, context, calls)
 }
 
-/// The load begins when all functions are hooked: what patches them would take too long else,
-/// on emulated processors.
+/// Tests one hook on all functions. The load starts after all functions are hooked, because
+/// patching the functions under load would take too long on emulated processors.
 fn one_hook_on_all(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let sample = Sample::new()?;
@@ -189,8 +193,8 @@ fn one_hook_on_all(context: &mut Context<'_>) -> Result<()> {
     end(stack, context, calls)
 }
 
-/// Trampolines call the functions where they can. Tasks of the system may sleep in some of them for
-/// ever, and keep the library loaded.
+/// Tests an exit hook on each function. Trampolines call the functions if they can. Tasks of the
+/// system may sleep in some functions for ever, and keep the library loaded.
 fn an_exit_hook_on_each(context: &mut Context<'_>) -> Result<()> {
     context.may_stay(&[module::FTRACE, module::LIBRARY]);
     let library = module::library()?;
@@ -207,7 +211,8 @@ fn an_exit_hook_on_each(context: &mut Context<'_>) -> Result<()> {
         debugfs::set(file("arm"), &format!("exits {}", batch.join(" ")))?;
         armed += debugfs::value::<u64>(file("armed"))?;
         by_trampoline += debugfs::value::<u64>(file("by_trampoline"))?;
-        // The first batch has a function that is called; of the others that is not certain.
+        // The first batch has a function that the load calls. Functions of other batches may not be
+        // called.
         calls = stay(before)?;
         if number % 5 == 4 {
             context.note(format!("{} functions, {calls} calls", (number + 1) * EXITS))?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests hooks at the exit of functions, which trampolines call: tasks that sleep or end there,
-//! and other users of the same function.
+//! Tests hooks at the exit of functions, which trampolines call. Tasks sleep or end in such
+//! functions, and other users attach to the same function.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -49,10 +49,10 @@ const MODULE: &str = "hook_exit";
 const BYTES: usize = 4242;
 /// The longest time that a test waits.
 const LIMIT: Duration = Duration::from_secs(30);
-/// Runs once for each time that `/proc/cmdline` is opened and read.
+/// This function runs once for each time that `/proc/cmdline` is opened and read.
 const READ: &str = "cmdline_proc_show";
 
-/// The entries and exits that the hook has seen.
+/// Returns the entries and exits that the hook has seen.
 fn seen() -> Result<(u64, u64)> {
     let count = |file: &str| debugfs::value(debugfs::tackle(MODULE).join(file));
     Ok((count("entries")?, count("exits")?))
@@ -95,11 +95,11 @@ fn sees_what_is_returned(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// A process that sleeps in `vfs_read()`, called by a trampoline.
+/// A process that sleeps in `vfs_read()`, which a trampoline has called.
 struct Sleeper(Kept);
 
 impl Sleeper {
-    /// Starts it, and waits until the hook has seen it.
+    /// Starts the process, and waits until the hook has seen its call.
     fn start() -> Result<Self> {
         let child = Command::new("dd")
             .args(["bs=4242", "count=1", "status=none"])
@@ -159,7 +159,7 @@ fn a_removed_hook_waits_for_no_task(context: &mut Context<'_>) -> Result<()> {
     context.note(format!("unloaded in {:?}", start.elapsed()))?;
     ensure!(!module::is_loaded(MODULE)?, "the module is there");
     ftrace::expect_bare("vfs_read")?;
-    // Its code goes on in the trampoline.
+    // The task will return into the trampoline, which is code of this module.
     let answer = module::rmmod_once(module::FTRACE);
     ensure!(
         answer == Err(Errno::EWOULDBLOCK),
@@ -185,12 +185,13 @@ fn a_new_hook_does_not_see_an_old_call_return(_: &mut Context<'_>) -> Result<()>
     unload_soon(library)
 }
 
-/// The kernel looks at the stacks of all tasks, and needs to know that they are whole.
+/// Tests a live patch while a task sleeps in a hooked function. The kernel checks the stacks of all
+/// tasks, and needs reliable stack traces.
 fn a_task_that_sleeps_there_does_not_hold_up_a_live_patch(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let hook = hook("read")?;
     let sleeper = Sleeper::start()?;
-    // Returns when all tasks have changed over.
+    // `load()` returns after the transition of all tasks.
     let patch = Patch::load()?;
     ensure!(cmdline()?.contains(TEXT), "the patch is not in force");
     patch.unload()?;
@@ -201,7 +202,7 @@ fn a_task_that_sleeps_there_does_not_hold_up_a_live_patch(_: &mut Context<'_>) -
     unload_soon(library)
 }
 
-/// As above, where the trampoline has called the replacement of its function.
+/// Does the same for a trampoline that has called the replacement of its function.
 fn a_task_that_sleeps_in_a_replacement_does_not_either(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let hook = hook("cmdline")?;
@@ -214,7 +215,8 @@ fn a_task_that_sleeps_in_a_replacement_does_not_either(_: &mut Context<'_>) -> R
         Ok(sleeps.then_some(()))
     })?;
     let patch = Patch::load_module("livepatch_meminfo", "")?;
-    // Else the kernel has woken it, since it could not see where the task is.
+    // If the task does not sleep there, the kernel has woken it, because its stack trace was not
+    // reliable.
     ensure!(
         debugfs::read(&stack)?.contains("[redirect_busy]"),
         "the task is not in the replacement any more"
@@ -226,7 +228,7 @@ fn a_task_that_sleeps_in_a_replacement_does_not_either(_: &mut Context<'_>) -> R
     unload_soon(library)
 }
 
-/// The functions that the library itself calls when a task ends.
+/// Tests hooks on functions that the library itself calls when a task ends.
 fn hooks_on_what_ending_tasks_call(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack("tackle_hooks", "")?;
     let hooks = debugfs::tackle("hooks");
@@ -240,7 +242,7 @@ fn hooks_on_what_ending_tasks_call(_: &mut Context<'_>) -> Result<()> {
     let calls: u64 = debugfs::value(hooks.join("stack_trace_save/calls"))?;
     let missed: u64 = debugfs::value(hooks.join("stack_trace_save/missed"))?;
     ensure!(calls + missed >= 20, "{calls} calls and {missed} missed");
-    // The library, too: no call is taken for one that never returns.
+    // The library must be unloaded, too: it must not count a call as one that never returns.
     stack.unload()
 }
 
@@ -258,7 +260,7 @@ fn a_task_may_end_in_a_hooked_function(_: &mut Context<'_>) -> Result<()> {
         "ten tasks have ended: {entries} entries, {exits} exits"
     );
     hook.unload()?;
-    // None of them is waited for.
+    // The library must not wait for any of these calls.
     unload_soon(library)
 }
 
@@ -317,8 +319,8 @@ fn a_live_patch_comes_first(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Both change where the function goes on. The function may jump to the trampoline only while
-/// neither of them is there.
+/// Tests a live patch and a redirection of the same function. Both change where a call of the
+/// function continues. The function may jump to the trampoline only while there is neither of them.
 fn a_live_patch_comes_while_a_redirection_goes(_: &mut Context<'_>) -> Result<()> {
     const C_PATCH: &str = "test_klp_livepatch";
     let library = module::library()?;
@@ -388,7 +390,8 @@ fn a_skipped_call_returns(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Another user of the function comes first and second, and goes first and second.
+/// Tests the hook with another user of the function, in all orders: either is added first, and
+/// either is removed first.
 fn meet<T>(come: impl Fn() -> Result<T>, calls: impl Fn(&T) -> Result<u64>) -> Result<()> {
     let library = module::library()?;
     let original = cmdline()?;

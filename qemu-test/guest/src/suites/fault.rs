@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Fault attributes: every error path of loading `sch_rcodel`, of adding its qdisc and of a
+//! Tests fault attributes: every error path of loading `sch_rcodel`, of adding its qdisc and of a
 //! live patch, the files of an attribute, and the samples with attributes of their own.
 
 use anyhow::{ensure, Context as _, Result};
@@ -42,7 +42,7 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// What came of a number of tries.
+/// The result of several attempts.
 #[derive(Debug, PartialEq, Eq)]
 struct Tally {
     refused: u64,
@@ -50,8 +50,8 @@ struct Tally {
     failed: u64,
 }
 
-/// Adds the qdisc `count` times, removing it when that worked; tells how often it
-/// failed, and how many points were passed and failed.
+/// Adds the qdisc `count` times, and removes it if it was added. Returns how often adding failed,
+/// and how many points were passed and failed.
 fn add(bench: &Bench, count: u32) -> Result<Tally> {
     let before = fault::totals()?;
     let mut refused = 0;
@@ -109,7 +109,7 @@ fn every_fault_of_a_live_patch(context: &mut Context<'_>) -> Result<()> {
         &["klp_enable_patch ENOMEM", "klp_shadow_register EBUSY"],
     )?;
     patch.settle()?;
-    // Without memory for the field the reading counts all the same.
+    // The reading is counted even if there is no memory for the field.
     let before = fault::points()?;
     fault::arm(1)?;
     let added = meter.add(80);
@@ -146,7 +146,7 @@ fn every_fault_of_loading(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Of the part that hooks and live patches need.
+/// Tests every fault of loading the part of the library that hooks and live patches need.
 fn every_fault_of_loading_the_library(context: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     let (steps, module) = walk::loading_library(module::FTRACE)?;
@@ -184,7 +184,7 @@ fn every_fault_of_adding(context: &mut Context<'_>) -> Result<()> {
 
 fn starts_with_the_kernels_defaults(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
-    // FAULT_ATTR_INITIALIZER in include/linux/fault-inject.h.
+    // These are the defaults of FAULT_ATTR_INITIALIZER in include/linux/fault-inject.h.
     for (file, expected) in [
         ("probability", "0"),
         ("interval", "1"),
@@ -205,7 +205,7 @@ fn files_keep_what_is_written(_: &mut Context<'_>) -> Result<()> {
     let library = module::load(module::LIBRARY, "")?;
     for (file, text, expected) in [
         ("probability", "37", "37"),
-        // More than always is always; the kernel takes it as well.
+        // A probability above 100 means always. The kernel's own attributes accept it, too.
         ("probability", "250", "250"),
         ("interval", "1000", "1000"),
         ("times", "-1", "-1"),
@@ -226,7 +226,7 @@ fn files_keep_what_is_written(_: &mut Context<'_>) -> Result<()> {
         );
     }
     library.unload()?;
-    // A new attribute begins anew.
+    // A new attribute has the default settings.
     starts_with_defaults_after_reload()
 }
 
@@ -260,7 +260,7 @@ fn files_refuse_what_is_no_number(_: &mut Context<'_>) -> Result<()> {
         let after = fault::read(file)?;
         ensure!(after == before, "{file} went from {before} to {after}");
     }
-    // The kernel's own file takes any text here, but changes nothing.
+    // The kernel's own file accepts any text here, but an invalid one changes nothing.
     let _ = fault::write("task-filter", "perhaps")?;
     let seen = fault::read("task-filter")?;
     ensure!(seen == "N", "task-filter after 'perhaps' is {seen}");
@@ -294,7 +294,7 @@ fn probability_50_fails_sometimes(context: &mut Context<'_>) -> Result<()> {
     let seen = add(&bench, 64)?;
     fault::disarm()?;
     context.note(format!("{seen:?}"))?;
-    // By chance alone none or all of 64 fail once in 2^63 runs or so.
+    // By chance, none or all of 64 attempts fail about once in 2^63 runs.
     let good = (1..64).contains(&seen.refused) && seen.failed == seen.refused;
     expect_tally("probability 50", &seen, good, "some failures of 64")?;
     bench.done()
@@ -335,7 +335,7 @@ fn interval_2_fails_every_second(_: &mut Context<'_>) -> Result<()> {
     let seen = add(&bench, 21)?;
     fault::disarm()?;
     fault::set(&[("interval", "1")])?;
-    // The phase of the count is the kernel's own business.
+    // The first failure of the interval is not specified.
     let halves = [seen.passed / 2, seen.passed.div_ceil(2)];
     let good = seen.passed >= 21 && halves.contains(&seen.failed);
     expect_tally("interval 2", &seen, good, "half of the points to fail")?;
@@ -351,7 +351,7 @@ fn task_filter_spares_unmarked_tasks(_: &mut Context<'_>) -> Result<()> {
         ("task-filter", "1"),
         ("probability", "100"),
     ])?;
-    // On a kernel without fault injection no task can be marked.
+    // On a kernel without fault injection no task can be marked for it.
     let seen = add(&bench, 10)?;
     let good = seen.refused == 0 && seen.failed == 0;
     expect_tally("an unmarked task", &seen, good, "no failure")?;
@@ -433,7 +433,7 @@ impl Sample {
         debugfs::read(debugfs::tackle(&format!("{}/{file}", self.attribute)))
     }
 
-    /// Runs it this often, and returns the numbers of the runs that fail with `errno`.
+    /// Runs the sample `count` times, and returns the numbers of the runs that fail with `errno`.
     fn failures(&self, count: u32, errno: Errno) -> Result<Vec<u32>> {
         let mut failed = Vec::new();
         for number in 1..=count {
@@ -539,11 +539,11 @@ fn ranges_of_the_stack_are_compared(_: &mut Context<'_>) -> Result<()> {
             defaults[0] == "0x0000000000000000" && defaults[1] == "0xffffffffffffffff",
             "{defaults:?}"
         );
-        // Nothing is there.
+        // There is no code in this range.
         sample.set("require-start", "1")?;
         sample.set("require-end", "2")?;
         sample.expect("an empty range", 2, Errno::ENOMEM, &[])?;
-        // All of the kernel is there.
+        // All code of the kernel is in this range.
         sample.set("require-start", "0xffffffff80000000")?;
         sample.set("require-end", "0xffffffffffffffff")?;
         sample.expect("the kernel", 2, Errno::ENOMEM, &[1, 2])?;

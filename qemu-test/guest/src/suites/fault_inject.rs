@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The fault injector on the sites of `fault_rig.ko`: which points it finds, and which calls fail
-//! in each mode.
+//! Tests the fault injector on the sites of `fault_rig.ko`: which points it finds, and which calls
+//! fail in each mode.
 
 mod bios;
 mod planted;
@@ -57,7 +57,8 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// The sites of the rig: what runs each, the function that fails, and the site's function.
+/// The sites of the rig: the text that runs the site, the function that fails, and the site's
+/// function.
 const SITES: [(&str, &str, &str); 6] = [
     ("slab", "slab", "rig_slab"),
     ("pages", "pages", "rig_pages"),
@@ -77,7 +78,7 @@ fn run(site: &str) -> Result<Answer> {
     debugfs::write("/sys/kernel/debug/fault_rig/run", site)
 }
 
-/// Runs a site, and returns which of its calls failed.
+/// Runs a site, and returns a bit mask of the calls that failed.
 fn failures(site: &str) -> Result<u64> {
     let answer = run(site)?;
     let failures: u64 = debugfs::value("/sys/kernel/debug/fault_rig/failures")?;
@@ -95,7 +96,7 @@ fn run_all() -> Result<()> {
     Ok(())
 }
 
-/// The function of a point's site.
+/// Returns the function of a point's site.
 fn site_of(point: &Words) -> Result<String> {
     let site = point.text("site")?;
     Ok(site.split('+').next().unwrap_or_default().to_string())
@@ -166,7 +167,7 @@ fn one_fails_exactly_that_call(_: &mut Context<'_>) -> Result<()> {
     })
 }
 
-/// The id of the only point that a site of the rig has.
+/// Returns the id of the only point that a site of the rig has.
 fn id_of(injector: &Injector, site: &str) -> Result<String> {
     injector.set("arm discover")?;
     run(site)?.with_context(|| format!("{site} fails"))?;
@@ -292,7 +293,8 @@ fn a_point_is_the_same_when_loaded_again(_: &mut Context<'_>) -> Result<()> {
         let mut rounds = Vec::new();
         for _ in 0..2 {
             let rig = module::load("fault_rig", "")?;
-            // Somewhere else in the next round.
+            // This module occupies memory, so that the rig is loaded at another address in the next
+            // round.
             let between = module::load("rig_twin_a", "")?;
             run_all()?;
             rig.unload()?;
@@ -300,8 +302,8 @@ fn a_point_is_the_same_when_loaded_again(_: &mut Context<'_>) -> Result<()> {
             let mut points = Vec::new();
             for point in injector.points()? {
                 ensure!(!point.text("stack")?.contains("unknown"), "{point:?}");
-                // The init function makes files as well: which calls that takes depends on what
-                // the kernel has cached.
+                // The init function creates files, too. Its calls depend on what the kernel has
+                // cached.
                 let function = site_of(&point)?;
                 let is_known = SITES.iter().any(|(_, _, name)| function.ends_with(name));
                 if points.is_empty() || is_known {
@@ -318,7 +320,7 @@ fn a_point_is_the_same_when_loaded_again(_: &mut Context<'_>) -> Result<()> {
             injector.set("arm discover")?;
         }
         ensure!(rounds[0] == rounds[1], "{rounds:?}");
-        // The first one is in the init function, which has its name.
+        // The first point is in the init function, whose name has `init`.
         let has_init = rounds[0][0].1.contains("init");
         ensure!(rounds[0].len() == SITES.len() + 1 && has_init, "{rounds:?}");
     }
@@ -368,7 +370,7 @@ fn a_tree_and_a_system_call_limit_it(_: &mut Context<'_>) -> Result<()> {
         ensure!(injector.points()?.is_empty(), "{:?}", injector.points()?);
         injector.set("arm nth 1")?;
         expect_failures("slab", 1)?;
-        // Write is number 1, openat 257.
+        // The system call `write` has the number 1, and `openat` has 257.
         injector.set("place module=fault_rig syscall=257")?;
         injector.set("arm random 100 seed=1")?;
         expect_failures("slab", 0)?;
@@ -423,7 +425,7 @@ fn closing_disarms(_: &mut Context<'_>) -> Result<()> {
     modules.unload()
 }
 
-/// A tool that arms and never closes the file.
+/// A tool that arms faults and never closes the file.
 const TOOL: &str = "exec 3<>/dev/tackle_fault && echo place module=fault_rig >&3 && \
                     echo arm random 100 seed=1 >&3 && exec sleep 1000";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The KUnit suites in `tackle_kunit.ko` (`rust/kunit`), each a test here and each of
-//! their cases a part of it.
+//! Runs the KUnit suites in `tackle_kunit.ko` (`rust/kunit`). Each suite is a test here, and its
+//! cases are the test's parts.
 
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
@@ -13,7 +13,7 @@ use crate::sys::kmsg::Cursor;
 use crate::sys::kunit::{runs, Run};
 use crate::sys::module::{self, KUNIT};
 
-/// Makes a test of each KUnit suite that there has to be.
+/// Defines a test for each expected KUnit suite.
 macro_rules! suites {
     ($($name:ident),+ $(,)?) => {
         /// The suite.
@@ -61,7 +61,7 @@ suites![
     tackle_symbol,
 ];
 
-/// Of our patches, in the kernel itself, which runs its suites when it boots.
+/// Tests a KUnit suite of our patches. It is built into the kernel, which runs it when it boots.
 fn the_kernels_numa_balancing_has_run(context: &mut Context<'_>) -> Result<()> {
     tell_kernels("numa_balancing", context)
 }
@@ -78,10 +78,10 @@ fn tell_kernels(name: &str, context: &mut Context<'_>) -> Result<()> {
     report(run.context("the suite did not run")?, context)
 }
 
-/// What came of the one time that the module was loaded.
+/// The results of loading the module, which is loaded once.
 static RUNS: OnceLock<Vec<Run>> = OnceLock::new();
 
-/// Has KUnit run all, which it does while the module is being loaded.
+/// Loads the module. KUnit runs all suites while the module is being loaded.
 fn every_suite_has_run(context: &mut Context<'_>) -> Result<()> {
     let mut log = Cursor::now()?;
     let stack = module::stack(KUNIT, "given=seven77")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many rounds of all modules in and out, each used for a moment.
+//! Tests many rounds of loading, using and unloading all modules, and looks for leaks.
 
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
@@ -23,7 +23,7 @@ pub const SUITE: Suite = Suite {
     tests: list![the_sample_is_a_fifo, a_qdisc_needs_no_hooks, many_rounds],
 };
 
-/// Rounds; fewer where KASAN makes each of them last ten times as long.
+/// Returns the number of rounds. With KASAN a round takes ten times as long, so there are fewer.
 fn rounds() -> usize {
     if has_kasan() {
         10
@@ -32,7 +32,7 @@ fn rounds() -> usize {
     }
 }
 
-/// `samples/qdisc_fifo.rs`, below a parent that lets two of our packets through.
+/// Tests `samples/qdisc_fifo.rs` below a parent that lets two of its packets through.
 fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack("qdisc_fifo", "")?;
     let device = Dummy::new("tkd0", 1)?;
@@ -40,7 +40,7 @@ fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
     for (packets, shown) in [(12, (10, 0)), (1100, (1000, 98))] {
         cmd::run(BLOCKED)?;
         tc.put_below(How::Add, device.index, handle(1, 1), "fifo_sample", None)??;
-        // A socket has room for some 200.
+        // A socket has room for about 200 packets.
         for _ in 0..packets / 4 {
             device.send(4)?;
         }
@@ -65,7 +65,7 @@ fn the_sample_is_a_fifo(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// `modprobe` loads what a module depends on.
+/// Tests which modules `modprobe` loads for a queueing discipline and for hooks.
 fn a_qdisc_needs_no_hooks(context: &mut Context<'_>) -> Result<()> {
     let before = module::loaded()?;
     let needed = |name: &'static str| -> Result<Vec<String>> {
@@ -95,19 +95,19 @@ fn a_qdisc_needs_no_hooks(context: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// From one stock of the kernel's memory to the next, in tenths of the rounds. The first is
-/// taken after one tenth: before it caches fill up.
+/// The interval between two snapshots of the kernel's memory, in tenths of the rounds. The first
+/// snapshot is taken after one tenth, because caches fill up before that.
 const STEP: usize = 3;
-/// How many stocks show whether a cache grows. While one seems to there are more rounds, and
-/// the last so many stocks count: a cache that fills up stops to grow, a leak does not.
+/// How many snapshots show whether a cache grows. While a cache still seems to grow, there are more
+/// rounds, and only the last snapshots count. A cache that fills up stops growing, a leak does not.
 const STOCKS: usize = 4;
-/// The most tenths of rounds that there can be.
+/// The maximum number of tenths of the rounds.
 const TENTHS: usize = 1 + 6 * STEP;
-/// What all memory of the kernel may grow by between the first stock and the
-/// last, in bytes: the rest of the guest is not quite still meanwhile.
+/// The allowed growth of the kernel's memory between the first and the last snapshot, in bytes.
+/// Other tasks of the guest use memory, too.
 const SLACK: u64 = 1 << 20;
 
-/// The modules in an order that differs from round to round: the `number`-th
+/// Returns the modules in an order that differs from round to round: the `number`-th
 /// permutation.
 fn order(modules: &[&'static str], number: usize) -> Vec<&'static str> {
     let mut left = modules.to_vec();
@@ -120,7 +120,7 @@ fn order(modules: &[&'static str], number: usize) -> Vec<&'static str> {
     modules.iter().map(&mut take).collect()
 }
 
-/// The modules that can be loaded.
+/// Returns the modules that can be loaded.
 fn modules() -> Vec<&'static str> {
     let can = |name: &&str| !name.starts_with("numa_") || numa::can_balance();
     CLIENTS.into_iter().filter(can).collect()
@@ -158,7 +158,7 @@ fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
         held.push((name, Held::load(name)?));
     }
     make_use(device, tc)?;
-    // 11 is in no factorial of less than 11 modules: the pairs of orders differ as well.
+    // 11 does not divide the factorial of a smaller number, so the pairs of orders differ, too.
     for name in order(&modules, 11 * number + 3) {
         let place = held.iter().position(|(held, _)| *held == name);
         let (_, module) = held.remove(place.context("each module is held once")?);
@@ -167,7 +167,7 @@ fn round(number: usize, device: &Dummy, tc: &Tc) -> Result<()> {
     library.unload()
 }
 
-/// Makes each module do a little of what it is for.
+/// Uses each module for a moment.
 fn make_use(device: &Dummy, tc: &Tc) -> Result<()> {
     let text = livepatch::cmdline()?;
     ensure!(
@@ -194,7 +194,7 @@ fn many_rounds(context: &mut Context<'_>) -> Result<()> {
     let tc = Tc::open()?;
     let mut stock = Vec::new();
     let tenth = rounds() / 10;
-    // The first round brings in what the kernel loads by itself and keeps.
+    // In the first round, the kernel loads further modules by itself, which stay loaded.
     round(0, &device, &tc)?;
     let before = module::loaded()?;
     for number in 1..=TENTHS * tenth {
@@ -226,7 +226,8 @@ fn many_rounds(context: &mut Context<'_>) -> Result<()> {
     expect_no_growth(&stock, tenth)
 }
 
-/// The caches that grew by an object a round or more between the last stocks.
+/// Returns the caches that grew by at least one object per round between each two of the last
+/// snapshots.
 fn suspects(stock: &[Memory], tenth: usize) -> Vec<String> {
     let last = &stock[stock.len().saturating_sub(STOCKS)..];
     growing(last, (STEP * tenth) as u64)
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn the_first_orders_are_all_there_are() {
-        // All clients have too many orders.
+        // All clients would have too many permutations.
         let some = &CLIENTS[..7];
         let count = (1..=some.len()).product();
         let order = |number| order(some, number);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suites, one file each.
+//! Lists the suites. Each has a file, and some have a folder with further files.
 
 mod codel_family;
 mod debugfs_fuzz;

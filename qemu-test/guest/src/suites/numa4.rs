@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NUMA balancing on four nodes that form a ring: nodes have neighbours, and nodes farther away.
+//! Tests NUMA balancing on four nodes that form a ring, so that the distances between nodes differ.
 
 use anyhow::{ensure, Result};
 
@@ -22,7 +22,8 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// The distances of each node from all, as the runner sets them (`qemu-test/runner/src/qemu.rs`).
+/// The distances of each node from all nodes, as set by the runner
+/// (`qemu-test/runner/src/qemu.rs`).
 const RING: [[u32; 4]; 4] = [
     [10, 20, 30, 20],
     [20, 10, 20, 30],

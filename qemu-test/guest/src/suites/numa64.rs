@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! NUMA balancing on 64 nodes, as many as there can be with `CONFIG_NODES_SHIFT=6`. The first
-//! four have a processor each, the others have memory only. Nodes 1 to 62 are small.
+//! Tests NUMA balancing on 64 nodes, the maximum with `CONFIG_NODES_SHIFT=6`. The first four nodes
+//! have a processor each. The others have memory only. Nodes 1 to 62 have little memory.
 
 use anyhow::{ensure, Result};
 

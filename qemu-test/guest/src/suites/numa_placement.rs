@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests that tasks and memory of workloads get nearer to each other under NUMA balancing, and that
-//! both ways to measure the local share agree: the counts of the plug-in of QEMU, and samples of
-//! the workload.
+//! Tests that NUMA balancing moves tasks and memory of workloads nearer to each other. Also tests
+//! that both measures of the local share agree: the counts of QEMU's plug-in, and samples of the
+//! workload.
 //!
-//! The guest's clock counts instructions, so that nothing here depends on the host.
+//! The guest's clock counts instructions, so the results do not depend on the host.
 
 use std::time::Duration;
 
@@ -37,10 +37,10 @@ pub const SUITE: Suite = Suite {
 /// How long a workload runs.
 const TIME: Duration = Duration::from_secs(3);
 
-/// How far the two measures of the local share may be apart.
+/// The maximum difference between the two measures of the local share.
 const APART: f64 = 0.02;
 
-/// Runs a workload under a policy, and checks what holds for each run.
+/// Runs a workload under a policy, and checks conditions that hold for each run.
 fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outcome> {
     need_balancing()?;
     if has_kasan() {
@@ -77,11 +77,12 @@ fn placed(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<Outco
     Ok(outcome)
 }
 
-/// How much lower the local share may be at last than at first. The load balancer may have put a task
-/// beside its memory before the first mark; then a few pages that are moved away count.
+/// How much lower the final local share may be than the first one. The load balancer may have moved
+/// a task to its memory before the first mark. A few pages that are then moved away lower the
+/// share.
 const WORSE: f64 = 0.05;
 
-/// Checks that tasks and memory are as near to each other at last as they were at first, or nearer.
+/// Checks that the final local share is not lower than the first one, apart from [`WORSE`].
 fn expect_nearer(context: &mut Context<'_>, case: &str, policy: Policy) -> Result<()> {
     let outcome = placed(context, case, policy)?;
     let (first, last) = (outcome.first_share(), outcome.final_share());
@@ -92,7 +93,7 @@ fn expect_nearer(context: &mut Context<'_>, case: &str, policy: Policy) -> Resul
     Ok(())
 }
 
-/// Where nothing moves, memory on another node is never local.
+/// Tests that memory on another node is never counted as local if nothing moves.
 fn accesses_are_counted(context: &mut Context<'_>) -> Result<()> {
     let outcome = placed(context, "pinned-tasks", Policy::None)?;
     ensure!(
@@ -107,7 +108,7 @@ fn accesses_are_counted(context: &mut Context<'_>) -> Result<()> {
         "expected accesses in {nodes} arenas, got {}",
         outcome.counts
     );
-    // Each visit of a page is 64 accesses, and each 257th is sampled.
+    // Each visit of a page makes 64 accesses, and each 257th visit is sampled.
     let (accesses, samples) = (outcome.counts.accesses(), outcome.sampled.samples);
     let least = samples * 257 * 64;
     let most = (samples + nodes as u64) * 257 * 64;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Suites that fail on purpose, each in its own way: they show that a failure
-//! is seen.
+//! Implements suites that fail on purpose, each in its own way. They test that the runner detects
+//! failures.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::clean::clean;
 use crate::suite::{list, Context, Suite};
 use crate::sys::{cmd, debugfs, module, numa};
 
-/// Does what it is told to while it is loaded, and does not stay.
+/// The module that misbehaves in its init function, which then fails.
 const MODULE: &str = "rig_bug";
 
 /// An expectation that does not hold.
@@ -45,36 +45,35 @@ pub const WARN: Suite = Suite {
     tests: list![warning],
 };
 
-/// Memory that is lost: seen at the end of the suite, by a kernel with kmemleak.
+/// A memory leak. A kernel with kmemleak detects it at the end of the suite.
 pub const LEAK: Suite = Suite {
     name: "fail-leak",
     by_name_only: true,
     tests: list![leak, clean],
 };
 
-/// A test that passes, but has read what was freed before; for a kernel with KASAN.
+/// A test that passes, but reads memory that was freed before. A kernel with KASAN detects it.
 pub const USE_AFTER_FREE: Suite = Suite {
     name: "fail-use-after-free",
     by_name_only: true,
     tests: list![use_after_free],
 };
 
-/// A test that passes, but has taken two locks in either order; for a kernel with
-/// lockdep.
+/// A test that passes, but takes two locks in both orders. A kernel with lockdep detects it.
 pub const INVERSION: Suite = Suite {
     name: "fail-inversion",
     by_name_only: true,
     tests: list![inversion],
 };
 
-/// A panic in the handler of a hook, which kills a task; other hooks go on.
+/// A panic in the handler of a hook, which kills a task. Other hooks must still work.
 pub const HOOK_OOPS: Suite = Suite {
     name: "fail-hook-oops",
     by_name_only: true,
     tests: list![handler_panics],
 };
 
-/// A fault of ftrace, which switches itself off; hooks can go all the same.
+/// A fault of ftrace, after which ftrace switches itself off. Hooks can still be removed.
 pub const FTRACE_DIES: Suite = Suite {
     name: "fail-ftrace-dies",
     by_name_only: true,
@@ -103,7 +102,7 @@ fn warning(_: &mut Context<'_>) -> Result<()> {
 }
 
 fn leak(_: &mut Context<'_>) -> Result<()> {
-    // It stays, or the report could not name its functions.
+    // The module must stay loaded. Otherwise the report of the leak could not name its functions.
     module::load(MODULE, "what=leak")?.leave();
     Ok(())
 }
@@ -116,8 +115,8 @@ fn inversion(_: &mut Context<'_>) -> Result<()> {
     module::expect_refusal(MODULE, "what=inversion", Errno::ECANCELED)
 }
 
-/// The task that oopsed never leaves the handler. No other hook may miss a call on its CPU for
-/// that, with preemption disabled or not.
+/// Tests a panic in a handler. The task that oopsed never returns from the handler. Other hooks
+/// must not miss calls on its CPU because of that, with preemption enabled or disabled.
 fn handler_panics(context: &mut Context<'_>) -> Result<()> {
     debugfs::set("/proc/sys/kernel/panic_on_oops", "0")?;
     numa::pin_to(0)?;
@@ -148,14 +147,15 @@ fn handler_panics(context: &mut Context<'_>) -> Result<()> {
     context.note("fail-hook-oops: hooks go on after an oops")
 }
 
-/// The function goes on to call a trampoline, which must call no handler that is gone.
+/// Tests a fault of ftrace. The function still calls a trampoline, which must not call a removed
+/// handler.
 fn ftrace_dies(context: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let hook = module::load("hook_count", "function=__x64_sys_getsid")?;
     let calls = || debugfs::value::<u64>(debugfs::tackle("hook_count/calls"));
     getsid(None)?;
     ensure!(calls()? > 0, "no call seen");
-    // Whether it is refused or not, ftrace has seen it.
+    // ftrace has processed the module even if it is refused.
     if let Ok(module) = module::insmod("rig_mcount", "")? {
         module.leave();
     }

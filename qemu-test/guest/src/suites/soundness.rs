@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that once crashed the kernel, or ran where they should not.
+//! Tests hooks that crashed earlier versions of the library, or that ran where they must not.
 
 use std::path::PathBuf;
 use std::thread::sleep;
@@ -66,7 +66,7 @@ fn all(file: &str) -> PathBuf {
     debugfs::tackle(ALL).join(file)
 }
 
-/// Adds a hook by a line.
+/// Adds a hook by a line in the file `add`.
 fn add(line: &str) -> Result<()> {
     debugfs::write(hooks("add"), line)?.with_context(|| {
         let reason = debugfs::read(hooks("error")).unwrap_or_default();
@@ -89,7 +89,7 @@ fn expect_calls(file: PathBuf, expected: u64, when: &str) -> Result<()> {
     Ok(())
 }
 
-/// The address of a module's function, as hexadecimal digits.
+/// Returns the address of a module's function, as hexadecimal digits.
 fn address(module: &str, function: &str) -> Result<String> {
     let text = std::fs::read_to_string("/proc/kallsyms").context("cannot read kallsyms")?;
     let (symbol, owner) = (format!(" {function}\t"), format!("[{module}]"));
@@ -100,7 +100,8 @@ fn address(module: &str, function: &str) -> Result<String> {
     Ok(line.split(' ').next().unwrap_or_default().to_string())
 }
 
-/// A missed call used to take the RCU read lock, which is such a function: without end.
+/// Tests hooks on functions that handling a missed call uses. It once took the RCU read lock, whose
+/// function can be hooked, so that it recursed without end.
 fn hooks_on_what_missed_calls_use(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(HOOKS, "")?;
     for function in ["__rcu_read_lock", "irq_enter_rcu", "vfs_read"] {
@@ -113,12 +114,13 @@ fn hooks_on_what_missed_calls_use(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// What handlers call must not be hooked itself.
+/// Tests that functions that handlers call cannot be hooked.
 fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let text = ftrace::traceable()?;
     let ours = |line: &&str| line.ends_with("[tackle]") || line.ends_with("[tackle_ftrace]");
-    // Those of KUnit are for tests to hook. The events `skip` and `wakeup` are hooks on the others.
+    // The functions of KUnit are made for tests to hook. The events `skip` and `wakeup` are hooks
+    // on the two others.
     let meant = [
         "kunit",
         "tackle_numa_skip_probe",
@@ -134,8 +136,8 @@ fn helpers_cannot_be_traced(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// A name of two symbols is no name of one function, also if only one of them can be traced;
-/// positions count all of them, as live patches do.
+/// Tests that a name of two symbols is ambiguous, even if only one of them can be traced. Positions
+/// count all symbols of the name, as for live patches.
 fn a_name_must_be_the_only_one(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(HOOKS, "")?;
     let text = ftrace::traceable()?;
@@ -182,7 +184,8 @@ fn a_name_must_be_the_only_one(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// A hook made for an address used to fire for whatever function came there next.
+/// Tests that a hook is removed with its module. A hook on an address was once called for the
+/// function that was later loaded at this address.
 fn a_hook_leaves_a_module_that_goes(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(ALL, "")?;
     let first = module::load(TWIN_A, "")?;
@@ -198,7 +201,7 @@ fn a_hook_leaves_a_module_that_goes(context: &mut Context<'_>) -> Result<()> {
     expect_calls(all("calls"), 3, "another module in its place")?;
     ftrace::expect_bare(FUNCTION)?;
     second.unload()?;
-    // That was an address; it says nothing about the module that comes back.
+    // The hook was on an address, so it does not apply when the module is loaded again.
     let again = module::load(TWIN_A, "")?;
     call(TWIN_A, 5)?;
     expect_calls(all("calls"), 3, "the first module again")?;
@@ -206,7 +209,7 @@ fn a_hook_leaves_a_module_that_goes(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Several names, of which the modules come and go.
+/// Tests hooks on several names while their modules are loaded and unloaded.
 fn a_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(ALL, "")?;
     let line = format!("late {TWIN_A}:{FUNCTION} {TWIN_B}:{FUNCTION}");
@@ -229,7 +232,7 @@ fn a_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
         second.unload()?;
         ftrace::expect_bare(FUNCTION)?;
     }
-    // A bare name that is found in a module belongs to that from then on.
+    // A name without a module that is found in a module belongs to that module from then on.
     let first = module::load(TWIN_A, "")?;
     debugfs::set(all("arm"), &format!("late {FUNCTION}"))?;
     first.unload()?;
@@ -244,7 +247,7 @@ fn a_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// The memory of init functions is used again at once.
+/// Tests a hook on an init function, whose memory is reused at once.
 fn a_hook_on_an_init_function_leaves_it(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(ALL, "")?;
     debugfs::set(all("arm"), &format!("late {TWIN_A}:init_module"))?;
@@ -283,7 +286,7 @@ fn exit_hooks_follow_their_module(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Each kind of hook, on a function and on an init function, before the module is there.
+/// Tests each kind of hook on a function and on an init function before their module is loaded.
 fn hooks_may_come_before_their_module(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(HOOKS, "")?;
     let kinds = ["count", "latency", "return"];
@@ -305,20 +308,21 @@ fn hooks_may_come_before_their_module(_: &mut Context<'_>) -> Result<()> {
         }
         twin.unload()?;
     }
-    // Without the word it is refused.
+    // Without the word `when_loaded`, the hook is refused.
     let answer = debugfs::write(hooks("add"), &format!("{TWIN_A}:{FUNCTION} count"))?;
     ensure!(answer == Err(Errno::ENOENT), "without a module: {answer:?}");
     stack.unload()
 }
 
-/// The kernel has 16 places for those who want a function's return. Each task sleeps in
-/// `schedule()`, and returns when another hook has the place of the one that has seen it come.
+/// Tests returns that belong to removed hooks. The kernel has 16 slots for users of function
+/// returns. Each task sleeps in `schedule()`, and returns when another hook has the slot of the
+/// hook that saw the entry.
 fn exit_hooks_meet_returns_of_old_ones(_: &mut Context<'_>) -> Result<()> {
     if !has_our_patches() {
         return skip("fprobe warns (the third patch in scripts/patches)");
     }
     let stack = module::stack(HOOKS, "")?;
-    // With another direct call on the function, the hooks are fprobes.
+    // If the function has another direct call, exit hooks are fprobes.
     let direct = module::load("hook_exclusive", "kind=direct function=schedule")?;
     for _ in 0..3 * 16 {
         add("schedule latency name=sleep")?;
@@ -353,7 +357,8 @@ fn a_direct_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Their code is in the module's memory.
+/// Tests that hooks that a module forgets are removed with it, since their code is in the module's
+/// memory.
 fn forgotten_hooks_go_with_their_module(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let twin = module::load(TWIN_A, "")?;
@@ -386,7 +391,8 @@ fn log_has(mut log: kmsg::Cursor, text: &str) -> Result<()> {
     Ok(())
 }
 
-/// A BPF trampoline uses the register of the return value.
+/// Tests that a skipped call returns its value beside BPF, whose trampoline uses the register of
+/// the return value.
 fn a_skipped_call_returns_its_value_beside_bpf(_: &mut Context<'_>) -> Result<()> {
     if !bpf::has_btf("vmlinux") {
         return skip("the kernel has no BTF, which fentry programs need");
@@ -416,14 +422,15 @@ fn a_skipped_call_returns_its_value_beside_bpf(_: &mut Context<'_>) -> Result<()
     library.unload()
 }
 
-/// What a module needs of the library has another layout in another build.
+/// Tests that a module of another build is refused, since structures of the library may have
+/// another layout there.
 fn a_module_of_another_build_is_refused(_: &mut Context<'_>) -> Result<()> {
     const MARK: &[u8] = b"tackle_of_another_build__build_this_module_again__";
     let library = module::library()?;
     let mut object = std::fs::read(module::file("hook_count"))?;
     let at = object.windows(MARK.len()).position(|part| part == MARK);
     let at = at.context("the module does not say which build it needs")? + MARK.len();
-    // Another number in the symbol's name.
+    // Change the number in the symbol's name.
     object[at] = if object[at] == b'0' { b'1' } else { b'0' };
     let path = "/run/other_build.ko";
     std::fs::write(path, &object)?;
@@ -438,7 +445,7 @@ fn a_module_of_another_build_is_refused(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// One request for many hooks takes the time of one.
+/// Tests that one request for many hooks takes as long as a request for one.
 fn a_thousand_hooks_at_once(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(ALL, "")?;
     let others = module::load("bench_others", "")?;
@@ -471,7 +478,7 @@ fn a_thousand_hooks_at_once(context: &mut Context<'_>) -> Result<()> {
         ftrace::expect_bare("bench_other_000")?;
         sleep(Duration::from_millis(10));
     }
-    // With the module gone first.
+    // The module is unloaded before the hooks are removed.
     debugfs::set(all("arm"), &line)?;
     others.unload()?;
     livepatch::cmdline()?;

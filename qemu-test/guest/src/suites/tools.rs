@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests the command `tackle` on real live patches: `livepatch_cmdline`, and one of a function
-//! in which tasks sleep (`rig_busy`); on hooks, and on queues of the CoDel family.
+//! Tests the command `tackle` on live patches (`livepatch_cmdline`, and a patch of a function in
+//! which tasks sleep, in `rig_busy`), on hooks, and on queues of the CoDel family.
 
 mod check;
 mod hooks;
@@ -67,17 +67,18 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// The module whose function tasks sleep in, and the live patch of it.
+/// The module with a function in which tasks sleep, and its live patch.
 const BUSY: &str = "rig_busy";
 const BUSY_PATCH: &str = "livepatch_rig_busy";
 
 /// Runs a command as a user who is not root.
 const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 
-/// A `PATH` without the folders of an administrator's programs.
+/// A `PATH` without the folders `sbin`.
 const USERS_PATH: &str = "env PATH=/usr/local/bin:/usr/bin:/bin";
 
-/// Emulated and with all checkers on, a processor may take long for what takes no time.
+/// The time limit for quick operations, which can take long on an emulated processor with all
+/// checkers.
 const LIMIT: Duration = Duration::from_secs(60);
 
 fn enable(name: &str) -> String {
@@ -96,8 +97,8 @@ fn out_of_force(name: &str) -> String {
     format!("{name} is out of force")
 }
 
-/// Runs a test that loads the module `patch` by the command, beside what it needs.
-/// Nothing is left behind.
+/// Runs a test that loads the module `patch` by the command. Loads the modules that the patch
+/// needs, and checks that no module remains.
 fn with(
     needed: impl Into<module::Stack>,
     patch: &'static str,
@@ -107,7 +108,7 @@ fn with(
     let module = module::adopt(patch);
     let outcome = test();
     if outcome.is_err() {
-        // The other tests shall not suffer from it.
+        // Disable the patch for the sake of the other tests.
         let _ = tackle::output(&disable(patch));
     }
     drop(module);
@@ -139,7 +140,8 @@ fn a_patch_goes_in_and_out(_: &mut Context<'_>) -> Result<()> {
     })
 }
 
-/// A file may have another name than its module, and be another build of what is in force.
+/// Tests a file whose name differs from its module, and a file that is another build of the loaded
+/// module.
 fn a_file_tells_its_module(_: &mut Context<'_>) -> Result<()> {
     const FILE: &str = "/run/other-name.ko";
     const NOTE: &[u8] = b"\x03\0\0\0GNU\0";
@@ -175,7 +177,8 @@ fn a_disabled_patch_is_loaded_anew(_: &mut Context<'_>) -> Result<()> {
     })
 }
 
-/// One that was loaded from a file and disabled: by its name it cannot be loaded again.
+/// Tests that a disabled patch that was loaded from a file stays loaded, because it cannot be
+/// loaded again by its name.
 fn a_disabled_patch_is_not_lost(_: &mut Context<'_>) -> Result<()> {
     with(module::library()?, NAME, || {
         expect(&enable(NAME), &in_force(NAME))?;
@@ -186,14 +189,14 @@ fn a_disabled_patch_is_not_lost(_: &mut Context<'_>) -> Result<()> {
         let part = format!("{NAME} is not installed, give its file");
         expect_refusal(&words, &part)?;
         ensure!(module::is_loaded(NAME)?, "the module is gone");
-        // The programs of kmod are found where PATH lacks them.
+        // `tackle` must find the programs of kmod even if PATH lacks their folder.
         cmd::run(&format!("{USERS_PATH} {PROGRAM} {}", enable(NAME)))?;
         expect_cmdline(TEXT)?;
         expect(&disable(NAME), &out_of_force(NAME))
     })
 }
 
-/// One that was loaded from a file, which modprobe does not know.
+/// Tests unloading a patch by its name that was loaded from a file, which modprobe does not know.
 fn a_patch_is_unloaded_by_its_name(_: &mut Context<'_>) -> Result<()> {
     with(module::load(BUSY, "")?, BUSY_PATCH, || {
         let sleeper = Sleeper::start("killable")?;
@@ -231,8 +234,8 @@ fn lists_what_is_patched(_: &mut Context<'_>) -> Result<()> {
     })
 }
 
-/// A task that sleeps in a function of the kernel until it is killed, or, in the file
-/// `interruptible`, until any signal.
+/// A task that sleeps in a function of the kernel until it is killed. With the file
+/// `interruptible`, any signal wakes it.
 struct Sleeper(Kept);
 
 impl Sleeper {
@@ -279,7 +282,7 @@ fn a_signal_lets_it_through(context: &mut Context<'_>) -> Result<()> {
         for line in answer.err.lines() {
             context.note(line)?;
         }
-        // It reads on in the new function, in which there is nothing to wait for.
+        // The task reads on in the new function, which does not wait.
         let status = sleeper.0 .0.wait().context("cannot wait for cat")?;
         ensure!(status.success(), "expected cat to go on, got {status}");
         expect(&disable(BUSY_PATCH), &out_of_force(BUSY_PATCH))
@@ -314,7 +317,7 @@ fn one_transition_at_a_time(_: &mut Context<'_>) -> Result<()> {
         tackle::say(&format!("{} --no-wait", enable(BUSY_PATCH)))?;
         let busy = format!("{BUSY_PATCH} is in transition");
         expect_refusal(&format!("{PROGRAM} {}", disable(NAME)), &busy)?;
-        // But it may turn round, although the task still sleeps.
+        // The transition can be reversed although the task still sleeps.
         expect(&disable(BUSY_PATCH), &out_of_force(BUSY_PATCH))?;
         drop(sleeper);
         expect(&disable(NAME), &out_of_force(NAME))
@@ -356,7 +359,7 @@ fn others_than_root_are_refused(_: &mut Context<'_>) -> Result<()> {
     ] {
         expect_refusal(&format!("{NOBODY} {PROGRAM} {words}"), "only root may")?;
     }
-    // What there is everybody may see.
+    // Every user may list the patches.
     let text = cmd::run(&format!("{NOBODY} {PROGRAM} patch list --json"))?;
     ensure!(text.trim() == "[]", "expected no patches, got '{text}'");
     Ok(())

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests that each packet is counted once: as sent, as dropped for a reason, or as one that
-//! waits; and that packets which a change drops are freed.
+//! Tests that each packet is counted once: as sent, as dropped for a reason, or as waiting. Also
+//! tests that packets are freed if a change drops them.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -21,16 +21,16 @@ use crate::sys::twins::BLOCKED;
 use crate::sys::{cmd, module, wait_for};
 use crate::walk::Target;
 
-/// Steps of a random sequence.
+/// The number of steps of a random sequence.
 const STEPS: u32 = 40;
 
-/// The counts of a queue: packets sent, dropped, and waiting.
+/// Returns the counts of a queue: packets sent, dropped, and waiting.
 fn counts(queue: &Value) -> [u64; 3] {
     ["packets", "drops", "qlen"].map(|key| queue[key].as_u64().unwrap_or_default())
 }
 
-/// Checks the counts after `enqueued` packets came. The kernel reads the counts one after the
-/// other while packets leave, so the check is repeated.
+/// Checks the counts after `enqueued` packets have been enqueued. The check is repeated, because
+/// the kernel does not read all counts at the same time, and packets leave in between.
 fn expect_counts(what: &str, kind: &str, enqueued: u64) -> Result<Value> {
     let mut last = Value::Null;
     let limit = patience(Duration::from_secs(5));
@@ -46,7 +46,7 @@ fn expect_counts(what: &str, kind: &str, enqueued: u64) -> Result<Value> {
     })
 }
 
-/// Plays a random sequence of enqueues, dequeues, changes, peeks by the parent, and resets.
+/// Runs a random sequence of enqueues, dequeues, changes, peeks by the parent, and resets.
 /// `changes` are options that make a queue shorter or longer.
 pub fn counts_each_packet_once(
     context: &mut Context<'_>,
@@ -104,7 +104,8 @@ pub fn counts_each_packet_once(
     bench.done()
 }
 
-/// All packets wait, but for two that have left; one of the others the parent has peeked at.
+/// Tests the counts when all packets wait, except two that have left, and the parent has peeked at
+/// one of the others.
 pub fn counts_what_a_change_and_a_reset_drop(target: Target) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
@@ -134,9 +135,9 @@ pub fn counts_what_a_change_and_a_reset_drop(target: Target) -> Result<()> {
     bench.done()
 }
 
-/// A queue on a device that sends nothing more. Packets that are not freed keep the network
-/// namespace that they came from; and kmemleak, where the kernel has it, reports them at the
-/// end of the suite.
+/// Tests a queue on a device that sends nothing more. A packet that is not freed keeps a reference
+/// to its network namespace. kmemleak, if the kernel has it, reports the packet at the end of the
+/// suite.
 pub fn frees_what_a_change_drops(
     context: &mut Context<'_>,
     target: Target,
@@ -162,7 +163,7 @@ fn stalled(kind: &str, module: &str) -> Result<String> {
     let ip = [
         "link set tkt0 txqueuelen 4 up",
         "addr add 10.78.6.1/24 dev tkt0",
-        // Removed with the namespace, together with its qdisc.
+        // The device is removed with the namespace, together with its qdisc.
         "link add tkd0 type dummy",
         "link set tkd0 up",
     ];
@@ -192,7 +193,7 @@ fn stalled(kind: &str, module: &str) -> Result<String> {
             counts(&trimmed)[2] <= 1,
             "expected one packet to be left, got {trimmed}"
         );
-        // rfq_codel asks CoDel about each packet that goes, and drops those that it wants to drop.
+        // rfq_codel calls CoDel for each packet that is removed, and CoDel drops some of them.
         let of_codel = trimmed["details"]["drops"]["target"].as_u64();
         ensure!(
             kind != "rfq_codel" || of_codel > Some(0),

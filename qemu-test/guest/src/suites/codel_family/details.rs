@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `rcodel` and `rfq_codel` show beyond `codel` and `fq_codel`: how long packets waited,
-//! what the control law is about, and why packets were dropped or marked.
+//! Tests the details that `rcodel` and `rfq_codel` show and `codel` and `fq_codel` do not: how long
+//! packets waited, the state of the control law, and why packets were dropped or marked.
 
 use std::time::Duration;
 
@@ -21,10 +21,10 @@ use crate::sys::kernel::patience;
 use crate::sys::{expect_errno, wait_for};
 use crate::walk::{self, Target};
 
-/// All of this kind that `tc -j -s -d WHAT show` has.
+/// Returns all entries of this kind in the output of `tc -j -s -d WHAT show`.
 fn all_of(what: &str, kind: &str) -> Result<Vec<Value>> {
     let all: Vec<Value> = queue::printed(&format!("-d {what} show dev tkd0"))?;
-    // The key is another one for classes, and not the same in all versions of `tc`.
+    // The key differs for classes, and between versions of `tc`.
     let is_of_kind = |value: &Value| {
         let members = value.as_object();
         members.is_some_and(|members| members.values().any(|member| member == kind))
@@ -32,37 +32,38 @@ fn all_of(what: &str, kind: &str) -> Result<Vec<Value>> {
     Ok(all.into_iter().filter(is_of_kind).collect())
 }
 
-/// The first one of this kind that `tc -j -s -d WHAT show` has, and `fits`.
+/// Returns the first entry of this kind in the output of `tc -j -s -d WHAT show` for which `fits`
+/// returns true.
 fn find(what: &str, kind: &str, fits: impl Fn(&Value) -> bool) -> Result<Option<Value>> {
     Ok(all_of(what, kind)?.into_iter().find(|value| fits(value)))
 }
 
-/// How many packets our queues have dropped for this reason.
+/// Returns how many packets our queues have dropped for this reason.
 pub fn dropped_for(kind: &str, reason: &str) -> Result<u32> {
     let of = |queue: &Value| queue["details"]["drops"][reason].as_u64();
     let all = all_of("qdisc", kind)?;
     Ok(u32::try_from(all.iter().filter_map(of).sum::<u64>())?)
 }
 
-/// Our queue.
+/// Returns our queue.
 pub(super) fn shown(kind: &str) -> Result<Value> {
     let found = find("qdisc", kind, |_| true)?;
     found.with_context(|| format!("no {kind} on tkd0"))
 }
 
-/// Our queue when all packets have left it.
+/// Waits until all packets have left our queue, and returns it.
 pub(super) fn drained(kind: &str) -> Result<Value> {
     queue::drained("tkd0")?;
     shown(kind)
 }
 
-/// The sum of the members of an object.
+/// Returns the sum of the members of an object.
 pub(super) fn sum(object: &Value) -> Result<u64> {
     let members = object.as_object().context("an object")?;
     Ok(members.values().filter_map(Value::as_u64).sum())
 }
 
-/// How many packets are in the histogram; [`None`] when it is off.
+/// Returns how many packets are in the histogram, or [`None`] if it is off.
 fn counted(queue: &Value) -> Result<Option<u64>> {
     let Some(buckets) = queue["details"]["sojourn"].as_array() else {
         return Ok(None);
@@ -97,7 +98,7 @@ pub fn counts_how_long_packets_wait(context: &mut Context<'_>, target: Target) -
         .as_array()
         .and_then(|all| all.last());
     let longest = longest.context("a bucket")?;
-    // More than 100 packets of a millisecond went before the last one.
+    // More than 100 packets, of a millisecond each, left before the last one.
     ensure!(
         longest["high"].as_u64() > Some(100_000),
         "expected packets that waited for 100 ms and more, got {queue}"
@@ -112,7 +113,7 @@ pub fn counts_how_long_packets_wait(context: &mut Context<'_>, target: Target) -
 
     let mut steps = Vec::new();
     for (options, expected) in [
-        // Who changes something else, or has it on already, loses nothing.
+        // The histogram keeps its counts if another option changes, or if it is enabled again.
         ("limit 500", all),
         ("histogram", all),
         ("nohistogram", None),
@@ -174,14 +175,14 @@ pub fn tells_why_packets_are_dropped_or_marked(
     bench.done()
 }
 
-/// `what` shows it of the queue, or of its flow.
+/// Tests that `what`, a qdisc or a class, shows the state of the control law.
 pub fn tells_of_the_control_law(target: Target, what: &str) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
-    // Half a second a packet: there is time to look.
+    // A packet takes half a second, which leaves time to read the state.
     through_slow_line(&bench, kind, "target 1ms interval 100s", NOT_ECT, "800bit")?;
     let limit = patience(Duration::from_secs(5));
-    // Of a class `tc` has a kind's own statistics among the others.
+    // For a class, `tc` prints the statistics of the kind among the general ones.
     let first_above = |value: &Value| {
         let place = if what == "class" { "/stats" } else { "" };
         let member = value.pointer(&format!("{place}/details/first_above"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What becomes of a queue when its device goes down, or away with its network name space.
+//! Tests queues whose device goes down, or is removed with its network namespace.
 
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -54,14 +54,13 @@ pub fn goes_down_and_up_with_its_device(
     bench.done()
 }
 
-/// With packets in it, and beside a device of the same name that stays.
+/// Tests a queue with packets. Another namespace has a device of the same name, which must remain.
 pub fn goes_with_its_name_space(target: Target) -> Result<()> {
     const COUNT: u32 = 50;
     let kind = target.kind;
     let bench = Bench::new(target.module)?;
     bench.fresh(kind, None)??;
-    // The packets come from outside: as long as there is one of a socket inside, the name
-    // space stays.
+    // The packets come from outside. A packet of a socket inside would keep the namespace alive.
     let space = Space::new()?;
     space.batch(
         "ip",
@@ -74,7 +73,7 @@ pub fn goes_with_its_name_space(target: Target) -> Result<()> {
     )?;
     space.set("/proc/sys/net/ipv4/ip_forward", "1")?;
     space.enter(|| {
-        // It goes with the name space.
+        // The device is removed with the namespace.
         std::mem::forget(Dummy::new("tkd0", 2)?);
         cmd::run(BLOCKED)?;
         cmd::run(&format!("tc qdisc add dev tkd0 parent 1:1 {kind}"))

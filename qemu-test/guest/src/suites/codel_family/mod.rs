@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What `rcodel` and `rfq_codel` are tested for alike.
+//! Implements tests that run for both `rcodel` and `rfq_codel`.
 
 mod counts;
 mod details;

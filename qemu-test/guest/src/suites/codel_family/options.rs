@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of options that are times: which are refused, and that those that are shown can be set.
+//! Tests options that are times: which values are refused, and that shown values can be set again.
 
 use std::ops::RangeInclusive;
 
@@ -17,7 +17,8 @@ use crate::sys::dummy::ECT_0;
 use crate::sys::{cmd, expect_errno};
 use crate::walk::Target;
 
-/// `times` are the numbers of the attributes target, interval and ce_threshold.
+/// Tests the limit of times. `times` are the numbers of the attributes target, interval and
+/// ce_threshold.
 pub fn refuses_times_that_are_too_long(target: Target, times: &[u16]) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
@@ -53,11 +54,12 @@ pub fn refuses_times_that_are_too_long(target: Target, times: &[u16]) -> Result<
     bench.done()
 }
 
-/// `kinds` are the attributes of four bytes.
+/// Tests that options can be set to the values that are shown. `kinds` are the numbers of the
+/// attributes of four bytes.
 pub fn shown_options_can_be_set_again(target: Target, kinds: RangeInclusive<u16>) -> Result<()> {
     let Target { module, kind } = target;
     let bench = Bench::new(module)?;
-    // What `tc` shows as text it takes, too.
+    // `tc` accepts the text that it prints, too.
     let times = Regex::new("(?:target|interval|ce_threshold) [^ ]+")?;
     cmd::run(&format!("tc qdisc add dev tkd0 root {kind}"))?;
     for time in ["12345us", "1234567us", "100.5ms", "2199s", "2199023254us"] {
@@ -92,7 +94,7 @@ pub fn shown_options_can_be_set_again(target: Target, kinds: RangeInclusive<u16>
     ] {
         for number in kinds.clone() {
             let options = attribute(number, &u32::to_ne_bytes(us));
-            // Some are refused: a quantum that is too large, another number of flows.
+            // Some changes are refused: a quantum that is too large, and another number of flows.
             let _ = bench.change(kind, &options)?;
             let shown = bench.show()?.options;
             bench.change(kind, &shown)??;

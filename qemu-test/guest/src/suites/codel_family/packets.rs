@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Packets other than small datagrams: several in one (GSO), with VLAN tags, to many receivers,
-//! of no protocol that is known, and larger and smaller than others after the MTU has changed.
+//! Tests packets other than small datagrams: GSO packets, packets with VLAN tags, multicast
+//! packets, packets of unknown protocols, and packets that are larger or smaller after a change of
+//! the MTU.
 
 use std::net::{Ipv4Addr, UdpSocket};
 
@@ -17,29 +18,30 @@ use crate::sys::frame::{self, Segment};
 use crate::sys::twins::{session, Twins};
 use crate::walk::Target;
 
-/// Lets one packet through, and the next one a second later for each of its bytes. Other than
-/// `tbf` it takes packets of any size as they are, and other than `htb` a new rate as soon as it
-/// has one.
+/// The lines of `tc` for a parent that lets one packet through, and the next one a second later for
+/// each byte of the first. Unlike `tbf`, it accepts packets of any size. Unlike `htb`, it applies a
+/// new rate at once.
 const HELD: [&str; 2] = [
     "tc qdisc add dev tkd0 root handle 1: hfsc default 1",
     "tc class add dev tkd0 parent 1: classid 1:1 hfsc rt rate 8bit",
 ];
 const OPEN: &str = "tc class change dev tkd0 parent 1: classid 1:1 hfsc rt rate 1gbit";
 
-/// Nobody waits for so long as to be dropped; all are marked that can be.
+/// With these options no packet waits long enough to be dropped, and all packets with ECN are
+/// marked.
 const OPTIONS: &str = "target 100s interval 100s ecn ce_threshold 1us";
 
-/// What is asked when all packets wait, and when they are gone.
+/// The arguments of `tc` while all packets wait, and after they have left.
 const SHOWS: [&str; 2] = ["-s -d qdisc show dev tkd0", "-s class show dev tkd0"];
 
-/// A socket behind this port.
+/// Returns a socket that is bound to this port.
 fn socket(port: u16, dsfield: u8) -> Result<UdpSocket> {
     let socket = UdpSocket::bind(("10.78.1.1", port)).context("cannot open a socket")?;
     setsockopt(&socket, sockopt::Ipv4Tos, &dsfield.into())?;
     Ok(socket)
 }
 
-/// A datagram that has to be cut into segments of 1000 bytes.
+/// Sends a datagram that has to be cut into segments of 1000 bytes.
 fn send_gso(device: &Dummy, port: u16, bytes: usize) -> Result<()> {
     let socket = socket(port, ECT_0)?;
     setsockopt(&socket, sockopt::UdpGsoSegment, &1000)?;
@@ -47,7 +49,7 @@ fn send_gso(device: &Dummy, port: u16, bytes: usize) -> Result<()> {
     Ok(())
 }
 
-/// A datagram of this size to this address.
+/// Sends a datagram of this size to this address.
 fn send_to(address: [u8; 4], port: u16, dsfield: u8, bytes: usize) -> Result<()> {
     let address = Ipv4Addr::from(address);
     let socket = socket(port, dsfield)?;
@@ -58,11 +60,11 @@ fn send_to(address: [u8; 4], port: u16, dsfield: u8, bytes: usize) -> Result<()>
     Ok(())
 }
 
-/// Sends packets of all kinds through the device; returns how many segments they are.
+/// Sends packets of all kinds through the device. Returns the number of segments.
 fn send(device: &Dummy) -> Result<u32> {
     let mtu = |bytes: u32| cmd::run(&format!("ip link set tkd0 mtu {bytes}"));
-    // One does not wait, the next is soon taken out to be the first; they may or may not be
-    // marked if they can be.
+    // The first packet does not wait, and the second one is soon dequeued by the parent. Such
+    // packets may or may not be marked, so they have no ECN.
     send_to([10, 78, 1, 2], 6000, NOT_ECT, 1400)?;
     device.send_flow(6000, NOT_ECT, 0, 1)?;
     device.send_flow(6000, ECT_0, 0, 1)?;
@@ -78,7 +80,7 @@ fn send(device: &Dummy) -> Result<u32> {
             frame::send(device.name, &segment.tagged(tags), 2)?;
         }
     }
-    // ARP without anything behind its header, and a type for experiments (RFC 9542).
+    // Send ARP without data behind its header, and an EtherType for experiments (RFC 9542).
     for kind in [0x0806, 0x88b5] {
         frame::send(device.name, &frame::of_type(kind, 46), 2)?;
     }
@@ -87,7 +89,7 @@ fn send(device: &Dummy) -> Result<u32> {
     send_to([10, 78, 1, 255], 6006, ECT_0, 100)?;
     mtu(9000)?;
     send_to([10, 78, 1, 2], 6007, ECT_0, 8000)?;
-    // With less than this, IPv6 begins anew afterwards, with packets of its own.
+    // With a smaller MTU, IPv6 would restart on the device afterwards, and send packets.
     mtu(1280)?;
     send_to([10, 78, 1, 2], 6008, ECT_0, 1200)?;
     mtu(1500)?;
@@ -110,10 +112,10 @@ pub fn carries_packets_of_all_kinds(
         let child = "tc qdisc add dev tkd0 parent 1:1 handle 10:";
         cmd::run(&format!("{child} {kind} {OPTIONS}"))?;
         let sent = send(&bench.device)?;
-        // Until `tc` has shown them all have waited for longer than the threshold.
+        // When `tc` has shown the queues, all packets have waited for longer than the threshold.
         let mut said = session(kind, &shows)?;
         cmd::run(OPEN)?;
-        // The line looks at its new rate when a packet comes.
+        // The parent applies its new rate when a packet is enqueued.
         bench.device.send_flow(6000, NOT_ECT, 0, 1)?;
         let queues = drained("tkd0")?;
         let queue = queues.iter().find(|queue| queue.kind == kind);

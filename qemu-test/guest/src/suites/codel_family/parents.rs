@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Below other queueing disciplines, which have to be told of drops.
+//! Tests queues below other queueing disciplines, whose counts must include the drops of the
+//! queues.
 
 use anyhow::{ensure, Result};
 
@@ -12,7 +13,7 @@ use crate::sys::dummy::Dummy;
 use crate::sys::{cmd, debugfs, module};
 use crate::walk::Target;
 
-/// Each parent: its name, and lines of `tc` that put queues of our kind below it.
+/// The parents: the name, and lines of `tc` that add queues of our kind below it.
 const PARENTS: [(&str, &[&str]); 6] = [
     (
         "prio",
@@ -64,10 +65,10 @@ const PARENTS: [(&str, &[&str]); 6] = [
     ),
 ];
 
-/// Those that have us hand over each packet as it comes, or as it is due: there need not be drops.
+/// Parents that dequeue each packet at once, or when it is due. With these there may be no drops.
 const AT_ONCE: [&str; 2] = ["prio", "netem"];
 
-/// Sends through the device: 12 flows of 25 packets.
+/// Sends 12 flows of 25 packets through the device.
 fn send(device: &Dummy) -> Result<u32> {
     for port in 6000..6012 {
         device.send_flow(port, 0, 0, 25)?;
@@ -75,8 +76,8 @@ fn send(device: &Dummy) -> Result<u32> {
     Ok(12 * 25)
 }
 
-/// Below a line that takes 48 ms for a packet, so that a guest sends faster however slow it is;
-/// `overlimit` are options with a limit of about 20 packets.
+/// Tests queues below each parent. A packet leaves the device after 48 ms, so even a slow guest
+/// sends faster than that. `overlimit` are options with a limit of about 20 packets.
 pub fn works_below_others(
     context: &mut Context<'_>,
     target: Target,
@@ -86,7 +87,8 @@ pub fn works_below_others(
     let bench = Bench::new(module)?;
     let lazy = format!("{overlimit} target 100s interval 100s");
     for (name, lines) in PARENTS {
-        // Dropped when a packet comes, and when one goes: a parent learns of it in two ways.
+        // Packets are dropped when they are enqueued, and when they are dequeued. The parent is
+        // informed in different ways.
         for (options, reason) in [
             (lazy.as_str(), "overlimit"),
             ("limit 1000 target 1ms interval 20ms", "target"),
@@ -124,7 +126,7 @@ pub fn is_the_default_below_mq(target: Target) -> Result<()> {
     let device = Dummy::with_queues("tkd0", 1, 4)?;
     let before = debugfs::read(DEFAULT)?;
     debugfs::set(DEFAULT, target.kind)?;
-    // The setting holds the module, so it goes back whatever happens.
+    // The setting holds a reference to the module, so restore it even after an error.
     let added = cmd::run("tc qdisc add dev tkd0 root handle 1: mq");
     debugfs::set(DEFAULT, before.trim())?;
     added?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Queues that packets go through, as `tc` shows them.
+//! Reads queues from the output of `tc`, and sends packets through them.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::sys::kernel::patience;
 use crate::sys::twins::BLOCKED;
 use crate::sys::{cmd, wait_for};
 
-/// Packets that go [`through_slow_line`].
+/// The number of packets that [`through_slow_line`] sends.
 pub const PACKETS: u32 = 200;
 
 /// A qdisc in the output of `tc -s -j qdisc show`.
@@ -30,14 +30,14 @@ pub struct Queue {
     pub ce_mark: u32,
 }
 
-/// What `tc -j -s WHAT` prints.
+/// Returns what `tc -j -s WHAT` prints.
 pub fn printed<T: DeserializeOwned>(what: &str) -> Result<T> {
-    // The options of `hfsc` tc prints as it does without `-j`.
+    // `tc` prints the options of `hfsc` as text even with `-j`.
     let text = cmd::run(&format!("tc -j -s {what}"))?.replace("{default 1 }", "{}");
     serde_json::from_str(&text).with_context(|| format!("not JSON from tc: {text}"))
 }
 
-/// All of a device.
+/// Returns all queues of a device.
 pub fn queues(device: &str) -> Result<Vec<Queue>> {
     printed(&format!("qdisc show dev {device}"))
 }
@@ -56,7 +56,7 @@ pub fn drained(device: &str) -> Result<Vec<Queue>> {
     empty.with_context(|| format!("of {last:?}"))
 }
 
-/// Has packets of one flow wait in a queue with these options, and opens the line.
+/// Lets packets of one flow wait in a queue with these options, and then lets them leave.
 pub fn through_slow_line(
     bench: &Bench,
     kind: &str,
@@ -70,6 +70,6 @@ pub fn through_slow_line(
     bench.device.send_flow(7000, dsfield, 0, PACKETS - 1)?;
     let line = "tc qdisc change dev tkd0 root handle 1: tbf";
     cmd::run(&format!("{line} rate {rate} burst 200 limit 5000"))?;
-    // The line looks at its new rate when a packet comes.
+    // The parent applies its new rate when a packet is enqueued.
     bench.device.send_flow(7000, dsfield, 0, 1)
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Block I/O that fails: on a RAM disk, by device and operation.
+//! Tests failing block I/O on a RAM disk, by device and operation.
 
 use std::path::Path;
 use std::time::Duration;
@@ -55,7 +55,7 @@ pub(super) fn bios_fail_when_they_are_submitted(_: &mut Context<'_>) -> Result<(
             "{points:?}"
         );
         ensure!(points[0].text("value")? == "status:nospc", "{points:?}");
-        // Of another device.
+        // The filter is for another device.
         injector.set("place functions=bio_submit device=4095:1")?;
         injector.set("arm random 100 seed=1")?;
         expect(WRITE, None)?;

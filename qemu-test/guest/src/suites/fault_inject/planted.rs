@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Operations with planted defects, and their repaired twins: without a fault both succeed, and the
-//! twins take every fault.
+//! Tests operations with planted defects, and their repaired twins. Without a fault both succeed.
+//! The twins handle every fault.
 
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
@@ -10,7 +10,7 @@ use crate::suite::Context;
 use crate::sys::injector::Injector;
 use crate::sys::{debugfs, module};
 
-/// More points than an operation has.
+/// A number that is larger than the number of points of any operation.
 const MANY: u32 = 200;
 
 fn operations(module: &str) -> Result<Vec<String>> {
@@ -49,7 +49,7 @@ pub(super) fn repaired_operations_take_every_fault(context: &mut Context<'_>) ->
                 answer.with_context(|| format!("{operation} without a fault"))?;
                 break;
             }
-            // An allocation within another function may have been tried again.
+            // A function may repeat a failed allocation and succeed.
             ensure!(
                 matches!(answer, Ok(()) | Err(Errno::ENOMEM)),
                 "{operation}, fault {number}: {answer:?}"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the fault injector refuses, and that it says why.
+//! Tests which requests the fault injector refuses, and that it reports the reason.
 
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
@@ -72,7 +72,7 @@ pub(super) fn commands_are_refused(_: &mut Context<'_>) -> Result<()> {
             "it returns nothing",
         )?;
     }
-    // Nothing of this has placed a hook.
+    // None of the refused requests has placed a hook.
     refused("status", Errno::ENOENT, "place first")?;
     injector.set("place module=a")?;
     injector.set("arm discover")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Follows the page `Documentation/first-hook.rst` word for word.
+//! Tests the page `Documentation/first-hook.rst`: runs its commands and compares their output.
 
 use anyhow::{ensure, Context as _, Result};
 use regex::Regex;
@@ -12,7 +12,7 @@ const PAGE: &str = include_str!("../../../../../Documentation/first-hook.rst");
 const SAMPLE: &str = include_str!("../../../../../samples/first_hook.rs");
 const KBUILD: &str = include_str!("../../../../../Kbuild");
 
-/// The literal blocks of the page, without their indentation.
+/// Returns the literal blocks of the page, without their indentation.
 fn blocks() -> Vec<String> {
     let mut blocks = Vec::new();
     let mut lines = PAGE.lines();
@@ -29,7 +29,7 @@ fn blocks() -> Vec<String> {
     blocks
 }
 
-/// What a command prints, with any number for each number.
+/// Returns a pattern for the output of a command, in which each number stands for any number.
 fn pattern(expected: &str) -> Result<Regex> {
     let number = Regex::new("[0-9]+")?;
     let words: Vec<_> = expected
@@ -42,7 +42,7 @@ fn pattern(expected: &str) -> Result<Regex> {
     Ok(Regex::new(&format!(r"^\s*{}\s*$", words.join(r"\s+")))?)
 }
 
-/// A command of the page, and what it prints.
+/// A command of the page, and its expected output.
 struct Step {
     command: String,
     output: String,
@@ -87,7 +87,7 @@ pub fn the_page_about_a_first_hook_is_right(context: &mut Context<'_>) -> Result
         "the page does not say how to boot"
     );
 
-    // One shell, as for a reader of the page.
+    // All commands run in one shell, as for a reader of the page.
     let steps = steps();
     let library = module::adopt(module::LIBRARY);
     let ftrace = module::adopt(module::FTRACE);
@@ -114,7 +114,7 @@ pub fn the_page_about_a_first_hook_is_right(context: &mut Context<'_>) -> Result
             step.output
         );
     }
-    // The page has unloaded them.
+    // The commands of the page have unloaded the modules.
     ensure!(!module::is_loaded("first_hook")?, "first_hook is loaded");
     for name in [module::FTRACE, module::LIBRARY] {
         ensure!(!module::is_loaded(name)?, "{name} is loaded");

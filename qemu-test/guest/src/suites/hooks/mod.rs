@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `hook_count`: a hook at the entry of any function, on its own trampoline.
+//! Tests `hook_count`: a hook at the entry of any function, on its own trampoline.
 
 mod first_hook;
 mod redirect;
@@ -44,9 +44,9 @@ pub const SUITE: Suite = Suite {
 };
 
 const MODULE: &str = "hook_count";
-/// Runs once for each time that `/proc/cmdline` is opened and read.
+/// This function runs once for each time that `/proc/cmdline` is opened and read.
 const READ: &str = "cmdline_proc_show";
-/// Nothing in the guest but these tests asks for a session's identity.
+/// Only these tests call this function in the guest.
 const CALL: &str = "__x64_sys_getsid";
 
 fn hook(function: &str) -> Result<module::Stack> {
@@ -78,7 +78,7 @@ fn counts_calls_from_two_threads(_: &mut Context<'_>) -> Result<()> {
         for _ in 0..2 {
             scope.spawn(|| {
                 for _ in 0..EACH {
-                    // Its own session always exists.
+                    // The session of this process always exists.
                     let _ = nix::unistd::getsid(None);
                 }
             });
@@ -141,7 +141,7 @@ fn two_hooks_have_two_trampolines(context: &mut Context<'_>) -> Result<()> {
     let (one, two) = (address(READ)?, address("task_numa_fault")?);
     context.note(format!("{one} and {two}"))?;
     ensure!(one != two, "expected two trampolines, both are at {one}");
-    // The first stack holds the library, so the second one goes before it.
+    // The first stack holds the library, so unload the second one first.
     second.unload()?;
     first.unload()
 }
@@ -154,7 +154,7 @@ fn is_gone_after_unloading(_: &mut Context<'_>) -> Result<()> {
     livepatch::cmdline().map(drop)
 }
 
-/// Expects a refusal and one line in the log that names the parameter.
+/// Checks that the module is refused, and that one line in the log names the parameter.
 fn refused(parameters: &str, errno: Errno) -> Result<()> {
     let mut log = kmsg::Cursor::now()?;
     module::expect_refusal(MODULE, parameters, errno)?;
@@ -175,8 +175,8 @@ fn refuses_no_function(_: &mut Context<'_>) -> Result<()> {
 fn refuses_a_name_that_is_too_long(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let mut log = kmsg::Cursor::now()?;
-    // KSYM_NAME_LEN is 512: no symbol can have such a name. The kernel's own setter
-    // refuses it, with its errno and two lines of its own.
+    // No symbol can have such a name, since KSYM_NAME_LEN is 512. The kernel's setter of the
+    // parameter refuses it with its own errno, and logs two lines.
     module::expect_refusal(
         MODULE,
         &format!("function={}", "x".repeat(600)),
@@ -224,7 +224,7 @@ fn comes_and_goes_under_calls(context: &mut Context<'_>) -> Result<()> {
         for round in 0..ROUNDS {
             context.note(format!("round {round}"))?;
             let module = module::load(MODULE, &format!("function={CALL}"))?;
-            // Long enough for both callers to run through the hook.
+            // This is long enough for both callers to call the hooked function.
             thread::sleep(Duration::from_millis(50));
             counted += calls()?;
             module.unload()?;
@@ -249,7 +249,7 @@ fn comes_and_goes_under_calls(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// `hook_latency`, the sample of a hook at the exit.
+/// Tests `hook_latency`, the sample of a hook at the exit.
 fn makes_a_histogram(context: &mut Context<'_>) -> Result<()> {
     const TIMES: u64 = 25;
     let stack = module::stack("hook_latency", &format!("function={READ}"))?;

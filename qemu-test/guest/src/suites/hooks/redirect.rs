@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `redirect!`: functions that go on in another one, at once.
+//! Tests `redirect!`, which makes the calls of a function continue in another function.
 
 use std::thread;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::sys::{cmd, debugfs, ftrace, kmsg, module, wait_for};
 const MODULE: &str = "hook_redirect";
 const BUSY: &str = "redirect_busy";
 const LINE: &str = "this has been redirected";
-/// For what takes a moment.
+/// The time limit for operations that normally take a moment.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn redirected() -> Result<u64> {
@@ -62,7 +62,8 @@ pub fn one_redirection_on_a_function(_: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A hook sees the calls that a redirection takes, whichever came first.
+/// Tests that a hook sees the calls that are redirected, whether the hook or the redirection is
+/// added first.
 pub fn hooks_see_redirected_calls(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let hook = || module::load("hook_count", &format!("function={READ}"));
@@ -89,7 +90,7 @@ pub fn hooks_see_redirected_calls(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Nobody may be in the replacement when its code goes.
+/// Tests that unloading waits until no task executes the replacement.
 pub fn waits_for_whoever_sleeps_in_it(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let busy = module::load(BUSY, "")?;
@@ -107,7 +108,8 @@ pub fn waits_for_whoever_sleeps_in_it(_: &mut Context<'_>) -> Result<()> {
             let leaves = |line: &str| line.starts_with(BUSY) && line.contains("Unloading");
             Ok(modules.lines().any(leaves).then_some(()))
         });
-        // It says whom it waits for. An end before the reader's is a failure.
+        // The module must log which tasks it waits for. It must not be unloaded before the reader
+        // has ended.
         let told = wait_for("a word on what it waits for", LIMIT, || {
             let records = log.read()?;
             let told = |text: &str| text.contains("cmdline_proc_show: waiting for 1 calls");
@@ -117,7 +119,7 @@ pub fn waits_for_whoever_sleeps_in_it(_: &mut Context<'_>) -> Result<()> {
                 .then_some(()))
         });
         let early = unload.is_finished();
-        // Kills it, whatever went wrong: the thread waits for that.
+        // Kill the reader even after an error, because the thread waits for its end.
         drop(reader);
         let unloaded = unload.join();
         waits?;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callbacks, as `test-callbacks.sh` of the kernel has them: which are called, and when.
+//! Tests callbacks: which are called, and when. The cases are those of the kernel's
+//! `test-callbacks.sh`.
 
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
@@ -16,7 +17,7 @@ const PATCH2: &str = "livepatch_callbacks2";
 const TARGET: &str = "test_klp_callbacks_mod";
 const BUSY: &str = super::Busy::NAME;
 
-/// What the callbacks of the patches wrote to the log.
+/// The log lines of the patches' callbacks.
 struct Calls(Cursor);
 
 impl Calls {
@@ -24,8 +25,8 @@ impl Calls {
         Ok(Self(Cursor::now()?))
     }
 
-    /// Checks the calls since the last time: `CALLBACK OBJECT...` each, behind the patch's
-    /// name if it is not [`PATCH`].
+    /// Checks the callbacks since the last check. Each one is `CALLBACK OBJECT` and the object's
+    /// state, after the patch's name if this is not [`PATCH`].
     fn expect(&mut self, expected: &[&str]) -> Result<()> {
         let short = |text: &str| {
             let (patch, call) = text.split_once(": ")?;
@@ -162,8 +163,8 @@ pub fn callbacks_with_several_modules(_: &mut Context<'_>) -> Result<()> {
     busy.unload()
 }
 
-/// The transition cannot end: a task is in a function that is to be replaced. So no
-/// `post_patch` is called, and no `pre_unpatch` for what was not patched.
+/// Tests a transition that cannot end, because a task executes a function that is replaced. So no
+/// `post_patch` is called, and no `pre_unpatch` for an object that was not patched.
 pub fn callbacks_with_a_busy_module(_: &mut Context<'_>) -> Result<()> {
     let mut calls = Calls::new()?;
     let busy = super::Busy::load()?;
@@ -181,7 +182,7 @@ pub fn callbacks_with_a_busy_module(_: &mut Context<'_>) -> Result<()> {
         patch.state("transition")? == 1,
         "the transition went on while a task was in the function"
     );
-    // Reverses the transition: all tasks but one, which never changed, go back.
+    // This reverses the transition of all tasks except the one that never made it.
     patch.unload()?;
     calls.expect(&["post_unpatch vmlinux", "post_unpatch busy Live"])?;
     busy.unload()

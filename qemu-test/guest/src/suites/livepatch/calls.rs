@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Replacements that call the functions that they replace.
+//! Tests replacements that call the functions that they replace.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::sys::module;
 
 const FILE: &str = "/proc/livepatch_target";
 
-/// What the functions return; notes counts up from 1.
+/// Returns the text with the expected results of the functions. `notes` counts up from 1.
 fn text(depth: u32, mix: i64, flag: u8, notes: u32, other: u32) -> String {
     format!(
         "depth {depth}\nmix {mix}\nflag {flag}\npointer 1\nnotes {notes}\ntwin 1\nother {other}"
@@ -26,8 +26,8 @@ pub fn calls_reach_what_they_replace(_: &mut Context<'_>) -> Result<()> {
     let target = module::load("livepatch_target", "")?;
     super::expect_file(FILE, &text(10, sum, 0, 1, 2))?;
     let patch = Patch::load_module("livepatch_calls", "")?;
-    // The original calls itself ten times more, each time by way of its replacement;
-    // the one call of the function that counts notes is worth 100.
+    // `calls` is 111. The replaced recursive function runs 11 times and counts 1 each time. The
+    // notes function runs once and counts 100.
     let patched = text(10, -sum, 1, 2, 20) + "\ncalls 111";
     super::expect_file(FILE, &patched)?;
     super::expect_file(FILE, &patched.replace("notes 2", "notes 3"))?;
@@ -36,13 +36,14 @@ pub fn calls_reach_what_they_replace(_: &mut Context<'_>) -> Result<()> {
     target.unload()
 }
 
-/// A task that sleeps in the original has the patch's code to return to.
+/// Tests that the patch is not unloaded while a task sleeps in the original, since the task returns
+/// to the patch's code.
 pub fn calls_keep_the_patch_while_they_last(_: &mut Context<'_>) -> Result<()> {
     let patch = Patch::load_module("livepatch_callbacks", "call_original=1")?;
     let busy = super::Busy::load()?;
     patch.begin_disabling()?;
-    // It must not end before the task does. Two looks of the livepatch core at all tasks
-    // come within this time; however long it is, an end is a failure.
+    // The transition must not end before the task does. In this time the livepatch core checks all
+    // tasks twice.
     for _ in 0..30 {
         ensure!(
             matches!(patch.state("transition"), Ok(1)),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Live patches in Rust: kernel functions replaced, and all that the kernel's own tests in
-//! `tools/testing/selftests/livepatch` check of patches in C.
+//! Tests live patches in Rust that replace kernel functions. The tests include those of the kernel
+//! for patches in C, in `tools/testing/selftests/livepatch`.
 //!
-//! What is patched are functions of the kernel and of modules in C, those of these tests
-//! among them (`scripts/selftests.sh`).
+//! The patched functions are in the kernel and in modules in C, among them the modules of the
+//! kernel's tests (`scripts/selftests.sh`).
 
 mod callbacks;
 mod calls;
@@ -73,7 +73,7 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// Checks what a small file has, but for white space at its end.
+/// Checks the contents of a small file, except white space at its end.
 fn expect_file(path: &str, expected: &str) -> Result<()> {
     let text = debugfs::read(path)?;
     ensure!(
@@ -83,14 +83,14 @@ fn expect_file(path: &str, expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// The kernel's `test_klp_callbacks_busy`, whose work is in a function that
-/// `livepatch_callbacks` replaces until it is released.
+/// The kernel's module `test_klp_callbacks_busy`. Its work item executes a function that
+/// `livepatch_callbacks` replaces, until it is released.
 struct Busy(module::Loaded);
 
 impl Busy {
     const NAME: &'static str = "test_klp_callbacks_busy";
 
-    /// Loads the module; it does so when its work has begun.
+    /// Loads the module. This returns after the work item has started.
     fn load() -> Result<Self> {
         Ok(Self(module::load(Self::NAME, "block_transition=Y")?))
     }
@@ -172,8 +172,8 @@ fn cannot_be_unloaded_in_force(_: &mut Context<'_>) -> Result<()> {
     patch.unload()
 }
 
-/// A task that sleeps in the patch holds up the transition away from it, for as long as the
-/// test likes.
+/// Tests that a patch can be enabled again while its transition to disabled is in progress. A task
+/// that sleeps in the patch keeps the transition from ending.
 fn can_be_enabled_again_midway(_: &mut Context<'_>) -> Result<()> {
     let patch = Patch::load_module("livepatch_callbacks", "call_original=1")?;
     let busy = Busy::load()?;
@@ -184,7 +184,7 @@ fn can_be_enabled_again_midway(_: &mut Context<'_>) -> Result<()> {
         );
         patch.settle()?;
     }
-    // A patch that is enabled cannot be enabled.
+    // A patch that is enabled cannot be enabled again.
     let again = debugfs::write(patch.folder().join("enabled"), "1")?;
     expect_errno("enabling an enabled patch", again, Errno::EINVAL)?;
     busy.release()?;

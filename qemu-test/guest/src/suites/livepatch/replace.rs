@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Patches on top of one another, and in one another's place; in C (the kernel's own) and
-//! in Rust, both ways round.
+//! Tests patches on top of other patches, and patches that replace others. One patch is in C (the
+//! kernel's own) and one in Rust, in both orders.
 
 use anyhow::{ensure, Context as _, Result};
 
@@ -14,10 +14,10 @@ use crate::sys::{debugfs, module};
 const C_CMDLINE: &str = "test_klp_livepatch";
 /// The kernel's patch of `meminfo_proc_show`.
 const C_MEMINFO: &str = "test_klp_atomic_replace";
-/// Ours.
+/// Our patch of `meminfo_proc_show`.
 const RUST_MEMINFO: &str = "livepatch_meminfo";
 
-/// What a patch of the rig or the kernel's shows.
+/// Returns the text of a patch of the rig or of the kernel.
 fn said_by(name: &str) -> String {
     format!("{name}: this has been live patched")
 }
@@ -33,7 +33,7 @@ fn expect_meminfo(patch: Option<&str>) -> Result<()> {
     Ok(())
 }
 
-/// The patches that the kernel knows.
+/// Returns the patches that the kernel knows.
 fn known() -> Result<Vec<String>> {
     let folder = std::fs::read_dir(livepatch::ROOT).context("cannot read the patches")?;
     let name = |entry: std::io::Result<std::fs::DirEntry>| {
@@ -94,7 +94,7 @@ pub fn replace_stacks_on_the_same_function(_: &mut Context<'_>) -> Result<()> {
         expect_text(&text(upper))?;
         second.unload()?;
         expect_text(&text(lower))?;
-        // The lower one goes before the upper one.
+        // The first patch is unloaded before the second one.
         let second = Patch::load_module(upper, "")?;
         first.unload()?;
         expect_text(&text(upper))?;
@@ -105,7 +105,7 @@ pub fn replace_stacks_on_the_same_function(_: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `old`, a patch of `/proc/cmdline`, is replaced by `new`, one of `/proc/meminfo`.
+/// Checks that `new`, a patch of `/proc/meminfo`, replaces `old`, a patch of `/proc/cmdline`.
 fn replaced(old: &'static str, new: &'static str) -> Result<()> {
     let original = cmdline()?;
     let library = module::library()?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The sample patches of `livepatch_meter`.
+//! Tests the sample patches of `livepatch_meter`.
 
 use anyhow::Result;
 
@@ -38,10 +38,10 @@ pub fn samples_add_a_field(_: &mut Context<'_>) -> Result<()> {
     let target = module::load("livepatch_meter", "")?;
     let mut early = Meter::open()?;
     early.add(90)?;
-    // Twice: what the first left behind would be there the second time.
+    // Load the patch twice, to detect fields that the first time left behind.
     for _ in 0..2 {
         let patch = Patch::load_module("livepatch_meter_largest", "")?;
-        // Its field comes with its next reading.
+        // The meter gets the field at its next reading.
         early.expect("average 90\n")?;
         early.add(90)?;
         early.expect("average 90\nlargest 90\n")?;
@@ -70,7 +70,7 @@ pub fn samples_replace_one_another(_: &mut Context<'_>) -> Result<()> {
     meter.add(4_000_000_000)?;
     meter.expect("average 4000000000\nlargest 4000000000\n")?;
     let all = Patch::load_module("livepatch_meter_all", "")?;
-    // The field has its value from the patch that is gone.
+    // The field has its value from the patch that has been unloaded.
     fix.unload()?;
     largest.unload()?;
     meter.expect("average 4000000000\nlargest 4000000000\n")?;
@@ -78,7 +78,7 @@ pub fn samples_replace_one_another(_: &mut Context<'_>) -> Result<()> {
     meter.expect("average 4000000000\nlargest 4000000000\nreadings 1\n")?;
     all.unload()?;
     meter.expect("average 4000000000\n")?;
-    // Nobody is left who would know the field: its values have gone.
+    // No loaded patch uses the field, so its values have been freed.
     let largest = Patch::load_module("livepatch_meter_largest", "")?;
     meter.expect("average 4000000000\n")?;
     largest.unload()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! States of the system that cumulative patches take over from one another, as
-//! `test-state.sh` of the kernel has them.
+//! Tests system states that a cumulative patch takes over from the previous one. The cases are
+//! those of the kernel's `test-state.sh`.
 
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
@@ -11,7 +11,7 @@ use crate::sys::kmsg::Cursor;
 use crate::sys::livepatch::Patch;
 use crate::sys::module;
 
-/// Version 1, and twice version 2.
+/// The patches: version 1, and version 2 twice.
 const PATCHES: [&str; 3] = ["livepatch_state", "livepatch_state2", "livepatch_state3"];
 
 /// Checks what the patches wrote to the log since the last time.
@@ -67,7 +67,7 @@ pub fn state_refuses_an_older_version(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let second = Patch::load_module(PATCHES[1], "")?;
     module::expect_refusal(PATCHES[0], "", Errno::EINVAL)?;
-    // A cumulative patch has to know all states, too.
+    // A cumulative patch must support all states of the patches that it replaces.
     module::expect_refusal("livepatch_meminfo", "replace=1", Errno::EINVAL)?;
     second.unload()?;
     library.unload()

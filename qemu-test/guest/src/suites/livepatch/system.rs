@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Patches among the rest of the kernel: their files, system calls under load, kprobes and
-//! the function tracer.
+//! Tests live patches together with other parts of the kernel: their files in sysfs, system calls
+//! under load, kprobes and the function tracer.
 
 use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -26,7 +26,7 @@ fn expect_state(patch: &Patch, file: &str, expected: u8) -> Result<()> {
     Ok(())
 }
 
-/// The files of `Documentation/ABI/testing/sysfs-kernel-livepatch` of the kernel.
+/// Tests the files of `Documentation/ABI/testing/sysfs-kernel-livepatch` of the kernel.
 pub fn has_its_files(_: &mut Context<'_>) -> Result<()> {
     let patch = Patch::load()?;
     for (file, mode) in [
@@ -96,9 +96,10 @@ pub fn shows_the_order(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// All tasks that do nothing but call it get to the patch and away from it, each once.
+/// Tests that each task that only calls `getpid()` starts to use the patch once, and stops to use
+/// it once.
 pub fn getpid_under_load(context: &mut Context<'_>) -> Result<()> {
-    /// What the patch adds.
+    /// The patch adds this to the result.
     const OFFSET: i32 = 1 << 24;
     let own = getpid().as_raw();
     let tasks = 2 * thread::available_parallelism().map_or(2, usize::from);
@@ -107,7 +108,8 @@ pub fn getpid_under_load(context: &mut Context<'_>) -> Result<()> {
         AtomicUsize::new(0),
         AtomicUsize::new(0),
     );
-    // Counts the tasks that have changed over, and those that have changed back.
+    // Each task increments a counter when it uses the patch, and another one when it no longer uses
+    // it.
     let hammer = || -> Result<u64> {
         let (mut calls, mut patched, mut turns) = (0, false, 0);
         while !end.load(SeqCst) {
@@ -150,7 +152,8 @@ pub fn getpid_under_load(context: &mut Context<'_>) -> Result<()> {
     context.note(format!("{calls} calls by {tasks} tasks"))
 }
 
-/// Only one of those who change the instruction pointer can be at a function.
+/// Tests a kprobe that changes registers. A function can have only one user that changes the
+/// instruction pointer.
 pub fn a_kprobe_that_changes_registers_is_in_the_way(_: &mut Context<'_>) -> Result<()> {
     let original = cmdline()?;
     let library = module::library()?;
@@ -204,7 +207,7 @@ pub fn replaces_what_is_traced(_: &mut Context<'_>) -> Result<()> {
     expect_calls(&traced, 3)
 }
 
-/// A patch cannot do without ftrace: it cannot be switched off under it.
+/// Tests that ftrace cannot be switched off while a patch uses it.
 pub fn ftrace_stays_on(_: &mut Context<'_>) -> Result<()> {
     const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
     let patch = Patch::load()?;

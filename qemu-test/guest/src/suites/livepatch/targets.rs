@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Functions of modules that are patched: that of the kernel's `test_klp_mod_target`, and two
-//! of `livepatch_target` that have the same name.
+//! Tests patches of functions in modules: the function of the kernel's `test_klp_mod_target`, and
+//! two functions of `livepatch_target` with the same name.
 
 use anyhow::{ensure, Result};
 use nix::errno::Errno;
@@ -43,7 +43,8 @@ pub fn a_module_that_comes_later_is_patched(_: &mut Context<'_>) -> Result<()> {
     target.unload()
 }
 
-/// With the position it is patched: `livepatch_calls` has it.
+/// Tests that a function whose name occurs twice is not patched without a position.
+/// `livepatch_calls` patches such a function with a position.
 pub fn a_name_that_stands_twice_needs_a_position(_: &mut Context<'_>) -> Result<()> {
     const PATCH: &str = "livepatch_twin";
     const TARGET: &str = "livepatch_target";
@@ -62,7 +63,7 @@ pub fn a_name_that_stands_twice_needs_a_position(_: &mut Context<'_>) -> Result<
     let target = module::load(TARGET, "")?;
     refused(PATCH)?;
     target.unload()?;
-    // The patch may be there before what it patches, which is then refused.
+    // The patch may be loaded before its target. Then the target is refused.
     let patch = Patch::load_module(PATCH, "")?;
     refused(TARGET)?;
     patch.unload()?;

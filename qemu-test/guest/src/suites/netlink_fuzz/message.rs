@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink messages about queueing disciplines that need not be well-formed.
+//! Represents netlink messages about queueing disciplines, which may be malformed.
 //!
-//! A message is kept as a tree, with the lengths that differ from what they should be beside
-//! it. Only when it is written does it get the name of a kind of ours, or that of the
-//! kernel's that it is made after, so that two messages differ in nothing else. (Both names
-//! take the same room: attributes are padded to 4 bytes.)
+//! A message is a tree of attributes. Wrong lengths are stored beside it. The names of kinds are
+//! filled in when the message is written: either our kind or the kernel's. So the messages to both
+//! sides differ only in these names. (Both names take the same space, because attributes are padded
+//! to 4 bytes.)
 
 use netlink_packet_core::NLA_TYPE_MASK;
 
@@ -16,17 +16,17 @@ const NLMSG_HDRLEN: u8 = 16;
 /// `struct nlmsghdr` and `struct tcmsg`.
 const HEADERS: usize = 36;
 
-/// Whose kinds a message names.
+/// The side whose kinds a message names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The kernel's.
+    /// The kernel's `codel` and `fq_codel`.
     Theirs,
-    /// Ours.
+    /// Our `rcodel` and `rfq_codel`.
     Ours,
 }
 
 impl Side {
-    /// A text without what tells the sides apart.
+    /// Returns a text in which the names of both sides are the same.
     pub fn neutral(self, text: &str) -> String {
         match self {
             Self::Theirs => text.to_owned(),
@@ -44,7 +44,7 @@ pub enum Kind {
     Codel,
     /// `fq_codel` or `rfq_codel`.
     FqCodel,
-    /// The same on both sides.
+    /// A kind with the same name on both sides.
     Other(&'static str),
 }
 
@@ -60,14 +60,14 @@ impl Kind {
     }
 }
 
-/// What an attribute holds.
+/// The contents of an attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Payload {
     /// Bytes.
     Bytes(Vec<u8>),
-    /// A name, with the zero at its end.
+    /// The name of a kind, with a zero at its end.
     Kind(Kind),
-    /// Attributes.
+    /// Nested attributes.
     Nest(Vec<Attribute>),
 }
 
@@ -76,14 +76,14 @@ pub enum Payload {
 pub struct Attribute {
     /// Its type.
     pub kind: u16,
-    /// The length that it says it has, where that is not the true one.
+    /// The length in the header, if it is not the true one.
     pub length: Option<u16>,
     /// What it holds.
     pub payload: Payload,
 }
 
 impl Attribute {
-    /// A well-formed one.
+    /// Returns a well-formed attribute.
     pub fn new(kind: u16, payload: Payload) -> Self {
         Self {
             kind,
@@ -92,17 +92,17 @@ impl Attribute {
         }
     }
 
-    /// One with these bytes.
+    /// Returns an attribute with these bytes.
     pub fn bytes(kind: u16, bytes: impl Into<Vec<u8>>) -> Self {
         Self::new(kind, Payload::Bytes(bytes.into()))
     }
 
-    /// One with a number.
+    /// Returns an attribute with a number.
     pub fn u32(kind: u16, value: u32) -> Self {
         Self::bytes(kind, value.to_ne_bytes())
     }
 
-    /// Whether it is of this type, flags aside.
+    /// Returns whether the attribute is of this type, without regard to flags.
     fn is_of(&self, kind: u16) -> bool {
         self.kind & NLA_TYPE_MASK == kind
     }
@@ -123,7 +123,7 @@ impl Attribute {
                 }
             }
         }
-        // What does not fit was made so long on purpose.
+        // A length that does not fit into 16 bits was made on purpose, and is truncated.
         let length = self.length.unwrap_or((out.len() - start) as u16);
         out[start..start + 2].copy_from_slice(&length.to_ne_bytes());
         out.resize(out.len().next_multiple_of(4), 0);
@@ -137,35 +137,35 @@ pub struct Message {
     pub kind: u16,
     /// `NLM_F_*`.
     pub flags: u16,
-    /// The length that it says it has, where that is not the true one.
+    /// The length in the header, if it is not the true one.
     pub length: Option<u32>,
     /// Address family.
     pub family: u8,
     /// Index of the device.
     pub index: i32,
-    /// Of the qdisc, class or filter.
+    /// Handle of the qdisc, class or filter.
     pub handle: u32,
-    /// Of what it is below.
+    /// Handle of the parent.
     pub parent: u32,
-    /// Of a filter: priority and protocol.
+    /// Priority and protocol of a filter.
     pub info: u32,
-    /// Its attributes.
+    /// The attributes.
     pub attributes: Vec<Attribute>,
-    /// Bytes that are missing at its end.
+    /// The number of bytes that are cut off at the end.
     pub cut: usize,
-    /// Bytes that follow it.
+    /// Bytes that follow the message.
     pub tail: Vec<u8>,
 }
 
 impl Message {
-    /// Whether the kernel looks at more of it than the header: what is no request, or is empty,
-    /// it acknowledges and leaves alone.
+    /// Returns whether the kernel processes more than the header. A message that is no request, or
+    /// is empty, is acknowledged and ignored.
     pub fn is_order(&self) -> bool {
         let bytes = self.write(Side::Ours, 0);
         self.flags & NLM_F_REQUEST != 0 && bytes[..4] != [NLMSG_HDRLEN, 0, 0, 0]
     }
 
-    /// Whether it names this kind.
+    /// Returns whether the message names this kind.
     pub fn names(&self, kind: Kind) -> bool {
         let payload = Payload::Kind(kind);
         self.attributes
@@ -173,7 +173,7 @@ impl Message {
             .any(|attribute| attribute.payload == payload)
     }
 
-    /// The number in the last of the options of this type, which is the one that counts.
+    /// Returns the number in the last option of this type, which is the one that the kernel uses.
     pub fn option(&self, kind: u16) -> Option<u32> {
         let nests = self
             .attributes
@@ -193,7 +193,7 @@ impl Message {
         }
     }
 
-    /// The same message without the options of this type.
+    /// Returns the same message without the options of this type.
     pub fn without_option(&self, kind: u16) -> Self {
         let mut message = self.clone();
         for outer in &mut message.attributes {
@@ -205,7 +205,7 @@ impl Message {
         message
     }
 
-    /// Whether a word behind the headers, read as a number, is larger than this.
+    /// Returns whether a 32-bit word behind the headers is a number above `limit`.
     pub fn has_word_above(&self, limit: u32) -> bool {
         let bytes = self.write(Side::Ours, 0);
         let words = bytes.get(HEADERS..).unwrap_or_default().chunks_exact(4);
@@ -214,7 +214,7 @@ impl Message {
             .any(|word| u32::from_ne_bytes(*word) > limit)
     }
 
-    /// The bytes to be sent.
+    /// Returns the bytes to send.
     pub fn write(&self, side: Side, sequence: u32) -> Vec<u8> {
         let mut out = vec![0; 4];
         out.extend(self.kind.to_ne_bytes());
@@ -229,7 +229,7 @@ impl Message {
         for attribute in &self.attributes {
             attribute.write(side, &mut out);
         }
-        // The header stays: without it there is no message.
+        // The header is never cut, because the rest is no message without it.
         out.truncate(out.len().saturating_sub(self.cut).max(NLMSG_HDRLEN.into()));
         let length = self.length.unwrap_or(out.len() as u32);
         out[..4].copy_from_slice(&length.to_ne_bytes());
@@ -271,7 +271,7 @@ mod tests {
             let [theirs, ours] =
                 [Side::Theirs, Side::Ours].map(|side| message(kind).write(side, 1));
             assert_eq!(theirs.len(), ours.len());
-            // After the name, with room for the longer one.
+            // The comparison starts behind the name.
             assert_eq!(theirs[52..], ours[52..]);
         }
         assert_eq!(Side::Ours.neutral("rfq_codel, rcodel"), "fq_codel, codel");

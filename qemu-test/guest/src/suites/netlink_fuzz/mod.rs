@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Random and mutated netlink messages about qdiscs, classes, filters and chains.
+//! Tests random and mutated netlink messages about qdiscs, classes, filters and chains.
 //!
-//! Each message is sent twice: to a device in a network namespace of the kernel's `codel` and
-//! `fq_codel`, and to one in a namespace of ours. The answers have to be the same, the texts of
-//! the kernel included, and what is then shown of the qdiscs. Packets flow between the messages.
-//! In the end each kind is put on its device and sends. Three differences are intended: ours
-//! refuse times that CoDel cannot work with, accept the number of flows that a qdisc has, and
-//! show times rounded up instead of down.
+//! Each message is sent twice: to a device in a network namespace with the kernel's `codel` and
+//! `fq_codel`, and to a device in a namespace with our kinds. The answers must be the same,
+//! including the kernel's error texts and the dumps of qdiscs. Packets are sent between the
+//! messages. In the end, each kind is added to its device and must send packets. There are three
+//! intended differences. Our kinds refuse times that are too long for CoDel, accept a change to the
+//! same number of flows, and show times rounded up instead of down.
 //!
-//! A batch is a process (`worker.rs`) with a seed of its own. When one fails, the seed is in
-//! the error, and `make shell` is the place to repeat it:
+//! Each batch of messages is a process (`worker.rs`) with its own seed. If a batch fails, the error
+//! has the seed. The batch can be repeated in `make shell`:
 //!
 //! ```sh
 //! insmod tackle.ko; insmod sch_rcodel.ko; insmod sch_rfq_codel.ko
@@ -47,21 +47,21 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// Messages of a batch.
+/// The number of messages of a batch.
 const BATCH: u32 = 250;
 
-/// Of a hundred messages, how many each test has.
+/// How many of a hundred messages each test sends.
 const ROOT: u32 = 50;
 const USER: u32 = 40;
 const OTHERS: u32 = 10;
 
 const NOBODY: &str = "setpriv --reuid=65534 --regid=65534 --clear-groups";
 
-/// Where the kernel finds the program that loads modules.
+/// The file with the path of the program by which the kernel loads modules.
 const MODPROBE: &str = "/proc/sys/kernel/modprobe";
 
-/// As long as this is there, the kernel looks for no modules: the messages name many kinds that
-/// there are not, and each would start a program.
+/// Prevents the kernel from loading modules until this is dropped. The messages name many unknown
+/// kinds, and each of them would start a program.
 struct Quiet(String);
 
 impl Quiet {
@@ -80,10 +80,10 @@ impl Drop for Quiet {
     }
 }
 
-/// Runs a test with all kinds that messages name.
+/// Runs a test with the modules of all kinds that the messages name.
 fn with_kinds(test: impl FnOnce() -> Result<()>) -> Result<()> {
     cmd::run("modprobe -a dummy sch_codel sch_fq_codel")?;
-    // Without these the messages that name them are refused, on both sides.
+    // If the kernel lacks these modules, both sides refuse messages that name their kinds.
     for name in [
         "sch_prio",
         "sch_tbf",
@@ -101,13 +101,13 @@ fn with_kinds(test: impl FnOnce() -> Result<()>) -> Result<()> {
     stack.unload()
 }
 
-/// Starts workers by way of the command `by` until so many messages of a hundred are sent.
+/// Starts workers by the command `by`, until `share` messages have been sent for each round.
 fn run(context: &mut Context<'_>, by: &str, share: u32, words: &str) -> Result<()> {
     let program = env::current_exe().context("where is this program?")?;
     let program = program.display();
     let mut sum = Sum::default();
     let messages = rounds()? * share;
-    // To be repeated, a batch needs but its own.
+    // Each batch has its own seed, so a failing batch can be rerun alone.
     let first = fastrand::u64(..);
     for number in 0..messages.div_ceil(BATCH) {
         let seed = first.wrapping_add(number.into());

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes a message one that no `tc` would send.
+//! Mutates messages into messages that `tc` would never send.
 
 use fastrand::Rng;
 
 use super::message::{Attribute, Kind, Message, Payload};
 use super::valid::{number, pick, twin, OBJECTS};
 
-/// Other kinds: some that are there, one of which stands elsewhere, and names of any length.
+/// Other kinds: existing ones, of which `clsact` has another parent, and unknown names of several
+/// lengths.
 const OTHERS: [&str; 8] = [
     "pfifo",
     "prio",
@@ -19,9 +20,10 @@ const OTHERS: [&str; 8] = [
     "a_name_that_is_longer_than_sixteen",
 ];
 
-/// Handles and parents: nothing, the root, `ingress`, of those that are used here, of none.
+/// Handles and parents: none, the root, `ingress`, used ones, and unused ones.
 ///
-/// From 8001: on the kernel gives handles by itself, which another device must not have.
+/// They are below 8001:, because the kernel assigns handles from there, which depend on other
+/// devices.
 const HANDLES: [u32; 11] = [
     0,
     u32::MAX,
@@ -36,15 +38,15 @@ const HANDLES: [u32; 11] = [
     0x0000_0001,
 ];
 
-/// Lengths that an attribute may claim. None of them ends amid the name of a kind: the
-/// names are not of the same length, and neither would be the rest.
+/// Lengths that an attribute may claim. None of them ends inside the name of a kind. The names of
+/// both sides have different lengths, so the remaining bytes would differ.
 const LENGTHS: [u16; 11] = [0, 1, 3, 4, 5, 16, 20, 24, 64, 0x7fff, 0xffff];
 
-/// Flags of netlink: those that mean something, one by one.
+/// Flags of netlink that have a meaning, one by one.
 const FLAGS: [u16; 9] = [0x1, 0x2, 0x4, 0x8, 0x10, 0x100, 0x200, 0x400, 0x800];
 
-/// Changes up to four things about the message, and of every second none: what they do is only
-/// done to qdiscs that are there.
+/// Changes up to four parts of a message. About half of the messages are not changed, so that there
+/// are qdiscs for the others to act on.
 pub fn mutate(rng: &mut Rng, message: &mut Message) {
     for _ in 0..rng.u8(..8).saturating_sub(3) {
         match rng.u8(..10) {
@@ -55,7 +57,7 @@ pub fn mutate(rng: &mut Rng, message: &mut Message) {
     }
 }
 
-/// Changes something about one of these attributes, or of those inside.
+/// Changes one of these attributes, or of the attributes nested in them.
 fn among(rng: &mut Rng, attributes: &mut Vec<Attribute>) {
     if attributes.is_empty() {
         attributes.push(any(rng));
@@ -99,7 +101,7 @@ fn value(rng: &mut Rng, attribute: &mut Attribute) {
     };
 }
 
-/// Puts it into nests, which may be many.
+/// Puts the attribute into nested attributes, which may be many.
 fn nest(rng: &mut Rng, attribute: &mut Attribute) {
     let depth = if rng.u8(..8) == 0 { 200 } else { rng.u8(1..4) };
     for _ in 0..depth {
@@ -115,7 +117,7 @@ fn kind_of_attribute(rng: &mut Rng) -> u16 {
         0 => rng.u16(..),
         _ => rng.u16(..18),
     };
-    // Sometimes NLA_F_NESTED or NLA_F_NET_BYTEORDER.
+    // Sometimes set NLA_F_NESTED or NLA_F_NET_BYTEORDER.
     kind | pick(rng, &[0, 0, 0, 0x8000, 0x4000])
 }
 
@@ -130,7 +132,7 @@ fn garbage(rng: &mut Rng) -> Vec<u8> {
 
 fn header(rng: &mut Rng, message: &mut Message) {
     match rng.u8(..7) {
-        // With each object an order that there is not.
+        // For each object, this includes one type that does not exist.
         0 => message.kind = pick(rng, &OBJECTS) + rng.u16(..4),
         1 => message.flags ^= pick(rng, &FLAGS),
         2 => message.family = rng.u8(..),
@@ -148,10 +150,10 @@ fn handle(rng: &mut Rng) -> u32 {
     }
 }
 
-/// The message's end, or what it says about it.
+/// Changes the end of the message, or its length.
 fn whole(rng: &mut Rng, message: &mut Message) {
     match rng.u8(..3) {
-        // What is cut away is whole words, see LENGTHS.
+        // Only whole words are cut off; see LENGTHS.
         0 => message.cut = 4 * rng.usize(..12),
         1 => message.tail = garbage(rng),
         _ => message.length = Some(pick(rng, &[0, 15, 16, 20, 35, 36, 4096, u32::MAX])),

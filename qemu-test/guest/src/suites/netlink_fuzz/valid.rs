@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages as `tc` could send them: what is mutated starts as one of these.
+//! Generates messages that `tc` could send. These are then mutated.
 //!
 //! C header: `include/uapi/linux/pkt_sched.h` and `pkt_cls.h`.
 
@@ -8,7 +8,7 @@ use fastrand::Rng;
 
 use super::message::{Attribute, Kind, Message, Payload};
 
-/// `RTM_NEWQDISC`; its orders to delete and to get come after it, as with those below.
+/// `RTM_NEWQDISC`. The types to delete and to get follow it, for the other objects as well.
 pub const QDISC: u16 = 36;
 /// `RTM_NEWTCLASS`.
 pub const CLASS: u16 = 40;
@@ -17,11 +17,11 @@ pub const FILTER: u16 = 44;
 /// `RTM_NEWCHAIN`.
 pub const CHAIN: u16 = 100;
 
-/// All of them.
+/// The types of all objects.
 pub const OBJECTS: [u16; 4] = [QDISC, CLASS, FILTER, CHAIN];
 
 const DELETE: u16 = 1;
-/// What is added to a type to get.
+/// The offset from the type that creates an object to the type that gets it.
 pub const GET: u16 = 2;
 
 /// `NLM_F_REQUEST` and `NLM_F_ACK`.
@@ -33,10 +33,10 @@ const DUMP: u16 = 0x301;
 const ROOT: u32 = u32::MAX;
 
 const TCA_KIND: u16 = 1;
-/// The attribute that holds the kind's own.
+/// The attribute that holds the options of the kind.
 pub const TCA_OPTIONS: u16 = 2;
 
-/// Values at which things change, and a few between them.
+/// Values at which the behaviour changes, and some values in between.
 const EDGES: [u32; 14] = [
     0,
     1,
@@ -54,7 +54,7 @@ const EDGES: [u32; 14] = [
     u32::MAX,
 ];
 
-/// A number, as often as not at an edge.
+/// Returns a number, which is often one of `EDGES`.
 pub fn number(rng: &mut Rng) -> u32 {
     match rng.u8(..4) {
         0 => rng.u32(..),
@@ -63,17 +63,17 @@ pub fn number(rng: &mut Rng) -> u32 {
     }
 }
 
-/// One of these.
+/// Returns one of these values.
 pub fn pick<T: Copy>(rng: &mut Rng, all: &[T]) -> T {
     all[rng.usize(..all.len())]
 }
 
-/// A kind under test.
+/// Returns a kind under test.
 pub fn twin(rng: &mut Rng) -> Kind {
     pick(rng, &[Kind::Codel, Kind::FqCodel])
 }
 
-/// A message about the device with this index.
+/// Returns a message about the device with this index.
 pub fn message(rng: &mut Rng, index: i32) -> Message {
     let mut message = match rng.u8(..20) {
         0..=8 => put(rng),
@@ -103,7 +103,7 @@ pub fn message(rng: &mut Rng, index: i32) -> Message {
     message
 }
 
-/// Where a qdisc can stand: at the root as often as below a parent.
+/// Returns the parent of a qdisc: the root as often as another qdisc.
 fn place(rng: &mut Rng) -> u32 {
     pick(rng, &[ROOT, ROOT, ROOT, 0x1_0001, 0x1_0002, 0x1_0003])
 }
@@ -124,7 +124,7 @@ fn put(rng: &mut Rng) -> Message {
     }
     Message {
         kind: QDISC,
-        // Create and be the first, create or replace, replace, change.
+        // The flags are: create exclusively, create or replace, replace, and change.
         flags: ORDER | pick(rng, &[0x600, 0x600, 0x500, 0x100, 0]),
         handle: pick(rng, &[0, 0, 0x1_0000, 0x2_0000, 0xa_0000]),
         attributes,
@@ -132,7 +132,7 @@ fn put(rng: &mut Rng) -> Message {
     }
 }
 
-/// `TCA_CODEL_*` or `TCA_FQ_CODEL_*`.
+/// Returns options: `TCA_CODEL_*` or `TCA_FQ_CODEL_*`.
 fn options(rng: &mut Rng, kind: Kind) -> Vec<Attribute> {
     let last = if kind == Kind::Codel { 5 } else { 11 };
     let mut options = Vec::new();
@@ -150,7 +150,8 @@ fn options(rng: &mut Rng, kind: Kind) -> Vec<Attribute> {
     options
 }
 
-/// `TCA_STAB_BASE`, a `struct tc_sizespec`, and `TCA_STAB_DATA`.
+/// Returns the attributes of a size table: `TCA_STAB_BASE`, which is a `struct tc_sizespec`, and
+/// `TCA_STAB_DATA`.
 fn size_table(rng: &mut Rng) -> Vec<Attribute> {
     let entries = rng.u32(..9);
     let mut base = vec![rng.u8(..12), rng.u8(..12), 0, 0];
@@ -161,16 +162,16 @@ fn size_table(rng: &mut Rng) -> Vec<Attribute> {
     vec![Attribute::bytes(1, base), Attribute::bytes(2, data)]
 }
 
-/// Puts a qdisc with classes at the root, which others can stand below: `prio` with three
-/// bands, or a `tbf` that makes a queue build up.
+/// Adds a qdisc with classes at the root, as a parent of others: `prio` with three bands, or a slow
+/// `tbf`, so that packets wait.
 fn parent(rng: &mut Rng) -> Message {
     let (kind, options) = if rng.bool() {
-        // struct tc_prio_qopt: all packets to the first of the bands.
+        // struct tc_prio_qopt, which maps all packets to the first band.
         let bands = [&3u32.to_ne_bytes()[..], &[0; 16]].concat();
         (Kind::Other("prio"), Payload::Bytes(bands))
     } else {
-        // struct tc_tbf_qopt: two rates of Ethernet, 12,500 bytes/s and none; limit,
-        // burst (in units of 64 ns) and MTU.
+        // struct tc_tbf_qopt: two rates of Ethernet, 12,500 bytes/s and no peak rate; limit, burst
+        // (in units of 64 ns) and MTU.
         let mut shape = vec![0, 1, 0, 0, 0, 0, 0, 0];
         shape.extend(12_500u32.to_ne_bytes());
         shape.extend([0; 12]);
@@ -193,7 +194,7 @@ fn parent(rng: &mut Rng) -> Message {
     }
 }
 
-/// An order about a class, be there such classes or not.
+/// Returns a message about a class, which may not exist.
 fn class(rng: &mut Rng) -> Message {
     let kind = Payload::Kind(twin(rng));
     let mut attributes = vec![Attribute::new(TCA_KIND, kind)];
@@ -211,14 +212,14 @@ fn class(rng: &mut Rng) -> Message {
     }
 }
 
-/// An order about a filter, or about a chain of them.
+/// Returns a message about a filter or a chain of filters.
 fn filter(rng: &mut Rng) -> Message {
     let class = Attribute::u32(1, pick(rng, &[0x1_0001, 0xa_0001, 0xa_0000, 0, ROOT]));
     let (name, options) = match rng.u8(..3) {
         0 => ("matchall", vec![class]),
         1 => ("basic", vec![class]),
         _ => {
-            // TCA_U32_SEL: struct tc_u32_sel, terminal, with one key that all match.
+            // TCA_U32_SEL: struct tc_u32_sel, terminal, with one key that matches all packets.
             let mut selector = vec![1, 0, 1, 0];
             selector.resize(32, 0);
             ("u32", vec![class, Attribute::bytes(5, selector)])

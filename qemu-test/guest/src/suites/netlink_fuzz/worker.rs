@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The process that sends: the program starts itself for that, once for each seed.
+//! Implements the process that sends messages. The program starts itself once for each seed.
 
 use std::collections::BTreeMap;
 
@@ -31,20 +31,20 @@ pub struct Args {
     forbidden: Option<i32>,
 }
 
-/// What came of it.
+/// The result of a worker.
 #[derive(Debug, Default, Deserialize, Serialize)]
 pub struct Sum {
-    /// Messages that were sent, to each side.
+    /// Messages that were sent to each side.
     pub messages: u32,
-    /// Orders that the kernel carried out.
+    /// Orders that the kernel executed.
     pub accepted: u32,
-    /// Messages that it refused, by the name of the error number.
+    /// Messages that the kernel refused, by the name of the error number.
     pub refused: BTreeMap<String, u32>,
-    /// Messages with a time that ours alone refuse.
+    /// Messages with a time that only our kinds refuse.
     pub too_long: u32,
-    /// Messages with the number of flows that there are, which ours alone accept.
+    /// Messages with the current number of flows, which only our kind accepts.
     pub same_flows: u32,
-    /// How often both devices were cleared, since one side alone had carried something out.
+    /// How often both devices were cleared, because only one side had executed an order.
     pub cleared: u32,
 }
 
@@ -78,12 +78,12 @@ impl Sum {
     }
 }
 
-/// Sends, and prints the [`Sum`] as JSON.
+/// Sends the messages, and prints the [`Sum`] as JSON.
 ///
 /// # Errors
 ///
-/// The kernel's kinds and ours do not answer the same, a device is not as good as new
-/// afterwards, or something was changed that may not be.
+/// The answers of the kernel's kinds and ours differ, a device does not work afterwards, or
+/// something was changed without permission.
 pub fn work(args: &Args) -> Result<()> {
     let sum = match args.forbidden {
         Some(index) => without_rights(args, index)?,
@@ -99,12 +99,12 @@ fn next(rng: &mut Rng, index: i32) -> Message {
     message
 }
 
-/// What the kernel remarks while it takes attributes apart. It stays where the reason would
-/// stand, if nobody gives one.
+/// The kernel's warning about malformed attributes. It remains as the text of an error without a
+/// reason.
 const REMARK: &str = "bytes leftover after parsing attributes";
 
-/// Whether answers are the same, but for what ours say after the words of the kernel's, which
-/// may be none.
+/// Returns whether answers are the same. The error text of our kinds may be longer: it must start
+/// with the kernel's text, which may be empty.
 fn agree(expected: &[Answer], got: &[Answer]) -> bool {
     let like = |(expected, got): (&Answer, &Answer)| match (expected, got) {
         (
@@ -120,19 +120,19 @@ fn agree(expected: &[Answer], got: &[Answer]) -> bool {
     expected.len() == got.len() && expected.iter().zip(got).all(like)
 }
 
-/// Whether an order was refused for a time that CoDel cannot work with.
+/// Returns whether an order was refused because a time is too long for CoDel.
 fn is_too_long(answer: &Answer) -> bool {
     let limit = format!("allowed are up to {MAX_US} us");
     matches!(answer, Answer::Verdict { text, errno: Errno::EINVAL, .. } if text.ends_with(&limit))
 }
 
-/// Whether an order was carried out.
+/// Returns whether an order was executed.
 fn is_accepted(answer: &Answer) -> bool {
     matches!(answer, Answer::Verdict { errno, .. } if *errno == Errno::from_raw(0))
 }
 
-/// The number of flows in a message about `fq_codel` that the original refuses without a text
-/// and ours accepts.
+/// Returns the number of flows of a message about `fq_codel`, if the original refuses the message
+/// without a text and our kind accepts it.
 fn same_flows(message: &Message, expected: &[Answer], got: &[Answer]) -> Option<u32> {
     let is_bare = |answer: &Answer| match answer {
         Answer::Verdict { errno, text, .. } => *errno == Errno::EINVAL && text.is_empty(),
@@ -143,14 +143,14 @@ fn same_flows(message: &Message, expected: &[Answer], got: &[Answer]) -> Option<
     message.option(FLOWS).filter(|_| differ && is_about_it)
 }
 
-/// Makes the two sides alike after one alone has carried something out.
+/// Removes the qdiscs on both sides after only one side has executed an order.
 fn clear(theirs: &World, ours: &World, sum: &mut Sum) -> Result<()> {
     sum.cleared += 1;
     theirs.clear()?;
     ours.clear()
 }
 
-/// Sends to the kernel's kinds and to ours.
+/// Sends messages to the kernel's kinds and to ours.
 fn beside(args: &Args) -> Result<Sum> {
     let mut theirs = World::new(Side::Theirs)?;
     let mut ours = World::new(Side::Ours)?;
@@ -161,8 +161,8 @@ fn beside(args: &Args) -> Result<Sum> {
         let message = next(&mut rng, theirs.index as i32);
         let got = ours.asker.ask(&message)?;
         if got.iter().any(is_too_long) {
-            // A refused message leaves our side unchanged, so theirs, which takes it, need not
-            // get it.
+            // A refused message leaves our side unchanged. The kernel's side would accept it, so it
+            // is not sent there.
             ensure!(
                 message.has_word_above(MAX_US),
                 "message {number}: no time is too long, but got {got:?} to {message:?}"
@@ -182,7 +182,7 @@ fn beside(args: &Args) -> Result<Sum> {
             sum.same_flows += 1;
             expected = theirs.asker.ask(&message.without_option(FLOWS))?;
             if !agree(&expected, &got) {
-                // The kernel finds the option at a place where `without_option` does not look.
+                // The kernel has read the option from a place that `without_option` does not know.
                 clear(&theirs, &ours, &mut sum)?;
                 continue;
             }
@@ -205,7 +205,7 @@ fn beside(args: &Args) -> Result<Sum> {
     Ok(sum)
 }
 
-/// Sends to a device that is not ours to change.
+/// Sends messages to a device without the permission to change it.
 fn without_rights(args: &Args, index: i32) -> Result<Sum> {
     let mut rng = Rng::with_seed(args.seed);
     let mut asker = Asker::new(Side::Ours)?;

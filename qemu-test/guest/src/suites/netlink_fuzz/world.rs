@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A network name space with one device, and what the kernel answers there.
+//! Implements a network namespace with one device, and reads the kernel's answers.
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
@@ -26,42 +26,43 @@ pub const FLOWS: u16 = 5;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 
-/// Of an error without the request and with attributes: where these begin.
+/// The offset of the attributes in an error message that does not contain the request.
 const NLMSGERR_SIZE: usize = 20;
 const NLMSGERR_ATTR_MSG: u16 = 1;
 
-/// Handles from here on the kernel gave by itself, one after the other.
+/// From this handle on, the kernel assigns handles in sequence.
 const GIVEN: u32 = 0x8000_0000;
 
-/// An answer, without what has to differ: numbers that count up, delays, packets, names.
+/// An answer, without parts that differ between the sides: sequence numbers, delays, counts of
+/// packets, and names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// The order is done, or is refused.
+    /// The result of an order.
     Verdict {
-        /// What with.
+        /// The error number, or 0.
         errno: Errno,
-        /// What the kernel says about it.
+        /// The text of the kernel.
         text: String,
-        /// Whether the order is the one that was sent. Behind one that says to be shorter than
-        /// it is, the kernel takes the rest for another.
+        /// Whether this answers the order that was sent. If a message claims to be shorter than it
+        /// is, the kernel takes the rest for another order.
         own: bool,
     },
     /// A qdisc.
     Qdisc {
-        /// Its handle, unless the kernel gave it.
+        /// The handle, unless the kernel assigned it.
         handle: u32,
-        /// What it is below.
+        /// The parent.
         parent: u32,
-        /// Its kind, were it the kernel's.
+        /// The kind, by the name of the kernel's kind.
         kind: String,
-        /// Its options, with times as ours show them.
+        /// The options, with times as our kinds show them.
         options: Vec<u8>,
     },
-    /// Another message, or the end of several, by its type.
+    /// The type of another message, or of the end of several messages.
     Other(u16),
 }
 
-/// A socket to send anything with.
+/// A socket that can send any bytes.
 pub struct Asker {
     side: Side,
     socket: Socket,
@@ -69,11 +70,11 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// One in this name space.
+    /// Opens a socket in the current namespace.
     ///
     /// # Errors
     ///
-    /// The kernel has none to give.
+    /// The socket cannot be opened.
     pub fn new(side: Side) -> Result<Self> {
         let mut socket = Socket::new(NETLINK_ROUTE).context("cannot open a netlink socket")?;
         socket.bind_auto()?;
@@ -88,8 +89,8 @@ impl Asker {
         })
     }
 
-    /// Sends a message and returns all that comes back. The kernel has dealt with an order
-    /// when it is sent.
+    /// Sends a message and returns all answers. The kernel has executed an order when the system
+    /// call for sending returns.
     ///
     /// # Errors
     ///
@@ -106,7 +107,7 @@ impl Asker {
                 Err(error) => return Err(error).context("cannot receive"),
             }
         }
-        // Qdiscs come in the order of a hash of their handles.
+        // The kernel dumps qdiscs in the order of a hash of their handles.
         answers.sort_by_cached_key(|answer| format!("{answer:?}"));
         Ok(answers)
     }
@@ -120,7 +121,8 @@ impl Asker {
                 NLMSG_ERROR => self.verdict(message, word(rest, 8)?)?,
                 NLMSG_DONE => Answer::Other(kind),
                 QDISC => self.qdisc(message)?,
-                // How many classes and filters are shown depends on where packets are.
+                // The numbers of classes and filters depend on the packets in the queues, so they
+                // are not compared.
                 _ => {
                     rest = after(rest, length);
                     continue;
@@ -182,9 +184,9 @@ fn attributes(bytes: &[u8]) -> Result<BTreeMap<u16, Vec<u8>>> {
         .collect()
 }
 
-/// A name space of one side. It goes with its sockets.
+/// A namespace of one side. The kernel removes it when its sockets are closed.
 pub struct World {
-    /// Sends anything.
+    /// The socket for messages.
     pub asker: Asker,
     /// Index of the device.
     pub index: u32,
@@ -194,16 +196,16 @@ pub struct World {
 }
 
 impl World {
-    /// Makes the name space, into which the process goes, and its device.
+    /// Makes the namespace, which the process enters, and its device.
     ///
     /// # Errors
     ///
-    /// The process has no right to it, or something cannot be made.
+    /// The process lacks the permission, or the device or a socket cannot be made.
     pub fn new(side: Side) -> Result<Self> {
         unshare(CloneFlags::CLONE_NEWNET).context("cannot make a name space")?;
         let device = Dummy::new("fuzz0", 31)?;
         let udp = UdpSocket::bind("0.0.0.0:0").context("cannot open a socket")?;
-        // With its queue full the device has no room for more.
+        // Sending must not block when the queue of the device is full.
         udp.set_nonblocking(true)?;
         let world = Self {
             asker: Asker::new(side)?,
@@ -212,20 +214,21 @@ impl World {
             udp,
             peer: device.peer,
         };
-        // It goes with the name space; by name it would be sought in another.
+        // The device is removed with the namespace. Dropping it would look for it by name in
+        // another namespace.
         mem::forget(device);
         Ok(world)
     }
 
-    /// Sends packets through the device, whatever it has for a queue.
+    /// Sends packets through the device.
     pub fn send(&self, count: u32) {
         for _ in 0..count {
-            // They may be dropped.
+            // A packet may be dropped.
             let _ = self.udp.send_to(&[0; 400], self.peer);
         }
     }
 
-    /// Whether a `rfq_codel` on the device has this number of flows.
+    /// Returns whether an `rfq_codel` on the device has this number of flows.
     ///
     /// # Errors
     ///
@@ -240,23 +243,23 @@ impl World {
         Ok(false)
     }
 
-    /// Takes all qdiscs off the device.
+    /// Removes all qdiscs from the device.
     ///
     /// # Errors
     ///
     /// The socket fails.
     pub fn clear(&self) -> Result<()> {
-        // There may be none.
+        // There may be no qdisc.
         let _ = self.tc.delete(self.index)?;
         let _ = self.tc.delete_below(self.index, TcHandle::INGRESS)?;
         Ok(())
     }
 
-    /// Checks that the device is as good as new when the kind `name` is put on it.
+    /// Checks that a new qdisc of the kind `name` works on the device.
     ///
     /// # Errors
     ///
-    /// It is not.
+    /// The qdisc cannot be added, or does not send packets.
     pub fn check(&self, name: &str) -> Result<()> {
         self.clear()?;
         self.tc

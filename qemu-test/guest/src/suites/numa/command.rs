@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command `tackle numa` with the modules.
+//! Tests the command `tackle numa` with the modules.
 
 use anyhow::{ensure, Context as _, Result};
 use serde_json::Value;
@@ -21,7 +21,7 @@ fn expect_refusal(words: &str, part: &str) -> Result<()> {
     tackle::expect_refusal(&format!("{} {words}", tackle::PROGRAM), part).map(|_| ())
 }
 
-/// Statistics, the switch and preferred nodes by way of the command.
+/// Tests statistics, the switch and preferred nodes by the command.
 pub(super) fn the_command_shows_and_switches(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     expect_refusal("numa stat --task", "numa_stat")?;

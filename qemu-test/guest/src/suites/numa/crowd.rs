@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Many tasks that begin and end while the statistics are read and reset.
+//! Tests many tasks that begin and end while the statistics are read and reset.
 
 use std::hint::black_box;
 use std::process::Command;
@@ -22,14 +22,15 @@ use super::need_nodes;
 
 /// How many tasks begin and end for each of the rounds of the suite `stress`.
 const TASKS_PER_ROUND: u64 = 10;
-/// Rounds where the environment does not say.
+/// The default number of rounds.
 const ROUNDS: u32 = 100;
-/// Threads that have a row each when the time to read them is taken.
+/// The number of threads, with a row each, when the time to read all rows is measured.
 const THREADS: usize = 10_000;
 /// Each task whose number is a multiple of this is a process. The others are threads.
 const PROCESSES: u64 = 50;
 
-/// Reads all files, and resets now and then, until `done`. Returns how often.
+/// Reads all files until `done`, and resets the statistics from time to time. Returns the number of
+/// reads.
 fn read(done: &AtomicBool) -> Result<u64> {
     let mut reads = 0;
     while !done.load(Relaxed) {
@@ -52,7 +53,7 @@ fn read(done: &AtomicBool) -> Result<u64> {
     Ok(reads)
 }
 
-/// Starts a task and waits until it has ended, as long as there are any to start.
+/// Starts tasks one after another, and waits for the end of each, until none is left to start.
 fn begin_and_end(left: &AtomicU64) -> Result<()> {
     loop {
         let take = |left: u64| left.checked_sub(1);
@@ -68,7 +69,7 @@ fn begin_and_end(left: &AtomicU64) -> Result<()> {
     }
 }
 
-/// Many tasks begin and end: 1,000, or with `make stress` 10,000. Nothing of them stays.
+/// Tests that no row remains of many tasks that begin and end: 1,000, or with `make stress` 10,000.
 pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "memory_kib=512")?;
@@ -79,7 +80,8 @@ pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Resul
     let reads = thread::scope(|scope| -> Result<u64> {
         let reader = scope.spawn(|| read(&done));
         let makers = [(); 3].map(|()| scope.spawn(|| begin_and_end(&left)));
-        // A line now and then shows that the guest lives.
+        // Print a line from time to time, so that the runner does not take the guest for one that
+        // hangs.
         while !makers.iter().all(ScopedJoinHandle::is_finished) {
             thread::sleep(Duration::from_secs(5));
             context.note(format!("{} tasks to go", left.load(Relaxed)))?;
@@ -107,7 +109,8 @@ pub fn tasks_come_and_go_while_rows_are_read(context: &mut Context<'_>) -> Resul
 
 const PAGE: usize = 4096;
 
-/// Ten thousand threads that live have a row each. The test notes the time to read them.
+/// Tests that 10,000 running threads have a row each. The time to read the rows is a figure of the
+/// test.
 pub fn ten_thousand_rows_are_read(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     if has_kasan() {
@@ -121,7 +124,8 @@ pub fn ten_thousand_rows_are_read(context: &mut Context<'_>) -> Result<()> {
     let address = memory.as_ptr().addr();
     let start = address.next_multiple_of(PAGE);
     let pages = &memory[start - address..][..threads * PAGE];
-    // All are there; all have touched their page; all may end.
+    // The barriers are for three moments: all threads have started, all have touched their page,
+    // and all may end.
     let barriers = [(); 3].map(|()| Barrier::new(threads + 1));
     thread::scope(|scope| -> Result<()> {
         for page in pages.chunks_exact(PAGE) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Numbers of `numa_stat` that are equal to the kernel's own.
+//! Tests that numbers of `numa_stat` are equal to those of the kernel.
 
 use std::path::Path;
 
@@ -15,12 +15,13 @@ use crate::sys::{debugfs, module, wait_for};
 
 use super::{migrations_of, need_nodes, LIMIT, PLENTY};
 
-/// The averages are those of `/proc/PID/sched`, also of a task that is older than the module.
+/// Tests that averages are those of `/proc/PID/sched`, also for a task that started before the
+/// module was loaded.
 pub(super) fn averages_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
     let eager = Eager::new()?;
-    // Of one thread, memory that is local already would never fault again.
+    // With one thread, memory that is already local would have no further hinting faults.
     let worker = Worker::start(2)?;
     wait_for("a scan window of the worker", patience(LIMIT), || {
         let kernel = Sched::of(worker.pid())?;
@@ -70,7 +71,7 @@ pub(super) fn averages_are_the_kernels(context: &mut Context<'_>) -> Result<()> 
     library.unload()
 }
 
-/// Reads two counts, such as the kernel's and those of `numa_stat`, at a moment without faults.
+/// Reads two counts, such as those of the kernel and of `numa_stat`, at a moment without faults.
 pub(super) fn both<A: PartialEq, B: PartialEq>(
     kernel: impl Fn() -> Result<A>,
     ours: impl Fn() -> Result<B>,
@@ -105,7 +106,8 @@ fn expect_equal(context: &mut Context<'_>, kernel: Stat, ours: Stat) -> Result<(
     Ok(())
 }
 
-/// Hinting faults, local ones and pages migrated are those of `/proc/vmstat`.
+/// Tests that the numbers of hinting faults, of local ones and of migrated pages are those of
+/// `/proc/vmstat`.
 pub(super) fn totals_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;
@@ -130,7 +132,7 @@ pub(super) fn totals_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// A huge page counts as all of its pages.
+/// Tests that a huge page counts as all of its small pages.
 pub(super) fn huge_pages_count_as_pages(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let huge = Path::new("/sys/kernel/mm/transparent_hugepage/enabled");
@@ -166,7 +168,7 @@ pub(super) fn huge_pages_count_as_pages(context: &mut Context<'_>) -> Result<()>
     stack.unload()
 }
 
-/// What a cgroup's folios are in for is in its `memory.stat`.
+/// Tests that the counts of a cgroup are those of its `memory.stat`.
 pub(super) fn cgroups_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     use std::os::unix::fs::MetadataExt as _;
 
@@ -203,7 +205,7 @@ pub(super) fn cgroups_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
             ..stat
         })
     };
-    // The kernel adds up what CPUs have counted every two seconds.
+    // The kernel adds the counts of all CPUs every two seconds.
     let equal = wait_for("the kernel's sum", patience(LIMIT), || {
         let (kernel, ours) = both(kernel, ours)?;
         Ok((kernel == ours).then_some((kernel, ours)))

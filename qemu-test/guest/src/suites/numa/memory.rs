@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `tackle numa unseen`, `tackle numa interrupts` and `tackle numa top` against what the
-//! kernel itself counts.
+//! Tests of `tackle numa unseen`, `tackle numa interrupts` and `tackle numa top` against the counts
+//! of the kernel.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +24,7 @@ use crate::sys::{module, tackle, wait_for};
 
 use super::{need_nodes, LIMIT};
 
-/// Pages of the worker's memory.
+/// The number of pages of the worker's memory.
 const PAGES: u64 = 4096;
 const MIB: &str = "--mib 16 --threads 2";
 
@@ -34,7 +34,7 @@ struct Pages {
     nodes: BTreeMap<String, u64>,
 }
 
-/// What `tackle numa unseen --json` prints.
+/// The output of `tackle numa unseen --json`.
 #[derive(Debug, Deserialize)]
 struct Unseen {
     page_size: u64,
@@ -48,7 +48,7 @@ impl Unseen {
         Ok(serde_json::from_str(&text)?)
     }
 
-    /// All pages that the kernel counts as memory of the process.
+    /// Returns the number of pages that the kernel counts as memory of the process.
     fn resident(&self) -> u64 {
         let raw = ["zero_page", "device", "unmigratable"];
         let others = self.unseen.iter();
@@ -62,7 +62,7 @@ impl Unseen {
     }
 }
 
-/// `Rss` of a process, in KiB.
+/// Returns the `Rss` of a process, in KiB.
 fn rss_kb(pid: u32) -> Result<u64> {
     let text = debugfs::read(format!("/proc/{pid}/smaps_rollup"))?;
     let line = text.lines().find_map(|line| line.strip_prefix("Rss:"));
@@ -70,7 +70,8 @@ fn rss_kb(pid: u32) -> Result<u64> {
     Ok(words.context("an empty Rss")?.parse()?)
 }
 
-/// Each page of a process is in one row, and pages with a policy are not among those with faults.
+/// Tests that each page of a process is in one row, and that pages with a memory policy are not
+/// among those with faults.
 pub(super) fn unseen_has_each_page_once(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let still = Still::new()?;
@@ -104,7 +105,7 @@ pub(super) fn unseen_has_each_page_once(context: &mut Context<'_>) -> Result<()>
 
 const KSM: &str = "/sys/kernel/mm/ksm";
 
-/// A process of which KSM has merged pages, with their number.
+/// Returns a process with pages that KSM has merged, and their number.
 fn merged() -> Result<Option<(u32, u64)>> {
     for entry in fs::read_dir("/proc")? {
         let name = entry?.file_name();
@@ -121,7 +122,7 @@ fn merged() -> Result<Option<(u32, u64)>> {
     Ok(None)
 }
 
-/// The pages that KSM has merged are those that the kernel counts.
+/// Tests that the number of pages that KSM has merged is that of the kernel.
 pub(super) fn unseen_counts_pages_of_ksm(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     if !Path::new(KSM).exists() {
@@ -146,7 +147,7 @@ pub(super) fn unseen_counts_pages_of_ksm(context: &mut Context<'_>) -> Result<()
     let signal =
         |signal| kill(Pid::from_raw(i32::try_from(pid)?), signal).map_err(anyhow::Error::from);
     signal(Signal::SIGSTOP)?;
-    // Nothing is merged from here on; what was merged stays so.
+    // After this, KSM merges no more pages, and the merged pages stay merged.
     debugfs::set(file("run"), "0")?;
     let counts = || -> Result<(u64, u64)> {
         let kernel = debugfs::value(format!("/proc/{pid}/ksm_merging_pages"))?;
@@ -157,7 +158,7 @@ pub(super) fn unseen_counts_pages_of_ksm(context: &mut Context<'_>) -> Result<()
         ))
     };
     let compared = counts();
-    // A process that is stopped does not end, and its parent waits for it.
+    // A stopped process does not end, and its parent would wait for it.
     signal(Signal::SIGCONT)?;
     kill(Pid::from_raw(i32::try_from(child.0.id())?), Signal::SIGTERM)?;
     child.0.wait()?;
@@ -178,7 +179,8 @@ struct Interrupt {
     by_node: BTreeMap<String, u64>,
 }
 
-/// How often each numbered interrupt was handled, and on how many CPUs, from `/proc/interrupts`.
+/// Returns how often each numbered interrupt was handled, and on how many CPUs, from
+/// `/proc/interrupts`.
 fn interrupts() -> Result<BTreeMap<u32, u64>> {
     let text = debugfs::read("/proc/interrupts")?;
     let cpus = text.lines().next().context("nothing")?.split_whitespace();
@@ -192,7 +194,7 @@ fn interrupts() -> Result<BTreeMap<u32, u64>> {
     Ok(text.lines().skip(1).filter_map(line).collect())
 }
 
-/// The command has each interrupt, with a count between two of the kernel's.
+/// Tests that the command shows each interrupt. The count must be between two counts of the kernel.
 pub(super) fn interrupts_are_the_kernels(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let before = interrupts()?;
@@ -216,7 +218,8 @@ pub(super) fn interrupts_are_the_kernels(context: &mut Context<'_>) -> Result<()
     tackle::text("numa interrupts --remote").map(|_| ())
 }
 
-/// `tackle numa top` shows a task while it faults, and no longer when it is stopped.
+/// Tests that `tackle numa top` shows a task while it has faults, and does not show it when it is
+/// stopped.
 pub(super) fn top_shows_tasks_that_fault(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `numa_stat` on two nodes: what it counts is what the kernel counts.
+//! Tests `numa_stat` on two nodes: its counts must be those of the kernel.
 
 mod command;
 mod crowd;
@@ -105,10 +105,10 @@ const HOOKED: [&str; 11] = [
     "task_scan_max",
 ];
 
-/// Time for faults to come: the kernel looks for misplaced pages by the
-/// running time of a task, and emulated processors are slow.
+/// The time limit for faults. The kernel scans by the running time of a task, and emulated
+/// processors are slow.
 pub(super) const LIMIT: Duration = Duration::from_secs(100);
-/// Pages to wait for, of the 16384 that the worker has.
+/// The number of migrated pages to wait for. The worker has 16384 pages.
 const PLENTY: u64 = 100;
 
 fn guest_has_two_nodes(_: &mut Context<'_>) -> Result<()> {
@@ -120,7 +120,7 @@ fn guest_has_two_nodes(_: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// `numa_stat` needs a kernel that balances.
+/// Skips the test if the kernel has no NUMA balancing, which `numa_stat` needs.
 pub fn need_balancing() -> Result<()> {
     if !numa::can_balance() {
         return skip("the kernel has no CONFIG_NUMA_BALANCING");
@@ -128,7 +128,7 @@ pub fn need_balancing() -> Result<()> {
     Ok(())
 }
 
-/// The tests of migrations need somewhere to migrate to, too.
+/// Skips the test if the kernel has no NUMA balancing, or if there is only one node.
 fn need_nodes() -> Result<()> {
     need_balancing()?;
     if numa::nodes()? < 2 {
@@ -137,7 +137,7 @@ fn need_nodes() -> Result<()> {
     Ok(())
 }
 
-/// How often the address space of a worker was scanned from end to end.
+/// Returns how often the address space of a worker was scanned from end to end.
 fn scans(worker: &Worker) -> Result<u64> {
     Ok(Sched::of(worker.pid())?.scans)
 }
@@ -150,8 +150,8 @@ pub(super) fn await_scans(worker: &Worker) -> Result<()> {
     })
 }
 
-/// Waits until a scan of one of the workers ends. For workers of so little memory that the kernel
-/// scans it at once: the scan has begun during the wait then.
+/// Waits until a scan of one of the workers ends. The workers must have so little memory that the
+/// kernel scans it in one go. The scan has then begun during the wait.
 pub(super) fn await_a_scan(workers: &[&Worker]) -> Result<()> {
     let all = || -> Result<Vec<_>> { workers.iter().map(|worker| scans(worker)).collect() };
     let before = all()?;
@@ -206,7 +206,7 @@ fn observes_all_events(_: &mut Context<'_>) -> Result<()> {
     HOOKED.iter().try_for_each(|name| ftrace::expect_bare(name))
 }
 
-/// The row of a task, or all that explains why there is none.
+/// Returns the row of a task. If there is none, the error has the details that may explain it.
 fn row_of(worker: &Worker) -> Result<Row> {
     let pid = worker.pid();
     numa_stat::task(pid)?.with_context(|| format!("no row; the kernel says {:?}", Sched::of(pid)))
@@ -331,7 +331,7 @@ fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// The observers in `samples/`, in C and in Rust, see what `numa_stat` sees.
+/// Tests that the observers in `samples/`, in C and in Rust, count the same as `numa_stat`.
 fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
@@ -340,7 +340,7 @@ fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
         module::load("numa_local", "")?,
     ];
     let stat = module::load(MODULE, "private=0")?;
-    // In C and in Rust; and the total.
+    // Reads the counts of the sample in C or in Rust.
     let pages = |path: PathBuf| -> Result<[u64; 3]> {
         let number = |name| debugfs::number(&path, name);
         Ok([number("local")?, number("remote")?, number("migrated")?])
@@ -354,7 +354,7 @@ fn samples_in_c_and_rust_agree(context: &mut Context<'_>) -> Result<()> {
             },
         )
     };
-    // Other tasks have had faults before all three were loaded.
+    // Other tasks have had faults before all three modules were loaded.
     let (c_before, (rust_before, total_before)) = quiet()?;
     let eager = Eager::new()?;
     let worker = Worker::start(2)?;
@@ -387,7 +387,7 @@ fn an_observer_in_c_that_is_forgotten_is_removed(context: &mut Context<'_>) -> R
     let mut log = kmsg::Cursor::now()?;
     let forgetful = module::load("numa_forget", "")?;
     ftrace::expect_enabled(wakeups::PROBE)?;
-    // Scans of the worker, which its callbacks see.
+    // Wait for scans of the worker, which call the module's callbacks.
     await_scans(&worker)?;
     forgetful.unload()?;
     HOOKED

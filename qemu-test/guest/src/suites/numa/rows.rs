@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rows of `numa_stat`: whose they are, and when they go.
+//! Tests rows of `numa_stat`: which tasks have one, and when rows are freed.
 
 use anyhow::{ensure, Context as _, Result};
 
@@ -13,7 +13,7 @@ use crate::sys::{debugfs, module, wait_for};
 
 use super::{migrations_of, need_nodes, row_of, LIMIT, PLENTY};
 
-/// The rows of a process's threads.
+/// Returns the rows of a process's threads.
 fn threads(tgid: u32) -> Result<Vec<Row>> {
     let rows = numa_stat::rows("tasks", "pid")?.into_values();
     Ok(rows
@@ -21,12 +21,12 @@ fn threads(tgid: u32) -> Result<Vec<Row>> {
         .collect())
 }
 
-/// The row of a process has what its threads have, also when one has ended.
+/// Tests that the row of a process is the sum of its threads, also after a thread has ended.
 pub(super) fn threads_add_up_to_their_process(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;
     let eager = Eager::new()?;
-    // One of its threads ends when it is stopped.
+    // One of the worker's threads ends when SIGUSR1 is sent.
     let worker = Worker::with("--threads 3 --first-ends")?;
     wait_for("faults of three threads", patience(LIMIT), || {
         let rows = threads(worker.pid())?;
@@ -65,7 +65,7 @@ pub(super) fn threads_add_up_to_their_process(context: &mut Context<'_>) -> Resu
     stack.unload()
 }
 
-/// A task's row is freed when the task has ended, and its process's, too.
+/// Tests that the rows of a task and of its process are freed when the task has ended.
 pub(super) fn a_row_goes_with_its_task(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;
@@ -91,7 +91,7 @@ pub(super) fn a_row_goes_with_its_task(context: &mut Context<'_>) -> Result<()> 
     stack.unload()
 }
 
-/// A program that a task executes begins with new averages, as in the kernel.
+/// Tests that the averages start anew when a task executes a program, as in the kernel.
 pub(super) fn execve_clears_the_averages(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;
@@ -115,7 +115,8 @@ pub(super) fn execve_clears_the_averages(context: &mut Context<'_>) -> Result<()
     stack.unload()
 }
 
-/// With more tasks than room, rows are given up, and their counts are in `pid=others`.
+/// Tests that rows are evicted if there are more tasks than rows, and that their counts are added
+/// to `pid=others`.
 pub(super) fn what_finds_no_room_is_in_others(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "memory_kib=16")?;
@@ -137,7 +138,7 @@ pub(super) fn what_finds_no_room_is_in_others(context: &mut Context<'_>) -> Resu
         "expected at most {room} rows, got {} and {evicted} evicted",
         rows.len()
     );
-    // Evicted rows of tasks belong to the other sums, too.
+    // Counts of evicted rows are also in the rows of processes and cgroups.
     let others = &rows["others"];
     for (file, id) in [("processes", "tgid"), ("cgroups", "cgroup")] {
         let sums = numa_stat::rows(file, id)?;
@@ -151,7 +152,7 @@ pub(super) fn what_finds_no_room_is_in_others(context: &mut Context<'_>) -> Resu
     stack.unload()
 }
 
-/// A 1 written to `reset` frees all rows, and counting goes on.
+/// Tests that writing 1 to `reset` frees all rows, and that counting continues.
 pub(super) fn reset_clears(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;
@@ -165,7 +166,7 @@ pub(super) fn reset_clears(context: &mut Context<'_>) -> Result<()> {
         "expected no row after the reset of {before:?}, got {after:?}"
     );
     worker.resume()?;
-    // Most pages are on the right node by now: the scans go on.
+    // Most pages are on the right node by now, but the kernel still scans.
     wait_for("counts", patience(LIMIT), || {
         let row = numa_stat::task(worker.pid())?;
         Ok(row.filter(|row| row.get("scans") > 0))

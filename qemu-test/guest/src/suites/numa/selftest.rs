@@ -11,10 +11,10 @@ use super::{need_nodes, LIMIT};
 use crate::suite::{skip, Context};
 use crate::sys::kernel::patience;
 
-/// Made from the source of a kernel that has it (`scripts/selftests.sh`).
+/// The program is built from the source of a kernel that has it (`scripts/selftests.sh`).
 const PROGRAM: &str = "/tackle/selftest-numa_balancing";
 
-/// Each test of the program passes.
+/// Tests that each test of the program passes.
 pub(super) fn the_kernels_selftest_passes(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     if !Path::new(PROGRAM).exists() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `numa_control`: balancing for some tasks only, and nodes that tasks keep.
+//! Tests `numa_control`: balancing for some tasks only, and preferred nodes that are fixed.
 
 use std::fs;
 use std::path::Path;
@@ -18,10 +18,10 @@ use crate::sys::{debugfs, ftrace, module, numa_stat, wait_for};
 use super::{await_scans, need_nodes, scans, LIMIT};
 
 const MODULE: &str = "numa_control";
-/// Both functions that it overrides.
+/// The functions that it overrides.
 const HOOKED: [&str; 2] = ["task_numa_work", "sched_setnuma"];
 
-/// For a second worker: the CPU that the first one does not use.
+/// Arguments of a second worker, which runs on the CPU that the first one does not use.
 const ELSEWHERE: &str = "--memory 0 --run 1";
 
 fn set(file: &str, line: &str) -> Result<()> {
@@ -43,25 +43,25 @@ fn expect_rules(expected: &str) -> Result<()> {
     Ok(())
 }
 
-/// Running time in which the kernel queues at least two scans of a task: the longest period between
-/// two is 200 ms (see [`Eager`]).
+/// Running time in which the kernel queues at least two scans of a task. The longest period between
+/// two scans is 200 ms (see [`Eager`]).
 const SKIPPED: Duration = Duration::from_millis(500);
 
-/// Waits until a worker has run for so long.
+/// Waits until a worker has run for this time.
 fn await_running_time(worker: &Worker, time: Duration) -> Result<()> {
     let running = || -> Result<f64> {
         let text = debugfs::read(format!("/proc/{}/sched", worker.pid()))?;
         numa::sched_value(&text, "se.sum_exec_runtime")
     };
-    // In milliseconds.
+    // The value is in milliseconds.
     let end = running()? + time.as_secs_f64() * 1e3;
     wait_for("running time", patience(LIMIT), || {
         Ok((running()? >= end).then_some(()))
     })
 }
 
-/// Checks that one worker is scanned, and the other ones are not. A scan that was queued may
-/// still come, and so may faults of the one before.
+/// Checks that one worker is scanned, and the others are not. A scan that is already queued may
+/// still run, and faults of the previous scan may follow.
 fn expect_scans(context: &mut Context<'_>, of: &Worker, not_of: &[&Worker]) -> Result<()> {
     await_scans(of)?;
     let state = |worker: &&Worker| Sched::of(worker.pid());
@@ -76,7 +76,7 @@ fn expect_scans(context: &mut Context<'_>, of: &Worker, not_of: &[&Worker]) -> R
     Ok(())
 }
 
-/// Two threads, whose local memory is scanned as well.
+/// Starts a worker with two threads, so that local memory is scanned, too.
 fn worker(args: &str) -> Result<Worker> {
     Worker::with(&format!("--threads 2 --mib 16 {args}"))
 }
@@ -94,7 +94,7 @@ pub(super) fn a_cgroup_is_not_scanned(context: &mut Context<'_>) -> Result<()> {
     set("switch", "off cgroup=/numa_off")?;
     expect_rules("off cgroup=/numa_off\n")?;
     expect_scans(context, &outside, &[&inside])?;
-    // The deeper rule counts.
+    // The rule of the innermost cgroup applies.
     set("switch", "on cgroup=/numa_off/below")?;
     expect_rules("off cgroup=/numa_off\non cgroup=/numa_off/below\n")?;
     await_scans(&inside)?;
@@ -137,7 +137,8 @@ pub(super) fn all_but_one_are_not_scanned(context: &mut Context<'_>) -> Result<(
     set("switch", "off all")?;
     set("switch", &format!("on tgid={}", one.pid()))?;
     expect_scans(context, &one, &[&other])?;
-    // A thread's rule comes before that of its process, and goes with the thread.
+    // The rule of a thread takes precedence over that of its process, and is removed when the
+    // thread ends.
     set("switch", &format!("on pid={}", other.pid()))?;
     await_scans(&other)?;
     let pid = other.pid();
@@ -161,7 +162,7 @@ pub(super) fn without_the_module_all_are_scanned(context: &mut Context<'_>) -> R
     for _ in 0..2 {
         let module = module::load(MODULE, "")?;
         set("switch", "off all")?;
-        // The kernel skips scans in this time. It must be able to queue each of them again.
+        // The kernel skips scans during this time. It must be able to queue scans again.
         await_running_time(&worker, SKIPPED)?;
         let before = scans(&worker)?;
         module.unload()?;
@@ -185,7 +186,7 @@ pub(super) fn a_rule_outlives_its_process(_: &mut Context<'_>) -> Result<()> {
     drop(gone);
     expect_rules(&format!("off tgid={tgid}\noff pid={}\n", stays.pid()))?;
     set("switch", &format!("clear tgid={tgid}"))?;
-    // A second time there is neither a rule nor a process.
+    // The second time, there is neither a rule nor a process.
     let answer = debugfs::write(
         debugfs::tackle(&format!("{MODULE}/switch")),
         &format!("clear tgid={tgid}"),
@@ -201,7 +202,8 @@ pub(super) fn a_rule_outlives_its_process(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Also with `numa_stat` on the same functions, loaded before or after.
+/// Tests that a node is kept, also if `numa_stat` hooks the same functions and is loaded before or
+/// after.
 pub(super) fn a_node_is_kept(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
@@ -228,7 +230,7 @@ fn keeps_its_node(context: &mut Context<'_>, worker: &Worker) -> Result<()> {
         let row = numa_stat::task(pid)?;
         Ok(row.map_or(0, |row| row.get("preferred_changes")))
     };
-    // From here on the kernel changes nothing by itself.
+    // After this, the kernel does not change the preferred node.
     set("prefer", &format!("{pid} 1"))?;
     let before = changes()?;
     for node in [1, 0, 1] {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of wake-ups across nodes: `numa_stat wakeups=1` counts each of them for its pair of tasks.
+//! Tests wake-ups across nodes: `numa_stat wakeups=1` must count each wake-up for its pair of
+//! tasks.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -30,26 +31,26 @@ const THREAD: &str = "bounce";
 /// How often each thread of a pair wakes the other.
 const ROUNDS: u64 = 200;
 
-/// What two threads share that wake each other by pipes.
+/// The data that is shared by two threads that wake each other by pipes.
 #[derive(Default)]
 struct Shared {
     tids: [AtomicI32; 2],
-    /// Nothing that was counted before this is about the pipes.
+    /// Set when the threads may start. Wake-ups that were counted before are not by the pipes.
     may_begin: AtomicBool,
     ready: AtomicUsize,
     finished: AtomicUsize,
     may_end: AtomicBool,
 }
 
-/// Waits until `done`, and never sleeps: a sleep would add wake-ups of this thread to the count.
+/// Waits until `done` without sleeping, because the wake-ups of this thread would be counted, too.
 fn spin_until(done: impl Fn() -> bool) {
     while !done() {
         thread::yield_now();
     }
 }
 
-/// Waits until the task of this `/proc/PID/stat` sleeps. Allocates nothing: a thread that waits for
-/// the lock of the address space would be woken up as well.
+/// Waits until the task of this `/proc/PID/stat` sleeps. This allocates no memory, because
+/// releasing the lock of the address space could wake up another thread.
 fn await_sleep(stat: &File) -> Result<()> {
     let mut text = [0; 128];
     loop {
@@ -64,7 +65,7 @@ fn await_sleep(stat: &File) -> Result<()> {
     }
 }
 
-/// One thread of a pair. It writes only while the other one sleeps, so that each byte is one
+/// One thread of a pair. It writes only while the other thread sleeps, so that each byte causes one
 /// wake-up.
 fn bounce(shared: &Shared, me: usize, node: usize, pipes: [&OwnedFd; 2]) -> Result<()> {
     pin(node)?;
@@ -94,7 +95,8 @@ fn bounce(shared: &Shared, me: usize, node: usize, pipes: [&OwnedFd; 2]) -> Resu
     bounces
 }
 
-/// How often the thread on the first node has woken that on the second, and the reverse.
+/// Returns the rows for wake-ups of the second node's thread by the first node's thread, and the
+/// reverse.
 fn ping_pong(nodes: [usize; 2]) -> Result<[Option<Row>; 2]> {
     let shared = Shared::default();
     let (there, back) = (pipe()?, pipe()?);
@@ -134,7 +136,8 @@ fn ping_pong(nodes: [usize; 2]) -> Result<[Option<Row>; 2]> {
     })
 }
 
-/// Each wake-up of a pair across nodes is counted once; those on one node are not.
+/// Tests that each wake-up across nodes is counted once for its pair, and that wake-ups on one node
+/// are not counted.
 pub(super) fn wakeups_are_counted_by_pair(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "wakeups=1")?;
@@ -175,11 +178,11 @@ pub(super) fn wakeups_are_counted_by_pair(context: &mut Context<'_>) -> Result<(
     ftrace::expect_bare(PROBE)
 }
 
-/// Without room the oldest pair is evicted, and no wake-up is lost.
+/// Tests that the oldest pair is evicted if there is no room, and that no wake-up is lost.
 pub(super) fn wakeups_without_room_are_in_others(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "wakeups=1 wakeup_rows=16")?;
-    // Each thread wakes this one across nodes when it ends.
+    // Each thread wakes up this thread across nodes when it ends.
     pin(0)?;
     let stat = format!("/proc/self/task/{}/stat", gettid());
     let end_elsewhere = || -> Result<()> {
@@ -211,7 +214,7 @@ pub(super) fn wakeups_without_room_are_in_others(context: &mut Context<'_>) -> R
     stack.unload()
 }
 
-/// By default no wake-up is looked at.
+/// Tests that wake-ups are not hooked by default.
 pub(super) fn wakeups_are_off_by_default(_: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "")?;

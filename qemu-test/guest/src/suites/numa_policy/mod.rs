@@ -57,7 +57,7 @@ const HOOKED: [&str; 5] = [
     "vma_policy_mof",
 ];
 
-/// Parameters under which young tasks are placed as well.
+/// Parameters with which new tasks are placed, too.
 const EAGER: &str = "interval_ms=200 runtime_ms=100 settle_ms=500 scan_min_ms=100";
 
 fn need_nodes() -> Result<()> {
@@ -71,7 +71,7 @@ fn expect_no_hooks() -> Result<()> {
     HOOKED.iter().try_for_each(|name| ftrace::expect_bare(name))
 }
 
-/// Waits until the plan has a task, with a reason.
+/// Waits until the plan has an entry with a reason for a task.
 fn await_reason(context: &mut Context<'_>, pid: u32) -> Result<()> {
     let planned = wait_for("the task in the plan", patience(LIMIT), || {
         numa_balance::planned(pid)
@@ -87,14 +87,14 @@ fn await_reason(context: &mut Context<'_>, pid: u32) -> Result<()> {
     ))
 }
 
-/// Waits until a task runs where most of its pages are, and returns the node.
+/// Waits until a task runs on the node with most of its pages, and returns the node.
 fn await_together(context: &mut Context<'_>, worker: &Worker) -> Result<usize> {
     let mut last = String::new();
     let found = wait_for("a task to be with its memory", patience(LIMIT), || {
         let (node, pages) = (numa::runs_on(worker.pid())?, numa::pages(worker.pid())?);
         last = format!("on node {node}, pages on the nodes: {pages:?}");
         let all: u64 = pages.iter().sum();
-        // The rest is the program's file, which others map as well.
+        // The other pages are those of the program's file, which other processes map, too.
         Ok((pages[node] * 10 >= all * 6).then_some(node))
     });
     context.note(&last)?;

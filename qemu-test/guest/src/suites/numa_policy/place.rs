@@ -13,8 +13,8 @@ use crate::sys::{cmd, debugfs, module, wait_for};
 
 use super::{await_reason, await_scans, await_together, need_nodes, EAGER, LIMIT};
 
-/// Two processes, each on the node of the other one's memory. Each node has one CPU, so that they
-/// have to change places, or their memory has.
+/// Tests two processes, each on the node of the other one's memory. Each node has one CPU, so the
+/// processes have to be swapped, or their memory has to be migrated.
 pub fn a_crossed_pair_is_placed(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, EAGER)?;
@@ -23,19 +23,21 @@ pub fn a_crossed_pair_is_placed(context: &mut Context<'_>) -> Result<()> {
     let other = Worker::with("--mib 16 --free --memory 1 --run 0")?;
     await_together(context, &one)?;
     await_together(context, &other)?;
-    // A task that came to its memory by chance has no fault, and is not in the plan.
+    // A task that was moved to its memory by chance has no fault, and is not in the plan.
     let plans = numa_balance::number("status", "plans")?;
     ensure!(plans > 0, "expected plans, got none");
     drop((one, other, eager));
     stack.unload()
 }
 
-/// Memory that `numactl --membind` has bound never moves. The kernel alone does not see it.
+/// Tests that a task is moved to memory that is bound by `numactl --membind`. Such memory never
+/// moves, and the kernel alone does not consider it.
 pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, EAGER)?;
     let eager = Eager::new()?;
-    // Pinned until it has faults: a task that comes to its memory by chance has none.
+    // The worker is pinned until it has faults, because a task that is moved to its memory by
+    // chance has none.
     let worker = Worker::bound(1, "--mib 16 --memory 1 --run 0")?;
     let pid = worker.pid();
     // Pages that are not bound, such as page cache, may have moved.
@@ -98,12 +100,13 @@ pub(super) fn huge_pages_attract_their_task(context: &mut Context<'_>) -> Result
     Ok(())
 }
 
-/// All memory of a process is suddenly on the other node. The kernel's rules scan more slowly then.
+/// Tests that scans become faster after all memory of a process was moved to the other node. The
+/// kernel's rules alone would slow down the scans.
 pub(super) fn a_changed_phase_is_scanned_faster(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, EAGER)?;
     let eager = Eager::new()?;
-    // Pinned: its memory has to come.
+    // The worker is pinned, so its memory has to be migrated.
     let worker = Worker::with("--mib 16 --memory 0 --run 0")?;
     await_scans(&worker)?;
     let before = numa_balance::number("status", "sped_up")?;
@@ -119,13 +122,13 @@ pub(super) fn a_changed_phase_is_scanned_faster(context: &mut Context<'_>) -> Re
     stack.unload()
 }
 
-/// A task that no plan has yet, as the next one is a minute away.
+/// Tests a decision about a task that is in no plan yet. The next plan follows in a minute.
 pub(super) fn a_window_decides_between_two_plans(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let stack = module::stack(MODULE, "interval_ms=60000 runtime_ms=100 scan_min_ms=100")?;
     let eager = Eager::new()?;
-    // Bound, so that the memory stays away from the second thread, which is pinned: both threads
-    // have faults, wherever the first one runs.
+    // The memory is bound, so that it stays on another node than the second thread, which is
+    // pinned. So both threads have faults, whichever node the first one runs on.
     let worker = Worker::bound(1, "--threads 2 --mib 16 --memory 1 --run 0")?;
     worker.unpin()?;
     let process = worker.pid().to_string();
@@ -134,7 +137,7 @@ pub(super) fn a_window_decides_between_two_plans(context: &mut Context<'_>) -> R
         Ok(all.find(|one| one.word("tgid") == process && one.word("target") == "1"))
     })?;
     context.note(format!("{} {}", decision.word("action"), decision.why))?;
-    // In a slow guest a second plan may have come first.
+    // In a slow guest, a second plan may have made the decision.
     let is_of_plan = numa_balance::number("status", "plans")? > 1;
     ensure!(
         (is_of_plan || decision.word("action") == "prefer") && !decision.why.is_empty(),
@@ -149,7 +152,7 @@ pub(super) fn a_window_decides_between_two_plans(context: &mut Context<'_>) -> R
     stack.unload()
 }
 
-/// A node that `numa_control` keeps, against the policy's plan.
+/// Tests that `numa_control` keeps a preferred node against the plan of the policy.
 pub(super) fn a_kept_node_is_kept(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
@@ -160,8 +163,8 @@ pub(super) fn a_kept_node_is_kept(context: &mut Context<'_>) -> Result<()> {
             module::load(name, parameters)
         };
         let modules = [load(order[0])?, load(order[1])?];
-        // Bound, so that its memory cannot follow: policy and controller disagree for good. Two
-        // threads, whose local memory is scanned as well.
+        // The memory is bound, so it cannot follow the task, and policy and controller always
+        // disagree. There are two threads, so that local memory is scanned, too.
         let worker = Worker::bound(0, "--threads 2 --mib 16 --free --memory 0 --run 0")?;
         let pid = worker.pid();
         debugfs::set(debugfs::tackle("numa_control/prefer"), &format!("{pid} 1"))?;

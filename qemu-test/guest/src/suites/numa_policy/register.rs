@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests that policies come and go, one at a time, and that the kernel balances as before.
+//! Tests that policies are registered and unregistered, one at a time, and that the kernel then
+//! balances as before.
 
 use anyhow::{ensure, Context as _, Result};
 use nix::errno::Errno;
@@ -15,7 +16,7 @@ use crate::sys::{debugfs, kmsg, module, wait_for};
 use super::super::stress::rounds;
 use super::{await_a_scan, await_scans, await_together, expect_no_hooks, need_nodes, EAGER, LIMIT};
 
-/// Pages of the workers here, of 4 KiB.
+/// The number of pages of a worker.
 const PAGES: u64 = (16 << 20) / 4096;
 
 fn registered() -> Result<String> {
@@ -39,11 +40,11 @@ pub(super) fn a_second_policy_is_refused(_: &mut Context<'_>) -> Result<()> {
         expect_registered(first)?;
         module::expect_refusal(second, "", Errno::EBUSY)?;
         expect_registered(first)?;
-        // It only plans.
+        // With `advise=1` the module only plans, and registers no policy.
         if second == MODULE {
             module::load(MODULE, "advise=1")?.unload()?;
         }
-        // The switch is no policy.
+        // `numa_control` registers no policy.
         module::load("numa_control", "")?.unload()?;
         expect_registered(first)?;
         module.unload()?;
@@ -54,13 +55,13 @@ pub(super) fn a_second_policy_is_refused(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// The policies in `samples/`.
+/// Tests the policies in `samples/`.
 pub(super) fn samples_decide(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
     let eager = Eager::new()?;
     module::expect_refusal("numa_home", "node=9", Errno::EINVAL)?;
-    // Two threads, whose local memory is scanned as well.
+    // There are two threads, so that local memory is scanned, too.
     for node in [1, 0] {
         let home = module::load("numa_home", &format!("node={node}"))?;
         let worker = Worker::with(&format!(
@@ -84,7 +85,7 @@ pub(super) fn samples_decide(context: &mut Context<'_>) -> Result<()> {
     let denied = || debugfs::value::<u64>("/sys/module/numa_sticky/parameters/denied");
     let worker = Worker::with("--mib 16 --memory 1 --run 0")?;
     let pid = worker.pid();
-    // It began before the policy decided about its first faults, but none of its pages has moved.
+    // The policy denies each migration, and counts it.
     wait_for("denied pages", patience(LIMIT), || {
         Ok((denied()? > PAGES / 2).then_some(()))
     })?;
@@ -146,13 +147,13 @@ pub(super) fn refuses_bad_parameters(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// `ROUNDS` says how often.
+/// Tests that policies are loaded and unloaded while tasks have faults. `ROUNDS` sets how often.
 pub(super) fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let library = module::library()?;
     let eager = Eager::new()?;
-    // Little memory: after a scan the kernel leaves a thread alone for 32 times as long as the scan
-    // took (`task_numa_work()`), which is seconds in a guest without KVM.
+    // The workers have little memory. After a scan, the kernel does not scan a thread for 32 times
+    // as long as the scan took (`task_numa_work()`), which can be seconds in a guest without KVM.
     let pinned = Worker::with("--threads 2 --mib 1 --memory 1 --run 0")?;
     let free = Worker::with("--threads 2 --mib 1 --free --memory 0 --run 1")?;
     let rounds = rounds()?;
@@ -172,7 +173,7 @@ pub(super) fn comes_and_goes_under_faults(context: &mut Context<'_>) -> Result<(
         expect_no_hooks().with_context(|| format!("round {round}"))?;
         // The kernel still scans.
         await_a_scan(&[&pinned, &free]).with_context(|| format!("round {round}"))?;
-        // The runner takes a long silence for a hang.
+        // Print a line, because the runner takes a long silence for a hang.
         context.note(format!("round {} of {rounds}", round + 1))?;
     }
     drop((pinned, free, eager));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `sch_rcodel`: the queueing discipline by itself, option by option beside
-//! the kernel's `codel`, by way of `tc`, and under traffic.
+//! Tests `sch_rcodel`: the queueing discipline itself, its options compared with the kernel's
+//! `codel`, its use by `tc`, and its behaviour with traffic.
 
 mod options;
 mod plugin;
@@ -203,7 +203,7 @@ fn counts_drops_of_a_lower_limit(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     cmd::run(BLOCKED)?;
     cmd::run("tc qdisc add dev tkd0 parent 1:1 handle 10: rcodel")?;
-    // Two go through.
+    // Two packets leave at once.
     bench.device.send(52)?;
     cmd::run("tc qdisc change dev tkd0 parent 1:1 handle 10: rcodel limit 10")?;
     let text = cmd::run("tc -s -d qdisc show dev tkd0 parent 1:1")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Options and statistics of `sch_rcodel`, compared with the kernel's `codel`.
+//! Tests options and statistics of `sch_rcodel`, compared with the kernel's `codel`.
 
 use anyhow::{ensure, Result};
 
@@ -29,7 +29,7 @@ pub(super) fn has_the_defaults_of_codel(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-/// Options one by one, all at once, and at the ends of their ranges.
+/// Returns sets of options: one by one, all at once, and at the ends of their ranges.
 fn samples() -> Vec<Options> {
     let none = Options::default();
     vec![
@@ -96,7 +96,7 @@ pub(super) fn takes_options_as_codel_does(_: &mut Context<'_>) -> Result<()> {
         let ours = bench.options()?;
         expect_options(&format!("after {sample:?}"), ours, theirs)?;
     }
-    // Not only as codel does, but as asked.
+    // The options must not only match those of codel, but also be those that were set.
     let asked = samples()[6];
     bench.fresh(KIND, Some(&asked.encode()))??;
     expect_options("as asked", bench.options()?, asked.as_shown())?;
@@ -159,7 +159,7 @@ pub(super) fn limit_zero_drops_everything(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-/// Options that no `tc` would send: each with what is odd about it.
+/// Returns options that `tc` would never send, and a description of each.
 fn odd_options() -> Vec<(&'static str, Vec<u8>)> {
     let good = attribute(2, &17u32.to_ne_bytes());
     vec![

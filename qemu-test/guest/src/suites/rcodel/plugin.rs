@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tc` and its plug-in for `rcodel`: what it sends, and that it prints as `tc` itself
-//! prints for `codel`.
+//! Tests the plug-in of `tc` for `rcodel`: the options that it sends, and that its output is like
+//! that of `tc` for `codel`.
 
 use anyhow::{ensure, Context as _, Result};
 use regex::Regex;
@@ -33,7 +33,7 @@ pub(super) fn tc_sets_options(_: &mut Context<'_>) -> Result<()> {
 pub(super) fn tc_changes_options(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     cmd::run("tc qdisc add dev tkd0 root rcodel ecn")?;
-    // The defaults, and what is asked for in addition.
+    // Expect the defaults, and the options that are set in addition.
     let mut expected = Options {
         limit: Some(1000),
         target: Some(5000),
@@ -53,7 +53,7 @@ pub(super) fn tc_changes_options(_: &mut Context<'_>) -> Result<()> {
         options.interval = Some(200_000);
     })?;
     change("ce_threshold 0", |options| options.ce_threshold = Some(0))?;
-    // What means nothing changes nothing.
+    // A value of 0 means no change.
     change("limit 0 target 0 interval 0", |_| ())?;
     bench.done()
 }

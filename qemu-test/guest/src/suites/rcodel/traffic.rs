@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests of `sch_rcodel` with traffic: options change under it, and at a slow line the delay
-//! stays low and the throughput high. How near it is to `codel` there the benchmarks tell.
+//! Tests `sch_rcodel` with traffic: options change during the traffic, and on a slow link the delay
+//! stays low and the throughput high. The benchmarks compare the delay and the throughput with
+//! `codel`.
 
 use anyhow::{ensure, Result};
 use tackle_link::Measured;
@@ -21,7 +22,7 @@ pub(super) fn changes_under_traffic(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let device = Dummy::new("tkd0", 1)?;
     let tc = Tc::open()?;
-    // Without the short cut for an empty queue: every packet is enqueued.
+    // With a limit of 0, the kernel does not bypass an empty queue, so every packet is enqueued.
     let start = Options {
         limit: Some(0),
         ..Options::default()
@@ -87,7 +88,7 @@ pub(super) fn keeps_the_delay_low(context: &mut Context<'_>) -> Result<()> {
     }
     let stack = module::stack(MODULE, "")?;
     if let Err(error) = beats_pfifo(context) {
-        // A guest that stood still for seconds while one of the two was measured.
+        // The guest may have stood still for seconds during one of the measurements.
         context.note(format!("once more, since {error:#}"))?;
         beats_pfifo(context)?;
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Flows of `sch_rfq_codel`: their packets, as classes, and what picks them; beside those of
-//! `fq_codel`, with the same packets in the same order.
+//! Tests flows of `sch_rfq_codel`: their packets, their classes, and how a flow is selected. They
+//! are compared with flows of `fq_codel` for the same packets in the same order.
 
 use anyhow::{ensure, Result};
 
@@ -12,7 +12,7 @@ use crate::sys::cmd::{self, Output};
 use crate::sys::dummy::Dummy;
 use crate::sys::twins::{session, BLOCKED};
 
-/// What is shown of the queue.
+/// The arguments of `tc` that show the queue.
 const SHOWN: [&str; 6] = [
     "-s -d qdisc show dev tkd0",
     "-j -s qdisc show dev tkd0",
@@ -22,8 +22,8 @@ const SHOWN: [&str; 6] = [
     "-s qdisc show dev tkd0 parent 1:1",
 ];
 
-/// Puts a queue with these options below [`BLOCKED`], runs the lines of `tc`, does `work`,
-/// and returns what `tc` said then and what it shows.
+/// Adds a queue with these options below [`BLOCKED`], runs the lines of `tc`, calls `work`, and
+/// returns the output of `tc` for these lines and for [`SHOWN`].
 fn blocked(
     kind: &str,
     options: &str,
@@ -46,7 +46,7 @@ fn blocked(
     Ok(said)
 }
 
-/// Does the same with both kinds, compares, and returns what `tc` shows of ours.
+/// Does the same with both kinds, compares the output of `tc`, and returns that of our kind.
 fn twice(
     context: &mut Context<'_>,
     options: &str,
@@ -64,7 +64,7 @@ fn twice(
         lines.len()
     ))?;
     let shown = ours.split_off(lines.len());
-    // A line that both refuse would be the same, too.
+    // A line that both kinds refuse would compare as equal, so check that none fails.
     ensure!(
         ours.iter().all(|output| output.code == 0),
         "tc refuses {lines:?}: {ours:?}"
@@ -72,7 +72,7 @@ fn twice(
     Ok(shown)
 }
 
-/// Checks that a text is in what was shown.
+/// Checks that a text is in the output.
 fn expect_shown(shown: &[Output], text: &str) -> Result<()> {
     ensure!(
         shown.iter().any(|output| output.out.contains(text)),
@@ -109,7 +109,8 @@ pub(super) fn counts_and_classes_are_those_of_fq_codel(context: &mut Context<'_>
     bench.done()
 }
 
-/// Packets of sockets are charged to these; mirrored ones are charged to nobody.
+/// Tests the limit of memory. Packets of sockets are charged to the socket, and mirrored packets
+/// are charged to no socket.
 pub(super) fn memory_is_limited(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let send = || bench.device.send_flow(5001, 0, 0, 9);
@@ -154,7 +155,7 @@ pub(super) fn filters_pick_the_flow(context: &mut Context<'_>) -> Result<()> {
     for (lines, expected) in [
         (vec![&all_to_7[..]], "class rfq_codel 10:7 parent 10:"),
         (vec![&flower, &rest_to_2], "class rfq_codel 10:2 parent 10:"),
-        // The others match nothing.
+        // The other packets match no filter.
         (vec![&u32], "(dropped 7,"),
         (vec![&beyond], "(dropped 12,"),
         (vec![&redirect], "(dropped 0,"),
@@ -181,7 +182,7 @@ pub(super) fn sockets_pick_the_flow(context: &mut Context<'_>) -> Result<()> {
         let shown = twice(context, "flows 64", &[], work)?;
         expect_shown(&shown, &format!("class rfq_codel {class}"))?;
     }
-    // That of no flow, and one of another qdisc, are as good as none.
+    // A priority without a flow, or of another qdisc, has no effect.
     for priority in [0x10_0041, 0x10_0000, 0x11_0003] {
         let work = || bench.device.send_flow(5001, 0, priority, 9);
         twice(context, "flows 64", &[], work)?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `sch_rfq_codel`: the queueing discipline by itself, option by option and packet by packet
-//! beside the kernel's `fq_codel`, its classes and filters, below others, and under traffic.
+//! Tests `sch_rfq_codel`: the queueing discipline itself, its options and packets compared with the
+//! kernel's `fq_codel`, its classes and filters, its use below other qdiscs, and its behaviour with
+//! traffic.
 
 mod classes;
 mod options;
@@ -185,8 +186,8 @@ fn tells_why_packets_are_dropped_or_marked(context: &mut Context<'_>) -> Result<
     family::tells_why_packets_are_dropped_or_marked(context, TARGET, overlimit)
 }
 
-/// A device that is down, and a filter's action that drops: what cannot go out there is lost.
-/// tc's own `action drop` is a module (act_gact) that the small kernels do without.
+/// Returns a device that is down, and a filter's action that drops packets by sending them to this
+/// device. `action drop` of `tc` needs the module act_gact, which small kernels lack.
 fn dropping() -> Result<(Dummy, String)> {
     let down = Dummy::new("tkd2", 3)?;
     cmd::run(&format!("ip link set {} down", down.name))?;
@@ -204,7 +205,8 @@ fn counts_drops_of_filters(_: &mut Context<'_>) -> Result<()> {
     cmd::run(&format!("{add} prio 1 {flower} 5001 {drops}"))?;
     cmd::run(&format!("{add} prio 2 {flower} 5002 classid 10:41"))?;
     cmd::run(&format!("{add} prio 3 {flower} 5003 classid 10:2"))?;
-    // Dropped, of no flow that there is, taken, and of no filter.
+    // A filter drops the first packets. The second are classified to a flow that does not exist,
+    // and the third to a flow. The last match no filter. Only the third are not dropped.
     for (port, count) in [(5001, 7), (5002, 5), (5003, 3), (5004, 2)] {
         bench.device.send_flow(port, 0, 0, count)?;
     }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Options of `sch_rfq_codel`, as they travel and as `tc` takes and prints them.
+//! Tests options of `sch_rfq_codel`, in netlink messages and in the input and output of `tc`.
 
 use anyhow::{ensure, Context as _, Result};
 use tackle_core::codel::MAX_US;
@@ -14,7 +14,7 @@ use crate::sys::twins::orders;
 
 // C header: `include/uapi/linux/pkt_sched.h`, `TCA_FQ_CODEL_*`.
 const TARGET: u16 = 1;
-/// The most packets.
+/// The maximum number of packets.
 pub(super) const LIMIT: u16 = 2;
 const INTERVAL: u16 = 3;
 const ECN: u16 = 4;
@@ -26,7 +26,7 @@ const MEMORY_LIMIT: u16 = 9;
 const CE_THRESHOLD_SELECTOR: u16 = 10;
 const CE_THRESHOLD_MASK: u16 = 11;
 
-/// Those of four bytes that a change may have.
+/// The options of four bytes that can be changed.
 const CHANGEABLE: [u16; 8] = [
     TARGET,
     LIMIT,
@@ -42,7 +42,7 @@ fn word(kind: u16, value: u32) -> Vec<u8> {
     attribute(kind, &value.to_ne_bytes())
 }
 
-/// Options one by one, several at once, and at the ends of their ranges.
+/// Returns sets of options: one by one, several at once, and at the ends of their ranges.
 fn samples() -> Vec<Vec<u8>> {
     let values = [
         0,
@@ -55,7 +55,7 @@ fn samples() -> Vec<Vec<u8>> {
         MAX_US,
         u32::MAX,
     ];
-    // The largest valid value. Other tests check that larger ones are refused.
+    // Returns the largest valid value. Other tests check that larger values are refused.
     let most = |kind: u16| match kind {
         QUANTUM => 1 << 20,
         _ if FQ_TIMES.contains(&kind) => MAX_US,
@@ -75,8 +75,8 @@ fn samples() -> Vec<Vec<u8>> {
     samples
 }
 
-/// Puts queues of both kinds on the device with the same options, and then changes them to
-/// others. The dumps have to be the same, byte by byte, but for the rounding of times.
+/// Tests that the dumps of both kinds with the same options are the same, byte by byte, except for
+/// the rounding of times. The options are set for new queues, and then changed.
 pub(super) fn the_same_options_give_the_same_dumps(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let mut starts = samples();
@@ -112,7 +112,7 @@ pub(super) fn the_same_options_give_the_same_dumps(context: &mut Context<'_>) ->
     bench.done()
 }
 
-/// Options that no `tc` would send: each with what is odd about it.
+/// Returns options that `tc` would never send, and a description of each.
 fn odd_options() -> Vec<(&'static str, Vec<u8>)> {
     let good = word(LIMIT, 17);
     let with = |bytes: Vec<u8>| [good.clone(), bytes].concat();
@@ -151,7 +151,7 @@ pub(super) fn refuses_what_fq_codel_refuses(context: &mut Context<'_>) -> Result
         let before = bench.show()?.options;
         let changed = bench.change(kind, bytes)?;
         let after = bench.show()?.options;
-        // A refusal changes nothing.
+        // A refused change must have no effect.
         ensure!(changed.is_ok() || after == before, "{kind} has changed");
         ensure!(added.is_ok() || left.kind == "pfifo", "{kind} is there");
         let after = match kind == TWINS.theirs {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `sch_rfq_codel` with traffic: what CoDel does in its flows, and changes under way.
+//! Tests `sch_rfq_codel` with traffic: CoDel in its flows, and changes of options during the
+//! traffic.
 
 use anyhow::{ensure, Context as _, Result};
 
@@ -13,7 +14,7 @@ use crate::sys::codel::attribute;
 use crate::sys::dummy::{ECT_0, ECT_1, NOT_ECT};
 use crate::sys::qdisc::How;
 
-/// Has packets go through a slow line, and returns our queue when they are gone.
+/// Sends packets through a slow link, and returns our queue when all packets have left.
 fn sent(bench: &Bench, options: &str, dsfield: u8) -> Result<Queue> {
     through_slow_line(bench, KIND, options, dsfield, "400kbit")?;
     let mut all = drained("tkd0")?;
@@ -22,7 +23,7 @@ fn sent(bench: &Bench, options: &str, dsfield: u8) -> Result<Queue> {
     Ok(all.swap_remove(ours.context("our queue is there")?))
 }
 
-/// Each case is with packets that waited for some milliseconds, all but the first few.
+/// Tests marks and drops. In each case all packets except the first few wait for some milliseconds.
 pub(super) fn marks_and_drops(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let eager = "target 1us interval 1us";
@@ -82,7 +83,7 @@ pub(super) fn marks_and_drops(context: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-/// The options of the `number`-th change, and its limit.
+/// Returns the options of the `number`-th change, and its limit.
 fn change(number: u32) -> (u32, Vec<u8>) {
     let limit = number % 7;
     let words = [
@@ -102,7 +103,7 @@ fn change(number: u32) -> (u32, Vec<u8>) {
 pub(super) fn changes_under_traffic(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new(MODULE)?;
     let (device, tc) = (&bench.device, &bench.tc);
-    // Without the short cut for an empty queue: every packet is enqueued.
+    // With a limit of 0, the kernel does not bypass an empty queue, so every packet is enqueued.
     let start = attribute(2, &0u32.to_ne_bytes());
     tc.put(How::Add, device.index, KIND, Some(&start))??;
     device.under_traffic(|| {
@@ -129,7 +130,7 @@ pub(super) fn replaced_under_traffic(context: &mut Context<'_>) -> Result<()> {
         for round in 0..50 {
             context.note(format!("round {round}"))?;
             tc.put(How::Replace, device.index, KIND, None)??;
-            // With a reader of the flows that come and go.
+            // Read the list of flows while flows begin and end.
             cmd::run("tc -s class show dev tkd0")?;
             tc.put(How::Replace, device.index, TWINS.theirs, None)??;
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What modules leave behind, and who uses them when they go.
+//! Tests what modules leave behind, and users of modules that are being unloaded.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -16,14 +16,14 @@ use crate::sys::{cmd, debugfs, ftrace, kmsg, module, wait_for};
 
 const MODULE: &str = "left_behind";
 const BUSY: &str = "redirect_busy";
-/// For what takes a moment.
+/// The time limit for operations that normally take a moment.
 const LIMIT: Duration = Duration::from_secs(30);
 
 fn file() -> std::path::PathBuf {
     debugfs::tackle(MODULE).join("file")
 }
 
-/// Whether `module` is being unloaded, or its init function has failed.
+/// Returns whether `module` is being unloaded, or its init function has failed.
 fn leaves(module: &str) -> Result<bool> {
     let modules = debugfs::read("/proc/modules")?;
     let leaves = |line: &str| line.starts_with(module) && line.contains("Unloading");
@@ -39,7 +39,8 @@ fn told(log: &mut kmsg::Cursor, text: &str) -> Result<()> {
     })
 }
 
-/// The module loader frees a module whose init function fails, whoever uses it.
+/// Tests that a module whose init function fails waits for its users. The module loader would free
+/// it regardless of users.
 pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let device = Dummy::new("left0", 61)?;
@@ -54,7 +55,7 @@ pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
             cmd::run("tc qdisc add dev left0 root left_behind")?;
             Ok(open)
         };
-        // Whatever goes wrong: the thread waits for the write, and for the end of all users.
+        // Write and close the files even after an error, because the thread waits for both.
         let open = users();
         let mut early = true;
         let mut tell = || -> Result<()> {
@@ -89,7 +90,7 @@ pub fn a_failed_init_waits_for_its_users(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Code of a module runs while it is being swept, and leaves more behind.
+/// Tests that objects are removed that a module creates while its other objects are being removed.
 pub fn what_comes_late_goes_as_well(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let answer = thread::scope(|scope| {
@@ -115,11 +116,11 @@ pub fn what_comes_late_goes_as_well(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// What a module never drops has its code.
+/// Tests that objects that a module never drops are removed with it, since they refer to its code.
 pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let device = Dummy::new("left0", 61)?;
-    // A second time: nothing of the first one is in the way.
+    // Do this twice, to check that nothing of the first time remains.
     for _ in 0..2 {
         let mut log = kmsg::Cursor::now()?;
         let forget = module::load(MODULE, "how=forget")?;
@@ -143,7 +144,8 @@ pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()>
     library.unload()
 }
 
-/// The device may have fewer queues after a reset than a packet says that waited through it.
+/// Tests that a packet does not leave after a reset. The device may then have fewer queues than the
+/// packet's queue number.
 pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let device = Dummy::new("left0", 61)?;
@@ -156,7 +158,7 @@ pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
     told(&mut log, "left_behind: a reset has kept packets")?;
     device.send(3)?;
     cmd::run("tc qdisc del dev left0 root")?;
-    // A parent that calls the function in the ops.
+    // This parent calls the function in the ops.
     cmd::run("tc qdisc add dev left0 root handle 1: netem")?;
     cmd::run("tc qdisc add dev left0 parent 1: handle 2: left_behind")?;
     device.send(3)?;
@@ -173,7 +175,8 @@ pub fn packets_do_not_leave_after_a_reset(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// A task that sleeps in a replacement returns to its code.
+/// Tests that a redirection that a module forgets waits for tasks that sleep in its replacement,
+/// since they return to its code.
 pub fn a_forgotten_redirection_waits_for_sleepers(_: &mut Context<'_>) -> Result<()> {
     const FUNCTION: &str = "cmdline_proc_show";
     let library = module::library()?;
@@ -189,7 +192,7 @@ pub fn a_forgotten_redirection_waits_for_sleepers(_: &mut Context<'_>) -> Result
         let unload = scope.spawn(|| busy.unload());
         let told = told(&mut log, "cmdline_proc_show: waiting for 1 calls");
         let early = unload.is_finished();
-        // Kills it, whatever went wrong: the thread waits for that.
+        // Kill the reader even after an error, because the thread waits for its end.
         drop(reader);
         let unloaded = unload.join();
         told?;
@@ -200,7 +203,8 @@ pub fn a_forgotten_redirection_waits_for_sleepers(_: &mut Context<'_>) -> Result
     library.unload()
 }
 
-/// `release` of an open file is the module's code.
+/// Tests that an open file keeps its module loaded, since the file's `release` is the module's
+/// code.
 pub fn an_open_file_keeps_its_module(_: &mut Context<'_>) -> Result<()> {
     let stack = module::stack("hook_count", "function=vfs_read")?;
     let open = OpenOptions::new()
@@ -215,7 +219,7 @@ pub fn an_open_file_keeps_its_module(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// As above, for the files of `kernel::debugfs` itself, which our patch is about.
+/// Does the same for files of `kernel::debugfs` itself, which our patch to the kernel fixes.
 pub fn the_kernels_own_files_keep_their_module(_: &mut Context<'_>) -> Result<()> {
     const SAMPLE: &str = "rust_debugfs_scoped";
     if cmd::output(&format!("modinfo {SAMPLE}"))?.code != 0 {

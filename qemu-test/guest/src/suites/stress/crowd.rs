@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Rounds of several kinds side by side, while callers on every processor call
-//! what the rounds change.
+//! Runs rounds of several kinds in parallel, while callers on every processor call the functions
+//! that the rounds change.
 //!
-//! A caller rests for longer than it calls, so that the rounds come forward where
-//! one thread emulates all processors; and since it then gives its processor up of
-//! its own will, nobody who waits for that (`synchronize_rcu_tasks()`) waits for long.
+//! A caller sleeps for longer than it calls. So the rounds make progress even if one thread
+//! emulates all processors. Sleeping is a voluntary context switch, so `synchronize_rcu_tasks()`
+//! does not wait for long.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -18,46 +18,46 @@ use anyhow::{bail, Context as _, Result};
 use crate::suite::{panic_text, Context};
 use crate::sys::numa;
 
-/// How often the report hears of the progress.
+/// The interval between lines about the progress in the report.
 const TELL: Duration = Duration::from_secs(5);
 
-/// How many times as long as it calls a caller rests.
+/// The ratio of a caller's sleep to the time of its calls.
 const REST: u32 = 3;
 
-/// A batch of calls; tells how many there were.
+/// A batch of calls. It returns the number of calls.
 pub type Caller<'a> = Box<dyn FnMut() -> Result<u64> + 'a>;
 
-/// A kind of rounds, and the calls that go on meanwhile.
+/// A kind of rounds, and the calls during these rounds.
 pub trait Kind: Sync {
-    /// What the rounds are of, for the report.
+    /// Returns the name of the rounds for the report.
     fn name(&self) -> &'static str;
 
-    /// How many tasks make rounds at once, each on a processor of its own.
+    /// Returns how many tasks make rounds in parallel, each on its own processor.
     fn workers(&self) -> usize {
         1
     }
 
-    /// Makes the caller of one processor. It fails when it sees what must not be.
+    /// Makes the caller of one processor. The caller fails when it sees a wrong result.
     ///
     /// # Errors
     ///
-    /// It needs what cannot be had.
+    /// A resource that the caller needs is not available.
     fn caller(&self) -> Result<Caller<'_>>;
 
-    /// One round or a few, with all that is checked in them; tells how many. `number`
-    /// counts the calls.
+    /// Runs one or several rounds with their checks, and returns how many. `number` counts the
+    /// calls of this function.
     ///
     /// # Errors
     ///
-    /// What was expected and what was seen.
+    /// A check has failed. The error states what was expected and what was seen.
     fn round(&self, number: u32) -> Result<u32>;
 
-    /// Figures of its own, beside rounds and calls.
+    /// Returns further figures, besides the numbers of rounds and calls.
     fn figures(&self) -> String {
         String::new()
     }
 
-    /// Cleans up after the last round, and checks that nothing is left.
+    /// Cleans up after the last round, and checks that nothing remains.
     ///
     /// # Errors
     ///
@@ -67,7 +67,7 @@ pub trait Kind: Sync {
         Self: Sized;
 }
 
-/// One kind, and how far it is.
+/// One kind and its progress.
 struct Line<'a> {
     kind: &'a dyn Kind,
     begun: AtomicU32,
@@ -77,21 +77,22 @@ struct Line<'a> {
     time: Mutex<Duration>,
 }
 
-/// All that goes on.
+/// All kinds that run.
 struct Crowd<'a> {
     lines: Vec<Line<'a>>,
-    /// Rounds of each kind, at the least.
+    /// The minimum number of rounds of each kind.
     rounds: u32,
     start: Instant,
     end: AtomicBool,
     errors: Mutex<Vec<String>>,
 }
 
-/// Makes this many rounds of each kind, or a few more, and reports the figures.
+/// Runs at least this number of rounds of each kind, and reports the figures.
 ///
 /// # Errors
 ///
-/// What went wrong first, and what else did until all had stopped.
+/// A round or a caller has failed. The error has the first failure, and further ones until all
+/// threads had stopped.
 pub fn run(context: &mut Context<'_>, rounds: u32, kinds: &[&dyn Kind]) -> Result<()> {
     let crowd = Crowd {
         lines: kinds.iter().map(|kind| Line::new(*kind)).collect(),
@@ -161,12 +162,12 @@ impl Crowd<'_> {
                     self.fail(format!("{error:#}"));
                 }
             }
-            // Nobody makes rounds any more: the callers are to go as well.
+            // No more rounds are made, so let the callers end, too.
             self.end.store(true, SeqCst);
         });
     }
 
-    /// Runs a thread's work; its failure ends everything.
+    /// Runs a thread's work. If it fails, all threads end.
     fn watched(&self, name: &str, work: impl FnOnce() -> Result<()>) {
         let text = match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok(())) => return,
@@ -214,8 +215,8 @@ impl Crowd<'_> {
     }
 }
 
-/// What the report has heard. It hears nothing when nothing has moved, so that
-/// what hangs falls silent.
+/// The progress in the report. No line is written without progress, so that the runner detects a
+/// hang by the silence.
 #[derive(Default)]
 struct Progress {
     told: Option<Instant>,
@@ -251,7 +252,7 @@ impl Progress {
     }
 }
 
-/// A number with commas between its thousands.
+/// Returns a number with commas between its thousands.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

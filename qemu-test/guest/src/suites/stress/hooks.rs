@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks added and removed on some functions, by a task on each processor, while
-//! every processor calls them. In each round:
+//! Adds and removes hooks on some functions, by a task on each processor, while every processor
+//! calls the functions. In each round:
 //!
-//! - ten hooks are added beside those that the other tasks have there just now, half of
-//!   them at the functions' entries and half at their exits;
-//! - each sees calls of its function, or the round fails; its handler is so slow now and
-//!   then that its task is preempted right behind it;
-//! - all are removed, and their memory freed, while calls go on.
+//! - ten hooks are added while other tasks also have hooks there, half of them at the functions'
+//!   entries and half at their exits;
+//! - each hook must see calls of its function; sometimes its handler is so slow that its task is
+//!   preempted right after it;
+//! - all hooks are removed, and their memory is freed, while calls continue.
 //!
-//! At the end the functions are bare.
+//! At the end no hook must remain on the functions.
 
 use anyhow::{ensure, Result};
 use nix::unistd::{getpgid, getppid, gettid};
@@ -18,7 +18,7 @@ use super::crowd::{grouped, Caller, Kind};
 use crate::sys::{debugfs, ftrace, module};
 
 const MODULE: &str = "hook_stress";
-/// What each caller calls.
+/// The functions that each caller calls.
 const CALLS: [&str; 3] = ["__x64_sys_getpgid", "__x64_sys_getppid", "__x64_sys_gettid"];
 
 /// See the module's documentation.
@@ -27,11 +27,11 @@ pub struct Hooks {
 }
 
 impl Hooks {
-    /// Loads the module that adds and removes hooks when told to.
+    /// Loads the module that adds and removes hooks on request.
     ///
     /// # Errors
     ///
-    /// It cannot be loaded.
+    /// The module cannot be loaded.
     pub fn new() -> Result<Self> {
         Ok(Self {
             stack: module::stack(MODULE, &format!("functions={}", CALLS.join(",")))?,
@@ -56,7 +56,7 @@ impl Kind for Hooks {
         Ok(Box::new(|| {
             const TIMES: u64 = 16;
             for _ in 0..TIMES {
-                // Its own group always exists.
+                // The process group of this process always exists.
                 let _ = getpgid(None);
                 getppid();
                 gettid();

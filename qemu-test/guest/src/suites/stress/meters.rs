@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The patch that adds a field to a live structure, in and out while every processor
-//! makes, uses and frees such structures: a part of [`patches`](super::patches).
+//! Loads and unloads a patch that adds a field to a structure, while every processor allocates,
+//! uses and frees such structures. This is a part of [`patches`](super::patches).
 //!
-//! Its replacements call the functions that they replace, and keep the field as a shadow
-//! variable. What a meter shows is right with and without the field; while the patch is
-//! gone, no meter has one, not even that which had one before.
+//! The patch's replacements call the functions that they replace, and store the field in a shadow
+//! variable. The output of a meter is right with and without the field. While the patch is not
+//! loaded, no meter has the field, even if it had it before.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
 
@@ -19,11 +19,11 @@ use crate::sys::module;
 const PATCH: &str = "livepatch_meter_largest";
 const READING: u32 = 90;
 
-/// What callers see of meters, and the module that has them.
+/// The results of callers, and the module with the meters.
 #[derive(Default)]
 pub struct Meters {
     module: Option<module::Loaded>,
-    /// Even while the patch is out of force.
+    /// The value is even while the patch is disabled.
     stage: AtomicU32,
     plain: AtomicU64,
     with_field: AtomicU64,
@@ -34,7 +34,7 @@ impl Meters {
     ///
     /// # Errors
     ///
-    /// It cannot be loaded.
+    /// The module cannot be loaded.
     pub fn new() -> Result<Self> {
         Ok(Self {
             module: Some(module::load("livepatch_meter", "")?),
@@ -42,11 +42,12 @@ impl Meters {
         })
     }
 
-    /// Makes what one caller does: it keeps a meter, and makes another one each time.
+    /// Returns the function of one caller. The caller keeps one meter, and makes another one in
+    /// each call.
     ///
     /// # Errors
     ///
-    /// There are no meters.
+    /// The module is not loaded.
     pub fn caller(&self) -> Result<impl FnMut() -> Result<()> + '_> {
         let mut kept = Meter::open()?;
         Ok(move || {
@@ -80,11 +81,11 @@ impl Meters {
         Ok(())
     }
 
-    /// The patch comes into force, and goes again.
+    /// Enables the patch, and disables it.
     ///
     /// # Errors
     ///
-    /// It does not, or nobody sees it.
+    /// The transition does not end, or no caller sees it.
     pub fn round(&self) -> Result<()> {
         self.stage.fetch_add(1, SeqCst);
         let patch = Patch::load_module(PATCH, "")?;
@@ -95,7 +96,7 @@ impl Meters {
         await_more("meters without", 4, || Ok(self.plain.load(SeqCst)))
     }
 
-    /// How often a field was seen.
+    /// Returns how often callers saw the field.
     pub fn fields(&self) -> u64 {
         self.with_field.load(SeqCst)
     }
@@ -104,7 +105,7 @@ impl Meters {
     ///
     /// # Errors
     ///
-    /// It is still in use.
+    /// The module is still in use.
     pub fn finish(self) -> Result<()> {
         self.module.map_or(Ok(()), module::Loaded::unload)
     }

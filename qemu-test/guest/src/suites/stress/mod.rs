@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Coming and going under load: modules, qdiscs, patches and hooks, each again
-//! and again while every processor calls what they change.
+//! Tests adding and removing modules, qdiscs, patches and hooks repeatedly, while every processor
+//! calls the functions that they change.
 //!
-//! The number of rounds is in the environment (`TACKLE_ROUNDS`). It is that of the last
-//! test, in which all kinds run side by side. Each kind alone has a twentieth of it: this
-//! tells whose fault a failure is.
+//! The environment variable `TACKLE_ROUNDS` sets the number of rounds of the last test, in which
+//! all kinds run in parallel. Each kind alone has a twentieth of it, to show which kind causes a
+//! failure.
 
 mod crowd;
 mod hooks;
@@ -39,19 +39,18 @@ pub const SUITE: Suite = Suite {
     ],
 };
 
-/// Rounds where the environment does not say.
+/// The default number of rounds.
 const ROUNDS: u32 = 12;
 
-/// How long anything in a round may take to happen. Emulated processors that
-/// are all busy are slow.
+/// The time limit for each event in a round. Emulated processors that are all busy are slow.
 const LIMIT: Duration = Duration::from_secs(100);
 
-/// The rounds that the runner asks for.
+/// Returns the number of rounds that the runner sets.
 pub(super) fn rounds() -> Result<u32> {
     crate::sys::rounds::or(ROUNDS)
 }
 
-/// The seed that the environment asks for (`TACKLE_SEED`), or a random one.
+/// Returns the seed in the environment variable `TACKLE_SEED`, or a random seed.
 pub(super) fn seed() -> Result<u64> {
     match std::env::var("TACKLE_SEED") {
         Ok(seed) => seed.parse().context("TACKLE_SEED is no number"),
@@ -59,7 +58,7 @@ pub(super) fn seed() -> Result<u64> {
     }
 }
 
-/// Rounds of one kind by itself.
+/// Runs the rounds of one kind alone.
 fn alone(context: &mut Context<'_>, kind: Result<impl Kind>) -> Result<()> {
     let kind = kind?;
     run(context, rounds()?.div_ceil(20), &[&kind])?;
@@ -96,8 +95,7 @@ fn all_at_once(context: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// Waits until `count` is `more` than it is now: until what is being stressed
-/// has been passed through that often.
+/// Waits until `count` has grown by `more`, to have that many calls of the changed functions.
 fn await_more(what: &str, more: u64, count: impl Fn() -> Result<u64>) -> Result<()> {
     let first = count()?;
     wait_often(what, Duration::from_millis(1), LIMIT, || {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Modules in and out while what they hook runs hot. In each round one of them is
-//! loaded, used and unloaded, in turn:
+//! Loads and unloads modules while the functions that they hook are called. In each round one of
+//! these modules is loaded, used and unloaded, in turn:
 //!
 //! - `hook_count`, on a system call and, every second time, on the function that
 //!   the live patch replaces, counts calls;
-//! - `numa_stat` shows its table; the first time, with faults. A kernel that does not balance
-//!   memory has no such rounds.
+//! - `numa_stat` shows its table; the first time, the table must have faults. A kernel without NUMA
+//!   balancing has no such rounds.
 //!
-//! After unloading no function calls the module, and its files are gone. The library
-//! comes first and goes last, where it is not held for others.
+//! After unloading, no function must call the module, and its files must not exist. The library is
+//! loaded first and unloaded last, unless others hold it.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -28,7 +28,8 @@ const COUNT: &str = "hook_count";
 const STAT: &str = "numa_stat";
 const FUNCTIONS: [&str; 2] = ["__x64_sys_getsid", "cmdline_proc_show"];
 const PAGE: usize = 4096;
-/// Memory that all processors touch, so that nodes see each other's pages.
+/// The size of the memory that all processors touch, so that each node accesses pages of other
+/// nodes.
 const MEMORY: usize = 8 << 20;
 
 /// See the module's documentation.
@@ -36,16 +37,16 @@ pub struct Modules {
     memory: Vec<AtomicU8>,
     counted: AtomicU64,
     faults: AtomicU64,
-    /// `None` where the kernel does not balance.
+    /// `None` if the kernel has no NUMA balancing.
     eager: Option<Eager>,
 }
 
 impl Modules {
-    /// Has the kernel look for misplaced pages often, if it balances.
+    /// Makes the kernel scan often, if it has NUMA balancing.
     ///
     /// # Errors
     ///
-    /// Its settings cannot be written.
+    /// The settings of the kernel cannot be written.
     pub fn new() -> Result<Self> {
         Ok(Self {
             memory: (0..MEMORY).map(|_| AtomicU8::new(0)).collect(),
@@ -91,7 +92,7 @@ impl Kind for Modules {
             let mut text = [0; 4096];
             cmdline.read_at(&mut text, 0)?;
             for _ in 0..40 {
-                // Its own session always exists.
+                // The session of this process always exists.
                 let _ = nix::unistd::getsid(None);
             }
             for page in pages.by_ref().take(4) {

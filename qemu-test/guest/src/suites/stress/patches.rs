@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The live patch enabled and reversed while every processor reads what it
-//! changes. Its module is loaded and unloaded each time, in turn for
+//! Enables and reverses a live patch while every processor reads the file that it changes. The
+//! patch's module is loaded and unloaded in each round. In turn, there is:
 //!
-//! - one *whole* round: the patch comes into force, then out of force again;
-//! - another one of another patch, with a shadow variable ([`meters`](super::meters));
-//! - some *reversed* rounds: it is disabled, and enabled again in mid-transition, as
-//!   the kernel takes the latter only while it is. So that the transition is not over
-//!   at once, tasks stay in the kernel meanwhile, where the livepatch core cannot
-//!   change them over while they run. A turn that comes too late is no round.
+//! - one *whole* round: the patch is enabled, then disabled;
+//! - one whole round of another patch, with a shadow variable ([`meters`](super::meters));
+//! - some *reversed* rounds: the patch is disabled, and enabled again during the transition, since
+//!   the kernel allows this only then. To make the transition last, tasks stay in the kernel, where
+//!   the livepatch core cannot switch them while they run. A reversal after the end of the
+//!   transition is not counted as a round.
 //!
-//! Each read gives the original or the patched text, from the first byte to the
-//! last; while the patch is in force, the patched one; after it has gone, the
-//! original.
+//! Each read must return the whole original text or the whole patched text: while the patch is
+//! enabled, the patched text; after it was disabled, the original text.
 
 use std::fs::File;
 use std::io::Read;
@@ -29,14 +28,14 @@ use super::{await_more, LIMIT};
 use crate::sys::livepatch::{cmdline, folder, Patch, TEXT};
 use crate::sys::{numa, wait_often};
 
-/// How often a patch is disabled and enabled again before it goes.
+/// How often a patch is disabled and enabled again before it is unloaded.
 const TURNS: u32 = 8;
 
-/// What a read from `/dev/urandom` may take. It keeps its task in the kernel for
-/// longer than a look at all tasks takes, on the slowest kernel.
+/// The number of bytes of a read from `/dev/urandom`. On the slowest kernel, it keeps its task in
+/// the kernel for longer than the livepatch core needs to check all tasks.
 const LONG_READ: usize = 256 << 10;
 
-/// What readers must see.
+/// What readers must read.
 #[derive(Clone, Copy)]
 enum Stage {
     Either,
@@ -47,7 +46,7 @@ enum Stage {
 /// See the module's documentation.
 pub struct Patches {
     original: String,
-    /// The stage, and above its two bits how many there were before.
+    /// The stage in the lowest two bits, and the number of earlier stages above them.
     stage: AtomicU64,
     reads: AtomicU64,
     loads: AtomicU32,
@@ -57,11 +56,11 @@ pub struct Patches {
 }
 
 impl Patches {
-    /// Looks what the file has without the patch, and loads what else is patched.
+    /// Reads the file without the patch, and loads the module that the other patch changes.
     ///
     /// # Errors
     ///
-    /// The patch is there already, or the module cannot be loaded.
+    /// The patch is already loaded, or the module cannot be loaded.
     pub fn new() -> Result<Self> {
         ensure!(!folder().exists(), "the patch is there already");
         Ok(Self {
@@ -80,7 +79,7 @@ impl Patches {
         self.stage.store((count << 2) | stage as u64, SeqCst);
     }
 
-    /// Goes through a stage: lets readers read while they are held to it.
+    /// Enters a stage, and waits until readers have read in it.
     fn pass(&self, stage: Stage) -> Result<()> {
         self.set(stage);
         let outcome = await_more("readers", 4, || Ok(self.reads.load(SeqCst)));
@@ -88,7 +87,7 @@ impl Patches {
         outcome
     }
 
-    /// Checks a read that began and ended in these stages.
+    /// Checks the text of a read that began and ended in these stages.
     fn check(&self, text: &[u8], before: u64, after: u64) -> Result<()> {
         let line = text.strip_suffix(b"\n").unwrap_or(text);
         let (original, patched) = (line == self.original.as_bytes(), line == TEXT.as_bytes());
@@ -110,7 +109,7 @@ impl Patches {
     }
 }
 
-/// Turns the patch's transition round; tells how often that hit one in progress.
+/// Reverses the patch's transition. Returns how often a transition was in progress.
 fn reverse(patch: &Patch) -> Result<u32> {
     for turn in 0..TURNS {
         if !patch.reverse()? {
@@ -120,7 +119,7 @@ fn reverse(patch: &Patch) -> Result<u32> {
     Ok(TURNS)
 }
 
-/// Does `work` while a task on each processor is in the kernel for long.
+/// Calls `work` while a task on each processor is in the kernel most of the time.
 fn held_up<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     let (end, inside) = (AtomicBool::new(false), AtomicUsize::new(0));
     let hold = |cpu: usize| -> Result<()> {
@@ -131,8 +130,8 @@ fn held_up<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
         while !end.load(SeqCst) {
             let length = source.read(&mut bytes)?;
             ensure!(length > 0, "/dev/urandom has come to its end");
-            // Or synchronize_rcu_tasks() waited until the end, and whoever removes a
-            // hook with it.
+            // Without this, synchronize_rcu_tasks() would wait until the end, and so would a task
+            // that removes a hook.
             thread::yield_now();
         }
         Ok(())

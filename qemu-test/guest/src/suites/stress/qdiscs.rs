@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Qdiscs added, changed, replaced and removed while every processor sends
-//! through them: at the root of a device that takes every packet at once, and
-//! below a `tbf` that makes a queue build up. In each round:
+//! Adds, changes, replaces and removes qdiscs while every processor sends packets through them: at
+//! the root of a device that sends every packet at once, and below a `tbf` that lets packets wait.
+//! In each round:
 //!
-//! - `rcodel` is added; then packets flow while its options change, and it shows
-//!   those that it was given;
-//! - the senders are held and the queue runs empty: the packets that were sent
-//!   since are those that the qdisc counts as sent and as dropped, and the device
-//!   had the former;
-//! - while packets flow again, other qdiscs take its place, and it theirs, among them
-//!   `rfq_codel`, whose options change and whose flows are listed; in every second round
-//!   the device goes down and up with it;
-//! - it is removed; after every fourth round the modules are unloaded and loaded.
+//! - `rcodel` is added; its options change while packets flow, and it must show the options that
+//!   were set;
+//! - the senders pause until the queue is empty; then the packets that were sent must be those that
+//!   the qdisc counts as sent and as dropped, and the device must have got those that were sent;
+//! - while packets flow again, `rcodel` is replaced by other qdiscs, and they by it; one of them is
+//!   `rfq_codel`, whose options change and whose flows are listed; in every second round the device
+//!   is set down and up with it;
+//! - the qdisc is removed; after every fourth round the modules are unloaded and loaded.
 
 use std::net::UdpSocket;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::SeqCst};
@@ -30,20 +29,21 @@ use crate::sys::qdisc::{handle, How, Shown, Tc};
 use crate::sys::{cmd, debugfs, module, wait_often};
 
 const KIND: &str = "rcodel";
-/// The other one of ours.
+/// Our other kind of qdisc.
 const FLOWS: &str = "rfq_codel";
-/// Of each packet: so much that a short queue is longer than CoDel lets alone.
+/// The payload of each packet. It is so large that even a short queue exceeds one MTU, below which
+/// CoDel never drops.
 const PAYLOAD: [u8; 400] = [0; 400];
-/// Packets that flow before the next thing is done to them.
+/// The number of packets that are sent before the next change.
 const FLOW: u64 = 6;
 
 /// A place for a qdisc, and the traffic that goes through it.
 struct Road {
     device: Dummy,
     parent: TcHandle,
-    /// Senders hold it for reading while they send.
+    /// Senders hold this lock for reading while they send.
     gate: RwLock<()>,
-    /// Packets that the kernel took.
+    /// Packets that the kernel accepted.
     sent: AtomicU64,
 }
 
@@ -57,13 +57,14 @@ impl Road {
         }
     }
 
-    /// Sends a few packets, unless senders are held; tells how many the kernel took.
+    /// Sends a few packets, unless senders are paused. Returns how many packets the kernel
+    /// accepted.
     fn send(&self, socket: &UdpSocket) -> u64 {
         let Ok(_open) = self.gate.try_read() else {
             return 0;
         };
-        // While the device is down there is no way to the peer; while the queue is
-        // long the socket has no room.
+        // While the device is down there is no route to the peer. While the queue is long the
+        // socket has no room.
         let taken = (0..2).filter(|_| socket.send_to(&PAYLOAD, self.device.peer).is_ok());
         let taken = taken.count() as u64;
         self.sent.fetch_add(taken, SeqCst);
@@ -75,15 +76,14 @@ impl Road {
             .with_context(|| format!("on {}", self.device.name))
     }
 
-    /// Packets that the kernel took, and that the device had.
+    /// Returns the numbers of packets that the kernel accepted, and that the device has got.
     fn counts(&self) -> Result<(u64, u64)> {
         let name = self.device.name;
         let had = debugfs::value(format!("/sys/class/net/{name}/statistics/tx_packets"))?;
         Ok((self.sent.load(SeqCst), had))
     }
 
-    /// The counts when the last packet has arrived at the device, to be asked
-    /// while the senders are held.
+    /// Returns the counts when the last packet has reached the device. Senders must be paused.
     fn still(&self) -> Result<(u64, u64)> {
         let mut last = None;
         wait_often(
@@ -101,7 +101,7 @@ impl Road {
 /// See the module's documentation.
 pub struct Qdiscs {
     roads: [Road; 2],
-    /// With the socket the module, which is unloaded now and then.
+    /// The socket and the modules, which are unloaded from time to time.
     work: Mutex<(Tc, Option<module::Stack>)>,
     changes: AtomicU32,
     drops: AtomicU64,
@@ -112,7 +112,7 @@ impl Qdiscs {
     ///
     /// # Errors
     ///
-    /// One of these cannot be done.
+    /// The module cannot be loaded, or a device cannot be made.
     pub fn new() -> Result<Self> {
         let work = (Tc::open()?, Some(module::qdiscs()?));
         let plain = Road::new(Dummy::new("tks0", 21)?, TcHandle::ROOT);
@@ -150,8 +150,7 @@ impl Qdiscs {
         Ok(())
     }
 
-    /// Checks that no packet was lost or made up since `before`. The senders
-    /// are held meanwhile.
+    /// Checks that the counts of packets since `before` are consistent. Pauses the senders.
     fn balance(&self, tc: &Tc, road: &Road, before: (u64, u64)) -> Result<()> {
         let _held = road.gate.write().unwrap_or_else(PoisonError::into_inner);
         let mut seen = (Shown::default(), 0, 0);
@@ -220,8 +219,8 @@ impl Kind for Qdiscs {
         let mut work = self.work.lock().unwrap_or_else(PoisonError::into_inner);
         let (tc, stack) = &mut *work;
         let road = &self.roads[number as usize / 2 % 2];
-        // Without the short cut for an empty queue in every second pair of
-        // pairs: then every packet is enqueued.
+        // In half of the rounds the limit is 0. The kernel then does not bypass an empty queue, so
+        // every packet is enqueued.
         let start = Options {
             limit: (number / 4 % 2 == 0).then_some(0),
             ..Options::default()

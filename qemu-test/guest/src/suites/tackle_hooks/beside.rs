@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks on a function with somebody else's: the tracers, perf, kprobes, BPF programs, live
+//! Tests hooks on a function with other users: the tracers, perf, kprobes, BPF programs, and live
 //! patches in C.
 
 use std::cell::Cell;
@@ -17,25 +17,25 @@ use crate::sys::kprobe::Kprobe;
 use crate::sys::livepatch::{cmdline, Patch};
 use crate::sys::{debugfs, expect_errno, module, perf, wait_for};
 
-/// The kernel makes a jump of a kprobe, or takes a BPF program away, by this time.
+/// The time limit for the kernel to optimize a kprobe to a jump, or to remove a BPF program.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Of a kind of which a function can have one.
+/// The module with hooks of kinds of which a function can have only one.
 const EXCLUSIVE: &str = "hook_exclusive";
 
-/// Whether our hooks come first, and whether they go last.
+/// Whether our hooks are added first, and whether they are removed last.
 type Order = (bool, bool);
 
 const ORDERS: [Order; 4] = [(true, true), (true, false), (false, true), (false, false)];
 
-/// Somebody else.
+/// Another user of a function.
 struct Other<'a, T> {
-    /// Where they are.
+    /// The function.
     function: &'a str,
-    /// Calls it this often.
+    /// Calls the function this often.
     call: &'a dyn Fn(u32) -> Result<()>,
     come: &'a dyn Fn() -> Result<T>,
-    /// The calls that they have seen.
+    /// Returns the number of calls that the other user has seen.
     calls: &'a dyn Fn(&T) -> Result<u64>,
     leave: &'a dyn Fn(T) -> Result<()>,
 }
@@ -63,8 +63,8 @@ impl Ours {
 }
 
 impl<T> Other<'_, T> {
-    /// Each comes first and second, and goes first and second; each sees all calls while it
-    /// is there.
+    /// Tests all orders: either user is added first, and either is removed first. Each must see all
+    /// calls while it is attached.
     fn meet(&self) -> Result<()> {
         self.meet_in(&ORDERS)
     }
@@ -117,7 +117,7 @@ fn call_all(times: u32) -> Result<()> {
     Ok(())
 }
 
-/// Somebody else on [`CALL`].
+/// Returns another user of [`CALL`].
 fn at_call<'a, T>(
     come: &'a dyn Fn() -> Result<T>,
     calls: &'a dyn Fn(&T) -> Result<u64>,
@@ -132,7 +132,7 @@ fn at_call<'a, T>(
     }
 }
 
-/// For those who are gone with what stands for them.
+/// Removes another user by dropping its value.
 fn gone<T>(other: T) -> Result<()> {
     drop(other);
     Ok(())
@@ -147,8 +147,8 @@ pub fn meets_the_function_graph_tracer(_: &mut Context<'_>) -> Result<()> {
 }
 
 pub fn meets_perf(_: &mut Context<'_>) -> Result<()> {
-    // A counter is on all functions until it has got its filter, which takes its time: so
-    // each comes and goes first and second just once.
+    // A perf counter is attached to all functions until it gets its filter, which is slow. So only
+    // two of the orders are tested.
     at_call(&|| perf::Calls::new(CALL), &perf::Calls::count, &gone)
         .meet_in(&[(true, true), (false, false)])
 }
@@ -157,8 +157,8 @@ pub fn meets_a_kprobe(_: &mut Context<'_>) -> Result<()> {
     at_call(&|| Kprobe::new(CALL), &Kprobe::hits, &gone).meet()
 }
 
-/// One in the function's body, a jump. The kernel's own list of kprobes has `[OPTIMIZED]` as
-/// soon as that is planned; only the code itself tells when it is done.
+/// Tests a kprobe in the function's body that is optimized to a jump. The kernel's list of kprobes
+/// shows `[OPTIMIZED]` as soon as the optimization is planned, so the test reads the code itself.
 pub fn meets_an_optimized_kprobe(_: &mut Context<'_>) -> Result<()> {
     const TRACEE: &str = "/sys/kernel/debug/bench_tracee";
     const JUMP: &str = "e9";
@@ -194,7 +194,7 @@ fn attach() -> Result<Attached> {
     Attached::load("fentry-getsid", 1)
 }
 
-/// Takes a program away, and waits until it is gone from the function.
+/// Removes a program, and waits until the function no longer calls it.
 fn detach(program: Attached) -> Result<()> {
     drop(program);
     wait_for("the BPF program to be gone", LIMIT, || {
@@ -243,8 +243,9 @@ fn exclusive_calls() -> Result<u64> {
     debugfs::value(debugfs::tackle(EXCLUSIVE).join("calls"))
 }
 
-/// Whoever decides where a function goes on decides alone; and whom it calls directly does
-/// not get to see that decision.
+/// Tests that a live patch excludes a hook that skips the function, and one with a direct call. A
+/// function can have only one user that changes where its calls continue, and a direct call does
+/// not see such a change.
 pub fn a_livepatch_in_c_excludes_a_redirect(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let original = cmdline()?;
@@ -271,7 +272,7 @@ pub fn a_livepatch_in_c_excludes_a_redirect(_: &mut Context<'_>) -> Result<()> {
 fn attach_is_refused() -> Result<()> {
     let refusal = attach().err().context("the BPF program was attached")?;
     let refusal = format!("{refusal:#}");
-    // What `update_ftrace_direct_add()` says, where `register_ftrace_direct()` has EBUSY.
+    // `update_ftrace_direct_add()` returns EINVAL, while `register_ftrace_direct()` returns EBUSY.
     ensure!(
         refusal.contains("failed to attach: Invalid argument"),
         "expected EINVAL, got: {refusal}"
@@ -279,7 +280,7 @@ fn attach_is_refused() -> Result<()> {
     Ok(())
 }
 
-/// An fentry program is called directly, too.
+/// Tests that an fentry program excludes a direct hook, since it is called directly, too.
 pub fn a_bpf_program_excludes_a_direct_hook(_: &mut Context<'_>) -> Result<()> {
     needs_btf()?;
     let library = module::library()?;
@@ -300,7 +301,8 @@ pub fn a_bpf_program_excludes_a_direct_hook(_: &mut Context<'_>) -> Result<()> {
     library.unload()
 }
 
-/// A function has one direct call. An exit hook that finds another one there is an fprobe.
+/// Tests an exit hook beside an fentry program. A function can have only one direct call. If there
+/// is one, an exit hook uses an fprobe.
 pub fn a_bpf_program_makes_an_exit_hook_an_fprobe(_: &mut Context<'_>) -> Result<()> {
     needs_btf()?;
     let stack = module::stack(MODULE, "")?;
@@ -334,7 +336,7 @@ pub fn a_bpf_program_makes_an_exit_hook_an_fprobe(_: &mut Context<'_>) -> Result
     stack.unload()
 }
 
-/// The kernel does not let ftrace be switched off, which would disarm hooks.
+/// Tests that the kernel refuses to switch off ftrace, which would disarm hooks.
 pub fn ftrace_stays_on(_: &mut Context<'_>) -> Result<()> {
     const SWITCH: &str = "/proc/sys/kernel/ftrace_enabled";
     let stack = module::stack(MODULE, "")?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that look at the calls of a process tree, or of a cgroup.
+//! Tests hooks that only see calls of a process tree, or of a cgroup.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -14,11 +14,11 @@ use super::{add, calls, expect, path, MODULE, READ};
 use crate::suite::Context;
 use crate::sys::{cmd, debugfs, expect_errno, livepatch, module};
 
-/// A shell that waits for the word to go.
+/// A shell that waits for a line before it continues.
 struct Shell(cmd::Kept);
 
 impl Shell {
-    /// Starts it with a script that says `ready`, and reads a line then.
+    /// Starts a shell with a script that prints `ready` and then reads a line.
     fn start(script: &str) -> Result<Self> {
         let mut shell = Self(cmd::Kept(
             Command::new("sh")
@@ -30,7 +30,8 @@ impl Shell {
         ));
         let mut line = String::new();
         let out = shell.0 .0.stdout.as_mut().context("there is a pipe")?;
-        // Nothing comes behind it before the word to go, so that nothing is lost here.
+        // The script prints nothing more before it gets a line, so the buffered reader loses
+        // nothing.
         BufReader::new(out).read_line(&mut line)?;
         ensure!(line == "ready\n", "the shell says {line:?}");
         Ok(shell)
@@ -40,7 +41,7 @@ impl Shell {
         self.0 .0.id()
     }
 
-    /// Lets it go on, and waits until it and all that it has started are gone.
+    /// Lets the shell continue, and waits until it and all its children have ended.
     fn finish(mut self) -> Result<()> {
         let mut input = self.0 .0.stdin.take().context("there is a pipe")?;
         input.write_all(b"go\n")?;
@@ -51,8 +52,8 @@ impl Shell {
     }
 }
 
-/// Calls `READ` once as each: a child that is there already, its child, and a grandchild
-/// whose parent does not wait for it; then once as the shell's child.
+/// Calls `READ` once in each of: a child that exists before the filter, its child, a grandchild
+/// whose parent does not wait for it, and then another child of the shell.
 const FAMILY: &str = "sh -c 'echo ready; read go; cat /proc/cmdline; \
                       (sh -c \"sleep 0.2; cat /proc/cmdline; :\" &) ; cat /proc/cmdline'; \
                       cat /proc/cmdline";
@@ -68,7 +69,7 @@ pub fn counts_calls_of_a_tree(_: &mut Context<'_>) -> Result<()> {
     shell.finish()?;
     let counted = (calls("tree")?, calls("all")?);
     expect("calls of the tree and of all", counted, (4, 9))?;
-    // All are of the tree whose root is the first process.
+    // All processes belong to the tree whose root is init.
     add(&format!("{READ} count name=init tree=1"))?;
     Shell::start(FAMILY)?.finish()?;
     livepatch::cmdline()?;
@@ -76,7 +77,7 @@ pub fn counts_calls_of_a_tree(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// A cgroup, removed with the value. Where nothing has mounted cgroup2, this does.
+/// A cgroup, which is removed when this is dropped. If cgroup2 is not mounted, this mounts it.
 struct Cgroup(PathBuf);
 
 impl Cgroup {
@@ -99,12 +100,12 @@ impl Cgroup {
 
 impl Drop for Cgroup {
     fn drop(&mut self) {
-        // Nobody to return an error to; who is in it still keeps it.
+        // An error cannot be returned here. The cgroup remains if it still has tasks.
         let _ = fs::remove_dir(&self.0);
     }
 }
 
-/// Calls `READ` twice, once in a process of its own.
+/// Calls `READ` twice, each time in another process.
 const TWICE: &str = "echo ready; read go; cat /proc/cmdline; cat /proc/cmdline; :";
 
 pub fn counts_calls_of_a_cgroup(_: &mut Context<'_>) -> Result<()> {
@@ -136,7 +137,7 @@ pub fn counts_calls_of_a_cgroup(_: &mut Context<'_>) -> Result<()> {
     third.finish()?;
     livepatch::cmdline()?;
     expect("from beside", counted()?, (4, 2, 7))?;
-    // The hook outlives its cgroup.
+    // The hook must work without its cgroup.
     drop((below, above));
     livepatch::cmdline()?;
     expect("without the cgroup", counted()?, (4, 2, 8))?;

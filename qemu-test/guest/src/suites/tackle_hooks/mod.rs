@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `tackle_hooks`: hooks that are added, read and removed through debugfs.
+//! Tests `tackle_hooks`: hooks that are added, read and removed through debugfs.
 
 mod beside;
 mod filters;
@@ -55,9 +55,9 @@ pub const SUITE: Suite = Suite {
 };
 
 const MODULE: &str = "tackle_hooks";
-/// Nothing in the guest but these tests asks for a session's identity.
+/// Only these tests call this function in the guest.
 const CALL: &str = "__x64_sys_getsid";
-/// Runs once for each time that `/proc/cmdline` is opened and read.
+/// This function runs once for each time that `/proc/cmdline` is opened and read.
 const READ: &str = "cmdline_proc_show";
 const TRACING: &str = "/sys/kernel/tracing";
 
@@ -76,7 +76,7 @@ fn calls(hook: &str) -> Result<u64> {
 
 fn call(times: u32) {
     for _ in 0..times {
-        // Its own session always exists.
+        // The session of this process always exists.
         let _ = getsid(None);
     }
 }
@@ -133,7 +133,7 @@ fn counts_calls_of_a_process(_: &mut Context<'_>) -> Result<()> {
     thread::scope(|scope| {
         scope.spawn(|| call(50));
     });
-    // Prints its own session, for which it has to ask.
+    // `ps` has to call getsid() to print a session.
     cmd::run("ps -o sid= -p 1")?;
     cmd::run("setsid true")?;
     let (this, all) = (calls("this")?, calls("all")?);
@@ -181,7 +181,7 @@ fn measures_latency(context: &mut Context<'_>) -> Result<()> {
             anyhow::bail!("expected three numbers, got '{line}'");
         };
         ensure!(low < high && count > 0, "an odd line: '{line}'");
-        // A call takes some time, and less than a minute.
+        // A call takes more than 0 ns and less than a minute.
         ensure!(low > 0 && high < 60_000_000_000, "an odd time: '{line}'");
         counted += count;
     }
@@ -211,13 +211,14 @@ fn tells_return_values(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// The register of an `int` or a `bool` has anything in its upper bits.
+/// Tests the types of return values. For an `int` or a `bool`, the upper bits of the register are
+/// undefined.
 fn return_values_have_their_types(context: &mut Context<'_>) -> Result<()> {
     let stack = module::stack(MODULE, "")?;
     let (me, has_btf) = (gettid(), bpf::has_btf("vmlinux"));
     let missing = || std::fs::File::open("/no/such/file").map(drop);
     let text = |name: &str, file: &str| debugfs::read(path(&format!("{name}/{file}")));
-    // Of what BTF says, and of what the line says.
+    // The type comes from BTF, or from the line.
     let mut ways = vec![(" returns=s32", " returns=ptr")];
     ways.extend(has_btf.then_some(("", "")));
     for (int, pointer) in ways {
@@ -286,8 +287,8 @@ fn lists_what_there_is(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// What `list` has for a hook at the exit of a function of the kernel: the name of the trampoline
-/// without its number. That needs the function's prototype.
+/// Returns the trampoline's name, without its number, that `list` shows for an exit hook on a
+/// function of the kernel. Such a trampoline needs the function's prototype.
 pub(super) fn exit_trampoline() -> &'static str {
     if bpf::has_btf("vmlinux") {
         "tackle_ftrace_exit_trampoline_"
@@ -349,7 +350,7 @@ fn refuses_bad_lines(_: &mut Context<'_>) -> Result<()> {
         );
     }
     expect("list", debugfs::read(path("list"))?, String::new())?;
-    // What is right clears it.
+    // A valid line clears `error`.
     add(&format!("{CALL} count"))?;
     expect("error", debugfs::read(path("error"))?, String::new())?;
     stack.unload()
@@ -382,7 +383,7 @@ fn refuses_to_remove_what_is_not_there(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// A static function whose name stands twice in the kernel, where both can be traced.
+/// Returns the name of two static functions of the kernel that can both be traced.
 fn twins() -> Result<String> {
     let text = ftrace::traceable()?;
     let mut counts = BTreeMap::<&str, u32>::new();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests `tackle hook check` on all modules that there are.
+//! Tests `tackle hook check` on all modules.
 
 use std::fs;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use anyhow::{ensure, Context as _, Result};
 use crate::suite::Context;
 use crate::sys::{kernel, module, tackle};
 
-/// Handlers that do what they must not.
+/// The module with handlers that do what handlers must not do.
 const CARELESS: &str = "hook_careless";
 
 fn check(files: &[PathBuf]) -> Result<crate::sys::cmd::Output> {
@@ -58,7 +58,7 @@ pub fn careless_handlers_are_found(context: &mut Context<'_>) -> Result<()> {
         ],
         ["hook_careless::Allocator at the exit allocates: ", "alloc"],
     ];
-    // There a spin lock is one to sleep on.
+    // With PREEMPT_RT, a spin lock may sleep.
     if kernel::is_rt() {
         wanted.push(["hook_careless::Spinner sleeps: ", "spin_lock"]);
     }

@@ -12,7 +12,7 @@ use crate::sys::livepatch::cmdline;
 use crate::sys::tackle::{expect, expect_refusal, PROGRAM};
 use crate::sys::{cmd, ftrace, module};
 
-/// The module that takes hooks, and a function that this program calls.
+/// The module for hooks, and a function that this program calls.
 const HOOKS: &str = "tackle_hooks";
 const READ: &str = "cmdline_proc_show";
 
@@ -37,7 +37,7 @@ pub fn hooks_come_and_go(_: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Of a function that the compiler has only made clones of.
+/// Tests a function of which the compiler has kept only clones.
 pub fn clones_are_told_and_hooked(context: &mut Context<'_>) -> Result<()> {
     let kallsyms = std::fs::read_to_string("/proc/kallsyms")?;
     let names: BTreeSet<&str> = kallsyms
@@ -82,7 +82,7 @@ pub fn hooks_are_watched(context: &mut Context<'_>) -> Result<()> {
             "expected '{line}', got '{text}'"
         );
     }
-    // What it returns is 0, and the only value.
+    // The function returns 0 each time, so this is the only value.
     let last = text.lines().last().unwrap_or_default();
     let words: Vec<_> = last.split_whitespace().collect();
     ensure!(

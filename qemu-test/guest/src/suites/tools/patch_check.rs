@@ -14,7 +14,7 @@ use crate::sys::{ftrace, module, tackle};
 const C_PATCH: &str = "test_klp_livepatch";
 const FUNCTION: &str = "cmdline_proc_show";
 
-/// Checks a patch, which is not loaded by that.
+/// Checks a patch without loading it.
 fn check(name: &'static str, code: i32, parts: &[&str]) -> Result<Output> {
     let output = tackle::output(&format!("patch check {}", module::file(name).display()))?;
     let all = format!("{}{}", output.out, output.err);
@@ -41,7 +41,7 @@ pub fn patches_are_checked_without_loading_them(context: &mut Context<'_>) -> Re
     }
     ensure!(cmdline()? == original, "the function is patched");
     ftrace::expect_bare(FUNCTION)?;
-    // All functions of a module that is not loaded.
+    // This patch is for all functions of a module that is not loaded.
     let output = check("livepatch_meter_all", 0, &["livepatch_meter is not loaded"])?;
     ensure!(output.out.lines().count() == 4, "{}", output.out);
     let meter = module::load("livepatch_meter", "")?;

@@ -14,14 +14,14 @@ use crate::suite::Context;
 use crate::sys::tackle::{expect_refusal, script, PROGRAM};
 use crate::sys::{cmd, debugfs, module, wait_for};
 
-/// A link that an emulated processor keeps up with, and no more than a look at it.
+/// Arguments for a link that is slow enough for an emulated processor, and for a short measurement.
 const PROBE: &str = "qdisc probe --rate 2mbit --rtt 10ms --flows 2";
 
-/// A short look at each of three gives figures that can be, and a picture.
+/// Tests that a short measurement of three queues gives plausible figures, and a picture.
 pub fn qdiscs_are_probed(context: &mut Context<'_>) -> Result<()> {
     let modules = module::qdiscs()?;
     let picture = "/tmp/probe.svg";
-    // `tc` is found where PATH lacks it.
+    // `tackle` must find `tc` even if PATH lacks its folder.
     let probe = format!("{USERS_PATH} {PROGRAM} {PROBE} --time 2s");
     let line = format!("{probe} --json --output {picture} pfifo rcodel rfq_codel");
     let text = cmd::run(&line)?;
@@ -34,7 +34,8 @@ pub fn qdiscs_are_probed(context: &mut Context<'_>) -> Result<()> {
             "{kind}: {mbit:.2} Mbit/s, ping {p50:.1}, {p99:.1} ms"
         ))?;
         ensure!(one["qdisc"] == kind, "expected {kind}, got {one}");
-        // No faster than the link, no shorter than the way; NaN is neither.
+        // The rate must not exceed that of the link, and the delay must not be less than its
+        // minimum. The comparisons also reject NaN.
         ensure!(
             mbit > 0.0 && mbit < 3.0 && p50 >= 10.0 && p99 >= p50,
             "expected up to 2 Mbit/s and a ping of 10 ms or more, got {one}"
@@ -49,7 +50,8 @@ pub fn qdiscs_are_probed(context: &mut Context<'_>) -> Result<()> {
     modules.unload()
 }
 
-/// However it ends: a qdisc that is left somewhere keeps its module from being unloaded.
+/// Tests that a probe leaves nothing behind, also if it fails or is killed. A remaining qdisc would
+/// keep its module from being unloaded.
 pub fn a_probe_leaves_nothing_behind(_: &mut Context<'_>) -> Result<()> {
     let modules = module::qdiscs()?;
     let no_file = "/no/such/folder/probe.svg";
@@ -59,7 +61,7 @@ pub fn a_probe_leaves_nothing_behind(_: &mut Context<'_>) -> Result<()> {
     ] {
         expect_refusal(&format!("{PROGRAM} {PROBE} --time 1s {words}"), part)?;
     }
-    // What was there before a probe that fails is there afterwards.
+    // A probe that fails must not change an existing file.
     let picture = "/tmp/old.svg";
     std::fs::write(picture, "old")?;
     let words = format!("{PROGRAM} {PROBE} --time 1s --output {picture} no_such_kind");

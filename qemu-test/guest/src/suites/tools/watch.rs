@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests `tackle qdisc watch` on real queues, above all where it reads what `tc` cannot show or
-//! where the parts of `tc` are not installed.
+//! Tests `tackle qdisc watch` on real queues. Most tests are about values that `tc` cannot show, or
+//! about systems without parts of `tc`.
 
 use std::path::Path;
 
@@ -15,13 +15,13 @@ use crate::sys::dummy::Dummy;
 use crate::sys::tackle::{expect_refusal, script, PROGRAM};
 use crate::sys::{cmd, wait_for};
 
-/// What `tackle qdisc watch --json` prints of the queues on a device.
+/// Returns the output of `tackle qdisc watch --json` about the queues on a device.
 fn watched(device: &str) -> Result<Vec<Value>> {
     let text = cmd::run(&format!("{PROGRAM} qdisc watch {device} --json"))?;
     serde_json::from_str(&text).with_context(|| format!("no JSON: {text}"))
 }
 
-/// Runs a command that has to print one queue of this kind, and returns the line.
+/// Runs a command that must print one queue of this kind, and returns the line.
 fn expect_queue(command: &str, kind: &str) -> Result<String> {
     let text = cmd::run(command)?;
     let first = text.lines().next().unwrap_or_default();
@@ -32,7 +32,7 @@ fn expect_queue(command: &str, kind: &str) -> Result<String> {
     Ok(text)
 }
 
-/// Whether the kernel has `ingress` and `clsact`, which the small ones lack.
+/// Returns whether the kernel has `ingress` and `clsact`, which small kernels lack.
 fn has_ingress() -> bool {
     cmd::run("modprobe sch_ingress").is_ok()
 }
@@ -62,7 +62,7 @@ pub fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
         tc(&format!(
             "qdisc add dev tkd0 parent {class} handle 10: {options}"
         ))?;
-        // One that is not below the root, and of no interest.
+        // Add a qdisc that is not below the root, and must not be shown.
         if has_ingress() {
             tc("qdisc add dev tkd0 clsact")?;
         }
@@ -77,7 +77,7 @@ pub fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
             queue["kind"] == kind && queue["parent"] == class && sent == Some(9),
             "expected {kind} with 9 packets, got {queue}"
         );
-        // Where stdout is no terminal, it is printed once.
+        // If stdout is no terminal, the queues are printed once.
         for words in ["qdisc watch tkd0", "qdisc watch tkd0 --once"] {
             let text = cmd::run(&format!("{PROGRAM} {words}"))?;
             let first = text.lines().next().unwrap_or_default();
@@ -102,10 +102,10 @@ pub fn queues_are_watched(context: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-/// In which number `tackle` and `tc` differ about a queue, if in any.
+/// Returns a value of a queue that differs between `tackle` and `tc`, if there is one.
 fn difference(ours: &Value, theirs: &Value) -> Option<String> {
     let is_same = |key: &str| match &theirs[key] {
-        // `tc` prints it if it is not 0.
+        // `tc` prints such a value only if it is not 0.
         Value::Null if key.ends_with("_mark") => ours[key] == 0,
         expected => ours[key] == *expected,
     };
@@ -126,13 +126,13 @@ pub fn the_numbers_are_those_of_tc(_: &mut Context<'_>) -> Result<()> {
         "codel limit 3",
         "fq_codel limit 3",
     ] {
-        // Packets come faster than they leave: some are dropped.
+        // Packets are sent faster than they leave, so some are dropped.
         tc("qdisc add dev tkd0 root handle 1: tbf rate 8kbit burst 1600 limit 100000")?;
         tc(&format!(
             "qdisc add dev tkd0 parent 1:1 handle 10: {options}"
         ))?;
         bench.device.send(90)?;
-        // As long as packets leave, the second reading has more than the first.
+        // While packets leave, the second reading has larger counts than the first.
         wait_for("the queue to be empty", LIMIT, || {
             let queue = watched("tkd0")?.pop().context("no queue")?;
             Ok((queue["qlen"] == 0).then_some(()))
@@ -172,7 +172,7 @@ pub fn a_queue_needs_no_plug_in(_: &mut Context<'_>) -> Result<()> {
     bench.done()
 }
 
-/// Neither `tc` nor sysfs has to be there.
+/// Tests that the command works without `tc` and without sysfs.
 pub fn a_queue_needs_neither_tc_nor_sysfs(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new("sch_rcodel")?;
     tc("qdisc add dev tkd0 root rcodel")?;
@@ -192,7 +192,7 @@ pub fn a_queue_is_of_the_callers_namespace(_: &mut Context<'_>) -> Result<()> {
          exec {PROGRAM} qdisc watch x0 --once"
     );
     expect_queue(&script("unshare --net", &lines)?, "rcodel")?;
-    // tkd0 is not there, and not in the list.
+    // tkd0 does not exist in this namespace, so it must not be in the list.
     tc("qdisc add dev tkd0 root rcodel")?;
     let lines = format!("exec {PROGRAM} qdisc watch tkd0 --once");
     let said = expect_refusal(&script("unshare --net", &lines)?, "no device tkd0")?;
@@ -228,14 +228,14 @@ pub fn anybody_may_watch_a_queue(_: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new("sch_rcodel")?;
     tc("qdisc add dev tkd0 root rcodel")?;
     let path = "/usr/local/bin:/usr/bin:/bin";
-    // Else the search for it would not be tested.
+    // If `tc` were in /usr/bin, the search for it would not be tested.
     ensure!(!Path::new("/usr/bin/tc").exists(), "tc is in /usr/bin");
     let command = format!("env PATH={path} {NOBODY} {PROGRAM} qdisc watch tkd0 --once");
     expect_queue(&command, "rcodel")?;
     bench.done()
 }
 
-/// iproute2 prints no JSON for the options of `multiq`.
+/// Tests queues below `multiq` and `mq`. iproute2 prints no JSON for the options of `multiq`.
 pub fn queues_below_multiq_and_mq_are_watched(context: &mut Context<'_>) -> Result<()> {
     let bench = Bench::new("sch_rfq_codel")?;
     let device = Dummy::with_queues("tkd1", 2, 2)?;
