@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The last test of every suite: the kernel is none the worse for the others.
+//! Implements the last test of every suite: the kernel is not tainted and no memory is lost.
 
 use anyhow::{ensure, Result};
 
@@ -13,11 +13,11 @@ pub const CLEAN: Test = Test {
     run: clean,
 };
 
-/// To be called before the first test of a suite that has it.
+/// Prepares the test. It is called before the first test of each suite that has this test.
 ///
 /// # Errors
 ///
-/// The kernel does not let go of what kmemleak has found.
+/// The kernel cannot discard the earlier findings of kmemleak.
 pub fn begin() -> Result<()> {
     if kmemleak::is_there() {
         kmemleak::clear()?;
@@ -25,8 +25,8 @@ pub fn begin() -> Result<()> {
     Ok(())
 }
 
-/// Checks that nothing has tainted the kernel but what the suite is there for, and
-/// that no memory is lost.
+/// Checks that the kernel has no taint flags except those of the suite's modules, and that no
+/// memory is lost.
 pub fn clean(_: &mut Context<'_>) -> Result<()> {
     let mut found = Vec::new();
     let allowed = allowed(module::was_loaded);
@@ -45,7 +45,7 @@ pub fn clean(_: &mut Context<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The letters of the flags that the modules loaded so far set by themselves.
+/// Returns the letters of those taint flags that the modules loaded so far are expected to set.
 fn allowed(was_loaded: impl Fn(fn(&str) -> bool) -> bool) -> String {
     let mut letters = String::from("OE");
     if was_loaded(|name| name.starts_with("livepatch") || name.starts_with("test_klp")) {

@@ -12,7 +12,7 @@ use std::io::{IsTerminal, Write};
 use anyhow::{Context, Result};
 use nix::sys::termios::{cfmakeraw, tcgetattr, tcsetattr, SetArg};
 
-/// The second serial port: nothing but the report goes there.
+/// The second serial port, which has the report only.
 const PORT: &str = "/dev/ttyS1";
 
 /// How a test or a suite ended.
@@ -42,8 +42,8 @@ pub fn channel() -> Result<Box<dyn Write>> {
     Ok(Box::new(file))
 }
 
-/// Switches a serial port to raw mode, or each line would end in "\r\n". Any other file is left
-/// as it is.
+/// Switches a serial port to raw mode. Otherwise, each line would end in "\r
+/// ". Other files are not changed.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub fn raw(file: &File) -> Result<()> {
     Ok(())
 }
 
-/// A KTAP report under way.
+/// A KTAP report that is being written.
 pub struct Ktap {
     out: Box<dyn Write>,
     depth: usize,
@@ -73,13 +73,13 @@ impl Ktap {
     ///
     /// # Errors
     ///
-    /// As for every method here: the channel cannot be written.
+    /// The channel cannot be written. This is the error of all methods.
     pub fn plan(&mut self, count: usize) -> Result<()> {
         self.line("KTAP version 1")?;
         self.line(&format!("1..{count}"))
     }
 
-    /// Goes one level down: what follows belongs to the next result.
+    /// Goes one level down. The following lines belong to the next result.
     pub fn indent(&mut self) {
         self.depth += 1;
     }
@@ -113,7 +113,7 @@ impl Ktap {
         }
     }
 
-    /// Each line goes out at once: the guest may crash in the next moment.
+    /// Writes a line at once, because the guest can crash at any time.
     fn line(&mut self, text: &str) -> Result<()> {
         let indent = "  ".repeat(self.depth);
         self.out

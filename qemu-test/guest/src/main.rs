@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program that runs inside the guest: it loads the modules, tries what
-//! they promise and reports in KTAP; or it shows them at work.
+//! Implements the program that runs inside the guest. It tests the modules and reports in KTAP. It
+//! also measures and demonstrates them.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -75,8 +75,8 @@ fn main() -> ExitCode {
     report(outcome)
 }
 
-/// Turns the outcome into an exit status: 0 all good, 1 something failed,
-/// 2 the program itself could not do its work.
+/// Returns the exit status: 0 for success, 1 if a test failed, 2 if the program could not do its
+/// work.
 fn report(outcome: Result<bool>) -> ExitCode {
     match outcome {
         Ok(true) => ExitCode::SUCCESS,

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a suite is, and how one is run: every test is watched for kernel
-//! warnings and for modules that it leaves behind, and the last one looks at
-//! what the others have left of the kernel.
+//! Implements suites of tests. After every test, the kernel log is checked for warnings, and the
+//! list of modules for modules that remain loaded. The last test of a suite checks the kernel for
+//! taint flags and leaks.
 
 use std::fmt::{self, Display};
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -14,10 +14,10 @@ use crate::ktap::{channel, Ktap, Outcome};
 use crate::suites;
 use crate::sys::{kmsg, module};
 
-/// One test: it fails by returning an error that says what was expected and
-/// what was seen, or by a panic.
+/// One test. It fails if it returns an error, which states what was expected and what was seen, or
+/// if it panics.
 pub struct Test {
-    /// Name in the report.
+    /// The name in the report.
     pub name: &'static str,
     /// The test itself.
     pub run: fn(&mut Context<'_>) -> Result<()>,
@@ -25,21 +25,21 @@ pub struct Test {
 
 /// A table of tests that are run one after the other.
 pub struct Suite {
-    /// Name in the report and on the command line.
+    /// The name in the report and on the command line.
     pub name: &'static str,
-    /// Runs only when named: for the suites that are meant to fail, or take long.
+    /// Whether the suite runs only if it is named: it is meant to fail, or takes long.
     pub by_name_only: bool,
     /// The tests, in the order of running.
     pub tests: &'static [Test],
 }
 
 impl Suite {
-    /// Whether it is there to show that a failure is seen.
+    /// Returns whether the suite fails on purpose, to test that failures are detected.
     fn fails_on_purpose(&self) -> bool {
         self.name.starts_with("fail-")
     }
 
-    /// Its own tests, and [`CLEAN`] unless it is meant to fail.
+    /// Returns the suite's own tests, and [`CLEAN`] unless the suite fails on purpose.
     fn all_tests(&self) -> Vec<&'static Test> {
         let last = (!self.fails_on_purpose()).then_some(&CLEAN);
         self.tests.iter().chain(last).collect()
@@ -54,7 +54,7 @@ macro_rules! list {
 }
 pub(crate) use list;
 
-/// What a running test may say besides its result.
+/// The interface of a running test to the report.
 pub struct Context<'a> {
     ktap: &'a mut Ktap,
     log: kmsg::Cursor,
@@ -63,14 +63,15 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// Allows a module to be loaded when the test ends: tasks of the system use it. No test of the
-    /// suite that needs to load it can come later.
+    /// Allows modules to remain loaded when the test ends, because tasks of the system use them.
+    /// Later tests of the suite cannot load these modules.
     pub fn may_stay(&mut self, modules: &'static [&'static str]) {
         self.may_stay = modules;
     }
 
-    /// Writes figures or progress into the report as a diagnostic. A long
-    /// test has to do so now and then, or the kernel log runs over.
+    /// Writes figures or progress into the report as a diagnostic line. This also reads the kernel
+    /// log. A long test has to call this from time to time, before the kernel log overwrites
+    /// messages.
     ///
     /// # Errors
     ///
@@ -80,8 +81,7 @@ impl Context<'_> {
         self.ktap.note(text)
     }
 
-    /// Writes the results of the parts that the test consists of. If one of
-    /// them failed, the test has to fail, too.
+    /// Writes the results of the test's parts. If a part failed, the test has to fail, too.
     ///
     /// # Errors
     ///
@@ -96,7 +96,7 @@ impl Context<'_> {
         Ok(())
     }
 
-    /// Looks for trouble in what was logged since the last look.
+    /// Checks the new messages of the kernel log for crashes, warnings, stalls and leaks.
     fn watch(&mut self) -> Result<()> {
         let records = self.log.read()?;
         let trouble = records.iter().filter(|record| record.is_trouble());
@@ -106,7 +106,7 @@ impl Context<'_> {
     }
 }
 
-/// The error by which a test says that it cannot be run here.
+/// The error of a test that cannot run here.
 #[derive(Debug)]
 struct Skip(String);
 
@@ -122,12 +122,12 @@ impl std::error::Error for Skip {}
 ///
 /// # Errors
 ///
-/// Always: the error carries the reason to the report.
+/// Always fails. The error has the reason for the report.
 pub fn skip<T>(reason: impl Into<String>) -> Result<T> {
     Err(Skip(reason.into()).into())
 }
 
-/// The suites that run when none is named.
+/// Returns the suites that run if no suite is named.
 pub fn ordinary() -> impl Iterator<Item = &'static Suite> {
     suites::ALL
         .iter()
@@ -135,8 +135,7 @@ pub fn ordinary() -> impl Iterator<Item = &'static Suite> {
         .filter(|suite| !suite.by_name_only)
 }
 
-/// Runs the suites of these names, or the ordinary ones; tells whether all
-/// passed.
+/// Runs the suites with these names, or the ordinary suites. Returns whether all passed.
 ///
 /// # Errors
 ///
@@ -226,7 +225,8 @@ fn run_test(ktap: &mut Ktap, test: &Test) -> Result<Outcome> {
     Ok(with_findings(outcome, found))
 }
 
-/// A finding of the watch turns any outcome into a failure.
+/// Returns the outcome with the findings from the kernel log added. Any finding makes the test
+/// fail.
 fn with_findings(outcome: Outcome, found: Vec<String>) -> Outcome {
     match outcome {
         outcome if found.is_empty() => outcome,
@@ -238,7 +238,7 @@ fn with_findings(outcome: Outcome, found: Vec<String>) -> Outcome {
     }
 }
 
-/// The message of a panic.
+/// Returns the message of a panic.
 pub fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
     panic
         .downcast_ref::<String>()

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Walks through the fault points of an operation: makes the first one fail,
-//! then the second, and so on until the operation succeeds.
+//! Tests the fault points of an operation one by one: makes the first point fail, then the second,
+//! and so on until the operation succeeds.
 
 use anyhow::{bail, ensure, Result};
 use nix::errno::Errno;
@@ -13,7 +13,7 @@ use crate::sys::livepatch::Patch;
 use crate::sys::qdisc::{How, Tc};
 use crate::sys::{module, Answer};
 
-/// What is walked through.
+/// The module and the qdisc of a walk.
 #[derive(Clone, Copy, Debug)]
 pub struct Target {
     /// The module.
@@ -28,49 +28,49 @@ pub const RCODEL: Target = Target {
     kind: "rcodel",
 };
 
-/// More points than any operation has: a walk that gets here does not end.
+/// A number that is larger than the number of points of any operation. A walk with so many steps
+/// has no end.
 const FAR: u32 = 20;
 
-/// One fault and what came of it.
+/// One fault and its result.
 #[derive(Clone, Debug)]
 pub struct Step {
     /// The point that failed, counted from 1 in the order of passing.
     pub number: u32,
     /// Whether the fault came while a module was loaded.
     pub loading: bool,
-    /// The points that were hit; it should be one.
+    /// The points that failed. There should be one.
     pub hit: Vec<Point>,
     /// The error that user space got.
     pub got: Errno,
-    /// What the failed operation left behind, in words; nothing, if it is
-    /// well made.
+    /// Descriptions of everything that the failed operation left behind. There should be none.
     pub left: Vec<String>,
 }
 
 impl Step {
-    /// Name of the point, or of all that were hit.
+    /// Returns the name of the point, or of all points that failed.
     pub fn name(&self) -> String {
         let names: Vec<_> = self.hit.iter().map(|point| &point.name[..]).collect();
         names.join("+")
     }
 
-    /// Name of the error number that user space should get.
+    /// Returns the name of the error number that user space should get.
     pub fn expected(&self) -> &str {
         let errno = self.hit.first().map_or("?", |point| &point.errno);
         match (self.loading, errno) {
-            // To user space EEXIST says that a module of this name is loaded,
-            // so do_init_module() replaces what an init function returns.
+            // For user space, EEXIST means that a module of this name is loaded, so
+            // do_init_module() replaces this return value of an init function.
             (true, "EEXIST") => "EBUSY",
             (_, errno) => errno,
         }
     }
 
-    /// Name of the error number that user space got.
+    /// Returns the name of the error number that user space got.
     pub fn seen(&self) -> String {
         format!("{:?}", self.got)
     }
 
-    /// What is wrong about the step, if anything.
+    /// Returns why the step is a failure of the test, or `None` if it is not.
     pub fn complaint(&self) -> Option<String> {
         let Step { number, left, .. } = self;
         if self.hit.len() != 1 {
@@ -85,14 +85,13 @@ impl Step {
     }
 }
 
-/// Makes one point after the other fail in `operation`, until it works; after
-/// each fault `left` tells what is left behind. Returns the steps and what
-/// the operation gave in the end.
+/// Makes one point after another fail in `operation`, until it succeeds. After each fault, `left`
+/// returns descriptions of what remains. Returns the steps and the value of the operation.
 ///
 /// # Errors
 ///
-/// The attribute cannot be used, there is no end to the faults, or the
-/// operation fails by itself.
+/// The attribute cannot be used, the number of faults exceeds [`FAR`], or the operation fails
+/// without a fault.
 fn walk<T>(
     loading: bool,
     operation: impl Fn() -> Result<Answer<T>>,
@@ -122,8 +121,7 @@ fn walk<T>(
     bail!("still failing after {FAR} faults: {steps:?}")
 }
 
-/// Walks through loading the module; returns it loaded. The library has to
-/// be there.
+/// Tests the faults of loading the module. Returns the loaded module. The library must be loaded.
 ///
 /// # Errors
 ///
@@ -145,7 +143,7 @@ pub fn loading(target: Target, device: &Dummy) -> Result<(Vec<Step>, module::Loa
     walk(true, || module::insmod(module, ""), left)
 }
 
-/// Walks through loading a module of the library; returns it.
+/// Tests the faults of loading a module of the library. Returns the loaded module.
 ///
 /// # Errors
 ///
@@ -158,8 +156,8 @@ pub fn loading_library(name: &'static str) -> Result<(Vec<Step>, module::Loaded)
     walk(true, || module::insmod(name, ""), left)
 }
 
-/// Walks through loading a live patch; returns it, with its transition begun. The library
-/// has to be there.
+/// Tests the faults of loading a live patch. Returns the patch, whose transition has begun. The
+/// library must be loaded.
 ///
 /// # Errors
 ///
@@ -179,8 +177,8 @@ pub fn patching(name: &'static str) -> Result<(Vec<Step>, Patch)> {
     Ok((steps, Patch::of(name, module)))
 }
 
-/// Walks through putting the qdisc on a device in place of a `pfifo`; the
-/// module has to be loaded, and the device has the qdisc in the end.
+/// Tests the faults of replacing a `pfifo` on a device by the qdisc. The module must be loaded. The
+/// device has the qdisc in the end.
 ///
 /// # Errors
 ///
@@ -188,7 +186,7 @@ pub fn patching(name: &'static str) -> Result<(Vec<Step>, Patch)> {
 pub fn adding(Target { kind, .. }: Target, device: &Dummy) -> Result<Vec<Step>> {
     let tc = Tc::open()?;
     tc.put(How::Replace, device.index, "pfifo", None)??;
-    // With options, so that reading them is among what can fail.
+    // Add the qdisc with options, so that reading the options can fail, too.
     let options = Options {
         limit: Some(77),
         ..Options::default()
@@ -203,7 +201,7 @@ pub fn adding(Target { kind, .. }: Target, device: &Dummy) -> Result<Vec<Step>> 
     Ok(steps)
 }
 
-/// Walks through changing the qdisc on a device to these options, as they travel.
+/// Tests the faults of changing the options of the qdisc on a device to these encoded options.
 ///
 /// # Errors
 ///
@@ -215,7 +213,7 @@ pub fn changing(kind: &str, device: &Dummy, options: &[u8]) -> Result<Vec<Step>>
     Ok(steps)
 }
 
-/// Tells what is different from now of the qdisc on a device.
+/// Returns a function that describes how the qdisc on a device differs from its current state.
 fn unchanged<'a>(tc: &'a Tc, device: &'a Dummy) -> Result<impl Fn() -> Result<Vec<String>> + 'a> {
     let old = tc.show(device.index)?;
     Ok(move || {

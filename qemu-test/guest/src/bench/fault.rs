@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a fault point costs that is not armed, and an allocation that the fault injector hooks.
+//! Measures the cost of a fault point that is not armed, and of an allocation that the fault
+//! injector hooks.
 
 use anyhow::Result;
 
@@ -11,15 +12,15 @@ use crate::sys::{debugfs, module};
 /// The suite.
 pub const SUITE: Suite = Suite { name: "fault", run };
 
-/// Rounds of the loops of the modules.
+/// The number of iterations of the loops in the modules.
 const CALLS: f64 = 1000.0;
-/// How often each loop runs, of which the least counts.
+/// How often each loop runs. The minimum is reported.
 const ROUNDS: u32 = 10;
 
 const RUST: &str = "/sys/kernel/debug/tackle/fault_bench";
 const C: &str = "/sys/kernel/debug/fault_bench_c";
 
-/// What the injector does while the module allocates.
+/// The states of the injector while the module allocates.
 const INJECTORS: [(&str, &str, &str); 4] = [
     ("hooked", "module=fault_bench_c", "disarm"),
     ("other-module", "module=fault_rig", "arm discover"),
@@ -48,7 +49,7 @@ fn run(report: &mut Report) -> Result<()> {
     rust.unload()
 }
 
-/// Reports the instructions of a round of the loop whose time this file shows.
+/// Reports the instructions of one iteration of the loop whose time is in this file.
 fn figure(report: &mut Report, case: &str, subject: &str, file: &str) -> Result<()> {
     let value = least(ROUNDS, || {
         let total: u64 = debugfs::value(file)?;

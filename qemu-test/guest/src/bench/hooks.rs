@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a hook costs: hooks that do nothing, in Rust (`hook_bench`) and in C (the
-//! kernel's `samples/ftrace/ftrace-ops.c`).
+//! Measures the cost of hooks that do nothing: in Rust (`hook_bench`) and in C (the kernel's
+//! `samples/ftrace/ftrace-ops.c`).
 //!
-//! Both are on a function that does nothing, called in a loop: in the sample's own one,
-//! and in the same one in `bench_tracee`. What the bare loops take is reported as well.
-//! The other ways to have code called there are on the function of `bench_tracee`, too:
-//! see [`probes`].
+//! A loop calls a hooked function that does nothing. The sample and `bench_tracee` have the same
+//! function and loop. The time of the loops without a hook is reported, too. [`probes`] measures
+//! the other ways to attach code to the function of `bench_tracee`.
 
 use std::sync::LazyLock;
 
@@ -20,10 +19,10 @@ use crate::sys::{debugfs, expect_errno, ftrace, kmsg, module};
 /// The suite.
 pub const SUITE: Suite = Suite { name: "hooks", run };
 
-/// Calls in a round: so few that most rounds have no timer tick in them, where
-/// interrupts are not switched off.
+/// Calls in a round. There are so few that most rounds have no timer tick, even if interrupts are
+/// enabled.
 const CALLS: u32 = 1000;
-/// Rounds of the sample. With ten hooks a tick comes in each fifth.
+/// Rounds of the sample. With ten hooks, one round in five has a tick.
 const ROUNDS: u32 = 10;
 
 const TRACEE: &str = "/sys/kernel/debug/bench_tracee";
@@ -89,17 +88,18 @@ pub(super) fn figure(report: &mut Report, case: &str, subject: &str, value: f64)
     report.insn_per_call(SUITE.name, case, subject, value)
 }
 
-/// Nanoseconds per call of the function of `bench_tracee`, with whatever is on it.
+/// Returns the nanoseconds per call of the function of `bench_tracee` with the code that is
+/// attached to it.
 pub(super) fn call() -> Result<f64> {
-    // No interrupt gets in between: the second round is there to see just that.
+    // Interrupts are disabled during a round. The second round confirms this.
     least(2, || {
         let total: u32 = debugfs::value(format!("{TRACEE}/ns"))?;
         Ok(f64::from(total) / f64::from(CALLS))
     })
 }
 
-/// Measures the hooks of `hook_bench` with these parameters; however many there are, they
-/// are one user of ftrace's.
+/// Measures the hooks of `hook_bench` with these parameters. All of them together are one user of
+/// ftrace.
 fn rust(report: &mut Report, case: &str, subject: &str, parameters: &str) -> Result<()> {
     let hook = module::load("hook_bench", parameters)?;
     let enabled = ftrace::expect_enabled("tracee")?;
@@ -113,8 +113,8 @@ fn rust(report: &mut Report, case: &str, subject: &str, parameters: &str) -> Res
     ftrace::expect_bare("tracee")
 }
 
-/// Measures one hook while there are so many on other functions, each registered by itself:
-/// Rust hooks for the Rust hook on its own ops, C hooks for the others.
+/// Measures one hook while `count` hooks are on other functions, each with its own registration.
+/// These are Rust hooks for the Rust hook with its own ops, and C hooks for the others.
 fn others(report: &mut Report, count: u32) -> Result<()> {
     let case = format!("irrelevant-{count}");
     let functions = module::load("bench_others", "")?;
@@ -129,8 +129,8 @@ fn others(report: &mut Report, count: u32) -> Result<()> {
     functions.unload()
 }
 
-/// Nanoseconds per call of the sample's function with this many hooks on it. `assist`: with
-/// ftrace's protection from recursion and from where RCU is not watching.
+/// Returns the nanoseconds per call of the sample's function with this many hooks. With `assist`,
+/// ftrace protects the hooks from recursion, and does not call them where RCU is not watching.
 fn c(hooks: u32, assist: bool) -> Result<f64> {
     let flag = u8::from(assist);
     let parameters = format!(
@@ -138,7 +138,7 @@ fn c(hooks: u32, assist: bool) -> Result<f64> {
     );
     least(ROUNDS, || {
         let mut log = kmsg::Cursor::now()?;
-        // All is done while it loads, and it never stays.
+        // The sample measures in its init function, which then returns an error.
         let answer = module::insmod("ftrace-ops", &parameters)?;
         expect_errno("loading ftrace-ops", answer, Errno::EINVAL)?;
         let records = log.read()?;
@@ -148,7 +148,7 @@ fn c(hooks: u32, assist: bool) -> Result<f64> {
     })
 }
 
-/// The nanoseconds in what the sample logs.
+/// Returns the nanoseconds in a log line of the sample.
 fn total(line: &str) -> Option<u32> {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^ftrace_ops: Attempted \d+ calls to .* in (\d+)ns").expect("a fixed pattern")

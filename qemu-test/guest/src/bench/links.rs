@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queueing discipline does to those who share a slow link: the throughput of TCP flows,
-//! and the delay of a thin flow beside them.
+//! Measures how queueing disciplines affect the users of a slow link: the throughput of TCP flows,
+//! and the delay of a flow with few packets beside them.
 //!
-//! Each discipline has a link of its own ([`tackle_link`]). All are loaded at the same time, in
-//! a guest whose clock stands still while anything is computed: a packet waits for links and
-//! queues alone.
+//! Each discipline has a link of its own ([`tackle_link`]). All links are loaded at the same time.
+//! The guest's clock stands still while the guest computes, so packets wait only for links and
+//! queues.
 
 use std::thread;
 use std::time::Duration;
@@ -16,19 +16,19 @@ use tackle_link::{Link, Measured, Plan};
 use super::{Figure, Report, Suite};
 use crate::sys::module;
 
-/// The suite: the slower of the links, nearby.
+/// The suite with the slower links and short delays.
 pub const SUITE: Suite = Suite {
     name: "links",
     run: |report| run(report, &[(10, 20)]),
 };
 
-/// All links; their figures are of the same suite.
+/// The suite with all links. Its figures belong to the suite `links`.
 pub const ALL: Suite = Suite {
     name: "links-all",
     run: |report| run(report, &[(10, 20), (10, 100), (100, 20), (100, 100)]),
 };
 
-/// The disciplines: what the report calls each, and what `tc` is told.
+/// The disciplines: the name in the report, and the arguments for `tc`.
 const QUEUES: [(&str, &str); 5] = [
     ("pfifo", "pfifo limit 1000"),
     ("codel", "codel"),
@@ -39,9 +39,9 @@ const QUEUES: [(&str, &str); 5] = [
 
 const FLOWS: [u32; 3] = [1, 4, 32];
 
-/// Rounds on a link of so many Mbit/s. On a slow one each flow sends little in a round, and
-/// the tail of the delays depends on which of them wait for a time-out together: there are
-/// rounds of two kinds, and it takes many for a median that holds.
+/// Returns the number of rounds on a link of this rate. On a slow link each flow sends little in a
+/// round. The longest delays then depend on which flows wait for a timeout at the same time. So
+/// rounds vary much, and a stable median needs many rounds.
 fn rounds(mbit: u32) -> u32 {
     if mbit > 10 {
         31
@@ -50,7 +50,7 @@ fn rounds(mbit: u32) -> u32 {
     }
 }
 
-/// What each flow sends in a round after its first 6 s, about, in kbit.
+/// About the amount in kbit that each flow sends in a round after the first 6 s.
 const EACH: u32 = 10_000;
 
 fn run(report: &mut Report, links: &[(u32, u64)]) -> Result<()> {
@@ -61,11 +61,11 @@ fn run(report: &mut Report, links: &[(u32, u64)]) -> Result<()> {
                 kbit: 1000 * mbit,
                 rtt: Duration::from_millis(rtt),
                 flows,
-                // CoDel and the flows find their pace in some tens of round trips; CoDel
-                // later the more flows there are, since a drop slows down but one of them.
+                // CoDel and the flows need some tens of round trips to reach a steady state. CoDel
+                // needs more time with more flows, since a drop slows down only one flow.
                 warm_up: Duration::from_millis(1000 + 20 * rtt + 200 * u64::from(flows)),
-                // So much of each flow that the percentiles are not of what one flow did
-                // once: many flows on a slow link live from time-out to time-out.
+                // The time is long enough that single events of one flow do not determine the
+                // percentiles. With many flows on a slow link, each flow often waits for a timeout.
                 time: Duration::from_millis(6000 + u64::from(EACH * flows / mbit)),
             };
             let case = format!("{mbit}mbit-{rtt}ms-{flows}");
@@ -79,7 +79,7 @@ fn run(report: &mut Report, links: &[(u32, u64)]) -> Result<()> {
     modules.unload()
 }
 
-/// Loads all queues at the same time: what each of them did.
+/// Loads all queues at the same time. Returns the measured values of each queue.
 fn measure(plan: Plan) -> Result<Vec<(&'static str, Measured)>> {
     thread::scope(|scope| {
         let all = QUEUES
@@ -90,7 +90,7 @@ fn measure(plan: Plan) -> Result<Vec<(&'static str, Measured)>> {
     })
 }
 
-/// The figures of one queue in one round.
+/// Reports the figures of one queue in one round.
 fn tell(report: &mut Report, [case, subject]: [&str; 2], measured: &Measured) -> Result<()> {
     let delay = |percent| measured.delays.percentile(percent);
     for (what, metric, value, unit) in [

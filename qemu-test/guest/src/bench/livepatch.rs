@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What it takes to enable and to disable a live patch under load, in C
-//! (`livepatch_bench_c`) and in Rust (`livepatch_bench`), by turns.
+//! Measures the time to enable and to disable a live patch under load, in C (`livepatch_bench_c`)
+//! and in Rust (`livepatch_bench`), in turn.
 
 use std::sync::LazyLock;
 use std::thread::{sleep, yield_now};
@@ -27,9 +27,9 @@ const SUBJECTS: [(&str, &str); 2] = [
     ("c-livepatch", "livepatch_bench_c"),
     ("rust-livepatch", "livepatch_bench"),
 ];
-/// Enough for a median.
+/// The number of rounds, of which the median is reported.
 const ROUNDS: usize = 15;
-/// Processes that are the load.
+/// The number of processes that make the load.
 const LOAD: usize = 2;
 
 fn run(report: &mut Report) -> Result<()> {
@@ -38,7 +38,7 @@ fn run(report: &mut Report) -> Result<()> {
     for (case, functions) in CASES {
         for round in 0..ROUNDS {
             let mut subjects = SUBJECTS;
-            // Nobody is always the first.
+            // Reverse the order in every second round, so that no subject is always the first.
             if round % 2 == 1 {
                 subjects.reverse();
             }
@@ -60,18 +60,18 @@ fn run(report: &mut Report) -> Result<()> {
     library.unload()
 }
 
-/// Processes that are in system calls nearly all the time, as far as there is time left.
+/// Starts processes with low priority that are in system calls nearly all the time.
 fn load() -> Result<Vec<cmd::Kept>> {
     let load = (0..LOAD)
         .map(|_| cmd::start("nice -n 19 dd if=/dev/zero of=/dev/null bs=64 status=none"))
         .collect::<Result<_>>()?;
-    // Until they have been started.
+    // Wait until the processes have started.
     sleep(Duration::from_millis(100));
     Ok(load)
 }
 
-/// Enables the patch in the module `name`, and disables it again. Under load each function
-/// takes 200 million instructions to disable: that is measured with one of them.
+/// Enables the patch in the module `name`, and disables it again. Under load, disabling takes 200
+/// million instructions for each function, so it is measured with one function.
 fn patch(name: &'static str, functions: u32) -> Result<Vec<(&'static str, f64)>> {
     let last = format!("bench_other_{:03}", functions - 1);
     let load = load()?;
@@ -103,7 +103,8 @@ fn patch(name: &'static str, functions: u32) -> Result<Vec<(&'static str, f64)>>
     Ok(figures)
 }
 
-/// Looks at the patch until it is in no transition; it may be gone then.
+/// Waits until the patch is in no transition. After a transition to disabled, its folder may not
+/// exist any more.
 fn until_over(patch: &Patch) -> Result<()> {
     let file = patch.folder().join("transition");
     while debugfs::read(&file).is_ok_and(|text| text == "1") {
@@ -112,7 +113,7 @@ fn until_over(patch: &Patch) -> Result<()> {
     Ok(())
 }
 
-/// The nanoseconds in what the modules log.
+/// Returns the nanoseconds in a log line of the modules.
 fn nanoseconds(line: &str) -> Option<u32> {
     static LINE: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"^livepatch_bench(?:_c)?: klp_enable_patch\(\) took (\d+) ns$")

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Measures in a guest whose clock counts instructions, or under User Mode Linux, and reports figures as
-//! lines of JSON. `Documentation/bench.rst` says what they mean.
+//! Measures in a guest whose clock counts instructions, or under User Mode Linux, and reports
+//! figures as lines of JSON. `Documentation/bench.rst` explains them.
 
 mod fault;
 mod hooks;
@@ -41,21 +41,21 @@ const SUITES: [Suite; 9] = [
     links::ALL,
 ];
 
-/// One line of the report. The host computes from these, it measures nothing.
+/// One line of the report. The host only computes with these figures, and measures nothing.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Line<'a> {
     Figure(Figure<'a>),
     Course(Course<'a>),
-    /// What this kernel cannot do, in the place of the figure.
+    /// A figure that this kernel cannot provide, and the reason.
     Skipped(Skipped<'a>),
-    /// The last line when all went well: how many figures there are.
+    /// The last line of a complete report: the number of figures.
     End(usize),
-    /// The last line when something did not work.
+    /// The last line after an error.
     Error(String),
 }
 
-/// What was measured, with what it is to be compared with still in it.
+/// A measured value. The cost of the baseline has not been subtracted.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Figure<'a> {
     suite: &'a str,
@@ -66,7 +66,7 @@ struct Figure<'a> {
     unit: &'a str,
 }
 
-/// The course of a value in one round.
+/// The values over time in one round.
 #[derive(Clone, Debug, Serialize)]
 struct Course<'a> {
     suite: &'a str,
@@ -76,7 +76,7 @@ struct Course<'a> {
     points: Vec<[f64; 2]>,
 }
 
-/// What was not measured, and why.
+/// A value that was not measured, and the reason.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Skipped<'a> {
     suite: &'a str,
@@ -85,7 +85,7 @@ struct Skipped<'a> {
     reason: &'a str,
 }
 
-/// The report under way.
+/// The report that is being written.
 struct Report {
     out: Box<dyn Write>,
     figures: usize,
@@ -126,7 +126,7 @@ impl Report {
     }
 }
 
-/// Runs the suites of these names, or all; tells whether everything worked.
+/// Runs the suites with these names, or all suites. Returns whether there were no errors.
 ///
 /// # Errors
 ///
@@ -161,11 +161,11 @@ fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
     Ok(SUITES.iter().filter(wanted).collect())
 }
 
-/// The least of several rounds: what comes in between only ever adds instructions.
+/// Returns the minimum of several rounds, because interruptions can only add instructions.
 ///
 /// # Errors
 ///
-/// That of the first round that fails.
+/// Returns the error of the first round that fails.
 fn least(rounds: u32, mut round: impl FnMut() -> Result<f64>) -> Result<f64> {
     let mut least = f64::INFINITY;
     for _ in 0..rounds {

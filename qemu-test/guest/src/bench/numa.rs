@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a hinting fault of NUMA balancing, a scan and a wake-up cost, and how much an observer adds.
+//! Measures the cost of a hinting fault of NUMA balancing, of a scan and of a wake-up, without and
+//! with observers.
 //!
-//! A process of its own, the [`toucher`], has memory that the module `numa_bench` makes fault, and
-//! takes the time of each fault. In the case `local` the memory is on the node of the only CPU. In
-//! the case `migrate` it is on the node that has memory only, and each fault migrates a page. In the
-//! case `scan` the module scans the process. In the case `wakeup` two threads of the process wake
-//! each other on the only CPU.
+//! A separate process, the [`toucher`], has memory that the module `numa_bench` makes fault, and
+//! measures the time of each fault. In the case `local` the memory is on the node of the only CPU.
+//! In the case `migrate` the memory is on the node without CPUs, and each fault migrates a page. In
+//! the case `scan` the module scans the process. In the case `wakeup` two threads of the process
+//! wake each other on the only CPU.
 
 pub mod toucher;
 
@@ -20,10 +21,10 @@ use toucher::{Touched, Toucher, PAGES};
 /// The suite.
 pub const SUITE: Suite = Suite { name: "numa", run };
 
-/// Rounds of each subject, of which the least counts.
+/// Rounds of each subject. The minimum is reported.
 const ROUNDS: u32 = 3;
 
-/// What is measured.
+/// The cases.
 const CASES: [Case; 4] = [
     Case {
         name: "local",
@@ -59,7 +60,7 @@ const CASES: [Case; 4] = [
 
 const FAULT: &str = "insn_per_fault";
 
-/// What observes them.
+/// The observers.
 const SUBJECTS: [Subject; 16] = [
     Subject::new("bare", Loads::Nothing),
     Subject::new("loaded", Loads::Library),
@@ -88,9 +89,9 @@ const SUBJECTS: [Subject; 16] = [
 struct Case {
     name: &'static str,
     metric: &'static str,
-    /// The subjects by name; all if it is empty.
+    /// The names of the subjects. If there are none, all subjects are measured.
     subjects: &'static [&'static str],
-    /// Returns the instructions of one of what is measured.
+    /// Returns the instructions of one fault, scan or wake-up.
     round: fn(&mut Toucher) -> Result<f64>,
 }
 
@@ -108,7 +109,7 @@ struct Subject {
 enum Loads {
     Nothing,
     Library,
-    /// The library, and a module with these parameters.
+    /// The library, and a module with parameters.
     Module(&'static str, &'static str),
 }
 
@@ -131,7 +132,7 @@ fn run(report: &mut Report) -> Result<()> {
     let nodes = numa::nodes()?;
     ensure!(nodes == 2, "expected two nodes, got {nodes}");
     let still = Still::new()?;
-    // Each page is to be a fault.
+    // Small pages, so that each page has a fault.
     let small = SmallPages::new()?;
     let rig = module::load("numa_bench", "")?;
     let mut toucher = Toucher::start()?;
@@ -158,16 +159,17 @@ fn run(report: &mut Report) -> Result<()> {
     rig.unload()
 }
 
-/// Instructions of a fault, a scan or a wake-up.
+/// Returns the instructions of a fault, a scan or a wake-up.
 fn measure(toucher: &mut Toucher, case: &Case) -> Result<f64> {
-    // In the first round numa_stat makes the row of the process, for instance.
+    // The first round does not count, since numa_stat creates the row of the process in it, for
+    // instance.
     (case.round)(toucher)?;
     least(ROUNDS, || (case.round)(toucher))
 }
 
 fn touch(toucher: &mut Toucher, migrates: bool) -> Result<f64> {
     if migrates {
-        // migrate_pages(2), which leaves the policy as it is.
+        // This calls `migrate_pages(2)`, which does not change the memory policy.
         cmd::run(&format!("migratepages {} 0 1", toucher.pid()))?;
     }
     let touched = toucher.touch()?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How well tasks and memory are placed by nothing, the kernel, our policy and a person: the local
-//! share of the memory accesses of workloads, and what it took.
+//! Measures how well tasks and memory are placed without balancing, by the kernel, by our policy,
+//! and by hand. Reports the local share of the memory accesses of workloads, and the costs.
 
 use std::time::Duration;
 
@@ -21,16 +21,16 @@ pub const SUITE: Suite = Suite {
     run,
 };
 
-/// Rounds, unless `TACKLE_ROUNDS` says otherwise.
+/// Rounds, unless `TACKLE_ROUNDS` is set.
 const ROUNDS: u32 = 5;
 
 /// How long a workload runs.
 const TIME: Duration = Duration::from_secs(4);
 
-/// The most nodes of a machine on which all workloads run.
+/// The largest number of nodes with which all workloads run.
 const ALL: usize = 4;
 
-/// The workloads on larger machines.
+/// The workloads that run with more nodes.
 const FEW: [&str; 2] = ["misplaced", "bound"];
 
 fn run(report: &mut Report) -> Result<()> {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's packet generator: one device, one processor.
+//! Controls the kernel's packet generator (pktgen) on one device and one processor.
 //!
 //! See `Documentation/networking/pktgen.rst` in the kernel source.
 
@@ -14,15 +14,15 @@ use crate::sys::{cmd, debugfs};
 
 const ROOT: &str = "/proc/net/pktgen";
 
-/// The generator, set up for a device. Dropping it takes the device away again.
+/// The generator for a device. The device is removed from it when this is dropped.
 pub struct Pktgen {
     device: &'static str,
     packets: u32,
 }
 
 impl Pktgen {
-    /// Sets up rounds of `packets` packets of 60 bytes, each handed to the qdisc of
-    /// `device` as a socket's are.
+    /// Sets up rounds of `packets` packets of 60 bytes, each passed to the qdisc of `device`, as
+    /// packets of a socket are.
     ///
     /// # Errors
     ///
@@ -45,7 +45,7 @@ impl Pktgen {
         Ok(pktgen)
     }
 
-    /// Has the packets come from `flows` addresses in turn.
+    /// Sends the packets from `flows` addresses in turn.
     ///
     /// # Errors
     ///
@@ -58,7 +58,7 @@ impl Pktgen {
         Ok(self)
     }
 
-    /// Sends a round of packets; returns the nanoseconds for each.
+    /// Sends a round of packets. Returns the nanoseconds per packet.
     ///
     /// # Errors
     ///
@@ -97,8 +97,8 @@ impl Drop for Pktgen {
 #[derive(Debug, PartialEq, Eq)]
 struct Sent {
     packets: u32,
-    /// Packets a second: made from nanoseconds, while the times that pktgen shows are
-    /// cut to microseconds.
+    /// Packets per second. pktgen computes this from nanoseconds, while it truncates the times in
+    /// its output to microseconds.
     pps: u32,
     errors: u32,
 }

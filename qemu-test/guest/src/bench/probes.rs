@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The other ways to have code called at a function: kprobes in C (`kprobe_bench`) and
-//! BPF programs, all of which do nothing, on the function of `bench_tracee`.
+//! Measures the other ways to attach code to a function: kprobes in C (`kprobe_bench`) and BPF
+//! programs. They do nothing, and are on the function of `bench_tracee`.
 
 use std::time::Duration;
 
@@ -12,14 +12,14 @@ use super::{Report, Skipped};
 use crate::sys::bpf::{has_btf, Attached};
 use crate::sys::{debugfs, ftrace, module, wait_for};
 
-/// By this time the kernel has made jumps of kprobes, or taken away what nobody has any
-/// more. The clock leaps ahead while the guest waits.
+/// The time after which the kernel has optimized kprobes to jumps, or has removed unused ones. The
+/// guest's clock jumps ahead while it waits.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Whether the kernel makes jumps of kprobes.
+/// The file that enables the optimization of kprobes to jumps.
 const OPTIMIZATION: &str = "/proc/sys/debug/kprobes-optimization";
-/// The first byte of the code at the kprobes. The kernel's own list of them has
-/// `[OPTIMIZED]` as soon as that is planned.
+/// The file with the first byte of the code at the kprobes. The kernel's list of kprobes is no use
+/// here: it shows `[OPTIMIZED]` as soon as the optimization is planned.
 const OPCODE: &str = "/sys/module/kprobe_bench/parameters/opcode";
 
 /// A kprobe at one place.
@@ -51,11 +51,11 @@ const KPROBES: [Kprobe; 3] = [
     },
 ];
 
-/// Measures a call with `count` of each on the function.
+/// Measures a call with `count` kprobes on the function, for each kind of kprobe.
 ///
 /// # Errors
 ///
-/// One of them cannot be put there, is not what it should be, or stays.
+/// A kprobe cannot be registered, is not of the expected kind, or is not removed.
 pub fn measure(report: &mut Report, case: &str, count: u32) -> Result<()> {
     for kprobe in KPROBES {
         kprobes(report, case, &kprobe, count)?;
@@ -64,11 +64,11 @@ pub fn measure(report: &mut Report, case: &str, count: u32) -> Result<()> {
     bpf(report, case, "kprobe", count)
 }
 
-/// Measures a call with `count` BPF programs on the function, attached as `attach` says.
+/// Measures a call with `count` BPF programs on the function, attached by the method `attach`.
 ///
 /// # Errors
 ///
-/// As [`measure`].
+/// The errors are those of [`measure`].
 pub fn bpf(report: &mut Report, case: &str, attach: &str, count: u32) -> Result<()> {
     let subject = format!("bpf-{attach}");
     if attach != "kprobe" && !has_btf("bench_tracee") {
@@ -88,7 +88,7 @@ fn kprobes(report: &mut Report, case: &str, kprobe: &Kprobe, count: u32) -> Resu
     debugfs::set(OPTIMIZATION, kprobe.optimization)?;
     let parameters = format!("probes={count} symbol=bench_tracee:{}", kprobe.symbol);
     let probes = module::load("kprobe_bench", &parameters)?;
-    // A jump is made of a breakpoint a moment after the kprobe was registered.
+    // The kernel replaces the breakpoint by a jump some time after the registration.
     let ready = wait_for(&format!("opcode {}", kprobe.opcode), LIMIT, || {
         Ok((debugfs::read(OPCODE)? == kprobe.opcode).then_some(()))
     });

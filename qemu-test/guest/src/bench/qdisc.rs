@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queueing discipline costs for a packet.
+//! Measures the cost of a queueing discipline per packet.
 //!
-//! pktgen hands packets to a dummy device, which sends into nowhere. In the case `root`
-//! the qdisc is the device's own, and always empty: the kernel then sends past it, and
-//! all that it is asked is whether there is more to send. In the case `under-prio` it is
-//! in the first band of a `prio`, which cannot be passed by: each packet goes through
-//! its enqueue and its dequeue. The cases `flows-N` are the same with packets of so many
-//! flows in turn. In `drop-heavy` it is under a `tbf` that lets about half of the packets
-//! go. The kernel's example of a fair queue in BPF can only be the device's own.
+//! pktgen sends packets to a dummy device, which discards them. In the case `root` the qdisc is the
+//! root of the device, and always empty. The kernel then bypasses it, and only asks whether there
+//! are more packets to send. In the case `under-prio` the qdisc is in the first band of a `prio`,
+//! which cannot be bypassed, so each packet is enqueued and dequeued. The cases `flows-N` are the
+//! same with packets of N flows in turn. In `drop-heavy` the qdisc is below a `tbf` that lets about
+//! half of the packets through. The kernel's example of a fair queue in BPF can only be the root.
 
 use std::sync::LazyLock;
 
@@ -22,41 +21,43 @@ use crate::sys::{bpf::StructOps, cmd, dummy::Dummy, module};
 /// The suite.
 pub const SUITE: Suite = Suite { name: "qdisc", run };
 
-/// The device that packets are handed to.
+/// The device that packets are sent to.
 const DEVICE: &str = "bench0";
 /// A round takes less than the 4 ms from one timer tick to the next.
 const PACKETS: u32 = 1000;
-/// At worst a tick comes in nine rounds of ten.
+/// Rounds. In the worst case, nine rounds in ten have a tick.
 const ROUNDS: u32 = 40;
-/// Packets of a long round: so many that ticks are a small part of it, the same for all.
+/// Packets of a long round. The share of ticks in such a round is small, and the same for all
+/// disciplines.
 const MANY: u32 = 100_000;
 const LONG_ROUNDS: u32 = 2;
 
-/// The bottleneck of [`Case::DropHeavy`], about half of what comes.
+/// The bottleneck of [`Case::DropHeavy`], which lets about half of the packets through.
 const BOTTLENECK: &str = "tbf rate 50mbit burst 2000 limit 1000000";
-/// So that CoDel drops as many as do not get through, before the limit does.
+/// With these options, CoDel drops all packets that do not get through, before the queue reaches
+/// its limit.
 const DROPPING: &str = "limit 10000 target 20us interval 200us";
 
-/// The discipline in BPF: its kind, the object it is in, and what its table is called there.
+/// The discipline in BPF: its kind, its object file, and the name of its table in that file.
 const BPF: [&str; 3] = ["bpf_fq", "bpf_qdisc_fq", "fq"];
 
-/// Where a discipline stands.
+/// The place of a discipline.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Case {
-    /// There is none.
+    /// There is no discipline.
     Bare,
-    /// It is the device's own.
+    /// It is the root of the device.
     Root,
     /// It is in a band of `prio`.
     UnderPrio,
-    /// The same with packets of so many flows.
+    /// It is in a band of `prio`, and the packets are of this number of flows.
     Flows(u32),
-    /// It is before a bottleneck, in the dropping state.
+    /// It is before a bottleneck, and drops packets.
     DropHeavy,
 }
 
 impl Case {
-    /// Its name in the report.
+    /// Returns the name in the report.
     pub(super) fn name(self) -> String {
         match self {
             Self::Bare => "bare".into(),
@@ -67,7 +68,7 @@ impl Case {
         }
     }
 
-    /// The disciplines that it is measured with.
+    /// Returns the disciplines that are measured in this case.
     pub(super) fn kinds(self) -> &'static [&'static str] {
         match self {
             Self::Bare => &["noqueue"],
@@ -77,11 +78,11 @@ impl Case {
         }
     }
 
-    /// The packets of a round, and the rounds of which the least counts.
+    /// Returns the number of packets of a round, and the number of rounds, whose minimum counts.
     fn rounds(self) -> (u32, u32) {
         match self {
             Self::Flows(flows) if flows > 2 * PACKETS => (MANY.max(flows), LONG_ROUNDS),
-            // Each flow has a packet.
+            // Each flow has at least one packet.
             Self::Flows(flows) => (PACKETS.max(flows), ROUNDS),
             Self::DropHeavy => (MANY, LONG_ROUNDS),
             _ => (PACKETS, ROUNDS),
@@ -97,7 +98,7 @@ impl Case {
         measure: impl FnOnce() -> Result<f64>,
     ) -> Result<f64> {
         match self {
-            // What a device without a queue has anyway.
+            // A device without a queue has this discipline by default.
             _ if kind == "noqueue" => return measure(),
             Self::Bare | Self::Root => tc(&format!("add dev {DEVICE} root {kind}"))?,
             Self::DropHeavy => {
@@ -105,7 +106,7 @@ impl Case {
                 tc(&format!("add dev {DEVICE} parent 1:1 {kind} {DROPPING}"))?;
             }
             Self::UnderPrio | Self::Flows(_) => {
-                // All packets to the first of the bands.
+                // Map all packets to the first band.
                 let map = "0 ".repeat(16);
                 tc(&format!(
                     "add dev {DEVICE} root handle 1: prio bands 2 priomap {map}"
@@ -119,14 +120,14 @@ impl Case {
         Ok(value)
     }
 
-    /// Checks with the qdisc's own counters that the packets came its way, and left or were
-    /// dropped as they should.
+    /// Checks by the qdisc's counters that the packets passed through it, and were sent or dropped
+    /// as expected.
     fn expect_sent(self, kind: &str, packets: u32) -> Result<()> {
         let text = cmd::run(&format!("tc -s qdisc show dev {DEVICE}"))?;
         let (sent, dropped) =
             counters(&text, kind).with_context(|| format!("no {kind} in: {text}"))?;
         let expected = match self {
-            // pktgen has seen to it that none was dropped when it came.
+            // pktgen has checked that no packet was dropped when it was enqueued.
             Self::DropHeavy => dropped.min(sent) >= packets / 5,
             _ => sent >= packets && dropped == 0,
         };
@@ -170,8 +171,8 @@ fn run(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// Calls `measure` for each case without drops and with one flow, with a pktgen that sends
-/// `packets` a round to the device.
+/// Calls `measure` for each case without drops and with one flow. pktgen sends `packets` per round
+/// to the device.
 pub(super) fn each_case(
     packets: u32,
     mut measure: impl FnMut(Case, &Pktgen) -> Result<()>,
@@ -185,7 +186,7 @@ pub(super) fn each_case(
     })
 }
 
-/// Calls `measure` while there are the device and the disciplines.
+/// Calls `measure` with the device and the modules of the disciplines.
 fn with_device(measure: impl FnOnce() -> Result<()>) -> Result<()> {
     let modules = module::qdiscs()?;
     let device = Dummy::new(DEVICE, 9)?;
@@ -198,7 +199,8 @@ fn tc(words: &str) -> Result<()> {
     cmd::run(&format!("tc qdisc {words}")).map(drop)
 }
 
-/// Packets sent and packets dropped, of the qdisc of this kind in what `tc -s` prints.
+/// Returns the numbers of packets sent and dropped by the qdisc of this kind, from the output of
+/// `tc -s`.
 fn counters(text: &str, kind: &str) -> Option<(u32, u32)> {
     static SENT: LazyLock<Regex> = LazyLock::new(|| {
         Regex::new(r"Sent \d+ bytes (\d+) pkt \(dropped (\d+),").expect("a fixed pattern")

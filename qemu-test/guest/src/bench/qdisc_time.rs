@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a queueing discipline costs in real time, where a guest's time is that: under
-//! User Mode Linux.
+//! Measures the cost of a queueing discipline in real time. It runs under User Mode Linux, where
+//! the guest has the host's time.
 //!
-//! As [`qdisc`], but the disciplines take turns, and each round is a figure.
+//! It does the same as [`qdisc`], but the disciplines are measured in turn, and each round is a
+//! figure.
 
 use anyhow::Result;
 
@@ -17,19 +18,19 @@ pub const SUITE: Suite = Suite {
     run,
 };
 
-/// A round takes some tens of milliseconds.
+/// Packets of a round, which takes some tens of milliseconds.
 const PACKETS: u32 = 50_000;
 const ROUNDS: u32 = 31;
 
 fn run(report: &mut Report) -> Result<()> {
     each_case(PACKETS, |case, pktgen| {
-        // What is loaded and allocated the first time is no part of it.
+        // The first round does not count, since modules are loaded and memory is allocated in it.
         for kind in case.kinds() {
             round(case, kind, pktgen)?;
         }
         for number in 0..ROUNDS {
             let mut kinds = case.kinds().to_vec();
-            // Nobody is always the first.
+            // Reverse the order in every second round, so that no discipline is always the first.
             if number % 2 == 1 {
                 kinds.reverse();
             }

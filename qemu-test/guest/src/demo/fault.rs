@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Each error path of loading `sch_rcodel` and of adding its qdisc.
+//! Demonstrates fault points: each error path of loading `sch_rcodel` and of adding its qdisc.
 
 use anyhow::{ensure, Result};
 
@@ -9,11 +9,11 @@ use crate::sys::dummy::Dummy;
 use crate::sys::module;
 use crate::walk::{self, Step, RCODEL};
 
-/// Shows each fault point, what user space got and what was left behind.
+/// Shows each fault point, the error that user space got, and what remained.
 ///
 /// # Errors
 ///
-/// Something did not work as it should.
+/// A step of the demonstration failed.
 pub(super) fn show(page: &mut Page) -> Result<()> {
     let device = Dummy::new("tkd0", 1)?;
     let library = if module::is_loaded(module::LIBRARY)? {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook counts calls, on a trampoline of its own.
+//! Demonstrates a hook that counts calls, on its own trampoline.
 
 use anyhow::{ensure, Context, Result};
 
@@ -14,7 +14,7 @@ const READS: u64 = 1000;
 ///
 /// # Errors
 ///
-/// Something did not work as it should.
+/// A step of the demonstration failed.
 pub(super) fn show(page: &mut Page) -> Result<()> {
     let stack = module::stack("hook_count", &format!("function={FUNCTION}"))?;
     page.say(format!("   insmod hook_count.ko function={FUNCTION}"));

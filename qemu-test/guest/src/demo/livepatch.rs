@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch comes into force and goes again.
+//! Demonstrates a live patch that is enabled and disabled.
 
 use std::time::Instant;
 
@@ -9,11 +9,11 @@ use anyhow::{ensure, Result};
 use super::Page;
 use crate::sys::livepatch::{cmdline, folder, state, Patch, TEXT};
 
-/// Shows the text before, under and after the patch.
+/// Shows the text before the patch is enabled, while it is enabled, and after it is disabled.
 ///
 /// # Errors
 ///
-/// Something did not work as it should.
+/// A step of the demonstration failed.
 pub(super) fn show(page: &mut Page) -> Result<()> {
     let original = cmdline()?;
     page.say(format!("   cat /proc/cmdline   {}", short(&original)));
@@ -41,7 +41,7 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     Ok(())
 }
 
-/// As much of a line as fits on a terminal.
+/// Returns the beginning of a line that fits on a terminal.
 fn short(text: &str) -> String {
     const FITS: usize = 54;
     if text.chars().count() <= FITS {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Shows the five systems at work, with figures measured on the spot.
+//! Demonstrates the five systems, with figures that are measured during the demonstration.
 
 mod fault;
 mod hooks;
@@ -18,7 +18,7 @@ use crate::ktap::channel;
 use crate::suite::panic_text;
 use crate::sys::module;
 
-/// The lines of a section, collected so that sections can run side by side.
+/// The lines of a section. They are collected, so that sections can run in parallel.
 #[derive(Default)]
 struct Page {
     lines: Vec<String>,
@@ -30,7 +30,7 @@ impl Page {
     }
 }
 
-/// One section: a heading and what fills the page below it.
+/// A section: a heading and the function that writes the page.
 struct Section {
     title: &'static str,
     show: fn(&mut Page) -> Result<()>,
@@ -58,7 +58,7 @@ const FAULT: Section = Section {
 };
 
 impl Section {
-    /// Fills a page; tells whether everything worked.
+    /// Writes a page. Returns whether there were no errors.
     fn run(&self) -> (Page, bool) {
         let mut page = Page::default();
         page.say(format!("== {} ==", self.title));
@@ -73,16 +73,15 @@ impl Section {
     }
 }
 
-/// Runs all sections and writes them to the report channel; tells whether all
-/// five worked.
+/// Runs all sections and writes them to the report channel. Returns whether all five succeeded.
 ///
 /// # Errors
 ///
 /// The channel cannot be written.
 pub fn run() -> Result<bool> {
     let mut out = channel()?;
-    // Held throughout, so that sections side by side need not share it out.
-    // Without it each section says what it could not load.
+    // The library stays loaded, so that parallel sections need not agree on when to unload it. If
+    // it cannot be loaded, each section reports which module it could not load.
     let library = module::library().inspect_err(|error| eprintln!("{error:#}"));
     let mut shown = 0;
     let mut print = |(page, good): (Page, bool)| -> Result<()> {
@@ -94,7 +93,7 @@ pub fn run() -> Result<bool> {
     };
     print(HOOKS.run())?;
     print(LIVEPATCH.run())?;
-    // Both mostly wait, each on a processor of its own.
+    // Both sections mostly wait. Each uses a processor of its own.
     let (numa, rcodel) = thread::scope(|scope| {
         let numa = scope.spawn(|| NUMA.run());
         let rcodel = RCODEL.run();

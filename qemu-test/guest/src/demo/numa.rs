@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process runs on one node while its memory is on the other; the kernel
-//! moves the memory, and the hook counts the faults that made it. A second one is placed by the
-//! policy of `numa_balance`.
+//! Demonstrates NUMA balancing. A process runs on one node, and its memory is on the other node.
+//! The kernel migrates the memory, and a hook counts the hinting faults that cause this. The policy
+//! of `numa_balance` places a second process.
 
 use std::time::{Duration, Instant};
 
@@ -15,14 +15,14 @@ use crate::sys::numa_stat::{self, Row};
 use crate::sys::worker::Worker;
 use crate::sys::{module, wait_for};
 
-/// As long as the section may take for the memory to move.
+/// The longest time to wait for the migration.
 const LIMIT: Duration = Duration::from_secs(18);
 
-/// Shows pages and faults on each node while the memory moves.
+/// Shows pages and faults on each node while the memory is migrated.
 ///
 /// # Errors
 ///
-/// Something did not work as it should.
+/// A step of the demonstration failed.
 pub(super) fn show(page: &mut Page) -> Result<()> {
     let stack = module::stack("numa_stat", "")?;
     let eager = Eager::new()?;
@@ -33,7 +33,7 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     ));
     let before = numa::pages(pid)?;
     let start = Instant::now();
-    // Most of it moved is enough to see; the rest would only take time.
+    // Wait only until most pages have been migrated, to save time.
     let moved = wait_for("the memory to move", LIMIT, || {
         let pages = numa::pages(pid)?;
         Ok((pages[0] > pages[1]).then_some(()))
@@ -67,7 +67,8 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
         row.get("stall_max_ns") / 1000
     ));
     check(&row, &kernel)?;
-    // Slow emulation is no failure of the count; no page moved would be.
+    // Under slow emulation not all pages may be migrated. It is only an error if no page was
+    // migrated.
     ensure!(
         moved.is_ok() || after[0] > before[0],
         "no page moved to node 0 in {} s",
@@ -76,12 +77,13 @@ pub(super) fn show(page: &mut Page) -> Result<()> {
     place(page)
 }
 
-/// How long the policy may take to decide about a task, and the task to move.
+/// The longest time for the policy to decide about a task, and for the task to move.
 const DECISION: Duration = Duration::from_secs(30);
-/// The kernel can move the process to its memory by chance, before it has a fault.
+/// The number of attempts. The kernel can move the process to its memory by chance, before the
+/// process has a fault.
 const ATTEMPTS: u32 = 5;
 
-/// Has the policy place a process whose memory is bound to a node, and shows its reason.
+/// Lets the policy place a process whose memory is bound to a node, and shows the policy's reason.
 fn place(page: &mut Page) -> Result<()> {
     let parameters = "interval_ms=200 runtime_ms=100 scan_min_ms=100";
     let stack = module::stack(numa_balance::MODULE, parameters)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The same traffic through a long queue and through `rcodel`.
+//! Demonstrates `rcodel`: the same traffic through a long queue and through `rcodel`.
 
 use anyhow::{ensure, Result};
 
@@ -11,14 +11,14 @@ use crate::sys::{module, worker};
 
 const SECONDS: u32 = 6;
 
-/// Shows ping and throughput through either queue.
+/// Shows the delay of pings and the throughput for each queue.
 ///
 /// # Errors
 ///
-/// Something did not work as it should.
+/// A step of the demonstration failed.
 pub(super) fn show(page: &mut Page) -> Result<()> {
-    // The NUMA section keeps node 0 busy; everything started from here on
-    // stays off it. With one node only there is nowhere to go.
+    // The NUMA section keeps node 0 busy. Run this thread and all that it starts on node 1. This
+    // fails on a machine with one node.
     let _ = worker::pin(1);
     let stack = module::stack("sch_rcodel", "")?;
     let line = link::slow(SECONDS)?;

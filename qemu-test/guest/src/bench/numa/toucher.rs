@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process with memory that the module `numa_bench` makes fault. It touches the memory page by
-//! page, and takes the time of each fault. It also takes the time of scans of its memory, and of
-//! wake-ups.
+//! Implements a process with memory that the module `numa_bench` makes fault. It touches the memory
+//! page by page, and measures the time of each fault. It also measures the time of scans of its
+//! memory, and of wake-ups.
 //!
-//! It is a process of its own, which is started after scans were delayed: the kernel still scans
-//! older processes.
+//! It is a separate process, which is started after the delay of scans was increased. The kernel
+//! still scans processes that are older.
 
 use std::fs::OpenOptions;
 use std::hint::black_box;
@@ -27,39 +27,40 @@ use crate::sys::numa::Stat;
 /// Pages that are touched in a round.
 pub const PAGES: usize = 512;
 
-/// Scans whose median time counts, or wake-ups whose least time counts.
+/// The number of scans, whose median time counts, or of wake-ups, whose minimum time counts.
 const TIMES: usize = 128;
-/// What has the process scan itself, and what has it wake a thread.
+/// The lines of input that make the process scan itself or wake up a thread.
 const SCAN: &str = "scan";
 const WAKE: &str = "wake";
 
 const PAGE: usize = 4096;
 const RIG: &str = "/sys/kernel/debug/numa_bench";
 
-/// What a round has come to.
+/// The result of a round.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
-    /// Hinting faults.
+    /// The number of hinting faults.
     pub faults: u64,
-    /// Those of memory on the node of the CPU.
+    /// The number of hinting faults for memory on the node of the CPU.
     pub local: u64,
-    /// Pages that were migrated.
+    /// The number of pages that were migrated.
     pub migrated: u64,
     /// The median time of a fault, in nanoseconds.
     pub ns: u64,
 }
 
-/// The process itself: does a round for each line of its standard input.
+/// Runs as the process: does a round for each line of its standard input.
 ///
 /// # Errors
 ///
-/// The module is not there.
+/// The module is not loaded.
 pub fn work() -> Result<()> {
     let memory = vec![1u8; (PAGES + 1) * PAGE];
     let address = memory.as_ptr().addr();
     let start = address.next_multiple_of(PAGE);
     let memory = &memory[start - address..][..PAGES * PAGE];
-    // The kernel leaves alone what a process with one thread has on its own node.
+    // The kernel makes no hinting faults for memory on its own node if the process has only one
+    // thread.
     thread::spawn(|| loop {
         thread::park();
     });
@@ -92,11 +93,10 @@ pub fn work() -> Result<()> {
     Ok(())
 }
 
-/// Returns the median time of a page's first read, in nanoseconds. Most faults take the same
-/// time; those with a timer tick, and those where the kernel does something for many pages at
-/// once, take longer.
+/// Returns the median time of a page's first read, in nanoseconds. Most faults take the same time.
+/// Faults with a timer tick, and faults with work for many pages, take longer.
 ///
-/// Reading is enough: a page that was migrated would fault again when it is written to.
+/// The pages are only read, because writing to a migrated page would cause another fault.
 #[inline(never)]
 fn touch(memory: &[u8], times: &mut [u64]) -> u64 {
     for (page, time) in memory.chunks_exact(PAGE).zip(&mut *times) {
@@ -151,11 +151,11 @@ fn wakeups() -> Result<u64> {
         echo.join().expect("the thread has panicked")
     })?;
     cmd::run(&format!("chrt --other --all-tasks --pid 0 {}", id()))?;
-    // Longer ones have a timer tick.
+    // Longer times include a timer tick.
     Ok(times.into_iter().min().unwrap_or_default() / 2)
 }
 
-/// The process as its parent sees it; it ends with the value.
+/// The process, for its parent. It is killed when this is dropped.
 pub struct Toucher {
     child: Kept,
     input: ChildStdin,
@@ -163,7 +163,7 @@ pub struct Toucher {
 }
 
 impl Toucher {
-    /// Starts it.
+    /// Starts the process.
     ///
     /// # Errors
     ///
@@ -184,7 +184,7 @@ impl Toucher {
         })
     }
 
-    /// The identity of the process.
+    /// Returns the ID of the process.
     pub fn pid(&self) -> u32 {
         self.child.0.id()
     }
