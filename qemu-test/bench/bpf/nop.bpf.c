@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs that do nothing, for measuring what calling them costs, and for standing
- * beside hooks.
+ * BPF programs that do nothing, to measure the cost of a call, and to test hooks beside BPF
+ * programs.
  *
- * scripts/bpf.sh compiles this: ATTACH is the section, which tells libbpf what to attach
- * to, PROGRAMS is 1 or 10.
+ * scripts/bpf.sh compiles this file. ATTACH is the section, by which libbpf selects where to
+ * attach. PROGRAMS is 1 or 10.
  */
 
 #include <linux/compiler_attributes.h>

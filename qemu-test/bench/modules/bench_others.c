@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A thousand functions that are not the one that is measured: to hook, and to patch.
- * Kbuild makes their declarations.
+ * A thousand functions to hook and to patch, besides the function that is measured. Kbuild
+ * generates their declarations.
  */
 
 #include <linux/linkage.h>
@@ -9,7 +9,7 @@
 
 #include "bench_others.h"
 
-/* No two of them are the same, or the compiler would make one of both. */
+/* All functions differ, because the compiler would merge equal functions. */
 #define DEFINE(N)							\
 	noinline u32 bench_other_##N(u32 n)				\
 	{								\

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A function to hook, and a loop that calls it and takes the time.
+ * A function to hook, and a loop that calls it and measures the time.
  *
  *	insmod bench_tracee.ko
  *	echo 1000 > /sys/kernel/debug/bench_tracee/calls
  *	cat /sys/kernel/debug/bench_tracee/ns
  *
- * In C, since ftrace can hook nothing that rustc makes. The function and the loop
- * around it are those of the kernel's samples/ftrace/ftrace-ops.c but for a nop, so that
- * figures of both can be compared; here no interrupt comes in between.
+ * This is in C, because ftrace cannot hook functions compiled by rustc. The function and the loop
+ * are those of the kernel's samples/ftrace/ftrace-ops.c, except for a nop, so that the figures can
+ * be compared. Interrupts are disabled here.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -25,7 +25,7 @@
 
 #include "bench_tracee.h"
 
-/* How many calls at once without interrupts. */
+/* The number of calls in one go with interrupts disabled. */
 #define CHUNK 10000
 
 static u32 calls = 1000;
@@ -36,9 +36,9 @@ static struct dentry *dir;
 noinline void tracee(void)
 {
 	/*
-	 * Keeps the compiler from leaving the calls out. The label is where a kprobe
-	 * behind the function's entry goes; the eight bytes, one instruction, are room
-	 * for the jump of an optimized one.
+	 * Keeps the compiler from removing the calls. The label is the address for a kprobe behind
+	 * the function's entry. The eight bytes are one instruction, with room for the jump of an
+	 * optimized kprobe.
 	 */
 	asm volatile("tracee_inside: .nops 8" : : : "memory");
 }
@@ -50,7 +50,7 @@ static u64 tracee_time(void)
 
 	local_irq_save(flags);
 	start = ktime_get();
-	/* The limit is read each time, as the sample does it: that keeps the loop as it is. */
+	/* Read the limit each time, as the sample does, so that the loops are the same. */
 	for (u32 i = 0; i < READ_ONCE(chunk); i++)
 		tracee();
 	end = ktime_get();
@@ -58,7 +58,7 @@ static u64 tracee_time(void)
 	return ktime_to_ns(ktime_sub(end, start));
 }
 
-/* Reading the file is what starts the calls; it has the nanoseconds that they took. */
+/* Reading the file runs the calls, and returns the nanoseconds that they took. */
 static int bench_tracee_ns(void *data, u64 *total)
 {
 	u32 left;

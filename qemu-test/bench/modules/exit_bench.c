@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kretprobes or fprobes that do nothing, for measuring what hooks at a function's entry and exit
- * cost.
+ * Kretprobes or fprobes that do nothing, to measure the cost of hooks at a function's entry and
+ * exit.
  *
  *	insmod bench_tracee.ko
  *	insmod exit_bench.ko kind=fprobe count=1

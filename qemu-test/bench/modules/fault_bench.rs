@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What a fault point of a Rust module costs.
+//! Measures the cost of a fault point in a Rust module.
 //!
 //! `cat /sys/kernel/debug/tackle/fault_bench/{bare,point}` prints the nanoseconds of a thousand
-//! rounds of a loop: an empty one, and one with a fault point that is not armed.
+//! rounds of a loop: an empty loop, and a loop with a fault point that is not armed.
 
 #![forbid(unsafe_code)]
 
@@ -24,10 +24,10 @@ tackle::module! {
 }
 
 tackle::fault_attr! {
-    /// Makes the measured point fail.
+    /// The attribute of the measured point.
     pub FailBench = FAIL_BENCH, c"fail_bench";
 
-    /// Never armed.
+    /// The measured point, which is never armed.
     NEVER = "never", ENOMEM;
 }
 
@@ -53,7 +53,7 @@ fn point() -> Result<u64> {
 }
 
 struct FaultBench {
-    // Dropped in this order.
+    // The fields are dropped in this order.
     _files: Pin<KBox<Scope<()>>>,
     _faults: Registration<FailBench>,
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * What a fault point of a C module costs, and an allocation with the injector's hooks on it.
+ * Measures the cost of a fault point in a C module, and of an allocation with the injector's hooks.
  *
  *	cat /sys/kernel/debug/fault_bench_c/{bare,point,alloc}
  *
- * Each prints the nanoseconds of a thousand rounds of a loop: an empty one, one with a fault point
- * that is not armed, and one with kmalloc() and kfree(). Interrupts are off.
+ * Each prints the nanoseconds of a thousand rounds of a loop: an empty loop, a loop with a fault
+ * point that is not armed, and a loop with kmalloc() and kfree(). Interrupts are disabled.
  */
 
 #include <linux/debugfs.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that do nothing, for measuring what a hook itself costs.
+//! Implements hooks that do nothing, to measure the cost of a hook.
 //!
 //! ```sh
 //! insmod bench_tracee.ko
@@ -9,10 +9,11 @@
 //! cat /sys/kernel/debug/bench_tracee/ns
 //! ```
 //!
-//! The peer in C of `kind=ops`, the default, is `ops_func_nop` of the kernel's
-//! `samples/ftrace/ftrace-ops.c`. `direct` is called by the function itself, `exit` at its
-//! entry and its exit, `skip` has it return at once, and `redirect` go on in another one;
-//! the peer of the last two is `redirect_bench.c`.
+//! The C equivalent of `kind=ops`, the default, is `ops_func_nop` of the kernel's
+//! `samples/ftrace/ftrace-ops.c`. The function calls a `direct` hook itself. An `exit` hook is
+//! called at the function's entry and exit. With `skip`, the function returns at once. With
+//! `redirect`, its calls continue in another function. The C equivalent of the last two is
+//! `redirect_bench.c`.
 
 #![forbid(unsafe_code)]
 
@@ -90,7 +91,7 @@ impl OverrideHandler<Tracee> for Nop {
 
 type Boxed<T> = Pin<KBox<T>>;
 
-/// A hook; when it is dropped, it is gone.
+/// A hook, which is removed when this is dropped.
 enum Hook {
     Ops(#[expect(dead_code)] Boxed<EntryHook<Nop>>),
     Direct(#[expect(dead_code)] Boxed<DirectHook<Nop>>),
@@ -128,10 +129,10 @@ fn ops(function: &CStr) -> Result<Boxed<EntryHook<Nop>>> {
         .inspect_err(|&e| pr_err!("{function}: {}\n", ftrace::reason(e)))
 }
 
-/// A hook on the function `number` of `bench_others`.
+/// Returns a hook on the function `number` of `bench_others`.
 fn other(number: u32) -> Result<Boxed<EntryHook<Nop>>> {
     let name = CString::try_from_fmt(fmt!("bench_others:bench_other_{number:03}"))?;
-    // By its address: its name would be looked for among those of all functions each time.
+    // Hook the address, because a name would be searched among all functions each time.
     let address = [symbol::lookup(&name)?];
     let hook = EntryHook::new(Targets::Addresses(&address), Nop);
     KBox::pin_init(hook, GFP_KERNEL)

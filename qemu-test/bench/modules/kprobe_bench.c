@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Kprobes that do nothing, for measuring what a kprobe itself costs.
+ * Kprobes that do nothing, to measure the cost of a kprobe.
  *
  *	insmod bench_tracee.ko
  *	insmod kprobe_bench.ko probes=1 symbol=bench_tracee:tracee
  *	cat /sys/module/kprobe_bench/parameters/opcode
  *	cat /sys/kernel/debug/bench_tracee/ns
  *
- * At a function's entry a kprobe is called through ftrace. Behind it (the symbol
- * bench_tracee:tracee_inside) it is a breakpoint, of which the kernel makes a jump after
- * a while where debug.kprobes-optimization is set. /sys/kernel/debug/kprobes/list calls
- * it optimized as soon as that is planned; only the code itself tells when it is done.
+ * At a function's entry, ftrace calls the kprobe. Behind the entry (at the symbol
+ * bench_tracee:tracee_inside) the kprobe is a breakpoint. If debug.kprobes-optimization is set, the
+ * kernel replaces it by a jump after a while. /sys/kernel/debug/kprobes/list shows it as optimized
+ * as soon as this is planned, so the parameter opcode shows the code itself.
  *
- * With count=1 they count how often they are hit, all together, in the parameter hits.
+ * With count=1, the parameter hits has the number of hits of all kprobes together.
  *
  * The kernel's samples/kprobes/kprobe_example.c prints in its handler.
  */
@@ -55,13 +55,13 @@ MODULE_PARM_DESC(hits, "How often they were hit, with count=1");
 static struct kprobe kprobes[MAX_PROBES];
 static struct kprobe *list[MAX_PROBES];
 
-/* The first byte at the kprobes: e8 is a call of ftrace's, e9 a jump, cc a breakpoint. */
+/* The first byte at the kprobes: e8 is a call of ftrace, e9 a jump, cc a breakpoint. */
 static int opcode_get(char *buffer, const struct kernel_param *param)
 {
 	u8 opcode;
 	int ret;
 
-	/* The function's module may be gone. */
+	/* The function's module may have been unloaded. */
 	ret = copy_from_kernel_nofault(&opcode, kprobes[0].addr, sizeof(opcode));
 	return ret ?: sysfs_emit(buffer, "%02x\n", opcode);
 }

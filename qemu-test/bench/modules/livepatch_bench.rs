@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch of functions of `bench_others`, which logs the time that it takes to enable it.
-//! The same in C is `livepatch_bench_c.c`.
+//! Implements a live patch of functions of `bench_others`, which logs the time for enabling it.
+//! `livepatch_bench_c.c` is the same in C.
 //!
 //! ```sh
 //! insmod bench_others.ko
@@ -33,7 +33,7 @@ tackle::module! {
 }
 tackle::modinfo!("livepatch=Y");
 
-/// Declares the functions with these numbers, and a patch of the first and one of all.
+/// Declares the functions with these numbers, a patch of the first function, and a patch of all.
 macro_rules! patches {
     ($first:literal $($rest:literal)*) => {
         patches!(functions $first $($rest)*);

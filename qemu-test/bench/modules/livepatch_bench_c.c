@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A live patch in C of functions of bench_others.ko, which logs the time that it takes to
- * enable it. The same in Rust is livepatch_bench.rs.
+ * A live patch in C of functions of bench_others.ko, which logs the time for enabling it.
+ * livepatch_bench.rs is the same in Rust.
  *
  *	insmod bench_others.ko
  *	insmod livepatch_bench_c.ko functions=100

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Marks memory for hinting faults of NUMA balancing, or starts a scan, without the scan period.
- * Both apply to the process that writes to the module's file.
+ * Marks memory for hinting faults of NUMA balancing, or starts a scan, without waiting for the scan
+ * period. Both apply to the process that writes to the module's file.
  *
  *	insmod numa_bench.ko
  *	printf '%x %x' ADDRESS LENGTH > /sys/kernel/debug/numa_bench
  *	printf scan > /sys/kernel/debug/numa_bench
  *
- * Each page of the range that the process touches after that is one hinting fault. The kernel
- * leaves out memory that is on the node of the CPU if the process has a single thread.
+ * Each page of the range causes one hinting fault when the process touches it after that. If the
+ * process has a single thread, the kernel does not mark memory on the node of the CPU.
  *
  * "scan" calls task_numa_work() as if the scan period of the process were over.
  */
@@ -27,9 +27,9 @@
 #include <linux/string.h>
 
 /*
- * change_prot_numa() and task_numa_work(), which are not exported. With IBT the former could not be
- * called so: the kernel removes the ENDBR of functions that it never calls indirectly. QEMU's
- * translator has no IBT.
+ * Pointers to change_prot_numa() and task_numa_work(), which are not exported. With IBT,
+ * change_prot_numa() could not be called by a pointer, because the kernel removes the ENDBR of
+ * functions that it never calls indirectly. QEMU's translator has no IBT.
  */
 static unsigned long (*change_prot)(struct vm_area_struct *vma, unsigned long start,
 				    unsigned long end);
@@ -46,7 +46,10 @@ static void numa_bench_change(struct mm_struct *mm, unsigned long start, unsigne
 		change_prot(vma, max(start, vma->vm_start), min(end, vma->vm_end));
 }
 
-/* The kernel queues this work at ticks, but not here: the suite puts off scans for hours. */
+/*
+ * The kernel queues this work at ticks. It does not do so here, because the suite delays scans for
+ * hours.
+ */
 static void numa_bench_scan(void)
 {
 	current->mm->numa_next_scan = jiffies;
@@ -82,10 +85,10 @@ static const struct file_operations numa_bench_fops = {
 	.write = numa_bench_write,
 };
 
-/* Returns the address of a function of the kernel; NULL if there is none. */
+/* Returns the address of a function of the kernel, or NULL if it does not exist. */
 static void *numa_bench_find(const char *name)
 {
-	/* It arms nothing, but gives the address of its symbol. */
+	/* The kprobe is only registered to get the address of its symbol. */
 	struct kprobe probe = {
 		.symbol_name = name,
 		.flags = KPROBE_FLAG_DISABLED,

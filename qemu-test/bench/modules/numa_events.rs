@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An observer of one event of NUMA balancing that does nothing, for measuring what the event
-//! costs.
+//! Implements an observer of one event of NUMA balancing that does nothing, to measure the cost of
+//! the event.
 //!
 //! ```sh
 //! insmod numa_events.ko event=counted
 //! ```
 //!
-//! The peer in C of `event=fault` is `numa_events_c.c`.
+//! `numa_events_c.c` is the same as `event=fault` in C.
 
 #![forbid(unsafe_code)]
 
@@ -40,7 +40,7 @@ macro_rules! nop {
             $(
                 #[inline]
                 fn $name(&self, event: &$event<'_>) {
-                    // As if it read the event: else the compiler would not make one.
+                    // Pretend to read the event, so that the compiler does not remove it.
                     black_box(event);
                 }
             )*

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An observer in C of the event fault that does nothing, for measuring what the event costs. The
- * same in Rust, and the other events, are in numa_events.rs.
+ * An observer in C of the event fault that does nothing, to measure the cost of the event.
+ * numa_events.rs has the same in Rust, and the other events.
  */
 
 #include <linux/module.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Hooks in C that do nothing, on functions of bench_others.ko: an ftrace_ops for each.
+ * Hooks in C that do nothing, on functions of bench_others.ko. Each hook has its own ftrace_ops.
  *
  *	insmod bench_others.ko
  *	insmod others_bench.ko hooks=100

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Has the function of bench_tracee.ko go on in another one, as a live patch does it, for
- * measuring what that costs.
+ * Makes calls of the function of bench_tracee.ko continue in another function, as a live patch
+ * does, to measure the cost.
  *
  *	insmod bench_tracee.ko
  *	insmod redirect_bench.ko

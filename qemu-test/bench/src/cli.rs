@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line.
+//! Implements the command line.
 
 use std::path::PathBuf;
 
@@ -58,18 +58,19 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// Measures, and writes and compares the results. Returns whether the figures of the
-    /// two boots, where there were any, agree.
+    /// Measures, and writes and compares the results. Returns whether the figures of two boots
+    /// agree, for suites that boot twice.
     ///
     /// # Errors
-    /// What the user got wrong, what the host or the guest could not do, and
-    /// [`Interrupted`](tackle_qemu::interrupt::Interrupted).
+    /// Fails when an argument is wrong, when the host or the guest cannot measure, and with
+    /// [`Interrupted`](tackle_qemu::interrupt::Interrupted) when the user interrupts.
     pub fn run(self) -> Result<bool> {
         let suites = select(&self.suites)?;
         self.kernel.check()?;
         self.uml.iter().try_for_each(Kernel::check)?;
         let store = Store::new(&self.cache);
-        // What cannot be compared is to be known before minutes have passed.
+        // Load the old results first, to report an error before the measurements, which take
+        // minutes.
         let old = match &self.compare {
             Some(name) => Some((name, store.load(&commit(name)?)?)),
             None => None,
@@ -79,7 +80,7 @@ impl Cli {
             ui: Ui::new(),
             dir: RunDir::create(&self.build)?,
             wishes: Wishes::from_env()?,
-            // What is measured must not depend on how often a guest was started before.
+            // All guests boot, so that figures do not depend on earlier guests.
             templates: None,
         };
         let outcome = measure(
@@ -130,7 +131,7 @@ impl Cli {
     }
 }
 
-/// The suites of these names, or all, in their order.
+/// Returns the suites with these names, or all suites, in their order.
 fn select(names: &[String]) -> Result<Vec<&'static Suite>> {
     for name in names {
         suite(name)?;

@@ -1,25 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What has changed from one commit's records to another's.
+//! Compares the records of two commits.
 
 use std::fmt;
 
 use crate::record::{Key, Record};
 
-/// Changes by less than this part of the older value are not worth a line.
+/// Changes by less than this part of the older value are not reported.
 pub const LIMIT: f64 = 0.01;
 
-/// One thing that changed.
+/// One change.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
-    /// The value, from and to.
+    /// The old and the new value.
     Value(Key, f64, f64),
-    /// The ratio to the C original, from and to: of real time, where the value is a matter
-    /// of the machine's day.
+    /// The old and the new ratio to the C original. This is for real time, where values vary with
+    /// the state of the machine.
     Ratio(Key, f64, f64),
-    /// Only the newer records have it, with this value.
+    /// A value that only the newer records have.
     New(Key, f64),
-    /// Only the older records have it.
+    /// A value that only the older records have.
     Gone(Key),
 }
 
@@ -40,8 +40,8 @@ impl fmt::Display for Change {
     }
 }
 
-/// What changed, in the suites of which there are new records: counted figures by more
-/// than [`LIMIT`], measured ones so far that also their spreads are apart.
+/// Returns the changes in suites with new records. Counted figures have changed if they differ by
+/// more than [`LIMIT`]. For measured figures, the spreads must also not overlap.
 pub fn changes(old: &[Record], new: &[Record]) -> Vec<Change> {
     let mut changes = Vec::new();
     for record in new {
@@ -75,7 +75,7 @@ fn differs(old: f64, new: f64) -> bool {
     (new - old).abs() > LIMIT * old.abs()
 }
 
-/// Whether two ranges have nothing in common.
+/// Returns whether two ranges have nothing in common.
 fn apart([a, b]: [f64; 2], [c, d]: [f64; 2]) -> bool {
     b < c || d < a
 }
@@ -135,7 +135,7 @@ mod tests {
             slower,
             ["core root rust insn_per_packet: 10.00 -> 12.10 (+21.0 %)"]
         );
-        // Beside an original only the ratio counts.
+        // If there is an original, only the ratio counts.
         let pair = |value, ratio| Record {
             ratio: Some(ratio),
             ratio_spread: Some([ratio - 0.01, ratio + 0.01]),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The course of a value in the rounds of a case.
+//! Draws the course of a value over time in the rounds of a case.
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ pub struct Course {
 /// is a thin line, and the median of a subject's rounds is a thick one.
 ///
 /// # Errors
-/// When a subject is not known.
+/// Fails when a subject is not known.
 pub fn curves(courses: &[Course]) -> Result<Vec<Curves>> {
     let mut all: Vec<Curves> = Vec::new();
     for course in courses {
@@ -36,7 +36,7 @@ pub fn curves(courses: &[Course]) -> Result<Vec<Curves>> {
                 case: course.case.clone(),
                 x: "seconds of the guest's clock".into(),
                 y: "local share, %".into(),
-                // Above 100 % there is room for the line's own width.
+                // The axis ends above 100 %, to leave room for the width of the line.
                 top: Some(104.0),
                 is_log: false,
                 lines: Vec::new(),
@@ -73,8 +73,7 @@ pub fn curves(courses: &[Course]) -> Result<Vec<Curves>> {
     Ok(all)
 }
 
-/// The median of the rounds at each of their marks. Rounds that are shorter have no part in it
-/// after their end.
+/// Returns the median of the rounds at each mark. A shorter round does not count after its end.
 fn median(rounds: &[&Vec<[f64; 2]>]) -> Vec<(f64, f64)> {
     let longest = rounds.iter().map(|points| points.len()).max().unwrap_or(0);
     let at = |index: usize| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Curves, drawn as SVG.
+//! Draws curves as SVG.
 
 use std::ops::Range;
 
@@ -12,10 +12,10 @@ use plotters::prelude::*;
 use crate::plot::{colour, font, LINES, TEXT};
 use crate::subject::Language;
 
-/// What a line is drawn like.
+/// The style of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// A subject, in its colour.
+    /// A subject, in the colour of its language.
     Subject(Language),
     /// One of several runs of a subject: thin and pale.
     Run(Language),
@@ -26,11 +26,11 @@ pub enum Look {
 /// A line of a plot.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
-    /// What it is called in the legend; without a name it is not there.
+    /// The name in the legend; `None` if the line is not in the legend.
     pub label: Option<String>,
-    /// What it is drawn like.
+    /// The style.
     pub look: Look,
-    /// Its points, from left to right.
+    /// The points, from left to right.
     pub points: Vec<(f64, f64)>,
 }
 
@@ -41,11 +41,11 @@ pub struct Curves {
     pub suite: String,
     /// The case in the suite.
     pub case: String,
-    /// What the horizontal axis has.
+    /// The label of the horizontal axis.
     pub x: String,
-    /// What the vertical axis has.
+    /// The label of the vertical axis.
     pub y: String,
-    /// The end of the vertical axis; the greatest value if there is none.
+    /// The end of the vertical axis; `None` for the greatest value.
     pub top: Option<f64>,
     /// Whether both axes are logarithmic.
     pub is_log: bool,
@@ -56,11 +56,11 @@ pub struct Curves {
 const SIZE: (u32, u32) = (860, 300);
 
 impl Curves {
-    /// Draws them.
+    /// Draws the curves.
     ///
     /// # Errors
     ///
-    /// They cannot be drawn.
+    /// The curves cannot be drawn.
     pub fn draw(&self) -> Result<String> {
         let mut svg = String::new();
         self.draw_into(&mut svg)
@@ -81,7 +81,7 @@ impl Curves {
             let y = (bottom * 0.8..top * 1.5).log_scale();
             self.draw_on(&root, x, y)?;
         } else {
-            // Room for the legend, which would hide lines elsewhere.
+            // The axis is longer than the lines, so that the legend does not hide a line.
             let x: Range<f64> = 0.0..right * 1.3;
             let y: Range<f64> = 0.0..self.top.unwrap_or(top * 1.05);
             self.draw_on(&root, x, y)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Guests that measure, with a clock that counts instructions: two boots of one kernel.
+//! Measures in guests whose clock counts instructions, in two boots of one kernel.
 
 use anyhow::{bail, Context, Result};
 use serde::Deserialize;
@@ -25,26 +25,26 @@ use crate::source::{Measured, Source};
 enum Line {
     Figure(Figure),
     Course(Course),
-    /// In the place of a figure.
+    /// A figure that was not measured.
     Skipped(Skipped),
-    /// All went well: so many figures there are.
+    /// The last line of a complete report: the number of figures.
     End(usize),
-    /// Something did not work.
+    /// The last line after an error.
     Error(String),
 }
 
-/// What is measured in guests of one kernel.
+/// The source of figures from guests of one kernel.
 pub struct Guest<'a> {
-    /// What every run needs.
+    /// The session of the run.
     pub session: &'a Session,
     /// The kernel.
     pub kernel: &'a Kernel,
-    /// How many NUMA nodes there are. The only CPU is on the first.
+    /// The number of NUMA nodes. The only CPU is on the first node.
     pub nodes: u32,
 }
 
 impl Source for Guest<'_> {
-    /// Boots twice, and takes the smaller values.
+    /// Boots twice, and uses the smaller values.
     fn measure(&self, suites: &[&str]) -> Result<Measured> {
         let accel = Accel::Icount;
         let origin = Origin::of_guest(self.kernel, accel)?;
@@ -73,22 +73,22 @@ impl Source for Guest<'_> {
     }
 }
 
-/// What a guest has reported.
+/// The report of a guest.
 #[derive(Debug, Default)]
 pub struct Heard {
     /// The figures.
     pub figures: Vec<Figure>,
-    /// What it could not measure.
+    /// The figures that the guest could not measure.
     pub skipped: Vec<Skipped>,
-    /// How values went.
+    /// The courses of values over time.
     pub courses: Vec<Course>,
 }
 
-/// One boot of a guest that measures. `what` names it, and its folder.
+/// Boots a guest that measures. `what` is the name of the boot and of its folder.
 ///
 /// # Errors
-/// As [`Booter::boot_shape`]; when the guest could not measure, did not come to the end, or its
-/// kernel log shows trouble.
+/// The errors are those of [`Booter::boot_shape`]. This also fails when the guest reported an
+/// error, did not finish, or has a report of a crash or a warning in its kernel log.
 pub fn boot(
     session: &Session,
     booter: &Booter<'_>,
@@ -111,7 +111,7 @@ pub fn boot(
     collect.finish(fault).context("the guest")
 }
 
-/// Collects what a guest reports.
+/// A listener that collects the report of a guest.
 struct Collect<'a> {
     ui: &'a Ui,
     what: &'a str,
@@ -139,7 +139,7 @@ impl<'a> Collect<'a> {
         let parsed = serde_json::from_str(line);
         match parsed.with_context(|| format!("the guest reports {line:?}"))? {
             Line::Figure(figure) => {
-                // One that takes turns with others comes again and again.
+                // A subject that takes turns with others is reported in each round.
                 let known = &self.heard.figures;
                 if known.iter().all(|known| known.key != figure.key) {
                     self.ui.step(&format!("{}: {}", self.what, figure.key));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is measured on the host, in real time: the benches of `rust/core`.
+//! Measures on the host in real time, by the benches of `rust/core`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,22 +19,22 @@ use crate::record::Key;
 use crate::rounds::{alternate, records, MIN_ROUNDS};
 use crate::source::{Measured, Source};
 
-/// How often subjects take turns.
+/// The number of rounds in which subjects take turns.
 const ROUNDS: usize = 31;
 
-/// The seconds that criterion takes for each of its curves: to warm up, and to measure.
+/// The seconds of criterion for each curve: to warm up, and to measure.
 const CURVE: [&str; 2] = ["1", "2"];
 
-/// What is measured on the host, beside originals in C from the source of a kernel.
+/// The source of figures from the host. The C originals come from the source of a kernel.
 pub struct Host<'a> {
-    /// What every run needs.
+    /// The session of the run.
     pub session: &'a Session,
     /// The kernel.
     pub kernel: &'a Kernel,
 }
 
 impl Source for Host<'_> {
-    /// Lets the subjects of each case take turns, then has criterion draw its curves.
+    /// Lets the subjects of each case take turns, and then lets criterion draw its curves.
     fn measure(&self, suites: &[&str]) -> Result<Measured> {
         let origin = Origin::of_host(self.kernel)?;
         let mut measured = Measured::default();
@@ -91,7 +91,7 @@ impl Host<'_> {
         executable(&text).with_context(|| format!("cargo made no program, see {}", log.display()))
     }
 
-    /// `cargo bench` for `rust/core`; returns its log.
+    /// Runs `cargo bench` for `rust/core`, and returns the path of the log.
     fn cargo(&self, what: &str, words: &[&str]) -> Result<PathBuf> {
         let log = self.session.dir.subdir(what)?.join("cargo.log");
         let source = self.kernel.dir.join("source");
@@ -118,7 +118,7 @@ impl Host<'_> {
     }
 }
 
-/// Listens to what goes into a log.
+/// A listener that ignores all output, which is in a log.
 struct Nobody;
 
 impl Listener for Nobody {
@@ -127,7 +127,7 @@ impl Listener for Nobody {
     }
 }
 
-/// The program in cargo's messages, which are lines of JSON.
+/// Returns the path of the program in cargo's messages, which are lines of JSON.
 fn executable(messages: &str) -> Option<PathBuf> {
     #[derive(Deserialize)]
     struct Message {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! `make bench`: what the modules cost, beside the C originals.
+//! Implements `make bench`: measures the cost of the modules, and compares it with the C originals.
 //!
 //! ```text
 //!   source: guest    raw figures, twice ---> record: over a baseline, ratio to C

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! See the library's documentation. Exit status: 0 all well, 1 a figure drifted,
-//! 2 the command could not be carried out, 130 interrupted.
+//! Implements the program `tackle-bench`; see the library's documentation. The exit status is 0 for
+//! success, 1 if a figure drifted, 2 if the command could not be executed, and 130 after an
+//! interrupt.
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where figures come from: what a figure without these is worth nothing.
+//! Records where figures come from: commit, kernel, QEMU and processor.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,27 +11,27 @@ use tackle_qemu::accel::Accel;
 use tackle_qemu::kernel::Kernel;
 use tackle_qemu::qemu::PROGRAM;
 
-/// Ends the name of a commit that the checkout differs from.
+/// The suffix of a commit's name if the checkout has further changes.
 const DIRTY: &str = "-dirty";
 
-/// What made a figure.
+/// The origin of a figure.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The full name of the checkout's commit, with `-dirty` when something is changed.
+    /// The full name of the checkout's commit, with `-dirty` if files differ from it.
     pub commit: String,
     /// The release of the kernel that ran, or that the C originals are from.
     pub kernel: String,
-    /// QEMU's version, if it was there.
+    /// QEMU's version, if QEMU was used.
     pub qemu: Option<String>,
     /// What executed the instructions.
     pub accelerator: String,
 }
 
 impl Origin {
-    /// The origin of what is measured in a guest.
+    /// Returns the origin of figures that are measured in a guest.
     ///
     /// # Errors
-    /// When git or QEMU cannot be asked, or the kernel's release is not there.
+    /// Fails when git or QEMU cannot be run, or the kernel's release cannot be read.
     pub fn of_guest(kernel: &Kernel, accel: Accel) -> Result<Self> {
         let version = output(Command::new(PROGRAM).arg("--version"))?;
         let first = version.lines().next().unwrap_or_default();
@@ -44,11 +44,12 @@ impl Origin {
         })
     }
 
-    /// The origin of what is measured on the host, beside originals of this kernel.
+    /// Returns the origin of figures that are measured on the host, with C originals of this
+    /// kernel.
     ///
     /// # Errors
-    /// When git cannot be asked, or the kernel's release or the processor's name is not
-    /// there.
+    /// Fails when git cannot be run, or the kernel's release or the processor's name cannot be
+    /// read.
     pub fn of_host(kernel: &Kernel) -> Result<Self> {
         let text = std::fs::read_to_string("/proc/cpuinfo").context("cannot read /proc/cpuinfo")?;
         Ok(Self {
@@ -59,11 +60,11 @@ impl Origin {
         })
     }
 
-    /// The origin of what is measured where nothing takes time but waiting: the host's
-    /// processor does not matter.
+    /// Returns the origin of figures that are measured where only waiting takes time, so that the
+    /// host's processor does not matter.
     ///
     /// # Errors
-    /// When git cannot be asked, or the kernel's release is not there.
+    /// Fails when git cannot be run, or the kernel's release cannot be read.
     pub fn of_no_time(kernel: &Kernel) -> Result<Self> {
         Ok(Self {
             commit: checkout()?,
@@ -73,7 +74,7 @@ impl Origin {
         })
     }
 
-    /// The commit's name as people write it.
+    /// Returns the short name of the commit.
     pub fn short_commit(&self) -> String {
         match self.commit.strip_suffix(DIRTY) {
             Some(commit) => short(commit).to_owned() + DIRTY,
@@ -81,19 +82,19 @@ impl Origin {
         }
     }
 
-    /// The commit, if the checkout is exactly that.
+    /// Returns the commit, if the checkout has no further changes.
     pub fn clean_commit(&self) -> Option<&str> {
         (!self.commit.ends_with(DIRTY)).then_some(&self.commit)
     }
 }
 
-/// The commit of the checkout in the current directory.
+/// Returns the commit of the checkout in the current directory.
 fn checkout() -> Result<String> {
     let clean = git(&["status", "--porcelain"])?.is_empty();
     Ok(commit("HEAD")? + if clean { "" } else { DIRTY })
 }
 
-/// The name of the processor in `/proc/cpuinfo`.
+/// Returns the name of the processor in `/proc/cpuinfo`.
 fn processor(text: &str) -> &str {
     let names = text
         .lines()
@@ -105,24 +106,24 @@ fn processor(text: &str) -> &str {
         .unwrap_or("processor not named")
 }
 
-/// How QEMU is told to run the guest, without the option's name.
+/// Returns the values of QEMU's options for the accelerator, without the options' names.
 fn accelerator(accel: Accel) -> String {
     let words = accel.args().iter().copied();
     let words: Vec<_> = words.skip(1).take_while(|word| *word != "-cpu").collect();
     words.join(" ")
 }
 
-/// The first twelve digits of a commit's name.
+/// Returns the first twelve digits of a commit's name.
 pub fn short(commit: &str) -> &str {
     commit.get(..12).unwrap_or(commit)
 }
 
-/// The full name of a commit.
+/// Returns the full name of a commit.
 ///
 /// # Errors
-/// When there is no such commit.
+/// Fails when there is no such commit.
 pub fn commit(name: &str) -> Result<String> {
-    // A name with a dash in front would be an option.
+    // A name that starts with a dash must not be taken for an option.
     git(&[
         "rev-parse",
         "--verify",
@@ -130,7 +131,7 @@ pub fn commit(name: &str) -> Result<String> {
         "--end-of-options",
         &format!("{name}^{{commit}}"),
     ])
-    // What git has to say about it is not more than that.
+    // The error of git has no further information.
     .ok()
     .with_context(|| format!("there is no commit {name:?} in this checkout"))
 }
@@ -163,7 +164,7 @@ fn release(path: &Path) -> Result<String> {
     Ok(text.trim().to_owned())
 }
 
-/// An origin for tests.
+/// Returns an origin for tests.
 #[cfg(test)]
 pub(crate) fn test_origin() -> Origin {
     Origin {

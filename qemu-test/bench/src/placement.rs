@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Guests with several NUMA nodes in which a plug-in of QEMU counts memory accesses, under a clock
-//! that counts instructions: policies that place tasks and memory take turns.
+//! Measures policies that place tasks and memory, in turn, in guests with several NUMA nodes. A
+//! plug-in of QEMU counts memory accesses, and the guest's clock counts instructions.
 
 use anyhow::Result;
 use tackle_qemu::accel::Accel;
@@ -16,19 +16,20 @@ use crate::rounds::records;
 use crate::source::{Measured, Source};
 use crate::turns::cases;
 
-/// The fewest rounds that are kept: each takes minutes.
+/// The minimum number of rounds. It is low, because a round takes minutes.
 const FEWEST: usize = 1;
 
-/// The machines: nodes, and CPUs of all of them. From four nodes on there is a backplane.
+/// The machines: the number of nodes, and the number of all CPUs. Machines with four nodes or more
+/// have a backplane.
 const MACHINES: [(u32, u32); 3] = [(2, 4), (4, 8), (8, 8)];
 
-/// What is measured in guests of one kernel.
+/// The source of figures of policies in guests of one kernel.
 pub struct Placement<'a> {
-    /// What every run needs.
+    /// The session of the run.
     pub session: &'a Session,
     /// The kernel.
     pub kernel: &'a Kernel,
-    /// How many rounds there are; the guest's own number when `None`.
+    /// The number of rounds; `None` for the guest's own number.
     pub rounds: Option<u32>,
 }
 

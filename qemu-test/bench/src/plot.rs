@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Bars, drawn as SVG.
+//! Draws bars as SVG.
 
 use anyhow::{anyhow, Result};
 use plotters::prelude::*;
@@ -11,30 +11,30 @@ use crate::subject::Language;
 /// A bar.
 #[derive(Clone, Debug)]
 pub struct Bar {
-    /// What stands beside it.
+    /// The text beside the bar.
     pub label: String,
-    /// How long it is.
+    /// The length.
     pub value: f64,
-    /// What stands at its end.
+    /// The text at the end of the bar.
     pub note: String,
-    /// What a line across its end reaches over, if anything.
+    /// The range of the whisker, if there is one.
     pub spread: Option<[f64; 2]>,
-    /// Whose colour it has.
+    /// The language, which determines the colour.
     pub language: Language,
 }
 
-/// From this on numbers are told in millions.
+/// Larger numbers are shown in millions.
 pub const MILLION: f64 = 1e6;
 
 /// The width of a plot.
 pub(crate) const WIDTH: u32 = 860;
-/// For each bar.
+/// The height for each bar.
 const ROW: u32 = 38;
-/// For the labels on the left.
+/// The width for the labels on the left.
 const LABELS: u32 = 190;
-/// For the axis below.
+/// The height for the axis below.
 const AXIS: u32 = 46;
-/// How much of the width is for the notes, as a part of the longest bar.
+/// The width for the notes, as a part of the longest bar.
 const NOTES: f64 = 0.34;
 
 const RUST: RGBColor = RGBColor(199, 84, 36);
@@ -42,14 +42,14 @@ const C: RGBColor = RGBColor(92, 116, 145);
 const BPF: RGBColor = RGBColor(193, 157, 43);
 const NOBODY: RGBColor = RGBColor(181, 186, 192);
 const HAND: RGBColor = RGBColor(69, 133, 87);
-/// Of what is behind the values.
+/// The colour of lines behind the values.
 pub(crate) const LINES: RGBColor = RGBColor(221, 225, 230);
 pub(crate) const TEXT: RGBColor = RGBColor(34, 38, 43);
 
-/// Draws bars under each other, the first one on top.
+/// Draws bars below each other, with the first bar on top.
 ///
 /// # Errors
-/// When it cannot be drawn.
+/// Fails when the plot cannot be drawn.
 pub fn bars(axis: &str, bars: &[Bar]) -> Result<String> {
     let mut svg = String::new();
     draw(&mut svg, axis, bars).map_err(|error| anyhow!("cannot draw {axis:?}: {error}"))?;
@@ -73,7 +73,7 @@ fn draw(
     let longest = if longest > 0.0 { longest } else { 1.0 };
     let mut chart = ChartBuilder::on(&root)
         .margin(4)
-        // Half of the last number on the axis.
+        // This is room for half of the last number on the axis.
         .margin_right(24)
         .x_label_area_size(AXIS)
         .y_label_area_size(LABELS)
@@ -95,7 +95,7 @@ fn draw(
     let beside = font(15).pos(Pos::new(HPos::Right, VPos::Center));
     let at_end = font(14).pos(Pos::new(HPos::Left, VPos::Center));
     for (row, bar) in bars.iter().enumerate() {
-        // The first one has the highest place.
+        // The first bar has the highest coordinate.
         let top = (rows - row) as f64;
         let (from, to, middle) = (top - 0.86, top - 0.14, top - 0.5);
         let colour = colour(bar.language);
@@ -123,12 +123,12 @@ fn draw(
     Ok(())
 }
 
-/// The end of a whisker.
+/// Returns the line at the end of a whisker.
 fn cap(at: f64, middle: f64) -> Vec<(f64, f64)> {
     vec![(at, middle - 0.14), (at, middle + 0.14)]
 }
 
-/// A number at the axis, with as many places as the axis needs.
+/// Formats a number at the axis, with as many decimal places as the axis needs.
 fn tick(value: f64, longest: f64) -> String {
     if longest >= MILLION {
         return tick(value / MILLION, longest / MILLION) + " million";
@@ -143,7 +143,7 @@ fn tick(value: f64, longest: f64) -> String {
     format!("{value:.places$}")
 }
 
-/// The colour of what is written in a language.
+/// Returns the colour of a language.
 pub(crate) fn colour(language: Language) -> RGBColor {
     match language {
         Language::Rust => RUST,
@@ -154,7 +154,7 @@ pub(crate) fn colour(language: Language) -> RGBColor {
     }
 }
 
-/// How words are written.
+/// Returns the style of text.
 pub(crate) fn font(size: u32) -> TextStyle<'static> {
     ("sans-serif", size).into_font().color(&TEXT)
 }
@@ -191,7 +191,7 @@ mod tests {
             let svg = bars("an axis", &[bar(label, value)]).unwrap();
             svg.matches("<polyline").count()
         };
-        // The same axis: the spread ends where the other bar does.
+        // Both bars have the same axis, so the spread of one ends at the end of the other.
         assert_eq!(lines("rust", 20.0) - lines("c", 30.0), 3);
     }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Figures, and the records that are made of them.
+//! Makes records from figures: subtracts baselines, and divides by the C originals.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 use crate::origin::Origin;
 use crate::subject::{find, BARE};
 
-/// The most by which the figures of two boots may differ, as a part of the smaller one.
+/// The maximum difference of the figures of two boots, as a part of the smaller one.
 pub const DRIFT: f64 = 0.005;
 
-/// What a record or a figure is of. It stays the same from commit to commit.
+/// Identifies a record or a figure. The key does not change between commits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     /// The suite.
@@ -38,13 +38,13 @@ impl fmt::Display for Key {
     }
 }
 
-/// What the guest reports: with the bare call or the bare packet still in it.
+/// A figure as reported by the guest, including the cost of the bare call or the bare packet.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Figure {
-    /// What it is of.
+    /// The key.
     #[serde(flatten)]
     pub key: Key,
-    /// The figure.
+    /// The value.
     pub value: f64,
     /// Its unit.
     pub unit: String,
@@ -53,39 +53,39 @@ pub struct Figure {
 /// A line of the results.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// What it is of.
+    /// The key.
     #[serde(flatten)]
     pub key: Key,
     /// The figure, over the baseline if there is one.
     pub value: f64,
     /// Its unit.
     pub unit: String,
-    /// `CASE/SUBJECT` of the record whose value was taken off; where nothing was and
-    /// there is a C original, that.
+    /// `CASE/SUBJECT` of the record whose value was subtracted. If no value was subtracted, the C
+    /// original, if there is one.
     pub baseline: Option<String>,
     /// The value divided by that of the C original.
     pub ratio: Option<f64>,
-    /// Of rounds only: the quartiles of the rounds that `value` is the median of.
+    /// The quartiles of the rounds whose median is `value`; only for rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spread: Option<[f64; 2]>,
-    /// Of rounds only: the quartiles of the pairs that `ratio` is the median of.
+    /// The quartiles of the pairs whose median is `ratio`; only for rounds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ratio_spread: Option<[f64; 2]>,
-    /// Where it was made.
+    /// The origin of the record.
     #[serde(flatten)]
     pub origin: Origin,
 }
 
-/// Something that could not be measured here.
+/// A figure that could not be measured.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Skipped {
     /// The suite.
     pub suite: String,
     /// The case in the suite.
     pub case: String,
-    /// What was to be measured.
+    /// The subject that was not measured.
     pub subject: String,
-    /// Why it was not.
+    /// The reason.
     pub reason: String,
 }
 
@@ -101,10 +101,10 @@ impl fmt::Display for Skipped {
     }
 }
 
-/// A record whose value was not the same in two boots.
+/// A record whose value differed between two boots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Drift {
-    /// What it is of.
+    /// The key.
     pub key: Key,
     /// The values.
     pub values: [f64; 2],
@@ -126,8 +126,8 @@ impl fmt::Display for Drift {
 /// Makes the records of one boot.
 ///
 /// # Errors
-/// When a figure is missing that another is over, a figure is there twice, or a subject
-/// is not known.
+/// Fails when the baseline of a figure is missing, when there are two figures with the same key, or
+/// when a subject is not known.
 pub fn records(figures: &[Figure], origin: &Origin) -> Result<Vec<Record>> {
     let mut records = Vec::new();
     for (index, figure) in figures.iter().enumerate() {
@@ -149,11 +149,11 @@ pub fn records(figures: &[Figure], origin: &Origin) -> Result<Vec<Record>> {
     with_ratios(records)
 }
 
-/// The records of two boots as one: of each the smaller value, as whatever else happens
-/// in a guest adds instructions; and those that differ by more than [`DRIFT`].
+/// Merges the records of two boots. The smaller value is used, because other activity in a guest
+/// can only add instructions. Also returns the records that differ by more than [`DRIFT`].
 ///
 /// # Errors
-/// When the boots did not measure the same.
+/// Fails when the boots did not measure the same figures.
 pub fn merge(boots: [Vec<Record>; 2]) -> Result<(Vec<Record>, Vec<Drift>)> {
     let [first, second] = boots;
     let keys = |records: &[Record]| -> Vec<Key> {
@@ -176,7 +176,7 @@ pub fn merge(boots: [Vec<Record>; 2]) -> Result<(Vec<Record>, Vec<Drift>)> {
     Ok((with_ratios(merged)?, drifts))
 }
 
-/// How far two values are apart, as a part of the smaller one.
+/// Returns the difference of two values, as a part of the smaller one.
 pub fn difference(a: f64, b: f64) -> f64 {
     if a == b {
         return 0.0;
@@ -184,8 +184,8 @@ pub fn difference(a: f64, b: f64) -> f64 {
     (a - b).abs() / a.abs().min(b.abs())
 }
 
-/// A figure without its baseline, and the baseline's name. The baseline is that of the same
-/// case, if the case has one of its own.
+/// Returns the value of a figure minus its baseline, and the baseline's name. The baseline is in
+/// the same case, if the case has its own.
 fn over(figure: &Figure, figures: &[Figure]) -> Result<(f64, Option<String>)> {
     let key = &figure.key;
     let Some(baseline) = find(&key.suite, &key.subject)?.baseline else {
@@ -233,12 +233,12 @@ fn ratio(record: &Record, records: &[Record]) -> Result<Option<f64>> {
         .map(|original| rounded(record.value / original.value)))
 }
 
-/// To a thousandth: what the clocks tell is not finer.
+/// Rounds to a thousandth, since the clocks are not more precise.
 pub fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
-/// A record of SUITE, CASE and SUBJECT for tests.
+/// Returns a record of SUITE, CASE and SUBJECT for tests.
 #[cfg(test)]
 pub(crate) fn test_record([suite, case, subject]: [&str; 3], value: f64) -> Record {
     Record {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The results for people: a page with plots, and a table for the terminal.
+//! Makes reports of the results: a page with plots, and a table for the terminal.
 
 use std::fmt::Write;
 
@@ -28,10 +28,10 @@ th, td { text-align: left; padding: 0.2em 1em 0.2em 0; border-bottom: 1px solid 
 table .number { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums }
 ";
 
-/// The page.
+/// Returns the page in HTML.
 ///
 /// # Errors
-/// When a plot cannot be drawn, or a record has a subject that is not known.
+/// Fails when a plot cannot be drawn, or a record has a subject that is not known.
 pub fn page(measured: &Measured) -> Result<String> {
     let mut out = String::from("<!DOCTYPE html>\n<!-- SPDX-License-Identifier: GPL-2.0 -->\n");
     write!(
@@ -57,7 +57,7 @@ pub fn page(measured: &Measured) -> Result<String> {
     Ok(out)
 }
 
-/// How the figures of a suite come about.
+/// Describes how the figures of a suite are measured.
 fn how(means: Means) -> &'static str {
     match means {
         Means::Guest | Means::GuestNodes => {
@@ -96,7 +96,7 @@ fn how(means: Means) -> &'static str {
     }
 }
 
-/// A table for the terminal.
+/// Returns a table for the terminal.
 pub fn table(records: &[Record]) -> String {
     let mut rows = vec![[
         "case",
@@ -133,7 +133,7 @@ pub fn table(records: &[Record]) -> String {
 fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
     let of_suite = |record: &&Record| record.key.suite == suite.name;
     let records: Vec<_> = measured.records.iter().filter(of_suite).collect();
-    // All of a suite have the same.
+    // All records of a suite have the same origin.
     let Some(origin) = records.first().map(|record| &record.origin) else {
         return Ok(());
     };
@@ -150,7 +150,7 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
         for (metric, what) in suite.metrics {
             let of_case =
                 |record: &&Record| record.key.case == *case && record.key.metric == *metric;
-            // What figures of the case are over has none of them in it.
+            // A record is left out if it is only a baseline of other records of the case.
             let is_baseline = |record: &&Record| {
                 let name = format!("{case}/{}", record.key.subject);
                 record.ratio.is_none() && records.iter().any(|r| r.baseline.as_ref() == Some(&name))
@@ -185,7 +185,7 @@ fn section(out: &mut String, suite: &Suite, measured: &Measured) -> Result<()> {
     Ok(())
 }
 
-/// The curves of a case, if it has some.
+/// Adds the curves of a case, if it has some.
 fn curves(
     out: &mut String,
     suite: &Suite,
@@ -210,7 +210,7 @@ fn curves(
     Ok(())
 }
 
-/// The bars of a case, in the order of [`SUBJECTS`]. `all` are those of all cases.
+/// Returns the bars of a case, in the order of [`SUBJECTS`]. `all` has the records of all cases.
 fn rows(records: &[&Record], all: &[Record]) -> Vec<Bar> {
     let row = |subject: &Subject| {
         let record = records.iter().find(|record| {
@@ -236,8 +236,8 @@ fn rows(records: &[&Record], all: &[Record]) -> Vec<Bar> {
     SUBJECTS.iter().filter_map(row).collect()
 }
 
-/// The value at the end of a bar: of millions two places, and of nanoseconds, each of which
-/// is many instructions.
+/// Formats the value at the end of a bar. Millions have two decimal places, and so have
+/// nanoseconds, each of which is many instructions.
 fn figure(record: &Record) -> String {
     if record.value >= MILLION {
         format!("{:.2} million", record.value / MILLION)
@@ -276,7 +276,8 @@ fn html_table(out: &mut String, records: &[Record]) -> Result<()> {
     Ok(())
 }
 
-/// The name of the baseline, and which part of it the record is, where the suite wants that.
+/// Returns the name of the baseline, and the value as a percentage of it, if the suite shows
+/// percentages.
 fn baseline(record: &Record, all: &[Record]) -> String {
     let name = record.baseline.clone().unwrap_or_default();
     match percent(record, all) {
@@ -285,7 +286,7 @@ fn baseline(record: &Record, all: &[Record]) -> String {
     }
 }
 
-/// The value as a percentage of its baseline, where the suite wants that.
+/// Returns the value as a percentage of its baseline, if the suite shows percentages.
 fn percent(record: &Record, all: &[Record]) -> Option<String> {
     let key = &record.key;
     if !suite(&key.suite).ok()?.with_percent {
@@ -302,11 +303,11 @@ fn percent(record: &Record, all: &[Record]) -> Option<String> {
     Some(format!("{:+.2} %", record.value / bare.value * 100.0))
 }
 
-/// The ratio, and the quartiles that it lies between.
+/// Formats the ratio and its quartiles.
 fn ratio(record: &Record) -> String {
     match (record.ratio, record.ratio_spread) {
         (None, _) => String::new(),
-        // An original and itself.
+        // This is the ratio of an original to itself.
         (Some(ratio), Some([low, high])) if low == high => format!("{ratio:.3}"),
         (Some(ratio), Some([low, high])) => format!("{ratio:.3} ({low:.3} to {high:.3})"),
         (Some(ratio), None) => format!("{ratio:.3}"),
@@ -356,7 +357,7 @@ mod tests {
     #[test]
     fn the_page_has_plots_with_their_origin() {
         let page = page(&measured()).unwrap();
-        // One for the case that was measured, none for others and other suites.
+        // There is one plot for the measured case, and none for other cases and suites.
         assert_eq!(page.matches("<svg").count(), 1);
         assert_eq!(page.matches("Commit 0123456789abcdef").count(), 1);
         assert_eq!(page.matches("Commit 0123456789ab, kernel").count(), 1);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Figures that differ from round to round: subjects that take turns, or are measured at the
-//! same time; medians and their spread.
+//! Measures figures that differ between rounds: lets subjects take turns, and computes medians and
+//! their spread.
 //!
-//! A machine is faster at one moment than at the next (other work, clock rate, cache).
-//! So subjects that are to be compared run right after one another, and the ratio is taken
-//! within each round; the order turns around from round to round, or the first one would
-//! always have the colder cache:
+//! The speed of a machine changes over time (other work, clock rate, cache). So subjects that are
+//! compared run right after one another, and the ratio is taken within each round. The order is
+//! reversed in every second round, because the first subject may have a colder cache:
 //!
 //! ```text
 //!   round 1    round 2    round 3
@@ -19,10 +18,10 @@ use crate::origin::Origin;
 use crate::record::{rounded, Key, Record};
 use crate::subject::find;
 
-/// The fewest rounds of which a median says something, where one differs little from the next.
+/// The minimum number of rounds for a useful median, if rounds differ little.
 pub const MIN_ROUNDS: usize = 15;
 
-/// A median, and the quartiles on both sides of it: half of all values lie between them.
+/// A median and its quartiles. Half of all values are between the quartiles.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     /// The median.
@@ -32,8 +31,8 @@ pub struct Summary {
 }
 
 impl Summary {
-    /// Of these values; [`None`] when there are none. Between two values the quartiles are
-    /// interpolated.
+    /// Returns the summary of these values, or [`None`] if there are none. Quartiles between two
+    /// values are interpolated.
     pub fn of(values: &[f64]) -> Option<Self> {
         let mut sorted = values.to_vec();
         sorted.sort_by(f64::total_cmp);
@@ -52,7 +51,7 @@ impl Summary {
     }
 }
 
-/// What was measured of one subject: a value for each round.
+/// The values of one subject, one for each round.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Series {
     /// The subject.
@@ -61,10 +60,10 @@ pub struct Series {
     pub values: Vec<f64>,
 }
 
-/// Lets subjects take turns for this many rounds; `run` measures one of them once.
+/// Lets subjects take turns for this many rounds. `run` measures a subject once.
 ///
 /// # Errors
-/// That of the first run that fails.
+/// Returns the error of the first run that fails.
 pub fn alternate(
     subjects: &[&str],
     rounds: usize,
@@ -91,11 +90,11 @@ pub fn alternate(
     Ok(all)
 }
 
-/// The records of a case. The key's subject is that of each series.
+/// Returns the records of a case. The subject of each key is that of its series.
 ///
 /// # Errors
-/// When there are fewer rounds than `fewest`, a subject is not known, or has not as
-/// many values as its original.
+/// Fails when there are fewer rounds than `fewest`, when a subject is not known, or when the
+/// numbers of values of a subject and its original differ.
 pub fn records(
     case: &Key,
     unit: &str,

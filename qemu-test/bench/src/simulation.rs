@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is simulated on the host: machines with many NUMA nodes (`qemu-test/numa-sim`).
+//! Gets figures from the simulator of machines with many NUMA nodes (`qemu-test/numa-sim`).
 
 use anyhow::Result;
 use tackle_numa_sim::balancer::Balancer;
@@ -17,20 +17,20 @@ use crate::rounds::{records, Series, Summary, MIN_ROUNDS};
 use crate::source::{Measured, Source};
 use crate::subject::Language;
 
-/// With how many seeds each scenario is simulated.
+/// The number of seeds for each scenario.
 const SEEDS: u64 = 15;
 /// How often each plan is timed.
 const ROUNDS: usize = 15;
-/// For how many tasks plans are timed.
+/// The numbers of tasks for which plans are timed.
 const TASKS: [usize; 7] = [10, 30, 100, 300, 1_000, 3_000, 10_000];
-/// For how many nodes.
+/// The numbers of nodes for which plans are timed.
 const NODES: [usize; 2] = [8, 64];
 
-/// What is simulated.
+/// The source of figures from the simulator.
 pub struct Simulation<'a> {
-    /// What every run needs.
+    /// The session of the run.
     pub session: &'a Session,
-    /// The kernel that records are of. It has no influence.
+    /// The kernel in the records. It has no influence on the figures.
     pub kernel: &'a Kernel,
 }
 
@@ -119,7 +119,7 @@ impl Simulation<'_> {
                     subject: "ours".to_owned(),
                     values: milliseconds,
                 };
-                // In the others the host had other work as well.
+                // Use the minimum, because other work of the host can only add time.
                 let least = series.values.iter().copied().fold(f64::MAX, f64::min);
                 points.push((tasks as f64, least.max(1e-3)));
                 let key = key(suite, &format!("plan-{nodes}-{tasks}"), "ms_per_plan");
@@ -127,7 +127,8 @@ impl Simulation<'_> {
                     .records
                     .extend(records(&key, "ms", &[series], MIN_ROUNDS, origin)?);
             }
-            // Through the last point: a curve that grows faster is below it on the left.
+            // The reference line passes through the last point. A curve that grows faster is below
+            // the line on the left.
             let last = points.last().copied().unwrap_or((2.0, 1.0));
             let scale = last.1 / (last.0 * last.0.ln());
             let reference = points
@@ -170,7 +171,7 @@ fn key(suite: &str, case: &str, metric: &str) -> Key {
     }
 }
 
-/// The percentage of local accesses in each second: the median of all seeds.
+/// Returns the percentage of local accesses in each second, as the median of all seeds.
 fn local_over_time(suite: &str, case: &str, all: &[Vec<Outcome>]) -> Curves {
     let seconds = all
         .iter()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where records come from: each means of measuring is a [`Source`].
+//! Defines the sources of records: each means of measuring is a [`Source`].
 
 use anyhow::{Context, Result};
 use tackle_qemu::accel::Accel;
@@ -16,14 +16,14 @@ use crate::simulation::Simulation;
 use crate::subject::{Means, Suite};
 use crate::turns::Turns;
 
-/// What was measured.
+/// The results of a source.
 #[derive(Debug, Default)]
 pub struct Measured {
     /// The records.
     pub records: Vec<Record>,
-    /// Those of them that should have been the same in each boot, and were not.
+    /// The records that should be the same in each boot, but differ.
     pub drifts: Vec<Drift>,
-    /// What could not be measured.
+    /// The figures that could not be measured.
     pub skipped: Vec<Skipped>,
     /// Curves of some cases.
     pub curves: Vec<Curves>,
@@ -40,19 +40,19 @@ impl Measured {
 
 /// A means of measuring.
 pub trait Source {
-    /// Measures the suites of these names.
+    /// Measures the suites with these names.
     ///
     /// # Errors
-    /// What the host or the guest could not do, and
-    /// [`Interrupted`](tackle_qemu::interrupt::Interrupted).
+    /// Fails when the host or the guest cannot measure, and with
+    /// [`Interrupted`](tackle_qemu::interrupt::Interrupted) when the user interrupts.
     fn measure(&self, suites: &[&str]) -> Result<Measured>;
 }
 
-/// Measures suites, each by its means, in their order: on `kernel`, or on `uml`. `rounds` is how
-/// often policies of NUMA placement take turns; the guest's own number when `None`.
+/// Measures suites in their order, each by its means, on `kernel` or on `uml`. `rounds` is the
+/// number of rounds for policies of NUMA placement; `None` for the guest's own number.
 ///
 /// # Errors
-/// As [`Source::measure`].
+/// The errors are those of [`Source::measure`].
 pub fn measure(
     session: &Session,
     kernel: &Kernel,
@@ -61,7 +61,7 @@ pub fn measure(
     rounds: Option<u32>,
 ) -> Result<Measured> {
     let mut measured = Measured::default();
-    // Suites of the same means are done in one go: in the same boots.
+    // Suites with the same means are measured in the same boots.
     for group in suites.chunk_by(|a, b| a.means == b.means) {
         let names: Vec<_> = group.iter().map(|suite| suite.name).collect();
         let source: &dyn Source = match group[0].means {

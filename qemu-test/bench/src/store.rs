@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The results of earlier commits: a file for each in the cache folder.
+//! Stores the results of commits, each in a file in the cache folder.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -17,15 +17,15 @@ use crate::record::Record;
 pub struct Store(PathBuf);
 
 impl Store {
-    /// The store in a cache folder.
+    /// Returns the store in a cache folder.
     pub fn new(cache: &Path) -> Self {
         Self(cache.join("bench"))
     }
 
-    /// The records of a commit, by its full name.
+    /// Returns the records of a commit, by its full name.
     ///
     /// # Errors
-    /// When there are none; the message has the command that makes them.
+    /// Fails when there are no records. The message has the command that makes them.
     pub fn load(&self, commit: &str) -> Result<Vec<Record>> {
         match self.read(commit)? {
             Some(records) => Ok(records),
@@ -36,10 +36,10 @@ impl Store {
         }
     }
 
-    /// Keeps the records of a commit, and those of suites that did not run this time.
+    /// Saves the records of a commit. Keeps older records of suites that did not run this time.
     ///
     /// # Errors
-    /// When they cannot be written.
+    /// Fails when the records cannot be written.
     pub fn save(&self, commit: &str, records: &[Record]) -> Result<()> {
         let ran = |suite: &str| records.iter().any(|record| record.key.suite == suite);
         let mut all = self.read(commit)?.unwrap_or_default();
@@ -64,11 +64,11 @@ impl Store {
     }
 }
 
-/// Writes records to a file, which is there whole or not at all: an array, one record a
-/// line, so that files can be compared with `diff`.
+/// Writes records to a file atomically. The file is an array with one record in each line, so that
+/// files can be compared with `diff`.
 ///
 /// # Errors
-/// When it cannot be written.
+/// Fails when it cannot be written.
 pub fn write(path: &Path, records: &[Record]) -> Result<()> {
     let lines: Vec<_> = records
         .iter()
@@ -77,17 +77,17 @@ pub fn write(path: &Path, records: &[Record]) -> Result<()> {
     write_text(path, &format!("[\n{}\n]\n", lines.join(",\n")))
 }
 
-/// Writes a text file that is there whole or not at all, and the folder for it.
+/// Writes a text file atomically, and makes the folder for it.
 ///
 /// # Errors
-/// When it cannot be written.
+/// Fails when it cannot be written.
 pub fn write_text(path: &Path, text: &str) -> Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let save = || -> Result<()> {
         fs::create_dir_all(folder)?;
         let mut file = NamedTempFile::new_in(folder)?;
         file.write_all(text.as_bytes())?;
-        // It is made for its owner alone.
+        // By default only the owner can read a temporary file.
         let mode = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         file.as_file().set_permissions(mode)?;
         file.persist(path)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is measured: the subjects of each suite, what their figures are over, and which
-//! C original each is held against.
+//! Lists what is measured: the subjects of each suite, their baselines, and the C originals that
+//! they are compared with.
 
 mod links;
 mod numa_sim;
@@ -9,10 +9,10 @@ mod placement;
 
 use anyhow::{Context, Result};
 
-/// The case with the figures that the others are over.
+/// The case with the baselines of other cases.
 pub const BARE: &str = "bare";
 
-/// What something is written in, which is its colour.
+/// The language of a subject, which determines its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Language {
     /// C.
@@ -21,45 +21,45 @@ pub enum Language {
     Bpf,
     /// Rust.
     Rust,
-    /// Nothing acts.
+    /// No code runs.
     Nobody,
-    /// Not written: a person has done it.
+    /// No code: it was done by hand.
     Hand,
 }
 
-/// How the suites are measured: each has a [`Source`](crate::source::Source).
+/// The means of measuring a suite. Each has a [`Source`](crate::source::Source).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Means {
     /// In a guest whose clock counts instructions.
     Guest,
-    /// In such a guest, which has a second NUMA node without CPUs.
+    /// In a guest whose clock counts instructions, with a second NUMA node without CPUs.
     GuestNodes,
-    /// In such a guest, by turns.
+    /// In a guest whose clock counts instructions, in turn.
     GuestTurns,
-    /// In guests with several NUMA nodes whose memory accesses are counted, by turns.
+    /// In guests with several NUMA nodes whose memory accesses are counted, in turn.
     Placement,
     /// As a program on the host, in real time.
     Host,
-    /// In a guest that is a process of the host, in real time.
+    /// In a guest of User Mode Linux, in real time.
     Uml,
-    /// In such a guest, in which nothing but waiting takes time.
+    /// In a guest of User Mode Linux in which only waiting takes time.
     TimeTravel,
     /// Not measured, but simulated on the host.
     Simulation,
 }
 
-/// Something that is measured in one or more cases of a suite.
+/// A subject: something that is measured in one or more cases of a suite.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Subject {
     /// The suite.
     pub suite: &'static str,
     /// The name, as in records.
     pub name: &'static str,
-    /// What it is, for people.
+    /// The description.
     pub label: &'static str,
-    /// What it is written in.
+    /// The language.
     pub language: Language,
-    /// The subject in the case [`BARE`] that its figures are over.
+    /// The subject in the case [`BARE`] that is the baseline of its figures.
     pub baseline: Option<&'static str>,
     /// The subject in the same case that is its original in C.
     pub original: Option<&'static str>,
@@ -222,10 +222,10 @@ impl Subject {
     }
 }
 
-/// Looks a subject up.
+/// Looks up a subject.
 ///
 /// # Errors
-/// When there is none of this name.
+/// Fails when there is no subject with this name.
 pub fn find(suite: &str, name: &str) -> Result<&'static Subject> {
     SUBJECTS
         .iter()
@@ -233,33 +233,33 @@ pub fn find(suite: &str, name: &str) -> Result<&'static Subject> {
         .with_context(|| format!("{suite} {name} was measured, which is not known here"))
 }
 
-/// A suite, for people.
+/// A suite, and its description in the report.
 #[derive(Debug)]
 pub struct Suite {
     /// The name, as in records.
     pub name: &'static str,
-    /// How it is measured.
+    /// The means of measuring.
     pub means: Means,
     /// The heading of its part of the report.
     pub title: &'static str,
-    /// What is counted, over what.
+    /// The label of the axis: what is counted, and for what.
     pub axis: &'static str,
-    /// The metrics that are shown, each with what it adds to the title of a case.
+    /// The metrics that are shown, each with a suffix for the title of a case.
     pub metrics: &'static [(&'static str, &'static str)],
     /// What a reader has to know about the subjects.
     pub text: &'static str,
     /// Whether figures are also shown as a percentage of their baseline.
     pub with_percent: bool,
-    /// Whether it runs when it is named and else not.
+    /// Whether the suite runs only if it is named.
     pub by_name_only: bool,
-    /// Its cases that are shown, each with what it is, for people.
+    /// The cases that are shown, each with a description.
     pub cases: &'static [(&'static str, &'static str)],
 }
 
-/// Looks a suite up.
+/// Looks up a suite.
 ///
 /// # Errors
-/// When there is none of this name; the message has those that there are.
+/// Fails when there is no suite with this name. The message lists the suites.
 pub fn suite(name: &str) -> Result<&'static Suite> {
     let found = SUITES.iter().find(|suite| suite.name == name);
     found.with_context(|| {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Guests in which subjects take turns: under User Mode Linux, in real time or a network's,
-//! and where what else goes on in a guest is part of what is measured.
+//! Measures in guests in which subjects take turns: under User Mode Linux, in real time or with a
+//! clock that only counts waiting, and in guests where other activity is part of what is measured.
 
 use anyhow::Result;
 use tackle_qemu::accel::Accel;
@@ -14,13 +14,13 @@ use crate::record::{Figure, Key};
 use crate::rounds::{records, Series, MIN_ROUNDS};
 use crate::source::{Measured, Source};
 
-/// What is measured in one guest.
+/// The source of figures from one guest.
 pub struct Turns<'a> {
-    /// What every run needs.
+    /// The session of the run.
     pub session: &'a Session,
     /// The kernel.
     pub kernel: &'a Kernel,
-    /// What runs it.
+    /// What executes the guest.
     pub accel: Accel,
 }
 
@@ -47,7 +47,8 @@ impl Source for Turns<'_> {
     }
 }
 
-/// The figures of each case, a series for each subject; the key's subject is empty.
+/// Returns the figures of each case, with a series for each subject. The subject of the case's key
+/// is empty.
 pub(crate) fn cases(figures: &[Figure]) -> Vec<(Key, String, Vec<Series>)> {
     let mut cases: Vec<(Key, String, Vec<Series>)> = Vec::new();
     for figure in figures {

@@ -92,7 +92,7 @@ fn a_drift_is_more_than_half_a_percent() {
         figures[2].value = value;
         records(&figures, &test_origin()).unwrap()
     };
-    // 40 over the baseline: 0.2 is the limit, whichever boot is the higher one.
+    // The figure is 40 over the baseline, so the limit is 0.2, whichever boot has the higher value.
     for (other, drifts) in [(48.0, 0), (48.19, 0), (48.21, 1), (47.79, 1)] {
         let (_, found) = merge([boot(48.0), boot(other)]).unwrap();
         assert_eq!(found.len(), drifts, "{other}");
@@ -116,7 +116,7 @@ fn of_two_boots_the_smaller_value_counts() {
     let (merged, _) = merge(boots).unwrap();
     assert_eq!(value(&merged, "c-ops").value, 40.0);
     assert_eq!(value(&merged, "rust-ops").value, 30.0);
-    // Of the merged values, not of those of one boot.
+    // The ratio is that of the merged values, not that of one boot.
     assert_eq!(value(&merged, "rust-ops").ratio, Some(0.75));
 }
 

@@ -67,7 +67,7 @@ fn series(subject: &str, value: impl Fn(usize) -> f64) -> Series {
 
 #[test]
 fn ratios_are_those_of_the_pairs() {
-    // The machine gets slower all the while; the ratio does not.
+    // The machine gets slower all the time, but the ratio does not change.
     let all = [
         series("c", |round| 10.0 + round as f64),
         series("rust", |round| (10.0 + round as f64) * 0.8),

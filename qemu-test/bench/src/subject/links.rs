@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suites of slow links, whose cases are of a rate, a round trip, a number of flows and
-//! what was measured.
+//! Defines the suites of slow links. A case consists of a rate, a round trip, a number of flows,
+//! and what is measured.
 
 use super::{Means, Suite};
 
@@ -37,7 +37,7 @@ macro_rules! link_cases {
     };
 }
 
-/// The suite. In an ordinary run it has the first of the links.
+/// The suite of an ordinary run, which has only the first links.
 pub const NEAR: Suite = Suite {
     name: "links",
     means: Means::TimeTravel,
@@ -50,7 +50,7 @@ pub const NEAR: Suite = Suite {
     cases: link_cases!("10", "20"; "10", "100"; "100", "20"; "100", "100"),
 };
 
-/// Measures all of the links; the records are those of [`NEAR`].
+/// The suite that measures all links. Its records belong to the suite [`NEAR`].
 pub const ALL: Suite = Suite {
     name: "links-all",
     with_percent: false,

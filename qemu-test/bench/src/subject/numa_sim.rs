@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suite of simulated machines with many NUMA nodes.
+//! Defines the suite of simulated machines with many NUMA nodes.
 
 use tackle_numa_sim::scenario::ALL;
 
@@ -24,7 +24,7 @@ pub const SUITE: Suite = Suite {
     cases: CASES,
 };
 
-/// The case that is no scenario.
+/// The case that is not a scenario: the time for a plan.
 const PLAN: (&str, &str) = (
     "plan",
     "The time of a plan for the whole machine, by the number of tasks",

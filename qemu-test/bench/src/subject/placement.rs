@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The suite of NUMA placement, whose cases are of a number of nodes and a workload.
+//! Defines the suite of NUMA placement. A case consists of a number of nodes and a workload.
 
 use super::{Means, Suite};
 
-/// The cases of machines, each with its name in the case and for people.
+/// The cases of machines. Each machine has a number of nodes for the case's name, and a
+/// description.
 macro_rules! cases {
     ($($nodes:literal, $machine:literal: [$($workload:literal, $what:literal);+ $(;)?]);+ $(;)?) => {
         &[$($(
