@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The counts of memory accesses, and the line that has them.
+//! Represents counts of memory accesses, and reads and writes them as a line.
 
 use std::fmt;
 
@@ -11,20 +11,20 @@ use anyhow::{Context, Result};
 pub struct Row {
     /// The arena.
     pub arena: usize,
-    /// The node of the CPUs; the number of nodes where the plug-in does not know the CPU.
+    /// The node of the CPUs, or the number of nodes if the plug-in does not know the CPU.
     pub cpu: usize,
-    /// The node of the memory; the number of nodes where the plug-in could not find it out.
+    /// The node of the memory, or the number of nodes if the plug-in does not know the node.
     pub memory: usize,
-    /// Loads and stores.
+    /// The number of loads and stores.
     pub accesses: u64,
 }
 
-/// The counts since the guest was started, as they were at a mark.
+/// The counts at a mark, since the start of the guest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// The number of the mark.
     pub mark: usize,
-    /// Those that are not 0.
+    /// The counts that are not 0.
     pub rows: Vec<Row>,
 }
 
@@ -32,7 +32,7 @@ impl Counts {
     /// Reads a line that [`Display`](fmt::Display) has written.
     ///
     /// # Errors
-    /// It is none.
+    /// The line has another form.
     pub fn parse(line: &str) -> Result<Self> {
         let wrong = || format!("{line:?} has no counts");
         let mut words = line.split_whitespace();
@@ -46,7 +46,7 @@ impl Counts {
         })
     }
 
-    /// What has been counted since `earlier`.
+    /// Returns the counts since `earlier`.
     pub fn since(&self, earlier: &Self) -> Self {
         let before = |row: &Row| {
             let same =
@@ -63,18 +63,18 @@ impl Counts {
         }
     }
 
-    /// All accesses.
+    /// Returns the number of all accesses.
     pub fn accesses(&self) -> u64 {
         self.rows.iter().map(|row| row.accesses).sum()
     }
 
-    /// Those to memory of the CPU's own node.
+    /// Returns the number of accesses to memory of the CPU's own node.
     pub fn local(&self) -> u64 {
         let own = self.rows.iter().filter(|row| row.cpu == row.memory);
         own.map(|row| row.accesses).sum()
     }
 
-    /// The part of the accesses that is local, from 0 to 1; `None` without accesses.
+    /// Returns the part of the accesses that is local, from 0 to 1; `None` without accesses.
     pub fn local_share(&self) -> Option<f64> {
         match self.accesses() {
             0 => None,

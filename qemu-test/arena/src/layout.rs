@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The NUMA nodes of QEMU's machine `q35`: which CPUs and which physical addresses they have.
+//! Describes the NUMA nodes of QEMU's machine `q35`: the CPUs and the physical addresses of each
+//! node.
 
 use std::fmt;
 
@@ -8,13 +9,14 @@ use anyhow::{ensure, Context, Result};
 
 const MIB: u64 = 1 << 20;
 
-/// Physical addresses from here to 4 GiB are not memory.
+/// The start of the physical addresses below 4 GiB that are not memory.
 const HOLE: u64 = 0xb000_0000;
 
-/// The same of a machine with at least [`HOLE`] bytes of memory (`pc_q35_init()` in QEMU).
+/// The start of these addresses in a machine with at least [`HOLE`] bytes of memory
+/// (`pc_q35_init()` in QEMU).
 const HOLE_OF_LARGE: u64 = 0x8000_0000;
 
-/// Where memory goes on after the hole.
+/// The address at which memory continues after the hole.
 const ABOVE: u64 = 1 << 32;
 
 /// The nodes of a machine.
@@ -27,11 +29,10 @@ pub struct Layout {
 }
 
 impl Layout {
-    /// Reads what [`Display`](fmt::Display) has written, as the two words of it.
+    /// Parses the two words that [`Display`](fmt::Display) has written.
     ///
     /// # Errors
-    /// A word is missing or unknown, a number is none, or a CPU is on a node that has no place
-    /// in `memory`.
+    /// A word is missing or unknown, a number is invalid, or the node of a CPU is not in `memory`.
     pub fn parse(words: &[&str]) -> Result<Self> {
         let list = |name: &str| -> Result<Vec<u64>> {
             let word = words
@@ -61,12 +62,12 @@ impl Layout {
         Ok(this)
     }
 
-    /// The number of nodes.
+    /// Returns the number of nodes.
     pub fn nodes(&self) -> usize {
         self.memory.len()
     }
 
-    /// The node of a physical address, if there is memory.
+    /// Returns the node of a physical address, or `None` if there is no memory.
     pub fn node_of(&self, physical: u64) -> Option<usize> {
         let total: u64 = self.memory.iter().sum::<u64>() * MIB;
         let hole = if total >= HOLE { HOLE_OF_LARGE } else { HOLE };
@@ -85,7 +86,7 @@ impl Layout {
     }
 }
 
-/// As arguments of the plug-in: `cpus=0/0/1/1,memory=1024/1024`.
+/// The form is that of the plug-in's arguments: `cpus=0/0/1/1,memory=1024/1024`.
 impl fmt::Display for Layout {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let list =

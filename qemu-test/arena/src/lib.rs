@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the guest, the runner and the plug-in of QEMU (`qemu-test/plugin`) agree on: the
-//! addresses of the memory whose accesses are counted, the NUMA nodes of the machine, and the
-//! lines with the counts.
+//! Defines the interface between the guest, the runner and QEMU's plug-in (`qemu-test/plugin`): the
+//! addresses of the memory whose accesses are counted, the NUMA nodes of the machine, and the lines
+//! with the counts.
 //!
-//! A workload has its memory at a fixed virtual address: an arena. The plug-in counts loads and
-//! stores of user mode in arenas. A store to the page of marks makes the plug-in write a line
-//! with all counts, which the guest reads from its third serial line.
+//! A workload has its memory at a fixed virtual address, which is called an arena. The plug-in
+//! counts loads and stores of user mode in arenas. A store to the page of marks makes the plug-in
+//! write a line with all counts. The guest reads the line from its third serial line.
 //!
 //! ```text
 //!   guest    store to the word of CPU 3 -----> plug-in: this is what CPU 3 looks like
@@ -39,20 +39,20 @@ pub const MARK_PAGE: u64 = BASE + ARENAS as u64 * SPAN;
 /// The number of marks. A guest takes them in turn.
 pub const MARKS: usize = 512;
 
-/// The virtual address of the page of CPUs, an array of [`MARKS`] words as well: a thread that is
-/// bound to CPU n stores to word n once. The plug-in then knows the CPU again.
+/// The virtual address of the page of CPUs, which is also an array of [`MARKS`] words. A thread
+/// that is bound to CPU n stores to word n once. After that, the plug-in can identify the CPU.
 pub const CPU_PAGE: u64 = MARK_PAGE + MARKS as u64 * WORD;
 
-/// The bytes of a mark.
+/// The size of a mark in bytes.
 const WORD: u64 = 8;
 
-/// The word of the kernel's command line that says that a plug-in counts.
+/// The word on the kernel's command line if a plug-in counts accesses.
 pub const WORD_ON_COMMAND_LINE: &str = "tackle.counts=1";
 
-/// The serial line on which the counts come.
+/// The serial line with the counts.
 pub const PORT: &str = "/dev/ttyS2";
 
-/// What is at a virtual address.
+/// The meaning of a virtual address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Memory of the arena with this number.
@@ -63,12 +63,12 @@ pub enum Place {
     Cpu(usize),
 }
 
-/// The virtual address of an arena; `None` if there is none of this number.
+/// Returns the virtual address of an arena, or `None` if there is no arena with this number.
 pub fn arena(number: usize) -> Option<u64> {
     (number < ARENAS).then(|| BASE + number as u64 * SPAN)
 }
 
-/// What is at `address`, if it is one of ours.
+/// Returns the meaning of `address`, or `None` if it is not in one of these areas.
 #[inline]
 pub fn place(address: u64) -> Option<Place> {
     let offset = address.wrapping_sub(BASE);

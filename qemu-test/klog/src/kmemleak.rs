@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-/// How old an object must be to be reported. kmemleak spares younger ones than 5 s
-/// (`MSECS_MIN_AGE` in `mm/kmemleak.c`), since their address may be in a register only.
+/// The age from which an object is reported. kmemleak ignores objects younger than 5 s
+/// (`MSECS_MIN_AGE` in `mm/kmemleak.c`), because their address may only be in a register.
 pub const AGE: Duration = Duration::from_millis(5500);
 
 /// Returns the reports of the file `kmemleak` without the dumps of memory. Each has some lines:

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which messages of the kernel log mean that the kernel is unwell.
+//! Detects messages of the kernel log that begin a report of a crash, a warning, a stall or a leak.
 //!
-//! One list for both sides: the guest looks at `/dev/kmsg` after each test, the
-//! runner at the console, and what the one takes for trouble the other must, too.
+//! Both sides use the same list. The guest reads `/dev/kmsg` after each test, and the runner reads
+//! the console. They must classify messages in the same way.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -14,21 +14,21 @@ use std::sync::LazyLock;
 
 use regex::RegexSet;
 
-/// What kind of trouble a message reports.
+/// The kind of a report.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// The kernel stops after it.
+    /// The kernel does not continue after it.
     Crash,
-    /// The kernel goes on after it.
+    /// The kernel continues after it.
     Warning,
-    /// Something did not come forward.
+    /// A task, a CPU or a grace period makes no progress.
     Stall,
-    /// Memory was lost.
+    /// Memory was leaked.
     Leak,
 }
 
 impl Kind {
-    /// The word for it in a reason.
+    /// Returns the word for this kind in the reason of a failure.
     pub fn word(self) -> &'static str {
         match self {
             Self::Crash => "kernel crash",
@@ -39,11 +39,11 @@ impl Kind {
     }
 }
 
-/// How a message begins that tells of trouble. The first that matches counts. They
-/// are anchored, as a message may quote what somebody wrote to a file.
+/// The beginnings of reports. The first pattern that matches counts. The patterns are anchored,
+/// because a message may contain text that a program wrote to a file.
 ///
-/// A bare "Call Trace:" is not here: fault injection prints one for every fault that
-/// was asked for.
+/// "Call Trace:" alone is not in the list, because fault injection prints it for every injected
+/// fault.
 const SIGNS: &[(Kind, &str)] = &[
     (
         Kind::Stall,
@@ -70,7 +70,7 @@ const SIGNS: &[(Kind, &str)] = &[
     ),
     (Kind::Crash, r"^(traps: )?PANIC: "),
     (Kind::Warning, r"^BUG: "),
-    // SLUB names the cache before the colon, lockdep draws a box.
+    // SLUB prints the cache's name before the colon. lockdep prints a box.
     (Kind::Warning, r"^BUG .*\((Not tainted|Tainted: .*)\): "),
     (Kind::Warning, r"^\[ BUG: "),
     (Kind::Warning, r"^WARNING: "),
@@ -96,18 +96,19 @@ const SIGNS: &[(Kind, &str)] = &[
     (Kind::Leak, r"^(kmemleak: )?unreferenced object "),
 ];
 
-/// Messages that look like trouble and are none.
+/// Messages that match a pattern but are harmless.
 ///
-/// The kernel's unwinder says this once if an interrupt comes within the last instructions of
-/// `return_to_handler()` (`arch/x86/kernel/ftrace_64.S`) and something then saves a stack, as KASAN
-/// does for each allocation: the hints for the unwinder are wrong there. The stack ends early.
+/// The kernel's unwinder prints this message once if an interrupt comes within the last
+/// instructions of `return_to_handler()` (`arch/x86/kernel/ftrace_64.S`) and a stack trace is then
+/// saved, as KASAN does for each allocation. The unwind hints are wrong there, so the stack trace
+/// is incomplete.
 const KNOWN: &[&str] = &["WARNING: stack going in the wrong direction? at return_to_handler+"];
 
 static PATTERNS: LazyLock<RegexSet> = LazyLock::new(|| {
     RegexSet::new(SIGNS.iter().map(|(_, pattern)| pattern)).expect("the patterns above are valid")
 });
 
-/// The trouble that a message of the kernel reports; `text` is without time stamp.
+/// Returns the kind of report that begins with a message of the kernel. `text` has no time stamp.
 pub fn sign(text: &str) -> Option<Kind> {
     if KNOWN.iter().any(|known| text.starts_with(known)) {
         return None;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages as the kernel's source prints them; the file is named where it is not plain.
+//! Tests messages of the kernel's source. The file is named if it is not obvious.
 
 use super::*;
 
@@ -18,7 +18,7 @@ const CRASHES: &[&str] = &[
 ];
 
 const WARNINGS: &[&str] = &[
-    // kernel/panic.c, with the place first since Linux 6.17.
+    // kernel/panic.c, which prints the place first since Linux 6.17.
     "WARNING: net/core/dev.c:1 at f+0x1/0x2 [rig_bug], CPU#1: insmod/77",
     "WARNING: CPU: 0 PID: 1 at kernel/x.c:1 f+0x1/0x2",
     "WARNING: stack going in the wrong direction? at do_exit+0x1/0x2",
@@ -46,7 +46,7 @@ const WARNINGS: &[&str] = &[
     "INFO: trying to register non-static key.",
     "DEBUG_LOCKS_WARN_ON(lock->magic != lock)",
     "BUG: key ffff888003d3c0e8 has not been registered!",
-    // It has turned itself off, and sees nothing any more.
+    // lockdep switches itself off with this message, and detects nothing after that.
     "BUG: MAX_LOCKDEP_CHAINS too low!",
     // kernel/sched/core.c, kernel/workqueue.c, lib/smp_processor_id.c
     "BUG: sleeping function called from invalid context at mm/slab.h:321",

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A plug-in of QEMU's translator that counts the memory accesses of workloads in a guest, by the
-//! NUMA node of the CPU and that of the page: the true share of local accesses, whatever the
-//! kernel believes.
+//! Implements a plug-in of QEMU's translator that counts the memory accesses of workloads in a
+//! guest, by the NUMA node of the CPU and that of the page. This gives the true share of local
+//! accesses, independent of the kernel's statistics.
 //!
 //! ```text
 //!   -plugin libtackle_plugin.so,cpus=0/0/1/1,memory=1024/1024,out=PIPE
 //! ```
 //!
-//! `tackle-arena` has the addresses and the form of the counts. C header (QEMU):
+//! `tackle-arena` defines the addresses and the format of the counts. C header (QEMU):
 //! `include/qemu/qemu-plugin.h`, interface version 2.
 //!
-//! Only instructions of user mode call back. Each CPU has its own counters, so an access takes no
-//! lock. Counts never go back: who wants those of an interval takes two marks.
+//! Only instructions of user mode call the plug-in. Each CPU has its own counters, so an access
+//! takes no lock. Counts never decrease. The counts of an interval are the difference of two marks.
 //!
 //! # Which CPU it is
 //!
-//! With all CPUs in one thread, as `-icount` has them, a callback gets the number of the CPU that
-//! translated the block, and not of the one that runs it: QEMU 10.0 compiles the number into the
-//! block (`gen_cpu_index()`), and CPUs share blocks. So the plug-in reads the register `k_gs_base`,
-//! which has the address of the CPU's own data while a Linux guest is in user mode. The guest says
-//! once for each CPU which one it is (`Place::Cpu`). The register is read when an access is to
-//! another page than the last one was. That is once for each visit of a page, and also when QEMU
-//! goes on to another CPU, unless both CPUs use the same page at that moment.
+//! With all CPUs in one thread, as with `-icount`, a callback gets the number of the CPU that
+//! translated the block, not of the CPU that executes it. The reason is that QEMU 10.0 compiles the
+//! number into the block (`gen_cpu_index()`), and CPUs share blocks. So the plug-in reads the
+//! register `k_gs_base`, which has the address of the CPU's own data while a Linux guest is in user
+//! mode. The guest names each CPU once (`Place::Cpu`). The plug-in reads the register when an
+//! access is to another page than the last access. This is once for each visit of a page. It is
+//! also when QEMU switches to another CPU, unless both CPUs use the same page at that moment.
 
 #![warn(missing_docs)]
 
@@ -43,29 +43,29 @@ use qemu_plugin::{
 };
 use tackle_arena::{place, Counts, Layout, Place, Row, ARENAS};
 
-/// Addresses from here on are the kernel's.
+/// The end of the addresses of user space.
 const USER_END: u64 = 1 << 47;
 
-/// The counters; set when QEMU installs the plug-in.
+/// The counters. They are set when QEMU installs the plug-in.
 static COUNTER: OnceLock<Counter> = OnceLock::new();
 
-/// The register that tells CPUs apart.
+/// The register that identifies the CPU.
 static REGISTER: OnceLock<RegisterDescriptor<'static>> = OnceLock::new();
 
-/// Its name (`gdb-xml/i386-64bit.xml` in QEMU).
+/// The register's name (`gdb-xml/i386-64bit.xml` in QEMU).
 const REGISTER_NAME: &str = "k_gs_base";
 
-/// The bits of an address within a page.
+/// The number of bits of an address within a page.
 const PAGE_BITS: u32 = 12;
 
 struct Counter {
     layout: Layout,
-    /// By CPU, arena, and node of the memory. The last node stands for an address without one, and
-    /// the last CPU for one that the guest has not named.
+    /// The counters by CPU, arena, and node of the memory. The last node is for addresses without a
+    /// node. The last CPU is for CPUs that the guest has not named.
     counts: Vec<AtomicU64>,
-    /// The value of [`REGISTER`] on each CPU; 0 where the guest has not named it.
+    /// The value of [`REGISTER`] on each CPU; 0 if the guest has not named the CPU.
     bases: Vec<AtomicU64>,
-    /// The page of the last access, and the CPU that it came from.
+    /// The page of the last access. `cpu` is the CPU of that access.
     page: AtomicU64,
     cpu: AtomicUsize,
     out: Mutex<File>,
@@ -90,12 +90,12 @@ impl Counter {
         })
     }
 
-    /// The place of a counter.
+    /// Returns the index of a counter.
     fn cell(&self, cpu: usize, arena: usize, memory: usize) -> usize {
         (cpu * ARENAS + arena) * (self.layout.nodes() + 1) + memory
     }
 
-    /// The CPU that accesses `address` now.
+    /// Returns the CPU that is accessing `address`.
     #[inline]
     fn cpu(&self, address: u64) -> usize {
         let page = address >> PAGE_BITS;
@@ -111,7 +111,7 @@ impl Counter {
         cpu
     }
 
-    /// Notes that the guest has named this CPU.
+    /// Records the register's value for a CPU that the guest has named.
     fn named(&self, cpu: usize) {
         if let (Some(known), Some(base)) = (self.bases.get(cpu), base()) {
             known.store(base, Ordering::Relaxed);
@@ -123,7 +123,7 @@ impl Counter {
         let memory = physical.and_then(|physical| self.layout.node_of(physical));
         let memory = memory.unwrap_or(self.layout.nodes());
         if let Some(cell) = self.counts.get(self.cell(cpu, arena, memory)) {
-            // No other thread writes it: this is cheaper than an atomic addition.
+            // No other thread writes to this counter, and this is cheaper than an atomic addition.
             cell.store(cell.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
         }
     }
@@ -153,7 +153,7 @@ impl Counter {
         Counts { mark, rows }
     }
 
-    /// Writes all counts as a line.
+    /// Writes all counts as one line.
     fn write(&self, mark: usize) -> Result<()> {
         let line = format!("{}\n", self.counts(mark));
         let mut out = self.out.lock().map_err(|_| anyhow!("a writer panicked"))?;
@@ -162,14 +162,14 @@ impl Counter {
     }
 }
 
-/// The value of [`REGISTER`] on the CPU that runs.
+/// Returns the value of [`REGISTER`] on the current CPU.
 fn base() -> Option<u64> {
     let bytes = REGISTER.get()?.read().ok()?;
     Some(u64::from_le_bytes(bytes.try_into().ok()?))
 }
 
-/// Called after each load and store of user mode. The number of the CPU may be wrong (see the top of
-/// this file).
+/// Counts an access. QEMU calls this after each load and store of user mode. The passed number of
+/// the CPU may be wrong (see the top of this file).
 fn accessed(_: VCPUIndex, info: MemoryInfo<'_>, address: u64) {
     let (Some(place), Some(counter)) = (place(address), COUNTER.get()) else {
         return;
@@ -193,7 +193,8 @@ fn accessed(_: VCPUIndex, info: MemoryInfo<'_>, address: u64) {
     }
 }
 
-/// Called for each block of instructions that is translated.
+/// Registers callbacks for a block of instructions. QEMU calls this for each block that it
+/// translates.
 extern "C" fn translated(_: PluginId, block: *mut qemu_plugin_tb) {
     let block = TranslationBlock::from(block);
     if block.vaddr() >= USER_END {
@@ -206,24 +207,25 @@ extern "C" fn translated(_: PluginId, block: *mut qemu_plugin_tb) {
     }
 }
 
-/// Called for each CPU when it is ready: only then QEMU names its registers.
+/// Looks up the register. QEMU calls this for each CPU when the CPU is ready, since it does not
+/// list registers before that.
 extern "C" fn ready(_: PluginId, _: VCPUIndex) {
     let registers = qemu_plugin_get_registers().unwrap_or_default();
     let mut registers = registers.into_iter();
     match registers.find(|register| register.name == REGISTER_NAME) {
-        // The first CPU's are those of all.
+        // The registers of the first CPU are those of all CPUs.
         Some(register) => drop(REGISTER.set(register)),
         None => eprintln!("tackle-plugin: no register {REGISTER_NAME}"),
     }
 }
 
-/// What QEMU installs.
+/// The plug-in as registered with QEMU.
 struct Installer;
 
 impl HasCallbacks for Installer {}
 
 impl Register for Installer {
-    /// Takes the place of one that registers callbacks for everything.
+    /// Registers only the callbacks that are needed, instead of callbacks for everything.
     fn register_default(&mut self, id: PluginId, args: &Args, info: &Info) -> Result<()> {
         let system = info.system.as_ref().context("this is no whole machine")?;
         let counter = Counter::new(&args.raw)?;
@@ -238,9 +240,10 @@ impl Register for Installer {
 
 impl Plugin for Installer {}
 
-/// Runs when QEMU has loaded the plug-in, before it installs it.
+/// Sets the plug-in. This runs after QEMU has loaded the library and before QEMU installs the
+/// plug-in.
 #[ctor]
 fn loaded() {
-    // It is loaded once.
+    // The library is loaded only once, so the value is not set yet.
     let _ = PLUGIN.set(Mutex::new(Box::new(Installer)));
 }
