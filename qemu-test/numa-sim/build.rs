@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Compiles the NUMA balancing of the kernel's scheduler, for the test that compares the model with
-//! it.
+//! this code.
 //!
-//! That needs a kernel source, which `TACKLE_KERNEL_SRC` names. Without it `tests/kernel_diff.rs` is
-//! reported as ignored.
+//! This needs a kernel source, whose path is in `TACKLE_KERNEL_SRC`. Without it,
+//! `tests/kernel_diff.rs` is reported as ignored.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// The part of `kernel/sched/fair.c` that is compiled: from the first line to the one before the
-/// last.
+/// The part of `kernel/sched/fair.c` that is compiled: from `FIRST` up to `LAST`, without `LAST`.
 const FIRST: &str = "#ifdef CONFIG_NUMA\n#define NUMA_IMBALANCE_MIN";
 const LAST: &str = "static inline int get_numa_group(";
 
@@ -33,7 +32,7 @@ fn main() {
     let program = out.join("fair_harness");
     let cc = env::var_os("CC").unwrap_or_else(|| "cc".into());
     let status = Command::new(&cc)
-        // As the kernel is built: signed numbers wrap, pointers may alias.
+        // These are options of the kernel's build: signed numbers wrap, and pointers may alias.
         .args(["-std=gnu11", "-O2", "-fwrapv", "-fno-strict-aliasing", "-w"])
         .arg("-I")
         .arg(&out)
@@ -50,7 +49,7 @@ fn main() {
     println!("cargo:rustc-env=FAIR_HARNESS={}", program.display());
 }
 
-/// Cuts the part out. It begins within `#ifdef CONFIG_NUMA` and ends within `#ifdef
+/// Cuts out the part. It begins within `#ifdef CONFIG_NUMA` and ends within `#ifdef
 /// CONFIG_NUMA_BALANCING`.
 fn cut(source: &Path, target: &Path) {
     println!("cargo:rerun-if-changed={}", source.display());
@@ -62,7 +61,8 @@ fn cut(source: &Path, target: &Path) {
         .find(LAST)
         .expect("fair.c has get_numa_group()");
     let part = format!("{}#endif\n", &text[start..start + length]);
-    // Our patches for the kernel correct it: then the distance is that of the candidate itself.
+    // Linux 7.3 uses the distance of the previous candidate here. Our patches to the kernel use the
+    // distance of the candidate itself.
     if part
         .matches("node_distance(env.src_nid, env.dst_nid)")
         .count()

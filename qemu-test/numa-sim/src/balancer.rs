@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What balances a simulated machine: hinting faults, and who decides about tasks and pages.
+//! Implements the balancing of a simulated machine: hinting faults, and decisions about tasks and
+//! pages.
 
 use tackle_core::numa::policy::{
     page, scan_period, window, Action, Page, Params, Scan, ScanDecision, Verdict,
@@ -9,13 +10,13 @@ use tackle_core::numa::policy::{
 use crate::machine::Machine;
 use crate::planner::Planner;
 
-/// How often our policy plans for the whole machine, in milliseconds.
+/// The time between two plans of our policy for the whole machine, in milliseconds.
 const PLAN_MS: u64 = 1000;
 
-/// Who balances.
+/// The balancer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Balancer {
-    /// Nobody: `numa_balancing=0`.
+    /// No balancing: `numa_balancing=0`.
     None,
     /// The kernel's rules.
     Kernel,
@@ -24,10 +25,10 @@ pub enum Balancer {
 }
 
 impl Balancer {
-    /// All of them.
+    /// All balancers.
     pub const ALL: [Self; 3] = [Self::None, Self::Kernel, Self::Ours];
 
-    /// Its name in records.
+    /// Returns the name in records.
     pub const fn name(self) -> &'static str {
         match self {
             Self::None => "none",
@@ -37,10 +38,11 @@ impl Balancer {
     }
 }
 
-/// The chunks into which the pages of a shared region on a node are cut, each with another last user.
+/// The number of parts into which the pages of a shared region on a node are divided. Each part has
+/// a random last user.
 const CHUNKS: i64 = 4;
 
-/// A balancer at work.
+/// The state of a balancer.
 #[derive(Debug)]
 pub struct Work {
     who: Balancer,
@@ -48,7 +50,7 @@ pub struct Work {
 }
 
 impl Work {
-    /// Begins.
+    /// Returns the initial state of a balancer.
     pub fn new(who: Balancer) -> Self {
         Self {
             who,
@@ -56,7 +58,7 @@ impl Work {
         }
     }
 
-    /// What happens in a step of the simulation.
+    /// Balances the machine for one step of the simulation.
     pub fn step(&mut self, machine: &mut Machine, step: u64) {
         if self.who == Balancer::None {
             return;
@@ -67,7 +69,7 @@ impl Work {
             if life.runtime - life.scanned >= pass as f64 {
                 self.close_window(machine, task);
             }
-            // Retried while there are faults, as numa_migrate_retry has it.
+            // The kernel retries this while there are faults (numa_migrate_retry).
             if self.who == Balancer::Kernel && machine.now % 1000 < step {
                 kernel_migrate(machine, task);
             }
@@ -80,7 +82,7 @@ impl Work {
         }
     }
 
-    /// A scan window of a task closes: its memory has faulted once.
+    /// Ends a scan window of a task, in which all its memory has had a fault.
     fn close_window(&mut self, machine: &mut Machine, task: usize) {
         let params = Params::DEFAULT;
         let is_unmovable = {
@@ -141,7 +143,7 @@ impl Work {
         }
     }
 
-    /// The task faults on the pages of its regions.
+    /// Handles a fault of the task on each page of its movable regions.
     fn fault_all(&self, machine: &mut Machine, task: usize) {
         for index in 0..machine.scenario.jobs[task].accesses.len() {
             let number = machine.scenario.jobs[task].accesses[index].0;
@@ -176,7 +178,8 @@ impl Work {
         }
     }
 
-    /// The task faults on pages of a region: `do_numa_page()`, `task_numa_fault()`.
+    /// Handles faults of the task on pages of a region. Models `do_numa_page()` and
+    /// `task_numa_fault()`.
     fn fault(
         &self,
         machine: &mut Machine,
@@ -217,7 +220,7 @@ impl Work {
         faults.locality[usize::from(is_local)] += pages;
     }
 
-    /// Whether a page moves to the task's node.
+    /// Returns whether a page moves to the task's node.
     fn migrates(
         &self,
         machine: &Machine,
@@ -245,7 +248,7 @@ impl Work {
     }
 }
 
-/// `numa_migrate_preferred()`.
+/// Models `numa_migrate_preferred()`.
 fn kernel_migrate(machine: &mut Machine, task: usize) {
     let preferred = machine.kernel.tasks[task].preferred;
     if preferred.is_none() || preferred == Some(machine.node_of(task)) {
@@ -263,7 +266,7 @@ fn kernel_migrate(machine: &mut Machine, task: usize) {
     }
 }
 
-/// Carries out a decision of our policy. `tasks` are those of the snapshot.
+/// Executes a decision of our policy. `tasks` are the tasks of the snapshot.
 fn carry_out(machine: &mut Machine, task: usize, action: Action, tasks: &[usize]) {
     let task = tasks[task];
     match action {

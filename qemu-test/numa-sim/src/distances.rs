@@ -1,23 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Matrices of node distances.
+//! Makes matrices of node distances.
 
-/// All nodes are equally far from each other.
+/// Returns distances of nodes that are equally far from each other.
 pub fn full(nodes: usize) -> Vec<u8> {
     matrix(nodes, |_, _| 20)
 }
 
-/// Each node is connected with two others.
+/// Returns distances of nodes that are connected to two others each.
 pub fn ring(nodes: usize) -> Vec<u8> {
     matrix(nodes, |a, b| {
         let one_way = a.abs_diff(b);
         let hops = one_way.min(nodes - one_way);
-        // CAST: At most 255.
+        // CAST: The value is at most 250.
         (10 + 10 * hops).min(250) as u8
     })
 }
 
-/// Boxes of `size` nodes, with controllers between `join` boxes and between these.
+/// Returns distances of boxes of `size` nodes. Each `join` boxes are connected by controllers, and
+/// so are these groups.
 pub fn boxes(nodes: usize, size: usize, join: usize) -> Vec<u8> {
     matrix(nodes, |a, b| {
         if a / size == b / size {
@@ -30,7 +31,7 @@ pub fn boxes(nodes: usize, size: usize, join: usize) -> Vec<u8> {
     })
 }
 
-/// Two nodes with CPUs, and one without beside each.
+/// Returns distances of two nodes with CPUs, each with a node without CPUs beside it.
 pub fn memory_nodes() -> Vec<u8> {
     vec![
         10, 20, 17, 28, //

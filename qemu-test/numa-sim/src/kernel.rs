@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A model of the NUMA balancing of Linux 7.3: what `kernel/sched/fair.c` decides about tasks, pages
-//! and scans. `tests/kernel_diff.rs` compares it with the C code.
+//! Models the NUMA balancing of Linux 7.3: the decisions of `kernel/sched/fair.c` about tasks,
+//! pages and scans. `tests/kernel_diff.rs` compares the model with the C code.
 
 mod migrate;
 mod placement;

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A simulator of machines with many NUMA nodes, and of what balances them: the kernel's rules, our
-//! policy, or nothing.
+//! Simulates machines with many NUMA nodes, which are balanced by the kernel's rules, by our
+//! policy, or not at all.
 //!
-//! The time goes in steps. A task accesses regions of memory, each of which has pages on nodes. When
-//! a scan window of a task closes, it takes a hinting fault on each page of its movable regions; the
-//! balancer decides which pages and tasks move. The scheduler's load balancer is the same for all.
-//! There are no caches and no bandwidth: the results are where accesses go, not how long they take.
+//! Time passes in steps. A task accesses regions of memory, whose pages are on nodes. At the end of
+//! a scan window, a task has a hinting fault on each page of its movable regions. The balancer
+//! decides which pages and tasks move. The scheduler's load balancer is the same for all balancers.
+//! There are no caches and no limits of bandwidth. The results are the nodes that accesses go to,
+//! not their times.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A machine while it is simulated: run queues, memory, and the scheduler's load balancer.
+//! Simulates a machine: run queues, memory, and the scheduler's load balancer.
 
 use fastrand::Rng;
 
 use crate::kernel::{adjust_numa_imbalance, Cpu, Group, Kernel, Nodes, Task};
 use crate::workload::{Region, Scenario};
 
-/// What a simulated task has beside what the kernel knows of it.
+/// The state of a simulated task that the kernel does not know.
 #[derive(Clone, Debug, Default)]
 pub struct Life {
     /// Whether it has started and not exited.
@@ -16,22 +16,22 @@ pub struct Life {
     pub runtime: f64,
     /// How long it had run when its last scan window closed.
     pub scanned: f64,
-    /// When that was, in milliseconds.
+    /// The time when its last scan window closed, in milliseconds.
     pub scanned_at: u64,
-    /// When it was moved to another node last, in milliseconds.
+    /// The time when it was last moved to another node, in milliseconds.
     pub moved_at: Option<u64>,
 }
 
 /// A machine.
 #[derive(Debug)]
 pub struct Machine {
-    /// What it runs.
+    /// The workload and the hardware.
     pub scenario: Scenario,
-    /// What its scheduler knows.
+    /// The state of its scheduler.
     pub kernel: Kernel,
     /// The runnable tasks of each CPU.
     pub queues: Vec<Vec<usize>>,
-    /// Each task.
+    /// The further state of each task.
     pub lives: Vec<Life>,
     /// Its memory.
     pub regions: Vec<Region>,
@@ -41,18 +41,18 @@ pub struct Machine {
     pub used: Vec<i64>,
     /// The time, in milliseconds.
     pub now: u64,
-    /// How many times a task went to another node.
+    /// How often a task was moved to another node.
     pub moves: u64,
-    /// How many pages went to another node.
+    /// How many pages were moved to another node.
     pub pages_moved: i64,
-    /// Random numbers.
+    /// The generator of random numbers.
     pub rng: Rng,
-    /// For how many steps the load balancer could not move anything.
+    /// The number of steps in which the load balancer could not move any task.
     failures: u32,
 }
 
 impl Machine {
-    /// The machine of a scenario, before any task starts.
+    /// Returns the machine of a scenario, before any task starts.
     pub fn new(scenario: Scenario, seed: u64) -> Self {
         let count = scenario.nodes();
         let mut cpus = Vec::new();
@@ -114,24 +114,24 @@ impl Machine {
         }
     }
 
-    /// The tasks that are alive.
+    /// Returns the tasks that are alive.
     pub fn alive(&self) -> Vec<usize> {
         (0..self.lives.len())
             .filter(|&task| self.lives[task].is_alive)
             .collect()
     }
 
-    /// The node where a task runs.
+    /// Returns the node where a task runs.
     pub fn node_of(&self, task: usize) -> usize {
         self.kernel.node_of(task)
     }
 
-    /// The part of a CPU that a task gets.
+    /// Returns the part of a CPU that a task gets.
     pub fn share(&self, task: usize) -> f64 {
         1.0 / self.queues[self.kernel.tasks[task].cpu].len().max(1) as f64
     }
 
-    /// How many tasks are runnable on a node.
+    /// Returns how many tasks are runnable on a node.
     pub fn running(&self, node: usize) -> usize {
         self.kernel.nodes.cpus[node]
             .iter()
@@ -139,20 +139,21 @@ impl Machine {
             .sum()
     }
 
-    /// The CPU of a node with the fewest tasks.
+    /// Returns the CPU of a node with the fewest tasks.
     pub fn idlest_cpu(&self, node: usize) -> Option<usize> {
         let cpus = self.kernel.nodes.cpus[node].iter().copied();
         cpus.min_by_key(|&cpu| self.queues[cpu].len())
     }
 
-    /// Starts and ends tasks whose time has come, and begins new phases.
+    /// Starts and ends tasks, and begins new phases, as scheduled.
     pub fn come_and_go(&mut self, step: u64) {
         for task in 0..self.lives.len() {
             let job = self.scenario.jobs[task].clone();
             if !self.lives[task].is_alive && self.now >= job.starts && self.now < job.exits {
                 self.lives[task].is_alive = true;
                 self.lives[task].scanned_at = self.now;
-                // As fork() does: on the node of the parent, if it has an idle CPU.
+                // Start the task on its node if this has an idle CPU, as fork() does on the node of
+                // the parent.
                 let nodes = &self.kernel.nodes;
                 let node = nodes.nearest_with_cpus(job.node);
                 let idle = |node: usize| self.running(node) < nodes.cpus[node].len();
@@ -182,7 +183,7 @@ impl Machine {
         }
     }
 
-    /// The first region of a task is filled anew, by a task on another node.
+    /// Places the first region of a task on another node, as if a task there had filled it.
     fn refill(&mut self, task: usize) {
         let here = self.node_of(task);
         let others: Vec<_> = (0..self.scenario.nodes())
@@ -201,7 +202,7 @@ impl Machine {
         self.last[number] = None;
     }
 
-    /// `task_numa_free()`, and off the run queue.
+    /// Models Models `task_numa_free()`, and removes the task from its run queue.
     fn exit(&mut self, task: usize) {
         self.lives[task].is_alive = false;
         let cpu = self.kernel.tasks[task].cpu;
@@ -232,7 +233,7 @@ impl Machine {
         }
     }
 
-    /// Puts a task into the group of another one, as `task_numa_group()`.
+    /// Adds a task to the group of another task, as `task_numa_group()` does.
     pub fn join(&mut self, task: usize, other: usize) {
         if self.kernel.tasks[task].group.is_some() {
             return;
@@ -276,7 +277,7 @@ impl Machine {
         self.sync(cpu);
     }
 
-    /// Copies a run queue into what the kernel's model sees of it.
+    /// Updates the model of a CPU from its run queue.
     pub fn sync(&mut self, cpu: usize) {
         let queue = &self.queues[cpu];
         let rq = &mut self.kernel.cpus[cpu];
@@ -288,9 +289,9 @@ impl Machine {
         rq.current = queue.get(turn).copied();
     }
 
-    /// The load balancer: within each node, then one task between the busiest and the idlest node.
-    /// It spares tasks on their preferred node, unless it has found no other for a while, as
-    /// `migrate_degrades_locality()`.
+    /// Balances the load within each node, and then moves one task from the busiest to the idlest
+    /// node. Tasks on their preferred node are not moved, unless no other task was found for a
+    /// while, as in `migrate_degrades_locality()`.
     pub fn balance(&mut self) {
         for node in 0..self.scenario.nodes() {
             let cpus = self.kernel.nodes.cpus[node].clone();
@@ -348,7 +349,7 @@ impl Machine {
         }
     }
 
-    /// The part of a task's accesses that is local, and their mean distance.
+    /// Returns the part of a task's accesses that is local, and their mean distance.
     pub fn locality(&self, task: usize) -> (f64, f64) {
         let node = self.node_of(task);
         let (mut local, mut distance) = (0.0, 0.0);

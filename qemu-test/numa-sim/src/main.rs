@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Prints what comes of each scenario, or of those that are named, with each balancer.
+//! Prints the results of each scenario, or of the named scenarios, with each balancer.
 
 use tackle_numa_sim::balancer::Balancer;
 use tackle_numa_sim::run::run;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Asks our policy about a simulated machine.
+//! Calls our policy for a simulated machine.
 
 use std::time::{Duration, Instant};
 
@@ -13,12 +13,13 @@ use tackle_core::numa::policy::{
 use crate::machine::Machine;
 use crate::scenario::many;
 
-/// Times plans for a machine with random tasks: `rounds` times the same one.
+/// Measures the time of a plan for a machine with random tasks. The same plan is made `rounds`
+/// times.
 pub fn time_plans(tasks: usize, nodes: usize, rounds: usize) -> Vec<Duration> {
     let mut rng = Rng::with_seed(7);
     let mut machine = Machine::new(many(tasks, nodes, &mut rng), 7);
     machine.come_and_go(1);
-    // Each task has faulted on all its memory once.
+    // Give each task a fault on all its memory.
     for task in machine.alive() {
         machine.lives[task].runtime = 3000.0;
         for &(number, _) in &machine.scenario.jobs[task].accesses {
@@ -31,7 +32,7 @@ pub fn time_plans(tasks: usize, nodes: usize, rounds: usize) -> Vec<Duration> {
     (0..rounds).map(|_| planner.decide(&machine).1).collect()
 }
 
-/// The memory of our policy.
+/// The state of our policy.
 #[derive(Debug, Default)]
 pub struct Planner {
     /// The numbers of the tasks of the last snapshot.
@@ -43,8 +44,8 @@ pub struct Planner {
 }
 
 impl Planner {
-    /// What is to be done with each task of the machine: its place in `tasks`, and the action. And how
-    /// long the policy took.
+    /// Returns the actions of the policy: for each task its index in `tasks`, and the action. Also
+    /// returns how long the policy took.
     pub fn decide(&mut self, machine: &Machine) -> (Vec<(usize, Action)>, Duration) {
         self.tasks = machine.alive();
         self.fill(machine);

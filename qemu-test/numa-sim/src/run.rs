@@ -6,39 +6,39 @@ use crate::balancer::{Balancer, Work};
 use crate::machine::Machine;
 use crate::scenario::scenario;
 
-/// How long a step is, in milliseconds.
+/// The time of a step, in milliseconds.
 const STEP: u64 = 200;
 
 /// The seconds at the end over which results are averaged.
 const END: usize = 10;
 
-/// What has come of a simulation.
+/// The result of a simulation.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The percentage of local accesses in each second.
     pub local: Vec<f64>,
-    /// Their mean distance in each second.
+    /// The mean distance of accesses in each second.
     pub distance: Vec<f64>,
-    /// Moves of tasks to another node.
+    /// The number of moves of tasks to another node.
     pub moves: u64,
-    /// Pages that moved to another node.
+    /// The number of pages that moved to another node.
     pub pages_moved: i64,
-    /// The pages of all tasks.
+    /// The number of pages of all tasks.
     pub pages: i64,
 }
 
 impl Outcome {
-    /// The percentage of local accesses at the end.
+    /// Returns the percentage of local accesses at the end.
     pub fn final_local(&self) -> f64 {
         mean(&self.local[self.local.len().saturating_sub(END)..])
     }
 
-    /// The percentage of local accesses over all the time.
+    /// Returns the percentage of local accesses over the whole time.
     pub fn mean_local(&self) -> f64 {
         mean(&self.local)
     }
 
-    /// The mean distance over all the time.
+    /// Returns the mean distance of accesses over the whole time.
     pub fn mean_distance(&self) -> f64 {
         mean(&self.distance)
     }
@@ -48,7 +48,7 @@ fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len().max(1) as f64
 }
 
-/// Simulates the scenario of this name.
+/// Simulates the scenario with this name.
 pub fn run(name: &str, who: Balancer, seed: u64) -> Outcome {
     let mut machine = Machine::new(scenario(name, seed), seed);
     let mut work = Work::new(who);

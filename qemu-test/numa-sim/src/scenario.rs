@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The machines and workloads that are simulated, by name.
+//! Defines the simulated machines and workloads, by name.
 
 use fastrand::Rng;
 
 use crate::distances::{boxes, full, memory_nodes, ring};
 use crate::workload::{Job, Region, Scenario, MB};
 
-/// The scenarios, each with what it is, for people.
+/// The scenarios, each with a description.
 pub const ALL: &[(&str, &str)] = &[
     (
         "crossed",
@@ -59,11 +59,11 @@ pub const ALL: &[(&str, &str)] = &[
     ),
 ];
 
-/// The scenario of this name, with random places that depend on `seed`.
+/// Returns the scenario with this name. Its random places depend on `seed`.
 ///
 /// # Panics
 ///
-/// There is none of this name.
+/// There is no scenario with this name.
 pub fn scenario(name: &str, seed: u64) -> Scenario {
     let mut rng = Rng::with_seed(seed);
     let rng = &mut rng;
@@ -76,7 +76,8 @@ pub fn scenario(name: &str, seed: u64) -> Scenario {
         "backplane" => scattered(Scenario::new(boxes(8, 4, 2), vec![8; 8]), 40, 3, rng),
         "mesh" => scattered(Scenario::new(ring(8), vec![8; 8]), 40, 3, rng),
         "asymmetric" => {
-            // As AsymSched measured: links of different width, so that directions differ.
+            // These distances were measured for AsymSched. Links have different widths, so the
+            // distances differ between the directions.
             let distances = [
                 10, 16, 16, 22, //
                 16, 10, 28, 16, //
@@ -108,7 +109,7 @@ pub fn scenario(name: &str, seed: u64) -> Scenario {
     }
 }
 
-/// Tasks that fill both nodes, each with its memory on the other one.
+/// Returns tasks that fill both nodes. The memory of each task is on the other node.
 fn crossed() -> Scenario {
     let mut scenario = Scenario::new(full(2), vec![8; 2]);
     for index in 0..16 {
@@ -118,8 +119,8 @@ fn crossed() -> Scenario {
     scenario
 }
 
-/// 70 % of the accesses are to memory that cannot move, the rest to private memory where the task
-/// started.
+/// Returns tasks with 70 % of the accesses to memory that cannot move. The other accesses are to
+/// private memory on the node where the task started.
 fn unmovable() -> Scenario {
     let mut scenario = Scenario::new(full(2), vec![4; 2]);
     for index in 0..6 {
@@ -145,7 +146,7 @@ fn phases() -> Scenario {
     scenario
 }
 
-/// Processes whose threads share memory that is spread over all nodes.
+/// Returns processes whose threads share memory that is spread over all nodes.
 fn groups(rng: &mut Rng) -> Scenario {
     let mut scenario = Scenario::new(full(4), vec![4; 4]);
     let mut places: Vec<_> = (0..16).map(|index| index % 4).collect();
@@ -160,7 +161,8 @@ fn groups(rng: &mut Rng) -> Scenario {
     scenario
 }
 
-/// Adds a process with a thread for each of `places`, which share half of their accesses.
+/// Adds a process with a thread on each node of `places`. Half of the threads' accesses are to
+/// shared memory.
 fn process_of(scenario: &mut Scenario, places: &[usize], pages: i64) {
     let nodes = scenario.nodes();
     let mut on: Vec<_> = places.to_vec();
@@ -190,7 +192,7 @@ fn wide(rng: &mut Rng) -> Scenario {
     scenario
 }
 
-/// Tasks with memory on `spots` random nodes that cannot move.
+/// Adds tasks with memory on `spots` random nodes that cannot move.
 fn scattered(mut scenario: Scenario, tasks: usize, spots: usize, rng: &mut Rng) -> Scenario {
     let nodes = scenario.nodes();
     for index in 0..tasks {
@@ -210,7 +212,7 @@ fn scattered(mut scenario: Scenario, tasks: usize, spots: usize, rng: &mut Rng) 
     scenario
 }
 
-/// Tasks with private memory on a random node.
+/// Adds tasks with private memory on a random node.
 fn private(mut scenario: Scenario, tasks: usize, rng: &mut Rng) -> Scenario {
     let nodes = scenario.nodes();
     for index in 0..tasks {
@@ -220,7 +222,7 @@ fn private(mut scenario: Scenario, tasks: usize, rng: &mut Rng) -> Scenario {
     scenario
 }
 
-/// A large machine: a third of the tasks are in processes of 8 threads.
+/// Returns a large machine. A third of the tasks are in processes of 8 threads.
 pub fn many(tasks: usize, nodes: usize, rng: &mut Rng) -> Scenario {
     let cpus = tasks.div_ceil(nodes) + 4;
     let mut scenario = Scenario::new(boxes(nodes, 4, 2), vec![cpus; nodes]);

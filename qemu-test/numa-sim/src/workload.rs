@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What runs on a simulated machine: tasks, and the memory that they access.
+//! Defines the workload of a simulated machine: tasks, and the memory that they access.
 
 /// Pages of 4 KiB in a MiB.
 pub const MB: i64 = 256;
 
-/// Memory that tasks access alike.
+/// Memory whose pages are accessed with the same frequency.
 #[derive(Clone, Debug)]
 pub struct Region {
-    /// Its pages on each node.
+    /// The number of pages on each node.
     pub pages: Vec<i64>,
-    /// Whether pages can move. If not, they take no hinting faults: hugetlb, `mbind()`.
+    /// Whether pages can move. Pages that cannot move (hugetlb, `mbind()`) have no hinting faults.
     pub is_movable: bool,
 }
 
 impl Region {
-    /// Memory on one node.
+    /// Returns memory on one node.
     pub fn on(node: usize, nodes: usize, pages: i64) -> Self {
         let mut region = Self {
             pages: vec![0; nodes],
@@ -25,7 +25,7 @@ impl Region {
         region
     }
 
-    /// Memory that is spread evenly over nodes.
+    /// Returns memory that is spread evenly over nodes.
     pub fn over(on: &[usize], nodes: usize, pages: i64) -> Self {
         let mut region = Self::on(0, nodes, 0);
         for &node in on {
@@ -34,7 +34,7 @@ impl Region {
         region
     }
 
-    /// The same memory, which cannot move.
+    /// Makes the memory unmovable.
     pub fn unmovable(self) -> Self {
         Self {
             is_movable: false,
@@ -42,32 +42,32 @@ impl Region {
         }
     }
 
-    /// All its pages.
+    /// Returns the number of all pages.
     pub fn size(&self) -> i64 {
         self.pages.iter().sum()
     }
 }
 
-/// A task: what it accesses, and when it lives.
+/// A task: its accesses, its start and its end.
 #[derive(Clone, Debug)]
 pub struct Job {
-    /// The regions that it accesses, each with the part of its accesses that goes there.
+    /// The regions that it accesses, each with its part of the accesses.
     pub accesses: Vec<(usize, f64)>,
     /// The node where it starts.
     pub node: usize,
-    /// The nodes on which it may run; all if empty.
+    /// The nodes on which it may run. If it is empty, all nodes are allowed.
     pub allowed: Vec<usize>,
     /// When it starts, in milliseconds.
     pub starts: u64,
     /// When it exits, in milliseconds.
     pub exits: u64,
-    /// After how many milliseconds its first region is filled anew, by a task on another node; 0
-    /// for never.
+    /// The time in milliseconds after which its first region is moved to another node, as if a task
+    /// there had filled it; 0 for never.
     pub phase: u64,
 }
 
 impl Job {
-    /// A task that always accesses one region.
+    /// Returns a task that always accesses one region.
     pub fn new(node: usize, region: usize) -> Self {
         Self {
             accesses: vec![(region, 1.0)],
@@ -93,12 +93,12 @@ pub struct Scenario {
     pub regions: Vec<Region>,
     /// The tasks.
     pub jobs: Vec<Job>,
-    /// How long it is simulated, in seconds.
+    /// The simulated time, in seconds.
     pub seconds: u64,
 }
 
 impl Scenario {
-    /// A machine without tasks.
+    /// Returns a machine without tasks.
     pub fn new(distances: Vec<u8>, cpus: Vec<usize>) -> Self {
         Self {
             distances,
@@ -110,7 +110,7 @@ impl Scenario {
         }
     }
 
-    /// The number of its nodes.
+    /// Returns the number of nodes.
     pub fn nodes(&self) -> usize {
         self.cpus.len()
     }
@@ -121,9 +121,9 @@ impl Scenario {
         self.regions.len() - 1
     }
 
-    /// The part of all accesses that could be local at best, if each node had room for all tasks:
-    /// movable memory follows, a process larger than a node is spread, and of the memory that cannot
-    /// move each task is at the greatest part.
+    /// Returns the largest possible part of local accesses, if each node had room for all tasks.
+    /// Movable memory follows its tasks. A process that is larger than a node is spread. Each task
+    /// runs on the node with the greatest part of its unmovable memory.
     pub fn bound(&self) -> f64 {
         let most_cpus = self.cpus.iter().copied().max().unwrap_or(1).max(1);
         let best = |job: &Job| {
@@ -154,7 +154,7 @@ impl Scenario {
         self.jobs.iter().map(best).sum::<f64>() / self.jobs.len().max(1) as f64
     }
 
-    /// The tasks that access a region.
+    /// Returns the tasks that access a region.
     pub fn users(&self, region: usize) -> impl Iterator<Item = usize> + '_ {
         let uses = move |job: &Job| job.accesses.iter().any(|&(number, _)| number == region);
         (0..self.jobs.len()).filter(move |&job| uses(&self.jobs[job]))

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Tests a case in which Linux 7.3 sends a task to a worse node of a backplane machine, since
-//! `task_numa_migrate()` weighs a candidate by the distance of the candidate before it.
+//! Tests a case in which Linux 7.3 sends a task to a worse node of a backplane machine, because
+//! `task_numa_migrate()` weighs a candidate by the distance of the previous candidate.
 //!
-//! `kernel_diff.rs` shows that the model decides as the C code.
+//! `kernel_diff.rs` shows that the decisions of the model are those of the C code.
 
 use tackle_numa_sim::kernel::{Cpu, Group, Kernel, Nodes, Task};
 
@@ -15,8 +15,9 @@ const DISTANCES: [u8; 16] = [
     40, 40, 20, 10,
 ];
 
-/// A task runs on node 0 and prefers node 2, which is full of tasks that belong there. `faults` are
-/// its percentages; all other nodes are idle.
+/// Returns a machine with a task that runs on node 0 and prefers the node `preferred`, which is
+/// full of tasks that belong there. `faults` are the percentages of the task's faults on each node.
+/// All other nodes are idle.
 fn machine(faults: [i64; 4], preferred: usize, distance_of_previous: bool) -> Kernel {
     let of_node = (0..4).map(|node| vec![2 * node, 2 * node + 1]).collect();
     let cpus = (0..8).map(|cpu| Cpu {
@@ -64,14 +65,14 @@ fn machine(faults: [i64; 4], preferred: usize, distance_of_previous: bool) -> Ke
     kernel
 }
 
-/// The mean distance of the accesses from a node, times 100.
+/// Returns the mean distance of the accesses from a node, times 100.
 fn distance(faults: [i64; 4], node: usize) -> i64 {
     (0..4)
         .map(|to| faults[to] * i64::from(DISTANCES[4 * node + to]))
         .sum()
 }
 
-/// Where the task goes: the node of `task_numa_migrate()`.
+/// Returns the node to which `task_numa_migrate()` moves the task.
 fn goes_to(faults: [i64; 4], preferred: usize, distance_of_previous: bool) -> Option<usize> {
     let mut kernel = machine(faults, preferred, distance_of_previous);
     kernel.migrate(0).map(|migration| migration.cpu / 2)
@@ -79,7 +80,7 @@ fn goes_to(faults: [i64; 4], preferred: usize, distance_of_previous: bool) -> Op
 
 #[test]
 fn a_task_goes_to_the_wrong_side() {
-    // 65 % of its accesses are to the other side.
+    // 65 % of the task's accesses are to the other box.
     let faults = [30, 5, 40, 25];
     assert_eq!(goes_to(faults, 2, false), Some(3));
     assert_eq!(goes_to(faults, 2, true), Some(1));
@@ -89,7 +90,7 @@ fn a_task_goes_to_the_wrong_side() {
 
 #[test]
 fn a_task_leaves_the_right_side() {
-    // 70 % of its accesses are to its own side.
+    // 70 % of the task's accesses are to its own box.
     let faults = [10, 60, 20, 10];
     assert_eq!(goes_to(faults, 1, false), None);
     assert_eq!(goes_to(faults, 1, true), Some(2));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Runs the NUMA balancing of kernel/sched/fair.c on machines from standard input, for the
- * comparison with the model. build.rs cuts the code out of the kernel source, as it is, into
- * fair_numa.c; this file stands in for the kernel around it.
+ * Runs the NUMA balancing of kernel/sched/fair.c on machines from standard input, to compare it
+ * with the model. build.rs cuts the code out of the kernel source into fair_numa.c, without
+ * changes. This file replaces the rest of the kernel.
  *
- * Input and output are 64-bit numbers. For each case the input has the machine and one call, in the
- * order of read_machine() and main(); the output has what the call has changed.
+ * Input and output are 64-bit numbers. For each case, the input has the machine and one call, in
+ * the order of read_machine() and main(). The output has the values that the call has changed.
  */
 #include <limits.h>
 #include <stdbool.h>
@@ -142,7 +142,7 @@ static struct sched_domain numa_domain;
 #define for_each_cpu(cpu, m) \
 	for ((cpu) = 0; (cpu) < (int)nr_cpu_ids; (cpu)++) if (cpumask_test_cpu(cpu, m))
 #define for_each_cpu_and(cpu, m, n) for_each_cpu(cpu, m) if (cpumask_test_cpu(cpu, n))
-/* As the kernel's, from `start` to the end and then from the beginning. */
+/* Iterates like the kernel's macro, from `start` to the end and then from the beginning. */
 #define for_each_cpu_wrap(cpu, m, start) \
 	for (int turn = 0; turn < (int)nr_cpu_ids; turn++) \
 		if ((cpu) = ((start) + turn) % (int)nr_cpu_ids, cpumask_test_cpu(cpu, m))

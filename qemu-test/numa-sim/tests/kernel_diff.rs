@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Compares the model with the C code of `kernel/sched/fair.c`: same machine, same call, same
-//! answer.
+//! Tests that the model and the C code of `kernel/sched/fair.c` return the same answers to the same
+//! calls on the same machines.
 
 use std::io::{Read, Write};
 use std::process::{Command, Stdio};
@@ -11,10 +11,10 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use tackle_core::numa::policy::Kind;
 use tackle_numa_sim::kernel::{Cpu, Group, Kernel, Nodes, Task};
 
-/// How many cases are compared for each call.
+/// The number of cases for each call.
 const CASES: usize = 2_000;
 
-/// Numbers from a seed.
+/// A generator of random numbers.
 struct Random(TestRng);
 
 impl Random {
@@ -39,7 +39,7 @@ fn distances(random: &mut Random) -> (usize, Vec<u8>) {
             (nodes, (0..nodes * nodes).map(far).collect())
         }
         1 => (4, RING.to_vec()),
-        // Two or four boxes of two or three nodes.
+        // The other kinds are two or four boxes of two or three nodes.
         kind => {
             let size = 2 + random.below(2) as usize;
             let nodes = size * if kind == 2 { 2 } else { 4 };
@@ -119,7 +119,7 @@ fn add_task(kernel: &mut Kernel, random: &mut Random) {
     task.by_cpu = counts(random, count);
     task.memory_now = counts(random, count);
     task.by_cpu_now = counts(random, count);
-    // A window closes after a fault.
+    // A window ends only after a fault.
     task.memory_now[0][1] += 1;
     task.total = task.memory.iter().flatten().sum();
     task.load = if random.one_in(3) {
@@ -164,7 +164,7 @@ fn add_task(kernel: &mut Kernel, random: &mut Random) {
     kernel.tasks.push(task);
 }
 
-/// What the harness reads and writes.
+/// The input or output of the harness, or a part of it.
 #[derive(Default)]
 struct Numbers(Vec<u8>);
 
@@ -246,7 +246,7 @@ impl Numbers {
     }
 }
 
-/// What a task has run since its last window, in nanoseconds, and how long that is ago.
+/// The running time of a task since its last window, and the elapsed time, in nanoseconds.
 const RUNTIME: i64 = 700_000_000;
 const ELAPSED: i64 = 1_000_000_000;
 
@@ -274,7 +274,7 @@ fn answers(input: Vec<u8>) -> Vec<i64> {
     output.chunks_exact(8).map(number).collect()
 }
 
-/// Makes cases, lets the model and the harness answer, and compares.
+/// Makes random cases, gets the answers of the model and of the harness, and compares them.
 fn compare(
     seed: u8,
     call: i64,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Simulates the small scenarios for one seed: our policy is not worse than the kernel's rules, and
-//! better where these are weak.
+//! Tests our policy on the small scenarios with one seed: it must not be worse than the kernel's
+//! rules, and must be better where these are weak.
 
 use tackle_numa_sim::balancer::Balancer;
 use tackle_numa_sim::run::{run, Outcome};
 
-/// What comes of a scenario with the kernel's rules and with our policy.
+/// Returns the results of a scenario with the kernel's rules and with our policy.
 fn both(name: &str) -> [Outcome; 2] {
     [Balancer::Kernel, Balancer::Ours].map(|who| run(name, who, 1))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Where a task goes that is not on its preferred node: `task_numa_migrate()`,
-//! `task_numa_find_cpu()`, `task_numa_compare()`.
+//! Models where a task that is not on its preferred node moves: `task_numa_migrate()`,
+//! `task_numa_find_cpu()` and `task_numa_compare()`.
 
 use tackle_core::numa::policy::Kind;
 
@@ -32,12 +32,12 @@ struct Stats {
     idle: Option<usize>,
 }
 
-/// What `task_numa_migrate()` has done.
+/// The result of `task_numa_migrate()`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Migration {
-    /// The CPU to which the task goes.
+    /// The CPU to which the task moves.
     pub cpu: usize,
-    /// The task with which it is exchanged.
+    /// The task that moves to the CPU of the first task in exchange.
     pub swapped: Option<usize>,
 }
 
@@ -54,11 +54,11 @@ struct Env {
     best_task: Option<usize>,
     best_gain: i64,
     best_cpu: Option<usize>,
-    /// The CPU that has `numa_migrate_on`: the best one.
+    /// The CPUs with `numa_migrate_on` set: the best CPU so far.
     reserved: Vec<bool>,
 }
 
-/// `adjust_numa_imbalance()`.
+/// Models `adjust_numa_imbalance()`.
 pub fn adjust_numa_imbalance(imbalance: i64, running: i64, imb_numa_nr: i64) -> i64 {
     match running <= imb_numa_nr && imbalance <= NUMA_IMBALANCE_MIN {
         true => 0,
@@ -67,8 +67,8 @@ pub fn adjust_numa_imbalance(imbalance: i64, running: i64, imb_numa_nr: i64) -> 
 }
 
 impl Kernel {
-    /// `task_numa_migrate()`. Sets the preferred node of a task in a group, and returns where the
-    /// task goes. Does not move it.
+    /// Models `task_numa_migrate()`. Sets the preferred node of a task in a group, and returns
+    /// where the task should move. Does not move the task.
     pub fn migrate(&mut self, p: usize) -> Option<Migration> {
         let source_cpu = self.tasks[p].cpu;
         let source = self.cpus[source_cpu].node;
@@ -129,7 +129,7 @@ impl Kernel {
         env.best_cpu.map(|cpu| Migration { cpu, swapped })
     }
 
-    /// `update_numa_stats()`.
+    /// Models `update_numa_stats()`.
     fn stats(&self, p: usize, node: usize, find_idle: bool, reserved: &[bool]) -> Stats {
         let (mut load, mut runnable, mut util, mut running, mut capacity) = (0, 0, 0, 0, 0);
         let mut idle = None;
@@ -172,7 +172,7 @@ impl Kernel {
         }
     }
 
-    /// `task_numa_find_cpu()`.
+    /// Models `task_numa_find_cpu()`.
     fn find_cpu(&self, env: &mut Env, task_gain: i64, group_gain: i64) {
         let mut may_move = false;
         if env.target_stats.kind == NodeType::HasSpare {
@@ -203,7 +203,7 @@ impl Kernel {
         }
     }
 
-    /// `task_numa_compare()`. Returns whether the search ends.
+    /// Models `task_numa_compare()`. Returns whether the search ends.
     fn compare(&self, env: &mut Env, task_gain: i64, group_gain: i64, may_move: bool) -> bool {
         let p_group = self.tasks[env.p].group;
         let mut gain = if p_group.is_some() {
@@ -272,7 +272,7 @@ impl Kernel {
         self.assign_and_stop(env, Some(current), gain, may_move)
     }
 
-    /// The end of `task_numa_compare()`.
+    /// Models the end of `task_numa_compare()`.
     fn assign_and_stop(
         &self,
         env: &mut Env,
@@ -297,7 +297,7 @@ impl Kernel {
         (may_move && current.is_none() && found_idle) || (!may_move && best_comes_home)
     }
 
-    /// `task_numa_assign()`.
+    /// Models `task_numa_assign()`.
     fn assign(&self, env: &mut Env, task: Option<usize>, gain: i64) {
         let cpu = env.target_cpu;
         if env.best_cpu != Some(cpu) && env.reserved[cpu] {
@@ -326,7 +326,7 @@ impl Kernel {
     }
 }
 
-/// `load_too_imbalanced()`, if `load` goes from the source to the target.
+/// Models `load_too_imbalanced()` for moving `load` from the source to the target.
 fn is_too_imbalanced(env: &Env, load: i64) -> bool {
     let (source, target) = (&env.source_stats, &env.target_stats);
     let imbalance = |source_load: i64, target_load: i64| {

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What happens at the end of a scan window: `task_numa_placement()` and
-//! `update_task_scan_period()`.
+//! Models the end of a scan window: `task_numa_placement()` and `update_task_scan_period()`.
 
 use super::state::Kernel;
 
-/// Pages of a scan step: `sysctl_numa_balancing_scan_size` is 256 MB.
+/// The pages of a scan step. `sysctl_numa_balancing_scan_size` is 256 MB.
 const SCAN_PAGES: i64 = 256 << 8;
 /// `sysctl_numa_balancing_scan_period_min`, in milliseconds.
 const PERIOD_MIN: i64 = 1000;
 /// `sysctl_numa_balancing_scan_period_max`, in milliseconds.
 const PERIOD_MAX: i64 = 60_000;
-/// 1000 over (`MAX_SCAN_WINDOW` by the size of a step), in milliseconds.
+/// 1000 / (`MAX_SCAN_WINDOW` / size of a step), in milliseconds.
 const FLOOR: i64 = 100;
 /// `ACTIVE_NODE_FRACTION`.
 const ACTIVE_NODE_FRACTION: i64 = 3;
@@ -21,18 +20,18 @@ const SLOTS: i64 = 10;
 const THRESHOLD: i64 = 7;
 
 impl Kernel {
-    /// `task_scan_min()`.
+    /// Models `task_scan_min()`.
     pub fn scan_min(&self, task: usize) -> i64 {
         FLOOR.max(PERIOD_MIN / self.scan_windows(task))
     }
 
-    /// `task_nr_scan_windows()`.
+    /// Models `task_nr_scan_windows()`.
     pub fn scan_windows(&self, task: usize) -> i64 {
         let rss = self.tasks[task].rss.max(0);
         (rss + SCAN_PAGES - 1).max(SCAN_PAGES) / SCAN_PAGES
     }
 
-    /// `task_scan_max()`.
+    /// Models `task_scan_max()`.
     pub fn scan_max(&self, task: usize) -> i64 {
         let mut longest = PERIOD_MAX / self.scan_windows(task);
         if let Some(group) = self.group_of(task) {
@@ -43,8 +42,9 @@ impl Kernel {
         longest.max(self.scan_min(task))
     }
 
-    /// `task_numa_placement()`: averages the faults of the window that closes, and sets the preferred
-    /// node. The task has run for `runtime` of the `elapsed` nanoseconds since the last one.
+    /// Models `task_numa_placement()`. Averages the faults of the window that ends, and sets the
+    /// preferred node. The task has run for `runtime` of the `elapsed` nanoseconds since the end of
+    /// the previous window.
     pub fn placement(&mut self, task: usize, runtime: i64, elapsed: i64) {
         let longest = self.scan_max(task);
         let p = &mut self.tasks[task];
@@ -96,7 +96,7 @@ impl Kernel {
         self.update_scan_period(task, types[0], types[1]);
     }
 
-    /// `numa_group_count_active_nodes()`.
+    /// Models `numa_group_count_active_nodes()`.
     fn count_active_nodes(&mut self, group: usize) {
         let group = &mut self.groups[group];
         let faults: Vec<_> = self
@@ -111,13 +111,13 @@ impl Kernel {
         group.active_nodes = active as i64;
     }
 
-    /// `numa_is_active_node()`.
+    /// Models `numa_is_active_node()`.
     pub fn is_active_node(&self, node: usize, group: usize) -> bool {
         let group = &self.groups[group];
         group.faults_cpu(node) * ACTIVE_NODE_FRACTION > group.max_faults_cpu
     }
 
-    /// `update_task_scan_period()`.
+    /// Models `update_task_scan_period()`.
     fn update_scan_period(&mut self, task: usize, shared: i64, private: i64) {
         let (least, most) = (self.scan_min(task), self.scan_max(task));
         let p = &mut self.tasks[task];
@@ -140,8 +140,9 @@ impl Kernel {
         p.period = (p.period + diff).max(least).min(most);
     }
 
-    /// `should_numa_migrate_memory()`: whether a page moves from `source` to the node of `cpu`, when
-    /// the task faults on it. `last` is the task of the last fault and its CPU.
+    /// Models `should_numa_migrate_memory()`. Returns whether a page moves from `source` to the
+    /// node of `cpu` when the task has a fault on it. `last` is the task of the last fault and its
+    /// CPU.
     pub fn should_migrate(
         &self,
         task: usize,

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The state that the kernel's NUMA balancing works on: nodes, CPUs, tasks and groups.
+//! Defines the state of the kernel's NUMA balancing: nodes, CPUs, tasks and groups.
 
 use tackle_core::numa::policy::{Kind, Topology};
 
 /// The nodes of a machine.
 #[derive(Clone, Debug)]
 pub struct Nodes {
-    /// How many there are.
+    /// The number of nodes.
     pub count: usize,
-    /// Their distances, a row after the other.
+    /// The distances, row by row.
     pub distances: Vec<u8>,
-    /// Which have memory (`N_MEMORY`).
+    /// Which nodes have memory (`N_MEMORY`).
     pub has_memory: Vec<bool>,
-    /// The CPUs of each (`cpumask_of_node()`).
+    /// The CPUs of each node (`cpumask_of_node()`).
     pub cpus: Vec<Vec<usize>>,
     /// `sched_numa_topology_type`.
     pub kind: Kind,
@@ -22,7 +22,7 @@ pub struct Nodes {
 }
 
 impl Nodes {
-    /// The nodes with these distances, CPUs and memory.
+    /// Returns the nodes with these distances, CPUs and memory.
     pub fn new(distances: Vec<u8>, cpus: Vec<Vec<usize>>, has_memory: Vec<bool>) -> Self {
         let count = cpus.len();
         let topology = Topology::new(count, &distances, |node| !cpus[node].is_empty());
@@ -37,22 +37,22 @@ impl Nodes {
         }
     }
 
-    /// `node_distance()`.
+    /// Models `node_distance()`.
     pub fn distance(&self, from: usize, to: usize) -> u8 {
         self.distances[from * self.count + to]
     }
 
-    /// Whether the node has CPUs (`N_CPU`).
+    /// Returns whether the node has CPUs (`N_CPU`).
     pub fn has_cpus(&self, node: usize) -> bool {
         !self.cpus[node].is_empty()
     }
 
-    /// The nodes with CPUs.
+    /// Returns the nodes with CPUs.
     pub fn with_cpus(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.count).filter(|&node| self.has_cpus(node))
     }
 
-    /// The nearest node with CPUs: `numa_nearest_node(node, N_CPU)`.
+    /// Returns the nearest node with CPUs: `numa_nearest_node(node, N_CPU)`.
     pub fn nearest_with_cpus(&self, node: usize) -> usize {
         match self.has_cpus(node) {
             true => node,
@@ -64,32 +64,32 @@ impl Nodes {
     }
 }
 
-/// A CPU: what `struct rq` has of it.
+/// A CPU, as in `struct rq`.
 #[derive(Clone, Debug, Default)]
 pub struct Cpu {
     /// Its node.
     pub node: usize,
     /// The task that runs on it.
     pub current: Option<usize>,
-    /// How many tasks are runnable on it.
+    /// The number of runnable tasks.
     pub running: usize,
-    /// The sum of their loads.
+    /// The sum of the loads of these tasks.
     pub load: i64,
     /// The time that tasks were runnable.
     pub runnable: i64,
-    /// The time that it was in use.
+    /// The time that the CPU was in use.
     pub util: i64,
 }
 
 /// Fault counts of a task or a group for one node: `[shared, private]`, as in the kernel.
 pub type Types = [i64; 2];
 
-/// A task: what `struct task_struct` has of it.
+/// A task, as in `struct task_struct`.
 #[derive(Clone, Debug, Default)]
 pub struct Task {
     /// Its CPU.
     pub cpu: usize,
-    /// The CPUs on which it may run; all if empty.
+    /// The CPUs on which the task may run. If it is empty, all CPUs are allowed.
     pub allowed: Vec<bool>,
     /// Its load.
     pub load: i64,
@@ -120,7 +120,7 @@ pub struct Task {
 }
 
 impl Task {
-    /// A task without faults.
+    /// Returns a task without faults.
     pub fn new(nodes: usize, cpu: usize) -> Self {
         let none = vec![[0; 2]; nodes];
         Self {
@@ -136,7 +136,7 @@ impl Task {
         }
     }
 
-    /// Whether it may run on a CPU.
+    /// Returns whether the task may run on a CPU.
     pub fn may_run(&self, cpu: usize) -> bool {
         self.allowed
             .get(cpu)
@@ -144,7 +144,7 @@ impl Task {
             .unwrap_or(self.allowed.is_empty())
     }
 
-    /// `task_faults()`.
+    /// Models `task_faults()`.
     pub fn faults(&self, node: usize) -> i64 {
         self.memory[node].iter().sum()
     }
@@ -153,7 +153,7 @@ impl Task {
 /// A group: `struct numa_group`.
 #[derive(Clone, Debug, Default)]
 pub struct Group {
-    /// How many tasks are in it.
+    /// The number of tasks in the group.
     pub tasks: i64,
     /// `active_nodes`.
     pub active_nodes: i64,
@@ -168,7 +168,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// A group without tasks.
+    /// Returns a group without tasks.
     pub fn new(nodes: usize) -> Self {
         Self {
             active_nodes: 1,
@@ -178,23 +178,23 @@ impl Group {
         }
     }
 
-    /// `group_faults()`.
+    /// Models `group_faults()`.
     pub fn faults(&self, node: usize) -> i64 {
         self.memory[node].iter().sum()
     }
 
-    /// `group_faults_cpu()`.
+    /// Models `group_faults_cpu()`.
     pub fn faults_cpu(&self, node: usize) -> i64 {
         self.by_cpu[node].iter().sum()
     }
 
-    /// All faults of a type: `group_faults_priv()`, `group_faults_shared()`.
+    /// Returns all faults of a type: `group_faults_priv()` and `group_faults_shared()`.
     pub fn of_type(&self, private: usize) -> i64 {
         self.memory.iter().map(|types| types[private]).sum()
     }
 }
 
-/// A machine as the scheduler sees it.
+/// The scheduler's state of a machine.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// Its nodes.
@@ -209,23 +209,23 @@ pub struct Kernel {
     pub imbalance_pct: i64,
     /// `imb_numa_nr` of the lowest NUMA domain.
     pub imb_numa_nr: i64,
-    /// Whether `task_numa_migrate()` weighs a further candidate by the distance of the candidate
-    /// before it, as Linux 7.3 does.
+    /// Whether `task_numa_migrate()` weighs a candidate by the distance of the previous candidate,
+    /// as Linux 7.3 does.
     pub distance_of_previous: bool,
 }
 
 impl Kernel {
-    /// `task_node()`.
+    /// Models `task_node()`.
     pub fn node_of(&self, task: usize) -> usize {
         self.cpus[self.tasks[task].cpu].node
     }
 
-    /// The group of a task.
+    /// Returns the group of a task.
     pub fn group_of(&self, task: usize) -> Option<&Group> {
         self.tasks[task].group.map(|group| &self.groups[group])
     }
 
-    /// `idle_cpu()`.
+    /// Models `idle_cpu()`.
     pub fn is_idle(&self, cpu: usize) -> bool {
         self.cpus[cpu].running == 0
     }

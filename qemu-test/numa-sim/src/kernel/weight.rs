@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How much speaks for a node: `task_weight()`, `group_weight()`, `score_nearby_nodes()` and
-//! `preferred_group_nid()`.
+//! Models the weight of a node for a task: `task_weight()`, `group_weight()`,
+//! `score_nearby_nodes()` and `preferred_group_nid()`.
 
 use tackle_core::numa::policy::{Kind, LOCAL_DISTANCE};
 
 use super::state::{Kernel, Nodes};
 
-/// `score_nearby_nodes()`. `faults` returns those of a node.
+/// Models `score_nearby_nodes()`. `faults` returns the faults of a node.
 fn score_nearby_nodes(nodes: &Nodes, node: usize, limit: u8, faults: impl Fn(usize) -> i64) -> i64 {
     if nodes.kind == Kind::Direct {
         return 0;
@@ -33,7 +33,7 @@ fn score_nearby_nodes(nodes: &Nodes, node: usize, limit: u8, faults: impl Fn(usi
 }
 
 impl Kernel {
-    /// `task_weight()`.
+    /// Models `task_weight()`.
     pub fn task_weight(&self, task: usize, node: usize, distance: u8) -> i64 {
         let task = &self.tasks[task];
         if task.total == 0 {
@@ -43,7 +43,7 @@ impl Kernel {
         1000 * (task.faults(node) + nearby) / task.total
     }
 
-    /// `group_weight()`.
+    /// Models `group_weight()`.
     pub fn group_weight(&self, task: usize, node: usize, distance: u8) -> i64 {
         match self.group_of(task) {
             Some(group) if group.total != 0 => {
@@ -55,7 +55,7 @@ impl Kernel {
         }
     }
 
-    /// `preferred_group_nid()`. `node` is the one with the most faults.
+    /// Models `preferred_group_nid()`. `node` is the node with the most faults.
     pub fn preferred_group_nid(&self, task: usize, node: Option<usize>) -> Option<usize> {
         let nodes = &self.nodes;
         match nodes.kind {
