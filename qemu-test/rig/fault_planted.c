@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Planted defects: each operation has one in an error path.
+ * Operations with planted defects: each has one defect in an error path.
  */
 
 #define PLANTED 1

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Operations with a defect in an error path each, and the same without: PLANTED is 1 in
- * fault_planted.c and 0 in fault_repaired.c.
+ * Operations, each with a defect in an error path if PLANTED is 1, and without it if PLANTED is 0.
+ * PLANTED is 1 in fault_planted.c and 0 in fault_repaired.c.
  *
- * A word that is written to debugfs/NAME/run runs an operation: it allocates, and frees all of that
- * again. Without a failure all of them succeed, in both modules. The comment of each says what is
- * wrong if an allocation fails.
+ * Writing an operation's name to debugfs/NAME/run executes the operation, which allocates resources
+ * and frees all of them. Without a failure, all operations of both modules succeed. The comment of
+ * each operation describes the defect if an allocation fails.
  */
 
 #include <linux/cdev.h>
@@ -29,13 +29,13 @@
 
 static struct dentry *dir;
 
-/* For allocations whose size the compiler is not to know. */
+/* Allocates memory of a size that the compiler does not know. */
 static noinline void *get(size_t size)
 {
 	return kzalloc(size, GFP_KERNEL);
 }
 
-/* The result is not checked: null is written to. */
+/* The result is not checked, so a null pointer is written to. */
 static int missing_check(void)
 {
 	int *memory = get(48);
@@ -118,7 +118,7 @@ static int leak_percpu(void)
 	return 0;
 }
 
-/* The unwinding frees the first allocation twice. */
+/* The error path frees the first allocation twice. */
 static int double_free(void)
 {
 	void *first = get(72), *second;
@@ -137,7 +137,7 @@ static int double_free(void)
 	return err;
 }
 
-/* The unwinding writes to what it has freed. */
+/* The error path writes to memory that it has freed. */
 static int use_after_free(void)
 {
 	int *first = get(80), *second;
@@ -160,7 +160,7 @@ static int use_after_free(void)
 
 static DEFINE_MUTEX(forgotten_lock);
 
-/* The lock is not released: the next operation cannot take it. */
+/* The lock is not released, so the next operation cannot take it. */
 static int lock_held(void)
 {
 	void *memory;
@@ -178,7 +178,7 @@ static int lock_held(void)
 	return 0;
 }
 
-/* The critical section does not end. */
+/* The RCU read-side critical section does not end. */
 static int rcu_held(void)
 {
 	void *memory;
@@ -195,7 +195,7 @@ static int rcu_held(void)
 	return 0;
 }
 
-/* The reference to the module is not dropped: it cannot be unloaded. */
+/* The reference to the module is not dropped, so the module cannot be unloaded. */
 static int module_held(void)
 {
 	void *memory;
@@ -268,7 +268,7 @@ static int work_left(void)
 	return second ? 0 : -ENOMEM;
 }
 
-/* A file stays in debugfs. */
+/* A file remains in debugfs. */
 static int debugfs_left(void)
 {
 	struct dentry *file = debugfs_create_dir("fault_" KBUILD_MODNAME, NULL);
@@ -280,7 +280,7 @@ static int debugfs_left(void)
 	return memory ? 0 : -ENOMEM;
 }
 
-/* A directory stays in /proc. */
+/* A directory remains in /proc. */
 static int proc_left(void)
 {
 	struct proc_dir_entry *entry = proc_mkdir("fault_" KBUILD_MODNAME, NULL);
@@ -295,7 +295,7 @@ static int proc_left(void)
 	return memory ? 0 : -ENOMEM;
 }
 
-/* A directory stays in sysfs. */
+/* A directory remains in sysfs. */
 static int sysfs_left(void)
 {
 	struct kobject *kobject = kobject_create_and_add("fault_" KBUILD_MODNAME, kernel_kobj);
@@ -310,7 +310,7 @@ static int sysfs_left(void)
 	return memory ? 0 : -ENOMEM;
 }
 
-/* A major number stays in use. */
+/* A major number remains in use. */
 static int major_left(void)
 {
 	dev_t device;
@@ -326,7 +326,7 @@ static int major_left(void)
 	return memory ? 0 : -ENOMEM;
 }
 
-/* A workqueue stays. */
+/* A workqueue remains. */
 static int workqueue_left(void)
 {
 	struct workqueue_struct *queue = alloc_workqueue("planted", WQ_UNBOUND, 0);
@@ -356,7 +356,7 @@ static int false_success(void)
 	return err;
 }
 
-/* The errno is another one. */
+/* The operation returns a wrong errno. */
 static int wrong_errno(void)
 {
 	void *memory = get(56);
@@ -392,7 +392,7 @@ static int wrong_order(void)
 
 static bool is_busy;
 
-/* The operation cannot be done again. */
+/* The operation cannot be repeated. */
 static int busy_left(void)
 {
 	void *memory;
@@ -412,7 +412,7 @@ static int thread(void *data)
 	return 0;
 }
 
-/* An error pointer is taken for a task. */
+/* An error pointer is used as a task. */
 static int error_pointer(void)
 {
 	struct task_struct *task = kthread_create(thread, NULL, "planted");

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module with a few sites that can fail, for tests of the fault injector. A word that is written
- * to debugfs/fault_rig/run runs one of them, and fails with what the site failed with. The file
- * failures has a bit for each call of the last run that failed, the first one in bit 0.
+ * A module with a few sites that can fail, for tests of the fault injector. Writing a word to
+ * debugfs/fault_rig/run executes a site. The write fails with the error of the site. The file
+ * failures has a bit mask of the calls that failed in the last run. The first call is bit 0.
  */
 
 #include <linux/debugfs.h>
@@ -40,7 +40,7 @@ static noinline int rig_slab(void)
 
 static int last_side;
 
-/* These differ, or the compiler would make one of them. */
+/* These functions differ, because the compiler would merge equal functions. */
 static noinline int rig_left(void)
 {
 	int err = rig_slab();
@@ -119,7 +119,7 @@ static noinline int rig_skb(void)
 	return err;
 }
 
-/* kstrdup() allocates for its caller. */
+/* kstrdup() allocates memory for its caller. */
 static noinline int rig_string(void)
 {
 	char *text = kstrdup("a text", GFP_KERNEL);

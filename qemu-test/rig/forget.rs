@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What modules of the rig that leave things behind have in common.
+//! Implements leaks on purpose, for modules of the rig that leave objects behind.
 
 use kernel::prelude::*;
 
-/// Never drops `value`. On kernels with kmemleak that does not report it.
+/// Never drops `value`. If KUnit is built into the kernel, kmemleak does not report the memory.
 pub(crate) fn forget<T>(value: Pin<KBox<T>>) {
     #[cfg(CONFIG_KUNIT = "y")]
     tackle::kunit::forget(value);

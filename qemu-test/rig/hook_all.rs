@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks on the functions whose addresses are written to a file: one hook for all, or one for
-//! each. The handlers take the RCU read lock, read the clock and count.
+//! Adds hooks to functions whose addresses are written to a file: one hook for all functions, or
+//! one for each. The handlers take the RCU read lock, read the clock and count.
 //!
 //! ```sh
 //! cd /sys/kernel/debug/tackle/hook_all
@@ -13,8 +13,8 @@
 //! cat by_trampoline
 //! ```
 //!
-//! `late` takes names of functions, whose modules may be missing. `exits` puts a hook at the exit
-//! of each function that can be hooked, and leaves out the others.
+//! `late` takes names of functions, whose modules need not be loaded. `exits` adds a hook to the
+//! exit of each function that can be hooked, and ignores the others.
 
 #![forbid(unsafe_code)]
 
@@ -43,10 +43,10 @@ tackle::module! {
     license: "GPL",
 }
 
-/// What all hooks count together.
+/// The counts of all hooks together.
 struct Counts {
     calls: Counter,
-    /// Handlers that read a clock of 0.
+    /// How often a handler read 0 from the clock.
     no_clock: Counter,
 }
 
@@ -80,21 +80,21 @@ impl ExitHandler for Counting {
 type Hook = Pin<KBox<EntryHook<Counting>>>;
 type Exit = Pin<KBox<ExitHook<Counting>>>;
 
-/// The hooks that there are.
+/// The hooks.
 struct Armed {
     entries: KVVec<Hook>,
     exits: KVVec<Exit>,
 }
 
 impl Armed {
-    /// Takes all hooks off: in one grace period for entries and exits each.
+    /// Removes all hooks from their functions, with one grace period for entries and one for exits.
     fn take_off(&self) -> Result {
         let entries = self.entries.iter().map(|hook| hook.as_ref().hook());
         let exits = self.exits.iter().map(|hook| hook.as_ref().hook());
         ftrace::disarm_all(Iterator::chain(entries, exits))
     }
 
-    /// As above, and drops them.
+    /// Removes all hooks from their functions, and drops them.
     fn disarm(&mut self) -> Result {
         self.take_off()?;
         self.entries.clear();
@@ -130,7 +130,7 @@ impl Hooks {
         Counting(self.counts.clone())
     }
 
-    /// Replaces the hooks by those that a line asks for.
+    /// Replaces the hooks by those in a line.
     fn arm(&self, reader: &mut UserSliceReader) -> Result {
         let mut text = KVVec::from_elem(0u8, reader.len(), GFP_KERNEL)?;
         reader.read_slice(&mut text)?;
@@ -153,7 +153,7 @@ impl Hooks {
         Ok(())
     }
 
-    /// One hook on all these functions.
+    /// Adds one hook to all these functions.
     fn one<'a>(&self, targets: impl Into<Targets<'a>>) -> Result<KVVec<Hook>> {
         let hook = EntryHook::new(targets.into(), self.counting());
         let mut hooks = KVVec::new();
@@ -161,7 +161,7 @@ impl Hooks {
         Ok(hooks)
     }
 
-    /// One hook on all functions of these names, now or when their modules are loaded.
+    /// Adds one hook to all functions with these names, now or when their modules are loaded.
     fn late<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<KVVec<Hook>> {
         let mut names = KVec::new();
         for word in words {
@@ -174,14 +174,15 @@ impl Hooks {
         self.one(&targets[..])
     }
 
-    /// A hook at the exit of each function of these names.
+    /// Returns a hook for the exit of each function with one of these names.
     fn exits<'a>(&self, words: impl Iterator<Item = &'a str>) -> Result<KVVec<Exit>> {
         let mut exits = KVVec::new();
         for word in words {
             let name = CString::try_from_fmt(fmt!("{word}"))?;
             match KBox::pin_init(ExitHook::new(&*name, self.counting()), GFP_KERNEL) {
                 Ok(hook) => exits.push(hook, GFP_KERNEL)?,
-                // Several of this name, or a notrace one among them.
+                // Ignore names of several functions or of none, and functions that cannot be
+                // traced.
                 Err(ENOTUNIQ | EINVAL | ENOENT) => {}
                 Err(error) => {
                     pr_err!("{word}: {}\n", ftrace::reason(error));
@@ -192,7 +193,7 @@ impl Hooks {
         Ok(exits)
     }
 
-    /// A hook on each of these functions.
+    /// Returns a hook for each of these functions.
     fn each(&self, addresses: &[usize]) -> Result<KVVec<Hook>> {
         let mut hooks = KVVec::with_capacity(addresses.len(), GFP_KERNEL)?;
         for _ in addresses {
@@ -259,7 +260,7 @@ impl kernel::Module for HookAll {
 }
 
 impl Drop for HookAll {
-    /// In one grace period, instead of one for each hook.
+    /// This takes one grace period, instead of one for each hook.
     fn drop(&mut self) {
         let armed = self.files.armed.lock();
         if let Err(error) = armed.take_off() {

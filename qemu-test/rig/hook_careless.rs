@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Handlers that do what none may, for `tackle hook check` to find. It is not to be loaded,
-//! and has nothing on any function if it is.
+//! Implements handlers that do what handlers must not do, which `tackle hook check` must find. The
+//! module is not meant to be loaded. If it is loaded, it hooks no function.
 
 #![forbid(unsafe_code)]
 
@@ -20,10 +20,11 @@ tackle::module! {
     license: "GPL",
 }
 
-/// Waits for a lock.
+/// A handler that waits for a mutex.
 struct Sleeper(Pin<KBox<Mutex<u64>>>);
 
-/// A way that nobody sees at first sight.
+/// A function between the handler and the mutex, so that the handler itself does not call a
+/// function that sleeps.
 #[inline(never)]
 fn count(calls: &Mutex<u64>) {
     *calls.lock() += 1;
@@ -35,7 +36,7 @@ impl EntryHandler for Sleeper {
     }
 }
 
-/// Takes a spin lock. Under PREEMPT_RT that is a lock to sleep on.
+/// A handler that takes a spin lock, which may sleep with PREEMPT_RT.
 struct Spinner(Pin<KBox<SpinLock<u64>>>);
 
 impl EntryHandler for Spinner {
@@ -44,7 +45,7 @@ impl EntryHandler for Spinner {
     }
 }
 
-/// Takes memory at the exit.
+/// A handler that allocates memory at the exit.
 struct Allocator;
 
 impl ExitHandler for Allocator {
@@ -65,7 +66,7 @@ struct HookCareless;
 
 impl kernel::Module for HookCareless {
     fn init(_module: &'static ThisModule) -> Result<Self> {
-        // Of a function that there is not.
+        // There is no function with this name.
         let name = c"hook_careless_no_such_function";
         let sleeper = Sleeper(KBox::pin_init(new_mutex!(0), GFP_KERNEL)?);
         KBox::pin_init(EntryHook::new(name, sleeper), GFP_KERNEL)?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook of a kind of which a function can have one: a direct one, one that leaves
-//! `/proc/cmdline` empty, or one that makes getsid() return 4242.
+//! Adds a hook of a kind of which a function can have only one: a direct hook, a hook that leaves
+//! `/proc/cmdline` empty, or a hook that makes getsid() return 4242.
 //!
 //! ```sh
 //! insmod hook_exclusive.ko kind=direct function=__x64_sys_getsid
@@ -10,7 +10,7 @@
 //! cat /sys/kernel/debug/tackle/hook_exclusive/calls
 //! ```
 //!
-//! A function that is taken is refused with `EBUSY`.
+//! If the function already has such a hook, loading fails with `EBUSY`.
 
 #![forbid(unsafe_code)]
 
@@ -47,7 +47,7 @@ tackle::string_param! {
     static FUNCTION: StringParam<512> = "function", "Kernel function for kind=direct";
 }
 
-/// Calls that the hook has seen.
+/// The number of calls that the hook has seen.
 static CALLS: Atomic<u64> = Atomic::new(0);
 
 struct Counting;
@@ -65,7 +65,7 @@ impl OverrideHandler<CmdlineProcShow> for Counting {
         _arguments: Arguments<'a, CmdlineProcShow>,
     ) -> Option<Returned<'a, CmdlineProcShow>> {
         CALLS.fetch_add(1, Relaxed);
-        // Success, and nothing printed.
+        // Return success without printing anything.
         Some(0)
     }
 }
@@ -81,7 +81,7 @@ impl OverrideHandler<Getsid> for Counting {
     }
 }
 
-/// A hook; when it is dropped, it is gone.
+/// A hook, which is removed when this is dropped.
 enum Hook {
     Direct(#[expect(dead_code)] Pin<KBox<DirectHook<Counting>>>),
     Skip(#[expect(dead_code)] Pin<KBox<OverrideHook<CmdlineProcShow, Counting>>>),
@@ -105,7 +105,7 @@ impl Hook {
     }
 }
 
-/// The file, and the hook that it shows.
+/// The file, and the hook whose count it shows.
 struct HookExclusive {
     _files: Pin<KBox<Scope<Hook>>>,
 }

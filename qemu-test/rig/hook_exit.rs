@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! An exit hook that knows the prototype of its function: a trampoline calls the function, on all
+//! Adds an exit hook with the prototype of its function. A trampoline calls the function, on all
 //! kernels.
 //!
 //! ```sh
@@ -12,7 +12,7 @@
 //! cat entries exits value mechanism
 //! ```
 //!
-//! `value` is what the last call has returned. `mechanism` is the number of the trampoline, or
+//! `value` is the return value of the last call. `mechanism` is the number of the trampoline, or
 //! `fprobe`.
 
 #![forbid(unsafe_code)]
@@ -53,7 +53,7 @@ tackle::function! {
     GetSignal: fn get_signal(*mut ksignal) -> bool;
 }
 
-/// The reads that are looked at have this many bytes.
+/// The size of the reads that are counted, in bytes.
 const BYTES: usize = 4242;
 
 static ENTRIES: Atomic<u64> = Atomic::new(0);
@@ -92,7 +92,7 @@ impl TypedExitHandler<VfsRead> for Counting {
 }
 
 fn from_int(value: c_int) -> isize {
-    // CAST: The kernel runs on 64 bits.
+    // CAST: An `int` fits into `isize`, which has 64 bits.
     value as isize
 }
 
@@ -128,7 +128,7 @@ counting! { CmdlineProcShow: from_int; Getsid: from_long; GetSignal: from_bool; 
 
 type Hook<F> = Pin<KBox<ExitHook<TypedExit<F, Counting>>>>;
 
-/// The hook; when it is dropped, it is gone.
+/// The hook, which is removed when this is dropped.
 enum Any {
     Read(Hook<VfsRead>),
     Cmdline(Hook<CmdlineProcShow>),
@@ -167,7 +167,7 @@ impl Any {
     }
 }
 
-/// The files, and the hook that they show.
+/// The files, and the hook whose counts they show.
 struct HookExit {
     _files: Pin<KBox<Scope<Any>>>,
 }

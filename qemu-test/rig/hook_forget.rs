@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module that never drops its hooks and its file. There is a hook of each kind, on functions of
-//! the kernel and of `rig_twin_a`, which has to be loaded.
+//! Never drops its hooks and its file. There is a hook of each kind, on functions of the kernel and
+//! of `rig_twin_a`, which must be loaded.
 //!
 //! ```sh
 //! insmod rig_twin_a.ko
@@ -74,7 +74,8 @@ fn meminfo(
     original.call()
 }
 
-/// Makes the file. Not where it is used: symbols with long names have warnings.
+/// Creates the file. This is a function of its own, because otherwise a symbol would have a name so
+/// long that there is a warning.
 fn file() -> Result<Pin<KBox<debugfs::Scope<Nothing>>>> {
     let root = debugfs::root()?;
     let files = root.scope(Nothing, c"hook_forget", |nothing, dir| {

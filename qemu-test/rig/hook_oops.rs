@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A hook whose handler panics when it is told to, which kills the task that called the function.
+//! Adds a hook whose handler panics on request. This kills the task that called the function.
 //!
 //! ```sh
 //! insmod hook_oops.ko function=__x64_sys_getsid

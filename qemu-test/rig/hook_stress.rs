@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Hooks that come and go on demand, in the context of whoever asks for them: with a writer
-//! on each CPU, as many tasks at once add and remove hooks on the same functions.
+//! Adds and removes hooks on request, in the context of the task that writes to a file. With a
+//! writer on each CPU, that many tasks add and remove hooks on the same functions in parallel.
 //!
 //! ```sh
 //! insmod hook_stress.ko functions=__x64_sys_getpgid,__x64_sys_getppid
 //! cd /sys/kernel/debug/tackle/hook_stress
-//! echo 10 > rounds    # returns when the hooks of ten rounds have come, seen calls and gone
+//! echo 10 > rounds    # returns after ten rounds
 //! cat done registrations calls
 //! ```
 //!
-//! In each round there are hooks at the entries of the functions, and as many at the exits,
-//! all at once; some share a function. Their handlers take so long now and then that their
-//! task is due to be preempted when they return: it is, in the trampoline.
+//! In each round there are hooks at the entries of the functions, and as many at the exits, at the
+//! same time. Some share a function. Some calls of a handler take so long that the task has to be
+//! preempted when the handler returns. It is then preempted in the trampoline.
 //!
-//! A round fails with `ETIMEDOUT` when nobody calls one of the functions for a minute, and
-//! with `EINTR` on a signal.
+//! A round fails with `ETIMEDOUT` if one of the functions is not called for a minute, and with
+//! `EINTR` on a signal.
 
 #![forbid(unsafe_code)]
 
@@ -47,18 +47,18 @@ tackle::string_param! {
     static FUNCTIONS: StringParam<512> = "functions", "Kernel functions to hook, with commas";
 }
 
-/// How many hooks of each of the two kinds a round has.
+/// The number of hooks at entries in a round, and the number of hooks at exits.
 const HOOKS: usize = 5;
 
-/// How often a round looks for a call, a millisecond apart.
+/// How often a round checks for a call. The interval is a millisecond.
 const LOOKS: u32 = 60_000;
 
-/// Each so many calls a handler takes long: long enough that a timer tick often comes
-/// meanwhile, and seldom enough that the others get on.
+/// One call in this number takes long: long enough that a timer tick often comes during the call,
+/// and rarely enough that other tasks make progress.
 const LONG_EACH: u64 = 16;
 const LONG: Delta = Delta::from_micros(200);
 
-/// Counts what is called.
+/// A handler that counts calls.
 struct Counter(Atomic<u64>);
 
 impl Counter {
@@ -91,7 +91,7 @@ impl ExitHandler for Counter {
     }
 }
 
-/// What there is to hook, and what was done since the module was loaded.
+/// The functions to hook, and the counts since the module was loaded.
 struct Tally {
     functions: KVec<CString>,
     rounds: Atomic<u64>,
@@ -145,7 +145,7 @@ impl Tally {
     }
 }
 
-/// Sleeps until there is a call, and returns how many there are.
+/// Sleeps until there is a call, and returns the number of calls.
 fn await_call(calls: &Atomic<u64>) -> Result<u64> {
     for _ in 0..LOOKS {
         let seen = calls.load(Relaxed);
@@ -160,7 +160,7 @@ fn await_call(calls: &Atomic<u64>) -> Result<u64> {
     Err(ETIMEDOUT)
 }
 
-/// A write to `rounds`.
+/// Handles a write to `rounds`.
 fn rounds(tally: &Tally, reader: &mut UserSliceReader) -> Result {
     for _ in 0..debugfs::read_u64(reader)? {
         tally.round()?;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A module with a file, a kind of qdisc and a kind of shadow variable, which it leaves behind:
-//! with `how=forget` it never drops them; with `how=fail` its init function fails as soon as
-//! somebody has written to the file. With `how=late` it forgets them and fails, while whoever
-//! writes to the file makes a directory with another file, and forgets that.
+//! Leaves behind a file, a kind of qdisc and a kind of shadow variable. With `how=forget`, the
+//! module never drops them. With `how=fail`, its init function fails after a write to the file.
+//! With `how=late`, the module forgets them and its init function fails after a write to the file.
+//! The write then makes a directory with another file, and forgets these, too.
 //!
 //! ```sh
 //! insmod left_behind.ko how=fail &
@@ -42,7 +42,7 @@ tackle::module! {
 }
 
 tackle::string_param! {
-    /// What becomes of them.
+    /// What the module does with these objects.
     static HOW: StringParam<8> = "how", "forget, fail or late";
 }
 
@@ -51,7 +51,7 @@ static WRITTEN: Atomic<bool> = Atomic::new(false);
 static SHADOW: Shadow<u32> = Shadow::new(0x1eff);
 static SHADOWS: &[&dyn AnyShadow] = &[&SHADOW];
 
-/// How many packets wait for ever, through resets, too.
+/// The number of packets that wait for ever, even after a reset.
 const KEPT: u32 = 3;
 
 /// A qdisc that keeps some packets.
@@ -104,11 +104,11 @@ impl Qdisc for Keep {
     }
 }
 
-/// Somebody writes to the file.
+/// Handles a write to the file.
 fn write() -> Result {
     WRITTEN.store(true, Relaxed);
     if HOW.value() == c"late" {
-        // Meanwhile the module's init function fails.
+        // The module's init function fails during this sleep.
         fsleep(Delta::from_millis(500));
         let dir = debugfs::root()?.subdir(c"left_late")?;
         let file = dir.write_callback_file(c"file", Ok::<_, Error>(()), &|(), _| Ok(()));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch with callbacks for the kernel and two modules: what the kernel's
-//! `test_klp_callbacks_demo.c` is.
+//! Implements a live patch with callbacks for the kernel and two modules, like the kernel's
+//! `test_klp_callbacks_demo.c`.
 
 #![forbid(unsafe_code)]
 
@@ -14,7 +14,7 @@ use livepatch_log::Log;
 tackle::header! {
     mod busy_h = "qemu-test/rig/test_klp_callbacks_busy";
 
-    /// Runs for as long as its module's parameter `block_transition` is set.
+    /// Runs while its module's parameter `block_transition` is set.
     BusyWork: fn busymod_work_func(*mut work_struct), replaceable;
 }
 
@@ -56,7 +56,7 @@ fn pre_patch_module_errno() -> i32 {
     module_parameters::pre_patch_module_errno.value()
 }
 
-/// Waits as the function does, if asked to.
+/// Calls the original, which waits, if the parameter `call_original` is set.
 fn busy_work(original: Original<'_, BusyWork>, _: Pointer<'_, *mut work_struct>) {
     if module_parameters::call_original.value() != 0 {
         original.call()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Another live patch with callbacks, which can replace all others.
+//! Implements another live patch with callbacks, which can replace all other patches.
 
 #![forbid(unsafe_code)]
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch of all functions of `livepatch_target`, that calls each of them.
+//! Implements a live patch of all functions of `livepatch_target`. The replacements call the
+//! original functions.
 //!
-//! It says at which positions two of them are, which takes `unsafe`.
+//! For two functions the patch gives a position, which needs `unsafe`.
 
 use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use kernel::{
@@ -20,11 +21,11 @@ tackle::header! {
 
     Depth: fn livepatch_target_depth(c_int) -> c_int, replaceable;
     Mix: fn livepatch_target_mix(u8, i16, u32, i64, bool, *const c_char) -> i64, replaceable;
-    // SAFETY: There is one.
+    // SAFETY: There is one function with this name, and it has this prototype.
     Flag: fn livepatch_target_flag() -> bool = unsafe { position(1) }, replaceable;
     Same: fn livepatch_target_pointer(*mut c_void) -> *mut c_void, replaceable;
     Note: fn livepatch_target_note(), replaceable;
-    // SAFETY: There are two, and both have this prototype.
+    // SAFETY: There are two functions with this name, and both have this prototype.
     Twin: fn livepatch_target_twin() -> c_int = unsafe { position(2) }, replaceable;
     Show: fn livepatch_target_show(*mut seq_file, *mut c_void) -> c_int,
         replaceable, keeps_arguments;
@@ -49,7 +50,7 @@ tackle::livepatch! {
     }],
 }
 
-/// Calls of [`depth`].
+/// The number of calls of [`depth`], plus 100 for each call of [`note`].
 static CALLS: AtomicU32 = AtomicU32::new(0);
 
 fn depth(original: Original<'_, Depth>, _n: c_int) -> c_int {
@@ -57,7 +58,7 @@ fn depth(original: Original<'_, Depth>, _n: c_int) -> c_int {
     original.call()
 }
 
-/// The negated sum, or 0 if the arguments are not what their caller passed.
+/// Returns the negated sum, or 0 if the arguments are not what their caller passed.
 fn mix(
     original: Original<'_, Mix>,
     a: u8,
@@ -88,7 +89,7 @@ fn same<'a>(original: Original<'a, Same>, pointer: Pointer<'a, *mut c_void>) -> 
     }
 }
 
-/// Counts as 100 calls, so that it is told from the others.
+/// Adds 100 calls to the count, to distinguish them from other calls.
 fn note(original: Original<'_, Note>) {
     original.call();
     CALLS.fetch_add(100, Relaxed);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callbacks that keep a number in the state 1, and take it over from a patch before.
+//! Implements callbacks that keep a number in the state 1, and take it over from an earlier patch.
 
 use kernel::prelude::*;
 use tackle::livepatch::{Callbacks, Transition};
@@ -8,7 +8,7 @@ use tackle::livepatch::{Callbacks, Transition};
 /// The state's id.
 pub(crate) const ID: usize = 1;
 
-/// See the module's documentation.
+/// The callbacks; see the module's documentation.
 pub(crate) struct Keep;
 
 #[vtable]
@@ -29,7 +29,7 @@ impl Callbacks for Keep {
                 state.set_data(100);
             }
         }
-        // One that it has not declared.
+        // The patch has not declared this state.
         match change.state(ID + 1) {
             Some(_) => Err(EEXIST),
             None => Ok(()),

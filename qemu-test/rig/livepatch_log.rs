@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Callbacks that tell the log what they are called for.
+//! Implements callbacks that log for which object they are called.
 
 use kernel::prelude::*;
 use tackle::livepatch::{Callbacks, Transition};
 
-/// See the module's documentation.
+/// The callbacks; see the module's documentation.
 pub(crate) struct Log;
 
 /// Writes `CALLBACK vmlinux` or `CALLBACK MODULE STATE`.
@@ -21,7 +21,7 @@ pub(crate) fn log(callback: &str, change: &Transition<'_>) {
 impl Callbacks for Log {
     fn pre_patch(change: &Transition<'_>) -> Result {
         log("pre_patch", change);
-        // What the module's parameters ask for: 0, or an errno.
+        // This is the value of a parameter: 0, or an errno.
         let errno = match change.module() {
             None => crate::pre_patch_errno(),
             Some(_) => crate::pre_patch_module_errno(),

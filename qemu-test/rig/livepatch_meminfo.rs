@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch of `/proc/meminfo`, which can replace all others: what the kernel's
-//! `test_klp_atomic_replace.c` is.
+//! Implements a live patch of `/proc/meminfo`, which can replace all other patches, like the
+//! kernel's `test_klp_atomic_replace.c`.
 
 #![forbid(unsafe_code)]
 

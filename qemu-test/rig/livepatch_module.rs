@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch of a function of a module: what the kernel's `test_klp_mod_patch.c` is.
+//! Implements a live patch of a function of a module, like the kernel's `test_klp_mod_patch.c`.
 
 #![forbid(unsafe_code)]
 

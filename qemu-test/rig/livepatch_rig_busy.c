@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A live patch of rig_busy.ko: its files are empty, and nobody sleeps in them.
+ * A live patch of rig_busy.ko: its files are empty, and reading them does not sleep.
  */
 
 #include <linux/fs.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A cumulative live patch that modifies a state, in version 2.
+//! Implements another cumulative live patch that modifies a state, in version 2.
 
 #![forbid(unsafe_code)]
 

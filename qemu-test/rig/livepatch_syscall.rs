@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch of the system call getpid(): what the kernel's `test_klp_syscall.c` is, but
-//! that the caller sees it.
+//! Implements a live patch of the system call getpid(), like the kernel's `test_klp_syscall.c`.
+//! Unlike there, the result is changed, so the caller can see whether the patch is used.
 
 #![forbid(unsafe_code)]
 
@@ -19,7 +19,7 @@ tackle::livepatch! {
     objects: [{ functions: [Getpid => getpid] }],
 }
 
-/// More than any pid (`PID_MAX_LIMIT`).
+/// A number that is larger than any pid (`PID_MAX_LIMIT`).
 const OFFSET: c_long = 1 << 24;
 
 fn getpid(original: Original<'_, Getpid>, _: Pointer<'_, *const pt_regs>) -> c_long {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Functions of all kinds, for live patches of them. /proc/livepatch_target calls each.
+ * Functions with different prototypes, for live patches. Reading /proc/livepatch_target calls each.
  */
 
 #include <linux/module.h>
@@ -11,12 +11,12 @@
 #undef livepatch_target_twin
 
 static unsigned int notes;
-/* Read each time: what a function always returns the compiler would not call it for. */
+/* A variable, because the compiler would not call a function whose result is constant. */
 static bool flag;
 
 noinline int livepatch_target_depth(int n)
 {
-	/* Not the last thing that it does, or it would become a loop. */
+	/* This is not a tail call, which the compiler would turn into a loop. */
 	int below = n > 0 ? livepatch_target_depth(n - 1) : -1;
 
 	barrier();
@@ -49,7 +49,7 @@ static int livepatch_target_twin(void)
 	return 1;
 }
 
-/* Without it the compiler gave the function another name, and another signature. */
+/* Without this pointer, the compiler would change the function's name and its signature. */
 static int (*twin)(void) = livepatch_target_twin;
 
 noinline int livepatch_target_show(struct seq_file *m, void *v)

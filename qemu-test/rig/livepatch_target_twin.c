@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The other function of the name livepatch_target_twin.
+ * The second function with the name livepatch_target_twin.
  */
 
 #include <linux/compiler.h>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A live patch of a function of which `livepatch_target` has two, that does not say which.
+//! Implements a live patch of a function whose name occurs twice in `livepatch_target`. The patch
+//! gives no position.
 
 #![forbid(unsafe_code)]
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * An observer of NUMA balancing that is never unregistered.
+ * Registers an observer of NUMA balancing and never unregisters it.
  *
- * Its callbacks are in its own memory: after it was unloaded, none may be called.
+ * Its callbacks are in the module's memory, so none may be called after the module was unloaded.
  */
 
 #include <linux/module.h>
 #include <tackle/numa.h>
 
-/* Each event begins with its size. */
+/* Checks the size of an event, which is the event's first field. */
 static void check(const char *name, size_t size, size_t expected)
 {
 	if (size != expected)
@@ -64,13 +64,13 @@ static void on_exit(struct tackle_numa_observer *observer, const struct tackle_n
 	check("exit", exit->size, sizeof(*exit));
 }
 
-/* The size of the last event wakeup; 0 without one. */
+/* The size of the last event wakeup; 0 if there was none. */
 static size_t wakeup_size;
 
 static void on_wakeup(struct tackle_numa_observer *observer,
 		      const struct tackle_numa_wakeup *wakeup)
 {
-	/* Printing can wake a task, which is forbidden here. */
+	/* Printing could wake up a task, which is forbidden here. */
 	WRITE_ONCE(wakeup_size, wakeup->size);
 }
 
@@ -105,7 +105,7 @@ static int __init numa_forget_init(void)
 	nothing.fault = on_fault;
 	if (tackle_numa_register(&nothing) != -EINVAL)
 		return -EBADE;
-	/* Of something that is not registered: nothing happens. */
+	/* Unregistering an unknown observer must have no effect. */
 	tackle_numa_unregister(&nothing);
 	err = tackle_numa_register(&observer);
 	if (err)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A policy of NUMA balancing that is never unregistered.
+ * Registers a policy of NUMA balancing and never unregisters it.
  *
- * Its callbacks are in its own memory: after it was unloaded, none may be called. They check the
- * sizes of what they get.
+ * Its callbacks are in the module's memory, so none may be called after the module was unloaded.
+ * They check the sizes of their arguments.
  */
 
 #include <linux/module.h>
@@ -60,7 +60,7 @@ static int __init numa_policy_forget_init(void)
 	if (tackle_numa_register_policy(&nothing) != -EINVAL)
 		return -EBADE;
 	nothing.size++;
-	/* Of something that is not registered: nothing happens. */
+	/* Unregistering an unknown policy must have no effect. */
 	tackle_numa_unregister_policy(&nothing);
 	err = tackle_numa_register_policy(&policy);
 	if (err)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A redirection of `/proc/cmdline` to a replacement in which whoever reads the file sleeps
-//! until a signal comes. With `how=forget` it is never dropped.
+//! Redirects `/proc/cmdline` to a replacement in which readers of the file sleep until a signal
+//! comes. With `how=forget` the redirection is never dropped.
 
 #![forbid(unsafe_code)]
 
@@ -29,7 +29,7 @@ tackle::module! {
 }
 
 tackle::string_param! {
-    /// What becomes of the redirection.
+    /// What the module does with the redirection.
     static HOW: StringParam<8> = "how", "forget: it is never dropped";
 }
 
@@ -44,7 +44,7 @@ fn busy(
     0
 }
 
-/// What is dropped when the module goes.
+/// The values that are dropped when the module is unloaded.
 struct RedirectBusy {
     _redirect: Option<Pin<KBox<Redirect>>>,
 }

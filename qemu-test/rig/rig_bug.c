@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Misbehaves on purpose, to prove that the test rig notices.
+ * Misbehaves on purpose, to test that the runner detects it.
  *
  *	insmod rig_bug.ko what=WORD
  *
- * In C, since safe Rust cannot do most of this. Never load it on a machine that
- * matters.
+ * This is in C, because safe Rust cannot do most of this. Never load the module on a machine with
+ * important work.
  */
 
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
@@ -34,7 +34,7 @@ static noinline void rig_oops(void)
 
 static noinline void rig_leak(void)
 {
-	/* Many: the address of one may be left over on a stack or in a register. */
+	/* Leak many objects, because the address of one may remain on a stack or in a register. */
 	int count = 16;
 
 	while (count--) {
@@ -72,8 +72,8 @@ static noinline void rig_inversion(void)
 }
 
 /*
- * Whatever was asked for, the module does not stay: insmod fails with ECANCELED. But
- * for a leak: it is found later, when the module's functions must still have names.
+ * The module does not stay loaded: insmod fails with ECANCELED. The exception is a leak. It is
+ * detected later, when the names of the module's functions are needed.
  */
 static int __init rig_bug_init(void)
 {
@@ -84,7 +84,7 @@ static int __init rig_bug_init(void)
 	} else if (!strcmp(what, "bug")) {
 		rig_oops();
 	} else if (!strcmp(what, "hang")) {
-		/* Silent, and deaf to signals. */
+		/* Hang without output, and ignore signals. */
 		for (;;)
 			schedule_timeout_uninterruptible(MAX_SCHEDULE_TIMEOUT);
 	} else if (!strcmp(what, "leak")) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A function in which whoever calls it sleeps, to hold up the live patch of it
- * (livepatch_rig_busy.ko). It is the read of two files in debugfs/rig_busy:
+ * A function whose callers sleep, to delay the live patch of this function (livepatch_rig_busy.ko).
+ * It handles reads of two files in debugfs/rig_busy:
  *
  *	interruptible	sleeps until a signal, which the kernel's transitions send, too
  *	killable	sleeps until it is killed
@@ -13,7 +13,10 @@
 
 static struct dentry *dir;
 
-/* One way out, or the compiler makes a part of it a function by itself. */
+/*
+ * There is one return, because the compiler might otherwise move a part of it to a separate
+ * function.
+ */
 static ssize_t rig_busy_read(struct file *file, char __user *buf, size_t len, loff_t *pos)
 {
 	unsigned int state = file_inode(file)->i_private ? TASK_KILLABLE : TASK_INTERRUPTIBLE;
@@ -25,7 +28,7 @@ static ssize_t rig_busy_read(struct file *file, char __user *buf, size_t len, lo
 		schedule();
 	}
 	__set_current_state(TASK_RUNNING);
-	/* After a signal that only woke it, the task reads again. */
+	/* After a signal that only woke up the task, the task repeats the read. */
 	return -ERESTARTSYS;
 }
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A module with a wrong entry in __mcount_loc: a place that has no call of ftrace. When it is
- * loaded, ftrace warns and switches itself off until reboot.
+ * A module with a wrong entry in __mcount_loc: an address without a call of ftrace. When the module
+ * is loaded, ftrace warns and switches itself off until reboot.
  */
 
 #include <linux/module.h>
 
-/* Where ftrace is told to find a call. */
+/* The address at which ftrace expects a call. */
 asm(".pushsection .text; rig_mcount_place: ud2; ud2; ud2; .popsection");
 asm(".pushsection __mcount_loc, \"a\", @progbits; .quad rig_mcount_place; .popsection");
 

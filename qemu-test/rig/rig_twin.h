@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A module that exists twice, with the same layout: rig_twin_a.ko and rig_twin_b.ko. When one is
- * unloaded and the other loaded, its functions are likely to get the same addresses.
+ * A module that exists twice with the same layout: rig_twin_a.ko and rig_twin_b.ko. If one is
+ * unloaded and the other one is loaded, the functions are likely to get the same addresses.
  *
  *	cd /sys/module/rig_twin_a/parameters
  *	echo 10 > call		# calls rig_twin_call(), ten times
@@ -12,7 +12,10 @@
 #include <linux/moduleparam.h>
 #include <linux/preempt.h>
 
-/* Not static, and with a side effect: it is one symbol, and all calls are made. */
+/*
+ * This is not static, so that there is one symbol. It has a side effect, so that no call is
+ * removed.
+ */
 int rig_twin_call(int n);
 
 noinline int rig_twin_call(int n)
