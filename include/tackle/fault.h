@@ -30,6 +30,7 @@
 #define _TACKLE_FAULT_H
 
 #include <linux/compiler.h>
+#include <linux/init.h>
 #include <linux/jump_label.h>
 #include <linux/types.h>
 
@@ -44,6 +45,7 @@ struct tackle_fault_point {
 /*
  * An attribute. DEFINE_TACKLE_FAULT_ATTR() defines it.
  *
+ * @owner:	the module that contains it
  * @name:	name of its directory
  * @points:	its points
  * @count:	number of its points
@@ -51,6 +53,7 @@ struct tackle_fault_point {
  * @attribute:	private to the library; NULL while it is not registered
  */
 struct tackle_fault_attr {
+	struct module *owner;
 	const char *name;
 	const struct tackle_fault_point *points;
 	size_t count;
@@ -60,6 +63,7 @@ struct tackle_fault_attr {
 
 #define DEFINE_TACKLE_FAULT_ATTR(attr, table)			\
 	struct tackle_fault_attr attr = {			\
+		.owner = THIS_MODULE,				\
 		.name = #attr,					\
 		.points = table,				\
 		.count = sizeof(table) / sizeof(struct tackle_fault_point), \
@@ -67,13 +71,15 @@ struct tackle_fault_attr {
 	}
 
 /*
- * Registers the attribute and creates its directory. May sleep.
+ * Registers the attribute and creates its directory. May sleep. An attribute
+ * that is still registered when its owner is unloaded is unregistered then.
  *
  * Returns 0, or
  * -EBUSY	the attribute is registered already;
  * -EEXIST	there is a directory of this name;
- * -EINVAL	the @error of a point is not a negative errno, or its name is
- *		not UTF-8;
+ * -EINVAL	there is no @owner, the @error of a point is not a negative
+ *		errno, or its name is not UTF-8;
+ * -ENODEV	tackle.ko is being loaded or unloaded;
  * -ENOMEM	no memory.
  */
 int tackle_fault_register(struct tackle_fault_attr *attr);

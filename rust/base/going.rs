@@ -239,11 +239,7 @@ pub unsafe fn go(
     loop {
         let mut count = told(name, hooks(), "hooks");
         count += told(name, debugfs::sweep(module), "files");
-        count += told(
-            name,
-            leftover::sweep(module),
-            "kinds of qdiscs and observers",
-        );
+        count += told(name, leftover::sweep(module), "registrations");
         // SAFETY: By the function's requirements.
         let waited = unsafe { wait_for_users(name, module) };
         leftover::free(module);

@@ -7,6 +7,7 @@
 //!
 //! - kinds of qdiscs (`net/qdisc/registration.rs`)
 //! - kernel threads that call a function periodically (`periodic.rs`)
+//! - fault attributes of C modules (`fault/c.rs`)
 //! - observers of NUMA balancing in C (`rust/tackle/numa/c.rs`)
 //! - the controller and the policy of NUMA balancing, in Rust and in C
 //!   (`rust/tackle/numa/overrides.rs`)

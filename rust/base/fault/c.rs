@@ -9,9 +9,14 @@ use super::{
 use crate::{
     bindings::tackle_fault_attr,
     debugfs::{self, Scope},
+    leftover,
 };
 use core::{pin::Pin, slice, str, sync::atomic::Ordering};
-use kernel::{error::to_result, ffi::c_int, prelude::*};
+use kernel::{
+    error::to_result,
+    ffi::{c_int, c_void},
+    prelude::*,
+};
 
 /// The data of a C module's attribute while it is registered.
 ///
@@ -58,6 +63,9 @@ unsafe extern "C" fn tackle_fault_register(attr: *mut tackle_fault_attr) -> c_in
 unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
     // SAFETY: By the function's requirements.
     let fields = unsafe { &*attr };
+    if fields.owner.is_null() {
+        return Err(EINVAL);
+    }
     if !fields.attribute.is_null() {
         return Err(EBUSY);
     }
@@ -100,10 +108,30 @@ unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
     let root = debugfs::root()?;
     let dir = root.scope((), name, |(), dir| files::fill(forever, dir));
     this._files = Some(KBox::pin_init(dir, GFP_KERNEL)?);
+    // SAFETY: `tackle_fault_unregister` removes the attribute from the list before it drops its
+    // data. `withdraw` frees the data, so `free` has nothing to free.
+    unsafe { leftover::add(fields.owner, attr.cast(), withdraw, |_| ()) }?;
     // SAFETY: By the function's requirements. No point is armed yet, so no other code reads the
     // field.
     unsafe { (*attr).attribute = KBox::into_raw(this).cast() };
+    leftover::registered(attr.cast());
     Ok(())
+}
+
+/// Removes an attribute whose module is being unloaded.
+///
+/// # Safety
+///
+/// `attr` is a [`tackle_fault_attr`]. No code passes its points any more.
+unsafe fn withdraw(attr: *mut c_void) {
+    let attr = attr.cast::<tackle_fault_attr>();
+    // SAFETY: By the function's requirements.
+    let attribute = unsafe { core::mem::replace(&mut (*attr).attribute, core::ptr::null_mut()) };
+    if !attribute.is_null() {
+        // SAFETY: `register` has made the pointer from a box. The field was cleared, so it is not
+        // used again.
+        drop(unsafe { KBox::from_raw(attribute.cast::<InC>()) });
+    }
 }
 
 /// See `include/tackle/fault.h`.
@@ -113,13 +141,10 @@ unsafe fn register(attr: *mut tackle_fault_attr) -> Result {
 /// `attr` is an attribute as described there, and no code passes its points any more.
 #[no_mangle]
 unsafe extern "C" fn tackle_fault_unregister(attr: *mut tackle_fault_attr) {
+    // First: afterwards no other thread withdraws the attribute.
+    leftover::remove(attr.cast());
     // SAFETY: By the function's requirements.
-    let attribute = unsafe { core::mem::replace(&mut (*attr).attribute, core::ptr::null_mut()) };
-    if !attribute.is_null() {
-        // SAFETY: `register` has made the pointer from a box. The field was cleared, so it is not
-        // used again.
-        drop(unsafe { KBox::from_raw(attribute.cast::<InC>()) });
-    }
+    unsafe { withdraw(attr.cast()) };
 }
 
 /// See `include/tackle/fault.h`.

@@ -39,6 +39,7 @@ pub const SUITE: Suite = Suite {
         marked_tasks_and_their_children_fail,
         ranges_of_the_stack_are_compared,
         points_are_selected_by_name,
+        an_attribute_that_is_forgotten_is_removed,
     ],
 };
 
@@ -582,4 +583,25 @@ fn points_are_selected_by_name(_: &mut Context<'_>) -> Result<()> {
         );
         Ok(())
     })
+}
+
+/// An attribute of a C module that was armed when the module was unloaded.
+fn an_attribute_that_is_forgotten_is_removed(_: &mut Context<'_>) -> Result<()> {
+    let library = module::library()?;
+    for _ in 0..2 {
+        let mut log = kmsg::Cursor::now()?;
+        let forgetful = module::load("fault_forget", "")?;
+        let directory = debugfs::tackle("fail_forget");
+        debugfs::set(directory.join("probability"), "100")?;
+        forgetful.unload()?;
+        ensure!(!directory.exists(), "{} is left", directory.display());
+        let lines = log.read()?;
+        let is_reported = |record: &kmsg::Record| {
+            record
+                .text
+                .contains("fault_forget has gone without its 1 registrations")
+        };
+        ensure!(lines.iter().any(is_reported), "no report in {lines:?}");
+    }
+    library.unload()
 }

@@ -51,6 +51,7 @@ pub const RIG: &[&str] = &[
     "bench_tracee",
     "fault_bench",
     "fault_bench_c",
+    "fault_forget",
     "fault_planted",
     "fault_repaired",
     "fault_rig",

@@ -132,7 +132,7 @@ pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()>
         let kind = cmd::output("tc qdisc add dev left0 root left_behind")?;
         ensure!(kind.code != 0, "its kind of qdisc is there");
         let records = log.read()?;
-        for what in ["files", "kinds of qdiscs", "kinds of shadow variables"] {
+        for what in ["files", "registrations", "kinds of shadow variables"] {
             let text = format!("{MODULE} has gone without its 1 {what}");
             ensure!(
                 records.iter().any(|record| record.text.contains(&text)),
