@@ -4,6 +4,7 @@
 //! by samples, and the numbers of scans and of migrated pages.
 
 use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -167,7 +168,10 @@ impl Process {
     /// Starts the process, and waits until its memory is in place.
     fn start(args: &str) -> Result<Self> {
         let program = std::env::current_exe().context("cannot find the program itself")?;
+        // With uid() the standard library uses fork(). With posix_spawn() the process would inherit
+        // the preferred node of this one.
         let mut child = Command::new(program)
+            .uid(0)
             .arg("numa-placement")
             .args(args.split_whitespace())
             .stdin(Stdio::piped())
