@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Shares compiled crates among checkouts: those of others, which are the same in all of
-# them. Each checkout has its own build/cargo. In the toolbox.
+# Shares compiled third-party crates among checkouts, which all use the same
+# ones. Each checkout has its own build/cargo. Runs in the toolbox.
 #
-#	crates.sh take		copies them from the cache, if this checkout has none yet
-#	crates.sh keep		copies them into the cache, if it has none of this version
+#	crates.sh take		copies the crates from the cache, if this
+#				checkout has no build/cargo
+#	crates.sh keep		copies the crates to the cache, if it lacks them
 
 . "$(dirname "$0")/lib.sh"
 
@@ -13,7 +14,8 @@ target=$TACKLE_TOP/build/cargo
 crates=$TACKLE_CACHE/crates-$(key "$TACKLE_TOP/Cargo.lock" "$TACKLE_TOP/Cargo.toml" \
 	"$TACKLE_TOP/scripts/packages/toolbox" "$(rustc --version --verbose)" "$0")
 
-# ours: the names of the packages of this checkout, and of what they are compiled into.
+# ours: prints the names of this checkout's packages and of their targets. Names
+# of files can have `_` for `-`, so each name is printed in both forms.
 ours() {
 	cargo metadata --no-deps --offline --locked --format-version 1 \
 		--manifest-path "$TACKLE_TOP/Cargo.toml" |
@@ -26,7 +28,8 @@ for package in json.load(sys.stdin)["packages"]:
 ' | sort -u
 }
 
-# copy DIR: copies the crates of others. Their files are named NAME-HASH, or libNAME-HASH.
+# copy DIR: copies the third-party crates. The files of a crate are named
+# NAME-HASH or libNAME-HASH, so those with our names are left out.
 copy() {
 	local dir=$1 profile part options=()
 	while read -r name; do
@@ -61,7 +64,8 @@ take)
 	fi
 	;;
 keep)
-	# A target folder that was begun under another key has that key's crates, too.
+	# If `take` has made build/cargo for another key, it also contains
+	# crates of that key. Then it is not copied.
 	[ ! -d "$crates" ] && [ "$(cat "$target/.crates" 2>/dev/null)" = "$(basename "$crates")" ] ||
 		exit 0
 	find "$TACKLE_CACHE" -maxdepth 1 -name 'crates-*' -mtime +14 -exec rm -rf {} +

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A kernel of our own, from the pinned source, our patches and config fragments.
+# Builds a kernel of our own from the pinned source, our patches and our config
+# fragments.
 #
-#	flavour.sh NAME		makes it (in the toolbox) and prints its folder
+#	flavour.sh NAME		builds it (in the toolbox) and prints its folder
 #
-# The folder is as stock.sh makes it. A flavour is a list of fragments, what make is told
-# (the compiler, the architecture), and the image that boots.
+# The folder has the same files as that of stock.sh. A flavour consists of
+# config fragments, make variables (compiler and architecture), and the name of
+# the image that boots.
 
 . "$(dirname "$0")/lib.sh"
 
 config=$TACKLE_TOP/scripts/config
 patches=$TACKLE_TOP/scripts/patches
 
-# flavour NAME: sets fragments, options and image.
+# flavour NAME: sets the variables fragments, options and image.
 flavour() {
 	fragments=(guest modules trace numa net)
 	options=(CC=x86_64-linux-gnu-gcc-14)
@@ -23,7 +25,8 @@ flavour() {
 		fragments+=(production)
 		;;
 	debug)
-		# KASAN in Rust code is clang's.
+		# The kernel allows KASAN with Rust only if clang compiles the C
+		# code.
 		fragments+=(debug)
 		options=(LLVM=1)
 		;;
@@ -40,11 +43,13 @@ flavour() {
 	fragments=("${fragments[@]/%/.config}")
 }
 
-# configure SOURCE BUILD FRAGMENT...: a config of the fragments and nothing else.
+# configure SOURCE BUILD FRAGMENT...: makes a config from the fragments. An
+# option that no fragment sets is off if it can be (allnoconfig).
 configure() {
 	local source=$1 build=$2 lacking
 	shift 2
-	# The script takes the options from the environment, and merges in the source.
+	# merge_config.sh reads make variables from the environment, and must
+	# run in the root of the source.
 	(cd "$source" && env "${options[@]}" scripts/kconfig/merge_config.sh -n -O "$build" "$@") \
 		>"$build/merge.log" 2>&1 || { cat "$build/merge.log"; die "merge_config.sh failed"; }
 	lacking=$(sed -n 's/^WARNING: \(Value requested for \)\?\(CONFIG_[A-Z0-9_]*\) \(not in final\|differs\).*/\2/p' \
@@ -52,7 +57,7 @@ configure() {
 	[ -z "$lacking" ] || die "the config lacks what its fragments ask for: $lacking"
 }
 
-# build NAME SOURCE DIR
+# build NAME SOURCE DIR: builds the flavour NAME from SOURCE in DIR.
 build() {
 	local name=$1 dir=$3 release
 	flavour "$name"
@@ -80,7 +85,7 @@ fi
 name=${1:?flavour.sh NAME}
 flavour "$name"
 linux=$("$(dirname "$0")/linux.sh")
-# What the patches change, and not what they say about it.
+# The key depends on the diffs of the patches but not on their commit messages.
 series=$(find "$patches" -name '*.patch' | sort | xargs -r sed -n '/^diff --git /,/^-- $/p')
 kernel=$TACKLE_CACHE/$name-$(key "$LINUX_VERSION" "$0" "${fragments[@]}" \
 	"$TACKLE_TOP/scripts/packages/toolbox" "$(dirname "$0")/patches.sh" "$series")

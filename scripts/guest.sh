@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What a guest boots from, beside its kernel.
+# Makes the images that guests boot from: root, modules and initramfs.
 #
-#	guest.sh root			makes the root image (outside the toolbox)
-#	guest.sh boot KERNEL FOLDER	(in the toolbox) makes the images of a kernel, and links
-#					them into FOLDER
+#	guest.sh root			makes the root image
+#	guest.sh boot KERNEL FOLDER	makes the other images for a kernel, and
+#					puts links to all three into FOLDER
 #
-# KERNEL is a folder as stock.sh makes it.
+# `root` runs outside the toolbox, and `boot` runs in it. KERNEL is a folder
+# that stock.sh or flavour.sh has made.
 
 . "$(dirname "$0")/lib.sh"
 . "$TACKLE_TOP/scripts/debian.sh"
@@ -16,12 +17,13 @@ list=$TACKLE_TOP/scripts/packages/guest
 root=$TACKLE_CACHE/guest-$(key "$list" "$DEBIAN_SUITE" "$0" "$TACKLE_TOP/scripts/debian.sh").img
 init=$TACKLE_TOP/qemu-test/init
 
-# The modules that the way to the root needs; a kernel that has one built in is fine.
+# The modules that the guest needs to mount its root. Each can also be built
+# into the kernel.
 early_modules="virtio_pci virtio_blk squashfs overlay"
 
 make_root() {
 	local image=$1 dir=$1.root
-	# Without apt's own caches, documentation and translations: the guest has no network.
+	# The guest has no network, so it does not need the package lists.
 	debian_root "$DEBIAN_SUITE" "$TACKLE_SOURCES" "$(packages "$list")" apt "$dir"
 	chroot "$dir" apt-get clean
 	rm -rf "$dir"/var/lib/apt/lists/*
@@ -30,14 +32,16 @@ make_root() {
 }
 
 make_modules_image() {
-	# Not compressed (the modules are, and the guest's processor is a slow one), but
-	# labelled with a compression that every kernel of ours knows.
+	# The data is not compressed: the guest's emulated CPU is slow, and
+	# Debian's modules are compressed files. But squashfs needs the
+	# compressor that the superblock names, and all our kernels have lz4.
 	mksquashfs "$1/lib/modules" "$2" -comp lz4 -noI -noD -noF -noX -no-progress -quiet
 }
 
 make_initramfs() {
 	local kernel=$1 image=$2 release dir module file early=$early_modules
-	# User Mode Linux has no machine, and its own ways to disks and folders.
+	# User Mode Linux has no virtio disks. Its disks are ubd, which is built
+	# in, and it reads a folder of the host by hostfs.
 	! grep -q '^CONFIG_UML=y' "$kernel/config" || early="squashfs overlay hostfs"
 	release=$(cat "$kernel/release")
 	dir=$(mktemp -d)

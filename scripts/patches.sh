@@ -1,21 +1,24 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Our patch series for the kernel, in the order of the patches' names. In the toolbox.
+# Checks or applies our patch series for the kernel. Runs in the toolbox.
 #
-#	patches.sh check SERIES SOURCE		says whether each patch could go upstream
-#	patches.sh apply SERIES SOURCE TREE	makes TREE: SOURCE with the patches
+#	patches.sh check SERIES SOURCE		checks the form of each patch
+#	patches.sh apply SERIES SOURCE TREE	makes a patched copy of SOURCE
 #
-# SERIES is a folder of *.patch files as `git format-patch` makes them.
+# `check` fails if `git am` does not apply a patch, or if checkpatch.pl
+# complains about it. SERIES is a folder of *.patch files from `git
+# format-patch`. The order of the patches is that of their names.
 
 . "$(dirname "$0")/lib.sh"
 
-# list SERIES: the patches, one a line, in order.
+# list SERIES: prints the patches in order, one per line.
 list() {
 	find "$1" -maxdepth 1 -name '*.patch' 2>/dev/null | sort
 }
 
-# quietly LOG WHAT COMMAND...: the one line WHAT when the command fails, after its output.
+# quietly LOG WHAT COMMAND...: runs a command. If it fails, prints its output
+# and ends the script with the error WHAT.
 quietly() {
 	local log=$1 what=$2
 	shift 2
@@ -24,9 +27,10 @@ quietly() {
 	die "$what"
 }
 
-# am SERIES SOURCE REPOSITORY: `git am` of the series, in a repository of the files that
-# it touches and no others: one of the whole kernel takes minutes. The tag `bare` is
-# what they were before.
+# am SERIES SOURCE REPOSITORY: makes a repository and applies the series there
+# with `git am`. The repository contains only the files that the series changes,
+# because adding the whole kernel takes minutes. The tag `bare` is the commit
+# before the series.
 am() {
 	local source=$2 repository=$3 patch file
 	local git=(git -C "$repository" -c user.name=tackle -c user.email=tackle@localhost
@@ -35,7 +39,7 @@ am() {
 	list "$1" | while read -r patch; do
 		sed -n 's#^--- a/##p; s#^rename from ##p' "$patch"
 	done | sort -u | while read -r file; do
-		# What is not there a patch before this one may have made.
+		# Skip a file that SOURCE lacks: an earlier patch adds it.
 		[ -f "$source/$file" ] || continue
 		mkdir -p "$repository/$(dirname "$file")"
 		cp "$source/$file" "$repository/$file"
@@ -58,7 +62,7 @@ apply() {
 	fi
 	repository=$(mktemp -d)
 	am "$series" "$source" "$repository"
-	# Hard links, but for the files that differ.
+	# Unchanged files are hard links to SOURCE. Changed files are new files.
 	cp -al "$source" "$tree"
 	git -C "$repository" diff --no-renames --name-only bare HEAD | while read -r file; do
 		rm -f "$tree/$file"
@@ -73,7 +77,8 @@ check() {
 	local series=$1 source=$2 repository patch
 	repository=$(mktemp -d)
 	am "$series" "$source" "$repository"
-	# The commits that patches name cannot be looked up: the archive's source has no history.
+	# checkpatch.pl cannot look up the commits that the patches mention,
+	# because Debian's source has no git history.
 	list "$series" | while read -r patch; do
 		quietly "$repository/.git/log" "checkpatch.pl --strict: $(basename "$patch")" \
 			perl "$source/scripts/checkpatch.pl" --root="$source" --strict --no-summary \

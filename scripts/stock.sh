@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# A kernel of Debian's: its binary, with the Rust metadata that its headers package leaves
-# out made from linux-source of the same version.
+# Makes a folder with one of Debian's kernels and a build folder for Rust
+# modules. Debian's headers package lacks the Rust metadata, so it is built from
+# linux-source of the same version.
 #
-#	stock.sh stock|rt	makes it (in the toolbox) and prints its folder
+#	stock.sh stock|rt	makes it (in the toolbox) and prints its path
 #
-# `stock` is the pinned kernel, `rt` the one of the same version with PREEMPT_RT. The folder
-# holds: vmlinuz, config, release, lib/modules/RELEASE (all modules), source, and build (what
-# KDIR names).
+# `stock` is the pinned kernel. `rt` is the PREEMPT_RT kernel of the same
+# version. The folder contains vmlinuz, config, release, lib/modules/RELEASE
+# (all modules of the kernel), source, and build, which is the value of KDIR.
 
 . "$(dirname "$0")/lib.sh"
 
-# prepare RELEASE SOURCE ROOT DIR: Debian's build folder, with Rust. ROOT has the unpacked
+# prepare RELEASE SOURCE ROOT DIR: makes the folder DIR. ROOT has the unpacked
 # packages.
 prepare() {
 	local release=$1 source=$2 root=$3 dir=$4 headers modules missing
@@ -21,7 +22,8 @@ prepare() {
 	mkdir -p "$dir/build" "$dir/lib/modules"
 
 	cp "$headers/.config" "$headers/Module.symvers" "$dir/build/"
-	# `uname -r` and the modules' vermagic are Debian's.
+	# With this suffix the release and the vermagic are those of Debian's
+	# kernel.
 	echo "${release#"$(make -s -C "$source" kernelversion)"}" >"$dir/build/localversion"
 	make -C "$source" O="$dir/build" CC=x86_64-linux-gnu-gcc-14 olddefconfig
 	grep -q '^CONFIG_RUST=y' "$dir/build/.config" ||
@@ -30,7 +32,8 @@ prepare() {
 	[ "$(cat "$dir/build/include/config/kernel.release")" = "$release" ] ||
 		die "the prepared source calls itself $(cat "$dir/build/include/config/kernel.release"), not $release"
 
-	# The proof that the rebuilt kernel crate is the one in Debian's kernel.
+	# Debian's kernel must export all symbols of the rebuilt kernel crate.
+	# Otherwise the two crates differ.
 	missing=$(comm -23 \
 		<(nm --defined-only "$dir/build/rust/kernel.o" | awk '$2 ~ /^[TRDB]$/ { print $3 }' |
 			grep -v '^__\(pfx\|cfi\|odr_asan\)' | sort -u) \
@@ -38,7 +41,8 @@ prepare() {
 	[ -z "$missing" ] ||
 		die "Rust symbols that Debian's kernel lacks: $(echo "$missing" | wc -l), the first: $(echo "$missing" | head -n 1)"
 
-	# BTF of the modules stems from the kernel's own.
+	# Kbuild reads the kernel's BTF from vmlinux to generate that of
+	# modules.
 	cp "$headers/vmlinux" "$dir/build/vmlinux"
 	cp "$modules/vmlinuz" "$modules/config" "$dir/"
 	echo "$release" >"$dir/release"
