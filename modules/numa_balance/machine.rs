@@ -89,8 +89,8 @@ impl Machine {
         })
     }
 
-    /// Reads the nodes, and all tasks that have faults or pages of hugetlbfs. `last` are the entries
-    /// of the plan before.
+    /// Reads the nodes, and all tasks that have faults or pages of hugetlbfs. `last` has the
+    /// entries of the last plan.
     pub(crate) fn read(&mut self, settings: &Settings, last: &[Entry], now_ms: u64) {
         for (node, entry) in self.nodes.iter_mut().enumerate() {
             *entry = Node {
@@ -109,7 +109,7 @@ impl Machine {
         // No memory is allocated in the RCU read section of the walk.
         numa::each_task(|task| self.add(settings, task, last, now_ms));
         self.resident.clear();
-        self.unmovable.begin(now_ms, settings.interval_ms);
+        self.unmovable.begin();
         for (entry, id) in self.entries.iter().zip(self.ids.iter()) {
             let pages = match entry.threads {
                 0 => None,
@@ -118,7 +118,7 @@ impl Machine {
             for node in 0..self.nodes.len() {
                 let pages = pages.and_then(|pages| pages.get(node)).copied();
                 let share = pages.unwrap_or(0) / u64::from(entry.threads.max(1));
-                // It has room for all tasks.
+                // The vector has room for all tasks.
                 let _ = self
                     .resident
                     .push_within_capacity(u32::try_from(share).unwrap_or(u32::MAX));
@@ -135,13 +135,16 @@ impl Machine {
             return;
         }
         let runtime_ms = u32::try_from(task.runtime_ms()).unwrap_or(u32::MAX);
+        // Without faults there is nothing to plan for a task that sleeps or is young.
+        let is_busy = load > 0 && runtime_ms >= settings.params.runtime_ms;
+        if !task.has_faults() && !is_busy {
+            return;
+        }
         let threads = match settings.sees_hugetlb && task.is_fair() && task.has_hugetlb() {
             true => task.threads(),
             false => 0,
         };
-        // Without faults there is nothing to plan for a task that sleeps or is young.
-        let is_busy = load > 0 && runtime_ms >= settings.params.runtime_ms;
-        if !task.has_faults() && (threads == 0 || !is_busy) {
+        if !task.has_faults() && threads == 0 {
             return;
         }
         let (id, address) = (task.id(), task.address());

@@ -7,18 +7,18 @@ use kernel::prelude::*;
 use tackle::{numa, task};
 use tackle_core::numa::TaskId;
 
-/// How many processes are counted at most. Those beyond it have no pages that cannot move.
+/// The maximum number of processes in a plan. The pages of other processes are not counted.
 const MOST_PROCESSES: usize = 256;
 
-/// A process is counted in one of so many plans.
-const PLANS: u64 = 5;
+/// The pages of a process are counted once in this number of plans.
+const PLANS: u32 = 5;
 
-/// A process that was counted. Its pages are in the row of the same index.
+/// A process. Its pages are in the row of the same index.
 #[derive(Clone, Copy)]
 struct Process {
     tgid: i32,
-    /// When its pages were counted last, in ms; 0 if this never succeeded.
-    at_ms: u64,
+    /// The number of plans that use this count. Then the pages are counted again.
+    left: u32,
 }
 
 /// Processes, and for each process and node the pages.
@@ -49,8 +49,6 @@ pub(crate) struct Unmovable {
     next: Table,
     /// The pages of one process.
     row: KVVec<u64>,
-    now_ms: u64,
-    interval_ms: u32,
 }
 
 impl Unmovable {
@@ -60,56 +58,57 @@ impl Unmovable {
             last: Table::new(nodes, most)?,
             next: Table::new(nodes, most)?,
             row: filled(nodes)?,
-            now_ms: 0,
-            interval_ms: 0,
         })
     }
 
-    /// Begins a plan. Plans are made each `interval_ms`.
-    pub(crate) fn begin(&mut self, now_ms: u64, interval_ms: u32) {
+    /// Begins a plan.
+    pub(crate) fn begin(&mut self) {
         core::mem::swap(&mut self.last, &mut self.next);
         self.next.processes.clear();
         self.next.pages.clear();
-        self.now_ms = now_ms;
-        self.interval_ms = interval_ms;
     }
 
-    /// Returns the pages of a task's process, by node; [`None`] if there are too many processes. The
-    /// tasks of a process have to follow each other.
+    /// Returns the pages of a task's process, by node; [`None`] if there are too many processes.
+    /// The tasks of a process have to be passed one after the other.
     pub(crate) fn of(&mut self, entry: &Entry, id: &TaskId) -> Option<&[u64]> {
         let last = self.next.processes.last().map(|last| last.tgid);
         if last != Some(id.tgid) {
-            self.count(entry, id)?;
+            self.add(entry, id)?;
         }
         let nodes = self.row.len();
         self.next.pages.chunks(nodes).next_back()
     }
 
-    fn count(&mut self, entry: &Entry, id: &TaskId) -> Option<()> {
-        let nodes = self.row.len();
-        let before = self.last.find(id.tgid, nodes);
-        let mut at_ms = before.map_or(0, |(process, _)| process.at_ms);
+    /// Adds the process of a task, with its pages; [`None`] if there are too many processes.
+    fn add(&mut self, entry: &Entry, id: &TaskId) -> Option<()> {
+        // Without room nothing is kept, so the pages would be counted for each task of the process.
+        if self.next.processes.len() == self.next.processes.capacity() {
+            return None;
+        }
+        let before = self.last.find(id.tgid, self.row.len());
+        let mut left = before.map_or(0, |(process, _)| process.left);
         self.row.fill(0);
-        let is_due = self.now_ms >= at_ms + PLANS * u64::from(self.interval_ms);
-        let found = match is_due {
-            true => task::find(id.pid).filter(|task| task::address(task) == entry.task),
-            false => None,
-        };
-        if found.is_some_and(|task| numa::count_hugetlb(&task, &mut self.row).is_ok()) {
-            at_ms = self.now_ms;
+        if left == 0 && count(entry, id, &mut self.row) {
+            left = PLANS;
         } else if let Some((_, row)) = before {
-            // The process changes its address space just now, or this thread has ended.
             self.row.copy_from_slice(row);
         }
         let process = Process {
             tgid: id.tgid,
-            at_ms,
+            left: left.saturating_sub(1),
         };
         self.next.processes.push_within_capacity(process).ok()?;
         for &pages in self.row.iter() {
-            // It has room for all processes.
+            // The vector has room for the pages of all processes.
             let _ = self.next.pages.push_within_capacity(pages);
         }
         Some(())
     }
+}
+
+/// Counts the pages of a task's process in `row`. Returns false if the task has ended, or if the
+/// process changes its address space at this moment.
+fn count(entry: &Entry, id: &TaskId, row: &mut [u64]) -> bool {
+    let found = task::find(id.pid).filter(|found| task::address(found) == entry.task);
+    found.is_some_and(|found| numa::count_hugetlb(&found, row).is_ok())
 }

@@ -110,8 +110,8 @@ pub(super) struct Judge {
 
 // SAFETY: `prepare.rs` has checked that the value has the function's return type. Callers of a
 // function with a rule have to expect the value. Only root can name a function without a rule, and
-// is responsible for the value. `Action::Submit` replaces only `submit_bio_noacct()`, by a function of the
-// same prototype.
+// is responsible for the value. `Action::Submit` replaces only `submit_bio_noacct()`, by a function
+// of the same prototype.
 unsafe impl ManyHandler for Judge {
     #[inline]
     fn is_idle(&self) -> bool {

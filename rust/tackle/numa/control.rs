@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Implements [`Control`], [`set_preferred_node`] and [`move_to_node`], by which a module changes the
-//! balancing of single tasks.
+//! Implements [`Control`], [`set_preferred_node`] and [`move_to_node`]. By these a module changes
+//! the balancing of single tasks.
 //!
 //! C source: `task_numa_work()` in `kernel/sched/fair.c`, `sched_setnuma()` and `migrate_task_to()`
 //! in `kernel/sched/core.c`
@@ -13,7 +13,12 @@ use super::{
 };
 use crate::{bindings, call_at::call_at, ftrace::Call, symbol::Unexported, task};
 use core::ptr::NonNull;
-use kernel::{error::to_result, ffi::c_int, prelude::*, sync::Arc};
+use kernel::{
+    error::to_result,
+    ffi::{c_int, c_void},
+    prelude::*,
+    sync::Arc,
+};
 
 /// Decides about the balancing of tasks, for a [`Control`].
 ///
@@ -95,26 +100,27 @@ impl<T: Controller> Drop for Control<T> {
 ///
 /// May sleep.
 pub fn set_preferred_node(task: &kernel::task::Task, node: usize) -> Result {
+    let (task, _) = check(task, node)?;
     overrides::find_setnuma()?;
-    check(task, node)?;
-    let task = NonNull::new(task.as_ptr()).ok_or(ESRCH)?;
-    // SAFETY: The caller has a reference to the task.
-    let task = unsafe { Task::new(task) };
     overrides::set_preferred(task, Some(node));
     Ok(())
 }
 
-/// Checks that a task may run on a node. The errors are those of [`set_preferred_node`].
-fn check(task: &kernel::task::Task, node: usize) -> Result {
+/// Checks that a task may run on a node. Returns the task, and the node's number as a C `int`. The
+/// errors are `ENXIO`, `ENODEV`, `EPERM` and `ESRCH`, as those of [`set_preferred_node`].
+fn check(task: &kernel::task::Task, node: usize) -> Result<(Task<'_>, c_int)> {
     if !is_online(node) {
         return Err(ENXIO);
     }
     if cpus(node) == 0 {
         return Err(ENODEV);
     }
-    let id = i32::try_from(node).map_err(|_| ENXIO)?;
+    let node = c_int::try_from(node).map_err(|_| ENXIO)?;
     // SAFETY: The task is valid, and the node is online.
-    to_result(unsafe { bindings::task_may_run_on(task.as_ptr(), id) })
+    to_result(unsafe { bindings::task_may_run_on(task.as_ptr(), node) })?;
+    let task = NonNull::new(task.as_ptr()).ok_or(ESRCH)?;
+    // SAFETY: The caller has a reference to the task, as long as the argument is borrowed.
+    Ok((unsafe { Task::new(task) }, node))
 }
 
 /// `int migrate_task_to(struct task_struct *p, int target_cpu)`
@@ -122,8 +128,8 @@ static MIGRATE_TASK_TO: Unexported = Unexported::new(c"migrate_task_to");
 /// `int idle_cpu(int cpu)`
 static IDLE_CPU: Unexported = Unexported::new(c"idle_cpu");
 
-/// Moves a task that is runnable to an idle CPU of a node, or to the CPU of the caller. Does nothing
-/// if it is on the node.
+/// Moves a task that is runnable to an idle CPU of a node, or to the CPU of the caller. Does
+/// nothing if it is on the node.
 ///
 /// The kernel moves a task to its preferred node at the task's next hinting fault, with checks of
 /// the load balance. This function is for tasks whose memory takes no hinting faults, and has no
@@ -144,41 +150,48 @@ static IDLE_CPU: Unexported = Unexported::new(c"idle_cpu");
 ///
 /// May sleep.
 pub fn move_to_node(task: &kernel::task::Task, node: usize) -> Result {
+    let (task, id) = check(task, node)?;
     let (migrate, is_idle) = (MIGRATE_TASK_TO.find()?, IDLE_CPU.find()?);
-    check(task, node)?;
-    let id = i32::try_from(node).map_err(|_| ENXIO)?;
-    // SAFETY: The caller has a reference to the task.
-    let state = unsafe { Task::new(NonNull::new(task.as_ptr()).ok_or(ESRCH)?) };
-    if state.node() == node {
+    if task.node() == node {
         return Ok(());
     }
-    if !state.is_runnable() {
+    if !task.is_runnable() {
         return Err(EAGAIN);
     }
+    let cpu = free_cpu(task, id, is_idle)?;
+    let address = task.as_ptr().expose_provenance();
+    // SAFETY: The function takes a task to which the caller has a reference, and the number of a
+    // possible CPU. It may sleep, as may this function.
+    // CAST: An `int` is the lower 32 bits of its register.
+    to_result(unsafe { call_at(migrate, [address, cpu, 0, 0, 0, 0]) } as c_int)?;
+    // The function also returns 0 if the task has left its CPU, or cannot leave it now.
+    if task.node() == node {
+        Ok(())
+    } else {
+        Err(EAGAIN)
+    }
+}
+
+/// Returns a CPU of an online node on which the task may run. The CPU is idle or that of the
+/// caller. `idle_cpu` is the address of `idle_cpu()`.
+///
+/// # Errors
+///
+/// `EBUSY`: there is no such CPU.
+fn free_cpu(task: Task<'_>, node: c_int, idle_cpu: *mut c_void) -> Result<usize> {
     let mut cpu = -1;
     loop {
         // SAFETY: The task is valid, and the node is online.
-        cpu = unsafe { bindings::next_cpu_of(task.as_ptr(), id, cpu) };
-        // Behind the last one the helper returns -1.
+        cpu = unsafe { bindings::next_cpu_of(task.as_ptr(), node, cpu) };
+        // The helper returns -1 if there is no other CPU.
         let number = usize::try_from(cpu).map_err(|_| EBUSY)?;
         // SAFETY: The function takes the number of a possible CPU, and may be called in any
         // context.
         // CAST: An `int` is the lower 32 bits of its register.
-        let is_idle = unsafe { call_at(is_idle, [number, 0, 0, 0, 0, 0]) } as c_int != 0;
+        let is_idle = unsafe { call_at(idle_cpu, [number, 0, 0, 0, 0, 0]) } as c_int != 0;
         // The CPU of the caller is not idle, but may have no other work.
-        if !is_idle && number != task::cpu() as usize {
-            continue;
+        if is_idle || number == task::cpu() as usize {
+            return Ok(number);
         }
-        let address = task.as_ptr().expose_provenance();
-        // SAFETY: The function takes a task to which the caller has a reference, and the number of
-        // a possible CPU. It may sleep, as may this function.
-        // CAST: As above.
-        to_result(unsafe { call_at(migrate, [address, number, 0, 0, 0, 0]) } as c_int)?;
-        // It also returns 0 if the task has left its CPU, or cannot leave it now.
-        return if state.node() == node {
-            Ok(())
-        } else {
-            Err(EAGAIN)
-        };
     }
 }

@@ -24,18 +24,18 @@ use kernel::{
 };
 use tackle_core::numa::policy::Samples;
 
-/// How many huge pages of an address space are looked up at most.
+/// The maximum number of pages that are looked up in an address space.
 const MOST_SAMPLES: u64 = 256;
 
-/// How many VMAs of an address space are looked at, at most.
+/// The maximum number of VMAs that are read in an address space.
 const MOST_VMAS: usize = 4096;
 
 /// Estimates how many pages of hugetlbfs in a task's address space are on each node.
 ///
 /// Adds the estimate to the element of `counts` for the node, in pages of `PAGE_SIZE`. The
 /// estimate comes from at most 256 places in the mappings, at pseudo-random distances. Only the
-/// first 4096 mappings of the address space count. Huge pages that the process has not touched
-/// yet do not count.
+/// first 4096 VMAs of the address space count. Huge pages that the process has not touched yet do
+/// not count.
 ///
 /// # Errors
 ///

@@ -237,9 +237,9 @@ impl Task<'_> {
         unsafe { bindings::task_rss_share(self.as_ptr()) as u64 }
     }
 
-    /// Returns whether the task's address space has pages of hugetlbfs that the process was the first
-    /// to touch. A process that shares page tables of hugetlbfs with the one that touched them first
-    /// can have none by this count.
+    /// Returns whether the kernel counts pages of hugetlbfs for the task's address space. If
+    /// processes share page tables of hugetlbfs, the kernel counts a page only for the process that
+    /// touched it first.
     ///
     /// # Context
     ///

@@ -5,18 +5,17 @@
 /// The size of the smallest huge page in bytes.
 const HUGE_PAGE: u64 = 2 << 20;
 
-/// Places in memory of some size.
+/// Places in the memory of one process.
 #[derive(Clone, Copy, Debug)]
 pub struct Samples {
-    /// How many there are.
+    /// The number of places.
     pub count: u64,
-    /// The bytes for which each of them stands.
+    /// The number of bytes that each place represents.
     pub distance: u64,
 }
 
 impl Samples {
-    /// Chooses at most `most` places in `bytes` bytes of huge pages; one for each huge page if these
-    /// are fewer.
+    /// Chooses places in `bytes` bytes of huge pages: one in each huge page, but at most `most`.
     pub fn new(bytes: u64, most: u64) -> Self {
         let count = (bytes / HUGE_PAGE).min(most);
         Self {
@@ -25,8 +24,9 @@ impl Samples {
         }
     }
 
-    /// Returns the offsets of the places in bytes, in rising order. There is one in each `distance`
-    /// bytes, at a pseudo-random offset: memory that is interleaved over nodes has a period too.
+    /// Returns the offsets of the places in bytes, in rising order. Each part of `distance` bytes
+    /// has one place, at a pseudo-random offset. Places at equal distances could all be on one node
+    /// if the memory is interleaved over nodes.
     pub fn offsets(self) -> impl Iterator<Item = u64> {
         let Self { count, distance } = self;
         (0..count).map(move |sample| {

@@ -19,9 +19,10 @@ pub struct Preference {
 /// should choose.
 ///
 /// `planned` is the node that the last plan of [`decide`](super::decide) had for the task. The
-/// plan is kept unless another node is better for the task's own memory by at least
-/// [`settle_gain`](super::Params::settle_gain). In this case the task has begun to use other
-/// memory. Takes O(nodes^2) steps, and needs no memory.
+/// plan is kept unless another node is better by at least
+/// [`settle_gain`](super::Params::settle_gain), both for the task's own memory and for its faults
+/// alone. In this case the task has begun to use other memory. Takes O(nodes^2) steps, and needs
+/// no memory.
 pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Preference> {
     let task = snapshot.tasks.first()?;
     let as_planned = |node| Preference { node, reason: None };
@@ -29,8 +30,8 @@ pub fn window(snapshot: &Snapshot<'_>, planned: Option<usize>) -> Option<Prefere
         return planned.map(as_planned);
     }
     let score = |node: usize| locality(snapshot, node, |other| accesses(snapshot, 0, other));
-    // The plan has weighed the memory that cannot move, also against the task's group. What can speak
-    // against the plan are new faults.
+    // The plan has compared the memory that cannot move with the memory of the task's group. Only
+    // new faults are a reason to leave the plan.
     let of_faults = |node: usize| locality(snapshot, node, |other| snapshot.faults(0, other).sum());
     let nodes = (0..snapshot.node_count()).filter(|&node| mask::allows(snapshot, task, node));
     let best = nodes.max_by_key(|&node| (score(node), core::cmp::Reverse(node)))?;
