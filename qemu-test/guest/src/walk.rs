@@ -28,8 +28,7 @@ pub const RCODEL: Target = Target {
     kind: "rcodel",
 };
 
-/// A number that is larger than the number of points of any operation. A walk with so many steps
-/// has no end.
+/// The maximum number of steps of a walk. No operation has so many points.
 const FAR: u32 = 20;
 
 /// One fault and its result.

@@ -362,7 +362,7 @@ fn a_direct_hook_follows_its_module(_: &mut Context<'_>) -> Result<()> {
 fn forgotten_hooks_go_with_their_module(_: &mut Context<'_>) -> Result<()> {
     let library = module::library()?;
     let twin = module::load(TWIN_A, "")?;
-    let log = kmsg::Cursor::now()?;
+    let mut log = kmsg::Cursor::now()?;
     let forget = module::load("hook_forget", "")?;
     call(TWIN_A, 3)?;
     debugfs::read(debugfs::tackle("hook_forget/file"))?;
@@ -379,16 +379,9 @@ fn forgotten_hooks_go_with_their_module(_: &mut Context<'_>) -> Result<()> {
     debugfs::read("/proc/meminfo")?;
     let file = debugfs::tackle("hook_forget/file");
     ensure!(!file.exists(), "{} is there", file.display());
-    log_has(log, "hook_forget has gone without its 5 hooks")?;
+    kmsg::expect(&log.read()?, "hook_forget has gone without its 5 hooks")?;
     twin.unload()?;
     library.unload()
-}
-
-fn log_has(mut log: kmsg::Cursor, text: &str) -> Result<()> {
-    let records = log.read()?;
-    let found = records.iter().any(|record| record.text.contains(text));
-    ensure!(found, "the log lacks '{text}': {records:?}");
-    Ok(())
 }
 
 /// Tests that a skipped call returns its value beside BPF, whose trampoline uses the register of
@@ -434,12 +427,12 @@ fn a_module_of_another_build_is_refused(_: &mut Context<'_>) -> Result<()> {
     object[at] = if object[at] == b'0' { b'1' } else { b'0' };
     let path = "/run/other_build.ko";
     std::fs::write(path, &object)?;
-    let log = kmsg::Cursor::now()?;
+    let mut log = kmsg::Cursor::now()?;
     let loaded = cmd::output(&format!("insmod {path} function=vfs_read"))?;
     std::fs::remove_file(path)?;
     ensure!(loaded.code != 0, "it was loaded");
-    log_has(
-        log,
+    kmsg::expect(
+        &log.read()?,
         "Unknown symbol tackle_of_another_build__build_this_module_again__",
     )?;
     library.unload()

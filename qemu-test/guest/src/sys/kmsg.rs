@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 
-use anyhow::{bail, Context, Result};
+use anyhow::{bail, ensure, Context, Result};
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 
@@ -49,6 +49,17 @@ impl Record {
     pub fn is_trouble(&self) -> bool {
         tackle_klog::sign(&self.text).is_some()
     }
+}
+
+/// Checks that one of the messages has a text.
+///
+/// # Errors
+///
+/// No message has it.
+pub fn expect(records: &[Record], text: &str) -> Result<()> {
+    let found = records.iter().any(|record| record.text.contains(text));
+    ensure!(found, "the log lacks '{text}': {records:?}");
+    Ok(())
 }
 
 /// A position in the log.

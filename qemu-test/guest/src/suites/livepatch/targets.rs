@@ -54,11 +54,7 @@ pub fn a_name_that_stands_twice_needs_a_position(_: &mut Context<'_>) -> Result<
         module::expect_refusal(name, "", Errno::EINVAL)?;
         let lines = log.read()?;
         let text = format!("ambiguity for symbol '{TARGET}_twin' in object '{TARGET}'");
-        ensure!(
-            lines.iter().any(|line| line.text.contains(&text)),
-            "no line of the log has \"{text}\": {lines:?}"
-        );
-        Ok(())
+        kmsg::expect(&lines, &text)
     };
     let target = module::load(TARGET, "")?;
     refused(PATCH)?;

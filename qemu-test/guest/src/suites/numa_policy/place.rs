@@ -59,8 +59,8 @@ pub fn bound_memory_attracts_its_task(context: &mut Context<'_>) -> Result<()> {
     stack.unload()
 }
 
-/// Memory of hugetlbfs takes no hinting faults, and [`Still`] keeps the kernel from scanning the
-/// rest. So nobody but the module moves the task.
+/// Tests that a task follows its huge pages, which take no hinting faults. [`Still`] keeps the
+/// kernel from scanning the task's other memory, so only the module moves the task.
 pub(super) fn huge_pages_attract_their_task(context: &mut Context<'_>) -> Result<()> {
     need_nodes()?;
     let Some(reserved) = numa::reserve_huge_pages(4)? else {

@@ -134,10 +134,7 @@ pub fn what_is_forgotten_goes_with_its_module(_: &mut Context<'_>) -> Result<()>
         let records = log.read()?;
         for what in ["files", "registrations", "kinds of shadow variables"] {
             let text = format!("{MODULE} has gone without its 1 {what}");
-            ensure!(
-                records.iter().any(|record| record.text.contains(&text)),
-                "the log lacks '{text}': {records:?}"
-            );
+            kmsg::expect(&records, &text)?;
         }
     }
     drop(device);
